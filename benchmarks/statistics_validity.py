@@ -25,8 +25,6 @@ import statistics_coverage as coverage  # noqa: E402
 import statistics_rules as rules  # noqa: E402
 from pages import write_between  # noqa: E402
 
-DASH = "–"
-
 
 def markdown(header: list[str], rows: list[list[str]]) -> str:
     """A table as Markdown."""

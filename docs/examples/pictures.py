@@ -10,7 +10,6 @@ import io
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,29 +19,10 @@ from playwright.sync_api import Browser, Locator, Page, Playwright, sync_playwri
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
-@dataclass(frozen=True)
-class Picture:
-    """What one picture shows."""
-
-    file: str
-    """File name."""
-    of: str = ""
-    """Selector of the part that is shown, its first match; empty for the top of the page."""
-    theme: str = "light"
-    """Light or dark."""
-    width: int = 1280
-    """Of the window, in pixels."""
-    height: int = 1500
-    """Of the window, in pixels, where the top of the page is shown."""
-
-
-PICTURES = [
-    Picture("report.png"),
-    Picture("report-dark.png", theme="dark"),
-    Picture("report-narrow.png", width=390, height=844),
-    Picture("report-changes.png", of="figure"),
-    Picture("report-case.png", of="details.exchange[open]"),
-]
+PICTURES = {"report.png": "", "report-case.png": "details.exchange[open]"}
+"""Files by the selector of the part that they show, its first match; empty for the top of the page."""
+TOP: Any = {"width": 1280, "height": 1500}
+"""Size of the window, in pixels."""
 
 
 def main() -> None:
@@ -63,7 +43,7 @@ def take(report: Path, out: Path) -> list[Path]:
     with sync_playwright() as playwright:
         path, words = browser_path(playwright)
         with playwright.chromium.launch(executable_path=path, args=words) as browser:
-            return [file for picture in PICTURES if (file := shoot(browser, report, picture, out))]
+            return [made for file, part in PICTURES.items() if (made := shoot(browser, report, part, out / file))]
 
 
 def browser_path(playwright: Playwright) -> tuple[str, list[str]]:
@@ -77,18 +57,16 @@ def small(picture: io.BytesIO, file: Path) -> None:
     Image.open(picture).convert("RGB").quantize(256).save(file, optimize=True)
 
 
-def shoot(browser: Browser, report: Path, picture: Picture, out: Path) -> Path | None:
-    """One picture; None where the report lacks the part."""
-    size: Any = {"width": picture.width, "height": picture.height}
-    theme: Any = picture.theme
-    with browser.new_context(viewport=size, color_scheme=theme, offline=True) as context:
+def shoot(browser: Browser, report: Path, part: str, file: Path) -> Path | None:
+    """Write one picture; None where the report lacks the part."""
+    with browser.new_context(viewport=TOP, offline=True) as context:
         page = context.new_page()
         page.goto(report.resolve().as_uri())
-        shown: Page | Locator = page.locator(picture.of).first if picture.of else page
+        shown: Page | Locator = page.locator(part).first if part else page
         if isinstance(shown, Locator) and not shown.count():
             return None
-        small(io.BytesIO(shown.screenshot()), out / picture.file)
-    return out / picture.file
+        small(io.BytesIO(shown.screenshot()), file)
+    return file
 
 
 if __name__ == "__main__":

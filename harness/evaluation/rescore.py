@@ -18,7 +18,7 @@ from harness.errors import UserError
 from harness.evaluation.run import GATES, estimate_and_judge
 from harness.gates.config import load_suite_gates
 from harness.progress.progress import Progress
-from harness.runs.folder import RunData, load_sealed, now
+from harness.runs.folder import load_sealed, now
 from harness.runs.score_events import append, with_later
 from harness.schema import Metrics, Record, ScoreEvent, SuiteInfo, Verdict
 from harness.scoring.base import run as score
@@ -81,7 +81,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
         changed=len(events),
         metrics=metrics,
         verdicts=verdicts,
-        notes=_notes(run, infos, by_name),
+        notes=_notes(infos, by_name),
     )
 
 
@@ -103,7 +103,7 @@ def _differing(suite_name: str, record: Record, scores: dict[str, Any], suite: S
     ]
 
 
-def _notes(run: RunData, infos: dict[str, SuiteInfo], by_name: dict[str, Suite]) -> list[str]:
+def _notes(infos: dict[str, SuiteInfo], by_name: dict[str, Suite]) -> list[str]:
     notes = [f"{name}: suite not given, so its scores are unchanged" for name in infos if name not in by_name]
     notes += [
         f"{name}: the suite's cases have changed since the run; answers were scored against the cases of the run"

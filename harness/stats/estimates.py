@@ -196,11 +196,6 @@ def case_value(record: Record, metric: Metric) -> float | None:
     return score.counts.get(metric.numerator, 0) / below if below else None
 
 
-def is_wrong(record: Record, metric: Metric) -> bool | None:
-    """Whether a record falls short of the best value of a metric; None where the metric does not apply."""
-    return falls_short(case_value(record, metric), metric)
-
-
 def falls_short(value: float | None, metric: Metric) -> bool | None:
     """Whether a record's value of a metric is not its best; None where there is no value."""
     if value is None:

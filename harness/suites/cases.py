@@ -82,7 +82,7 @@ def load_cases(path: Path | str) -> Sequence[Case]:
         except NOT_JSON as error:
             problems.append(f"{where}:{number}: {_explain(error)}")
             continue
-        problem = problem_of(case, first_line, number)
+        problem = problem_of(case, first_line)
         problems.extend([f"{where}:{number}: {problem}"] if problem else [])
         first_line.setdefault(case.id, number)
         cases.append(case)
@@ -114,7 +114,7 @@ def _of_table(source: str) -> Sequence[Case]:
         number = int(row.where.split()[1])
         try:
             case = msgspec.convert(_fields(row.cells), Case, strict=True)
-            problem = row.problem or problem_of(case, first_row, number)
+            problem = row.problem or problem_of(case, first_row)
         except ValueError as error:
             problem = row.problem or _explain(error)
         else:
@@ -159,7 +159,7 @@ def _on_disk(path: Path) -> Sequence[Case]:
             except NOT_JSON as error:
                 problem: str | None = _explain(error)
             else:
-                problem = problem_of(case, {}, number)
+                problem = problem_of(case, {})
                 ids.append(hash(case.id))
                 starts.append(start)
                 numbers.append(number)
@@ -197,7 +197,7 @@ def check_cases(cases: Iterable[Case], where: str) -> list[Case]:
     first_line: dict[str, int] = {}
     problems = []
     for number, case in enumerate(checked, 1):
-        problem = problem_of(case, first_line, number)
+        problem = problem_of(case, first_line)
         problems.extend([f"{where}, case {number}: {problem}"] if problem else [])
         first_line.setdefault(case.id, number)
     refuse_all(problems, f"{where}: cases that cannot be used")
@@ -211,8 +211,8 @@ def check_not_empty(cases: C, where: str) -> C:
     return cases
 
 
-def problem_of(case: Case, first_line: dict[str, int], number: int) -> str | None:
-    """Say what is wrong with a case on line `number`, or None; `first_line` has the lines of earlier ids."""
+def problem_of(case: Case, first_line: dict[str, int]) -> str | None:
+    """Say what is wrong with a case, or None; `first_line` has the lines of earlier ids."""
     if not case.id or any(c in case.id for c in "[]\n\r\t"):
         return (
             f"id {case.id!r} is empty or contains a bracket, tab or line break. Use letters, digits, '-', '/' and '.'"

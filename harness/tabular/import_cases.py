@@ -104,7 +104,7 @@ def _case(cells: Mapping[str, Any], columns: ImportColumns) -> Case:
 def _check(case: Case, suite: Suite, ids: Mapping[str, str], texts: Mapping[str, str]) -> None:
     if case.id in ids:
         raise Bad(f"id {case.id!r} is that of {ids[case.id]} too. Ids must be unique")
-    problems = [problem_of(case, {}, 0), *suite.problems(case)]
+    problems = [problem_of(case, {}), *suite.problems(case)]
     if messages := [text for text in problems if text]:
         raise Bad("; ".join(messages))
     if (first := texts.get(_content(case))) is not None:

@@ -2,13 +2,19 @@
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+from msgspec import structs
+
+from evalsuites.brand.voice.cases import right_answers
+from harness.errors import Unavailable
 from harness.gates.judge import judge, load_gates
+from harness.gates.rules import GATE_RULES
 from harness.runs.folder import load_verdicts
 from harness.schema import CANDIDATE, Case, Completion, Estimate, Record, Verdict
 from harness.scoring.base import run
@@ -27,6 +33,16 @@ def suite_of(name: str) -> Suite:
     return import_module(f"evalsuites.{name.replace('/', '.')}.test_{name.split('/')[1]}").suite
 
 
+def available(name: str) -> Suite:
+    """The shipped suite, or a skipped test where its public data is not on this machine."""
+    suite = suite_of(name)
+    try:
+        suite.cases  # noqa: B018 - loading them is the check
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+    return suite
+
+
 def cases_of(name: str) -> ModuleType:
     """The module that makes the suite's cases and training rows."""
     return import_module(f"evalsuites.{name.replace('/', '.')}.cases")
@@ -37,6 +53,28 @@ def training(name: str, split: str = "train") -> list[tuple[Case, str]]:
     """All training or validation cases with their right answers."""
     module = cases_of(name)
     return list(module.training_pairs(split, module.ROWS[split], 0))
+
+
+RIGHT: dict[str, Answering] = {
+    "brand/voice": lambda case: voice_answers()[case.id],
+    "finance/report": lambda case: case.expected[0],
+    "legal/citations": lambda case: case.tags["answer"],
+    "legal/clauses_long": lambda case: case.input["places"] or "none",
+    "legal/extraction": lambda case: "\n".join(case.expected) or "none",
+    "policy/handbook": lambda case: case.input["answer"],
+}
+"""The right answer, as a person writes it, where it is not the list of what is expected."""
+voice_answers = cache(right_answers)
+
+
+def right(name: str) -> Answering:
+    """The rule that gives every case of a suite its right answer."""
+    return RIGHT.get(name, listed)
+
+
+def listed(case: Case) -> str:
+    """What is expected, as a list."""
+    return "; ".join(case.expected) or "none"
 
 
 def always(text: str) -> Answering:
@@ -84,13 +122,14 @@ def levels(suite: Suite, records: list[Record]) -> dict[str, Estimate]:
     return {metric.name: estimate(observations(records, metric), metric) for metric in suite.metrics}
 
 
-def verdicts(suite: Suite, records: list[Record]) -> list[Verdict]:
-    """Those of the suite's absolute gates; without a baseline the others are skipped."""
+def verdicts(suite: Suite, records: Mapping[str, list[Record]], rules: Container[str] = GATE_RULES) -> list[Verdict]:
+    """Those of the suite's gates by some rules; without records of a baseline, comparisons are skipped."""
+    gates = load_gates(suite.gates_path)
     return judge(
         suite.name,
-        load_gates(suite.gates_path),
+        structs.replace(gates, gate=[gate for gate in gates.gate if gate.rule in rules]),
         suite.metrics,
-        {CANDIDATE: records},
+        records,
         expected_cases=len(suite.cases),
         slices=suite.slice_values(),
     )
@@ -98,7 +137,8 @@ def verdicts(suite: Suite, records: list[Record]) -> list[Verdict]:
 
 def outcomes(suite: Suite, records: list[Record]) -> dict[str, str]:
     """Outcome of every absolute gate by its id."""
-    return {verdict.gate: verdict.outcome for verdict in verdicts(suite, records) if verdict.outcome != "skipped"}
+    found = verdicts(suite, {CANDIDATE: records})
+    return {verdict.gate: verdict.outcome for verdict in found if verdict.outcome != "skipped"}
 
 
 def judged_by_pytest(suite: str, answers: dict[str, str], folder: Path) -> tuple[int, list[Verdict]]:

@@ -1,10 +1,9 @@
-"""Proves that training rows share nothing with a suite's cases: no run of eight words, no figure, no name."""
+"""Proves that training rows share nothing with a suite's cases: no run of eight words, no name."""
 
 import re
 from collections.abc import Iterable
 
 from harness.schema import Case
-from harness.scoring.text.quantities import figures_in
 
 RUN = 8
 
@@ -24,16 +23,6 @@ def shared_runs(cases: Iterable[Case], training: Iterable[Case], shared: str = "
     """Runs of eight words that occur on both sides."""
     suite = set().union(*(runs(text, shared) for text in texts(cases)))
     return suite & set().union(*(runs(text, shared) for text in texts(training)))
-
-
-def shared_figures(cases: Iterable[Case], training: Iterable[Case]) -> set[tuple[str, str]]:
-    """Amounts of money, percentages and full dates that occur on both sides, in their canonical form."""
-
-    def found(some: Iterable[Case]) -> set[tuple[str, str]]:
-        kinds = ("money", "percent", "date")
-        return {(f.unit, str(f.value)) for text in texts(some) for f in figures_in(text) if f.kind in kinds}
-
-    return found(cases) & found(training)
 
 
 def names_in(cases: Iterable[Case], names: Iterable[str]) -> set[str]:

@@ -1,6 +1,5 @@
 """Validation cases of every suite: those behind its dev rows, no test case among them, scored as the suite scores."""
 
-import importlib
 import json
 import runpy
 import sys
@@ -12,12 +11,12 @@ import pytest
 import evalsuites
 from evalsuites.public import data
 from evalsuites.training_rows import dev_cases
-from harness.errors import Unavailable, UserError
+from harness.errors import UserError
 from harness.schema import Case
 from harness.suites.cases import load_cases
 from harness.suites.prompts import messages
 from harness.suites.suite import Suite
-from tests.evalsuites.judging import answered, levels
+from tests.evalsuites.judging import answered, available, levels
 
 FOLDER = Path(evalsuites.__path__[0])
 ROWS = ["--rows", "24", "--seed", "3"]
@@ -83,11 +82,7 @@ class Dev(NamedTuple):
 def dev(request, tmp_path_factory):
     """The dev cases of the suite that the test names, through the command that a user runs."""
     name = request.param
-    suite = importlib.import_module(f"evalsuites.{name.replace('/', '.')}.test_{name.split('/')[1]}").suite
-    try:
-        assert suite.cases
-    except Unavailable as absent:
-        pytest.skip(str(absent))
+    suite = available(name)
     if name not in COMMANDS:
         return Dev(suite, load_cases(FOLDER / name / "dev.jsonl"), [], [])
     out = tmp_path_factory.mktemp("dev")

@@ -8,7 +8,6 @@ from itertools import pairwise
 import pytest
 
 from evalsuites.brand.voice import briefs
-from evalsuites.brand.voice.cases import right_answers
 from evalsuites.finance.report import sheets
 from evalsuites.legal.instruments.bag_of_words import BagOfWords
 from evalsuites.legal.instruments.documents import SPLITS, instruments
@@ -31,6 +30,7 @@ from tests.evalsuites.judging import (
     levels,
     outcomes,
     records,
+    right,
     suite_of,
     training,
     whole,
@@ -48,34 +48,9 @@ LEAST = {
 }
 """Cases and documents that a suite has at least."""
 LEAST_ROWS = 1000
-OF_A_CASE: dict[str, Answering] = {
-    "finance/report": lambda case: case.expected[0],
-    "legal/citations": lambda case: case.tags["answer"],
-    "legal/clauses": lambda case: "; ".join(case.expected) or "none",
-    "legal/clauses_long": lambda case: case.input["places"] or "none",
-    "legal/extraction": lambda case: "\n".join(case.expected) or "none",
-    "legal/summaries": lambda case: "; ".join(case.expected),
-}
-"""How the right answer is read from a case, where the case holds it."""
 OWN_DOCUMENTS = ("brand/voice", "finance/report", "policy/handbook")
 """Suites whose separation is proven here; that of the instruments is in `test_legal_instruments.py`."""
 every_suite = pytest.mark.parametrize("name", LEAST)
-
-
-@cache
-def answers(name: str) -> dict[str, str]:
-    """The right answer of every case, as a person writes it."""
-    if name == "brand/voice":
-        return right_answers()
-    if name == "policy/handbook":
-        questions = [question for book in handbooks.handbooks("test") for question in book.sidecar.questions]
-        return {case.id: q.answer for case, q in zip(suite_of(name).cases, questions, strict=True)}
-    return {case.id: OF_A_CASE[name](case) for case in suite_of(name).cases}
-
-
-@cache
-def right(name: str) -> Answering:
-    return lambda case: answers(name)[case.id]
 
 
 @every_suite
@@ -87,17 +62,12 @@ def test_a_suite_has_enough_cases_of_many_documents(name):
     assert len({str(case.input) for case in cases}) == len(cases)
 
 
-@every_suite
-def test_right_answers_pass_every_gate(name):
-    result = outcomes(suite_of(name), records(name, right(name)))
-    assert result and set(result.values()) == {"pass"}
-
-
 @pytest.mark.parametrize(
     "name", ["legal/clauses", *(pytest.param(name, marks=pytest.mark.slow) for name in OWN_DOCUMENTS)]
 )
 def test_a_user_s_pytest_passes_right_answers(name, tmp_path):
-    code, verdicts = judged_by_pytest(name, answers(name), tmp_path)
+    answers = {case.id: right(name)(case) for case in suite_of(name).cases}
+    code, verdicts = judged_by_pytest(name, answers, tmp_path)
     assert code == 0
     assert {verdict.outcome for verdict in verdicts} == {"pass", "skipped"}
 
@@ -234,7 +204,7 @@ def test_an_answer_without_understanding_fails_the_gate(name, answer, gate):
 @pytest.mark.parametrize(("name", "score"), [("finance/report", "fact_sheets"), ("policy/handbook", "guidelines")])
 def test_right_answers_to_another_question_on_the_same_document_are_wrong(name, score):
     cases = suite_of(name).cases
-    texts = answers(name)
+    texts = {case.id: right(name)(case) for case in cases}
     swapped = {
         one.id: two.id for one, two in pairwise(cases) if one.cluster == two.cluster and texts[one.id] != texts[two.id]
     }

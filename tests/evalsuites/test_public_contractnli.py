@@ -1,10 +1,7 @@
 """The suite public/contractnli: excerpts, split, rows and floors, on agreements written here and the real ones."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -209,11 +206,6 @@ def test_rare_labels_of_a_statement_are_repeated_in_training_rows_alone(monkeypa
     assert sorted(c.id for c in drawn["validation"]) == sorted(c.id for c in made)
 
 
-def test_the_test_split_gives_no_training_rows():
-    with pytest.raises(UserError, match="the split 'test' is the suite's own"):
-        build_training.training_cases("test", 0)
-
-
 # The real agreements
 
 
@@ -228,23 +220,6 @@ def test_there_are_enough_cases_and_agreements_and_no_answer_without_reading_is_
         by_statement[case.tags["statement"]][case.expected[0]] += 1
     assert len(by_statement) == 17
     assert sum(max(found.values()) for found in by_statement.values()) / len(asked) < 0.5
-
-
-def test_cases_are_the_same_in_every_process(real):
-    """Sets have another order in each, which must not reach a case."""
-    ask = "from evalsuites.public.contractnli import test_contractnli as t; print(t.suite.cases_hash)"
-    told = [
-        subprocess.run(
-            [sys.executable, "-c", ask],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            cwd=SUITE.parents[2],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for seed in ("1", "2")
-    ]
-    assert told == [suite.cases_hash] * 2
 
 
 def test_prompts_are_short_and_excerpts_within_their_limits(real):
@@ -289,10 +264,7 @@ def test_excerpts_with_and_without_an_answer_look_alike(real):
         assert best < 0.65, name
 
 
-def test_no_agreement_is_in_two_splits_and_no_run_of_words_in_both(real):
-    clusters = {name: {case.cluster for case in found} for name, found in real.items()}
-    assert not clusters["test"] & (clusters["train"] | clusters["validation"])
-    assert not clusters["train"] & clusters["validation"]
+def test_no_excerpt_of_training_has_half_of_its_wording_in_the_test(real):
     asked = set().union(*(cases.runs(c.document, 8) for c in real["test"]))
     trained = [cases.runs(c.document, 8) for name in ("train", "validation") for c in real[name]]
     assert len(trained) > 300
@@ -323,14 +295,8 @@ def judged(real):
         train[case.tags["statement"]][case.expected[0]] += 1
     models = {
         "right": build_training.answer,
-        "expected alone": lambda case: case.expected[0],
         "floor": floor.keyword_floor,
         "majority by statement": lambda case: train[case.tags["statement"]].most_common(1)[0][0],
-        "always yes": lambda case: "Yes.",
-        "always no": lambda case: "No.",
-        "none": lambda case: "none",
-        "copy": lambda case: case.document,
-        "all labels": lambda case: "; ".join(LABELS),
         **{label: lambda case, label=label: label for label in LABELS},
     }
     made = {}
@@ -340,17 +306,11 @@ def judged(real):
     return made
 
 
-def test_right_answers_pass_every_absolute_gate(judged):
-    for name in ("right", "expected alone"):
-        assert set(judged[name][1].values()) == {"pass"}, name
-    found = judged["right"][0]
-    assert {m: e.value for m, e in found.items()} == dict.fromkeys(found, 1.0)
-
-
-def test_no_answer_without_reading_and_no_keyword_passes_the_gates(judged):
+def test_answers_pass_the_absolute_gates_only_where_they_are_right(judged):
     for name, (_, found) in judged.items():
-        if name not in ("right", "expected alone"):
-            assert "fail" in found.values(), name
+        assert (set(found.values()) == {"pass"}) if name == "right" else ("fail" in found.values()), name
+    best = judged["right"][0]
+    assert {metric: level.value for metric, level in best.items()} == dict.fromkeys(best, 1.0)
 
 
 def test_the_readme_states_the_splits_as_they_are(real):

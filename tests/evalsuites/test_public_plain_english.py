@@ -1,10 +1,7 @@
 """The suite public/plain_english: reading, split, rows and floors, on pairs written here and the real ones."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,10 +11,10 @@ from evalsuites.public.plain_english import build_training, cases, floor, pairs
 from evalsuites.public.plain_english.pairs import Pair
 from evalsuites.public.plain_english.test_plain_english import suite
 from harness.errors import UserError
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring.base import run
 from harness.suites.prompts import load_template, messages
-from tests.evalsuites.judging import answered, levels, outcomes
+from tests.evalsuites.judging import answered, done, levels, outcomes
 from tests.evalsuites.separation import shared_runs
 
 SUITE = Path(cases.__file__).parent
@@ -125,11 +122,6 @@ def test_the_floor_is_the_start_of_the_first_sentence():
     assert len(floor.lead(longer).split()) == floor.WORDS
 
 
-def test_the_test_split_gives_no_training_rows():
-    with pytest.raises(UserError, match="the split 'test' is the suite's own"):
-        build_training.training_cases("test", 0)
-
-
 # The real pairs
 
 
@@ -145,26 +137,7 @@ def test_prompts_are_short(real):
     assert max(sizes) < 350 and sorted(sizes)[len(sizes) // 2] < 120
 
 
-def test_cases_are_the_same_in_every_process(real):
-    ask = "from evalsuites.public.plain_english import test_plain_english as t; print(t.suite.cases_hash)"
-    told = [
-        subprocess.run(
-            [sys.executable, "-c", ask],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            cwd=SUITE.parents[2],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-        for seed in ("1", "2")
-    ]
-    assert told == [suite.cases_hash] * 2
-
-
-def test_no_service_is_in_two_splits_and_no_wording_in_both(real):
-    clusters = {name: {case.cluster for case in found} for name, found in real.items()}
-    assert not clusters["test"] & (clusters["train"] | clusters["validation"])
-    assert not clusters["train"] & clusters["validation"]
+def test_no_wording_is_in_two_splits(real):
     training = [*real["train"], *real["validation"]]
     summaries = set().union(*(cases.runs(c.expected[0]) for c in real["test"]))
     assert [c.id for c in training if len(cases.runs(c.expected[0]) & summaries) >= 3] == []
@@ -209,8 +182,7 @@ def test_own_summaries_are_shorter_in_other_words_and_state_no_new_figure():
     """As the gates ask of an answer: figures are those of the passage, and little is copied."""
     for case in build_training.own_cases(144, 0):
         text = build_training.answer(case)
-        said = Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
-        scores = run(suite.scorers, case, said)
+        scores = run(suite.scorers, case, done(text))
         assert scores.facts.fabricated == [], text
         assert scores.plain.copied == 0 and scores.plain.words < 0.75 * scores.plain.source_words, text
 
@@ -234,12 +206,6 @@ def judged(real):
         "copy": lambda case: case.document,
         "stock sentence": lambda case: stock,
         "every third word": lambda case: " ".join(case.document.split()[::3][:18]),
-        "yes": lambda case: "Yes.",
-        "no": lambda case: "No.",
-        "none": lambda case: "none",
-        "nothing": lambda case: "",
-        "refusal": lambda case: "I cannot answer that.",
-        "absent": lambda case: "Not in the document.",
     }
     made = {}
     for name, answering in models.items():
@@ -265,10 +231,6 @@ def test_case_tests_hold_for_summaries_and_not_for_copies_or_invented_figures(re
     assert not any(holds(covers, record) for record in answered(suite, lambda case: "Yes."))
     assert not any(holds(own_words, record) for record in answered(suite, lambda case: case.document))
     assert not any(holds(no_figure, record) for record in answered(suite, lambda case: "You have 7,391 days."))
-
-
-def test_a_persons_summary_passes_every_absolute_gate(judged):
-    assert set(judged["reference"][1].values()) == {"pass"}
 
 
 def test_no_answer_without_understanding_passes_the_gates(judged):

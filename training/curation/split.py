@@ -11,7 +11,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +23,6 @@ from training.curation.clean import inputs, output_folder, raw_lines, write_line
 from training.data.rows import DOCUMENT_FIELDS, load_rows
 
 By = Literal["auto", "document", "input"]
-BY = get_args(By)
 PARTS = ("train", "validation", "test")
 
 

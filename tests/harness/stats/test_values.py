@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from harness.schema import Completion, Metric, Score
-from harness.stats.estimates import case_value, is_wrong
+from harness.stats.estimates import case_value, falls_short
 from tests.support.sample import METRICS, make_record
 
 RECALL, FABRICATION = METRICS
@@ -17,13 +17,14 @@ def test_an_engine_error_is_the_worst_value(metric: Metric, worst: float) -> Non
     )
     record = make_record(1, "tuned", "", completion=failed, scores={})
     assert case_value(record, metric) == worst
-    assert is_wrong(record, metric) is True
+    assert falls_short(case_value(record, metric), metric) is True
 
 
 def test_an_unscored_answer_is_neither_right_nor_wrong() -> None:
     record = make_record(1, "tuned", "x")
     unscored = Score(name="clauses", value=None, reason="no gold")
-    assert is_wrong(msgspec.structs.replace(record, scores={"clauses": unscored}), RECALL) is None
+    value = case_value(msgspec.structs.replace(record, scores={"clauses": unscored}), RECALL)
+    assert value is None and falls_short(value, RECALL) is None
 
 
 def test_macro_f1_of_one_case_comes_from_its_label_lists() -> None:
@@ -49,4 +50,4 @@ def test_a_mean_is_the_score_itself_and_a_failed_scorer_its_worst_value() -> Non
     )
     perfect = msgspec.structs.replace(record, scores={"own": Score(name="own", value=0.0)})
     assert [case_value(r, loss) for r in (scored, failed, perfect)] == [1.5, 5.0, 0.0]
-    assert [is_wrong(r, loss) for r in (scored, failed, perfect)] == [True, True, False]
+    assert [falls_short(case_value(r, loss), loss) for r in (scored, failed, perfect)] == [True, True, False]

@@ -24,12 +24,6 @@ def tunegate(*words: str, code: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("command", ["start", "packet", "import", "finish", "adjudicate"])
-def test_every_command_has_help(command: str) -> None:
-    done = tunegate("review", command, "--help")
-    assert done.returncode == 0 and f"review {command} [OPTIONS]" in done.stdout
-
-
 def test_a_plan_is_printed_and_nothing_is_served(write_run: WriteRun) -> None:
     run = write_run()
     done = tunegate("review", str(run), "--reviewer", "r1", "--seed", "3", "--plan-only")

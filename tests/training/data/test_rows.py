@@ -23,20 +23,6 @@ def test_both_forms_give_the_same_ids(write_rows, renderer):
     assert (chat.where[-9:], instruction.where[-9:]) == ("a.jsonl:1", "b.jsonl:1")
 
 
-def test_training_ids_begin_with_the_ids_that_an_engine_receives(write_rows, renderer):
-    rows = load_rows([str(write_rows("a.jsonl", [CHAT]))])
-    document = encode(rows, renderer, 256).documents[0]
-    served = list(renderer.prompt(CHAT["messages"][:1]).ids)
-    assert document.ids[: len(served)] == served
-    assert document.mask == [0] * len(served) + [1] * (len(document.ids) - len(served))
-
-
-def test_the_last_learnt_token_is_the_end_token(write_rows, renderer):
-    document = encode(load_rows([str(write_rows("a.jsonl", [CHAT]))]), renderer, 256).documents[0]
-    assert document.mask[-1] == 1
-    assert document.ids[-1] == renderer.tokenizer.convert_tokens_to_ids("<|im_end|>")
-
-
 def test_a_long_prompt_is_cut_in_its_middle_and_the_answer_stays_whole(write_rows, renderer):
     row = {"instruction": "FIRST " + "the tenant agrees " * 40 + "LAST", "output": "due on sale; none"}
     rows = load_rows([str(write_rows("a.jsonl", [row]))])

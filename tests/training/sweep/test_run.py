@@ -338,10 +338,3 @@ def test_ctrl_c_keeps_the_running_point_and_the_same_command_goes_on_with_it(wri
     assert again.returncode == 0, again.stderr
     assert trainings(tmp_path) == dict.fromkeys(stopped, "finished")
     assert "resumes after step" in again.stderr and "2 of 2 points by validation loss" in again.stdout
-
-
-def test_a_mistake_is_one_line_and_the_usage_code(tmp_path):
-    done = sweep(tmp_path, "nowhere.toml")
-    assert done.returncode == 4 and done.stdout == ""
-    assert done.stderr.startswith("tunegate: nowhere.toml: cannot be read (No such file")
-    assert len(done.stderr.splitlines()) == 1

@@ -4,8 +4,6 @@ import json
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from harness.runs.folder import RunFolder
 from harness.schema import Manifest
 from tests.support import command
@@ -13,19 +11,6 @@ from tests.support import command
 
 def tunegate(folder: Path, *words: str, columns: int = 120) -> subprocess.CompletedProcess[str]:
     return command.tunegate(folder, *words, HF_HUB_OFFLINE="1", COLUMNS=str(columns))
-
-
-@pytest.mark.parametrize(("words", "expected"), [
-    (["diagnose", "nowhere"], "run 'nowhere': no run has that name"),
-    (["plan", "nowhere.toml"], "nowhere.toml: cannot be read (No such file"),
-    (["plan"], "Missing argument 'config'"),
-    (["models", "nowhere"], "nowhere: no folder with config.json"),
-])  # fmt: skip
-def test_a_mistake_is_one_line_and_the_usage_code(tmp_path: Path, words: list[str], expected: str) -> None:
-    done = tunegate(tmp_path, *words)
-    assert done.returncode == 4, done.stdout + done.stderr
-    assert expected in done.stderr
-    assert done.stderr.startswith("tunegate: ") and len(done.stderr.strip().splitlines()) == 1
 
 
 def test_a_training_run_is_diagnosed_by_its_name(tmp_path: Path) -> None:

@@ -8,29 +8,16 @@ from harness.runs.folder import load_run
 from tests.support.command import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
 
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "train",
-        "merge",
-        "compare",
-        "report",
-        "rescore",
-        "judge",
-        "add-labels",
-        "runs",
-        "demo",
-        "accept",
-        "gate",
-        "card",
-        "power",
-        "noise",
-        "serve",
-    ],
+COMMANDS = (
+    *("train", "merge", "compare", "report", "rescore", "judge", "add-labels", "runs", "demo", "accept", "gate"),
+    *("card", "power", "noise", "serve"),
+    *("review start", "review packet", "review import", "review finish", "review adjudicate"),
 )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(tmp_path: Path, command: str) -> None:
-    done = tunegate(tmp_path, command, "--help")
+    done = tunegate(tmp_path, *command.split(), "--help")
     assert done.returncode == 0
     assert f"{command} [OPTIONS]" in done.stdout
 
@@ -44,6 +31,11 @@ def test_every_command_has_help(tmp_path: Path, command: str) -> None:
     (["train", "nowhere.toml"], "nowhere.toml"),
     (["merge", "./nowhere", "out"], "./nowhere: no such checkpoint"),
     (["runs", "--colour"], "No such option"),
+    (["diagnose", "nowhere"], "run 'nowhere': no run has that name"),
+    (["plan", "nowhere.toml"], "nowhere.toml: cannot be read (No such file"),
+    (["plan"], "Missing argument 'config'"),
+    (["models", "nowhere"], "nowhere: no folder with config.json"),
+    (["sweep", "nowhere.toml"], "nowhere.toml: cannot be read (No such file"),
 ])  # fmt: skip
 def test_a_mistake_is_one_line_and_the_usage_code(tmp_path: Path, words: list[str], expected: str) -> None:
     done = tunegate(tmp_path, *words)
