@@ -1,4 +1,7 @@
-"""Merging and serving need every suite of the project's policy passed by exactly these weights, or a reason."""
+"""Merging and serving need every suite of the project's policy passed by exactly these weights, or a reason.
+
+What must not pass is in `tests/attacks`.
+"""
 
 import shutil
 from pathlib import Path
@@ -13,7 +16,7 @@ from harness.files import digest, file_sha256
 from harness.runs.folder import RunFolder, now
 from harness.schema import Manifest
 from tests.conftest import save_tiny_model
-from tests.support.adapters import change_json, save_adapter
+from tests.support.adapters import save_adapter
 from tests.support.gated import (
     GATES,
     PASS_ON_BOTH,
@@ -77,15 +80,6 @@ def test_no_run_at_all_refuses(adapter: Path, runs: Path) -> None:
         merge(adapter, runs)
 
 
-def test_a_pass_on_another_suite_does_not_approve(adapter: Path, runs: Path) -> None:
-    """The run that once approved: newest on these weights, every gate passed, and of a suite that nobody required."""
-    failed = evaluate(runs, adapter, answers=wrong())
-    second_suite(runs.parent)
-    later(evaluate(runs, adapter, suites=["legal/other"]), 1)
-    with pytest.raises(GateFailed, match=rf"legal/mini: {failed.name} has 2 of 2 gates not passed"):
-        merge(adapter, runs)
-
-
 def test_every_suite_of_the_policy_must_have_passed_each_in_its_newest_run(adapter: Path, runs: Path) -> None:
     second_suite(runs.parent)
     approve_of(runs.parent)
@@ -103,14 +97,6 @@ def test_a_later_fail_revokes_and_a_later_pass_approves_again(adapter: Path, run
         merge(adapter, runs)
     again = later(evaluate(runs, adapter), 2)
     assert merge(adapter, runs).passed[0].run == again
-
-
-def test_newest_is_by_the_start_of_the_run_and_not_by_the_name_of_its_folder(adapter: Path, runs: Path) -> None:
-    passed = evaluate(runs, adapter)
-    later(evaluate(runs, adapter, answers=wrong()), 1)
-    shutil.move(passed, runs / f"9{passed.name}")
-    with pytest.raises(GateFailed, match="2 of 2 gates not passed"):
-        merge(adapter, runs)
 
 
 def test_of_two_runs_that_started_in_one_second_both_must_pass(adapter: Path, runs: Path) -> None:
@@ -141,28 +127,6 @@ def test_a_suite_that_is_asked_for_must_pass_besides_those_of_the_policy(adapter
         merge(adapter, runs, suites=(str(other),))
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "what"),
-    [
-        ("gates.toml", "value = 0.5", "value = 0.1", "gates"),
-        ("cases.jsonl", "Contract 0.", "Contract zero.", "cases"),
-        ("prompt.jinja", "Which", "What", "prompt"),
-        ("test_mini.py", '"as is"]', '"as is", "rent"]', "scorers"),
-    ],
-)
-def test_what_a_suite_consists_of_is_as_the_policy_names_it(
-    adapter: Path, runs: Path, file: str, old: str, new: str, what: str
-) -> None:
-    """Changed and evaluated again, it does not count until somebody renews the policy."""
-    path = Path("evalsuites/legal/mini") / file
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new))
-    shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
-    evaluate(runs, adapter)
-    with pytest.raises(GateFailed, match=rf"its {what} .*changed since the policy was written.*`tunegate approval`"):
-        merge(adapter, runs)
-
-
 def test_a_run_by_the_gates_of_before_does_not_count_once_the_policy_is_renewed(adapter: Path, runs: Path) -> None:
     run = evaluate(runs, adapter)
     Path("evalsuites/legal/mini/gates.toml").write_text(PASS_ON_BOTH.replace("0.5", "0.6"))
@@ -184,49 +148,9 @@ def test_policy_and_gates_of_the_target_branch_decide(adapter: Path, runs: Path)
     assert merge(adapter, runs, bars=Path("bars")).passed
 
 
-def test_another_adapters_run_does_not_count(adapter: Path, tiny_model: Path, runs: Path, tmp_path: Path) -> None:
-    evaluate(runs, save_adapter(tiny_model, tmp_path / "other", seed=2))
-    with pytest.raises(GateFailed, match="no run in"):
-        merge(adapter, runs)
-
-
-def test_the_right_name_on_other_weights_is_not_approved(tiny_model: Path, runs: Path, tmp_path: Path) -> None:
-    """Approval goes by digest: the adapter is trained again into the folder, and under the name, that passed."""
-    folder = save_adapter(tiny_model, tmp_path / "adapter", seed=1)
-    evaluate(runs, folder)
-    assert merge(folder, runs).passed
-    shutil.rmtree(folder)
-    save_adapter(tiny_model, folder, seed=2)
-    with pytest.raises(GateFailed, match=r"adapter: not approved .* evaluated these weights"):
-        merge(folder, runs)
-
-
 def test_the_right_weights_under_another_name_are_approved(adapter: Path, runs: Path, tmp_path: Path) -> None:
     evaluate(runs, adapter)
     assert merge(shutil.copytree(adapter, tmp_path / "renamed"), runs).passed
-
-
-@pytest.mark.parametrize("what", ["seal", "verdicts", "no verdict"])
-def test_a_run_without_gates_or_seal_or_with_a_changed_file_does_not_count(
-    adapter: Path, runs: Path, what: str
-) -> None:
-    run = write_run(runs, adapter, *[] if what == "no verdict" else ["pass", "fail"])
-    if what == "seal":
-        (run / "MANIFEST.sha256").unlink()
-    if what == "verdicts":
-        (run / "verdicts.json").write_text((run / "verdicts.json").read_text().replace('"fail"', '"pass"'))
-    with pytest.raises(GateFailed):
-        merge(adapter, runs)
-
-
-def test_verdicts_that_do_not_follow_from_the_answers_do_not_count(adapter: Path, runs: Path) -> None:
-    """Somebody who can write the folder edits the verdicts and seals it again: the answers are judged again."""
-    run = evaluate(runs, adapter, answers=wrong())
-    file = run / "verdicts.json"
-    file.write_text(file.read_text().replace('"outcome": "fail"', '"outcome": "pass"'))
-    change(run, lambda manifest: manifest)
-    with pytest.raises(GateFailed, match=r"its answers judged again, has 2 of 2 gates not passed"):
-        merge(adapter, runs)
 
 
 def test_a_reason_overrides_and_an_empty_one_does_not(adapter: Path, tmp_path: Path) -> None:
@@ -251,16 +175,6 @@ def test_a_model_asked_twice_neither_approves_nor_hides_the_run_that_does(adapte
     twice.write_verdicts([])
     twice.seal()
     assert merge(adapter, runs).passed[0].run == run
-
-
-def test_an_adapter_put_onto_another_base_is_not_what_was_evaluated(adapter: Path, runs: Path, tmp_path: Path) -> None:
-    evaluate(runs, adapter)
-    other = save_tiny_model(tmp_path / "other", seed=5)
-    moved = shutil.copytree(adapter, tmp_path / "moved")
-    change_json(moved / "adapter_config.json", base_model_name_or_path=str(other))
-    assert resolve(str(moved)).adapter_digest == resolve(str(adapter)).adapter_digest
-    with pytest.raises(GateFailed, match="evaluated these weights"):
-        merge(moved, runs)
 
 
 def test_a_whole_model_is_approved_for_serving_as_an_adapter_is(tiny_model: Path, runs: Path) -> None:
@@ -295,20 +209,6 @@ def test_a_comparison_counts_only_with_the_base_or_a_baseline_that_the_policy_na
     policy.write_text(policy.read_text() + f'baselines = ["{resolve(str(weak)).digest}"]\n')
     assert merge(adapter, runs).passed
     approve_of(runs.parent)
-    assert merge(adapter, runs).passed
-
-
-def test_the_base_with_another_chat_template_counts_only_where_the_policy_names_it(
-    adapter: Path, tiny_model: Path, runs: Path, tmp_path: Path
-) -> None:
-    """A base whose prompts are cut answers badly, so that any model would look better."""
-    write_project(runs.parent, gates=COMPARED)
-    twin = Path(shutil.copytree(tiny_model, tmp_path / "twin"))
-    (twin / "chat_template.jinja").write_text("{{ messages[0]['content'][:3] }}")
-    with pytest.raises(GateFailed, match=r"compared with .*twin \([0-9a-f]{64}\), which is neither the base"):
-        merge_after(adapter, runs, twin, 1)
-    policy = Path("evalsuites/approval.toml")
-    policy.write_text(policy.read_text() + f'baselines = ["{resolve(str(twin)).digest}"]\n')
     assert merge(adapter, runs).passed
 
 
