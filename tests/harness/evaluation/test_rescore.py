@@ -52,14 +52,6 @@ def test_a_moved_bar_is_judged_without_asking_again(tmp_path: Path):
     assert {v.outcome for v in found.verdicts} == {"inconclusive"}
 
 
-def test_a_changed_run_is_not_rescored(tmp_path: Path):
-    run = compare(tmp_path)
-    scores = run.path / "scores.jsonl"
-    scores.write_bytes(scores.read_bytes().replace(b"holdover", b"holdouts", 1))
-    with pytest.raises(UserError, match=r"scores\.jsonl changed after the run was sealed"):
-        rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
-
-
 def test_a_run_of_other_suites_is_named(tmp_path: Path):
     run = compare(tmp_path)
     with pytest.raises(UserError, match="has legal/mini; none of the given suites"):
