@@ -20,7 +20,10 @@ BASE = {
         {"id": "bare", "terms": ["client"]},
         {"id": "hype", "terms": ["game changer", "state-of-the-art", "best", "best in class"]},
     ],
-    "name": [{"exact": "TideFlask", "wrong": ["Tide Flask", "Tide-Flask"]}, {"exact": "tinyPot"}],
+    "name": [
+        {"exact": "TideFlask", "wrong": ["Tide Flask", "Tide-Flask"]},
+        *({"exact": "tinyPot"}, {"exact": "AQLA"}, {"exact": "ClearView Pro"}),
+    ],
     "required": [{"id": "thanks", "any_of": ["thank you", "thanks"], "when": {"kind": ["reply"]}}],
 }
 SOURCE = (

@@ -26,7 +26,7 @@ judged. One message names every mistake in a file.
 
     [[name]]
     exact = "TideFlask"
-    wrong = ["Tide Flask"]               # other spellings; another case of `exact` is always wrong
+    wrong = ["Tidal Flask"]              # other spellings; always wrong are another case, space, hyphen or dots
 
     [[required]]
     id = "thanks"
@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,8 @@ from harness.errors import refuse_all
 from harness.files import read_toml
 from harness.scoring.text.phrases import Phrases, key
 
+JOINTS = re.compile(r"[ -]|(?<=[a-z])(?=[A-Z\d])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Between the parts of a name: "Tide" and "Flask"."""
 SWITCHES = ("contractions", "emoji", "repeated_marks", "all_caps", "lists", "slang", "typos", "grammar_slips")
 
 
@@ -85,6 +88,14 @@ class FixedName(Struct, frozen=True, kw_only=True):
 
     exact: str
     wrong: tuple[str, ...] = ()
+
+    def forms(self) -> dict[str, str]:
+        """Return the forms that a text may have, with what to write: in the plural, joined in other ways, with dots."""
+        *parts, last = JOINTS.split(self.exact, maxsplit=3)
+        forms = ["".join(each) + last for each in product(*((part, f"{part}-", f"{part} ") for part in parts))]
+        forms += [".".join(self.exact)] if self.exact.isalpha() and self.exact.isupper() else []
+        plurals = {f"{form}s": f"{self.exact}s" for form in (*forms, self.exact) if not self.exact.endswith("s")}
+        return plurals | dict.fromkeys(forms, self.exact)
 
 
 class Required(Struct, frozen=True, kw_only=True):

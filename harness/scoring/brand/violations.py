@@ -29,6 +29,7 @@ EMOJI = re.compile("[\u2600-\u27bf\u2b50\u2b55\u231a-\u23ff\U0001f000-\U0001faff
 FACE = re.compile(r"[:;](?<![\w:;].)'?-?[)(DP](?![\w)(])")
 REPEATED = re.compile(r"[!?][!?]+")
 SHOUTED = re.compile(r"[A-Z](?<![\w@./'-].)[A-Z]{3,}(?![\w@/'-])")
+SEPARATOR = re.compile(r"[ -]")
 BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\d{1,2}[.)])[ \t]+\S", re.M)
 LABEL = re.compile(r"^[ \t]*\**[A-Z][\w '-]{0,28}:\**[ \t]+\S", re.M)
 
@@ -50,12 +51,12 @@ WHY = {
 }
 
 
-def marks(text: str, glossary: Collection[str], watched: Collection[str] = tuple(WHY)) -> Iterator[ToneMark]:
-    """Yield the marks of the switches `watched` in an even text; a word of the glossary is not shouting."""
-    return (mark for mark in _marks(text, glossary, watched) if mark.switch in watched)
+def marks(text: str, acronyms: Collection[str], watched: Collection[str] = tuple(WHY)) -> Iterator[ToneMark]:
+    """Yield the marks of the switches `watched` in an even text; an acronym of the guide is not shouting."""
+    return (mark for mark in _marks(text, acronyms, watched) if mark.switch in watched)
 
 
-def _marks(text: str, glossary: Collection[str], watched: Collection[str]) -> Iterator[ToneMark]:
+def _marks(text: str, acronyms: Collection[str], watched: Collection[str]) -> Iterator[ToneMark]:
     if "'" in text and "contractions" in watched:
         yield from (ToneMark(*m.span(), "contractions") for m in CONTRACTION.finditer(text))
     if not text.isascii():
@@ -64,15 +65,15 @@ def _marks(text: str, glossary: Collection[str], watched: Collection[str]) -> It
         yield from (ToneMark(*m.span(), "emoji") for m in FACE.finditer(text))
     if "!" in text or "?" in text:
         yield from (ToneMark(*m.span(), "repeated_marks") for m in REPEATED.finditer(text))
-    yield from _shouting(text, glossary)
+    yield from _shouting(text, acronyms)
     yield from _lists(text)
 
 
-def _shouting(text: str, glossary: Collection[str]) -> Iterator[ToneMark]:
+def _shouting(text: str, acronyms: Collection[str]) -> Iterator[ToneMark]:
     """Adjacent words in capitals are one mark."""
     start = end = -1
     for match in SHOUTED.finditer(text):
-        if match[0] in glossary:
+        if match[0] in acronyms:
             continue
         if start >= 0 and not text[end : match.start()].strip():
             end = match.end()
@@ -130,26 +131,35 @@ class ViolationFinder:
     def __init__(self, guide: StyleGuide) -> None:
         self.guide = guide
         self.watched = frozenset(switch for switch in WHY if not getattr(guide.tone, switch))
-        self.glossary = frozenset(guide.glossary)
         self.banned = Phrases(
             {t: (f"banned.{rule.id}", rule.why, rule.replacement(t)) for rule in guide.banned for t in rule.terms}
         )
-        self.names = Phrases(
-            {form: " ".join(n.exact.split()) for n in guide.names for form in (*n.wrong, n.exact)}, after=AFTER_NAME
-        )
+        listed = {form: (name.exact, name.exact) for name in guide.names for form in (*name.wrong, name.exact)}
+        forms = {form: (name.exact, use) for name in guide.names for form, use in name.forms().items()}
+        self.names = Phrases(forms | listed, after=AFTER_NAME)
+        self.listed = frozenset(map(key, listed))
         self.small_names = {name.exact.split()[0] for name in guide.names if name.exact[0].islower()}
         self.slang = Phrases(_slang(guide), *WHOLE_WORD)
-        self.allowed = _allowed(guide, self.slang)
+        phrases = [*guide.glossary, *(term for rule in guide.required for term in rule.any_of), *self.slang.values]
+        phrases += [term for rule in guide.banned for term in (*rule.terms, *rule.use)]
+        phrases += [spelling for name in guide.names for spelling in (name.exact, *name.wrong)]
+        self.allowed = frozenset(word for phrase in phrases for word in words_in(key(phrase)))
+        """Words that are never typos: the guide's own, and those that another rule judges."""
+        self.acronyms = frozenset(word for phrase in phrases for word in SHOUTED.findall(even(phrase)))
 
     def casing(self, text: NormalForms) -> tuple[list[Violation], int]:
         """Return the product names that are not written exactly, and the number of all product names."""
-        named = self.names.find(text.low, text.words)
-        wrong = [
-            Violation(n.start, n.end, "casing", f"name.{n.value}", "the name has one spelling", n.value)
-            for n in named
-            if " ".join(text.even[n.start : n.end].split()) != even(n.value)
-        ]
-        return wrong, len(named)
+        wrong, count = [], 0
+        for name in self.names.find(text.low, text.words):
+            (exact, use), written = name.value, " ".join(text.even[name.start : name.end].split())
+            parts = SEPARATOR.split(written)
+            # "a clear view" is no "ClearView" unless the guide lists it.
+            if key(written) in self.listed or len(parts) == 1 or not any(part[:1].islower() for part in parts):
+                count += 1
+                if written != even(use):
+                    why = "the name has one spelling"
+                    wrong.append(Violation(name.start, name.end, "casing", f"name.{exact}", why, use))
+        return wrong, count
 
     def hits(
         self, text: NormalForms, casing: Iterable[Violation], source_words: Collection[str] = (), whole: bool = True
@@ -166,7 +176,7 @@ class ViolationFinder:
         if not allows.slang:
             for word in self.slang.find(text.low, text.words):
                 yield Violation(word.start, word.end, "slang", "tone.slang", "slang", word.value)
-        for mark in marks(text.even, self.glossary, self.watched):
+        for mark in marks(text.even, self.acronyms, self.watched):
             yield Violation(mark.start, mark.end, "tone", f"tone.{mark.switch}", WHY[mark.switch])
         if not allows.grammar_slips:
             for slip in slips(text.even, text.tokens, text.words, self.small_names, whole):
@@ -187,11 +197,3 @@ def _slang(guide: StyleGuide) -> dict[str, str]:
     excused = {key(word) for word in guide.glossary}
     listed = built_in_slang() | dict.fromkeys(guide.slang, "")
     return {word: use for word, use in listed.items() if key(word) not in excused}
-
-
-def _allowed(guide: StyleGuide, slang: Phrases[str]) -> frozenset[str]:
-    """Words that are never typos: the guide's own, and those that another rule judges."""
-    phrases = [*guide.glossary, *(term for rule in guide.required for term in rule.any_of), *slang.values]
-    phrases += [term for rule in guide.banned for term in (*rule.terms, *rule.use)]
-    phrases += [spelling for name in guide.names for spelling in (name.exact, *name.wrong)]
-    return frozenset(word for phrase in phrases for word in words_in(key(phrase)))

@@ -67,7 +67,14 @@ def test_a_hit_says_where_which_rule_why_and_what_to_write():
         ("The tide-flask is here.", ["tide-flask"], 1),
         ("The tinyPot is here. tinyPot is small.", [], 2),
         ("The TinyPot is here.", ["TinyPot"], 1),
-        ("TideFlasks and a tidal flask.", [], 0),
+        ("TideFlasks and a tidal flask.", [], 1),
+        ("The TideFlasks' lids. Tideflasks are here.", ["Tideflasks"], 2),
+        ("Three Tide-Flasks, two Tide Flasks.", ["Tide-Flasks", "Tide Flasks"], 2),
+        ("The tinyPots and a tiny pot are here.", [], 1),
+        ("The Tiny-Pot and the Tiny Pots are here.", ["Tiny-Pot", "Tiny Pots"], 2),
+        ("The A.Q.L.A. is here.", ["A.Q.L.A"], 1),
+        ("The AQLA and the AQLAs are here.", [], 2),
+        ("The Clear View Pro, a ClearView-Pro and a clear view.", ["Clear View Pro", "ClearView-Pro"], 2),
     ],
 )
 def test_a_product_name_is_written_in_one_way(text, hits, names):
@@ -99,6 +106,7 @@ def test_a_product_name_is_written_in_one_way(text, hits, names):
         ("Good tea! More tea? Yes.", "tone.repeated_marks", False),
         ("This is HUGE news.", "tone.all_caps", True),
         ("A USB lamp with a HEPA filter.", "tone.all_caps", False),
+        ("The AQLA is here.", "tone.all_caps", False),
         ("Use code SAVE20 or A/BCDE.", "tone.all_caps", False),
         ("We offer:\n- tea\n- milk", "tone.lists", True),
         ("1. Open the lid.", "tone.lists", True),
