@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, update_wrapper
 from types import ModuleType
 from typing import Any, Generic, TypeVar
@@ -124,6 +124,24 @@ def version_of(function: Scoring) -> str:
 def name_of(function: Scoring) -> str:
     """Return a scorer's family; for a plain function, its own name."""
     return str(getattr(function, "name", "") or getattr(function, "__name__", "scorer"))
+
+
+def ratios(name: str, says: Mapping[str, str], *, higher_is_better: bool, unbounded: bool = False) -> list[Metric]:
+    """Make the metrics of a scorer from what each says, by its equation: "recall = hits / expected"."""
+    return [
+        Metric(
+            name=metric,
+            scorer=name,
+            numerator=numerator,
+            denominator=denominator or None,
+            higher_is_better=higher_is_better,
+            unbounded=unbounded,
+            says=sentence,
+        )
+        for equation, sentence in says.items()
+        for metric, _, ratio in [equation.partition(" = ")]
+        for numerator, _, denominator in [ratio.partition(" / ")]
+    ]
 
 
 def metrics_of(scorers: Sequence[Scoring]) -> list[Metric]:

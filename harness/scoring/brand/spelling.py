@@ -17,11 +17,13 @@ from collections.abc import Collection, Iterator
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from harness.errors import UserError
 from harness.files import digest
 
 OWN = Path(__file__).with_name("voice_words.toml")
+"""This project's own lists: words, slang, rules of grammar."""
 SHORTEST, LONGEST = 4, 30
 STEM = 5
 """Fewest letters that a prefix or an ending is added to, so that \"untill\" is not un-till."""
@@ -38,6 +40,12 @@ BRITISH = [
     (re.compile(r"yse([ds]?)$"), r"yze\1"),
 ]
 """Endings of British spellings, and their spelling in the list."""
+
+
+@lru_cache(maxsize=1)
+def own_lists() -> dict[str, Any]:
+    """Read this project's own lists."""
+    return tomllib.loads(OWN.read_text("utf-8"))
 
 
 @lru_cache(maxsize=1)
@@ -60,8 +68,7 @@ def word_list_digest() -> str:
 def words() -> frozenset[str]:
     """Read every word of the list, in lower case."""
     listed = json.loads(gzip.decompress(_packed()))
-    own = tomllib.loads(OWN.read_text("utf-8"))
-    return frozenset(listed).union(own["modern"]).difference(own["misspelt"])
+    return frozenset(listed).union(own_lists()["modern"]).difference(own_lists()["misspelt"])
 
 
 @lru_cache(maxsize=65536)

@@ -6,11 +6,8 @@ A place has one violation: the first of product name, banned term, slang, tone, 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection, Iterable, Iterator
-from functools import lru_cache
 from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 from harness.scoring.base import RangeSet
@@ -94,7 +91,6 @@ def _lists(text: str) -> Iterator[ToneMark]:
         yield ToneMark(first.start() + len(first[0]) - len(first[0].lstrip()), first.end(), "lists")
 
 
-WORDS = Path(__file__).with_name("voice_words.toml")
 KINDS = ("casing", "banned", "slang", "tone", "grammar", "typo")
 """Kinds of violations, in order of precedence."""
 WHOLE_WORD = ((*BEFORE, "-"), AFTER + r"(?!-)(?!\.\w)")
@@ -186,14 +182,7 @@ class ViolationFinder:
                 yield Violation(start, end, "typo", "tone.typos", "not in the word list or the glossary")
 
 
-@lru_cache(maxsize=1)
-def built_in_slang() -> dict[str, str]:
-    """Read the project's own list of slang, with a plain wording for each."""
-    listed: dict[str, str] = tomllib.loads(WORDS.read_text("utf-8"))["slang"]
-    return listed
-
-
 def _slang(guide: StyleGuide) -> dict[str, str]:
     excused = {key(word) for word in guide.glossary}
-    listed = built_in_slang() | dict.fromkeys(guide.slang, "")
+    listed = spelling.own_lists()["slang"] | dict.fromkeys(guide.slang, "")
     return {word: use for word, use in listed.items() if key(word) not in excused}

@@ -20,11 +20,11 @@ from pathlib import Path
 import msgspec
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import DocumentCache, Scorer, make_span, scorer
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import DocumentCache, Scorer, make_span, ratios, scorer
 from harness.scoring.brand import spelling, style_guide
 from harness.scoring.brand.style_guide import StyleGuide
-from harness.scoring.brand.violations import KINDS, WORDS, NormalForms, Violation, ViolationFinder
+from harness.scoring.brand.violations import KINDS, NormalForms, Violation, ViolationFinder
 from harness.scoring.text.normalize import Normal, lower, normalise
 from harness.scoring.text.phrases import even, key, words_in
 
@@ -32,63 +32,36 @@ MIN_QUOTED_WORDS = 4
 QUOTATION = re.compile(r'"([^"“”]+)"|“([^"“”]+)”|«([^«»]+)»')
 
 
-def _rate(
-    name: str,
-    numerator: str,
-    says: str,
-    denominator: str | None = None,
-    higher_is_better: bool = False,
-    unbounded: bool = False,
-) -> Metric:
-    return Metric(
-        name=name,
-        scorer="voice",
-        numerator=numerator,
-        denominator=denominator,
-        higher_is_better=higher_is_better,
-        unbounded=unbounded,
-        says=says,
-    )
-
-
 METRICS = [
-    _rate(
-        "clean_completion_rate",
-        "clean",
-        "Share of answers that break no rule of the style guide.",
+    *ratios(
+        "voice",
+        {
+            "clean_completion_rate = clean": "Share of answers that break no rule of the style guide.",
+            "usable_rate = usable": "Share of answers that are clean and keep every content point.",
+            "point_recall = points_kept / points": "Share of the content points that the answer keeps.",
+            "required_term_rate = required_met / required": "Share of the required terms that are present.",
+        },
         higher_is_better=True,
     ),
-    _rate(
-        "usable_rate", "usable", "Share of answers that are clean and keep every content point.", higher_is_better=True
-    ),
-    _rate(
-        "point_recall",
-        "points_kept",
-        "Share of the content points that the answer keeps.",
-        "points",
-        higher_is_better=True,
-    ),
-    _rate(
-        "violations_per_100_words",
-        "violations_x100",
-        "Violations of the style guide per 100 words.",
-        "words",
+    *ratios(
+        "voice",
+        {"violations_per_100_words = violations_x100 / words": "Violations of the style guide per 100 words."},
+        higher_is_better=False,
         unbounded=True,
     ),
-    _rate("banned_term_rate", "with_banned", "Share of answers with a banned term outside quotations of the source."),
-    _rate("casing_error_rate", "casing", "Share of product names that are not written exactly.", "names"),
-    _rate("slang_rate", "with_slang", "Share of answers with slang."),
-    _rate("typo_rate", "with_typo", "Share of answers with a typo."),
-    _rate("grammar_slip_rate", "with_grammar", "Share of answers with a grammar mistake that a rule finds."),
-    _rate("tone_slip_rate", "with_tone", "Share of answers with emoji, shouting or another mark the tone forbids."),
-    _rate(
-        "required_term_rate",
-        "required_met",
-        "Share of the required terms that are present.",
-        "required",
-        higher_is_better=True,
+    *ratios(
+        "voice",
+        {
+            "banned_term_rate = with_banned": "Share of answers with a banned term outside quotations of the source.",
+            "casing_error_rate = casing / names": "Share of product names that are not written exactly.",
+            "slang_rate = with_slang": "Share of answers with slang.",
+            "typo_rate = with_typo": "Share of answers with a typo.",
+            "grammar_slip_rate = with_grammar": "Share of answers with a grammar mistake that a rule finds.",
+            "tone_slip_rate = with_tone": "Share of answers with emoji, shouting or another mark the tone forbids.",
+            "quoted_hit_rate = with_quoted": "Share of answers that quote off-voice words of the source.",
+        },
+        higher_is_better=False,
     ),
-    _rate("quoted_hit_rate", "with_quoted", "Share of answers that quote off-voice words of the source."),
 ]
 
 
@@ -106,7 +79,7 @@ def in_style(guide: Guide | Mapping[str, Guide], tag: str = "brand") -> Scorer:
     finders = {name: ViolationFinder(each) for name, each in guides.items()}
     config = {
         "guide": msgspec.to_builtins(guides if isinstance(guide, Mapping) else guides[""]),
-        "slang": WORDS.read_text("utf-8"),
+        "lists": spelling.OWN.read_text("utf-8"),
         "word_list": None if all(each.tone.typos for each in guides.values()) else spelling.word_list_digest(),
     }
 

@@ -18,6 +18,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from harness.scoring.summaries import FUNCTION, stem
 from harness.scoring.text.phrases import starting
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 from harness.scoring.text.refusals import lower
@@ -75,17 +76,14 @@ LEAD = re.compile(
 )
 """Auxiliaries before a verb; or a word that makes the next one no verb."""
 WORD = re.compile(r"[a-z]{3,}")
-ENDING = re.compile(r"(?:ies|ied|ing|ed|es|s|e|y)$")
-COMMON = frozenset(
-    WORD.findall(
-        "the for are its that this and with from may must does did how much many what which who when not than then any "
-        "all each every other has have had will can could would should was were been his her their they them you your "
-        "our here there such only also but more most less least over after before per within under until day days week "
-        "weeks month months year years hour hours minute minutes working business calendar never cannot shall might "
-        "whichever"
+COMMON = FUNCTION.difference({"out", "off"}).union(
+    re.findall(
+        r"\w+",
+        "day days week weeks month months year years hour hours minute minutes working business calendar over after "
+        "per under least less many much never cannot not shall every whichever",
     )
 )
-"""Words that say nothing of what a sentence is about."""
+"""Words that say nothing of what a sentence is about; "paid out" and "time off" do."""
 SHARE = 0.5
 """Least share of the shorter sentence's other words that both must have, and at least one."""
 Anchor = SizeKey | str
@@ -213,9 +211,3 @@ def _affirmed(sentence: Sentence, anchor: Anchor) -> Claim | None:
                     if stem(word[0]) == anchor and not (lead and lead["nominal"]):
                         return Claim((lead or word).start(), word.end(), "affirmed")
     return None
-
-
-@lru_cache(maxsize=65536)
-def stem(word: str) -> str:
-    """Return a word without its ending: "carry" and "carried" are one."""
-    return ENDING.sub("", word)

@@ -26,8 +26,8 @@ from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import RangeSet, make_span, scorer, whole_length
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import RangeSet, make_span, ratios, scorer, whole_length
 from harness.scoring.policy.contradictions import Contradiction, contradictions
 from harness.scoring.policy.handbook import (
     ExpectedAnswer,
@@ -59,46 +59,29 @@ START = attrgetter("start")
 WRONG = ("misgrounded", "invented", "ungrounded", "contradictory")
 
 
-def _rate(
-    name: str, numerator: str, says: str, denominator: str | None = None, *, higher_is_better: bool = False
-) -> Metric:
-    return Metric(
-        name=name,
-        scorer="guidelines",
-        numerator=numerator,
-        denominator=denominator,
-        higher_is_better=higher_is_better,
-        says=says,
-    )
-
-
 METRICS = [
-    _rate(
-        "answer_correct", "correct", "Share of questions answered right, or rightly declined.", higher_is_better=True
-    ),
-    _rate(
-        "guideline_recall",
-        "hits",
-        "Share of the right guidelines that are cited.",
-        "expected_ids",
+    *ratios(
+        "guidelines",
+        {
+            "answer_correct = correct": "Share of questions answered right, or rightly declined.",
+            "guideline_recall = hits / expected_ids": "Share of the right guidelines that are cited.",
+            "guideline_precision = hits / cited": "Share of the guidelines cited that are right.",
+        },
         higher_is_better=True,
     ),
-    _rate(
-        "guideline_precision", "hits", "Share of the guidelines cited that are right.", "cited", higher_is_better=True
+    *ratios(
+        "guidelines",
+        {
+            "invented_guideline_rate = invents_guideline": "Share of answers citing a guideline that does not exist.",
+            "invented_department_rate = invents_department": "Share of answers naming a department that is not one.",
+            "misgrounded_rate = misgrounds": "Share of answers citing a real guideline that does not support them.",
+            "contradiction_rate = contradicts": "Share of answers that say the opposite of their guideline.",
+            "answered_unanswerable_rate = answered_unanswerable / unanswerable": "Share of the questions without an "
+            "answer in the handbook that were not declined.",
+            "refusal_rate = refused / answerable": "Share of the questions with an answer that were declined.",
+        },
+        higher_is_better=False,
     ),
-    _rate("invented_guideline_rate", "invents_guideline", "Share of answers citing a guideline that does not exist."),
-    _rate(
-        "invented_department_rate", "invents_department", "Share of answers naming a department that does not exist."
-    ),
-    _rate("misgrounded_rate", "misgrounds", "Share of answers citing a real guideline that does not support them."),
-    _rate("contradiction_rate", "contradicts", "Share of answers that say the opposite of their guideline."),
-    _rate(
-        "answered_unanswerable_rate",
-        "answered_unanswerable",
-        "Share of the questions without an answer in the handbook that were not declined.",
-        "unanswerable",
-    ),
-    _rate("refusal_rate", "refused", "Share of the questions with an answer that were declined.", "answerable"),
 ]
 
 
