@@ -178,23 +178,6 @@ def test_the_summary_shows_estimate_interval_n_and_verdict(root: Path) -> None:
     assert "Clause recall" in text and "n 20" in text and "100%" in text and "PASS" in text
 
 
-@pytest.mark.parametrize(("change", "expected"), [
-    ({"gates": GATES.replace("clause_recall", "clause_recal")}, "clause_recal"),
-    ({"gates": GATES.replace("at_least", "atleast")}, "atleast"),
-    ({"gates": GATES + "colour = 1\n"}, "colour"),
-    ({"gates": GATES.replace('"instrument"', '"county"')}, "county"),
-    ({"cases": [{"id": "a"}]}, "cases.jsonl:1"),
-    ({"cases": []}, "no cases were found"),
-])  # fmt: skip
-def test_a_faulty_suite_is_a_usage_error_in_plain_words(tmp_path: Path, change: dict, expected: str) -> None:
-    write_suite(tmp_path, **change)
-    write_script(tmp_path, tuned={})
-    done = pytest_in(tmp_path, "-q")
-    assert done.returncode == 4, done.stdout + done.stderr
-    assert expected in done.stderr + done.stdout
-    assert "Traceback" not in done.stderr + done.stdout
-
-
 def test_an_unknown_checkpoint_is_a_usage_error(root: Path) -> None:
     done = pytest_in(root, "-q", "--engine", "transformers", "--checkpoint", "./nowhere")
     assert done.returncode == 4
@@ -215,15 +198,6 @@ def test_a_suite_marked_long_waits_for_the_option(root: Path) -> None:
     without = pytest_in(root, "-q")
     assert "marked long" in without.stdout and "63 passed" not in without.stdout
     assert "63 passed" in pytest_in(root, "-q", "--long").stdout
-
-
-def test_bars_come_from_another_folder(root: Path) -> None:
-    bars = root / "bars" / "legal" / "mini"
-    bars.mkdir(parents=True)
-    (bars / "gates.toml").write_text(GATES.replace("0.5", "0.999"))
-    done = pytest_in(root, "-q", "--bars", "bars")
-    assert done.returncode == 1
-    assert "clause_recall-at_least-0.999" in done.stdout
 
 
 def test_an_engine_error_counts_against_the_candidate_and_is_named(root: Path) -> None:
