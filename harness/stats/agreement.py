@@ -299,26 +299,13 @@ MEASURES = (
         ReviewMeasure(name=one.name, scorer=one.scorer, labels=POINTS, ordered=True, label=lambda s: f"{s.value:.0f}")
         for one in SCALES
     ),
-    ReviewMeasure(
-        name="fabrication_marked",
-        scorer="human_fabrication",
-        labels=NO_YES,
-        ordered=False,
-        label=lambda s: NO_YES[any(s.counts.values())],
-    ),
-    ReviewMeasure(
-        name="critical_fabrication_marked",
-        scorer="human_fabrication",
-        labels=NO_YES,
-        ordered=False,
-        label=lambda s: NO_YES[s.counts["critical"] > 0],
-    ),
-    ReviewMeasure(
-        name="clause_missed",
-        scorer="human_missed",
-        labels=NO_YES,
-        ordered=False,
-        label=lambda s: NO_YES[s.counts["missed"] > 0],
+    *(
+        ReviewMeasure(name=name, scorer=scorer, labels=NO_YES, ordered=False, label=label)
+        for name, scorer, label in (
+            ("fabrication_marked", "human_fabrication", lambda s: NO_YES[any(s.counts.values())]),
+            ("critical_fabrication_marked", "human_fabrication", lambda s: NO_YES[s.counts["critical"] > 0]),
+            ("clause_missed", "human_missed", lambda s: NO_YES[s.counts["missed"] > 0]),
+        )
     ),
     ReviewMeasure(
         name="preference",
