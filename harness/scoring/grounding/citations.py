@@ -1,11 +1,13 @@
-"""Score references to the Georgia Code, and to sections of the source itself: is each in the source, does it exist?
+"""Score references to the Georgia Code, other law and sections of the source: is each in the source, does it exist?
 
-Verdicts on a Code section: `supported` (the source names it), `unsupported` (it exists, the source does not name it),
-`wrong_subject` (it exists, and the answer describes another section's subject as its own), `ungrounded` (neither in
-the source nor in the list of sections) and `invented` (its chapter is declared complete and lacks it). All but the
-first are fabricated. A range is one reference, supported only if both ends are; a range in the source supports the
-sections within it. A section of the contract ("Section 4.2") is supported if the source uses its number, and
-`ungrounded` otherwise.
+Verdicts on a Code section: `supported` (the source names it), `unclear` (the source names it without the subsection),
+`mispaired` (the source names other subsections of it), `unsupported` (it exists, the source does not name it),
+`wrong_subject` (it exists, and the answer states another section's subject as its own), `ungrounded` (neither in the
+source nor in the list of sections) and `invented` (its chapter is declared complete and lacks it). All but the first
+two are fabricated. A range is one reference, supported only if both ends are; a range in the source supports the
+sections within it. A title or chapter is supported by a section of it. Federal law, acts, court rules and cases are
+`supported` or `unclear`: no list of them is known. A section of the contract ("Section 4.2") is supported if the source
+uses its number, and `ungrounded` otherwise.
 
 The last reference of a cut answer is not judged if it is broken off. The list of sections is not the whole Code: no
 chapter is complete unless the caller says so (`against(complete=...)`), so by default no reference is `invented`.
@@ -15,8 +17,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -24,10 +26,10 @@ from typing import NamedTuple
 from harness.errors import UserError, refuse_all
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, scorer, whole_length
-from harness.scoring.grounding.citation_parser import Citation, citations_in, within
-from harness.scoring.grounding.claims import failed_score, score_claims
+from harness.scoring.grounding.citation_parser import Citation, citations_in, other_law_in, within
+from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
 from harness.scoring.text.guideline_ids import Id, numbered, sections_in
-from harness.scoring.text.refusals import without_denied
+from harness.scoring.text.refusals import sentence_around, without_denied
 
 DESCRIBED = re.compile(
     r"(?:\s?\(\w{1,4}\))*(?:,?\s+(?:which|that))?\s+(?:only\s+|also\s+)?(?:governs|concerns|covers|addresses|regulates"
@@ -50,43 +52,71 @@ EMPTY_WORDS = (
 EMPTY = frozenset(EMPTY_WORDS.split())
 
 
-def stems(text: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def stems(text: str) -> frozenset[str]:
     """Return the first letters of a text's words, without words that describe nothing."""
-    return {word[:STEM] for word in WORD.findall(text.lower()) if word not in EMPTY}
+    return frozenset(word[:STEM] for word in WORD.findall(text.lower()) if word not in EMPTY)
+
+
+@DocumentCache
+def subjects_in(document: str) -> dict[str, set[str]]:
+    """Return the stems around each section of the Code that a source names: of its sentence, if it names no other."""
+    subjects: dict[str, set[str]] = defaultdict(set)
+    named = named_in(document)
+    for citation in named:
+        start, end = sentence_around(document, citation.start, citation.end)
+        if sum(start <= other.start < end for other in named) == 1:
+            subjects[citation.sections[0]] |= stems(document[start : citation.start] + document[citation.end : end])
+    return subjects
 
 
 def other_subject(
-    text: str, end: int, section: str, lines: Mapping[str, str], source: str, places: Sequence[tuple[int, int]]
+    text: str, citation: Citation, references: Sequence[Citation], known: Code, document: str
 ) -> str | None:
-    """Return the section that the words after a reference describe instead, or None. `lines`: subject by section."""
-    described = DESCRIBED.match(text, end) if section in lines else None
-    if described is None:
+    """Return the section that the words around a reference are about instead, or None.
+
+    What the source says around its own references counts as well.
+    """
+    section = citation.sections[0]
+    start, end = sentence_around(text, citation.start, citation.end)
+    described = DESCRIBED.match(text, citation.end)
+    is_alone = sum(start <= other.start < end for other in references) == 1
+    if section not in known.subjects or not (described or is_alone):
         return None
-    subject = stems(described["subject"])
-    if subject & stems(lines[section]):
+    sentence = stems(text[start : citation.start] + text[citation.end : end]) if is_alone else frozenset()
+    subject = stems(described["subject"]) if described else sentence
+    if (subject | sentence) & stems(known.sections[section].governs):
         return None
-    subjects = {known: stems(line) for known, line in lines.items()}
-    sections_with = Counter(stem for words in subjects.values() for stem in words)
+    places = [c for c in named_in(document) if section in c.sections]
+    subject = subject.difference(*(stems(document[max(0, c.start - CONTEXT) : c.end + CONTEXT]) for c in places))
+    said = subjects_in(document)
     best, size = None, MIN_SHARED - 1
-    for known, words in subjects.items():
-        shared = {stem for stem in subject & words if sections_with[stem] <= MAX_SECTIONS}
-        if len(shared) > size and not any(shared & stems(source[max(0, a - CONTEXT) : b + CONTEXT]) for a, b in places):
-            best, size = known, len(shared)
+    for other, words in known.subjects.items():
+        shared = len(subject & (words | (said.get(other, set()) - known.common)))
+        if shared > size:
+            best, size = other, shared
     return best
 
 
 SECTIONS = Path(__file__).with_name("georgia_sections.csv")
 GROUNDED = ("supported",)
-SEVERITY = ["supported", "unsupported", "wrong_subject", "ungrounded", "invented"]
+SEVERITY = ["supported", UNCLEAR, "mispaired", "unsupported", "wrong_subject", "ungrounded", "invented"]
 """Verdicts from mild to severe; a range gets the more severe one of its ends."""
 REASONS = {
     "supported": "the source names it",
+    UNCLEAR: "the source does not name it, or not this subsection of it",
+    "mispaired": "the source gives other subsections of it",
     "unsupported": "a section of this number exists, but the source does not name it",
     "wrong_subject": "the answer describes it as what another section governs",
     "ungrounded": "the source does not name it and it is not among the known sections",
     "invented": "its chapter has no section of this number",
 }
 CHAPTER = re.compile(r"\d{1,2}-\d{1,2}[A-Z]?")
+CHAPTER_OR_TITLE = re.compile(rf"\d{{1,2}}|{CHAPTER.pattern}")
+STATUTE_TEXT = 3000
+"""Characters of the source after a section's number in which its subsections are looked for."""
+LISTED = re.compile(r"[^()]{0,160}\(a\).*?\(b\)", re.S)
+"""How the text of a section with subsections begins."""
 
 METRICS = [
     Metric(
@@ -122,8 +152,10 @@ class Code(NamedTuple):
 
     sections: dict[str, KnownSection]
     complete: frozenset[str]
-    read: dict[str, str]
-    """Subjects of the sections whose row was checked against the Code."""
+    subjects: dict[str, frozenset[str]]
+    """Stems that distinguish the sections whose row was checked against the Code."""
+    common: frozenset[str]
+    """Stems of more sections."""
 
     @property
     def config(self) -> dict[str, list[str] | list[KnownSection]]:
@@ -154,8 +186,10 @@ def code(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Code:
         if not CHAPTER.fullmatch(chapter) or chapter not in chapters:
             problems.append(f"chapter {chapter!r} is declared complete, but no section of it is listed")
     refuse_all(problems, f"{path.name}: sections that cannot be used")
-    read = {number: row.governs for number, row in known.items() if row.confidence == "read"}
-    return Code(known, frozenset(complete), read)
+    subjects = {number: stems(row.governs) for number, row in known.items() if row.confidence == "read"}
+    sections_with = Counter(stem for words in subjects.values() for stem in words)
+    common = frozenset(stem for stem, count in sections_with.items() if count > MAX_SECTIONS)
+    return Code(known, frozenset(complete), {number: words - common for number, words in subjects.items()}, common)
 
 
 @lru_cache(maxsize=1)
@@ -166,8 +200,17 @@ def known_code() -> Code:
 
 @DocumentCache
 def named_in(document: str) -> tuple[Citation, ...]:
-    """Return the references of a source."""
+    """Return the references of a source to sections of the Code."""
     return citations_in(document, True)
+
+
+@DocumentCache
+def laws_in(document: str) -> dict[str, Citation]:
+    """Return the references of a source to other law by key, and its sections of the Code by title and by chapter."""
+    parents = {"-".join(c.sections[0].split("-")[:n]): c for c in named_in(document) for n in (1, 2)}
+    return parents | {
+        key: c for c in other_law_in(document, True) for key in (*c.sections, c.sections[0].split("-")[0])
+    }
 
 
 def judge(case: Case, completion: Completion, known: Code | None = None) -> list[Span]:
@@ -177,32 +220,59 @@ def judge(case: Case, completion: Completion, known: Code | None = None) -> list
 
 def judge_all(case: Case, completion: Completion, known: Code | None = None) -> list[Span]:
     """Judge each reference of an answer, in order."""
-    text = completion.text
-    whole = whole_length(completion)
-    references = [c for c in citations_in(text, case.tags.get("state") == "Georgia") if c.end <= whole]
-    ranges = RangeSet((c.start, c.end) for c in references)
+    text, whole, bare = completion.text, whole_length(completion), case.tags.get("state") == "Georgia"
+    ranges = RangeSet()
+    references = [c for c in citations_in(text, bare) if c.end <= whole and ranges.add(c.start, c.end)]
+    laws = [c for c in other_law_in(text, bare) if c.end <= whole and ranges.add(c.start, c.end)]
     sections = [s for s in sections_in(text) if s.end <= whole and ranges.is_free(s.start, s.end)]
-    if not references and not sections:
-        return []
-    named = named_in(case.document) if references else ()
     known = known or known_code()
-    spans = [_span(case, text, citation, named, known) for citation in references]
+    spans = [_span(case, text, citation, references, known) for citation in references]
+    spans += [_law_span(case, text, law, known) for law in laws]
     spans += [_section_span(case, text, section) for section in sections]
     return sorted(spans, key=lambda span: span.start)
 
 
-def _span(case: Case, text: str, citation: Citation, named: Sequence[Citation], known: Code) -> Span:
+def _span(case: Case, text: str, citation: Citation, references: Sequence[Citation], known: Code) -> Span:
+    named = named_in(case.document)
     judged = [_verdict(section, named, known) for section in citation.sections]
     verdict, ground = max(judged, key=lambda pair: SEVERITY.index(pair[0]))
+    same = [c for c in named if citation.sections[0] in c.sections]
+    if verdict == "supported" and citation.subsections and same:
+        verdict, ground = _subsection(case.document, citation.subsections, same)
     reason = REASONS[verdict]
-    if verdict in ("supported", "unsupported") and len(citation.sections) == 1:
-        places = [(c.start, c.end) for c in named if citation.sections[0] in c.sections]
-        other = other_subject(text, citation.end, citation.sections[0], known.read, case.document, places)
+    if verdict in ("supported", UNCLEAR, "unsupported") and len(citation.sections) == 1:
+        other = other_subject(text, citation, references, known, case.document)
         if other:
-            verdict, reason = "wrong_subject", f"{REASONS['wrong_subject']}, {other}: {known.read[other]}"
+            verdict, reason = "wrong_subject", f"{REASONS['wrong_subject']}, {other}: {known.sections[other].governs}"
+    return _citation(case, text, citation, verdict, f"{citation.label}: {reason}", ground)
+
+
+def _subsection(document: str, asked: tuple[str, ...], same: Sequence[Citation]) -> tuple[str, Citation]:
+    """The verdict on a subsection of a section that the source names in the references `same`."""
+    other = []
+    for citation in same:
+        given, text_after = citation.subsections, document[citation.end : citation.end + STATUTE_TEXT]
+        if given[: len(asked)] == asked or (not given and f"({asked[0]})" in text_after):
+            return "supported", citation
+        is_heading = not document[: citation.start].rpartition("\n")[2].strip(" \t#*§")
+        if given != asked[: len(given)] or (not given and is_heading and LISTED.match(text_after)):
+            other.append(citation)
+    return ("mispaired", other[0]) if other else (UNCLEAR, same[0])
+
+
+def _law_span(case: Case, text: str, law: Citation, known: Code) -> Span:
+    laws = laws_in(case.document)
+    ground = next((laws[key] for key in law.sections if key in laws), None)
+    verdict = "supported" if ground else UNCLEAR
+    if CHAPTER_OR_TITLE.fullmatch(law.sections[0]) and not ground:
+        listed = any(section.startswith(f"{law.sections[0]}-") for section in known.sections)
+        verdict = "unsupported" if listed else "ungrounded"
+    return _citation(case, text, law, verdict, f"{law.sections[0]}: {REASONS[verdict]}", ground)
+
+
+def _citation(case: Case, text: str, cited: Citation, verdict: str, reason: str, ground: Citation | None) -> Span:
     place = (ground.start, ground.end) if ground else None
-    reason = f"{citation.label}: {reason}"
-    return make_span(text, citation.start, citation.end, "citation", verdict, reason, place, case.cluster)
+    return make_span(text, cited.start, cited.end, "citation", verdict, reason, place, case.cluster)
 
 
 def _section_span(case: Case, text: str, section: Id) -> Span:
@@ -242,4 +312,4 @@ def fabricated(case: Case, completion: Completion) -> Score:
 def _score(case: Case, completion: Completion, known: Code) -> Score:
     if completion.finish_reason == "error":
         return failed_score("citations", "citations")
-    return score_claims("citations", "citations", judge(case, completion, known), GROUNDED, SEVERITY)
+    return score_claims("citations", "citations", judge(case, completion, known), (*GROUNDED, UNCLEAR), SEVERITY)

@@ -19,18 +19,10 @@ from harness.scoring.base import make_span, scorer
 from harness.scoring.grounding.citation_parser import Citation, citations_in
 from harness.scoring.legal.key_terms import Place, Term, places, read, term_of
 from harness.scoring.text.normalize import normalise
-from harness.scoring.text.refusals import refuses
+from harness.scoring.text.refusals import clauses, is_declining, lower, refuses
 
-SOURCE = r"(?:the|this)\s+(?:document|memo(?:randum)?|text|excerpt|letter|note|checklist|source|e-?mail|file)\b(?!['’])"
-TOLD = r"(?:stated|named|given|mentioned|found|present|cited|covered|contained|listed|addressed|specified|provided)"
-ABSTENTION = re.compile(
-    rf"\b(?:not|nowhere)\s+(?:{TOLD}\s+)?(?:anywhere\s+)?(?:in|by|within)\s+{SOURCE}"
-    rf"|\b{SOURCE}\s+(?:does\s+not|doesn['’]?t|did\s+not)\s+"
-    r"(?:say|state|name|mention|give|cite|cover|contain|address|list|specify|provide|include|answer|refer)\b"
-    rf"|\bno\s+(?:such\s+)?(?:section|answer|reference)\s+(?:is\s+)?(?:{TOLD}\s+)?(?:in|by)\s+{SOURCE}"
-    rf"|\A\W*(?:none|n/a|not\s+{TOLD})\W*\Z",
-    re.I,
-)
+BARE = re.compile(r"\W*(?:none|not\s+(?:named|given|found|present|cited|covered|listed|provided))\W*", re.I)
+"""An abstention that is a whole answer."""
 
 METRICS = [
     Metric(
@@ -101,11 +93,11 @@ class ExpectedCitation(NamedTuple):
 
 def abstention_in(text: str) -> Place | None:
     """Return where an answer says that the document has no answer; all of it if it declines to answer; else None."""
+    if refuses(text) or BARE.fullmatch(text):
+        return 0, len(text)
     normal = normalise(text)
-    match = ABSTENTION.search(normal.text)
-    if match:
-        return normal.original(*match.span())
-    return (0, len(text)) if refuses(text) else None
+    declining = (normal.original(start, end) for start, end, one in clauses(lower(normal.text)) if is_declining(one))
+    return next(declining, None)
 
 
 @lru_cache(maxsize=4096)

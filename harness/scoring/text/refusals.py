@@ -9,16 +9,18 @@ from harness.schema import Case, Span
 from harness.scoring.text import normalize
 from harness.scoring.text.normalize import plain
 
-CANNOT = r"(?:cannot|can ?not|can'?t|could not|couldn'?t|am (?:not able|unable)|'m (?:not able|unable)|won'?t|will not)"
+CANNOT = r"(?:cannot|can ?not|can'?t|could not|couldn'?t|(?:am|was|'m) (?:not able|unable)|won'?t|will not)"
 REFUSAL = re.compile(
     r"\W*(?:(?:sorry|apologies|unfortunately|regrettably|as an? (?:ai|language model|assistant)[^.,]{0,60}"
     r"|i(?:'m| am) (?:really |very )?sorry|i apologi[sz]e|my apologies)\b[,.:; -]*(?:but )?(?:for [^.,]{0,60}[,. ]+)?)?"
-    rf"(?:i(?: am|'m)?\s*{CANNOT}|i (?:do not|don'?t) (?:know|have|feel)|i must (?:decline|refuse)"
-    r"|i(?:'d| would) rather not"
+    rf"(?:i\s*{CANNOT}|i (?:do not|don'?t) (?:know|have|feel)|i must (?:decline|refuse)"
+    r"|i(?:'d| would) (?:rather not|need (?:more|to see))"
     r"|(?:it is|it's) (?:not possible|impossible) to (?:say|tell|answer|determine)|(?:unable|not able) to\b"
-    r"|(?:this|the|your) question cannot be answered|i decline\b)",
+    r"|(?:this|the|your) question cannot be answered|i decline\b)"
+    r"(?![^.!?\n]*\b(?:but|however),? (?!i\b|you\b|we\b|please\b|perhaps\b)(?:[^.!?\n]|\.\d)*(?:\d| (?:is|are|must) ))",
     re.I,
 )
+"""What declines at the beginning of an answer, unless its sentence goes on to answer."""
 
 
 def refuses(text: str) -> bool:
@@ -27,63 +29,87 @@ def refuses(text: str) -> bool:
     return bool(REFUSAL.match(opening))
 
 
+THE = r"(?:the|this|these|our)"
 SOURCE = (
-    r"(?:handbook|excerpt|extract|document|text|passage|pages?|manual|register|guidelines|(?:provided |given )?context"
-    r"|(?:staff |company )?polic(?:y|ies)|information|guidelines? (?:shown|given|above|provided)|departments|it)"
+    r"(?:handbook|excerpt|extract|documents?|text|passage|pages?|manual|register|guidelines|guide|context|polic(?:y|ies)"
+    r"|information|departments|materials?|data|sources?|records?|lease|rider|agreement|contract|amendment|addendum|deed"
+    r"|letter|e-?mail|memo(?:randum)?|report|statement|schedule|exhibits?|sheet|article|commitment|portion|part|it)"
 )
-SAYS = (
-    r"(?:say(?! otherwise)|state|mention|specify|answer|tell|address|explain|indicate|clarify|discuss|reveal|speak"
-    r"|settle|contain|go into|name|list|define|identify|cover|include"
-    r"|set (?:out|a\b|any)|(?:give|provide|hold|offer|have|make)"
-    r" (?:an?|any|enough|the|that|this|details?|information|guidance|mention|such)\b)"
+TELL = (
+    r"(?:say(?! otherwise)|state|mention|specif(?:y|ie)|answer|tell|address|explain|indicate|clarify|discuss|disclose"
+    r"|identify|describe|reveal|speak|settle|define|go into|set out)"
 )
-NARROW = r"(?:say|state|mention|specify|answer|tell|address|indicate)"
-NOUN = r"(?:guideline|information|answer|mention|guidance)s?"
-ANSWER = r"(?:be )?(?:found\b|answer|determin|tell\b|told\b|say\b|said\b|know\b|inferred|work(?:ed)? out)"
-NOT = r"(?:not|n't|never|nowhere|cannot|fails? to)"
+FACT = r"(?:guideline|information|answer|mention|guidance|reference|language|discussion|indication|detail)s?"
+HOLD = (
+    r"(?:contain|name|list|include|set (?:a\b|any)|(?:(?:allow|permit) (?:me|us|one)|(?:give|provide|hold|offer|have"
+    rf"|make) (?:an?|any|enough|the|that|this|such|{FACT}))\b)"
+)
+HELD = (
+    r"(?:given|provided|covered|listed|named|found|included|contained|defined|available|part of|to be found|appear"
+    r"|exist|clear|something)"
+)
+KNOW = r"(?:be )?(?:answer|determin|tell\b|told\b|say\b|said\b|know|infer|identif|verif|locate|found\b|work(?:ed)? out)"
+NOT = (
+    r"(?:not|n't|never|nowhere|cannot|fail(?:s|ed)? to)"
+    r"(?: (?:actually|directly|explicitly|expressly|specifically|clearly|even|seem to|appear to))?"
+)
 MARK = re.compile(
-    r"n't\b|not?\b|none\b|nothing\b|neither\b|never\b|nowhere\b|cannot\b|silent\b|un(?:known|able|answerable)\b|outside\b"
-    r"|lacks?\b|unclear\b|beyond\b|insufficient\b|impossible\b|fails?\b|premise\b|open\b|n/a\b|without an answer\b"
+    r"n't\b|not?\b|none\b|nothing\b|neither\b|never\b|nowhere\b|cannot\b|silent\b|un(?:known|able|answerable|clear)\b"
+    r"|outside\b|lacks?\b|beyond\b|insufficient\b|impossible\b|fail(?:s|ed)?\b|premise\b|open\b|blank\b|n/a\b|omits?\b"
+    r"|missing\b|absent\b|without an answer\b|need (?:more|to see)\b"
 )
 """A word of every declining clause; the patterns below begin or end at such a word."""
 ALONE = re.compile(
-    rf"{NOT}(?: \w+ly)? (?:stated|mentioned|specified|answered|addressed|answerable|said)\b"
-    rf"|{NOT}(?: \w+ly)?(?: (?:given|covered|listed|named|found|included|contained|defined|set out|available|part of"
-    rf"|to be found))?(?: anywhere)?(?: (?:in|by|from|of))? (?:the|this|these|our) {SOURCE}\b"
+    rf"{NOT} (?:be(?:en)? )?(?:stated|mentioned|specified|answered|addressed|discussed|disclosed|said)\b(?! as\b)"
+    rf"|{NOT}(?: {HELD})?(?: anywhere)?(?: (?:in|by|from|among) {THE} (?:\w+ )??| {THE} ){SOURCE}\b(?!')"
+    rf"|(?:not|n't) (?:appear|seem|believe|think) (?:that )?{THE} {SOURCE} (?:{TELL}|{HOLD})"
     r"|(?:not|n't) exist\b|(?:not|n't) (?:a|an|one of the) (?:\w+ ){0,2}(?:department|guideline)s?\b|not known\b"
-    rf"|(?:cannot|can not|impossible to|not possible to|unable to|no way to) {ANSWER}"
-    rf"|no (?!other|further|more)(?:\w+ )?{NOUN}\b(?! (?:is|are) (?:needed|required|broken))"
-    rf"|(?:not|n't) any {NOUN}\b|no such \w+"
-    r"|no department (?:is|are) (?:named|listed|mentioned|given)\b|(?:not|n't) (?:listed|specified)\b"
-    rf"|nowhere (?:do|does|in) (?:the|this) {SOURCE}\b|(?:not|n't) (?:covered|settled|governed) by any\b"
-    r"|nothing (?:in|on|about|here|is (?:said|stated))\b"
-    rf"|(?:not|n't) (?:appear|exist|clear|something)(?: (?:in|from))? (?:the|this) {SOURCE}\b|insufficient information"
-    rf"|(?:not|n't) (?:see|find) (?:an?|any|the) {NOUN}\b"
-    r"|(?:none|neither|not one) of (?:the|these) (?:\w+ )?guidelines?\b"
-    r"|neither guideline\b|unanswerable|unknown|n/a|without an answer"
-    rf"|(?:outside|beyond) (?:the scope of )?(?:the|this) {SOURCE}\b|premise\b.{{0,20}}\b(?:wrong|false|mistaken)\b"
+    rf"|(?:can ?not|(?:impossible|not possible|unable|no way) to) {KNOW}(?!\w* (?:until|unless|before)\b)"
+    rf"|(?:no|(?:not|n't) any) (?!other|further|more)(?:\w+ )?{FACT}\b(?! (?:is|are) (?:needed|required)|.* may\b)"
+    r"|no such \w+|no department (?:is|are) (?:named|listed|mentioned|given)\b|(?:not|n't) listed(?! in \w+ \d)"
+    rf"|nowhere (?:do|does|in) {THE} {SOURCE}\b|(?:not|n't) (?:covered|settled|governed) by any\b"
+    rf"|(?:nothing|none|neither)\b (?:\w+ ){{0,3}}?{SOURCE}\b(?: \w+){{0,4}} (?:{TELL}|cover)"
+    r"|nothing (?:on|about|here|is said)\b|(?:none|neither|not one) (?:of (?:the|these) (?:\w+ )?)?guidelines?\b"
+    rf"|(?:missing|absent|unclear) (?:from|in) {THE} (?:\w+ )?{SOURCE}\b|unclear (?:whether|who|which|when|how|if)\b"
+    r"|(?:insufficient|not enough) (?:information|data|detail)|unanswerable|unknown(?! \w)|n/a|without an answer"
+    rf"|(?:outside|beyond) (?:the scope of )?{THE} {SOURCE}\b|premise\b.{{0,20}}\b(?:wrong|false|mistaken)\b"
 )
 """Patterns that begin at the word and are sufficient alone."""
 PAIRED = [
+    (rf"{NOT} (?:{TELL}|{HOLD})", rf"\b{SOURCE}(?: (?!says?\b|states?\b|that\b)\w+){{0,4}}? ?"),
+    (rf"{NOT} cover\b", rf"\b(?!polic|it\b){SOURCE}(?: \w+){{0,2}}? ?"),
+    (rf"{NOT} cover (?:this|that|it)\b", r"(?:polic(?:y|ies)|it) (?:do|does|did) ?"),
     (
-        rf"{NOT}(?: (?:actually|directly|explicitly|specifically|clearly|seem to|appear to))? {SAYS}",
-        rf"\b{SOURCE}(?: \w+){{0,2}}?(?: (?:do|does|did|ca))? ?",
+        rf"{NOT} (?:say|state|mention|specify|answer|tell|address|indicate)",
+        r"(?:\bguidelines? \d[\d.]* |^(?:\w+ )?)(?:(?:do|does|did) ?)?",
     ),
-    (rf"{NOT} {NARROW}", r"(?:\bguidelines? \d[\d.]* |^(?:\w+ )?)(?:(?:do|does|did) ?)?"),
-    (rf"(?:not|n't) {ANSWER}", r"\b(?:ca|can |could ?)"),
-    (r"(?:not|n't) know\b", r"\b(?:i|we) do ?"),
+    (
+        rf"(?:not|n't|cannot|unable to) (?:{KNOW}|find|see\b(?! why)|sure\b(?! ?,? ?but)"
+        rf"|have (?:access|enough|(?:any|the|that) (?:\w+ )?(?:{FACT}|{SOURCE})\b))",
+        r"\b(?:i|we)(?: (?:do|can?|could|am|was|were|\w+ly))? ?",
+    ),
+    (r"(?:not|n't) (?:find|see|locate)\b", r"\b(?:i|we) did ?"),
+    (rf"(?:not|n't) {KNOW}", r"\b(?:ca|can |could ?)"),
+    (
+        r"(?:not|n't) (?:given|provided|available|shown)\W*$",
+        rf"\b(?:{FACT}|figure|amount|address|name|date|that|this)\b.*",
+    ),
     (
         r"no\b",
-        rf"\b(?!it\b){SOURCE} (?:has|have|lists?|contains?|holds?|names?|shows?|knows?|gives?|includes?|mentions?) ",
+        rf"\b(?!it\b){SOURCE} (?:ha(?:s|ve)|(?:list|contain|hold|name|show|know|give|include|provide|mention)s?) ",
     ),
     (r"no (?:such |department|provision|\w+ (?:desk|office|team|unit|panel|department)\b)", r"\bthere(?:'s| is| are) "),
-    (r"lacks?\b", rf"\b{SOURCE} "),
+    (r"need\b", r"\bi(?:'d| would) "),
     (r"nothing\b", rf"\b{SOURCE} (?:says?|tells?|states?|gives?) (?:us )?"),
-    (r"(?:silent|unclear)\b", rf"\b{SOURCE} (?:is|are|stays?|remains?) "),
-    (r"open\b", rf"\b{SOURCE} leaves? (?:this|that|it|the question) "),
+    (r"(?:lack|omit)s?\b", rf"\b{SOURCE} "),
+    (r"(?:silent|unclear)\b(?! (?!on|about|as|here|from|wh|if|how)\w)", rf"\b{SOURCE} (?:is|are|stays?|remains?) "),
+    (r"(?:open|blank)\b", rf"\b{SOURCE} leaves? (?:\w+ ){{1,3}}"),
+    (rf"open by {THE} {SOURCE}\b", r"left "),
 ]
 """Pairs of patterns, from the word on and up to it, that are sufficient together."""
 PATTERNS = [(re.compile(on), re.compile(rf"(?:{up_to})$")) for on, up_to in PAIRED]
+CONDITION = re.compile(r"\b(?:(?:if|when|unless|until|once)\b[^,]*|(?:held|ruled|argued|alleged|claimed) that\b.*)$")
+"""Words before the mark that make the clause a condition, or what someone said of another document."""
 REACH = 60
 """Characters before such a word that are read."""
 SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=[;\n])\s*|[\"')\]]*\s+)")
@@ -120,6 +146,8 @@ def is_declining(clause: str) -> bool:
     has_mark = False
     for mark in MARK.finditer(clause):
         has_mark, at = True, mark.start()
+        if CONDITION.search(clause, max(0, at - REACH), at):
+            continue
         if ALONE.match(clause, at):
             return True
         for on, up_to in PATTERNS:
@@ -159,13 +187,15 @@ def without_denied(case: Case, text: str, spans: list[Span], grounded: tuple[str
 
 def denies(text: str, start: int, end: int) -> bool:
     """Whether the sentence around a range says that something does not exist."""
-    first = 0
-    for stop in SENTENCE.finditer(text, max(0, start - MAX_SENTENCE), start):
-        first = stop.end()
-    stop_after = SENTENCE.search(text, end)
-    last = stop_after.end() if stop_after else len(text)
-    sentence = text[max(first, start - MAX_SENTENCE) : min(last, end + MAX_SENTENCE)]
-    return bool(DENIES.search(plain(sentence).replace("’", "'")))
+    first, last = sentence_around(text, start, end)
+    return bool(DENIES.search(plain(text[first:last]).replace("’", "'")))
+
+
+def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
+    """Return the range of the sentence, or the line, around a range."""
+    first = max([0, *(stop.end() for stop in SENTENCE.finditer(text, max(0, start - MAX_SENTENCE), start))])
+    stop = SENTENCE.search(text, end)
+    return max(first, start - MAX_SENTENCE), min(stop.end() if stop else len(text), end + MAX_SENTENCE)
 
 
 def _folded(text: str) -> str:

@@ -30,6 +30,15 @@ def test_a_section_is_no_figure_too():
     assert score.extracted["fabricated"] == ["O.C.G.A. § 44-99-999", "$700"]
 
 
+def test_numbers_of_other_law_are_neither_counts_nor_sections_nor_guidelines():
+    score = scored(
+        "See 12 U.S.C. § 2605, Section 1031 of the Internal Revenue Code, Smith v. Jones, 245 Ga. App. 12 (2000), and "
+        "Rule 6.3 of the Uniform Superior Court Rules."
+    )
+    assert totals(score) == (4, 0, 0)
+    assert (score.counts["claims_citation"], score.counts["unclear"]) == (4, 4)
+
+
 def test_each_type_has_its_own_counts():
     score = scored(
         'Section 9 and $500; Vesper Hill, Inc. wrote "notice is given by telephone" and "notice is given in writing"'
