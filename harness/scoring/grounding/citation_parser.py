@@ -172,6 +172,8 @@ def _parties(name: str) -> str:
 
 def _in_words(normal: Normal, bare: bool) -> Iterator[Citation]:
     """Sections, chapters and titles of the Code in words; a title alone only with the name of the Code."""
+    if "itle" not in normal.text and "ITLE" not in normal.text:
+        return
     for match in _near(IN_WORDS, TITLE_HINT, normal.text):
         parts = [match[f"{part}1"] or match[f"{part}2"] for part in ("title", "chapter", "section")]
         if match["head"] or match["after"] or (bare and parts[1]):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
@@ -62,25 +63,23 @@ def stems(text: str) -> frozenset[str]:
 def subjects_in(document: str) -> dict[str, set[str]]:
     """Return the stems around each section of the Code that a source names: of its sentence, if it names no other."""
     subjects: dict[str, set[str]] = defaultdict(set)
-    named = named_in(document)
-    for citation in named:
+    starts = [citation.start for citation in named_in(document)]
+    for citation in named_in(document):
         start, end = sentence_around(document, citation.start, citation.end)
-        if sum(start <= other.start < end for other in named) == 1:
+        if bisect_left(starts, end) - bisect_left(starts, start) == 1:
             subjects[citation.sections[0]] |= stems(document[start : citation.start] + document[citation.end : end])
     return subjects
 
 
-def other_subject(
-    text: str, citation: Citation, references: Sequence[Citation], known: Code, document: str
-) -> str | None:
+def other_subject(text: str, citation: Citation, starts: Sequence[int], known: Code, document: str) -> str | None:
     """Return the section that the words around a reference are about instead, or None.
 
-    What the source says around its own references counts as well.
+    What the source says around its own references counts as well. `starts`: of all references, in order.
     """
     section = citation.sections[0]
     start, end = sentence_around(text, citation.start, citation.end)
     described = DESCRIBED.match(text, citation.end)
-    is_alone = sum(start <= other.start < end for other in references) == 1
+    is_alone = bisect_left(starts, end) - bisect_left(starts, start) == 1
     if section not in known.subjects or not (described or is_alone):
         return None
     sentence = stems(text[start : citation.start] + text[citation.end : end]) if is_alone else frozenset()
@@ -112,7 +111,8 @@ REASONS = {
     "invented": "its chapter has no section of this number",
 }
 CHAPTER = re.compile(r"\d{1,2}-\d{1,2}[A-Z]?")
-CHAPTER_OR_TITLE = re.compile(rf"\d{{1,2}}|{CHAPTER.pattern}")
+IN_CODE = re.compile(r"\d+(?:-|$)")
+"""How a title, chapter or section of the Code begins, unlike the key of other law."""
 STATUTE_TEXT = 3000
 """Characters of the source after a section's number in which its subsections are looked for."""
 LISTED = re.compile(r"[^()]{0,160}\(a\).*?\(b\)", re.S)
@@ -205,12 +205,9 @@ def named_in(document: str) -> tuple[Citation, ...]:
 
 
 @DocumentCache
-def laws_in(document: str) -> dict[str, Citation]:
-    """Return the references of a source to other law by key, and its sections of the Code by title and by chapter."""
-    parents = {"-".join(c.sections[0].split("-")[:n]): c for c in named_in(document) for n in (1, 2)}
-    return parents | {
-        key: c for c in other_law_in(document, True) for key in (*c.sections, c.sections[0].split("-")[0])
-    }
+def law_of(document: str) -> tuple[Citation, ...]:
+    """Return the references of a source to sections of the Code and to other law."""
+    return named_in(document) + other_law_in(document, True)
 
 
 def judge(case: Case, completion: Completion, known: Code | None = None) -> list[Span]:
@@ -225,26 +222,30 @@ def judge_all(case: Case, completion: Completion, known: Code | None = None) -> 
     references = [c for c in citations_in(text, bare) if c.end <= whole and ranges.add(c.start, c.end)]
     laws = [c for c in other_law_in(text, bare) if c.end <= whole and ranges.add(c.start, c.end)]
     sections = [s for s in sections_in(text) if s.end <= whole and ranges.is_free(s.start, s.end)]
-    known = known or known_code()
-    spans = [_span(case, text, citation, references, known) for citation in references]
-    spans += [_law_span(case, text, law, known) for law in laws]
+    named = law_of(case.document) if laws else named_in(case.document) if references else ()
+    starts = [citation.start for citation in references]
+    spans = [_span(case, text, one, starts, named, known or known_code()) for one in (*references, *laws)]
     spans += [_section_span(case, text, section) for section in sections]
     return sorted(spans, key=lambda span: span.start)
 
 
-def _span(case: Case, text: str, citation: Citation, references: Sequence[Citation], known: Code) -> Span:
-    named = named_in(case.document)
-    judged = [_verdict(section, named, known) for section in citation.sections]
-    verdict, ground = max(judged, key=lambda pair: SEVERITY.index(pair[0]))
-    same = [c for c in named if citation.sections[0] in c.sections]
-    if verdict == "supported" and citation.subsections and same:
-        verdict, ground = _subsection(case.document, citation.subsections, same)
+def _span(
+    case: Case, text: str, cited: Citation, starts: Sequence[int], named: Sequence[Citation], known: Code
+) -> Span:
+    judged = [_verdict(section, named, known) for section in cited.sections]
+    is_code = bool(IN_CODE.match(cited.sections[0]))
+    verdict, ground = (max if is_code else min)(judged, key=lambda pair: SEVERITY.index(pair[0]))
+    same = [c for c in named if cited.sections[0] in c.sections]
+    if verdict == "supported" and is_code and cited.subsections and same:
+        verdict, ground = _subsection(case.document, cited.subsections, same)
     reason = REASONS[verdict]
-    if verdict in ("supported", UNCLEAR, "unsupported") and len(citation.sections) == 1:
-        other = other_subject(text, citation, references, known, case.document)
+    if verdict in ("supported", UNCLEAR, "unsupported") and len(cited.sections) == 1:
+        other = other_subject(text, cited, starts, known, case.document)
         if other:
             verdict, reason = "wrong_subject", f"{REASONS['wrong_subject']}, {other}: {known.sections[other].governs}"
-    return _citation(case, text, citation, verdict, f"{citation.label}: {reason}", ground)
+    place = (ground.start, ground.end) if ground else None
+    reason = f"{cited.label}: {reason}"
+    return make_span(text, cited.start, cited.end, "citation", verdict, reason, place, case.cluster)
 
 
 def _subsection(document: str, asked: tuple[str, ...], same: Sequence[Citation]) -> tuple[str, Citation]:
@@ -260,21 +261,6 @@ def _subsection(document: str, asked: tuple[str, ...], same: Sequence[Citation])
     return ("mispaired", other[0]) if other else (UNCLEAR, same[0])
 
 
-def _law_span(case: Case, text: str, law: Citation, known: Code) -> Span:
-    laws = laws_in(case.document)
-    ground = next((laws[key] for key in law.sections if key in laws), None)
-    verdict = "supported" if ground else UNCLEAR
-    if CHAPTER_OR_TITLE.fullmatch(law.sections[0]) and not ground:
-        listed = any(section.startswith(f"{law.sections[0]}-") for section in known.sections)
-        verdict = "unsupported" if listed else "ungrounded"
-    return _citation(case, text, law, verdict, f"{law.sections[0]}: {REASONS[verdict]}", ground)
-
-
-def _citation(case: Case, text: str, cited: Citation, verdict: str, reason: str, ground: Citation | None) -> Span:
-    place = (ground.start, ground.end) if ground else None
-    return make_span(text, cited.start, cited.end, "citation", verdict, reason, place, case.cluster)
-
-
 def _section_span(case: Case, text: str, section: Id) -> Span:
     place = numbered(case.document).get(section.id)
     verdict, uses = ("supported", "uses") if place else ("ungrounded", "does not use")
@@ -283,10 +269,16 @@ def _section_span(case: Case, text: str, section: Id) -> Span:
 
 
 def _verdict(section: str, named: Sequence[Citation], known: Code) -> tuple[str, Citation | None]:
+    """The verdict on a section, title or chapter of the Code, or on a key of other law, and its place in the source."""
+    is_section = section.count("-") == 2 and bool(IN_CODE.match(section))
     for citation in named:
-        if section in citation.sections or (len(citation.sections) == 2 and within(section, citation.sections)):
+        if any(one == section or one.startswith(f"{section}-") for one in citation.sections) or (
+            is_section and len(citation.sections) == 2 and within(section, citation.sections)
+        ):
             return "supported", citation
-    if section in known.sections:
+    if not IN_CODE.match(section):
+        return UNCLEAR, None
+    if any(one == section or one.startswith(f"{section}-") for one in known.sections):
         return "unsupported", None
     return ("invented" if section.rsplit("-", 1)[0] in known.complete else "ungrounded"), None
 

@@ -194,8 +194,8 @@ def denies(text: str, start: int, end: int) -> bool:
 def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
     """Return the range of the sentence, or the line, around a range."""
     first = max([0, *(stop.end() for stop in SENTENCE.finditer(text, max(0, start - MAX_SENTENCE), start))])
-    stop = SENTENCE.search(text, end)
-    return max(first, start - MAX_SENTENCE), min(stop.end() if stop else len(text), end + MAX_SENTENCE)
+    stop = SENTENCE.search(text, end, end + MAX_SENTENCE)
+    return max(first, start - MAX_SENTENCE), stop.end() if stop else min(len(text), end + MAX_SENTENCE)
 
 
 def _folded(text: str) -> str:

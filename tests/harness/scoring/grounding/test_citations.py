@@ -200,6 +200,8 @@ SOURCE_OF_LAW = (
     ("text", "verdict"),
     [
         ("12 USC sec. 2605", "supported"),
+        ("12 U.S.C. § 2605(f)", "supported"),
+        ("Smith v. Jones, 245 Ga. App. 12, 540 S.E.2d 1", "supported"),
         ("Title 12 of the United States Code, Section 2605", "supported"),
         ("Section 1031 of the Internal Revenue Code", "supported"),
         ("Uniform Superior Court Rule 6.3", "supported"),
