@@ -290,18 +290,12 @@ def against(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Sc
     @scorer(metrics=METRICS, name="citations", config=known.config)
     def fabricated(case: Case, completion: Completion) -> Score:
         """References without support in the source. A failed completion counts as one fabricated reference."""
-        return _score(case, completion, known)
+        if completion.finish_reason == "error":
+            return failed_score("citations", "citations")
+        judged = judge(case, completion, known)
+        return score_claims("citations", "citations", judged, (*GROUNDED, UNCLEAR), SEVERITY)
 
     return fabricated
 
 
-@scorer(metrics=METRICS, name="citations", config=known_code().config)
-def fabricated(case: Case, completion: Completion) -> Score:
-    """References without support in the source. A failed completion counts as one fabricated reference."""
-    return _score(case, completion, known_code())
-
-
-def _score(case: Case, completion: Completion, known: Code) -> Score:
-    if completion.finish_reason == "error":
-        return failed_score("citations", "citations")
-    return score_claims("citations", "citations", judge(case, completion, known), (*GROUNDED, UNCLEAR), SEVERITY)
+fabricated = against()

@@ -31,7 +31,7 @@ def refuses(text: str) -> bool:
 
 THE = r"(?:the|this|these|our)"
 SOURCE = (
-    r"(?:handbook|excerpt|extract|documents?|text|passage|pages?|manual|register|guidelines|guide|context|polic(?:y|ies)"
+    r"(?:handbook|excerpt|extract|documents?|text|passage|pages?|manual|register|guidelines?|guide|context|polic(?:y|ies)"
     r"|information|departments|materials?|data|sources?|records?|lease|rider|agreement|contract|amendment|addendum|deed"
     r"|letter|e-?mail|memo(?:randum)?|report|statement|schedule|exhibits?|sheet|article|commitment|portion|part|it)"
 )
@@ -56,28 +56,26 @@ NOT = (
 MARK = re.compile(
     r"n't\b|not?\b|none\b|nothing\b|neither\b|never\b|nowhere\b|cannot\b|silent\b|un(?:known|able|answerable|clear)\b"
     r"|outside\b|lacks?\b|beyond\b|insufficient\b|impossible\b|fail(?:s|ed)?\b|premise\b|open\b|blank\b|n/a\b|omits?\b"
-    r"|missing\b|absent\b|without an answer\b|need (?:more|to see)\b"
+    r"|missing\b|absent\b|need (?:more|to see)\b"
 )
 """A word of every declining clause; the patterns below begin or end at such a word."""
 ALONE = re.compile(
-    rf"{NOT} (?:be(?:en)? )?(?:stated|mentioned|specified|answered|addressed|discussed|disclosed|said)\b(?! as\b)"
-    rf"|{NOT}(?: {HELD})?(?: anywhere)?(?: (?:in|by|from|among) {THE} (?:\w+ )??| {THE} ){SOURCE}\b(?!')"
+    rf"{NOT} (?:be(?:en)? )?(?:stated|mentioned|specified|answered|addressed|discussed|disclosed|known)\b(?! as\b)"
+    rf"|{NOT}(?: {HELD})?(?: anywhere)?(?: (?:in|by|from|among) (?:any|{THE}) (?:\w+ )??| {THE} ){SOURCE}\b(?!')"
     rf"|(?:not|n't) (?:appear|seem|believe|think) (?:that )?{THE} {SOURCE} (?:{TELL}|{HOLD})"
-    r"|(?:not|n't) exist\b|(?:not|n't) (?:a|an|one of the) (?:\w+ ){0,2}(?:department|guideline)s?\b|not known\b"
+    r"|(?:not|n't) exist\b|(?:not|n't) (?:a|an|one of the) (?:\w+ ){0,2}(?:department|guideline)s?\b"
     rf"|(?:can ?not|(?:impossible|not possible|unable|no way) to) {KNOW}(?!\w* (?:until|unless|before)\b)"
     rf"|(?:no|(?:not|n't) any) (?!other|further|more)(?:\w+ )?{FACT}\b(?! (?:is|are) (?:needed|required)|.* may\b)"
     r"|no such \w+|no department (?:is|are) (?:named|listed|mentioned|given)\b|(?:not|n't) listed(?! in \w+ \d)"
-    rf"|nowhere (?:do|does|in) {THE} {SOURCE}\b|(?:not|n't) (?:covered|settled|governed) by any\b"
-    rf"|(?:nothing|none|neither)\b (?:\w+ ){{0,3}}?{SOURCE}\b(?: \w+){{0,4}} (?:{TELL}|cover)"
-    r"|nothing (?:on|about|here|is said)\b|(?:none|neither|not one) (?:of (?:the|these) (?:\w+ )?)?guidelines?\b"
-    rf"|(?:missing|absent|unclear) (?:from|in) {THE} (?:\w+ )?{SOURCE}\b|unclear (?:whether|who|which|when|how|if)\b"
-    r"|(?:insufficient|not enough) (?:information|data|detail)|unanswerable|unknown(?! \w)|n/a|without an answer"
+    rf"|(?:nothing|none|neither|nowhere)\b (?:\w+ ){{0,3}}?{SOURCE}\b(?: \w+){{0,4}} (?:{TELL}|cover)"
+    rf"|nothing (?:on|about|here|is said)\b|(?:missing|absent|unclear) (?:from|in) {THE} (?:\w+ )?{SOURCE}\b"
+    r"|(?:insufficient|not enough) (?:information|data|detail)|unanswerable|unknown(?! \w)|n/a"
     rf"|(?:outside|beyond) (?:the scope of )?{THE} {SOURCE}\b|premise\b.{{0,20}}\b(?:wrong|false|mistaken)\b"
 )
 """Patterns that begin at the word and are sufficient alone."""
 PAIRED = [
     (rf"{NOT} (?:{TELL}|{HOLD})", rf"\b{SOURCE}(?: (?!says?\b|states?\b|that\b)\w+){{0,4}}? ?"),
-    (rf"{NOT} cover\b", rf"\b(?!polic|it\b){SOURCE}(?: \w+){{0,2}}? ?"),
+    (rf"{NOT} cover\b", rf"\b(?!polic|guideline\b|it\b){SOURCE}(?: \w+){{0,2}}? ?"),
     (rf"{NOT} cover (?:this|that|it)\b", r"(?:polic(?:y|ies)|it) (?:do|does|did) ?"),
     (
         rf"{NOT} (?:say|state|mention|specify|answer|tell|address|indicate)",
@@ -99,12 +97,9 @@ PAIRED = [
         rf"\b(?!it\b){SOURCE} (?:ha(?:s|ve)|(?:list|contain|hold|name|show|know|give|include|provide|mention)s?) ",
     ),
     (r"no (?:such |department|provision|\w+ (?:desk|office|team|unit|panel|department)\b)", r"\bthere(?:'s| is| are) "),
-    (r"need\b", r"\bi(?:'d| would) "),
-    (r"nothing\b", rf"\b{SOURCE} (?:says?|tells?|states?|gives?) (?:us )?"),
     (r"(?:lack|omit)s?\b", rf"\b{SOURCE} "),
     (r"(?:silent|unclear)\b(?! (?!on|about|as|here|from|wh|if|how)\w)", rf"\b{SOURCE} (?:is|are|stays?|remains?) "),
-    (r"(?:open|blank)\b", rf"\b{SOURCE} leaves? (?:\w+ ){{1,3}}"),
-    (rf"open by {THE} {SOURCE}\b", r"left "),
+    (r"(?:open|blank)\b", rf"\b(?:{SOURCE} leaves?|left) (?:\w+ ){{0,3}}"),
 ]
 """Pairs of patterns, from the word on and up to it, that are sufficient together."""
 PATTERNS = [(re.compile(on), re.compile(rf"(?:{up_to})$")) for on, up_to in PAIRED]
