@@ -183,17 +183,19 @@ def _in_words(normal: Normal, bare: bool) -> Iterator[Citation]:
 
 
 def _near(
-    pattern: re.Pattern[str], hint: re.Pattern[str], text: str, reach: int | None = 400
+    pattern: re.Pattern[str], hint: re.Pattern[str], text: str, reach: int | None = 250
 ) -> Iterator[re.Match[str]]:
     """Matches of a pattern, in the order of its `finditer`, searched for only around what matches the hint."""
     end = 0
     for part in hint.finditer(text):
         if part.start() >= end:
-            last = len(text) if reach is None else part.end() + reach
+            last = len(text) if reach is None else min(part.end() + reach, len(text))
             match = pattern.search(text, max(end, part.start() - LONGEST_HEAD), last)
             if match:
                 end = match.end()
                 yield match
+            elif last == len(text):
+                return
 
 
 def _elsewhere(text: str, match: re.Match[str]) -> bool:
