@@ -60,10 +60,10 @@ MARK = re.compile(
 )
 """A word of every declining clause; the patterns below begin or end at such a word."""
 ALONE = re.compile(
-    rf"{NOT} (?:be(?:en)? )?(?:stated|mentioned|specified|answered|addressed|discussed|disclosed|known)\b(?! as\b)"
+    rf"{NOT} (?:be(?:en)? )?(?:stated|mentioned|specified|answered|addressed|discussed|disclosed|said)\b(?! as\b)"
     rf"|{NOT}(?: {HELD})?(?: anywhere)?(?: (?:in|by|from|among) (?:any|{THE}) (?:\w+ )??| {THE} ){SOURCE}\b(?!')"
     rf"|(?:not|n't) (?:appear|seem|believe|think) (?:that )?{THE} {SOURCE} (?:{TELL}|{HOLD})"
-    r"|(?:not|n't) exist\b|(?:not|n't) (?:a|an|one of the) (?:\w+ ){0,2}(?:department|guideline)s?\b"
+    r"|(?:not|n't) (?:exist|known)\b|(?:not|n't) (?:a|an|one of the) (?:\w+ ){0,2}(?:department|guideline)s?\b"
     rf"|(?:can ?not|(?:impossible|not possible|unable|no way) to) {KNOW}(?!\w* (?:until|unless|before)\b)"
     rf"|(?:no|(?:not|n't) any) (?!other|further|more)(?:\w+ )?{FACT}\b(?! (?:is|are) (?:needed|required)|.* may\b)"
     r"|no such \w+|no department (?:is|are) (?:named|listed|mentioned|given)\b|(?:not|n't) listed(?! in \w+ \d)"
