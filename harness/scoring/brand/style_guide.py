@@ -38,12 +38,12 @@ judged. One message names every mistake in a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeVar, cast
 
-from msgspec import Struct
+from msgspec import Struct, field, structs
 
 from harness.errors import refuse_all
 from harness.files import read_toml
@@ -51,6 +51,7 @@ from harness.scoring.text.phrases import Phrases, key
 
 JOINTS = re.compile(r"[ -]|(?<=[a-z])(?=[A-Z\d])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Between the parts of a name: "Tide" and "Flask"."""
+S = TypeVar("S", bound=Struct)
 SWITCHES = ("contractions", "emoji", "repeated_marks", "all_caps", "lists", "slang", "typos", "grammar_slips")
 
 
@@ -117,7 +118,7 @@ class StyleGuide(Struct, frozen=True, kw_only=True):
     client: str
     tone: Tone
     banned: tuple[Banned, ...] = ()
-    names: tuple[FixedName, ...] = ()
+    names: tuple[FixedName, ...] = field(default=(), name="name")
     required: tuple[Required, ...] = ()
     glossary: tuple[str, ...] = ()
     slang: tuple[str, ...] = ()
@@ -133,24 +134,17 @@ def load(path: str | Path) -> StyleGuide:
 def parse(content: Mapping[str, Any], name: str = "style.toml") -> StyleGuide:
     """Make a style guide from the content of a TOML file called `name`. Raises UserError as `load` does."""
     problems: list[str] = []
-    top = _table(content, TOP, "style guide", problems)
-    tables = {
-        kind: [_table(t, keys, f"[[{kind}]] {n}", problems) for n, t in enumerate(_list(content, kind, problems), 1)]
-        for kind, keys in TABLES.items()
-    }
-    tone = _table(content.get("tone", {}), {s: GuideKey(_switch, True) for s in SWITCHES}, "[tone]", problems)
-    if not problems:
-        guide = StyleGuide(
-            client=top["client"],
-            tone=Tone(**tone),
-            banned=tuple(Banned(**t) for t in tables["banned"]),
-            names=tuple(FixedName(**t) for t in tables["name"]),
-            required=tuple(Required(**t) for t in tables["required"]),
-            **{k: top[k] for k in ("glossary", "slang", "trust_source_spelling") if k in top},
-        )
-        problems = conflicts(guide)
+    parts: dict[str, Any] = {"tone": _read(Tone, content.get("tone", {}), "[tone]", problems)}
+    for kind, made in (("banned", Banned), ("name", FixedName), ("required", Required)):
+        tables = content.get(kind, [])
+        if isinstance(tables, list):
+            parts[kind] = tuple(_read(made, table, f"[[{kind}]] {n}", problems) for n, table in enumerate(tables, 1))
+        else:
+            problems.append(f"'{kind}' is not a list of tables. Write [[{kind}]] and its keys below it")
+    guide = _read(StyleGuide, {**content, **parts}, "style guide", problems)
+    problems = problems or (conflicts(guide) if guide else [])
     refuse_all([f"{name}: {p}" for p in problems], f"{name}: a style guide that cannot be used")
-    return guide
+    return cast(StyleGuide, guide)
 
 
 def conflicts(guide: StyleGuide) -> list[str]:
@@ -194,37 +188,26 @@ def _repeated(what: str, owned: Sequence[tuple[str, str]]) -> list[str]:
     return problems
 
 
-class GuideKey(NamedTuple):
-    """How one key of a table is read."""
-
-    read: Callable[[Any], Any]
-    needed: bool = False
-
-
-def _table(table: Any, keys: Mapping[str, GuideKey], where: str, problems: list[str]) -> dict[str, Any]:
-    """The values of a table's keys, with what is wrong added to `problems`."""
+def _read(kind: type[S], table: Any, where: str, problems: list[str]) -> S | None:
+    """A Struct with the values of a table, or None with what is wrong added to `problems`."""
     if not isinstance(table, Mapping):
         problems.append(f"{where} is not a table")
-        return {}
-    known = [*keys, *(["tone", *TABLES] if where == "style guide" else [])]
-    problems += [f"{where}: unknown key '{k}'. Expected one of {', '.join(known)}" for k in table if k not in known]
-    problems += [f"{where}: '{k}' is missing" for k, reader in keys.items() if reader.needed and k not in table]
+        return None
+    fields = {one.encode_name: one for one in structs.fields(kind)}
+    wrong = [f"{where}: unknown key '{k}'. Expected one of {', '.join(fields)}" for k in table if k not in fields]
+    wrong += [f"{where}: '{k}' is missing" for k, one in fields.items() if one.required and k not in table]
     values = {}
-    for name, reader in keys.items():
-        if name in table:
-            try:
-                values[name] = reader.read(table[name])
-            except ValueError as error:
-                problems.append(f"{where}: '{name}' {error}")
-    return values
+    for name in filter(table.__contains__, fields):
+        try:
+            values[fields[name].name] = READERS.get(fields[name].type, _as_it_is)(table[name])
+        except ValueError as error:
+            wrong.append(f"{where}: '{name}' {error}")
+    problems += wrong
+    return None if wrong else kind(**values)
 
 
-def _list(content: Mapping[str, Any], kind: str, problems: list[str]) -> Iterable[Any]:
-    tables = content.get(kind, [])
-    if isinstance(tables, list):
-        return tables
-    problems.append(f"'{kind}' is not a list of tables. Write [[{kind}]] and its keys below it")
-    return []
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _switch(value: Any) -> bool:
@@ -233,17 +216,12 @@ def _switch(value: Any) -> bool:
     return value
 
 
-def _text(value: Any) -> str:
+def _term(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"is {value!r}, expected non-empty text")
-    return value.strip()
-
-
-def _term(value: Any) -> str:
-    text = _text(value)
-    if not re.search(r"\w", key(text)):
+    if not re.search(r"\w", key(value)):
         raise ValueError(f"has {value!r}, which has no letter or digit; [tone] has the rules for marks")
-    return text
+    return value.strip()
 
 
 def _terms(value: Any) -> tuple[str, ...]:
@@ -258,24 +236,10 @@ def _when(value: Any) -> dict[str, tuple[str, ...]]:
     return {tag: _terms(values) for tag, values in value.items()}
 
 
-TOP = {
-    "client": GuideKey(_text, True),
-    "glossary": GuideKey(_terms),
-    "slang": GuideKey(_terms),
-    "trust_source_spelling": GuideKey(_switch),
+READERS: dict[Any, Callable[[Any], Any]] = {
+    bool: _switch,
+    str: _term,
+    tuple[str, ...]: _terms,
+    dict[str, tuple[str, ...]]: _when,
 }
-TABLES = {
-    "banned": {
-        "id": GuideKey(_text, True),
-        "terms": GuideKey(_terms, True),
-        "use": GuideKey(_terms),
-        "why": GuideKey(_text),
-    },
-    "name": {"exact": GuideKey(_term, True), "wrong": GuideKey(_terms)},
-    "required": {
-        "id": GuideKey(_text, True),
-        "any_of": GuideKey(_terms, True),
-        "when": GuideKey(_when),
-        "why": GuideKey(_text),
-    },
-}
+"""How a value is read, by the type of its field."""

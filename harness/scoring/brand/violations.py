@@ -31,14 +31,11 @@ BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\d{1,2}[.)])[ \t]+\S", re.M)
 LABEL = re.compile(r"^[ \t]*\**[A-Z][\w '-]{0,28}:\**[ \t]+\S", re.M)
 
 
-class ToneMark(NamedTuple):
-    """A range that breaks a rule of tone, with the switch of the style guide for that rule."""
-
-    start: int
-    end: int
-    switch: str
-
-
+MARKS = (
+    *(("contractions", "'", CONTRACTION), ("emoji", "", EMOJI), ("emoji", ":;", FACE)),
+    ("repeated_marks", "!?", REPEATED),
+)
+"""Switch of the tone, characters that its marks have, and their pattern."""
 WHY = {
     "contractions": "no contractions",
     "emoji": "no emoji",
@@ -48,47 +45,26 @@ WHY = {
 }
 
 
-def marks(text: str, acronyms: Collection[str], watched: Collection[str] = tuple(WHY)) -> Iterator[ToneMark]:
-    """Yield the marks of the switches `watched` in an even text; an acronym of the guide is not shouting."""
-    return (mark for mark in _marks(text, acronyms, watched) if mark.switch in watched)
-
-
-def _marks(text: str, acronyms: Collection[str], watched: Collection[str]) -> Iterator[ToneMark]:
-    if "'" in text and "contractions" in watched:
-        yield from (ToneMark(*m.span(), "contractions") for m in CONTRACTION.finditer(text))
-    if not text.isascii():
-        yield from (ToneMark(*m.span(), "emoji") for m in EMOJI.finditer(text))
-    if ":" in text or ";" in text:
-        yield from (ToneMark(*m.span(), "emoji") for m in FACE.finditer(text))
-    if "!" in text or "?" in text:
-        yield from (ToneMark(*m.span(), "repeated_marks") for m in REPEATED.finditer(text))
-    yield from _shouting(text, acronyms)
-    yield from _lists(text)
-
-
-def _shouting(text: str, acronyms: Collection[str]) -> Iterator[ToneMark]:
-    """Adjacent words in capitals are one mark."""
-    start = end = -1
-    for match in SHOUTED.finditer(text):
-        if match[0] in acronyms:
-            continue
-        if start >= 0 and not text[end : match.start()].strip():
-            end = match.end()
-            continue
-        if start >= 0:
-            yield ToneMark(start, end, "all_caps")
-        start, end = match.span()
-    if start >= 0:
-        yield ToneMark(start, end, "all_caps")
-
-
-def _lists(text: str) -> Iterator[ToneMark]:
-    """A list is one mark, at its first line."""
+def _marks(text: str, watched: Collection[str]) -> Iterator[tuple[str, int, int]]:
+    """Marks in an even text by the switch that forbids them; a list is one mark, at its first line."""
+    for switch, hints, pattern in MARKS:
+        if switch in watched and (not hints or any(hint in text for hint in hints)):
+            yield from ((switch, *match.span()) for match in pattern.finditer(text))
     bullet = BULLET.search(text)
     labels = [] if bullet or "\n" not in text else list(LABEL.finditer(text))
     first = bullet or (labels[0] if len(labels) > 1 else None)
     if first:
-        yield ToneMark(first.start() + len(first[0]) - len(first[0].lstrip()), first.end(), "lists")
+        yield "lists", first.start() + len(first[0]) - len(first[0].lstrip()), first.end()
+
+
+def _shouting(text: str, acronyms: Collection[str]) -> list[tuple[int, int]]:
+    """Ranges of words in capitals that are no acronym of the guide; adjacent ones are one."""
+    ranges: list[tuple[int, int]] = []
+    for match in SHOUTED.finditer(text):
+        if match[0] not in acronyms:
+            joins = ranges and not text[ranges[-1][1] : match.start()].strip()
+            ranges.append((ranges.pop()[0] if joins else match.start(), match.end()))
+    return ranges
 
 
 KINDS = ("casing", "banned", "slang", "tone", "grammar", "typo")
@@ -130,10 +106,10 @@ class ViolationFinder:
         self.banned = Phrases(
             {t: (f"banned.{rule.id}", rule.why, rule.replacement(t)) for rule in guide.banned for t in rule.terms}
         )
-        listed = {form: (name.exact, name.exact) for name in guide.names for form in (*name.wrong, name.exact)}
-        forms = {form: (name.exact, use) for name in guide.names for form, use in name.forms().items()}
+        listed = {key(form): (name.exact, name.exact) for name in guide.names for form in (*name.wrong, name.exact)}
+        forms = {key(form): (name.exact, use) for name in guide.names for form, use in name.forms().items()}
         self.names = Phrases(forms | listed, after=AFTER_NAME)
-        self.listed = frozenset(map(key, listed))
+        self.listed = frozenset(listed)
         self.small_names = {name.exact.split()[0] for name in guide.names if name.exact[0].islower()}
         self.slang = Phrases(_slang(guide), *WHOLE_WORD)
         phrases = [*guide.glossary, *(term for rule in guide.required for term in rule.any_of), *self.slang.values]
@@ -172,8 +148,10 @@ class ViolationFinder:
         if not allows.slang:
             for word in self.slang.find(text.low, text.words):
                 yield Violation(word.start, word.end, "slang", "tone.slang", "slang", word.value)
-        for mark in marks(text.even, self.acronyms, self.watched):
-            yield Violation(mark.start, mark.end, "tone", f"tone.{mark.switch}", WHY[mark.switch])
+        shouting = (("all_caps", *span) for span in _shouting(text.even, self.acronyms))
+        for switch, start, end in chain(_marks(text.even, self.watched), shouting):
+            if switch in self.watched:
+                yield Violation(start, end, "tone", f"tone.{switch}", WHY[switch])
         if not allows.grammar_slips:
             for slip in slips(text.even, text.tokens, text.words, self.small_names, whole):
                 yield Violation(slip.start, slip.end, "grammar", f"grammar.{slip.rule}", slip.why, slip.use)
