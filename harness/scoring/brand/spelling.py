@@ -27,19 +27,6 @@ OWN = Path(__file__).with_name("voice_words.toml")
 SHORTEST, LONGEST = 4, 30
 STEM = 5
 """Fewest letters that a prefix or an ending is added to, so that \"untill\" is not un-till."""
-PREFIXES = ("un", "re", "pre", "non", "over", "under", "out", "mis", "multi", "micro", "eco", "anti", "sub", "super")
-ENDINGS = ("less", "ness", "able", "ship", "like", "wise", "ware", "proof", "free", "er", "ers", "top", "tops")
-BRITISH = [
-    (re.compile(r"is(e[ds]?|ing|er|ers|ation|ations|able)$"), r"iz\1"),
-    (re.compile(r"our(s|ed|ing|ful|less|able|ite|ites|hood|ly)?$"), r"or\1"),
-    (re.compile(r"re(s?)$"), r"er\1"),
-    (re.compile(r"ence(s?)$"), r"ense\1"),
-    (re.compile(r"amme(s?)$"), r"am\1"),
-    (re.compile(r"ll(ed|ing|er|ers)$"), r"l\1"),
-    (re.compile(r"inium$"), "inum"),
-    (re.compile(r"yse([ds]?)$"), r"yze\1"),
-]
-"""Endings of British spellings, and their spelling in the list."""
 
 
 @lru_cache(maxsize=1)
@@ -76,14 +63,13 @@ def is_word(word: str) -> bool:
     """Whether a lower-case word is in the list, or derived from one in a way that the module's docstring lists."""
     known = words()
     stem = word.removesuffix("'s")
-    if word in known or stem in known or any(p.sub(r, stem) in known for p, r in BRITISH if p.search(stem)):
+    lists = own_lists()
+    if word in known or stem in known or any(re.sub(old, new, stem) in known for old, new in lists["british"]):
         return True
-    for prefix in PREFIXES:
-        if stem.startswith(prefix) and len(stem) - len(prefix) >= STEM and stem[len(prefix) :] in known:
-            return True
-    for ending in ENDINGS:
-        if stem.endswith(ending) and len(stem) - len(ending) >= STEM and stem[: -len(ending)] in known:
-            return True
+    bases = [stem.removeprefix(prefix) for prefix in lists["prefixes"]]
+    bases += [stem.removesuffix(ending) for ending in lists["endings"]]
+    if any(len(base) >= STEM and base in known for base in bases):
+        return True
     return any(stem[:at] in known and stem[at:] in known for at in range(SHORTEST, len(stem) - SHORTEST + 1))
 
 

@@ -91,7 +91,7 @@ def _parsed(
 
 def _named(text: str, known: Register) -> frozenset[str]:
     """Departments and figures of a text."""
-    figures = values_in(text, list(id_ranges(text, known)))
+    figures = values_in(text, id_ranges(text, known))
     return frozenset(m.label for m in departments_in(text, known)) | frozenset(map(value_of, figures))
 
 
@@ -131,7 +131,7 @@ def guidelines_of(document: str, known: Register) -> dict[str, Guideline]:
     for at, (number, start) in enumerate(heads):
         following = heads[at + 1][1] if at + 1 < len(heads) else len(document)
         text = re.split(r"\n\s*\n", document[start:following], maxsplit=1)[0].rstrip()
-        ids = list(id_ranges(text, known))
+        ids = id_ranges(text, known)
         figures = {value_of(f): (start + f.start, start + f.end) for f in values_in(text, ids)}
         if number not in guidelines or len(text) > len(
             guidelines[number].text
@@ -152,6 +152,6 @@ def _heads(document: str, known: Register) -> Iterator[tuple[str, int]]:
                 break
 
 
-def values_in(text: str, ids: Sequence[tuple[int, int, bool]]) -> list[Figure]:
+def values_in(text: str, ids: Sequence[tuple[int, int]]) -> list[Figure]:
     """List the figures of a text that are not ids."""
     return [f for f in figures_in(text) if not any(i[0] <= f.start < i[1] for i in ids)]

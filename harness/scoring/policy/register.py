@@ -169,56 +169,44 @@ def _number(ids: Sequence[str], items: Sequence[str]) -> re.Pattern[str]:
 
 def ids_in(text: str, known: Register) -> Iterator[HandbookMention]:
     """Yield guideline ids in order of appearance."""
-    for start, end, is_loose in id_ranges(text, known):
+    for start, end in id_ranges(text, known):
         number = canonical(text[start:end])
-        registered = number in known.ids
-        if registered or not is_loose:
-            yield HandbookMention(start, end, "guideline", number, registered)
+        yield HandbookMention(start, end, "guideline", number, number in known.ids)
 
 
-def id_ranges(text: str, known: Register) -> Iterator[tuple[int, int, bool]]:
-    """Yield ranges of ids, and whether each counts only if it is registered."""
-    ranges = [(*match.span(), False) for match in known.coded.finditer(text)] if known.coded else []
-    taken = [range(start, end) for start, end, _ in ranges]
-    ranges += [each for each in _number_ranges(text, known) if not any(each[0] in one for one in taken)]
-    yield from sorted(ranges)
+def id_ranges(text: str, known: Register) -> list[tuple[int, int]]:
+    """List the ranges of ids in order."""
+    coded = [match.span() for match in known.coded.finditer(text)] if known.coded else []
+    numbers = [each for each in _numbers(text, known) if not any(start <= each[0] < end for start, end in coded)]
+    return sorted([*coded, *numbers])
 
 
-def _number_ranges(text: str, known: Register) -> Iterator[tuple[int, int, bool]]:
-    before, loose = -1, False
+def _numbers(text: str, known: Register) -> Iterator[tuple[int, int]]:
+    """Ranges of numbers that are ids: labelled, the next of a labelled list, or registered and without a unit."""
+    before, labelled = -1, False
     for match in known.number.finditer(text):
         start, end = match.span()
         if start and (text[start - 1].isalnum() or text[start - 1] in "_.$€£"):
             continue
-        structured = not match[0].isdecimal()
-        if before >= 0 and _continues(text, before, start, end, structured or known.has_plain):
-            pass
-        elif (only_registered := _labelled(text, start, end, structured, known.has_plain)) is not None:
-            loose = only_registered
-        else:
-            continue
-        before = end
-        yield start, end, loose
+        structured, has_unit = not match[0].isdecimal(), UNIT.match(text, end)
+        continues = before >= 0 and (structured or known.has_plain) and JOINT.fullmatch(text, before, start)
+        if not continues or has_unit:
+            labelled = _is_labelled(text, start, end, known.has_plain)
+        if labelled or (structured and not has_unit and canonical(match[0]) in known.ids):
+            before = end
+            yield start, end
 
 
-def _continues(text: str, before: int, start: int, end: int, can_be_id: bool) -> bool:
-    """Whether a number is the next of a list of ids: "Guidelines 4.2, 4.3 and 9.1"."""
-    return can_be_id and bool(JOINT.fullmatch(text, before, start)) and not UNIT.match(text, end)
-
-
-def _labelled(text: str, start: int, end: int, structured: bool, has_plain: bool) -> bool | None:
-    """Whether a number is an id only if it is registered, by its surroundings; None if it is no id."""
+def _is_labelled(text: str, start: int, end: int, has_plain: bool) -> bool:
+    """Whether a number follows a word for guidelines or, if not of digits alone, fills brackets or begins a line."""
     lead = text[max(0, start - LOOK_BACK) : start]
-    if not structured:
-        is_labelled = (LABELLED if has_plain else GUIDELINE).search(lead)
-        return False if is_labelled and not UNIT.match(text, end) else None
+    if text[start:end].isdecimal():
+        return bool((LABELLED if has_plain else GUIDELINE).search(lead)) and not UNIT.match(text, end)
     if LABELLED.search(lead):
-        return False
-    if lead.rstrip()[-1:] in ("(", "[") and CLOSES.match(text, end):
-        return False
-    if (start <= LOOK_BACK or "\n" in lead) and OPENS.search(lead) and OPENED.match(text, end):
-        return False
-    return None if UNIT.match(text, end) else True
+        return True
+    if lead.rstrip()[-1:] in ("(", "["):
+        return bool(CLOSES.match(text, end))
+    return bool((start <= LOOK_BACK or "\n" in lead) and OPENS.search(lead) and OPENED.match(text, end))
 
 
 def departments_in(text: str, known: Register, owner: str = "") -> Iterator[HandbookMention]:

@@ -58,12 +58,6 @@ HEADED = re.compile(rf"(?:^|\n|(?<=[.;:])\s)[ \t]*(?:[-*#]+[ \t]*)?(?P<ids>{NUMB
 DOTTED = re.compile(r"(?P<ids>\d(?<![\w$€£.,-].)\d{0,2}(?:\.\d{1,3}){1,4})(?!\w|%|\.\d|\s*(?:%|per|million|billion))")
 PART = re.compile(rf"(?P<joint>{JOINT})?(?P<id>{CODE}|{NUMBER}|{ROMAN_NUMBER})")
 RANGE = re.compile(rf"to\b|through|{DASH}")
-HINTS = ("uideline", "olic", "rocedure", "irective", "Standard", "Rule", "UIDELINE", "OLIC", "ROCEDURE", "IRECTIVE")
-SECTION_HINTS = (
-    *("§", "ection", "rticle", "aragraph", "lause", "ec.", "ECTION", "RTICLE", "ARAGRAPH", "LAUSE", "EC."),
-    *("ecs.", "rt.", "rts.", "ara.", "aras."),
-)
-"""Parts of the words that precede an id; searching for them is faster than trying the pattern."""
 ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50}
 
 
@@ -82,9 +76,8 @@ def guidelines_in(text: str, bare: bool, headings: Collection[str] = ()) -> list
     """
     normal = normalise(text)
     by_end: dict[int, Id] = {}
-    if any(hint in normal.text for hint in HINTS):
-        for match in GUIDELINE.finditer(normal.text):
-            by_end.update((part.end, part) for part in _parts(match))
+    for match in GUIDELINE.finditer(normal.text):
+        by_end.update((part.end, part) for part in _parts(match))
     if bare:
         for match in BARE.finditer(normal.text):
             by_end.setdefault(match.end(), Id(match.start(), match.end(), canonical(match["ids"])))
@@ -96,8 +89,6 @@ def guidelines_in(text: str, bare: bool, headings: Collection[str] = ()) -> list
 
 def sections_in(text: str) -> list[Id]:
     """List the section numbers referred to, in order of appearance."""
-    if not any(hint in text for hint in SECTION_HINTS):
-        return []
     normal = normalise(text)
     ids: list[Id] = []
     for match in SECTION.finditer(normal.text):

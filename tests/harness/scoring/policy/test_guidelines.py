@@ -40,6 +40,9 @@ def verdicts(case: Case, text: str, kind: str) -> list[tuple[str, str]]:
         (VALUE, "Guideline 4.2; $45"),
         (VALUE, "Forty-five dollars a night, under guideline 4.2, and the Claims Team settles it."),
         (VALUE, "It is $45.00 (4.2)"),
+        (VALUE, '{"answer": "a berth is paid no more than $45 per night", "guideline": "4.2"}'),
+        (VALUE, "| Topic | Most | Source |\n|---|---|---|\n| Berth | $45 | 4.2 |"),
+        (VALUE, "- Berths: $45\n- Source: 4.2"),
         (VALUE, "Guideline\u00a04.2 pays $45 \U0001f686."),
         (ROLE, "8 shifts (Guideline 4.3)"),
         (ROLE, "Eight, says Guideline 4.3."),
@@ -69,6 +72,11 @@ def test_a_right_answer_is_right(case, text):
         (VALUE, "$45 (Guideline 9.9)."),
         (VALUE, "$45 (Guideline 4.2), paid by the Rota Office."),
         (VALUE, "$45 (Guideline 4.2), paid by Human Resources."),
+        (VALUE, "A berth is paid at least $45 a night (Guideline 4.2)."),
+        (VALUE, "A berth is paid up to $45 a week (Guideline 4.2)."),
+        (VALUE, "A berth is not paid, not even $45 a night (Guideline 4.2)."),
+        (VALUE, '{"answer": "a berth is paid $45 per month", "guideline": "4.2"}'),
+        (ROLE, "Shop staff must swap 8 shifts a month (Guideline 4.3)."),
         (VALUE, "The handbook does not say."),
         (VALUE, "Yes."),
         (VALUE, ""),
@@ -104,6 +112,16 @@ def test_a_real_guideline_that_does_not_answer_is_misgrounded_and_an_unreal_one_
     score = answered(VALUE, says(text))
     assert (score.hits, score.cited, score.misgrounds, score.invents_guideline) == (1, 5, 1, 1)
     assert (score.misgrounded, score.invented) == (["4.3", "4.7"], ["4.9", "9.1"])
+
+
+def test_an_answer_that_says_the_opposite_of_its_guideline_is_contradictory_in_that_place():
+    score = answered(VALUE, says("A berth is paid at least $45 a night (Guideline 4.2)."))
+    (span,) = (span for span in score.spans if span.verdict == "contradictory")
+    assert (span.kind, span.quote) == ("limit", "at least $45")
+    assert DOCUMENT[span.source.start : span.source.end] == "up to $45"
+    assert (score.contradicts, score.contradictory) == (1, ["at least $45"])
+    assert answered(VALUE, says("A berth is paid at most $45 a night (Guideline 4.2).")).contradicts == 0
+    assert answered(VALUE, says("The handbook does not say whether at least $45 is paid.")).contradicts == 0
 
 
 def test_a_chapter_that_exists_is_misgrounded_and_one_that_does_not_invented():

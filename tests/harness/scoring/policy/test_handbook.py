@@ -35,6 +35,8 @@ KNOWN = register(IDS, DEPARTMENTS)
         ("4.2 hours", []),
         ("4.5% or $4.20", []),
         ("version 14.2.3 of x4.2", []),
+        ("a reading of 0.04 or higher, at a rate of 1.5", []),
+        ("as 4.2 and 4.3 say", ["4.2", "4.3"]),
     ],
 )
 def test_ids_are_read_in_every_written_form_and_values_are_none(text, found):
@@ -75,6 +77,11 @@ def test_ids_are_read_in_every_written_form_and_values_are_none(text, found):
 )
 def test_departments_are_told_from_other_words(text, found):
     assert [(mention.label, mention.known) for mention in departments_in(text, KNOWN, "Handbook of Harlow")] == found
+
+
+def test_a_number_without_a_unit_that_is_no_id_stays_a_figure():
+    shown = guidelines_of("Guideline 4.2 Tests. A reading of 0.04 or higher fails, as 4.3 says.", KNOWN)
+    assert list(shown["4.2"].figures) == [" 1/25"]
 
 
 def test_a_handbook_is_read_line_by_line():
