@@ -126,22 +126,30 @@ def name_of(function: Scoring) -> str:
     return str(getattr(function, "name", "") or getattr(function, "__name__", "scorer"))
 
 
-def ratios(name: str, says: Mapping[str, str], *, higher_is_better: bool, unbounded: bool = False) -> list[Metric]:
-    """Make the metrics of a scorer from what each says, by its equation: "recall = hits / expected"."""
-    return [
-        Metric(
-            name=metric,
-            scorer=name,
-            numerator=numerator,
-            denominator=denominator or None,
-            higher_is_better=higher_is_better,
-            unbounded=unbounded,
-            says=sentence,
-        )
-        for equation, sentence in says.items()
-        for metric, _, ratio in [equation.partition(" = ")]
-        for numerator, _, denominator in [ratio.partition(" / ")]
-    ]
+def ratios(
+    name: str, more: Mapping[str, str], fewer: Mapping[str, str] | None = None, unbounded: Sequence[str] = ()
+) -> list[Metric]:
+    """Make the metrics of a scorer from what each says by its equation, such as "recall = hits / expected".
+
+    Of those in `more`, a higher value is better. `unbounded` names those that can be more than 1.
+    """
+    metrics = []
+    for says, higher_is_better in ((more, True), (fewer or {}, False)):
+        for equation, sentence in says.items():
+            metric, _, ratio = equation.partition(" = ")
+            numerator, _, denominator = ratio.partition(" / ")
+            metrics.append(
+                Metric(
+                    name=metric,
+                    scorer=name,
+                    numerator=numerator,
+                    denominator=denominator or None,
+                    higher_is_better=higher_is_better,
+                    unbounded=metric in unbounded,
+                    says=sentence,
+                )
+            )
+    return metrics
 
 
 def metrics_of(scorers: Sequence[Scoring]) -> list[Metric]:

@@ -32,39 +32,26 @@ MIN_QUOTED_WORDS = 4
 QUOTATION = re.compile(r'"([^"“”]+)"|“([^"“”]+)”|«([^«»]+)»')
 
 
-METRICS = [
-    *ratios(
-        "voice",
-        {
-            "clean_completion_rate = clean": "Share of answers that break no rule of the style guide.",
-            "usable_rate = usable": "Share of answers that are clean and keep every content point.",
-            "point_recall = points_kept / points": "Share of the content points that the answer keeps.",
-            "required_term_rate = required_met / required": "Share of the required terms that are present.",
-        },
-        higher_is_better=True,
-    ),
-    *ratios(
-        "voice",
-        {"violations_per_100_words = violations_x100 / words": "Violations of the style guide per 100 words."},
-        higher_is_better=False,
-        unbounded=True,
-    ),
-    *ratios(
-        "voice",
-        {
-            "banned_term_rate = with_banned": "Share of answers with a banned term outside quotations of the source.",
-            "casing_error_rate = casing / names": "Share of product names that are not written exactly.",
-            "slang_rate = with_slang": "Share of answers with slang.",
-            "typo_rate = with_typo": "Share of answers with a typo.",
-            "grammar_slip_rate = with_grammar": "Share of answers with a grammar mistake that a rule finds.",
-            "tone_slip_rate = with_tone": "Share of answers with emoji, shouting or another mark the tone forbids.",
-            "quoted_hit_rate = with_quoted": "Share of answers that quote off-voice words of the source.",
-        },
-        higher_is_better=False,
-    ),
-]
-
-
+METRICS = ratios(
+    "voice",
+    {
+        "clean_completion_rate = clean": "Share of answers that break no rule of the style guide.",
+        "usable_rate = usable": "Share of answers that are clean and keep every content point.",
+        "point_recall = points_kept / points": "Share of the content points that the answer keeps.",
+        "required_term_rate = required_met / required": "Share of the required terms that are present.",
+    },
+    fewer={
+        "violations_per_100_words = violations_x100 / words": "Violations of the style guide per 100 words.",
+        "banned_term_rate = with_banned": "Share of answers with a banned term outside quotations of the source.",
+        "casing_error_rate = casing / names": "Share of product names that are not written exactly.",
+        "slang_rate = with_slang": "Share of answers with slang.",
+        "typo_rate = with_typo": "Share of answers with a typo.",
+        "grammar_slip_rate = with_grammar": "Share of answers with a grammar mistake that a rule finds.",
+        "tone_slip_rate = with_tone": "Share of answers with emoji, shouting or another mark the tone forbids.",
+        "quoted_hit_rate = with_quoted": "Share of answers that quote off-voice words of the source.",
+    },
+    unbounded=["violations_per_100_words"],
+)
 Guide = StyleGuide | str | Path
 
 

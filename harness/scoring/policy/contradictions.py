@@ -49,9 +49,10 @@ SKIPPED = (
     r"{0,3}"
 )
 WORD_CLAIMS = {
-    ("duty", "may"): "may|can|could|might|need not|free to|allowed to|entitled to|not need to|not have to|n't have to",
+    ("duty", "may"): "may|can|could|might|need not|free to|allowed to|permitted to|entitled to|not need to|not have to|"
+    "n't have to|not required to",
     ("duty", "must"): "must|shall|has to|have to|had to|needs to|need to|required to|obliged to",
-    ("denial", "denied"): "not|never|cannot|n't",
+    ("denial", "denied"): "not|never|cannot|n't|not allowed to|not permitted to|not entitled to|forbidden to",
     ("side", "before"): "before",
     ("side", "after"): "after",
 }

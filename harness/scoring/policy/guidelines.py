@@ -57,32 +57,23 @@ REASONS = {
 }
 START = attrgetter("start")
 WRONG = ("misgrounded", "invented", "ungrounded", "contradictory")
-
-
-METRICS = [
-    *ratios(
-        "guidelines",
-        {
-            "answer_correct = correct": "Share of questions answered right, or rightly declined.",
-            "guideline_recall = hits / expected_ids": "Share of the right guidelines that are cited.",
-            "guideline_precision = hits / cited": "Share of the guidelines cited that are right.",
-        },
-        higher_is_better=True,
-    ),
-    *ratios(
-        "guidelines",
-        {
-            "invented_guideline_rate = invents_guideline": "Share of answers citing a guideline that does not exist.",
-            "invented_department_rate = invents_department": "Share of answers naming a department that is not one.",
-            "misgrounded_rate = misgrounds": "Share of answers citing a real guideline that does not support them.",
-            "contradiction_rate = contradicts": "Share of answers that say the opposite of their guideline.",
-            "answered_unanswerable_rate = answered_unanswerable / unanswerable": "Share of the questions without an "
-            "answer in the handbook that were not declined.",
-            "refusal_rate = refused / answerable": "Share of the questions with an answer that were declined.",
-        },
-        higher_is_better=False,
-    ),
-]
+METRICS = ratios(
+    "guidelines",
+    {
+        "answer_correct = correct": "Share of questions answered right, or rightly declined.",
+        "guideline_recall = hits / expected_ids": "Share of the right guidelines that are cited.",
+        "guideline_precision = hits / cited": "Share of the guidelines cited that are right.",
+    },
+    fewer={
+        "invented_guideline_rate = invents_guideline": "Share of answers citing a guideline that does not exist.",
+        "invented_department_rate = invents_department": "Share of answers naming a department that does not exist.",
+        "misgrounded_rate = misgrounds": "Share of answers citing a real guideline that does not support them.",
+        "contradiction_rate = contradicts": "Share of answers that say the opposite of their guideline.",
+        "answered_unanswerable_rate = answered_unanswerable / unanswerable": "Share of the questions without an answer "
+        "in the handbook that were not declined.",
+        "refusal_rate = refused / answerable": "Share of the questions with an answer that were declined.",
+    },
+)
 
 
 class CheckedMention(NamedTuple):

@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case, Metric, Score, Span
-from harness.scoring.base import DocumentCache, Scorer, metrics_of, run, scorer
+from harness.scoring.base import DocumentCache, Scorer, metrics_of, ratios, run, scorer
 from harness.scoring.grounding import facts, figures
 from harness.scoring.legal import citations, clauses
 from tests.support.answers import answer
@@ -39,6 +39,21 @@ def test_metrics_keep_the_order_of_scorers():
     first = made(Score(name="a", value=1.0), Metric(name="z", scorer="a", numerator="n"))
     second = made(Score(name="b", value=1.0), Metric(name="y", scorer="b", numerator="n"))
     assert [metric.name for metric in metrics_of([first, second])] == ["z", "y"]
+
+
+def test_metrics_are_made_from_their_equations():
+    assert ratios("a", {"kept = hits": "Kept."}, {"long = words / answers": "Long."}, unbounded=["long"]) == [
+        Metric(name="kept", scorer="a", numerator="hits", says="Kept."),
+        Metric(
+            name="long",
+            scorer="a",
+            numerator="words",
+            denominator="answers",
+            higher_is_better=False,
+            unbounded=True,
+            says="Long.",
+        ),
+    ]
 
 
 def test_two_metrics_of_one_name_are_refused():
