@@ -13,6 +13,7 @@ $90" are not compared, because a rule is often told by its reverse; nor is denia
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
@@ -157,17 +158,17 @@ def sentences(text: str, ends: re.Pattern[str] = SENTENCE) -> tuple[Sentence, ..
     """Read the anchors and claims of each sentence or line of a text."""
     low = lower(text).replace("_", " ")
     figures = [figure for figure in figures_in(text) if figure.kind != "date"]
+    starts = [figure.start for figure in figures]
     read = []
     for start, end in pairwise([0, *(match.end() for match in ends.finditer(low)), len(low)]):
         claims = dict(_word_claims(low, start, end))
         anchors: set[Anchor] = {stem(word) for word in WORD.findall(low, start, end) if word not in COMMON}
         anchors |= {anchor for aspect, anchor in claims if aspect == "limit"}
-        for figure in figures:
-            if start <= figure.start < end:
-                anchor = size_key(figure.unit, figure.value)
-                anchors.add(anchor)
-                for aspect, claim in _figure_claims(low, start, figure.start, figure.end):
-                    claims[aspect, anchor] = claim
+        for figure in figures[bisect_left(starts, start) : bisect_left(starts, end)]:
+            anchor = size_key(figure.unit, figure.value)
+            anchors.add(anchor)
+            for aspect, claim in _figure_claims(low, start, figure.start, figure.end):
+                claims[aspect, anchor] = claim
         read.append(Sentence(low, start, end, frozenset(anchors), claims))
     return tuple(read)
 

@@ -8,12 +8,14 @@ around them say that they are ids.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from harness.errors import refuse_all
+from harness.scoring.base import RangeSet
 from harness.scoring.text.guideline_ids import DASH
 from harness.scoring.text.refusals import lower
 
@@ -177,8 +179,8 @@ def ids_in(text: str, known: Register) -> Iterator[HandbookMention]:
 def id_ranges(text: str, known: Register) -> list[tuple[int, int]]:
     """List the ranges of ids in order."""
     coded = [match.span() for match in known.coded.finditer(text)] if known.coded else []
-    numbers = [each for each in _numbers(text, known) if not any(start <= each[0] < end for start, end in coded)]
-    return sorted([*coded, *numbers])
+    taken = RangeSet(coded)
+    return sorted([*coded, *(each for each in _numbers(text, known) if taken.is_free(*each))])
 
 
 def _numbers(text: str, known: Register) -> Iterator[tuple[int, int]]:
@@ -219,7 +221,8 @@ def departments_in(text: str, known: Register, owner: str = "") -> Iterator[Hand
     taken = bytearray(len(text))
     official = [match.span() for match in known.pattern.finditer(low)] if known.pattern else []
     for start, end in _built_like_one(text, low):
-        if any(a <= start and end <= b and (a, b) != (start, end) for a, b in official):
+        at = bisect_right(official, (start, len(text))) - 1
+        if at >= 0 and end <= official[at][1] and official[at] != (start, end):
             continue
         first = _opening(text[start:end], start, skipped, known)
         key = _key(text[first:end])

@@ -215,8 +215,11 @@ def test_an_expected_guideline_outside_the_register_is_refused():
         "A " * 500_000,
         "\x00\u202e" * 500_000,
         "Guideline 4.2, " * 60_000,
+        "Claims Team, 4.2; " * 50_000,
+        "At least 5 days.\n" * 30_000,
+        "at least 5 days, not " * 30_000,
     ],
-    ids=["dots", "brackets", "no", "capitals", "control", "ids"],
+    ids=["dots", "brackets", "no", "capitals", "control", "ids", "departments", "lines", "claims"],
 )
 def test_an_enormous_answer_is_scored_in_seconds(text):
     start = time.process_time()
