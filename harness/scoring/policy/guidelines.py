@@ -22,13 +22,13 @@ with a value, or with an id outside a clause such as "covers only parking", coun
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import RangeSet, make_span, ratios, scorer, whole_length
-from harness.scoring.policy.contradictions import Contradiction, contradictions
+from harness.scoring.policy.contradictions import contradictions
 from harness.scoring.policy.handbook import (
     ExpectedAnswer,
     Guideline,
@@ -132,13 +132,6 @@ def _parts(text: str) -> list[AnswerClause]:
     ]
 
 
-def _without(text: str, ids: Sequence[HandbookMention]) -> str:
-    """The text with spaces in place of ids, whose numbers are no figures."""
-    ends = [0, *(one.end for one in ids)]
-    blanked = [text[end : one.start] + " " * (one.end - one.start) for end, one in zip(ends, ids, strict=False)]
-    return "".join([*blanked, text[ends[-1] :]])
-
-
 def _judge(
     case: Case, completion: Completion, question: HandbookQuestion, normal: Normal, parts: Sequence[AnswerClause]
 ) -> list[CheckedMention]:
@@ -146,15 +139,15 @@ def _judge(
     ids = list(ids_in(normal.text, question.register))
     named = [*ids, *departments_in(normal.text, question.register, case.document.partition("\n")[0])]
     taken = RangeSet((item.start, item.end) for item in named)
-    unnumbered = _without(normal.text, ids)
+    relied_on = _lines(case.document, question, [item.label for item in ids])
     opposed = {
         HandbookMention(*each.claim[:2], each.aspect, f"{each.aspect} {each.claim.value}", False): each.opposite
-        for each in _contradictions(case.document, question, unnumbered, ids)
+        for each in contradictions(normal.text, [(line.start, line.text) for line in relied_on])
         if taken.add(*each.claim[:2])
     }
     figures = [
         HandbookMention(each.start, each.end, each.kind, value_of(each), False)
-        for each in figures_in(unnumbered)
+        for each in figures_in(normal.text)
         if taken.is_free(each.start, each.end)
     ]
     limit = whole_length(completion)
@@ -176,16 +169,6 @@ def _judge(
             span = make_span(completion.text, start, end, item.kind, verdict, REASONS[verdict], source, case.cluster)
             judged.append(CheckedMention(family, item.label, span))
     return judged
-
-
-def _contradictions(
-    document: str, question: HandbookQuestion, text: str, ids: Sequence[HandbookMention]
-) -> Iterator[Contradiction]:
-    """Claims of an answer that the lines of the ids that are expected or cited contradict."""
-    shown = guidelines_of(document, question.register)
-    relied = [*question.expected.ids, *(item.label for item in ids)]
-    lines = [shown[number] for number in dict.fromkeys(relied) if number in shown]
-    return contradictions(text, ((line.start, line.text) for line in lines))
 
 
 Verdict = tuple[str, tuple[int, int] | None]
@@ -214,7 +197,7 @@ def _department(document: str, question: HandbookQuestion, item: HandbookMention
         return "supported", place
     if question.expected.departments:
         return ("supported" if item.label in question.expected.departments else "misgrounded"), place
-    for line in _expected_lines(document, question):
+    for line in _lines(document, question):
         if item.label in line.text:
             at = line.start + line.text.index(item.label)
             return "supported", (at, at + len(item.label))
@@ -223,7 +206,7 @@ def _department(document: str, question: HandbookQuestion, item: HandbookMention
 
 def _figure(document: str, question: HandbookQuestion, item: HandbookMention, part: AnswerClause) -> Verdict:
     value = item.label
-    places = (line.figures.get(value) for line in _expected_lines(document, question))
+    places = (line.figures.get(value) for line in _lines(document, question))
     place = next((place for place in places if place), None)
     if value in question.expected.figures or value in question.granted:
         return "supported", place
@@ -236,10 +219,10 @@ def _figure(document: str, question: HandbookQuestion, item: HandbookMention, pa
 VERDICTS = {"guideline": _guideline, "department": _department}
 
 
-def _expected_lines(document: str, question: HandbookQuestion) -> list[Guideline]:
-    """Lines of the expected guidelines."""
+def _lines(document: str, question: HandbookQuestion, cited: Sequence[str] = ()) -> list[Guideline]:
+    """Lines of the guidelines that are expected or cited."""
     shown = guidelines_of(document, question.register)
-    return [shown[number] for number in question.expected.ids if number in shown]
+    return [shown[number] for number in dict.fromkeys((*question.expected.ids, *cited)) if number in shown]
 
 
 def _states_all(expected: ExpectedAnswer, judged: Sequence[CheckedMention], text: str) -> bool:
