@@ -1,8 +1,8 @@
 """Read a handbook's register of ids and departments, and find where a text names one, registered or not.
 
 The register shows how a house writes its ids: "Guideline 4.2", "HR-4.12", "Article 7(b)", "Policy 300.2",
-"Section 5-04", "Rule 14", "II.4". Ids with a code or a Roman numeral are found anywhere, numbers only where the words
-around them say that they are ids.
+"Section 5-04", "Rule 14", "II.4". Ids with a code or a Roman numeral are found anywhere, registered numbers with more
+than digits wherever no unit follows, and other numbers only where the words around them say that they are ids.
 """
 
 from __future__ import annotations
