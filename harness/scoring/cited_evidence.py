@@ -11,29 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import DocumentCache, make_span, scorer
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import DocumentCache, make_span, ratios, scorer
 
 CITED = re.compile(r"\[\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]")
 NUMBER = re.compile(r"\d{1,3}")
 SENTENCE = re.compile(r"\[(\d{1,3})\]\s*(.*?)\s*(?=\[\d{1,3}\]|\Z)", re.S)
 
-METRICS = [
-    Metric(
-        name="evidence_recall",
-        scorer="evidence",
-        numerator="hits",
-        denominator="gold",
-        says="Share of the deciding sentences that the answer cites, if there is one.",
-    ),
-    Metric(
-        name="evidence_precision",
-        scorer="evidence",
-        numerator="hits",
-        denominator="cited",
-        says="Share of the sentences cited that decide, if there is one that does.",
-    ),
-]
+METRICS = ratios(
+    "evidence",
+    {
+        "evidence_recall = hits / gold": "Share of the deciding sentences that the answer cites, if there is one.",
+        "evidence_precision = hits / cited": "Share of the sentences cited that decide, if there is one that does.",
+    },
+)
 
 
 def _not_numbers(case: Case) -> list[str]:

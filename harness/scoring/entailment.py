@@ -16,9 +16,9 @@ from pathlib import Path
 from msgspec import structs
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Metric, Score, Span
+from harness.schema import Case, Completion, Score, Span
 from harness.scoring import support_models
-from harness.scoring.base import Scorer, make_span, scorer, whole_length
+from harness.scoring.base import Scorer, make_span, ratios, scorer, whole_length
 from harness.scoring.text.refusals import refuses
 
 ABBREVIATION = re.compile(r"(?:\b(?:Inc|Corp|Ltd|Co|Mr|Mrs|Ms|Dr|St|No|Sec|Art|v|Ga|Ann|Jr|Sr|approx)|\b[A-Z])\.$")
@@ -26,15 +26,13 @@ STOP = re.compile(r"[.!?]+[\"”’)\]]*(?=\s)|\n")
 LETTER = re.compile(r"[^\W\d_]")
 BULLET = re.compile(r"[\s*•#>-]*(?:\d+[.)]\s+)?")
 WORD = re.compile(r"\S+")
-METRICS = [
-    Metric(
-        name="claim_support_rate",
-        scorer="support",
-        numerator="supported",
-        denominator="claims",
-        says="Share of the answers' sentences that a named local model finds supported by the source.",
-    ),
-]
+METRICS = ratios(
+    "support",
+    {
+        "claim_support_rate = supported / claims": "Share of the answers' sentences that a named local model finds "
+        "supported by the source.",
+    },
+)
 
 
 def by_model(

@@ -13,32 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from harness import json_schema
-from harness.schema import Case, Completion, Metric, Score
-from harness.scoring.base import Scorer, scorer
+from harness.schema import Case, Completion, Score
+from harness.scoring.base import Scorer, ratios, scorer
 
 FENCE = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.S | re.I)
 MAX_CHARACTERS = 100_000
 """Longer answers are not parsed."""
 
-METRICS = [
-    Metric(name="json_parse_rate", scorer="json", numerator="parsed", says="Share of answers that are valid JSON."),
-    Metric(
-        name="json_schema_rate", scorer="json", numerator="valid", says="Share of answers that the JSON schema allows."
-    ),
-    Metric(
-        name="json_field_accuracy",
-        scorer="json",
-        numerator="right_fields",
-        denominator="fields",
-        says="Share of the fields asked for that have the right value.",
-    ),
-    Metric(
-        name="json_exact_rate",
-        scorer="json",
-        numerator="exact",
-        says="Share of answers that the schema allows and whose fields all have the right value.",
-    ),
-]
+METRICS = ratios(
+    "json",
+    {
+        "json_parse_rate = parsed": "Share of answers that are valid JSON.",
+        "json_schema_rate = valid": "Share of answers that the JSON schema allows.",
+        "json_field_accuracy = right_fields / fields": "Share of the fields asked for that have the right value.",
+        "json_exact_rate = exact": "Share of answers that the schema allows and whose fields all have the right value.",
+    },
+)
 
 
 def matching(schema: Path | str | Mapping[str, Any]) -> Scorer:

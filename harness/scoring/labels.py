@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from harness.errors import refuse_all
 from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import Scorer, make_span, scorer
+from harness.scoring.base import Scorer, make_span, ratios, scorer
 
 NO_LABEL = "(no label)"
 """Listed as the predicted label of an answer that is none of the labels."""
@@ -160,18 +160,12 @@ def slug(label: str) -> str:
 def _metrics_of(apart: Sequence[str]) -> list[Metric]:
     """Precision, recall and F1 of single labels; a case that neither expects nor is given a label does not count."""
     measures = {
-        "precision": ("tp", "predicted", "Share of the answers '{}' that are right."),
-        "recall": ("tp", "gold", "Share of the cases that are '{}' which were given that label."),
-        "f1": ("f1_top", "f1_bottom", "Balance of recall and precision of the label '{}'."),
+        "{0}_precision = {0}_tp / {0}_predicted": "Share of the answers '{}' that are right.",
+        "{0}_recall = {0}_tp / {0}_gold": "Share of the cases that are '{}' which were given that label.",
+        "{0}_f1 = {0}_f1_top / {0}_f1_bottom": "Balance of recall and precision of the label '{}'.",
     }
     return [
-        Metric(
-            name=f"{slug(label)}_{measure}",
-            scorer="labels",
-            numerator=f"{slug(label)}_{above}",
-            denominator=f"{slug(label)}_{below}",
-            says=says.format(label),
-        )
+        metric
         for label in apart
-        for measure, (above, below, says) in measures.items()
+        for metric in ratios("labels", {each.format(slug(label)): measures[each].format(label) for each in measures})
     ]

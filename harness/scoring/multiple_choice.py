@@ -10,23 +10,16 @@ import re
 from collections.abc import Sequence
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Metric, Score
-from harness.scoring.base import Scorer, scorer
+from harness.schema import Case, Completion, Score
+from harness.scoring.base import Scorer, ratios, scorer
 
-METRICS = [
-    Metric(
-        name="option_accuracy",
-        scorer="options",
-        numerator="right",
-        says="Share of questions whose right option is the likeliest one.",
-    ),
-    Metric(
-        name="option_parse_rate",
-        scorer="options",
-        numerator="parsed",
-        says="Share of answers whose text begins with one of the options.",
-    ),
-]
+METRICS = ratios(
+    "options",
+    {
+        "option_accuracy = right": "Share of questions whose right option is the likeliest one.",
+        "option_parse_rate = parsed": "Share of answers whose text begins with one of the options.",
+    },
+)
 
 
 def likeliest(options: Sequence[str]) -> Scorer:

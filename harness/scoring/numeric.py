@@ -11,24 +11,17 @@ from functools import lru_cache
 from typing import Literal
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Metric, Score
-from harness.scoring.base import Scorer, make_span, scorer, whole_length
+from harness.schema import Case, Completion, Score
+from harness.scoring.base import Scorer, make_span, ratios, scorer, whole_length
 from harness.scoring.text.quantities import Figure, figures_in
 
-METRICS = [
-    Metric(
-        name="numeric_accuracy",
-        scorer="numeric",
-        numerator="right",
-        says="Share of questions answered with the right number, within the stated tolerance.",
-    ),
-    Metric(
-        name="numeric_parse_rate",
-        scorer="numeric",
-        numerator="parsed",
-        says="Share of answers that state a number of the kind asked for.",
-    ),
-]
+METRICS = ratios(
+    "numeric",
+    {
+        "numeric_accuracy = right": "Share of questions answered with the right number, within the stated tolerance.",
+        "numeric_parse_rate = parsed": "Share of answers that state a number of the kind asked for.",
+    },
+)
 BARE = "count"
 """Kind of a number without a unit, which is compared as if it had the expected unit."""
 

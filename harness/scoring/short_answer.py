@@ -6,8 +6,8 @@ import re
 
 from msgspec.structs import replace
 
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import scorer
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import ratios, scorer
 from harness.scoring.text.normalize import normalise
 from harness.scoring.text.refusals import refuses
 
@@ -24,15 +24,13 @@ def _unknown_match(case: Case) -> list[str]:
 
 
 @scorer(
-    metrics=[
-        Metric(name="accuracy", scorer="answers", numerator="correct", says="Share of questions answered right."),
-        Metric(
-            name="complete_rate",
-            scorer="answers",
-            numerator="complete",
-            says="Share of answers that are neither empty, failed nor cut at the token limit.",
-        ),
-    ],
+    metrics=ratios(
+        "answers",
+        {
+            "accuracy = correct": "Share of questions answered right.",
+            "complete_rate = complete": "Share of answers that are neither empty, failed nor cut at the token limit.",
+        },
+    ),
     name="answers",
     check=_unknown_match,
 )
@@ -60,14 +58,7 @@ def _without_text(case: Case) -> list[str]:
 
 
 @scorer(
-    metrics=[
-        Metric(
-            name="exact_rate",
-            scorer="exact",
-            numerator="correct",
-            says="Share of answers that are an accepted text and nothing else.",
-        ),
-    ],
+    metrics=ratios("exact", {"exact_rate = correct": "Share of answers that are an accepted text and nothing else."}),
     name="exact",
     check=_without_text,
 )
@@ -81,16 +72,14 @@ def exactly(case: Case, completion: Completion) -> Score:
 
 
 @scorer(
-    metrics=[
-        Metric(name="answer_rate", scorer="given", numerator="answered", says="Share of questions not refused."),
-        Metric(
-            name="answer_words",
-            scorer="given",
-            numerator="words",
-            unbounded=True,
-            says="Words in an answer, on average.",
-        ),
-    ],
+    metrics=ratios(
+        "given",
+        {
+            "answer_rate = answered": "Share of questions not refused.",
+            "answer_words = words": "Words in an answer, on average.",
+        },
+        unbounded=["answer_words"],
+    ),
     name="given",
 )
 def given(case: Case, completion: Completion) -> Score:

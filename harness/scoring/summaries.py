@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import DocumentCache, make_span, scorer
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import DocumentCache, make_span, ratios, scorer
 from harness.scoring.text.refusals import refuses
 
 RUN = 6
@@ -39,49 +39,23 @@ FUNCTION = frozenset(
 )
 """Words without content of their own."""
 
-METRICS = [
-    Metric(
-        name="reference_coverage",
-        scorer="plain",
-        numerator="covered",
-        denominator="reference",
-        says="Share of the content words of a person's summary that the answer also uses.",
-    ),
-    Metric(
-        name="copied_share",
-        scorer="plain",
-        numerator="copied",
-        denominator="words",
-        higher_is_better=False,
-        says=f"Share of the answer's words that are in the source in the same run of {RUN} words or more.",
-    ),
-    Metric(
-        name="length_share",
-        scorer="plain",
-        numerator="words",
-        denominator="source_words",
-        higher_is_better=False,
-        unbounded=True,
-        says="Words of the answers over words of the texts they summarise.",
-    ),
-    Metric(
-        name="words_per_sentence",
-        scorer="plain",
-        numerator="words",
-        denominator="sentences",
-        higher_is_better=False,
-        unbounded=True,
-        says="Words per sentence, on average: one half of how hard an answer is to read.",
-    ),
-    Metric(
-        name="long_word_share",
-        scorer="plain",
-        numerator="long",
-        denominator="words",
-        higher_is_better=False,
-        says=f"Share of words with more than {LONG} letters: the other half of how hard an answer is to read.",
-    ),
-]
+METRICS = ratios(
+    "plain",
+    {
+        "reference_coverage = covered / reference": "Share of the content words of a person's summary that the answer "
+        "also uses.",
+    },
+    fewer={
+        "copied_share = copied / words": f"Share of the answer's words that are in the source in the same run of {RUN} "
+        "words or more.",
+        "length_share = words / source_words": "Words of the answers over words of the texts they summarise.",
+        "words_per_sentence = words / sentences": "Words per sentence, on average: one half of how hard an answer is "
+        "to read.",
+        "long_word_share = long / words": f"Share of words with more than {LONG} letters: the other half of how hard "
+        "an answer is to read.",
+    },
+    unbounded=["length_share", "words_per_sentence"],
+)
 
 
 def _no_reference(case: Case) -> list[str]:

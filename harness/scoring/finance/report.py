@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import make_span, scorer, whole_length
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import make_span, ratios, scorer, whole_length
 from harness.scoring.finance.answer_parser import SENTENCE, ParsedAnswer, Stated, question_scope, read_answer
 from harness.scoring.finance.fact_sheet import Sheet, metric_ways, read_sheet, wording_key
 from harness.scoring.finance.figure_checks import FABRICATED, FigureVerdict
@@ -42,73 +42,43 @@ FAILED = dict.fromkeys((*WRONG, "false_absence"), 1) | dict.fromkeys(RIGHT, 0)
 
 ABSENCE_WORDS = frozenset(("not", "no", "t", "unreported", "undisclosed", "unavailable"))
 
-METRICS = [
-    Metric(
-        name="figure_fabrication_rate",
-        scorer="fact_sheets",
-        numerator="fabricated",
-        denominator="figures",
-        higher_is_better=False,
-        says="Share of the figures and ratings stated that the fact sheet does not support as they are stated.",
-    ),
-    Metric(
-        name="mispaired_rate",
-        scorer="fact_sheets",
-        numerator="mispaired",
-        denominator="figures",
-        higher_is_better=False,
-        says="Share of the figures and ratings stated that the fact sheet has for another fund, period or metric.",
-    ),
-    Metric(
-        name="arithmetic_error_rate",
-        scorer="fact_sheets",
-        numerator="arithmetic_errors",
-        denominator="computed",
-        higher_is_better=False,
-        says="Share of the changes and sums stated that are wrong.",
-    ),
-    Metric(
-        name="invented_name_rate",
-        scorer="fact_sheets",
-        numerator="invented_name",
-        higher_is_better=False,
-        says="Share of the answers that name a fund, benchmark or rating that the fact sheet does not have.",
-    ),
-    Metric(
-        name="disclosure_rate",
-        scorer="fact_sheets",
-        numerator="disclosed",
-        denominator="disclosures",
-        says="Share of the required statements that the answers contain.",
-    ),
-    Metric(
-        name="required_figure_recall",
-        scorer="fact_sheets",
-        numerator="required_found",
-        denominator="required",
-        says="Share of the figures and ratings asked for that the answers state correctly.",
-    ),
-    Metric(
-        name="absence_recall",
-        scorer="fact_sheets",
-        numerator="absence_said",
-        denominator="absence_due",
-        says="Share of the questions for a figure that the sheet lacks whose answer says that it is not reported.",
-    ),
-    Metric(
-        name="false_absence_rate",
-        scorer="fact_sheets",
-        numerator="false_absence",
-        higher_is_better=False,
-        says="Share of the answers that say a figure is not reported although the fact sheet has it.",
-    ),
-    Metric(
-        name="report_clean_rate",
-        scorer="fact_sheets",
-        numerator="clean",
-        says="Share of the answers with every required figure and statement and nothing wrong.",
-    ),
-]
+METRICS = (
+    ratios(
+        "fact_sheets",
+        {},
+        {
+            "figure_fabrication_rate = fabricated / figures": "Share of the figures and ratings stated that the fact "
+            "sheet does not support as they are stated.",
+            "mispaired_rate = mispaired / figures": "Share of the figures and ratings stated that the fact sheet has "
+            "for another fund, period or metric.",
+            "arithmetic_error_rate = arithmetic_errors / computed": "Share of the changes and sums stated that are "
+            "wrong.",
+            "invented_name_rate = invented_name": "Share of the answers that name a fund, benchmark or rating that the "
+            "fact sheet does not have.",
+        },
+    )
+    + ratios(
+        "fact_sheets",
+        {
+            "disclosure_rate = disclosed / disclosures": "Share of the required statements that the answers contain.",
+            "required_figure_recall = required_found / required": "Share of the figures and ratings asked for that the "
+            "answers state correctly.",
+            "absence_recall = absence_said / absence_due": "Share of the questions for a figure that the sheet lacks "
+            "whose answer says that it is not reported.",
+        },
+        fewer={
+            "false_absence_rate = false_absence": "Share of the answers that say a figure is not reported although the "
+            "fact sheet has it.",
+        },
+    )
+    + ratios(
+        "fact_sheets",
+        {
+            "report_clean_rate = clean": "Share of the answers with every required figure and statement and nothing "
+            "wrong.",
+        },
+    )
+)
 
 Key = tuple[str, ...]
 

@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import UserError, refuse_all
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, scorer, whole_length
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, ratios, scorer, whole_length
 from harness.scoring.grounding.citation_parser import Citation, citations_in, other_law_in, within
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
 from harness.scoring.text.guideline_ids import Id, numbered, sections_in
@@ -118,24 +118,17 @@ STATUTE_TEXT = 3000
 LISTED = re.compile(r"[^()]{0,160}\(a\).*?\(b\)", re.S)
 """How the text of a section with subsections begins."""
 
-METRICS = [
-    Metric(
-        name="fabricated_citation",
-        scorer="citations",
-        numerator="fabricated",
-        higher_is_better=False,
-        unbounded=True,
-        says="Sections of the Code or of the contract cited without support in the source, per answer.",
-    ),
-    Metric(
-        name="citation_fabrication_rate",
-        scorer="citations",
-        numerator="fabricated",
-        denominator="citations",
-        higher_is_better=False,
-        says="Share of the sections cited, of the Code or of the contract, that have no support in the source.",
-    ),
-]
+METRICS = ratios(
+    "citations",
+    {},
+    {
+        "fabricated_citation = fabricated": "Sections of the Code or of the contract cited without support in the "
+        "source, per answer.",
+        "citation_fabrication_rate = fabricated / citations": "Share of the sections cited, of the Code or of the "
+        "contract, that have no support in the source.",
+    },
+    unbounded=["fabricated_citation"],
+)
 
 
 class KnownSection(NamedTuple):

@@ -15,33 +15,20 @@ from msgspec.structs import replace
 
 from harness.errors import refuse_all
 from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import Scorer, make_span, scorer
+from harness.scoring.base import Scorer, make_span, ratios, scorer
 from harness.scoring.legal.clause_list_parser import ClauseListReading, Named, key, read
 
 UNREADABLE = "(unreadable)"
 """Listed as a predicted and invented name if the answer could not be read."""
 
 METRICS = [
-    Metric(
-        name="clause_recall",
-        scorer="clauses",
-        numerator="tp",
-        denominator="gold",
-        says="Share of the clauses in the text that the answer names.",
-    ),
-    Metric(
-        name="clause_precision",
-        scorer="clauses",
-        numerator="tp",
-        denominator="predicted",
-        says="Share of the clauses named that are in the text.",
-    ),
-    Metric(
-        name="clause_micro_f1",
-        scorer="clauses",
-        numerator="f1_top",
-        denominator="f1_bottom",
-        says="Balance of recall and precision over all clauses together.",
+    *ratios(
+        "clauses",
+        {
+            "clause_recall = tp / gold": "Share of the clauses in the text that the answer names.",
+            "clause_precision = tp / predicted": "Share of the clauses named that are in the text.",
+            "clause_micro_f1 = f1_top / f1_bottom": "Balance of recall and precision over all clauses together.",
+        },
     ),
     Metric(
         name="clause_macro_f1",
@@ -50,34 +37,17 @@ METRICS = [
         kind="macro_f1",
         says="Balance of recall and precision for each clause type, then the mean over types.",
     ),
-    Metric(
-        name="clause_exact_set",
-        scorer="clauses",
-        numerator="exact",
-        says="Share of answers that name exactly the clauses in the text.",
+    *ratios(
+        "clauses",
+        {"clause_exact_set = exact": "Share of answers that name exactly the clauses in the text."},
+        fewer={
+            "abstention_rate = abstained / positives": "Share of the texts with a clause for which the model said "
+            "there is none.",
+            "false_alarm_rate = false_alarm / empty_gold": "Share of the texts without a clause for which the model "
+            "named one.",
+        },
     ),
-    Metric(
-        name="abstention_rate",
-        scorer="clauses",
-        numerator="abstained",
-        denominator="positives",
-        higher_is_better=False,
-        says="Share of the texts with a clause for which the model said there is none.",
-    ),
-    Metric(
-        name="false_alarm_rate",
-        scorer="clauses",
-        numerator="false_alarm",
-        denominator="empty_gold",
-        higher_is_better=False,
-        says="Share of the texts without a clause for which the model named one.",
-    ),
-    Metric(
-        name="parse_rate",
-        scorer="clauses",
-        numerator="parsed",
-        says="Share of answers that could be read as a list of clauses.",
-    ),
+    *ratios("clauses", {"parse_rate = parsed": "Share of answers that could be read as a list of clauses."}),
 ]
 
 

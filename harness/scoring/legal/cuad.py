@@ -18,8 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import make_span, scorer
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import make_span, ratios, scorer
 from harness.scoring.legal import clause_list_parser
 from harness.scoring.text.refusals import refuses
 
@@ -158,58 +158,24 @@ LINE = re.compile(r"[^\r\n]+")
 BULLET = re.compile(r"\s*(?:(?:[-*•–—]|\(?\d{1,2}[.)])\s+)?[\"“‘'`]?")
 QUOTES = "\"”’'` \t"
 
-METRICS = [
-    Metric(
-        name="span_recall",
-        scorer="spans",
-        numerator="tp",
-        denominator="gold",
-        says="Share of the labelled strings that the answer quotes: at least half of the words in common.",
-    ),
-    Metric(
-        name="span_precision",
-        scorer="spans",
-        numerator="tp",
-        denominator="tp_fp",
-        says="Labelled strings quoted, over these and the quotes that match no labelled string.",
-    ),
-    Metric(
-        name="span_f1",
-        scorer="spans",
-        numerator="f1_top",
-        denominator="f1_bottom",
-        says="Balance of recall and precision of quoted strings.",
-    ),
-    Metric(
-        name="span_f2",
-        scorer="spans",
-        numerator="f2_top",
-        denominator="f2_bottom",
-        says="Balance of recall and precision of quoted strings, in which a missed one weighs more.",
-    ),
-    Metric(
-        name="span_abstention_rate",
-        scorer="spans",
-        numerator="abstained",
-        denominator="positives",
-        higher_is_better=False,
-        says="Share of the texts with a labelled string for which the model said there is none.",
-    ),
-    Metric(
-        name="span_false_alarm_rate",
-        scorer="spans",
-        numerator="false_alarm",
-        denominator="empty_gold",
-        higher_is_better=False,
-        says="Share of the texts without a labelled string for which the model quoted one.",
-    ),
-    Metric(
-        name="span_parse_rate",
-        scorer="spans",
-        numerator="parsed",
-        says="Share of answers that could be read as quoted lines or as none.",
-    ),
-]
+METRICS = ratios(
+    "spans",
+    {
+        "span_recall = tp / gold": "Share of the labelled strings that the answer quotes: at least half of the words "
+        "in common.",
+        "span_precision = tp / tp_fp": "Labelled strings quoted, over these and the quotes that match no labelled "
+        "string.",
+        "span_f1 = f1_top / f1_bottom": "Balance of recall and precision of quoted strings.",
+        "span_f2 = f2_top / f2_bottom": "Balance of recall and precision of quoted strings, in which a missed one "
+        "weighs more.",
+    },
+    fewer={
+        "span_abstention_rate = abstained / positives": "Share of the texts with a labelled string for which the model "
+        "said there is none.",
+        "span_false_alarm_rate = false_alarm / empty_gold": "Share of the texts without a labelled string for which "
+        "the model quoted one.",
+    },
+) + ratios("spans", {"span_parse_rate = parsed": "Share of answers that could be read as quoted lines or as none."})
 
 
 @scorer(metrics=METRICS, name="spans")

@@ -6,26 +6,16 @@ An unreadable answer names no clause and no near miss: precision and the parse r
 import re
 from collections.abc import Sequence
 
-from harness.schema import Case, Completion, Metric, Score
-from harness.scoring.base import Scorer, scorer
+from harness.schema import Case, Completion, Score
+from harness.scoring.base import Scorer, ratios, scorer
 from harness.scoring.legal import clauses
 
 FAMILY = "each_clause"
-NEAR_MISS = Metric(
-    name="near_miss_rate",
-    scorer=FAMILY,
-    numerator="taken",
-    denominator="near_misses",
-    higher_is_better=False,
-    says="Share of the near misses which the answer takes for the clause.",
-)
-PLACED = Metric(
-    name="placed_rate",
-    scorer=FAMILY,
-    numerator="placed",
-    denominator="named",
-    says="Share of the clauses found for which the answer gives paragraphs that have the clause, and no other.",
-)
+NEAR_MISS = {"near_miss_rate = taken / near_misses": "Share of the near misses which the answer takes for the clause."}
+PLACED = {
+    "placed_rate = placed / named": "Share of the clauses found for which the answer gives paragraphs that have the "
+    "clause, and no other."
+}
 PARAGRAPHS = re.compile(r"[^\S\n]*(?:clause|provision)?[^\S\n]*[(\[:–—-]*[^;\n]*")
 """What follows a name, up to the next one."""
 
@@ -41,17 +31,12 @@ def by_type(vocabulary: Sequence[str], with_places: bool = False) -> Scorer:
     The case's `near_misses` lists the types asked about that its text comes near to. `with_places` adds the share of
     the clauses found whose paragraphs are right; the case's `places` has them, as in `repair (9, 11); insurance (7)`.
     """
-    recalls = [
-        Metric(
-            name=f"recall_of_{slug(name)}",
-            scorer=FAMILY,
-            numerator=f"found_{slug(name)}",
-            denominator=f"there_{slug(name)}",
-            says=f"Share of the texts with the clause '{name}' for which the answer names it.",
-        )
+    recalls = {
+        f"recall_of_{slug(name)} = found_{slug(name)} / there_{slug(name)}": f"Share of the texts with the clause "
+        f"'{name}' for which the answer names it."
         for name in vocabulary
-    ]
-    metrics = [*recalls, NEAR_MISS, *([PLACED] if with_places else [])]
+    }
+    metrics = [*ratios(FAMILY, recalls, NEAR_MISS), *ratios(FAMILY, PLACED if with_places else {})]
     counted = [(name, f"there_{slug(name)}", f"found_{slug(name)}") for name in vocabulary]
 
     @scorer(metrics=metrics, name=FAMILY, config=[*vocabulary, with_places])

@@ -19,8 +19,8 @@ from itertools import combinations, islice
 from typing import NamedTuple
 
 from harness.errors import refuse_all
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import DocumentCache, make_span, scorer, whole_length
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import DocumentCache, make_span, ratios, scorer, whole_length
 from harness.scoring.text.normalize import lower, normalise
 from harness.scoring.text.phrases import whole_words
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
@@ -125,45 +125,23 @@ def _places_of(words: str, reading: TermReading) -> Iterator[Place]:
 
 REACH = 200
 """Most characters between an anchor and its term, about thirty words."""
-METRICS = [
-    Metric(
-        name="term_recall",
-        scorer="terms",
-        numerator="found_terms",
-        denominator="terms",
-        says="Share of the key terms (names, amounts, dates, periods, clauses) that the summaries contain.",
-    ),
-    Metric(
-        name="critical_term_recall",
-        scorer="terms",
-        numerator="found_critical",
-        denominator="critical",
-        says="Share of the critical clauses that the summaries contain with all of their key terms.",
-    ),
-    Metric(
-        name="complete_summary_rate",
-        scorer="terms",
-        numerator="complete",
-        says="Share of summaries that contain every critical clause with its terms, and nothing that was replaced.",
-    ),
-    Metric(
-        name="stale_term_rate",
-        scorer="terms",
-        numerator="stale",
-        denominator="has_stale",
-        higher_is_better=False,
-        says="Share of the sources with a replaced or struck term whose summary states it.",
-    ),
-    Metric(
-        name="compression",
-        scorer="terms",
-        numerator="words",
-        denominator="source_words",
-        higher_is_better=False,
-        unbounded=True,
-        says="Words of the summaries per word of their sources.",
-    ),
-]
+METRICS = ratios(
+    "terms",
+    {
+        "term_recall = found_terms / terms": "Share of the key terms (names, amounts, dates, periods, clauses) that "
+        "the summaries contain.",
+        "critical_term_recall = found_critical / critical": "Share of the critical clauses that the summaries contain "
+        "with all of their key terms.",
+        "complete_summary_rate = complete": "Share of summaries that contain every critical clause with its terms, and "
+        "nothing that was replaced.",
+    },
+    fewer={
+        "stale_term_rate = stale / has_stale": "Share of the sources with a replaced or struck term whose summary "
+        "states it.",
+        "compression = words / source_words": "Words of the summaries per word of their sources.",
+    },
+    unbounded=["compression"],
+)
 
 
 class Clause(NamedTuple):

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import make_span, scorer
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import make_span, ratios, scorer
 from harness.scoring.grounding.citation_parser import Citation, citations_in
 from harness.scoring.legal.key_terms import Place, Term, places, read, term_of
 from harness.scoring.text.normalize import normalise
@@ -24,58 +24,26 @@ from harness.scoring.text.refusals import clauses, is_declining, lower, refuses
 BARE = re.compile(r"\W*(?:none|not\s+(?:named|given|found|present|cited|covered|listed|provided))\W*", re.I)
 """An abstention that is a whole answer."""
 
-METRICS = [
-    Metric(
-        name="accuracy",
-        scorer="grounded",
-        numerator="correct",
-        says="Share of questions answered right: with the section asked for, or that the document has no answer.",
-    ),
-    Metric(
-        name="citation_recall",
-        scorer="grounded",
-        numerator="hits",
-        denominator="gold",
-        says="Share of the sections asked for that the answers cite.",
-    ),
-    Metric(
-        name="citation_precision",
-        scorer="grounded",
-        numerator="hits",
-        denominator="predicted",
-        says="Share of the sections cited that were asked for; an unreadable answer counts as one wrong section.",
-    ),
-    Metric(
-        name="answered_unanswerable_rate",
-        scorer="grounded",
-        numerator="answered_unanswerable",
-        denominator="unanswerable",
-        higher_is_better=False,
-        says="Share of the questions without an answer in the document that were answered, or unreadably.",
-    ),
-    Metric(
-        name="refused_answerable_rate",
-        scorer="grounded",
-        numerator="refused_answerable",
-        denominator="answerable",
-        higher_is_better=False,
-        says="Share of the questions with an answer in the document for which the model said it has none.",
-    ),
-    Metric(
-        name="stale_answer_rate",
-        scorer="grounded",
-        numerator="stale",
-        denominator="has_stale",
-        higher_is_better=False,
-        says="Share of the questions on a replaced rule whose answer states the old one.",
-    ),
-    Metric(
-        name="parse_rate",
-        scorer="grounded",
-        numerator="parsed",
-        says="Share of answers that cite a section or say that the document has no answer.",
-    ),
-]
+METRICS = ratios(
+    "grounded",
+    {
+        "accuracy = correct": "Share of questions answered right: with the section asked for, or that the document has "
+        "no answer.",
+        "citation_recall = hits / gold": "Share of the sections asked for that the answers cite.",
+        "citation_precision = hits / predicted": "Share of the sections cited that were asked for; an unreadable "
+        "answer counts as one wrong section.",
+    },
+    fewer={
+        "answered_unanswerable_rate = answered_unanswerable / unanswerable": "Share of the questions without an answer "
+        "in the document that were answered, or unreadably.",
+        "refused_answerable_rate = refused_answerable / answerable": "Share of the questions with an answer in the "
+        "document for which the model said it has none.",
+        "stale_answer_rate = stale / has_stale": "Share of the questions on a replaced rule whose answer states the "
+        "old one.",
+    },
+) + ratios(
+    "grounded", {"parse_rate = parsed": "Share of answers that cite a section or say that the document has no answer."}
+)
 
 
 class ExpectedCitation(NamedTuple):
