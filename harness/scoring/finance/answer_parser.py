@@ -17,7 +17,6 @@ from typing import NamedTuple
 from harness.scoring.finance.fact_sheet import NAME, SCALES, Sheet, read_sheet
 from harness.scoring.finance.vocabulary import Words, breaks_in, period_key, read_words, related, with_year
 from harness.scoring.text.normalize import lower
-from harness.scoring.text.numbers import DIGITS
 from harness.scoring.text.quantities import Figure, figures_in
 
 MINUS = re.compile(
@@ -27,38 +26,19 @@ MINUS = re.compile(
     r"|(?<=\b(?:of|as|is|at|to|by)\s)(?P<whole>\()[$€£]?\d[\d,.]*"
     r"(?:\s?(?:thousand|million|billion|%|percent))*(?P<end>\))"
 )
-SIGNED = re.compile(r"[-\u2212\u2013(][$€£]?\s?\d")
-"""A sign that MINUS may match."""
-SCALE = r"\s(?:thousand|million|billion)\b"
-PLAIN_MONEY = rf"(?<=\$)(?:{DIGITS})(?:{SCALE}(?!\s*[%(])|(?![\s-]*[\w(%]))"
-PLAIN_SHARE = (
-    r"(?<=\d)[\d,]{0,30}(?:\.\d{1,30})?(?<!,)"
-    r"(?:%(?!\s*\()|\s(?:percent(?:age\spoints)?|basis\spoints)\b(?!\s*\())"
-)
-PLAIN = re.compile(rf"[$\d](?<![\w.,/$€£#-][$\d])(?<![$€£]\s[$\d])(?:{PLAIN_MONEY}|{PLAIN_SHARE})")
-"""The most common forms of a figure, which can be read alone and cached."""
-DIGIT = re.compile(r"\d")
 
 
-@lru_cache(maxsize=8192)
-def _alone(written: str) -> tuple[Figure, ...]:
-    return figures_in(written)
-
-
-def signed_figures(text: str, words: Words) -> Iterator[tuple[Figure, bool]]:
+def signed_figures(text: str) -> Iterator[tuple[Figure, bool]]:
     """Yield the figures of a text and whether a minus or brackets negate them: "$(1.2) million", "-2.1%"."""
-    minus, written = [], text
-    if SIGNED.search(text):
-        letters = list(text)
-        for match in MINUS.finditer(text):
-            minus.append(match.end() if match["before"] or match["inside"] else match.start() + 1)
-            for group, at in enumerate(match.regs[1:], 1):
-                if match[group]:
-                    letters[at[0]] = " "
-        text = "".join(letters) if minus else text
-    for figure in _figures(text, words):
+    minus, letters = [], list(text)
+    for match in MINUS.finditer(text):
+        minus.append(match.end() if match["before"] or match["inside"] else match.start() + 1)
+        for group, at in enumerate(match.regs[1:], 1):
+            if match[group]:
+                letters[at[0]] = " "
+    for figure in figures_in("".join(letters)):
         if any(figure.start - 1 <= at <= figure.end for at in minus):
-            yield _with_signs(figure, written), True
+            yield _with_signs(figure, text), True
         else:
             yield figure, False
 
@@ -69,22 +49,6 @@ def _with_signs(figure: Figure, text: str) -> Figure:
         start -= 1
     end += "(" in text[start:end] and ")" not in text[start:end] and text[end : end + 1] == ")"
     return figure._replace(start=start, end=end)
-
-
-def _figures(text: str, words: Words) -> Sequence[Figure]:
-    """The figures of `figures_in`, faster for a text with plain forms only."""
-    if words.has_number_words or not text.isascii():
-        return figures_in(text)
-    figures: list[Figure] = []
-    at = 0
-    for match in PLAIN.finditer(text):
-        start, end = match.span()
-        alone = _alone(match[0])
-        if len(alone) != 1 or alone[0].end != end - start or DIGIT.search(text, at, start):
-            return figures_in(text)
-        figures.append(Figure(start, end, *alone[0][2:]))
-        at = end
-    return figures_in(text) if DIGIT.search(text, at) else figures
 
 
 SENTENCE = re.compile(r"[.!?\n](?<!vs\.)(?<!U\.S\.)(?:(?<=\n)\n*|[\"”)]?\s+(?=[A-Z0-9$(\"“]))")
@@ -192,8 +156,7 @@ def read_answer(text: str, sheet: Sheet, scope: QuestionScope) -> ParsedAnswer:
     masked = _masked(words.lower, text, mentions)
     words = words.outside(masked)
     values = [
-        (*_with_points(_with_currency(figure, text), text), negative)
-        for figure, negative in signed_figures(masked, words)
+        (*_with_points(_with_currency(figure, text), text), negative) for figure, negative in signed_figures(masked)
     ]
     names = [m for m in mentions if m.kind == NAME]
     values += [(Figure(m.start, m.end, NAME, NAME, m.value), False, False) for m in names]

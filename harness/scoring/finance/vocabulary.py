@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.scoring.text.normalize import lower
-from harness.scoring.text.numbers import ORDINALS, TENS, UNITS
+from harness.scoring.text.numbers import ORDINALS
 from harness.scoring.text.phrases import whole_words
 
 WORD = re.compile(r"[a-z0-9]+")
@@ -29,7 +29,6 @@ PROFIT = "profit gain gains gained positive surplus earned"
 SUM = "total totaled totalled totaling totalling totals combined together sum aggregate aggregated"
 MOVES = dict.fromkeys(UP.split(), 1) | dict.fromkeys(DOWN.split(), -1) | dict.fromkeys(EVEN.split(), 0)
 LOSSES, PROFITS, SUMS = (frozenset(words.split()) for words in (LOSS, PROFIT, SUM))
-NUMBERS = frozenset((*UNITS, *TENS, "hundred")) - {"zero", "one"}
 CONJUNCTIONS = frozenset(("while", "whereas", "although", "though", "but", "yet"))
 CLAUSE = re.compile(r"[;,:–—](?:(?<=;)|(?<=:)\s|(?<=,)\s+(?:and|with)\b|(?<=\s[–—])\s)")
 MARKED = frozenset({*MOVES, *LOSSES, *PROFITS, *SUMS})
@@ -48,10 +47,6 @@ class Words(NamedTuple):
     losses: list[tuple[int, int]]
     profits: list[tuple[int, int]]
     sums: list[tuple[int, int]]
-
-    @property
-    def has_number_words(self) -> bool:
-        return not self.seen.isdisjoint(NUMBERS)
 
     def outside(self, masked: str) -> Words:
         """Return the words without changes and sums in names: in "Growth Fund" nothing grew."""

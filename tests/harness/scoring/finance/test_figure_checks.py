@@ -6,9 +6,6 @@ from hypothesis import strategies as st
 
 from harness.schema import Case
 from harness.scoring.finance import report
-from harness.scoring.finance.answer_parser import signed_figures
-from harness.scoring.finance.vocabulary import read_words
-from harness.scoring.text.quantities import figures_in
 from tests.support.answers import answer
 from tests.support.fund_sheet import DOCUMENT, IN, RIGHT, scored
 
@@ -157,22 +154,6 @@ MISCOUNTED = [
 def test_wrong_arithmetic_is_fabricated(verdict, quote, text):
     assert verdicts(text).get(quote) == verdict
     assert scored(text).counts["arithmetic_errors"] == int(verdict == "wrong_arithmetic")
-
-
-MONEY = st.integers(1, 99_999).map(lambda n: f"${n / 100:,.2f} million")
-SHARE = st.integers(1, 9_999).map(lambda n: f"{n / 100}%")
-WORDS = st.sampled_from(["in", "rose to", "and", ";", "the fund", "(", ")", "-", "about", "$", "5", "two", "1,2", "%"])
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.one_of(MONEY, SHARE, WORDS), min_size=1, max_size=8).map(" ".join))
-def test_the_short_way_to_read_figures_gives_what_the_long_way_gives(text):
-    short = [
-        (f.start, f.end, f.unit, f.value, f.step) for f, minus in signed_figures(text, read_words(text)) if not minus
-    ]
-    long = [(f.start, f.end, f.unit, f.value, f.step) for f in figures_in(text)]
-    assert set(short) <= set(long)
-    assert len(short) == len(long) or any(minus for _, minus in signed_figures(text, read_words(text)))
 
 
 FORMS = {
