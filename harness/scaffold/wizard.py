@@ -60,12 +60,12 @@ def read_labels(text: str, kind: str) -> tuple[str, ...]:
     if len(labels_given) < 2 or "" in labels_given:
         raise UserError(f"--labels: found {list(labels_given)}, expected two or more. Separate them with ';'")
     if kind == "list":
-        clauses.vocabulary_table(labels_given, {})
+        clauses.among(labels_given)
         words = [name for name in labels_given if name.lower() in ("none", "nothing", "no")]
         if words:
             raise UserError(f"--labels: {words[0]!r} means in an answer that there is none. Leave it out")
     else:
-        labels.label_table(labels_given, {})
+        labels.among(labels_given)
     return labels_given
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -77,21 +77,22 @@ def among(
     return labelled
 
 
-def label_table(labels: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
-    """Map every key to its label. Raises UserError for labels with equal keys, and aliases of unknown labels."""
+def label_table(
+    labels: Sequence[str], aliases: Mapping[str, str], form: Callable[[str], str] = key, kind: str = "label"
+) -> dict[str, str]:
+    """Map the form of every spelling to its label. Raises UserError for labels of one form and for unusable aliases."""
     table: dict[str, str] = {}
-    problems = [] if labels else ["there are no labels"]
+    problems = [] if labels else [f"there are no {kind}s"]
     for label in labels:
-        if not key(label) or table.setdefault(key(label), label) != label:
-            problems.append(
-                f"label {label!r} is the same as {table.get(key(label), 'nothing')!r} without punctuation and case"
-            )
+        if not form(label) or table.setdefault(form(label), label) != label:
+            same = table.get(form(label), "nothing")
+            problems.append(f"{kind} {label!r} is the same as {same!r} without punctuation and case")
     for alias, label in aliases.items():
-        if label not in labels:
-            problems.append(f"alias {alias!r} means {label!r}, which is not one of the labels")
-        elif table.setdefault(key(alias), label) != label:
-            problems.append(f"alias {alias!r} means both {table[key(alias)]!r} and {label!r}")
-    refuse_all(problems, "labels")
+        if form(label) not in table:
+            problems.append(f"alias {alias!r} means {label!r}, which is not one of the {kind}s")
+        elif table.setdefault(form(alias), table[form(label)]) != table[form(label)]:
+            problems.append(f"alias {alias!r} means both {table[form(alias)]!r} and {label!r}")
+    refuse_all(problems, f"{kind}s")
     return table
 
 

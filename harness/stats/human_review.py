@@ -15,6 +15,7 @@ import numpy as np
 from msgspec import Struct
 
 from harness.schema import BASELINE, CANDIDATE, Comparison, Estimate, Metric, Observation, Score
+from harness.scoring.base import ratios
 from harness.stats import permutation
 from harness.stats.estimates import estimate
 from harness.stats.intervals import Array
@@ -87,45 +88,21 @@ ON_A_SCALE = tuple(
     )
     for scale in SCALES
 )
-FABRICATED = Metric(
-    name="answers_with_a_fabrication",
-    scorer="human_fabrication",
-    numerator="any",
-    higher_is_better=False,
-    says="Share of answers in which a fabrication was marked.",
+FABRICATED, *SEVERITIES = ratios(
+    "human_fabrication",
+    {},
+    {"answers_with_a_fabrication = any": "Share of answers in which a fabrication was marked."}
+    | {f"{each}_fabrications = {each}": "Marked passages an answer." for each in ("critical", "major", "minor")},
 )
-SEVERITIES = tuple(
-    Metric(
-        name=f"{severity}_fabrications",
-        scorer="human_fabrication",
-        numerator=severity,
-        higher_is_better=False,
-        says="Marked passages an answer.",
-    )
-    for severity in ("critical", "major", "minor")
-)
-MISSED = Metric(
-    name="critical_clauses_missed",
-    scorer="human_missed",
-    numerator="missed",
-    denominator="listed",
-    higher_is_better=False,
-    says="Share of the listed critical clauses.",
+[MISSED] = ratios(
+    "human_missed", {}, {"critical_clauses_missed = missed / listed": "Share of the listed critical clauses."}
 )
 JUDGED = (*ON_A_SCALE, FABRICATED, *SEVERITIES, MISSED)
 """What is said of each of two answers that stand side by side."""
-EDITED = Metric(
-    name="draft_edited",
-    scorer="human_fix",
-    numerator="edit_distance",
-    denominator="draft_length",
-    higher_is_better=False,
-    says="Edits by character of the draft.",
+FIXED = EDITED, UNCHANGED = (
+    *ratios("human_fix", {}, {"draft_edited = edit_distance / draft_length": "Edits by character of the draft."}),
+    *ratios("human_fix", {"drafts_unchanged = unchanged": "Share of drafts taken as they were."}),
 )
-UNCHANGED = Metric(
-    name="drafts_unchanged", scorer="human_fix", numerator="unchanged", says="Share of drafts taken as they were."
-)
-FIXED = (EDITED, UNCHANGED)
 """What is said of each draft that was edited."""
 PREFERENCE = Metric(
     name="preference",

@@ -40,8 +40,6 @@ RIGHT = ("disclosed", "required_found", "absence_said", "clean")
 FAILED = dict.fromkeys((*WRONG, "false_absence"), 1) | dict.fromkeys(RIGHT, 0)
 """Counts of a failed answer: all against it."""
 
-ABSENCE_WORDS = frozenset(("not", "no", "t", "unreported", "undisclosed", "unavailable"))
-
 METRICS = (
     ratios(
         "fact_sheets",
@@ -222,8 +220,6 @@ def _absences(text: str, sheet: Sheet, answer: ParsedAnswer, absent: str | None)
     """Sentences that say the absent metric is not reported, and those that say so of a figure the sheet has."""
     absences: list[Span] = []
     false: list[Span] = []
-    if ABSENCE_WORDS.isdisjoint(answer.words.seen):
-        return absences, false
     for match in ABSENCE.finditer(answer.words.lower, 0, len(text)):
         start = max((at for at in answer.sentences if at <= match.start()), default=0)
         after = SENTENCE.search(text, match.end())

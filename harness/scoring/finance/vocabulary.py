@@ -11,7 +11,6 @@ from harness.scoring.text.numbers import ORDINALS
 from harness.scoring.text.phrases import whole_words
 
 WORD = re.compile(r"[a-z0-9]+")
-SPACED = {code: " " for code in range(128) if not chr(code).isalnum()}
 UP = (
     "rose rise risen rises rising increase increased increases increasing grew grow grown grows growing growth gain "
     "gains gained gaining up improved improvement improving climbed climbing added advanced higher more above"
@@ -62,10 +61,9 @@ class Words(NamedTuple):
 def read_words(text: str) -> Words:
     """Find the words of an answer that matter for its figures."""
     low = lower(text)
-    tokens = low.translate(SPACED).split() if low.isascii() else WORD.findall(low)
-    seen = frozenset(tokens)
-    words = Words(low, f" {' '.join(tokens)} ", seen, [], [], [], [])
-    for word in seen & MARKED:
+    tokens = WORD.findall(low)
+    words = Words(low, f" {' '.join(tokens)} ", frozenset(tokens), [], [], [], [])
+    for word in words.seen & MARKED:
         for start in whole_words(low, word):
             end = start + len(word)
             if word in MOVES:

@@ -23,14 +23,6 @@ MAX_SHOWN = 60
 
 WORD = re.compile(r"[^\W_]+")
 APOSTROPHE = re.compile("['’‘ʼ`]")
-WORDS_ALONE = {code: " " for code in range(128) if not chr(code).isalnum()} | {
-    ord("'"): "",
-    ord("`"): "",
-    ord("&"): " and ",
-}
-"""How `key` translates ASCII text."""
-IN_KEY = re.compile("[A-Za-z0-9&]")
-"""A character that is always part of a key."""
 JOINT = re.compile(r"\b(?:and|or)\s+|&", re.I)
 PIECE = re.compile(r"[^;\n\r|•●▪◦‣·]+")
 COMMA_PIECE = re.compile(r"[^,]+")
@@ -77,14 +69,7 @@ class ClauseListReading(NamedTuple):
 @lru_cache(maxsize=4096)
 def key(name: str) -> str:
     """Return the form in which spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
-    if name.isascii():
-        return " ".join(name.lower().translate(WORDS_ALONE).split())
     return " ".join(WORD.findall(APOSTROPHE.sub("", plain(name).casefold()).replace("&", " and ")))
-
-
-def _has_key(text: str) -> bool:
-    """Whether a text has a key that is not empty."""
-    return bool(IN_KEY.search(text) or key(text))
 
 
 def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
@@ -92,7 +77,7 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
     text = completion.text
     if completion.finish_reason == "error":
         return ClauseListReading([], unreadable="the engine gave no answer")
-    if not _has_key(SPECIAL.sub(" ", text)):
+    if not any(map(key, SPECIAL.sub(" ", text).split())):
         return ClauseListReading([], unreadable="the answer is empty")
     if completion.finish_reason == "length":
         return ClauseListReading([], unreadable="the answer was cut at the token limit")
@@ -131,7 +116,7 @@ def _pieces(text: str) -> Iterator[tuple[int, int]]:
     for piece in PIECE.finditer(masked, lead.end() if lead else 0):
         bullet = BULLET.match(text, piece.start(), piece.end())
         start = bullet.end() if bullet else piece.start()
-        if _has_key(text[start : piece.end()]):
+        if key(text[start : piece.end()]):
             yield start, piece.end()
 
 
@@ -149,7 +134,7 @@ def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterato
         if label is not None:
             yield _named(text, start, stop, label, True)
             return
-    parts = [(m.start(), m.end()) for m in COMMA_PIECE.finditer(text, start, end) if _has_key(m[0])]
+    parts = [(m.start(), m.end()) for m in COMMA_PIECE.finditer(text, start, end) if key(m[0])]
     keys = [key(text[first:last]) for first, last in parts]
     at = 0
     while at < len(parts):
@@ -170,7 +155,7 @@ def _joined(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterat
     at = start
     for joint in [*JOINT.finditer(text[start:end]), None]:
         stop = start + joint.start() if joint else end
-        if _has_key(text[at:stop]):
+        if key(text[at:stop]):
             label = _label(key(text[at:stop]), table)
             if label is None:
                 halves = []

@@ -13,9 +13,9 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from harness.errors import refuse_all
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import Scorer, make_span, ratios, scorer
+from harness.scoring.labels import label_table
 from harness.scoring.legal.clause_list_parser import ClauseListReading, Named, key, read
 
 UNREADABLE = "(unreadable)"
@@ -51,27 +51,9 @@ METRICS = [
 ]
 
 
-def vocabulary_table(names: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
-    """Map every key to its clause type. Raises UserError for names with equal keys, and aliases of unknown names."""
-    table: dict[str, str] = {}
-    problems = []
-    for name in names:
-        if not key(name) or table.setdefault(key(name), name) != name:
-            problems.append(
-                f"clause type {name!r} is the same as {table.get(key(name), 'nothing')!r} without punctuation and case"
-            )
-    for alias, name in aliases.items():
-        if key(name) not in table:
-            problems.append(f"alias {alias!r} means {name!r}, which is not in the vocabulary")
-        elif table.setdefault(key(alias), table[key(name)]) != table[key(name)]:
-            problems.append(f"alias {alias!r} means both {table[key(alias)]!r} and {name!r}")
-    refuse_all(problems, "clause vocabulary")
-    return table
-
-
 def among(vocabulary: Sequence[str], aliases: Mapping[str, str] | None = None) -> Scorer:
     """Make a scorer of clause lists with the names of `vocabulary`; `aliases` maps other spellings to them."""
-    table = vocabulary_table(vocabulary, aliases or {})
+    table = label_table(vocabulary, aliases or {}, key, "clause type")
 
     def unknown(case: Case) -> list[str]:
         return [_unknown(case, name, vocabulary) for name in case.expected if key(name) not in table]

@@ -2,8 +2,7 @@
 
 Source: `TheAtticusProject/cuad` commit 67faa0e, evaluate.py. Two strings match if the sets of their words share half of
 their union. Words are split at single spaces, so that a line break joins two words and a double space makes an empty
-one. The later commit 6667285 splits at any white space, which changes one in five of the labelled strings: it is
-available as `jaccard_any_space`, and no scorer uses it.
+one. The later commit 6667285 splits at any white space, which changes one in five of the labelled strings.
 
 Undefined precision and recall are nan inside a curve, because their effect on the envelope is part of the rule. `aupr`
 and `precision_at_recall` always return a number. They need confidences, which a generating model does not have: their
@@ -64,19 +63,9 @@ def jaccard(gold: str, quoted: str) -> float:
     return len(first & second) / len(first | second)
 
 
-def jaccard_any_space(gold: str, quoted: str) -> float:
-    """Divide as `jaccard` with words split at any white space, as in commit 6667285; 0 if neither has a word."""
-    first, second = set(_plain(gold).split()), set(_plain(quoted).split())
-    return len(first & second) / len(first | second) if first | second else 0.0
-
-
 @lru_cache(maxsize=8192)
 def _words(text: str) -> frozenset[str]:
-    return frozenset(_plain(text).split(" "))
-
-
-def _plain(text: str) -> str:
-    return text.translate(REMOVED).lower()
+    return frozenset(text.translate(REMOVED).lower().split(" "))
 
 
 def matches(gold: str, quoted: str, parties: bool = False) -> bool:
