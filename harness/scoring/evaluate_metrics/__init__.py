@@ -7,6 +7,7 @@ one module per line. Without `keep_in_memory=True` the library writes its inputs
 """
 
 from pathlib import Path
+from typing import Any
 
 from harness.errors import UserError
 
@@ -18,3 +19,18 @@ def script(name: str) -> str:
     if name not in NAMES:
         raise UserError(f"evaluate_metrics: no metric {name!r}. Expected one of {', '.join(NAMES)}")
     return str(Path(__file__).resolve().parent / name)
+
+
+def info(description: str, inputs: str, **features: type) -> Any:
+    """Describe a metric to `evaluate`; each input is a text (`str`) or a list of texts (`list`)."""
+    import datasets
+    import evaluate
+
+    text = datasets.Value("string")
+    kinds: dict[type, Any] = {str: text, list: datasets.Sequence(text)}
+    return evaluate.MetricInfo(
+        description=description,
+        citation="",
+        inputs_description=inputs,
+        features=datasets.Features({name: kinds[kind] for name, kind in features.items()}),
+    )

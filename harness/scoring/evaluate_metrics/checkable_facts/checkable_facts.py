@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import datasets
 import evaluate
 
 from harness.schema import Case, Completion
+from harness.scoring.evaluate_metrics import info
 from harness.scoring.grounding.facts import is_fabricated, judge
 
 DESCRIPTION = """Citations, figures, names and quotations of a text that its source does not support. Precise on
@@ -26,13 +26,7 @@ class CheckableFacts(evaluate.Metric):  # type: ignore[misc]
     """Rates of checkable facts that a source does not support."""
 
     def _info(self) -> Any:
-        text = datasets.Value("string")
-        return evaluate.MetricInfo(
-            description=DESCRIPTION,
-            citation="",
-            inputs_description=INPUTS,
-            features=datasets.Features({"predictions": text, "sources": text}),
-        )
+        return info(DESCRIPTION, INPUTS, predictions=str, sources=str)
 
     def _compute(self, predictions: list[str], sources: list[str]) -> dict[str, float | int | None]:
         judged = [

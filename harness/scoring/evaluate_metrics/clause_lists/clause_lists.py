@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import datasets
 import evaluate
 
+from harness.scoring.evaluate_metrics import info
 from harness.scoring.legal.clause_list_parser import key
 
 DESCRIPTION = """Compares lists of clause types with the expected types. Two spellings of one name are equal (case,
@@ -24,13 +24,7 @@ class ClauseLists(evaluate.Metric):  # type: ignore[misc]
     """Micro recall, precision and F1, and the share of exact sets."""
 
     def _info(self) -> Any:
-        names = datasets.Sequence(datasets.Value("string"))
-        return evaluate.MetricInfo(
-            description=DESCRIPTION,
-            citation="",
-            inputs_description=INPUTS,
-            features=datasets.Features({"predictions": names, "references": names}),
-        )
+        return info(DESCRIPTION, INPUTS, predictions=list, references=list)
 
     def _compute(self, predictions: list[list[str]], references: list[list[str]]) -> dict[str, float | int | None]:
         pairs = [

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import datasets
 import evaluate
 
+from harness.scoring.evaluate_metrics import info
 from harness.scoring.legal.cuad import PARTIES, SpanCounts, aupr, count, curve, f_score, precision_at_recall
 
 DESCRIPTION = """Quoted clauses against labelled ones: two strings match if the sets of their words share half of
@@ -28,13 +28,7 @@ class CuadSpans(evaluate.Metric):  # type: ignore[misc]
     """Precision, recall, F1 and F2 of quoted strings, and the curve if there are confidences."""
 
     def _info(self) -> Any:
-        strings = datasets.Sequence(datasets.Value("string"))
-        return evaluate.MetricInfo(
-            description=DESCRIPTION,
-            citation="",
-            inputs_description=INPUTS,
-            features=datasets.Features({"predictions": strings, "references": strings}),
-        )
+        return info(DESCRIPTION, INPUTS, predictions=list, references=list)
 
     def _compute(
         self,

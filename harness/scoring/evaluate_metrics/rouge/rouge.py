@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-import datasets
 import evaluate
+
+from harness.scoring.evaluate_metrics import info
 
 DESCRIPTION = """ROUGE (Lin 2004): n-grams and longest common subsequences that a text shares with its reference. Counts
 words, not meaning: two good summaries of one text share only a part of their words."""
@@ -25,13 +26,7 @@ class Rouge(evaluate.Metric):  # type: ignore[misc]
     """Mean F measures of rouge-score."""
 
     def _info(self) -> Any:
-        text = datasets.Value("string")
-        return evaluate.MetricInfo(
-            description=DESCRIPTION,
-            citation="",
-            inputs_description=INPUTS,
-            features=datasets.Features({"predictions": text, "references": datasets.Sequence(text)}),
-        )
+        return info(DESCRIPTION, INPUTS, predictions=str, references=list)
 
     def _compute(
         self,

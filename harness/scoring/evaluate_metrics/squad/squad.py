@@ -5,8 +5,9 @@ import string
 from collections import Counter
 from typing import Any
 
-import datasets
 import evaluate
+
+from harness.scoring.evaluate_metrics import info
 
 DESCRIPTION = """Exact match and F1 of words between a short answer and its accepted answers, in lower case, without
 punctuation and articles, as the evaluation script of SQuAD 1.1 defines them (Rajpurkar et al. 2016). Takes texts,
@@ -26,13 +27,7 @@ class Squad(evaluate.Metric):  # type: ignore[misc]
     """Exact match and F1 of words."""
 
     def _info(self) -> Any:
-        text = datasets.Value("string")
-        return evaluate.MetricInfo(
-            description=DESCRIPTION,
-            citation="",
-            inputs_description=INPUTS,
-            features=datasets.Features({"predictions": text, "references": datasets.Sequence(text)}),
-        )
+        return info(DESCRIPTION, INPUTS, predictions=str, references=list)
 
     def _compute(self, predictions: list[str], references: list[list[str]]) -> dict[str, float]:
         accepted = [[_words(text) for text in texts] for texts in references]
