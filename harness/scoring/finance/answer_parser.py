@@ -259,13 +259,9 @@ class _Attribution:
         return attached
 
     def _nearest(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
-        figure, attached = self.figures[index], self.attached[index]
-        if kind in attached:
-            return attached[kind].value
-        listed = self._listed(kind, index, clause) if len(self.runs[index]) > 1 else None
-        if listed:
-            return listed
-        free = self.free[kind]
+        if joined := self._joined(kind, index, clause):
+            return joined
+        figure, free = self.figures[index], self.free[kind]
         start, end = clause
         before = [m for m in free if start <= m.start < figure.start]
         if before:
@@ -280,9 +276,11 @@ class _Attribution:
         sentence = bisect_right(self.sentences, figure.start)
         return next((m.value for m in free if bisect_right(self.sentences, m.start) == sentence), None)
 
-    def _listed(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
-        """The mention at the figure's position, in a list of mentions as long as the list of figures."""
-        run = self.runs[index]
+    def _joined(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
+        """The mention attached to a figure, or at its position in a list of mentions as long as its list of figures."""
+        run, attached = self.runs[index], self.attached[index]
+        if kind in attached or len(run) == 1:
+            return attached[kind].value if kind in attached else None
         start, end = clause
         last = self.figures[run[-1]].end
         versus = kind == "entity" and bool(
@@ -306,12 +304,9 @@ class _Attribution:
 
     def _metric(self, index: int, clause: tuple[int, int]) -> str | None:
         """The metric of the figure's clause; metrics of another unit are ignored."""
+        if joined := self._joined("metric", index, clause):
+            return joined
         figure = self.figures[index]
-        if "metric" in self.attached[index]:
-            return self.attached[index]["metric"].value
-        listed = self._listed("metric", index, clause) if len(self.runs[index]) > 1 else None
-        if listed:
-            return listed
         fit = self.sheet.metrics.get(figure.unit, ())
         some = [m for m in self.free["metric"] if clause[0] <= m.start < clause[1] and m.value in fit]
         before = [m for m in some if m.start < figure.start]

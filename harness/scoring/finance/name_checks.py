@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from harness.schema import Span
+from harness.scoring.base import make_span
 from harness.scoring.finance.answer_parser import TAIL, ParsedAnswer
 from harness.scoring.finance.fact_sheet import Sheet, name_key
 
@@ -23,10 +25,7 @@ RATING = (
     r"(?:[1-5]|one|two|three|four|five|One|Two|Three|Four|Five)(?:-|\s)stars?\b"
     rf"|(?<![\w&])(?:{GRADE})(?![\w+-])"
     r"|Morningstar|Moody['’]s|Fitch|DBRS|KBRA|Lipper|AM\s+Best"
-    r"|(?<=rated\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
-    r"|(?<=rating\sof\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
-    r"|(?<=rating\sis\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
-    r"|(?<=rating\swas\s)[\"“]?(?:[A-Z][\w+-]*)(?:\s+[A-Z][\w+-]*){0,3}"
+    r"|(?:(?<=rated\s)|(?<=rating\sof\s)|(?<=rating\sis\s)|(?<=rating\swas\s))[\"“]?[A-Z][\w+-]*(?:\s+[A-Z][\w+-]*){0,3}"
     rf"|{CAP}[+-]?(?:\s+{CAP}[+-]?){{0,3}}(?=[\s-]+(?:rating|rated|grade)\b)"
 )
 SIGNS = re.compile(
@@ -48,8 +47,8 @@ LEAD = re.compile(
 ALONE = frozenset(("the", "a", "an", "its", "no", "this", "fund", "funds", "trust", "index", "both", "each", "our"))
 
 
-def unknown_names(answer: ParsedAnswer, sheet: Sheet, whole: int) -> Iterator[tuple[int, int, str]]:
-    """Yield range and kind of each name, up to the offset `whole`, that the sheet does not have."""
+def unknown_names(answer: ParsedAnswer, sheet: Sheet, whole: int) -> Iterator[Span]:
+    """Yield the span of each name, up to the offset `whole`, that the sheet does not have."""
     masked = answer.masked
     no_signs = SIGN_WORDS.isdisjoint(answer.words.seen) and TAIL not in masked
     if no_signs and all(_is_general(m, masked) for m in SIGNS.finditer(masked)):
@@ -64,7 +63,7 @@ def unknown_names(answer: ParsedAnswer, sheet: Sheet, whole: int) -> Iterator[tu
         name = answer.text[start:end]
         own = any((a <= start and end <= b) or (start < a and end == b) for a, b in known)
         if not own and name.lower() not in ALONE and not _is_known(name, sheet):
-            yield start, end, str(match.lastgroup)
+            yield make_span(answer.text, start, end, str(match.lastgroup), "invented", "not in the sheet")
 
 
 def _is_general(sign: re.Match[str], masked: str) -> bool:

@@ -129,7 +129,7 @@ def report(case: Case, completion: Completion) -> Score:
     text, whole = completion.text, whole_length(completion)
     answer = read_answer(text, sheet, scope)
     document = case.document.lower()
-    names = [name for name in _unknown_names(answer, sheet, whole) if name.quote.lower() not in document]
+    names = [name for name in unknown_names(answer, sheet, whole) if name.quote.lower() not in document]
     judged = [
         (s, v) for s, v in verdicts(answer, sheet, due.asked) if s.figure.end <= whole and not _is_within(s, names)
     ]
@@ -194,13 +194,6 @@ def _span(text: str, figure: Figure, judged: FigureVerdict, cluster: str | None)
     """The span of a figure; without a cluster, the sheet is not the document, and the span has no source."""
     source = (judged.rows[0].start, judged.rows[0].end) if judged.rows and cluster is not None else None
     return make_span(text, figure.start, figure.end, figure.kind, judged.verdict, judged.reason, source, cluster or "")
-
-
-def _unknown_names(answer: ParsedAnswer, sheet: Sheet, whole: int) -> list[Span]:
-    return [
-        make_span(answer.text, start, end, kind, "invented", "not in the sheet")
-        for start, end, kind in unknown_names(answer, sheet, whole)
-    ]
 
 
 def _is_within(stated: Stated, names: Sequence[Span]) -> bool:
