@@ -120,23 +120,20 @@ def _scorer(options: _Options, family: str, config: object, metrics: list[Metric
         if completion.finish_reason == "error":
             return _score(family, worst, False)
         text = completion.text
-        left_out = [type(r).__name__ for r in _references(options, case) if not isinstance(r, str)]
-        if not isinstance(text, str):
-            return Score(name=family, value=None, reason=f"the answer is {type(text).__name__}, expected text")
         whole = completion.finish_reason == "stop" and bool(text.strip())
         try:
-            return _score(family, _value(options, case, text), whole, left_out)
+            return _score(family, _value(options, case, text), whole)
         except NoReference as error:
-            return Score(name=family, value=None, reason=f"{error}{_left_out_note(left_out)}")
+            return Score(name=family, value=None, reason=str(error))
         except Unreadable as error:
-            return _score(family, worst, whole, left_out, [str(error)])
+            return _score(family, worst, whole, [str(error)])
         except UserError:
             raise
         except Exception as error:
             if text.strip():
                 raise
             problem = f"empty answer, on which the metric fails: {type(error).__name__}"
-            return _score(family, worst, whole, left_out, [problem])
+            return _score(family, worst, whole, [problem])
 
     return bridged
 
@@ -168,17 +165,8 @@ def _metrics(family: str, worst: float, best: float) -> list[Metric]:
     ]
 
 
-def _score(family: str, value: float, whole: bool, left_out: Sequence[str] = (), wrong: Sequence[str] = ()) -> Score:
-    return Score(
-        name=family,
-        value=value,
-        extracted={"unreadable": list(wrong), "left_out": list(left_out)},
-        counts={"complete": int(whole), "left_out": len(left_out)},
-    )
-
-
-def _left_out_note(left_out: Sequence[str]) -> str:
-    return f"; left out: {len(left_out)} of another type ({', '.join(left_out)})" if left_out else ""
+def _score(family: str, value: float, whole: bool, wrong: Sequence[str] = ()) -> Score:
+    return Score(name=family, value=value, extracted={"unreadable": list(wrong)}, counts={"complete": int(whole)})
 
 
 def _value(options: _Options, case: Case, text: str) -> float:
@@ -208,7 +196,7 @@ def _computed(options: _Options, loaded: Any, inputs: dict[str, list[Any]]) -> A
     return _last[0][1]
 
 
-def _references(options: _Options, case: Case) -> Sequence[Any]:
+def _references(options: _Options, case: Case) -> Sequence[str]:
     """Texts that the answer is compared with."""
     if options.reference is None:
         return case.expected
@@ -257,11 +245,10 @@ def _library() -> Any:
     return evaluate
 
 
-def _inputs(loaded: Any, case: Case, text: str, expected: Sequence[Any]) -> list[dict[str, list[Any]]]:
+def _inputs(loaded: Any, case: Case, text: str, references: Sequence[str]) -> list[dict[str, list[Any]]]:
     """Inputs of each call: one call, or one per reference if the metric takes a single reference."""
     options = loaded.features if isinstance(loaded.features, list) else [loaded.features]
     features = max(options, key=lambda option: _depth(option.get("references")) == 1)
-    references: Sequence[Any] = [r for r in expected if isinstance(r, str)]
     inputs = {name: [_input(name, kind, case, text)] for name, kind in features.items() if name != "references"}
     if "references" not in features:
         return [inputs]

@@ -16,7 +16,6 @@ from tests.support.written_metrics import (
     TEXTS,
     WORDS,
     bridged,
-    case,
     offline_library,
     scored,
     write,
@@ -167,15 +166,6 @@ def test_a_case_without_a_reference_is_unscored_where_the_metric_compares(tmp_pa
     made = bridged(write(tmp_path, WORDS))
     score = scored(made, "a")
     assert score.value is None and not score.failed and "the case has no expected answer" in score.reason
-
-
-def test_references_and_answers_of_another_type_are_left_out_and_named(tmp_path):
-    made = bridged(write(tmp_path, ANY_OF, TEXTS))
-    odd = scored(made, "a", None, "a", 7)
-    assert (odd.value, odd.counts["left_out"], odd.extracted["left_out"]) == (1.0, 2, ["NoneType", "int"])
-    only_odd = scored(made, "a", None)
-    assert only_odd.value is None and "left out: 1 of another type (NoneType)" in only_odd.reason
-    assert made(case("a"), answer(None)).reason == "the answer is NoneType, expected text"
 
 
 def test_text_where_the_metric_wants_a_number_is_wrong(tmp_path):
