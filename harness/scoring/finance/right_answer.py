@@ -101,29 +101,26 @@ def verdicts(
         if verdict.verdict in MISREAD or verdict.verdict in MISCOUNTED:
             here = _as_asked_figure(stated, answer, last)
             same = [figure for figure in asked.figures if figure.key == here.key]
-            if verdict.verdict in MISREAD and same:
-                verdict = _as_asked(stated, answer, sheet, asked, here) or verdict
+            rows = [row for row in asked.rows if size_key(row.unit, row.size) == here.key]
+            if verdict.verdict in MISREAD and same and rows:
+                row = _row_asked_for(rows, stated, answer, sheet, asked, here)
+                verdict = FigureVerdict("supported", "in the sheet, and asked for", (row,)) if row else verdict
             elif any(_is_worked_out(here, figure) for figure in same):
                 verdict = WORKED_OUT
         yield stated, verdict
 
 
-def _as_asked(
-    stated: Stated, answer: ParsedAnswer, sheet: Sheet, asked: Asked, here: AskedFigure
-) -> FigureVerdict | None:
-    """The verdict on a figure that the right answer has too, if it may be about the same thing.
+def _row_asked_for(
+    rows: list[SheetRow], stated: Stated, answer: ParsedAnswer, sheet: Sheet, asked: Asked, here: AskedFigure
+) -> SheetRow | None:
+    """The first of the rows with a figure's value that the figure, which the right answer has too, may be about.
 
-    It is if the rules read it as they read the right answer. Else the sentence may not name another fund or period than
-    the figure's row, and the figure may not stand where another one of the right answer belongs. A figure that is in no
-    row was worked out.
+    If the rules read the figure as they read the right answer, it is the best row. Else the sentence may not name
+    another fund or period than the row, and the figure may not stand where another one of the right answer belongs.
     """
-    rows = [row for row in asked.rows if size_key(row.unit, row.size) == here.key]
-    if not rows:
-        same = (figure for figure in asked.figures if figure.key == here.key)
-        return WORKED_OUT if any(_is_worked_out(here, figure) for figure in same) else None
     rows.sort(key=lambda row: (not is_of(row, stated), row.metric != stated.metric))
     if any((figure.key, figure.reading) == (here.key, here.reading) for figure in asked.figures):
-        return FigureVerdict("supported", "in the sheet, and asked for", (rows[0],))
+        return rows[0]
     for row in rows:
         if _may_be_about(row, stated, answer, sheet) and not any(
             other.unit == row.unit
@@ -135,7 +132,7 @@ def _as_asked(
             and not is_of(row, stated)
             for other in asked.rows
         ):
-            return FigureVerdict("supported", "in the sheet, and asked for", (row,))
+            return row
     return None
 
 

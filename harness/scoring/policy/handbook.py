@@ -133,9 +133,8 @@ def guidelines_of(document: str, known: Register) -> dict[str, Guideline]:
         text = re.split(r"\n\s*\n", document[start:following], maxsplit=1)[0].rstrip()
         ids = id_ranges(text, known)
         figures = {value_of(f): (start + f.start, start + f.end) for f in values_in(text, ids)}
-        if number not in guidelines or len(text) > len(
-            guidelines[number].text
-        ):  # not a line that begins with a reference
+        # A shorter text of the same id is a line that begins with a reference.
+        if number not in guidelines or len(text) > len(guidelines[number].text):
             guidelines[number] = Guideline(start, start + len(text), text, figures)
     return guidelines
 
