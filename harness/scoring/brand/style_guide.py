@@ -38,12 +38,12 @@ judged. One message names every mistake in a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
-from msgspec import Struct, field, structs
+from msgspec import Meta, Struct, ValidationError, convert, field, structs
 
 from harness.errors import refuse_all
 from harness.files import read_toml
@@ -52,6 +52,16 @@ from harness.scoring.text.phrases import Phrases, key
 JOINTS = re.compile(r"[ -]|(?<=[a-z])(?=[A-Z\d])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Between the parts of a name: "Tide" and "Flask"."""
 S = TypeVar("S", bound=Struct)
+Term = Annotated[str, Meta(pattern=r"(?s)^(?=.*\w)\S(?:.*\S)?$")]
+Terms = Annotated[tuple[Term, ...], Meta(min_length=1)]
+Tags = Annotated[dict[str, Terms], Meta(min_length=1)]
+EXPECTED: dict[Any, str] = {
+    bool: "true or false",
+    Term: "text with a letter or digit and no space around it",
+    Terms: "a list of terms, each with a letter or digit and no space around it; [tone] has the rules for marks",
+    Tags: "tags with their values, such as { kind = ['reply'] }",
+}
+"""What is written for a key, by the type of its field."""
 SWITCHES = ("contractions", "emoji", "repeated_marks", "all_caps", "lists", "slang", "typos", "grammar_slips")
 
 
@@ -71,11 +81,11 @@ class Tone(Struct, frozen=True, kw_only=True):
 class Banned(Struct, frozen=True, kw_only=True):
     """Terms that may not be written."""
 
-    id: str
-    terms: tuple[str, ...]
-    use: tuple[str, ...] = ()
+    id: Term
+    terms: Terms
+    use: Terms = ()
     """What to write instead: one for each term, one for all, or none."""
-    why: str = ""
+    why: Term = ""
 
     def replacement(self, term: str) -> str:
         """Return what to write instead of one of the terms, or the empty string."""
@@ -87,8 +97,8 @@ class Banned(Struct, frozen=True, kw_only=True):
 class FixedName(Struct, frozen=True, kw_only=True):
     """A name with one spelling."""
 
-    exact: str
-    wrong: tuple[str, ...] = ()
+    exact: Term
+    wrong: Terms = ()
 
     def forms(self) -> dict[str, str]:
         """Return the forms that a text may have, with what to write: in the plural, joined in other ways, with dots."""
@@ -102,10 +112,10 @@ class FixedName(Struct, frozen=True, kw_only=True):
 class Required(Struct, frozen=True, kw_only=True):
     """Terms of which one must be written."""
 
-    id: str
-    any_of: tuple[str, ...]
-    when: dict[str, tuple[str, ...]] = {}
-    why: str = ""
+    id: Term
+    any_of: Terms
+    when: Tags = {}
+    why: Term = ""
 
     def applies(self, tags: Mapping[str, str]) -> bool:
         """Whether the rule applies to a case with these tags."""
@@ -115,13 +125,13 @@ class Required(Struct, frozen=True, kw_only=True):
 class StyleGuide(Struct, frozen=True, kw_only=True):
     """A checked style guide."""
 
-    client: str
+    client: Term
     tone: Tone
     banned: tuple[Banned, ...] = ()
     names: tuple[FixedName, ...] = field(default=(), name="name")
     required: tuple[Required, ...] = ()
-    glossary: tuple[str, ...] = ()
-    slang: tuple[str, ...] = ()
+    glossary: Terms = ()
+    slang: Terms = ()
     trust_source_spelling: bool = True
 
 
@@ -198,48 +208,10 @@ def _read(kind: type[S], table: Any, where: str, problems: list[str]) -> S | Non
     wrong += [f"{where}: '{k}' is missing" for k, one in fields.items() if one.required and k not in table]
     values = {}
     for name in filter(table.__contains__, fields):
+        expected = EXPECTED.get(fields[name].type)
         try:
-            values[fields[name].name] = READERS.get(fields[name].type, _as_it_is)(table[name])
-        except ValueError as error:
-            wrong.append(f"{where}: '{name}' {error}")
+            values[fields[name].name] = convert(table[name], fields[name].type) if expected else table[name]
+        except ValidationError:
+            wrong.append(f"{where}: '{name}' is {table[name]!r}, expected {expected}")
     problems += wrong
     return None if wrong else kind(**values)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _switch(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"is {value!r}, expected true or false")
-    return value
-
-
-def _term(value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"is {value!r}, expected non-empty text")
-    if not re.search(r"\w", key(value)):
-        raise ValueError(f"has {value!r}, which has no letter or digit; [tone] has the rules for marks")
-    return value.strip()
-
-
-def _terms(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise ValueError(f"is {value!r}, expected a non-empty list of terms")
-    return tuple(_term(v) for v in value)
-
-
-def _when(value: Any) -> dict[str, tuple[str, ...]]:
-    if not isinstance(value, Mapping) or not value:
-        raise ValueError(f"is {value!r}, expected tags with their values, such as {{ kind = ['reply'] }}")
-    return {tag: _terms(values) for tag, values in value.items()}
-
-
-READERS: dict[Any, Callable[[Any], Any]] = {
-    bool: _switch,
-    str: _term,
-    tuple[str, ...]: _terms,
-    dict[str, tuple[str, ...]]: _when,
-}
-"""How a value is read, by the type of its field."""

@@ -58,17 +58,15 @@ def among(vocabulary: Sequence[str], aliases: Mapping[str, str] | None = None) -
     def unknown(case: Case) -> list[str]:
         return [_unknown(case, name, vocabulary) for name in case.expected if key(name) not in table]
 
-    @scorer(metrics=_over(vocabulary), name="clauses", config=sorted(table.items()), check=unknown)
+    # A mean over types leaves out those that no case expects or names.
+    metrics = [replace(m, labels=tuple(vocabulary)) if m.kind == "macro_f1" else m for m in METRICS]
+
+    @scorer(metrics=metrics, name="clauses", config=sorted(table.items()), check=unknown)
     def named(case: Case, completion: Completion) -> Score:
         """Compare the clause types named with those in the text."""
         return _score(case, completion, table)
 
     return named
-
-
-def _over(vocabulary: Sequence[str]) -> list[Metric]:
-    """METRICS, with the vocabulary for means over types, which leave out types that no case expects or names."""
-    return [replace(m, labels=tuple(vocabulary)) if m.kind == "macro_f1" else m for m in METRICS]
 
 
 def _unknown(case: Case, name: str, vocabulary: Sequence[str]) -> str:
