@@ -99,7 +99,9 @@ def _score(case: Case, completion: Completion, finder: ViolationFinder) -> Score
     of_kind = {kind: [text.even[h.start : h.end] for h in charged if h.kind == kind] for kind in KINDS}
     violations = len(charged) + len(missing) + int(not whole)
     spans = [_span(completion.text, text.normal, hit, source, case) for hit, source in judged]
-    spans += [_point_span(completion.text, text.normal, point, at) for point, at in points if at is not None]
+    for point, at in points:
+        if at is not None:
+            spans.append(make_span(completion.text, *text.normal.original(*at), "point", "kept", point))
     return Score(
         name="voice",
         value=float(violations == 0),
@@ -193,7 +195,3 @@ def _span(text: str, normal: Normal, hit: Violation, source: tuple[int, int] | N
     advice = f"; write '{hit.use}'" if hit.use else ""
     verdict, reason = "quoted" if source else "violation", f"{hit.rule}: {hit.why}{advice}"
     return make_span(text, start, end, hit.kind, verdict, reason, source, case.cluster)
-
-
-def _point_span(text: str, normal: Normal, point: str, at: tuple[int, int]) -> Span:
-    return make_span(text, *normal.original(*at), "point", "kept", point)

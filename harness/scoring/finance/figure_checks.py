@@ -54,18 +54,15 @@ def _pairs(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple
     entities, periods, metrics = _mentioned(stated, answer)
     rows = [r for r in sheet.rows if r.unit != NAME and (not metrics or r.metric in metrics)]
     order = {period: at for at, period in enumerate(sheet.periods)}
+    now = stated.periods or order.keys()
     for a, b in combinations(rows, 2):
         if a.metric != b.metric:
             continue
         if a.entity == b.entity and a.period != b.period:
             if (not stated.entities or a.entity in stated.entities) and {a.period, b.period} <= periods:
                 yield (a, b) if order[a.period] < order[b.period] else (b, a)
-        elif a.entity != b.entity and a.period == b.period and {a.entity, b.entity} <= entities and _is_now(a, stated):
+        elif a.entity != b.entity and a.period == b.period and a.period in now and {a.entity, b.entity} <= entities:
             yield a, b
-
-
-def _is_now(row: SheetRow, stated: Stated) -> bool:
-    return stated.periods is None or row.period in stated.periods
 
 
 def sums(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[Fraction, tuple[SheetRow, ...]]]:
@@ -182,7 +179,7 @@ def judge(stated: Stated, answer: ParsedAnswer, sheet: Sheet, last: int) -> Figu
         fits = [row for row in fits if MOVING.search(row.metric)]
     if fits:
         negative = True if move == -1 else _is_negative(stated, answer, last)
-        right = tuple(r for r in fits if negative in (None, _is_loss(r)) or not r.value)
+        right = tuple(r for r in fits if negative in (None, r.value != r.size) or not r.value)
         if right:
             return FigureVerdict("supported", "in the sheet", right)
         stated_as, actual = ("loss", "gain") if negative else ("gain", "loss")
@@ -221,10 +218,6 @@ def move_of(stated: Stated, answer: ParsedAnswer, last: int) -> int | None:
     return (
         None if begin < earliest or (not aside and LEVEL.search(answer.words.lower, end, figure.start)) else direction
     )
-
-
-def _is_loss(row: SheetRow) -> bool:
-    return not isinstance(row.value, str) and row.value < 0
 
 
 def _is_negative(stated: Stated, answer: ParsedAnswer, last: int) -> bool | None:

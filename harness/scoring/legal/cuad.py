@@ -172,7 +172,8 @@ def quoted(case: Case, completion: Completion) -> Score:
     """Compare quoted lines with the case's expected strings; a case or clause with "Parties" follows that rule."""
     parties = PARTIES in case.id or PARTIES in case.tags.get("clause", "")
     unreadable = _unreadable(completion)
-    lines = {} if unreadable or _says_none(completion.text) else dict(_lines(completion.text))
+    says_none = clause_list_parser.NONE.fullmatch(clause_list_parser.key(completion.text))
+    lines = {} if unreadable or says_none else dict(_lines(completion.text))
     tp, fp, fn = count(case.expected, list(lines), parties)
     fp += int(bool(unreadable))
     spans = [
@@ -217,10 +218,6 @@ def _unreadable(completion: Completion) -> str:
     if not any(True for _ in _lines(completion.text)):
         return "the answer is empty"
     return "the answer is a refusal" if refuses(completion.text) else ""
-
-
-def _says_none(text: str) -> bool:
-    return bool(clause_list_parser.NONE.fullmatch(clause_list_parser.key(text)))
 
 
 def _lines(text: str) -> Iterator[tuple[str, int]]:
