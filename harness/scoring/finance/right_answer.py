@@ -103,24 +103,23 @@ def verdicts(
             same = [figure for figure in asked.figures if figure.key == here.key]
             rows = [row for row in asked.rows if size_key(row.unit, row.size) == here.key]
             if verdict.verdict in MISREAD and same and rows:
-                row = _row_asked_for(rows, stated, answer, sheet, asked, here)
-                verdict = FigureVerdict("supported", "in the sheet, and asked for", (row,)) if row else verdict
+                verdict = _as_asked(rows, stated, answer, sheet, asked, here) or verdict
             elif any(_is_worked_out(here, figure) for figure in same):
                 verdict = WORKED_OUT
         yield stated, verdict
 
 
-def _row_asked_for(
+def _as_asked(
     rows: list[SheetRow], stated: Stated, answer: ParsedAnswer, sheet: Sheet, asked: Asked, here: AskedFigure
-) -> SheetRow | None:
-    """The first of the rows with a figure's value that the figure, which the right answer has too, may be about.
+) -> FigureVerdict | None:
+    """The verdict on a figure that the right answer has too, if it may be about one of the rows with its value.
 
     If the rules read the figure as they read the right answer, it is the best row. Else the sentence may not name
     another fund or period than the row, and the figure may not stand where another one of the right answer belongs.
     """
     rows.sort(key=lambda row: (not is_of(row, stated), row.metric != stated.metric))
     if any((figure.key, figure.reading) == (here.key, here.reading) for figure in asked.figures):
-        return rows[0]
+        return FigureVerdict("supported", "in the sheet, and asked for", (rows[0],))
     for row in rows:
         if _may_be_about(row, stated, answer, sheet) and not any(
             other.unit == row.unit
@@ -132,7 +131,7 @@ def _row_asked_for(
             and not is_of(row, stated)
             for other in asked.rows
         ):
-            return row
+            return FigureVerdict("supported", "in the sheet, and asked for", (row,))
     return None
 
 
