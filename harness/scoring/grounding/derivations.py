@@ -1,175 +1,183 @@
-"""Rules by which a figure of an answer is one of the source's, written in another way.
+"""Values that follow from two figures in one step: sums, differences, shares, changes, products, dates and periods.
 
-Every rule has an id that the evidence names. None combines figures: `worked_out` has the rules that do. What a source
-yields is computed once and cached.
+`combined` lists what two figures yield; whether a figure of an answer may be worked out from them is decided by where
+they stand (see `figures`). A step that people round, such as a share, is compared at the last digit shown.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import calendar
+from collections.abc import Iterator
+from datetime import date, timedelta
 from fractions import Fraction
-from functools import cached_property
+from typing import NamedTuple
 
-from harness.scoring.base import DocumentCache
-from harness.scoring.text.quantities import Figure, SizeKey, figures_in, size_key
+from harness.scoring.text.quantities import Figure
 
 MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 CURRENCIES = ("USD", "EUR", "GBP")
-SCALES = [(re.compile(r"thousand|\b000s?\b|\$\s?K\b", re.I), 10**3), (re.compile(r"million|\$\s?MM?\b", re.I), 10**6)]
-"""Words of a caption or a head that give amounts their scale."""
-MIN_DIGITS = 3
-"""A number with fewer digits is not taken for an amount whose unit was left out."""
+FACTORS = (2, 3, 4, 5, 6, 7, 12, 52)
+"""Parts of a whole, days of a week, months and weeks of a year, which are not stated as numbers."""
+SQUARE_FEET_IN_ACRE = 43560
+RISE, FALL = "rise in percent", "fall in percent"
+POINTS = "difference in points"
+DAY_OFF = "date and period, the first day not counted"
+DAY, YEAR = 1440, 12
 FULL_DATE = len("2024-03-01")
-
-Value = Fraction | str
-Derived = dict[Value, Figure]
-"""Values that a rule yields, each with a figure of the source that it is derived from."""
-
-
-class SourceFigures:
-    """Figures of a source, and what each rule yields from them."""
-
-    def __init__(self, figures: tuple[Figure, ...], document: str = "") -> None:
-        self.figures = figures
-        self.scales = [scale for pattern, scale in SCALES if pattern.search(document)]
-        self.has_percent, self.has_basis_points = "%" in document or "percent" in document, "bps" in document.lower()
-        self.has_basis_points |= "basis point" in document.lower()
-
-    @cached_property
-    def equals(self) -> dict[SizeKey, Figure]:
-        """Figures by unit and value, in words or in brackets."""
-        by_size: dict[SizeKey, Figure] = {}
-        for figure in self.figures:
-            by_size.setdefault(size_key(figure.unit, figure.value), figure)
-            if figure.restated is not None:
-                by_size.setdefault(size_key(figure.unit, figure.restated), figure)
-        return by_size
-
-    @cached_property
-    def scaled(self) -> dict[SizeKey, Figure]:
-        """Figures whose unit or scale stands elsewhere: in a caption, the head of a column, the label of a row."""
-        by_size: dict[SizeKey, Figure] = {}
-        for figure in self.figures:
-            if isinstance(figure.value, str) or figure.unit not in ("", *CURRENCIES):
-                continue
-            plain = figure.value if figure.unit == "" else figure.value / 100
-            for scale in (1, *self.scales) if _has_digits(plain) else ():
-                for unit in CURRENCIES if figure.unit == "" else (figure.unit,):
-                    by_size.setdefault(size_key(unit, plain * scale * 100), figure)
-                by_size.setdefault(size_key("", plain * scale), figure)
-            if figure.unit == "" and self.has_percent and _has_digits(plain):
-                by_size.setdefault(size_key("bp", plain * 100), figure)
-            if figure.unit == "" and self.has_basis_points:
-                by_size.setdefault(size_key("bp", plain), figure)
-        return by_size
-
-    @cached_property
-    def plain(self) -> dict[Fraction, Figure]:
-        """Amounts in plain units: dollars, in thousands and millions too, percent and basis points."""
-        by_number: dict[Fraction, Figure] = {}
-        for figure in self.figures:
-            if isinstance(figure.value, str) or figure.kind not in ("money", "percent"):
-                continue
-            plain = figure.value / 100
-            for number in (plain, plain / 1000, plain / 10**6) if figure.kind == "money" else (plain, figure.value):
-                by_number.setdefault(number, figure)
-        return by_number
-
-    @cached_property
-    def parts_of_dates(self) -> Derived:
-        """Parts of full dates: `2024-03`, `--03-01` and the year for `2024-03-01`; the year for `2024-03`."""
-        derived: Derived = {}
-        for figure in self.figures:
-            if figure.unit == "date" and not str(figure.value).startswith("-"):
-                written = str(figure.value)
-                derived.setdefault(Fraction(int(written[:4])), figure)
-                if len(written) == FULL_DATE:
-                    derived.setdefault(written[:7], figure)
-                    derived.setdefault(f"-{written[4:]}", figure)
-        return derived
+DAY_AND_MONTH = len("--03-01")
+MOST_TERMS = 12
+"""Terms of a sum over a row or a column."""
 
 
-@DocumentCache
-def source_of(document: str) -> SourceFigures:
-    """Read the figures of a document for the rules."""
-    return SourceFigures(figures_in(document), document)
+class Step(NamedTuple):
+    """A value that follows: its unit, the rule that yields it, and whether people round it."""
+
+    unit: str
+    value: float | str
+    rule: str
+    is_rounded: bool = False
 
 
-Rule = Callable[[Figure, SourceFigures, bool], Figure | None]
-
-
-def equal(figure: Figure, source: SourceFigures, about: bool) -> Figure | None:
-    """The source states the same value; units of one family (weeks and days, years and months) are one."""
-    return source.equals.get(size_key(figure.unit, figure.value))
-
-
-def part_of_date(figure: Figure, source: SourceFigures, about: bool) -> Figure | None:
-    """The month, the year, or the day without its year, of a date in the source."""
-    is_year = isinstance(figure.value, Fraction) and figure.kind == "count" and 1600 <= figure.value < 2100
-    return source.parts_of_dates.get(figure.value) if is_year or figure.unit == "date" else None
-
-
-def rounded(figure: Figure, source: SourceFigures, about: bool) -> Figure | None:
-    """The figure follows a word such as "about", and a source figure rounds to it at the last digit shown."""
-    if not about or isinstance(figure.value, str) or not figure.step:
-        return None
-    for other in source.figures:
-        if other.unit == figure.unit and not isinstance(other.value, str):
-            gap: Fraction = abs(other.value - figure.value)
-            if gap * 2 <= figure.step:
-                return other
-    return None
-
-
-def unit_change(figure: Figure, source: SourceFigures, about: bool) -> Figure | None:
-    """An amount of money per month, quarter or year, converted to another of these; both periods are stated."""
-    for other in source.figures if figure.per else ():
-        convertible = other.unit == figure.unit and other.per not in ("", figure.per)
-        if convertible and isinstance(other.value, Fraction):
-            converted = other.value * MONTHS_IN[figure.per] / MONTHS_IN[other.per]
-            if figure.value == _half_up(converted):
-                return other
-    return None
-
-
-def scale_of_table(figure: Figure, source: SourceFigures, about: bool) -> Figure | None:
-    """A number of the source, with the unit or scale that a caption, a head or a label may give it."""
-    return None if isinstance(figure.value, str) else source.scaled.get(size_key(figure.unit, figure.value))
-
-
-def unit_left_out(figure: Figure, source: SourceFigures, about: bool) -> Figure | None:
-    """A bare number that is an amount or a percentage of the source, as a table or JSON writes it."""
-    if figure.kind != "count" or isinstance(figure.value, str):
-        return None
-    return source.plain.get(figure.value) if _has_digits(figure.value) else None
-
-
-def _has_digits(number: Fraction) -> bool:
-    """Whether a number has so many digits that it is hardly the same by chance."""
-    return len(str(number.numerator).strip("0")) >= MIN_DIGITS or number.denominator > 1
-
-
-RULES: dict[str, Rule] = {
-    "equal": equal,
-    "scale of a table": scale_of_table,
-    "unit left out": unit_left_out,
-    "part of date": part_of_date,
-    "rounding": rounded,
-    "unit change": unit_change,
+SAME = {"USD", "EUR", "GBP", "bp", "", "minutes", "months"}
+"""Units whose numbers are added and compared."""
+PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
+    **{each: ((each, each), (each, "bp"), (each, ""), (each, "minutes"), (each, "months")) for each in CURRENCIES},
+    "bp": tuple((each, each) for each in sorted(SAME)),
+    "": (("", ""), ("", "bp"), *((each, each) for each in CURRENCIES)),
+    "minutes": (("date", "date"), ("clock", "clock"), ("minutes", "minutes"), ("minutes", "")),
+    "months": (("date", "date"), ("months", "months"), ("months", ""), *((each, each) for each in CURRENCIES)),
+    "date": (("date", "minutes"), ("date", "months")),
+    "clock": (("clock", "minutes"),),
 }
-"""Rules by id, tried in order."""
+"""Units of two figures that yield a figure of a unit."""
 
 
-def derive(figure: Figure, source: SourceFigures, about: bool) -> tuple[str, Figure] | None:
-    """Return the first rule that yields the figure, with a source figure it is derived from; None if no rule does."""
-    for name, rule in RULES.items():
-        origin = rule(figure, source, about)
-        if origin is not None:
-            return name, origin
-    return None
+def combined(one: Figure, other: Figure, unit: str) -> Iterator[Step]:
+    """Yield what two figures, of units that `PAIRS` has for a unit, yield in that unit."""
+    if one.unit == "date" == other.unit:
+        yield from (step for step in _between(one, other) if step.unit == unit)
+    elif one.unit == "date":
+        yield from _moved_dates(one, other)
+    elif one.unit == "clock":
+        first, second = float(one.value), float(other.value)
+        for value in (first + second, first - second) if unit == "clock" else (first - second, second - first):
+            yield Step(unit, value % DAY, "hour and period" if unit == "clock" else "time between hours")
+    elif one.unit == other.unit:
+        yield from _of_one_unit(one, other, unit)
+    elif other.unit == "bp":
+        amount, rate = float(one.value), float(other.value) / 10000
+        yield Step(unit, amount * rate, "share of an amount", True)
+        yield Step(unit, amount * (1 + rate), "amount after a rise", True)
+        yield Step(unit, amount * (1 - rate), "amount after a fall", True)
+        if rate:
+            yield Step(unit, amount / rate, "whole of a share", True)
+    else:
+        for number in counted(other):
+            yield Step(unit, float(one.value) * number, "number of times an amount")
+            yield Step(unit, float(one.value) / number, "part of an amount", True)
 
 
-def _half_up(value: Fraction) -> Fraction:
-    """The nearest whole number; a half is rounded up."""
-    return Fraction((value * 2 + 1) // 2)
+def _of_one_unit(one: Figure, other: Figure, unit: str) -> Iterator[Step]:
+    a, b = float(one.value), float(other.value)
+    if unit == one.unit:
+        yield Step(unit, a + b, "sum")
+        yield Step(unit, abs(a - b), POINTS if unit == "bp" else "difference")
+        if unit == "":
+            yield Step(unit, a * b, "product")
+        if one.kind == "duration":
+            for size, times in ((a, other), (b, one)):
+                yield from (Step(unit, size * number, "number of times an amount") for number in counted(times))
+    for part, whole in ((a, b), (b, a)) if a > 0 and b > 0 else ():
+        if unit == "bp":
+            yield Step(unit, abs(part - whole) / whole * 10000, RISE if part > whole else FALL, True)
+            if one.unit != "bp":
+                yield Step(unit, part / whole * 10000, "share", True)
+        elif unit == "months" and one.unit != unit:
+            yield Step(unit, part / whole, "ratio")
+        elif unit == "":
+            yield Step(unit, part / whole, "ratio", True)
+
+
+def alone(one: Figure) -> Iterator[Step]:
+    """Yield what one figure yields with a number that nobody states: halves, twelve months, the rest of a whole."""
+    if isinstance(one.value, str):
+        return
+    value = float(one.value)
+    if one.kind == "money":
+        for months in (each for each in MONTHS_IN.values() if one.per and each != MONTHS_IN[one.per]):
+            yield Step(one.unit, value * months / MONTHS_IN[one.per], "amount of another period", True)
+        for factor in FACTORS:
+            yield Step(one.unit, value * factor, "number of times an amount")
+            yield Step(one.unit, value / factor, "part of an amount", True)
+    elif one.unit == "bp":
+        yield Step("bp", abs(10000 - value), "rest of a whole")
+    elif one.kind == "duration":
+        yield Step(one.unit, value / 2, "part of a period")
+        if one.unit == "months" and value > YEAR:
+            yield Step(one.unit, value % YEAR, "rest of a period")
+        yield from (Step("", number, "periods counted") for number in counted(one))
+    elif one.kind == "count":
+        for unit, size in (("minutes", DAY * 7), ("minutes", DAY), ("months", 1), ("months", 12)):
+            yield Step(unit, value * size, "number of periods")
+        yield Step("", value * SQUARE_FEET_IN_ACRE, "acres in square feet", True)
+
+
+def counted(figure: Figure) -> list[float]:
+    """Return the numbers that people read a figure as: a count, or a period's days, weeks, months or years."""
+    value = float(Fraction(figure.value))
+    if figure.kind == "count":
+        return [value] if value > 0 else []
+    parts = [value / DAY, value / DAY / 7, value / 60] if figure.unit == "minutes" else [value, value / 12]
+    return [number for number in parts if number > 0 and (number * 2).is_integer()]
+
+
+def _between(one: Figure, other: Figure) -> Iterator[Step]:
+    """The time between two dates, with and without the last day."""
+    one_day, other_day = full_date(one, other), full_date(other, one)
+    if one_day is None or other_day is None:
+        return
+    first, last = sorted((one_day, other_day))
+    days = (last - first).days
+    for each in (days, days + 1):
+        yield Step("minutes", each * DAY, "time between dates")
+    for end in (last, last + timedelta(days=1)):
+        months = (end.year - first.year) * 12 + end.month - first.month
+        yield Step("months", months, "time between dates", end.day != first.day)
+        yield Step("months", months // 12 * 12, "time between dates", True)
+        if end.day < first.day:
+            yield Step("months", months - 1, "time between dates", True)
+
+
+def full_date(figure: Figure, other: Figure) -> date | None:
+    """A full date, or a day and month in the year of the other date."""
+    written = str(figure.value)
+    if len(written) == DAY_AND_MONTH and written.startswith("--"):
+        year = str(other.value)[:4]
+        written = f"{year if year.isdecimal() else '2001'}{written[1:]}"
+    try:
+        return date.fromisoformat(written) if len(written) == FULL_DATE else None
+    except ValueError:
+        return None
+
+
+def _moved_dates(start: Figure, length: Figure) -> Iterator[Step]:
+    day = full_date(start, start)
+    ends = [_moved(day, length, sign) for sign in (1, -1)] if day else []
+    for end in filter(None, ends):
+        for off, rule in ((0, "date and period"), (-1, DAY_OFF), (1, DAY_OFF)):
+            iso = (end + timedelta(days=off)).isoformat()
+            yield from (Step("date", form, rule) for form in (iso, f"-{iso[4:]}", iso[:7]))
+
+
+def _moved(day: date, length: Figure, sign: int) -> date | None:
+    value = Fraction(length.value) * sign
+    try:
+        if length.unit == "minutes":
+            return day + timedelta(days=int(value / DAY)) if (value / DAY).denominator == 1 else None
+        if length.unit != "months" or value.denominator != 1:
+            return None
+        years, month = divmod(day.month - 1 + int(value), 12)
+        last = calendar.monthrange(day.year + years, month + 1)[1]
+        return day.replace(year=day.year + years, month=month + 1, day=min(day.day, last))
+    except (ValueError, OverflowError):
+        return None

@@ -30,12 +30,14 @@ TYPE_OF_KIND = {
     "date": "figure",
     "duration": "figure",
     "count": "figure",
+    "time": "figure",
+    "ordinal": "figure",
     "quote": "quote",
 }
 """Type of each kind of fact; every other kind is a name."""
 DESCRIPTIONS = {
     "citation": "references to sections of the Georgia Code and of the contract",
-    "figure": "amounts, percentages, dates, periods and counts",
+    "figure": "amounts, percentages, dates, times, periods and counts",
     "name": "parties, departments, courts, guidelines and other names",
     "quote": "quotations of four words or more",
 }

@@ -1,34 +1,59 @@
 """Score money, percentages, dates, durations and counts of an answer against its source.
 
-A figure is `supported` if the source states it, `derived` if one rule yields it from figures of the
-source or from others near it in the answer, `contradictory` if its words and its numeral disagree, `unclear` if it is a
-count that only the question states, and `ungrounded` otherwise. Contradictory and ungrounded figures are
-fabricated. The last figure of a cut answer is not judged if it is broken off. A true figure that the source does not
-state is ungrounded.
+A figure is `supported` if the source states it, `derived` if one rule yields it from what is stated near it and in the
+passages of the source that are about the same thing, `contradictory` if its words and its numeral disagree, `unclear`
+if it only counts things, belongs to an example or stands in the question, and `ungrounded` otherwise. Contradictory and
+ungrounded figures are fabricated. The last figure of a cut answer is not judged if it is broken off.
 """
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Container, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
-from harness.scoring.grounding.derivations import SourceFigures, derive, equal, source_of
-from harness.scoring.grounding.worked_out import MOST_NEAR, NEAR, follows
-from harness.scoring.text.quantities import Figure, SizeKey, figures_in, size_key
+from harness.scoring.grounding.contexts import Fact, Text, source_of
+from harness.scoring.grounding.cues import Cues, cues
+from harness.scoring.grounding.derivations import FULL_DATE, MONTHS_IN
+from harness.scoring.grounding.label_units import has_digits
+from harness.scoring.grounding.worked_out import Evidence, is_round
+from harness.scoring.text import guideline_ids
+from harness.scoring.text.quantities import Figure, figures_in, size_key
 from harness.scoring.text.refusals import without_denied
 
 GROUNDED = ("supported", "derived")
+START = operator.attrgetter("figure.start")
 VERDICTS = [*GROUNDED, UNCLEAR, "contradictory", "ungrounded"]
-PASSES = 2
-"""Rounds in which figures are worked out; the second uses what the first yields."""
+PASSES = 3
+"""Rounds in which figures are worked out; each uses what the ones before yield."""
+MOST_WORKED_OUT = 50
+"""Figures of one answer that are worked out; the rest of a longer list is not in the source."""
+SMALL = 12
+"""Largest number that counts the things of a list."""
+MORE_THAN = re.compile(
+    r"\b(?:(?:just\s|well\s|a\slittle\s|slightly\s)?(?:more\sthan|over|above)|exceed(?:s|ed|ing)?)\s*$", re.I
+)
+LESS_THAN = re.compile(
+    r"\b(?:nearly|almost|(?:just\s|a\slittle\s|slightly\s)?(?:less\sthan|under|below|short\sof))\s*$", re.I
+)
+ROUND_BY = Fraction(2, 100)
+"""By how much of itself a figure after such words may be off."""
+EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
+LISTED = re.compile(r"\s*(?:,|(?:,\s*)?(?:and|or|to))\s*(?:by\s|about\s)?[$+-]?")
+PERIODS = (3, 6, 9, 12)
+"""Months of periods that are reported on."""
 UNGROUNDED = "not in the source, and no rule yields it"
 ABOUT = re.compile(
-    r"(?:\b(?:about|approx(?:\.|imately)?|around|roughly|nearly|almost|circa|ca\.|close\s+to)|~)\s*$", re.I
+    r"(?:\b(?:about|approx(?:\.|imately)?|around|roughly|nearly|almost|circa|ca\.|close\s+to|just\s+(?:over|under)"
+    r"|(?:a\s+little|slightly|somewhat)\s+(?:over|under|more\s+than|less\s+than))|~|≈)\s*$",
+    re.I,
 )
-
 METRICS = [
     Metric(
         name="figure_ungrounded_rate",
@@ -41,6 +66,14 @@ METRICS = [
 ]
 
 
+class Verdict(NamedTuple):
+    """A verdict on a figure, its reason, and the figure of the source that it rests on."""
+
+    verdict: str
+    reason: str
+    origin: Figure | None = None
+
+
 def judge(case: Case, completion: Completion) -> list[Span]:
     """Judge each figure that an answer states, without those that it denies."""
     return without_denied(case, completion.text, judge_all(case, completion), GROUNDED)
@@ -48,71 +81,172 @@ def judge(case: Case, completion: Completion) -> list[Span]:
 
 def judge_all(case: Case, completion: Completion) -> list[Span]:
     """Judge each figure of an answer, in order."""
-    text = completion.text
-    whole = whole_length(completion)
-    stated = [figure for figure in figures_in(text) if figure.end <= whole]
-    if not stated:
-        return []
-    source, asked = source_of(case.document), figures_in(case.input.get("question", ""))
-    given = {size_key(figure.unit, figure.value) for figure in asked}
-    verdicts = [_verdict(text, figure, source, given) for figure in stated]
-    for _ in range(PASSES):
-        known = [f for f, (verdict, _, _) in zip(stated, verdicts, strict=True) if verdict in (*GROUNDED, UNCLEAR)]
-        steps = {
-            at: step
-            for at, figure in enumerate(stated)
-            if verdicts[at][0] in ("ungrounded", UNCLEAR) and (step := _worked_out(text, figure, known, asked, source))
-        }
-        verdicts = [steps.get(at, verdict) for at, verdict in enumerate(verdicts)]
-        if not steps:
-            break
-    return [_span(text, figure, verdict, case.cluster) for figure, verdict in zip(stated, verdicts, strict=True)]
-
-
-Verdict = tuple[str, str, Figure | None]
-"""Verdict, reason, and the figure of the source that it rests on."""
-
-
-def _worked_out(
-    text: str, figure: Figure, known: Sequence[Figure], asked: Sequence[Figure], source: SourceFigures
-) -> Verdict | None:
-    """The verdict on a figure that follows from others of the answer or the question; its origin may be there."""
-    near = [other for other in known if other is not figure and abs(other.start - figure.start) <= NEAR]
-    near.sort(key=lambda other: abs(other.start - figure.start))
-    step = follows(figure, [*near[:MOST_NEAR], *asked[:MOST_NEAR]], source, _is_about(text, figure))
-    if step is None:
-        return None
-    rule, origin = step
-    return "derived", f"rule: {rule}", origin if origin in source.figures else None
-
-
-def _is_about(text: str, figure: Figure) -> bool:
-    return bool(ABOUT.search(text, max(0, figure.start - 20), figure.start))
+    answer = _Answer(completion.text, case, whole_length(completion))
+    verdicts = answer.verdicts()
+    return [
+        _span(completion.text, fact.figure, verdict, case.cluster)
+        for fact, verdict in zip(answer.stated, verdicts, strict=True)
+    ]
 
 
 def _span(text: str, figure: Figure, judged: Verdict, cluster: str) -> Span:
-    verdict, reason, origin = judged
-    reason += ", read month first" if figure.ambiguous else ""
-    source_range = (origin.start, origin.end) if origin else None
-    return make_span(text, figure.start, figure.end, figure.kind, verdict, reason, source_range, cluster)
+    reason = judged.reason + (", read month first" if figure.ambiguous else "")
+    place = (judged.origin.start, judged.origin.end) if judged.origin else None
+    return make_span(text, figure.start, figure.end, figure.kind, judged.verdict, reason, place, cluster)
 
 
-def _verdict(text: str, figure: Figure, source: SourceFigures, given: Container[SizeKey]) -> Verdict:
-    if figure.restated is not None:
-        same = next((s for s in source.figures if s[2:6] == figure[2:6]), None)
-        if same:
-            return "supported", "rule: equal, the source contradicts itself in the same words", same
-        return "contradictory", "the words and the numeral disagree", None
-    same = equal(figure, source, about=False)
-    if same:
-        return "supported", "rule: equal", same
-    derivation = derive(figure, source, _is_about(text, figure))
-    if derivation is None and figure.kind == "count" and size_key("", figure.value) in given:
-        return UNCLEAR, "a count of the question", None
-    if derivation is None:
-        return "ungrounded", UNGROUNDED, None
-    rule, origin = derivation
-    return "derived", f"rule: {rule}", origin
+class _Answer(Text):
+    """An answer that is judged against the source of its case."""
+
+    def __init__(self, text: str, case: Case, whole: int) -> None:
+        super().__init__(text)
+        self.stated = [fact for fact in self.facts if fact.figure.end <= whole]
+        self.source = source_of(case.document)
+        self.document = case.document
+        self.asked = figures_in(case.input.get("question", ""))
+        self.evidence = Evidence(self, self.source, self.asked)
+
+    def verdicts(self) -> list[Verdict]:
+        """Return the verdict on each stated figure."""
+        verdicts = [self._as_written(fact) for fact in self.stated]
+        for _ in range(PASSES):
+            known = [f for f, v in zip(self.stated, verdicts, strict=True) if v.verdict in (*GROUNDED, UNCLEAR)]
+            bare = [f for f, v in zip(self.stated, verdicts, strict=True) if v.verdict == "ungrounded"]
+            tried = [at for at, verdict in enumerate(verdicts) if verdict.verdict in ("ungrounded", UNCLEAR)]
+            found = {at: self._worked_out(self.stated[at], known, bare) for at in tried[:MOST_WORKED_OUT]}
+            better = {at: verdict for at, verdict in found.items() if verdict}
+            if not better:
+                break
+            verdicts = [better.get(at, verdict) for at, verdict in enumerate(verdicts)]
+        return verdicts
+
+    def _worked_out(self, fact: Fact, known: Sequence[Fact], bare: Sequence[Fact]) -> Verdict | None:
+        """The verdict on a figure that follows from others, or that others of an example follow from."""
+        if "(" in self.text[fact.figure.start : fact.figure.end]:  # "thirty (30) days" is a term, and not worked out
+            return None
+        step = self.evidence.follows(fact, known, self._cues(fact), self._is_about(fact.figure))
+        if step:
+            return Verdict("derived", f"rule: {step[0]}", step[1])
+        if fact in bare and is_round(fact.figure) and self.evidence.is_assumed(fact, bare, known):
+            return Verdict(UNCLEAR, "an example, from which another figure follows")
+        return None
+
+    def _as_written(self, fact: Fact) -> Verdict:
+        figure, source = fact.figure, self.source
+        if figure.restated is not None:
+            same = next((s for s in source.figures if s[2:6] == figure[2:6]), None)
+            if same:
+                return Verdict("supported", "rule: equal, the source contradicts itself in the same words", same)
+            return Verdict("contradictory", "the words and the numeral disagree")
+        for reading in fact.readings:
+            same_size = source.by_size.get(size_key(reading.unit, reading.value))
+            if same_size:
+                origin = same_size[0].figure
+                if (reading.unit, reading.value) == (origin.unit, origin.value):
+                    return Verdict("supported", "rule: equal", origin)
+                return Verdict("derived", "rule: unit of the table", origin)
+        for rule, origin in self._forms(fact):
+            return Verdict("derived", f"rule: {rule}", origin)
+        if (
+            figure.kind != "date"
+            and is_round(figure)
+            and EXAMPLE.search(self.text, self.sentence(figure.start)[0], figure.start)
+        ):
+            return Verdict(UNCLEAR, "a round figure of an example")
+        if figure.kind == "count":
+            return self._count(fact)
+        if figure.unit == "date" and self._has_day_and_year(str(figure.value)):
+            return Verdict("derived", "rule: part of date")
+        if figure.unit == "months" and figure.value in PERIODS and "quarter" in self.document.lower():
+            return Verdict(UNCLEAR, "the length of a period of reporting")
+        return Verdict("ungrounded", UNGROUNDED)
+
+    def _has_day_and_year(self, iso: str) -> bool:
+        """Whether the source has a full date's day without the year, and its year."""
+        return (
+            len(iso) == FULL_DATE
+            and size_key("date", f"-{iso[4:]}") in self.source.by_size
+            and bool(re.search(rf"(?<!\d){iso[:4]}(?!\d)", self.document))
+        )
+
+    def _forms(self, fact: Fact) -> Iterator[tuple[str, Figure]]:
+        """Figures of the source that a figure writes in another way."""
+        about, side = self._is_about(fact.figure), self._side(fact.figure)
+        for other in self.source.facts:
+            for reading in fact.readings:
+                for origin in other.readings:
+                    rule = _same_in_other_form(reading, origin, about, side)
+                    if rule:
+                        yield rule, other.figure
+
+    def _is_about(self, figure: Figure) -> bool:
+        return bool(ABOUT.search(self.text, max(0, figure.start - 26), figure.start))
+
+    def _side(self, figure: Figure) -> int:
+        """1 after "more than", -1 after "nearly" and the like: the side on which the exact number lies; else 0."""
+        before = self.text[max(0, figure.start - 26) : figure.start]
+        return 1 if MORE_THAN.search(before) else -1 if LESS_THAN.search(before) else 0
+
+    def _count(self, fact: Fact) -> Verdict:
+        """The verdict on a number without a unit: a reference, a number of the question, or of things listed."""
+        figure = fact.figure
+        written = self.text[figure.start : figure.end]
+        if written[0].isdigit() and re.search(rf"(?<![\d.,]){re.escape(written)}(?![\d]|[.,]\d)", self.document):
+            return Verdict("supported", "a number of the source")
+        if guideline_ids.numbered(self.document).get(written):
+            return Verdict("supported", "a number of a section")
+        if any(size_key("", figure.value) == size_key(each.unit, each.value) for each in self.asked):
+            return Verdict(UNCLEAR, "a count of the question")
+        if not isinstance(figure.value, str) and figure.value <= SMALL and figure.value.denominator == 1:
+            return Verdict(UNCLEAR, "a small count, which may count what is listed")
+        return Verdict("ungrounded", UNGROUNDED)
+
+    def _cues(self, fact: Fact) -> Cues:
+        start, end = fact.figure.start, fact.figure.end
+        said = cues(self.text, start, end, *self.sentence(start), self.labels(fact.figure))
+        at = bisect_left(self.stated, start, key=START)
+        before = self.stated[at - 1] if at else None
+        if before and LISTED.fullmatch(self.text, before.figure.end, start):
+            first = self._cues(before)
+            return Cues(said.families | first.families, said.direction or first.direction)
+        return said
+
+
+def _same_in_other_form(figure: Figure, origin: Figure, about: bool, side: int) -> str | None:
+    """The rule by which one figure writes another: a part of a date, another period, rounded, without its unit."""
+    if isinstance(figure.value, str) or isinstance(origin.value, str):
+        return "part of date" if origin.unit == "date" and _is_part(figure, str(origin.value)) else None
+    if figure.unit == origin.unit:
+        is_other_period = figure.per and origin.per not in ("", figure.per)
+        if is_other_period and figure.value == _half_up(origin.value * MONTHS_IN[figure.per] / MONTHS_IN[origin.per]):
+            return "unit change"
+        if about and figure.step and abs(origin.value - figure.value) * 2 <= figure.step:
+            return "rounding"
+        if (
+            side
+            and is_round(figure)
+            and 0 < (origin.value - figure.value) * side <= max(figure.step, figure.value * ROUND_BY)
+        ):
+            return "rounding"
+    if figure.kind == "count" and origin.kind in ("money", "percent") and has_digits(figure.value):
+        plain = origin.value / 100
+        if figure.value in ((plain, plain / 1000, plain / 10**6) if origin.kind == "money" else (plain, origin.value)):
+            return "unit left out"
+    return None
+
+
+def _half_up(value: Fraction) -> int:
+    """The nearest whole number; a half is rounded up."""
+    return (value * 2 + 1) // 2
+
+
+def _is_part(figure: Figure, iso: str) -> bool:
+    """Whether a figure is the month, the year, or the day and month of a date."""
+    if iso.startswith("-"):
+        return False
+    if figure.kind == "count":
+        return figure.value == int(iso[:4])
+    return len(iso) == FULL_DATE and figure.value in (iso[:7], f"-{iso[4:]}")
 
 
 @scorer(metrics=METRICS, name="figures")

@@ -99,7 +99,11 @@ def judge_all(case: Case, completion: Completion, registry: Registry | None = No
     """Judge each name of an answer, in order."""
     text, whole, registry = completion.text, whole_length(completion), registry or NOTHING
     document, cluster = case.document, case.cluster
-    ids = [i for i in guideline_ids.guidelines_in(text, _codes(document, registry)) if i.end <= whole]
+    ids = [
+        i
+        for i in guideline_ids.guidelines_in(text, _codes(document, registry), guideline_ids.numbered(document))
+        if i.end <= whole
+    ]
     spans = [_span(text, i.start, i.end, "guideline", _guideline(i.id, document, registry), cluster) for i in ids]
     id_ranges = RangeSet((i.start, i.end) for i in ids)
     for name in names_in(text, lower_words(document)):
@@ -129,7 +133,12 @@ def _verdict(name: NameMention, document: str, registry: Registry) -> Verdict:
         places = (source.find(key(form)) for form in entry.forms)
         place = next((p for p in places if p), None)
         return ("supported" if place else "registered"), place
-    place = _shortened(name, document, source) or _two_names(name, source) or _with_words_between(name, document)
+    place = (
+        _of_a_place(name, document)
+        or _shortened(name, document, source)
+        or _two_names(name, source)
+        or _with_words_between(name, document)
+    )
     if place:
         return "supported", place
     return ("invented" if name.kind in registry.complete else "ungrounded"), None
@@ -180,6 +189,16 @@ def _shortened(name: NameMention, document: str, source: Index) -> tuple[int, in
         if alike and longer[-1] == words[-1] and len(longer) >= len(words) and _in_order(words[1:-1], longer[1:-1]):
             return source.find(" ".join(longer))
     return None
+
+
+def _of_a_place(name: NameMention, document: str) -> tuple[int, int] | None:
+    """A name with the place or the firm that it is of: "Ida Ames of Dalton"."""
+    if "of" not in name.words[1:-1] or name.kind == "department":
+        return None
+    cut = name.words.index("of", 1)
+    parts = [name._replace(words=part) for part in (name.words[:cut], name.words[cut + 1 :])]
+    verdicts = [_verdict(part, document, NOTHING) for part in parts]
+    return verdicts[0][1] if all(verdict == "supported" for verdict, _ in verdicts) else None
 
 
 def _two_names(name: NameMention, source: Index) -> tuple[int, int] | None:

@@ -1,257 +1,311 @@
-"""Rules by which a figure follows from what the answer says near it, and from its source, in one step.
+"""Decide whether a figure of an answer follows in one step from what is stated near it and from its source.
 
-People show their working: "a $21,000 deposit, about 3% of the price", "$1,465 a month, $17,580 for the year", "four
-weeks after signing". So one operand of every rule has to be stated near the figure, and to be grounded itself; the
-other is stated near it or in the source. That keeps chance away: of all pairs of a source's figures, too many give
-any round amount.
+Two figures yield many others, and a source has many pairs, so a match alone proves little. The steps are therefore
+tried in the order of how closely their operands belong to the figure: those stated in its sentence, then those of the
+source whose context is most like its own. A step is accepted by how many other values were tried before it, against how
+many values a figure of that size and precision can have; words that say that the figure is worked out allow more.
 """
 
 from __future__ import annotations
 
-import calendar
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, timedelta
+import operator
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from functools import lru_cache
 from itertools import combinations
-from typing import NamedTuple
 
-from harness.scoring.grounding.derivations import MONTHS_IN, SourceFigures
-from harness.scoring.text.quantities import Figure
+from harness.scoring.grounding.contexts import Fact, Source, Text
+from harness.scoring.grounding.cues import Cues
+from harness.scoring.grounding.derivations import (
+    CURRENCIES,
+    DAY_OFF,
+    FALL,
+    FULL_DATE,
+    MOST_TERMS,
+    PAIRS,
+    POINTS,
+    RISE,
+    Step,
+    alone,
+    combined,
+)
+from harness.scoring.text.quantities import Figure, size_key
 
-NEAR = 260
+NEAR = 400
 """Characters around a figure in which its operands are looked for."""
-MOST_NEAR = 10
-MOST_SOURCE = 80
-"""With more figures of a unit in the source, only those near are combined."""
-FACTORS = (2, 3, 4, 6, 12, 52)
-"""Halves, quarters, months and weeks of a year, which are not stated as numbers."""
-SQUARE_FEET_IN_ACRE = 43560
-DAY = 1440
-TINY = 1e-6
-FULL_DATE = len("2024-03-01")
-DAY_AND_MONTH = len("--03-01")
-
-
-class Operand(NamedTuple):
-    """A figure that another one may be worked out from, and its value as a number; 0 for a date."""
-
-    number: float
-    figure: Figure
-
-
-class Step(NamedTuple):
-    """One value that follows, the rule that yields it, an operand, and whether people round it."""
-
-    value: float | str
-    rule: str
-    origin: Operand
-    is_rounded: bool = False
-
-
-class Operands(NamedTuple):
-    """What one figure may be worked out from, by unit: figures near it, and figures of the source."""
-
-    near: dict[str, list[Operand]]
-    source: dict[str, list[Operand]]
-
-    def pairs(self, unit: str, other: str) -> Iterator[tuple[Operand, Operand]]:
-        """Yield operands of two units of which one is near, the first of `unit`."""
-        seconds = [*self.near.get(other, ()), *self.source.get(other, ())]
-        for first in self.near.get(unit, ()):
-            yield from ((first, second) for second in seconds if second.figure.value != first.figure.value)
-        for second in self.near.get(other, ()):
-            firsts = self.source.get(unit, ())
-            yield from ((first, second) for first in firsts if first.figure.value != second.figure.value)
-
-
-def follows(figure: Figure, near: Sequence[Figure], source: SourceFigures, about: bool) -> tuple[str, Figure] | None:
-    """Return the rule that yields a figure, and an operand of it; None if none does.
-
-    `near` are the figures that count as stated near it.
-    """
-    operands = Operands(_by_unit(near), _of_source(source))
-    wanted = figure.value if isinstance(figure.value, str) else float(figure.value)
-    off = float(figure.step) / 2 + TINY
-    for step in RULES.get(figure.kind, _nothing)(figure, operands):
-        if _equal(wanted, step, off if step.is_rounded or about else TINY):
-            return step.rule, step.origin.figure
-    return None
-
-
-@lru_cache(maxsize=64)
-def _of_source(source: SourceFigures) -> dict[str, list[Operand]]:
-    seen = {(figure.unit, figure.value): figure for figure in reversed(source.figures)}
-    return {unit: listed for unit, listed in _by_unit(seen.values()).items() if len(listed) <= MOST_SOURCE}
-
-
-def _by_unit(figures: Iterable[Figure]) -> dict[str, list[Operand]]:
-    by_unit: dict[str, list[Operand]] = {}
-    for figure in figures:
-        number = 0.0 if isinstance(figure.value, str) else float(figure.value)
-        by_unit.setdefault(figure.unit, []).append(Operand(number, figure))
-    return by_unit
-
-
-def _equal(wanted: float | str, step: Step, off: float) -> bool:
-    if isinstance(step.value, str) or isinstance(wanted, str):
-        return step.value == wanted
-    return abs(step.value - wanted) <= off
-
-
-def _nothing(figure: Figure, operands: Operands) -> Iterator[Step]:
-    yield from ()
-
-
-def _money(figure: Figure, operands: Operands) -> Iterator[Step]:
-    unit = figure.unit
-    for one, other in operands.pairs(unit, unit):
-        yield Step(one.number + other.number, "sum", other)
-        yield Step(abs(one.number - other.number), "difference", other)
-    for amount, rate in operands.pairs(unit, "bp"):
-        yield Step(amount.number * rate.number / 10000, "share of an amount", amount, True)
-        yield Step(amount.number * (1 + rate.number / 10000), "amount after a rise", amount, True)
-    for amount in operands.source.get(unit, ()):
-        if amount.figure.per and figure.per != amount.figure.per and (figure.per or _is_near(amount, operands)):
-            months = MONTHS_IN[amount.figure.per]
-            for each in MONTHS_IN.values():
-                if each != months:
-                    yield Step(amount.number * each / months, "amount of another period", amount, True)
-    for amount, number in _times(unit, operands):
-        yield Step(amount.number * number, "number of times an amount", amount)
-        yield Step(amount.number / number, "part of an amount", amount, True)
-
-
-def _is_near(amount: Operand, operands: Operands) -> bool:
-    return any(other.number == amount.number for other in operands.near.get(amount.figure.unit, ()))
-
-
-def _times(unit: str, operands: Operands) -> Iterator[tuple[Operand, float]]:
-    """Amounts, and what they may be multiplied by: counts, and durations as people count them."""
-    for amount in operands.near.get(unit, ()):
-        yield from ((amount, factor) for factor in FACTORS)
-    for other in ("", "minutes", "months"):
-        for amount, number in operands.pairs(unit, other):
-            for counted in _counted(number):
-                yield amount, counted
-
-
-def _counted(operand: Operand) -> list[float]:
-    """A count; a duration as a number of days, weeks, months or years."""
-    value, unit = operand.number, operand.figure.unit
-    if unit == "":
-        return [value] if value > 0 else []
-    parts = [value / DAY, value / DAY / 7, value / 60] if unit == "minutes" else [value, value / 12]
-    return [number for number in parts if number > 0 and number.is_integer()]
-
-
-def _percent(figure: Figure, operands: Operands) -> Iterator[Step]:
-    for one, other in operands.pairs("bp", "bp"):
-        yield Step(one.number + other.number, "sum", other)
-        yield Step(abs(one.number - other.number), "difference", other)
-    for unit in ("USD", "EUR", "GBP", "", "minutes", "months"):
-        for one, other in operands.pairs(unit, unit):
-            for part, whole in ((one.number, other.number), (other.number, one.number)):
-                if whole > 0 and part > 0:
-                    yield Step(part / whole * 10000, "share", one, True)
-                    yield Step(abs(part - whole) / whole * 10000, "change in percent", one, True)
-
-
-def _duration(figure: Figure, operands: Operands) -> Iterator[Step]:
-    unit = figure.unit
-    for one, other in combinations(operands.near.get(unit, ()), 2):
-        yield Step(one.number + other.number, "sum", other)
-        yield Step(abs(one.number - other.number), "difference", other)
-    for one, other in operands.pairs("date", "date"):
-        yield from _between(one, other, unit)
-
-
-def _between(one: Operand, other: Operand, unit: str) -> Iterator[Step]:
-    """The time between two dates, with and without the last day."""
-    one_day, other_day = _date(one.figure, other.figure), _date(other.figure, one.figure)
-    if one_day is None or other_day is None:
-        return
-    first, last = sorted((one_day, other_day))
-    days = (last - first).days
-    if unit == "minutes":
-        yield from (Step(each * DAY, "time between dates", one) for each in (days, days + 1))
-        return
-    for end in (last, last + timedelta(days=1)):
-        months = (end.year - first.year) * 12 + end.month - first.month
-        yield Step(months, "time between dates", one, end.day != first.day)
-        if end.day < first.day:
-            yield Step(months - 1, "time between dates", one, True)
-
-
-def _date(figure: Figure, other: Figure) -> date | None:
-    """A full date, or a day and month in the year of the other date."""
-    written = str(figure.value)
-    if len(written) == DAY_AND_MONTH and written.startswith("--"):
-        year = str(other.value)[:4]
-        written = f"{year if year.isdecimal() else '2001'}{written[1:]}"
-    try:
-        return date.fromisoformat(written) if len(written) == FULL_DATE else None
-    except ValueError:
-        return None
-
-
-def _dates(figure: Figure, operands: Operands) -> Iterator[Step]:
-    wanted = str(figure.value)
-    for unit in ("minutes", "months"):
-        for start, length in operands.pairs("date", unit):
-            day = _date(start.figure, figure)
-            for sign in (1, -1):
-                moved = _moved(day, length.figure, sign) if day else None
-                for near in filter(None, (moved, moved and _day_before(moved), moved and _day_after(moved))):
-                    if len(wanted) == FULL_DATE:
-                        yield Step(near.isoformat(), "date and period", start)
-                    elif len(wanted) == DAY_AND_MONTH and wanted.startswith("--"):
-                        yield Step(f"-{near.isoformat()[4:]}", "date and period", start)
-                    else:
-                        yield Step(near.isoformat()[:7], "date and period", start)
-
-
-def _day_before(day: date) -> date:
-    return day - timedelta(days=1)
-
-
-def _day_after(day: date) -> date:
-    return day + timedelta(days=1)
-
-
-def _moved(day: date, length: Figure, sign: int) -> date | None:
-    value = Fraction(length.value) * sign
-    try:
-        if length.unit == "minutes":
-            return day + timedelta(days=int(value / DAY)) if (value / DAY).denominator == 1 else None
-        if value.denominator != 1:
-            return None
-        years, month = divmod(day.month - 1 + int(value), 12)
-        last = calendar.monthrange(day.year + years, month + 1)[1]
-        return day.replace(year=day.year + years, month=month + 1, day=min(day.day, last))
-    except (ValueError, OverflowError):
-        return None
-
-
-def _count(figure: Figure, operands: Operands) -> Iterator[Step]:
-    for one, other in operands.pairs("", ""):
-        yield Step(one.number + other.number, "sum", other)
-        yield Step(abs(one.number - other.number), "difference", other)
-        yield Step(one.number * other.number, "product", other)
-        if other.number:
-            yield Step(one.number / other.number, "part", other)
-    for area in operands.near.get("", ()):
-        yield Step(area.number * SQUARE_FEET_IN_ACRE, "acres in square feet", area, True)
-    for unit in ("minutes", "months"):
-        for length in operands.near.get(unit, ()):
-            yield from (Step(number, "periods counted", length) for number in _counted(length))
-
-
-RULES: dict[str, Callable[[Figure, Operands], Iterator[Step]]] = {
-    "money": _money,
-    "percent": _percent,
-    "duration": _duration,
-    "date": _dates,
-    "count": _count,
+MOST_NEAR, MOST_LIKE, MOST_MATED = 12, 16, 2
+"""Operands of one figure: stated near it; of the source, for each unit; stated ones whose row and column are used."""
+SAME_SENTENCE, NEARBY, ASKED, RELATED, APART = 1.0, 0.8, 0.7, 0.9, 0.4
+"""Strength of an operand: in the sentence, near it, in the question, in the most alike context; of two far apart."""
+FARTHER = 0.03
+"""By how much each nearer figure weakens the next one."""
+UNLIKE, MIN_MATE = 0.01, 0.02
+"""Strength of a context that shares nothing; least likeness of a figure of the same row or column."""
+RARE = {
+    **dict.fromkeys(("part of an amount", "amount after a rise", "ratio"), 0.8),
+    **dict.fromkeys(("product", "whole of a share", "amount after a fall"), 0.7),
+    **dict.fromkeys((DAY_OFF, "part of a period"), 0.5),
 }
-"""Rules by the kind of the figure that is worked out."""
+"""Factors of steps that people take less often."""
+OF_A_SOURCE_ALONE = (
+    *("amount of another period", "rest of a whole", "part of an amount", "number of times an amount"),
+    *("periods counted", "number of periods", "part of a period"),
+)
+PLAIN = (
+    *("unit change", "time between hours", "amount of another period", "rounding", "periods counted"),
+    "rest of a period",
+)
+"""Steps that need no word that says so."""
+COMMON = (
+    *("part of an amount", "number of times an amount", "amount after a rise", "amount after a fall"),
+    "part of a period",
+)
+"""Steps that yield so many values that they do."""
+FIRST, FIRST_SAID = 2, 6
+"""Values that may be tried before the right one, without and with words that say so, whatever the precision."""
+LUCK, LUCK_SAID = 0.03, 0.5
+"""The same, as a share of the values that a figure of this precision can have."""
+ODD = 3
+"""Digits before the zeros of an amount that nobody sets as a term."""
+MIN_ROUNDED = 100
+"""A figure with fewer steps of its last digit needs a word such as "about" to be read as rounded."""
+DAYS_IN_YEAR = 365
+TINY = 1e-6
+POINT = re.compile(r"points?|pts|pp|bps?|basis|minus|less|gap|lead|difference", re.I)
+MEAN = re.compile(r"\b(?:average|averages|averaged|mean)\b", re.I)
+UNIT_AHEAD = 22
+"""Characters after a figure in which the unit of its list stands."""
+EXAMPLE_KINDS = ("percent", "money", "duration")
+EXAMPLE_RULES = ("share of an amount", "amount after a rise", "number of times an amount", "date and period")
+Operand = tuple[float, Figure, Fact | None]
+"""The strength of a figure's tie to another one, the figure, and its place in the source."""
+Weighed = tuple[float, Step, Figure | None]
+"""The strength of the operands, what they yield, and one of them in the source."""
+
+
+STRENGTH, START = operator.itemgetter(0), operator.attrgetter("figure.start")
+
+
+class Evidence:
+    """What the figures of an answer may be worked out from."""
+
+    def __init__(self, answer: Text, source: Source, asked: Sequence[Figure]) -> None:
+        self.answer, self.source, self.asked = answer, source, asked
+
+    def follows(self, fact: Fact, known: Sequence[Fact], said: Cues, about: bool) -> tuple[str, Figure | None] | None:
+        """Return the rule that yields a figure, and an operand in the source; None if none does.
+
+        `known` are the figures of the answer that are grounded; `about`: a word says that the figure is rounded.
+        """
+        near = self._near_known(fact, known)
+        like = self.source.likeness(fact.terms)
+        for reading in fact.readings:
+            tried: set[float | str] = set()
+            places = _places(reading)
+            for _, step, origin in sorted(self._steps(reading, near, like), key=STRENGTH, reverse=True):
+                if self._fits(fact, step, said, about):
+                    place = _place(reading, step, about)
+                    tried |= set() if place is None else {place}
+                    if equals(reading, step, about) and len(tried) <= _limit(reading, step, said, places):
+                        return step.rule, origin
+        return None
+
+    def is_assumed(self, fact: Fact, others: Sequence[Fact], known: Sequence[Fact]) -> bool:
+        """Whether a figure is one of an example: one of `others` follows from it and from what is known."""
+        given = [r for _, f in self._near_known(fact, known) for r in f.readings]
+        like = self.source.likeness(fact.terms)
+        given += [r for _, f in self._related(like) for r in f.readings if r.kind in EXAMPLE_KINDS]
+        return any(
+            step.rule in EXAMPLE_RULES and equals(reading, step, False)
+            for other in others
+            if other is not fact and abs(other.figure.start - fact.figure.start) <= NEAR
+            for one in given
+            for reading in other.readings
+            if (fact.figure.unit, one.unit) in PAIRS.get(reading.unit, ())
+            for step in combined(fact.figure, one, reading.unit)
+        )
+
+    def _fits(self, fact: Fact, step: Step, said: Cues, about: bool) -> bool:
+        """Whether the words around a figure allow a step: a fall is no rise, and points are said to be points."""
+        text, figure = self.answer.text, fact.figure
+        if step.rule in (RISE, FALL):
+            return said.direction in (0, 1 if step.rule == RISE else -1) and "change" in said.families
+        if step.rule == POINTS:
+            is_said = bool(POINT.search(text, figure.start, figure.end + UNIT_AHEAD))
+            return is_said or any(map(POINT.search, self.answer.labels(figure)))
+        if step.rule == "rounding":
+            is_exact = not isinstance(figure.value, str) and figure.value >= figure.step * MIN_ROUNDED > 0
+            return about or is_exact
+        return step.rule != "mean" or bool(MEAN.search(text))
+
+    def _steps(self, reading: Figure, near: Sequence[tuple[float, Fact]], like: dict[int, float]) -> Iterator[Weighed]:
+        """Yield the steps that may lead to a figure, with the strength of their operands' tie to it."""
+        most = max(like.values(), default=1.0)
+        stated: list[Operand] = [(weight, r, None) for weight, f in near for r in f.readings]
+        stated += [(ASKED, r, None) for r in self.asked[:MOST_NEAR]]
+        related: list[Operand] = [(RELATED * s / most, r, f) for s, f in self._related(like) for r in f.readings]
+        unit = reading.unit
+        groups: dict[str, list[Operand]] = {}
+        for operand in (*stated, *related):
+            groups.setdefault(operand[1].unit, []).append(operand)
+        for weight, one, place in related:
+            if one.unit == unit:
+                value = one.value if isinstance(one.value, str) else float(one.value)
+                yield weight, Step(unit, value, "rounding", True), place.figure if place else None
+        for weight, one, place in (*stated, *related):
+            for step in alone(one):
+                if step.unit == unit and (place is None or step.rule in OF_A_SOURCE_ALONE):
+                    yield weight * NEARBY, step, place.figure if place else None
+        for first, second in PAIRS.get(unit, ()):
+            others = groups.get(second, [])
+            for number, (weight, one, place) in enumerate(groups.get(first, ())):
+                yield from _paired(weight, one, place, others[number + 1 :] if first == second else others, unit)
+        yield from self._with_mates(near, like, most, unit)
+        yield from self._sums(like, most, unit)
+        if unit in CURRENCIES:
+            yield from ((0.5, step, None) for step in _three(stated, related, unit))
+
+    def _near_known(self, fact: Fact, known: Sequence[Fact]) -> list[tuple[float, Fact]]:
+        """Known figures near another one, the nearest first, with weights."""
+        at = fact.figure.start
+        first = bisect_left(known, at - NEAR, key=START)
+        window = known[first : first + MOST_NEAR * 8]
+        near = [f for f in window if f is not fact and (abs(f.figure.start - at) <= NEAR or f.row == fact.row)]
+        near.sort(key=lambda other: (other.row != fact.row, abs(other.figure.start - at)))
+        return [
+            ((SAME_SENTENCE if f.row == fact.row else NEARBY) - FARTHER * rank, f)
+            for rank, f in enumerate(near[:MOST_NEAR])
+        ]
+
+    def _related(self, like: dict[int, float]) -> Iterator[tuple[float, Fact]]:
+        """Yield the figures of the source with the most alike contexts, of each unit the first few."""
+        taken: Counter[str] = Counter()
+        for number in sorted(range(len(self.source.facts)), key=lambda n: -like.get(n, 0.0)):
+            fact = self.source.facts[number]
+            units = {reading.unit for reading in fact.readings}
+            if any(taken[unit] < MOST_LIKE for unit in units):
+                taken.update(units)
+                yield max(like.get(number, 0.0), UNLIKE), fact
+
+    def _with_mates(
+        self, near: Sequence[tuple[float, Fact]], like: dict[int, float], most: float, unit: str
+    ) -> Iterator[Weighed]:
+        """A figure stated near, as the source has it, with others of its row and column."""
+        for weight, stated in near[:MOST_MATED]:
+            keys = [size_key(r.unit, r.value) for r in stated.readings]
+            for origin in [fact for key in keys for fact in self.source.by_size.get(key, ())][:MOST_MATED]:
+                for number, mate in enumerate(self.source.facts):
+                    same_line = mate.row == origin.row or mate.column == origin.column
+                    if mate is not origin and same_line and like.get(number, 0.0) >= MIN_MATE:
+                        score = weight * (0.3 + 0.6 * like[number] / most)
+                        for one in origin.readings:
+                            if (one.unit, one.unit) in PAIRS.get(unit, ()):
+                                mates = [(score, other, mate) for other in mate.readings if other.unit == one.unit]
+                                yield from _paired(1.0, one, None, mates, unit)
+
+    def _sums(self, like: dict[int, float], most: float, unit: str) -> Iterator[Weighed]:
+        """Sums and means of neighbouring figures of a row or a column that has a related figure."""
+        for line in self.source.lines:
+            score = RELATED * max(like.get(number, 0.0) for number, _ in line) / most
+            for first in range(len(line)) if score else ():
+                for at, start in enumerate(line[first][1].readings):
+                    if start.unit != unit:
+                        continue
+                    total = 0.0
+                    for n, (_, fact) in enumerate(line[first : first + MOST_TERMS]):
+                        reading = fact.readings[at] if at < len(fact.readings) else None
+                        if reading is None or reading.unit != start.unit or isinstance(reading.value, str):
+                            break
+                        total += fact.sign * float(reading.value)
+                        if n:
+                            whole = first == 0 and n == len(line) - 1
+                            yield score * (1.0 if whole else NEARBY), Step(start.unit, abs(total), "sum"), fact.figure
+                            yield score * 0.5, Step(start.unit, abs(total) / (n + 1), "mean", True), fact.figure
+
+
+def _paired(weight: float, one: Figure, place: Fact | None, others: Sequence[Operand], unit: str) -> Iterator[Weighed]:
+    for other_weight, other, at in others:
+        if (one.unit, one.value) == (other.unit, other.value) or (place is not None and place is at):
+            continue
+        apart = place is not None and at is not None and place.row != at.row and place.column != at.column
+        strength = (APART if apart else 1.0) * weight * other_weight
+        origin = at or place
+        for step in combined(one, other, unit):
+            yield strength * RARE.get(step.rule, 1.0), step, origin.figure if origin else None
+
+
+def _three(stated: Sequence[Operand], related: Sequence[Operand], unit: str) -> Iterator[Step]:
+    """Yield three amounts added or taken away, of which two are stated near."""
+    amounts, others = (
+        list(dict.fromkeys(float(r.value) for _, r, _ in each if r.kind == "money" and r.unit == unit))
+        for each in (stated, related)
+    )
+    for one, other in combinations(amounts, 2):
+        for third in dict.fromkeys([*amounts, *others]):
+            if third not in (one, other):
+                gap = abs(one - other)
+                for total in (one + other + third, one + other - third, third - one - other, third + gap, third - gap):
+                    yield Step(unit, total, "sum and difference")
+
+
+def _limit(reading: Figure, step: Step, said: Cues, places: float) -> float:
+    """How many values may be tried up to the one that is right."""
+    if said.allow(step.rule) or step.rule in PLAIN:
+        return max(FIRST_SAID, LUCK_SAID * places)
+    needs_no_word = reading.kind in ("money", "count", "date") and step.rule not in COMMON
+    first = FIRST if needs_no_word or step.rule == "time between dates" else 0
+    return max(first, LUCK * places if _is_odd(reading) else 0)
+
+
+def _is_odd(figure: Figure) -> bool:
+    """Whether nobody sets a figure as a term: a date, or an amount of three digits before the zeros or more."""
+    if isinstance(figure.value, str):
+        return True
+    number = figure.value / 100 if figure.kind == "money" else figure.value
+    return figure.kind in ("money", "count") and (digits(figure) >= ODD or number.denominator > 1)
+
+
+def is_round(figure: Figure) -> bool:
+    """Whether a figure may be assumed for an example: a date, or a number of one or two digits before the zeros."""
+    if isinstance(figure.value, str):
+        return len(figure.value) == FULL_DATE
+    return figure.kind in ("money", "count", "percent") and digits(figure) < ODD
+
+
+def digits(figure: Figure) -> int:
+    """Return how many digits a number has without the zeros at its ends."""
+    number = Fraction(figure.value) / (100 if figure.kind in ("money", "percent") else 1)
+    return len(str(number.numerator).strip("0"))
+
+
+def _places(reading: Figure) -> float:
+    """How many figures of this precision are as large, from a half to twice."""
+    if isinstance(reading.value, str):
+        return DAYS_IN_YEAR
+    return max(1.0, 1.5 * float(reading.value) / _size(reading))
+
+
+def _size(reading: Figure) -> float:
+    return float(reading.step) or float(reading.value) / 100 or 1.0
+
+
+def _place(reading: Figure, step: Step, about: bool) -> float | str | None:
+    """Which of these figures a step yields, or None."""
+    if isinstance(step.value, str) or isinstance(reading.value, str):
+        same_form = isinstance(step.value, str) and len(step.value) == len(str(reading.value))
+        return step.value if same_form else None
+    value, size = float(reading.value), _size(reading)
+    number = round(step.value / size)
+    if not value / 2 <= step.value <= value * 2:
+        return None
+    return number if step.is_rounded or about or abs(step.value - number * size) <= TINY else None
+
+
+def equals(reading: Figure, step: Step, about: bool) -> bool:
+    """Whether a step yields a figure; one that people round, or with a word such as "about", at its last digit."""
+    if step.unit != reading.unit or isinstance(step.value, str) or isinstance(reading.value, str):
+        return step.unit == reading.unit and step.value == reading.value
+    off = float(reading.step) / 2 + TINY if step.is_rounded or about else TINY
+    return abs(step.value - float(reading.value)) <= off

@@ -16,7 +16,8 @@ SHORT = "|".join(name[:3] for name in MONTH_NAMES.split() if name != "May")
 SMALL_MONTHS = [name.lower() for name in MONTH_NAMES.split() if name not in ("March", "May")]
 SMALL = "|".join(SMALL_MONTHS)
 MONTH = re.compile(
-    rf"(?:{'|'.join(f'{n}|{n.upper()}' for n in MONTH_NAMES.split())}|{SMALL}|(?:{SHORT}|Sept)\b\.?)(?!\w)"
+    rf"(?:{'|'.join(f'{n}|{n.upper()}' for n in MONTH_NAMES.split())}|{SMALL}"
+    rf"|(?:{SHORT}|Sept|{SHORT.upper()}|SEPT)\b\.?)(?!\w)"
 )
 ORDINAL = "(?P<ordinal>" + "|".join(sorted(ORDINALS, key=len, reverse=True)).replace("-", r"[-\s]") + ")"
 DAY = rf"(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)|{ORDINAL}\b)"
@@ -26,9 +27,11 @@ AFTER = re.compile(rf"\s+(?:the\s+)?{DAY}(?![,.]?\d)(?:,?\s+{YEAR})?", re.I)
 YEAR_AFTER = re.compile(rf",?\s+(?:of\s+)?{YEAR}", re.I)
 NUMERIC = re.compile(
     r"(?<![\w/.-])(?:(?P<iso_year>(?:1[6-9]|20)\d\d)-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)"
-    r"|(?P<first>\d{1,2})(?P<mark>[/-])(?P<second>\d{1,2})(?P=mark)(?P<year>(?:19|20)\d\d|(?<=/)\d\d))(?![\d/-])"
+    r"|(?P<first>\d{1,2})(?P<mark>\s?/\s?|-)(?P<second>\d{1,2})(?P=mark)(?P<year>(?:19|20)\d\d|(?<=/)\d\d))(?![\d/-])"
 )
-NUMERIC_HINT = re.compile(r"\d[/-]\d")
+SHORT_DATE = re.compile(r"(?<![\w/.$€£-])(\d{1,2})/(\d{1,2})(?![\w/]|[.,]\d|\s*(?:of|%|inch|mile|acre))")
+"""A month and a day, in a text that writes whole dates so."""
+NUMERIC_HINT = re.compile(r"\d\s?[/-]\s?\d")
 MONTH_STARTS = "|".join(sorted({name[1:3] for name in MONTH_NAMES.split()}))
 MONTH_HINT = re.compile(rf"[JFMASOND](?<![A-Za-z0-9].)(?:{MONTH_STARTS}|{MONTH_STARTS.upper()})")
 SMALL_MONTH_HINT = re.compile(
@@ -56,6 +59,11 @@ def dates_in(text: str) -> Iterator[Date]:
         date = _numeric(match)
         if date:
             yield date
+    if NUMERIC.search(text):
+        for match in SHORT_DATE.finditer(text):
+            date = _date(match.start(), match.end(), "-", int(match[1]), int(match[2]))
+            if date:
+                yield date
     after = 0
     pattern = SMALL_MONTH_HINT if any(month in text for month in SMALL_MONTHS) else MONTH_HINT
     for hint in pattern.finditer(text):

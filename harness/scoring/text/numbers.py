@@ -24,6 +24,12 @@ ORDINALS = {word: value for value, word in enumerate(ORDINAL_NAMES.split(), 1)}
 ORDINALS |= {f"twenty-{word}": 20 + ORDINALS[word] for word in list(ORDINALS)[:9]}
 ORDINALS |= {"thirtieth": 30, "thirty-first": 31}
 
+PARTS = {
+    **{"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10},
+    **{"twelfth": 12},
+}
+"""Parts of a whole, without the plural."""
+
 DIGIT = "(?:" + "|".join(list(UNITS)[1:10]) + ")"
 BELOW_100 = rf"(?:(?:{'|'.join(TENS)})(?:[\s-]+{DIGIT}\b)?|{'|'.join(sorted(UNITS, key=len, reverse=True))})\b"
 SCALE = rf"(?:{'|'.join(SCALES)})\b"
@@ -33,15 +39,21 @@ SCALED = rf"(?:{BELOW_1000}|\ban?)[\s-]+{SCALE}"
 WORDS = (
     rf"(?<![\w-])(?:{SCALED}(?:,?\s+{SCALED})*(?:,?\s+(?:and\s+)?{BELOW_1000}(?![\s-]+{SCALE}|\s*/))?"
     rf"|{BELOW_1000})"
+    rf"(?:\s+and\s+(?:an?|{DIGIT})[\s-]+(?:{'|'.join(PARTS)})s?\b)?"
 )
 DIGITS = r"(?:\d{1,3}(?:,\d{3}){1,9}(?!\d)(?:\.\d{1,30})?|\d{1,30}(?:\.\d{1,30})?)(?!\d)"
 FRACTION = r"\d{1,3}[/\u2044](?:2|3|4|5|6|8|10|12|16|32|64|100)(?![/\u2044\d])"
 WORD = re.compile(r"[a-z]+", re.I)
+MIXED = re.compile(rf"\s+and\s+(an?|{DIGIT})[\s-]+({'|'.join(PARTS)})s?$", re.I)
 
 
 def words_value(words: str) -> Fraction:
     """Return the value of a number in words that `WORDS` matches."""
     total, group = 0, 0
+    mixed = MIXED.search(words)
+    if mixed:
+        top = UNITS.get(mixed[1].lower(), 1)
+        return words_value(words[: mixed.start()]) + Fraction(top, PARTS[mixed[2].lower()])
     for word in WORD.findall(words.lower()):
         if word in SCALES:
             total, group = total + (group or 1) * SCALES[word], 0

@@ -45,6 +45,8 @@ UNITS: dict[str, tuple[str, str, Fraction]] = {
     "%": ("percent", "bp", Fraction(100)),
     "percent": ("percent", "bp", Fraction(100)),
     "basis point": ("percent", "bp", Fraction(1)),
+    "point": ("percent", "bp", Fraction(100)),
+    "x": ("count", "", Fraction(1)),
     "dollar": ("money", "USD", Fraction(100)),
     "euro": ("money", "EUR", Fraction(100)),
     "pound sterling": ("money", "GBP", Fraction(100)),
@@ -59,12 +61,25 @@ UNITS: dict[str, tuple[str, str, Fraction]] = {
 }
 """Kind, canonical unit and factor, by the unit's plain name."""
 
+SHORT_UNITS = {
+    "yrs": "year",
+    "yr": "year",
+    "bps": "basis point",
+    "bp": "basis point",
+    "pp": "point",
+    "pts": "point",
+} | {
+    **dict.fromkeys(("min", "mins"), "minute"),
+    **dict.fromkeys(("hr", "hrs"), "hour"),
+    **dict.fromkeys(("wk", "wks"), "week"),
+    **dict.fromkeys(("mo", "mos"), "month"),
+}
 UNIT = (
-    r"(?P<unit>\s*%|[\s-]*(?:per\s?cent(?:age\s+points?)?\b|pct\b\.?|basis\s+points?\b|bps\b"
+    r"(?P<unit>\s*%(?:\s*points?\b)?|(?<=\d)x\b|[\s-]*(?:per\s?cent(?:age\s+points?)?\b|pct\b\.?(?:\s+points?\b)?|pp\b|ppts?\b|points?\b|pts\b|basis\s+points?\b|bps?\b"
     r"|(?:U\.?\s?S\.?\s+)?dollars?\b|euros?\b|pounds?\s+sterling\b|cents?\b"
     r"|(?:(?:consecutive|calendar|full|whole|paid|unpaid|sick|additional|extra|more|business|working|banking|successive"
-    r"|further)\s+){0,2}"
-    r"(?:minutes?|hours?|days?|weeks?|months?|years?|yrs?\.?)\b))"
+    r"|further|or\s+more|or\s+fewer|or\s+less)\s+){0,2}"
+    r"(?:minutes?|mins?\.?|hours?|hrs?\.?|days?|weeks?|wks?\.?|months?|mos?\.|years?|yrs?\.?)(?!\w)))"
 )
 MONEY_SIGN = r"(?P<sign>(?:\bUS\s?|\bU\.S\.\s?)?[$€£]|\b(?:USD|EUR|GBP))"
 RESTATED = (
@@ -73,7 +88,7 @@ RESTATED = (
 )
 QUANTITY = re.compile(
     rf"(?:(?:{MONEY_SIGN}\s?)?(?<![\w.,/\u2044#-])(?<!\d:)(?P<digits>{numbers.FRACTION}|{numbers.DIGITS}(?:\s+{numbers.FRACTION})?)"
-    r"(?:[\s-]*(?P<scale>thousand|million|billion|trillion)\b|(?P<short>mm|mn|bn|[kmb])\b)?"
+    r"(?:[\s-]*(?P<scale>thousand|million|billion|trillion)\b|(?P<short>\s?(?:mm|mn|bn)|[kmb])\b)?"
     rf"|(?P<words>{numbers.WORDS})(?:\s+and\s+(?P<hundredths>\d{{1,2}}|no|xx)/100(?:ths|'?s)?)?(?P<before>{RESTATED})?)"
     rf"(?:{UNIT}(?P<after>{RESTATED.replace('again', 'later')})?)?",
     re.I,
@@ -97,20 +112,30 @@ FIRST_LETTERS = re.compile(
 )
 """Where a quantity may begin, in lower case; avoids trying the whole pattern at each character."""
 HINT = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twel|thir|fort|fif|twen|hundred|thousand|million"
+    r"\d|\b(?:half|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twel|thir|fort|fif|twen|hundred|thousand|million"
     r"|billion|trillion|first|second|nin)"
 )
 """Part of every figure, in lower case: a digit, or the beginning of a number word."""
 NAMED_UNIT = re.compile(
-    r"%|per\s?cent|pct|basis\s+point|bps|dollar|euro|pounds?\s+sterling|cent|minute|hour|day|week|month|year|yr",
+    r"%|per\s?cent|pct|basis\s+point|bps?|pp|points?|pts|x\b|dollar|euro|pounds?\s+sterling|cent|minute|mins?\b|hour|hrs?\b|day|week|wks?\b|month|mos?\b|year|yr",
     re.I,
 )
 BUSINESS = re.compile(r"business|working|banking", re.I)
-UNIT_RANGE = re.compile(r"-(?<=\d-)(?=\d+(?:\.\d+)?" + UNITS_FOLLOW.replace("(?!", "(?=", 1) + ")")
-RANGE_JOINT = re.compile(r"\s*(?:\b(?:to|or|and|through)\b|[-–—])\s*")
+UNIT_RANGE = re.compile(r"-(?<=[\d%]-)(?=\d+(?:\.\d+)?" + UNITS_FOLLOW.replace("(?!", "(?=", 1) + ")")
+RANGE_JOINT = re.compile(r"\s*(?:\b(?:to|or|and|through)\b|[-–—]|,(?:\s*and\b)?)\s*")
+MOST_LISTED = 4
+"""Numbers before the one whose unit they share."""
+YEAR = re.compile(r"(?:19|20)\d\d")
 SPACE = re.compile(r"\s+")
 SMALL_PARTS = {"hundredth": Fraction(1), "tenth": Fraction(10)}
 """Basis points in a hundredth and in a tenth of one percent."""
+FRACTION_OF = re.compile(
+    rf"(?<![\w/.-])(?<!\band\s)(?:(?P<top>an?|one|two|three|\d)[\s-]+)?(?P<part>{'|'.join(numbers.PARTS)})s?(?:[\s-]+(?P<of>of\s+)?(?:an?\s+|one\s+|1\s+)?"
+    r"(?P<unit>per\s?cent|%|percentage\s+point|point|day|hour|month|year|week)s?\b|(?P<whole>\s+of\b))",
+    re.I,
+)
+"""A fraction in words, of a unit ("half a percent") or of a whole ("two-thirds of the deposit")."""
+MIXED_BEFORE = re.compile(r"\band\s+(?:(?:an?|one|two|three)[\s-]+)?$", re.I)
 SMALL_STARTS = frozenset("htHT")
 OF_ONE_PERCENT = re.compile(
     rf"[\s-]*(?P<part>hundredth|tenth)s?\s+of\s+(?:one|a|1)\s*(?:per\s?cent|%)(?P<bracket>\s*\(\s*(?P<again>{numbers.DIGITS})\s*%\s*\))?",
@@ -180,11 +205,42 @@ def figures_in(text: str) -> tuple[Figure, ...]:
         taken[date.start : date.end] = b"\1" * (date.end - date.start)
     for match in CODE_SECTION.finditer(plain):
         taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
+    for figure in _fractions(plain):
+        if 1 not in taken[figure.start : figure.end]:
+            figures.append(figure)
+            taken[figure.start : figure.end] = b"\1" * (figure.end - figure.start)
     figures.extend(_figures(plain, taken))
     figures.sort(key=START)
     if normal.starts is not None:
         figures = [_placed(figure, *normal.original(figure.start, figure.end)) for figure in figures]
     return tuple(figures)
+
+
+def _fractions(text: str) -> Iterator[Figure]:
+    for match in FRACTION_OF.finditer(text) if "half" in text or "th" in text or "quarter" in text else ():
+        part, top = numbers.PARTS[match["part"].lower()], (match["top"] or "one").lower()
+        if MIXED_BEFORE.search(text, max(0, match.start() - 16), match.start()):
+            continue
+        if part != numbers.PARTS["half"] and (not match["top"] or not (match["of"] or match["whole"])):
+            continue  # an ordinal: "a third year"
+        if match["whole"] and part == numbers.PARTS["half"] and not match["top"]:
+            continue
+        count = int(top) if top.isdigit() else numbers.UNITS.get(top, 1)
+        if match["unit"]:
+            kind, unit, factor = _unit(match["unit"], "", "")
+            yield Figure(match.start(), match.end(), kind, unit, Fraction(count, part) * factor, step=factor / 100)
+        else:
+            share = Fraction(count, part) * 10000
+            if count >= part:
+                continue
+            yield Figure(
+                match.start(),
+                match.end("part") + text.startswith("s", match.end("part")),
+                "percent",
+                "bp",
+                share,
+                step=Fraction(100),
+            )
 
 
 def _placed(figure: Figure, start: int, end: int) -> Figure:
@@ -221,7 +277,7 @@ def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
                 continue
             if _is_no_count(match, text):
                 continue
-            written = _unit_ahead(text, end)
+            written = "" if YEAR.fullmatch(match[0]) or "," in match[0] else _unit_ahead(text, end)
         kind, unit, value, restated, size = _amount(parts, written)
         per = paid_for(text, start, end) if kind == "money" else ""
         yield Figure(start, end, kind, unit, value, restated, size, per=per)
@@ -261,11 +317,13 @@ def _restated(parts: QuantityGroups, value: Fraction, factor: Fraction) -> Fract
     return other * factor if other != value else None
 
 
-def _unit_ahead(text: str, at: int) -> str:
-    """The unit of the second number in "10 to 15 days", which is also the first one's."""
+def _unit_ahead(text: str, at: int, most: int = MOST_LISTED) -> str:
+    """The unit of the last number in "10 to 15 days" and "0.5, 0.6 and 0.7 points", which is the first one's too."""
     joint = RANGE_JOINT.match(text, at)
-    ahead = QUANTITY.match(text, joint.end()) if joint else None
-    return (ahead["unit"] or "") if ahead else ""
+    ahead = QUANTITY.match(text, joint.end()) if joint and most else None
+    if ahead is None:
+        return ""
+    return ahead["unit"] or ("" if ahead["sign"] else _unit_ahead(text, ahead.end(), most - 1))
 
 
 def _value(parts: QuantityGroups, kind: str) -> tuple[Fraction, Fraction]:
@@ -277,7 +335,7 @@ def _value(parts: QuantityGroups, kind: str) -> tuple[Fraction, Fraction]:
         return value, numbers.step(str(int(value)))
     digits, scale = parts.digits or "", numbers.SCALES.get((parts.scale or "").lower(), 1)
     if kind == "money" and parts.short:
-        scale = numbers.SHORT_SCALES[parts.short.lower()]
+        scale = numbers.SHORT_SCALES[parts.short.strip().lower()]
     return numbers.digits_value(digits) * scale, numbers.step(digits, scale)
 
 
@@ -289,7 +347,7 @@ def _unit(written: str, sign: str, bracket: str) -> tuple[str, str, Fraction]:
         unit = NAMED_UNIT.search(text)
         if unit:
             name = SPACE.sub(" ", unit[0].lower()).strip(". ").replace("pounds", "pound")
-            name = {"yrs": "year", "yr": "year", "bps": "basis point"}.get(name, name)
+            name = SHORT_UNITS.get(name, name)
             name = "percent" if name.startswith(("per cent", "percent", "pct")) else name.removesuffix("s")
             if name == "day" and BUSINESS.search(text):
                 name = "business day"

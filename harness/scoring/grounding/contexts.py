@@ -1,0 +1,322 @@
+"""Read what each figure of a text is about: the words around it, or the labels of its row and column, and its unit.
+
+A context is a bag of terms with weights: stems of words, periods (`q3`, `y2024`, `m03`) and other figures. In prose the
+weight falls with the distance, up to the ends of the sentence; in a table the labels of row and column have the full
+weight; headings and captions have less. A figure in a table has one reading for each unit that its labels may give it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import cached_property
+from operator import attrgetter
+from typing import NamedTuple
+
+from harness.scoring.base import DocumentCache, RangeSet
+from harness.scoring.grounding.label_units import SCALE, has_digits, readings_of, scale_of
+from harness.scoring.summaries import FUNCTION, stem
+from harness.scoring.text.clock import moments_in
+from harness.scoring.text.dates import MONTHS
+from harness.scoring.text.layout import Cell, Range, cells_in
+from harness.scoring.text.numbers import DIGITS, ORDINALS, digits_value
+from harness.scoring.text.quantities import UNITS, Figure, SizeKey, figures_in, size_key
+
+ON_THE_DOLLAR = re.compile(r"[)\s¢]*(?:on|per|of|for|upon|in)\s+(?:the|each|every|a|one)?\s*dollar", re.I)
+ONE = re.compile(
+    r"\b(?:an?|each|every|per|the|(?P<half>half)\s+(?:an?|the))\s+(?:\w+ing\s)?"
+    r"(?P<unit>minute|hour|day|week|month|year|point)\b",
+    re.I,
+)
+ELIDED = re.compile(
+    r"\s*(?:[^\w\s]|$|\b(?:for|in|at|to|and|or|if|when|on|with|from|per|an?|as|by|after|before|worked)\b)", re.I
+)
+"""What follows a number whose unit is left out: no noun."""
+NUMBER, START = re.compile(DIGITS), attrgetter("start")
+WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?|(?:19|20)\d\d(?!\d)|[1-4][Qq](?![a-z])")
+QUARTER = re.compile(r"(?:Q([1-4])|([1-4])Q|(first|second|third|fourth)[\s-]+quarter)(?![a-z])", re.I)
+END = re.compile(r"[.!?;](?=[\s\"”)]*\s)|\n")
+ABBREVIATED = re.compile(
+    r"(?:\b(?:Inc|Corp|Ltd|Co|Mr|Mrs|Ms|Dr|St|No|Sec|Art|v|vs|Jr|Sr|approx|U\.S|i\.e|e\.g|[ap]\.m|pct|sq|ft|yr|mo|etc"
+    r"|cf|O\.C\.G\.A)|\b[A-Z])$"
+)
+PARAGRAPH = re.compile(r"\n\s*\n|\n(?=[ \t]*(?:[-*#•|]|\d+[.)]\s|\*\*))")
+OUTSIDE = 0.5
+"""Weight of a term outside the figure's sentence, in its paragraph."""
+LEAD = 6
+"""Terms at the beginning of a paragraph that name its subject."""
+REACH = 6
+"""Terms from a figure at which the weight of a term has fallen to a half."""
+FARTHEST = 100
+"""Terms on either side that are looked at."""
+LABEL, HEADING = 1.0, 0.4
+"""Weight of the labels of a table, and of headings and captions."""
+MOST_PERCENT = 1000
+
+
+class Fact(NamedTuple):
+    """A figure with what it is about."""
+
+    figure: Figure
+    readings: tuple[Figure, ...]
+    """The figure as written, and with the units that its labels give it."""
+    terms: dict[str, float]
+    sign: int
+    """-1 for a figure of a table in brackets or with a minus."""
+    row: tuple[int, int]
+    """Table and row, or -1 and the start of the sentence."""
+    column: tuple[int, int]
+    """Table and column, or -1 and the start of the sentence."""
+
+
+class Text:
+    """A text with its figures in their contexts."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.figures = _with_moments(text, figures_in(text))
+        self.cells = cells_in(text)
+        self._cell_starts = [cell.start for cell in self.cells]
+        self.ends = sorted({*_sentence_ends(text), len(text)})
+        self.paragraphs = sorted({0, *(match.end() for match in PARAGRAPH.finditer(text)), len(text)})
+        self._terms = sorted(_terms(text, self.figures))
+        self._starts = [at for at, _ in self._terms]
+        scales = {scale_of(match[0]) for match in SCALE.finditer(text)} if self.cells else set()
+        self.scales = sorted({1, *scales})
+        self.facts = tuple(self._facts())
+
+    def _facts(self) -> Iterator[Fact]:
+        for figure in self.figures:
+            cell = self._cell(figure)
+            if cell:
+                yield self._in_cell(figure, cell)
+            else:
+                start, end = self.sentence(figure.start)
+                yield Fact(
+                    figure,
+                    self._bare(figure),
+                    self._around(figure, start, end),
+                    1,
+                    (-1, start),
+                    (-1, start),
+                )
+
+    def sentence(self, at: int) -> Range:
+        """Return the range of the sentence at an offset."""
+        number = bisect_right(self.ends, at)
+        return (self.ends[number - 1] if number else 0), self.ends[number] if number < len(self.ends) else len(
+            self.text
+        )
+
+    def _near(self, figure: Figure, start: int, end: int) -> dict[str, float]:
+        low, high = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        middle = bisect_left(self._starts, figure.start)
+        low, high = max(low, middle - FARTHEST), min(high, middle + FARTHEST)
+        weights: dict[str, float] = {}
+        for number in range(low, high):
+            at, term = self._terms[number]
+            if figure.start <= at < figure.end:
+                continue
+            weight = 1 / (1 + abs(number - middle) / REACH)
+            weights[term] = max(weight, weights.get(term, 0.0))
+        return weights
+
+    def _around(self, figure: Figure, start: int, end: int) -> dict[str, float]:
+        """Terms of a figure's sentence, and with less weight of its paragraph and of the paragraph's first words."""
+        weights = self._near(figure, start, end)
+        at = bisect_right(self.paragraphs, figure.start)
+        first, last = self.paragraphs[at - 1], self.paragraphs[min(at, len(self.paragraphs) - 1)]
+        for term, weight in self._near(figure, first, last).items():
+            weights[term] = max(weights.get(term, 0.0), weight * OUTSIDE)
+        low = bisect_left(self._starts, first)
+        for place, term in self._terms[low : low + LEAD]:
+            if place < last and not figure.start <= place < figure.end:
+                weights[term] = max(weights.get(term, 0.0), HEADING)
+        return weights
+
+    def _in_cell(self, figure: Figure, cell: Cell) -> Fact:
+        terms = self._near(figure, cell.start, cell.end)
+        for ranges, weight in ((cell.labels, LABEL), (cell.captions, HEADING)):
+            for start, end in ranges:
+                for term in self.terms(start, end):
+                    terms[term] = max(weight, terms.get(term, 0.0))
+        labels = [self.text[start:end] for start, end in (*cell.labels, *cell.captions)]
+        readings = readings_of(figure, labels)
+        readings = readings if len(readings) > 1 else self._bare(figure)
+        sign = -1 if self.text[cell.start] in "(-\u2212\u2013" else 1
+        return Fact(figure, readings, terms, sign, (cell.table, cell.row), (cell.table, cell.column))
+
+    def _bare(self, figure: Figure) -> tuple[Figure, ...]:
+        """A number whose unit nothing near it gives, with the units that it may have.
+
+        It may share the unit of a figure of its sentence, be money, in each scale that the text names, or a percentage.
+        """
+        value = figure.value
+        if isinstance(value, str) or figure.kind != "count":
+            cents = figure.unit == "USD" and ON_THE_DOLLAR.match(self.text, figure.end)
+            return (figure, figure._replace(kind="percent", unit="bp", value=value * 100)) if cents else (figure,)
+        if not has_digits(value):
+            return (figure, *self._shared(figure, value))
+        money = [
+            figure._replace(kind="money", unit="USD", value=value * scale * 100, step=figure.step * scale * 100)
+            for scale in self.scales
+        ]
+        percent = figure._replace(kind="percent", unit="bp", value=value * 100, step=figure.step * 100)
+        return (
+            figure,
+            *self._shared(figure, value),
+            *money,
+            *([percent] if value < MOST_PERCENT and "%" in self.text else []),
+        )
+
+    def _shared(self, figure: Figure, value: Fraction) -> Iterator[Figure]:
+        """A number with the unit of the figures of its sentence: "95 days for bakers, 80 for drivers"."""
+        if not ELIDED.match(self.text, figure.end):
+            return
+        start, end = self.sentence(figure.start)
+        low = bisect_left(self.figures, start, key=START)
+        for other in self.figures[low : bisect_left(self.figures, end, key=START)]:
+            if other.kind in ("duration", "percent") and not isinstance(other.value, str):
+                number = NUMBER.match(self.text, other.start)
+                size = digits_value(number[0]) if number else 0
+                if size:
+                    factor = other.value / size
+                    yield figure._replace(
+                        kind=other.kind, unit=other.unit, value=value * factor, step=figure.step * factor
+                    )
+
+    def labels(self, figure: Figure) -> list[str]:
+        """Return the labels and captions of a figure in a table or in JSON, the nearest first."""
+        cell = self._cell(figure)
+        return [self.text[start:end] for start, end in (*cell.labels, *cell.captions)] if cell else []
+
+    def _cell(self, figure: Figure) -> Cell | None:
+        at = bisect_right(self._cell_starts, figure.start) - 1
+        return self.cells[at] if at >= 0 and figure.end <= self.cells[at].end + 1 else None
+
+    def terms(self, start: int, end: int) -> list[str]:
+        """Return the terms in a range."""
+        low, high = bisect_left(self._starts, start), bisect_left(self._starts, end)
+        return [term for _, term in self._terms[low:high]]
+
+
+def _with_moments(text: str, figures: Sequence[Figure]) -> tuple[Figure, ...]:
+    taken = RangeSet((figure.start, figure.end) for figure in figures)
+    moments = [each for each in moments_in(text) if taken.is_free(each.start, each.end)]
+    return tuple(sorted([*figures, *moments], key=START)) if moments else tuple(figures)
+
+
+def _sentence_ends(text: str) -> Iterator[int]:
+    for match in END.finditer(text):
+        if match[0] != "." or not ABBREVIATED.search(text, max(0, match.start() - 8), match.start()):
+            yield match.end()
+
+
+def _terms(text: str, figures: Sequence[Figure]) -> Iterator[tuple[int, str]]:
+    taken = [(figure.start, figure.end) for figure in figures]
+    for figure in figures:
+        yield figure.start, f"#{figure.unit}:{figure.value}"
+        if figure.unit == "date":
+            yield from ((figure.start, part) for part in _parts_of_date(str(figure.value)))
+    starts = [start for start, _ in taken]
+    for match in QUARTER.finditer(text):
+        number = match[1] or match[2] or ORDINALS[match[3].lower()]
+        yield match.start(), f"q{number}"
+    for match in WORD.finditer(text):
+        at = bisect_right(starts, match.start()) - 1
+        word = match[0]
+        if word[0].isdigit():
+            if not (at >= 0 and match.start() < taken[at][1] and figures[at].unit):
+                yield match.start(), f"y{word}" if len(word) == 4 else f"q{word[0]}"
+        elif at < 0 or match.start() >= taken[at][1]:
+            low = word.lower().replace("’", "'").removesuffix("'s")
+            if word[0].isupper() and low[:3] in MONTHS and low in MONTH_WORDS:
+                yield match.start(), f"m{MONTHS[low[:3]]:02d}"
+            elif low not in FUNCTION and len(low) > 1:
+                yield match.start(), stem(low)
+
+
+MONTH_WORDS = {
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november"),
+    *("december", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec"),
+}
+
+
+def _parts_of_date(iso: str) -> Iterator[str]:
+    if not iso.startswith("-"):
+        yield f"y{iso[:4]}"
+        iso = iso[5:]
+    else:
+        iso = iso[2:]
+    month, _, day = iso.partition("-")
+    yield f"m{month}"
+    if day >= "30" and int(month) % 3 == 0:
+        yield f"q{int(month) // 3}"
+
+
+class Source(Text):
+    """A source, with an index of its figures by their terms."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.facts += tuple(self._ones())
+        units: dict[tuple[int, int], set[str]] = defaultdict(set)
+        for fact in self.facts:
+            units[fact.row] |= fact.terms.keys()
+        counts = Counter(term for terms in units.values() for term in terms)
+        self.rarity = {term: math.log((len(units) + 1) / (count + 0.5)) for term, count in counts.items()}
+        self.by_term: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        for number, fact in enumerate(self.facts):
+            for term, weight in fact.terms.items():
+                self.by_term[term].append((number, weight))
+
+    @cached_property
+    def by_size(self) -> dict[SizeKey, list[Fact]]:
+        """Figures by unit and value, in every reading."""
+        by_size: dict[SizeKey, list[Fact]] = {}
+        for fact in self.facts:
+            for reading in fact.readings:
+                by_size.setdefault(size_key(reading.unit, reading.value), []).append(fact)
+                if reading.restated is not None:
+                    by_size.setdefault(size_key(reading.unit, reading.restated), []).append(fact)
+        return by_size
+
+    @cached_property
+    def lines(self) -> list[list[tuple[int, Fact]]]:
+        """Figures, with their numbers, of each row, of each column and of each sentence that has two or more."""
+        groups: dict[tuple[str, tuple[int, int]], list[tuple[int, Fact]]] = {}
+        for number, fact in enumerate(self.facts):
+            groups.setdefault(("row", fact.row), []).append((number, fact))
+            if fact.column != fact.row:
+                groups.setdefault(("column", fact.column), []).append((number, fact))
+        return [group for group in groups.values() if len(group) > 1]
+
+    def _ones(self) -> Iterator[Fact]:
+        """Periods without a number, such as "an hour" and "half a day"."""
+        for match in ONE.finditer(self.text):
+            kind, unit, factor = UNITS[match["unit"].lower()]
+            figure = Figure(match.start(), match.end(), kind, unit, factor / (2 if match["half"] else 1))
+            start, end = self.sentence(match.start())
+            yield Fact(figure, (figure,), self._around(figure, start, end), 1, (-1, start), (-1, start))
+
+    def likeness(self, terms: dict[str, float]) -> dict[int, float]:
+        """Return how much of a context each figure of the source shares, by its number: 0 to 1."""
+        shared: dict[int, float] = defaultdict(float)
+        total = 0.0
+        for term, weight in terms.items():
+            rarity = self.rarity.get(term, 0.0)
+            if rarity > 0:
+                total += weight * rarity
+                for number, other in self.by_term[term]:
+                    shared[number] += min(weight, other) * rarity
+        return {number: value / total for number, value in shared.items()} if total else {}
+
+
+@DocumentCache
+def source_of(document: str) -> Source:
+    """Read the figures of a source."""
+    return Source(document)
