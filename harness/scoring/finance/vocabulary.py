@@ -6,27 +6,15 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from harness.scoring.grounding.cues import MOVES
 from harness.scoring.text.normalize import lower
 from harness.scoring.text.numbers import ORDINALS
 from harness.scoring.text.phrases import whole_words
 
 WORD = re.compile(r"[a-z0-9]+")
-UP = (
-    "rose rise risen rises rising increase increased increases increasing grew grow grown grows growing growth gain "
-    "gains gained gaining up improved improvement improving climbed climbing added advanced higher more above"
-)
-DOWN = (
-    "fell fall fallen falls falling decline declined declines declining decrease decreased decreases decreasing drop "
-    "dropped dropping drops down slipped shrank reduced reduction lower less below fewer"
-)
-EVEN = (
-    "change changed difference differed gap move moved narrowed widened narrowing widening ahead behind spread margin "
-    "beat trailed"
-)
 LOSS = "loss losses lost lose losing negative minus deficit"
 PROFIT = "profit gain gains gained positive surplus earned"
 SUM = "total totaled totalled totaling totalling totals combined together sum aggregate aggregated"
-MOVES = dict.fromkeys(UP.split(), 1) | dict.fromkeys(DOWN.split(), -1) | dict.fromkeys(EVEN.split(), 0)
 LOSSES, PROFITS, SUMS = (frozenset(words.split()) for words in (LOSS, PROFIT, SUM))
 CONJUNCTIONS = frozenset(("while", "whereas", "although", "though", "but", "yet"))
 CLAUSE = re.compile(r"[;,:–—](?:(?<=;)|(?<=:)\s|(?<=,)\s+(?:and|with)\b|(?<=\s[–—])\s)")
