@@ -42,8 +42,9 @@ MORE_THAN = re.compile(
 LESS_THAN = re.compile(
     r"\b(?:nearly|almost|(?:just\s|a\slittle\s|slightly\s)?(?:less\sthan|under|below|short\sof))\s*$", re.I
 )
-ROUND_BY = Fraction(2, 100)
+ROUND_BY = Fraction(3, 100)
 """By how much of itself a figure after such words may be off."""
+HALVED = re.compile(r"\bhal(?:f|ves|ved)\b|\bequal|\bevenly\b|\bsplit|\btwice\b|\bdouble|\b50\b", re.I)
 EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
 LISTED = re.compile(r"\s*(?:,|(?:,\s*)?(?:and|or|to))\s*(?:by\s|about\s)?[$+-]?")
 PERIODS = (3, 6, 9, 12)
@@ -155,11 +156,24 @@ class _Answer(Text):
             return Verdict(UNCLEAR, "a round figure of an example")
         if figure.kind == "count":
             return self._count(fact)
+        if figure.kind == "percent" and self._is_rough_share(figure):
+            return Verdict(UNCLEAR, "a share in words, which is rough or which the source writes in other words")
         if figure.unit == "date" and self._has_day_and_year(str(figure.value)):
             return Verdict("derived", "rule: part of date")
         if figure.unit == "months" and figure.value in PERIODS and "quarter" in self.document.lower():
             return Verdict(UNCLEAR, "the length of a period of reporting")
         return Verdict("ungrounded", UNGROUNDED)
+
+    def _is_rough_share(self, figure: Figure) -> bool:
+        """Whether a share is in words and is said to be rough, or is a half where the source halves something."""
+        written = self.text[figure.start : figure.end].lower()
+        if any(map(str.isdigit, written)):
+            return False
+        return (
+            bool(self._side(figure))
+            or self._is_about(figure)
+            or (written == "half" and bool(HALVED.search(self.document)))
+        )
 
     def _has_day_and_year(self, iso: str) -> bool:
         """Whether the source has a full date's day without the year, and its year."""

@@ -1,5 +1,7 @@
 """Find calendar dates in text, as ISO text: `2024-03-01`, `2024-03` (no day), `--03-01` (no year).
 
+A day without a year in a range takes the year of its end: "Nov. 4-8, 2024" is 2024-11-04 and 2024-11-08.
+
 `3/4/24` is read month first, the American order, and marked ambiguous if day and month could be swapped. A year of two
 digits is 1970 to 2069. "May" and "March" need their capital, so that "may 30 days" is not a date.
 """
@@ -8,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from harness.scoring.text.numbers import ORDINALS
+from harness.scoring.text.numbers import BELOW_100, ORDINALS, words_value
 
 MONTH_NAMES = "January February March April May June July August September October November December"
 MONTHS = {name[:3].lower(): number for number, name in enumerate(MONTH_NAMES.split(), 1)}
@@ -21,10 +23,15 @@ MONTH = re.compile(
 )
 ORDINAL = "(?P<ordinal>" + "|".join(sorted(ORDINALS, key=len, reverse=True)).replace("-", r"[-\s]") + ")"
 DAY = rf"(?:(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?!\d)|{ORDINAL}\b)"
-YEAR = r"(?P<year>(?:1[6-9]|20)\d\d)(?!\d)"
+YEAR = rf"(?:(?P<year>(?:1[6-9]|20)\d\d)(?!\d)|(?P<year_words>two\s+thousand\s+(?:and\s+)?{BELOW_100}))"
 BEFORE = re.compile(rf"(?:\bthe\s+)?(?<![\w$.,/-]){DAY}\s+(?:day\s+of\s+|of\s+)?$", re.I)
 AFTER = re.compile(rf"\s+(?:the\s+)?{DAY}(?![,.]?\d)(?:,?\s+{YEAR})?", re.I)
 YEAR_AFTER = re.compile(rf",?\s+(?:of\s+)?{YEAR}", re.I)
+RANGE_END = re.compile(
+    rf"(?:\s*[-–—]\s*|\s+(?P<word>to|through|until|and)\s+)(?P<month>[A-Z][A-Za-z]{{2,8}}\b\.?)?\s*{DAY}(?![,.:]?\d|\s*(?:[%/-]|[ap]\.?m\b))(?:,?\s+{YEAR})?"
+)
+CLOSED = re.compile(r"\s*(?:[.,;:)]|$)")
+"""What follows a day that ends a range and has no year."""
 NUMERIC = re.compile(
     r"(?<![\w/.-])(?:(?P<iso_year>(?:1[6-9]|20)\d\d)-(?P<iso_month>\d\d)-(?P<iso_day>\d\d)"
     r"|(?P<first>\d{1,2})(?P<mark>\s?/\s?|-)(?P<second>\d{1,2})(?P=mark)(?P<year>(?:19|20)\d\d|(?<=/)\d\d))(?![\d/-])"
@@ -70,9 +77,12 @@ def dates_in(text: str) -> Iterator[Date]:
         month = MONTH.match(text, hint.start())
         if month and month.start() >= after and not text[month.start() - 1 : month.start()].isalnum():
             date = _named(text, month, after)
-            if date:
-                after = date.end
-                yield date
+            last = _range_end(text, month, date) if date else None
+            if date and last and date.iso.startswith("-"):
+                date = date._replace(iso=_year_before(last, date) + date.iso[1:])
+            for each in filter(None, (date, last)):
+                after = each.end
+                yield each
 
 
 def _numeric(match: re.Match[str]) -> Date | None:
@@ -95,12 +105,36 @@ def _named(text: str, month: re.Match[str], first: int) -> Date | None:
     if before:
         year = YEAR_AFTER.match(text, month.end())
         end = year.end() if year else month.end()
-        return _date(before.start(), end, year["year"] if year else "-", number, _day(before))
+        return _date(before.start(), end, _year(year) if year else "-", number, _day(before))
     after = AFTER.match(text, month.end())
     if after:
-        return _date(month.start(), after.end(), after["year"] or "-", number, _day(after))
+        return _date(month.start(), after.end(), _year(after), number, _day(after))
     year = YEAR_AFTER.match(text, month.end())
-    return Date(month.start(), year.end(), f"{year['year']}-{number:02d}", False) if year else None
+    return Date(month.start(), year.end(), f"{_year(year)}-{number:02d}", False) if year else None
+
+
+def _range_end(text: str, month: re.Match[str], start: Date) -> Date | None:
+    """The date that ends a range, with a month of its own or in the month of its start."""
+    match = RANGE_END.match(text, start.end) if start.iso.startswith("--") else None
+    own = MONTH.fullmatch(match["month"]) if match and match["month"] else None
+    if not match or (match["month"] and not own):
+        return None
+    year = _year(match)
+    if year == "-" and (own or (match["word"] and not CLOSED.match(text, match.end()))):
+        return None
+    first = match.start("month") if own else match.start("day") if match["day"] else match.start("ordinal")
+    return _date(first, match.end(), year, MONTHS[(own or month)[0][:3].lower()], _day(match))
+
+
+def _year_before(last: Date, first: Date) -> str:
+    """The year of the start of a range, which may be the one before that of its end."""
+    year = last.iso[: last.iso.index("-", 1)]
+    return str(int(year) - 1) if year.isdecimal() and first.iso[1:] > last.iso[4:] else year
+
+
+def _year(match: re.Match[str]) -> str:
+    """The year matched, or "-"."""
+    return match["year"] or (str(words_value(match["year_words"])) if match["year_words"] else "-")
 
 
 def _may_end_a_day(text: str) -> bool:

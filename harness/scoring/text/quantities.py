@@ -103,6 +103,7 @@ REFERENCE = re.compile(
     re.I,
 )
 LIST_JOINT = re.compile(r"(?:\(\w{1,4}\))*\s*(?:,|(?:,\s*)?\b(?:and|or|to|through)\b)\s*")
+LONGEST_BULLET = 2
 BULLET_BEFORE = re.compile(r"(?:(?:^|\n)[ \t]*[-*•>]?|(?:[:.;]|[A-Za-z],)[ \t]+)[ \t]*\(?$")
 BULLET_AFTER = re.compile(r"[.)](?=\s)")
 CODE_SECTION = re.compile(r"\d\d?[-\u2010-\u2013]\d{1,2}[A-Z]?[-\u2010-\u2013]\d{1,4}(?:\.\d+)?(?:\(\w+\))*", re.I)
@@ -121,21 +122,45 @@ NAMED_UNIT = re.compile(
     re.I,
 )
 BUSINESS = re.compile(r"business|working|banking", re.I)
-UNIT_RANGE = re.compile(r"-(?<=[\d%]-)(?=\d+(?:\.\d+)?" + UNITS_FOLLOW.replace("(?!", "(?=", 1) + ")")
+UNIT_RANGE = re.compile(
+    r"-(?<=[\d%]-)(?=\d+(?:\.\d+)?(?:"
+    + UNITS_FOLLOW.replace("(?!", "(?=", 1)
+    + rf"|\s?(?:{'|'.join(numbers.SCALES)})\b|\d{{0,2}}(?:,\d{{3}})+(?!\d)))"
+)
 RANGE_JOINT = re.compile(r"\s*(?:\b(?:to|or|and|through)\b|[-–—]|,(?:\s*and\b)?)\s*")
+SCALE_AHEAD = re.compile(
+    rf"\s*(?:\b(?:to|and|or)\b|[-–—])\s*[$€£]?\s?(?P<digits>{numbers.DIGITS})\s?(?:(?P<scale>{'|'.join(numbers.SCALES)})|(?P<short>[mb]n))\b",
+    re.I,
+)
+SIGN_BEHIND = re.compile(rf"(?P<sign>[$€£])\s?(?P<digits>{numbers.DIGITS})\s*(?P<joint>to|and|or|[-–—])\s*$", re.I)
+"""The other end of a range of amounts that share their sign and their scale: "$1.2-1.5 million"."""
+LONGEST_AMOUNT = 24
 MOST_LISTED = 4
 """Numbers before the one whose unit they share."""
 YEAR = re.compile(r"(?:19|20)\d\d")
+YEARS = re.compile(r"(?<![\w.,/$€£-])(?P<first>(?P<century>19|20)\d\d)\s?[-–/]\s?(?P<last>\d\d)(?![\w/-]|[.,]\d)")
+"""Years with a short second one: "2021-23"; "2010-12" is a month."""
+MONTHS, MOST_YEARS = 12, 20
 SPACE = re.compile(r"\s+")
 SMALL_PARTS = {"hundredth": Fraction(1), "tenth": Fraction(10)}
 """Basis points in a hundredth and in a tenth of one percent."""
 FRACTION_OF = re.compile(
-    rf"(?<![\w/.-])(?<!\band\s)(?:(?P<top>an?|one|two|three|\d)[\s-]+)?(?P<part>{'|'.join(numbers.PARTS)})s?(?:[\s-]+(?P<of>of\s+)?(?:an?\s+|one\s+|1\s+)?"
+    rf"(?<![\w/.-])(?:(?<!\d\s)(?P<numeral>{numbers.FRACTION})|(?:(?P<top>an?|one|two|three|\d)[\s-]+)?(?P<part>{'|'.join(numbers.PARTS)})s?)(?:[\s-]+(?P<of>of\s+)?(?:an?\s+|one\s+|1\s+)?"
     r"(?P<unit>per\s?cent|%|percentage\s+point|point|day|hour|month|year|week)s?\b|(?P<whole>\s+of\b))",
     re.I,
 )
-"""A fraction in words, of a unit ("half a percent") or of a whole ("two-thirds of the deposit")."""
-MIXED_BEFORE = re.compile(r"\band\s+(?:(?:an?|one|two|three)[\s-]+)?$", re.I)
+"""A fraction of a unit ("half a percent") or of a whole ("two-thirds of the deposit", "3/4 of the members")."""
+AND_A_HALF = re.compile(
+    rf"(?<![\w/.-])(?P<count>an?|{numbers.DIGIT}|\d{{1,3}})[\s-]+(?P<unit>percentage\s+point|day|hour|month|year|week)s?\s+and\s+(?:an?|one)[\s-]+(?P<part>half|quarter)\b",
+    re.I,
+)
+PART_BEFORE = re.compile(r"(?:\b(?:first|second|other|latter|last|same|this|that|each|either|next)\s|-)$", re.I)
+"""Before a "half" that is a part of its own: "the second half of 2024"."""
+NUMBER_WORDS = "|".join((*numbers.UNITS, *numbers.TENS, "hundred", *numbers.SCALES))
+MIXED_BEFORE = re.compile(
+    rf"(?:\d|\b(?:{NUMBER_WORDS}))\s+and\s+(?:(?:an?|one|two|three)[\s-]+)?$",
+    re.I,
+)
 SMALL_STARTS = frozenset("htHT")
 OF_ONE_PERCENT = re.compile(
     rf"[\s-]*(?P<part>hundredth|tenth)s?\s+of\s+(?:one|a|1)\s*(?:per\s?cent|%)(?P<bracket>\s*\(\s*(?P<again>{numbers.DIGITS})\s*%\s*\))?",
@@ -203,6 +228,12 @@ def figures_in(text: str) -> tuple[Figure, ...]:
     for date in dates_in(plain):
         figures.append(Figure(date.start, date.end, "date", "date", date.iso, ambiguous=date.ambiguous))
         taken[date.start : date.end] = b"\1" * (date.end - date.start)
+    for match in YEARS.finditer(plain) if "20" in plain or "19" in plain else ():
+        first, last = int(match["first"]), int(match["century"] + match["last"])
+        if first < last <= first + MOST_YEARS and int(match["last"]) > MONTHS:
+            for group, year in (("first", first), ("last", last)):
+                figures.append(Figure(*match.span(group), "count", "", Fraction(year), step=Fraction(1)))
+            taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
     for match in CODE_SECTION.finditer(plain):
         taken[match.start() : match.end()] = b"\1" * (match.end() - match.start())
     for figure in _fractions(plain):
@@ -217,30 +248,34 @@ def figures_in(text: str) -> tuple[Figure, ...]:
 
 
 def _fractions(text: str) -> Iterator[Figure]:
-    for match in FRACTION_OF.finditer(text) if "half" in text or "th" in text or "quarter" in text else ():
-        part, top = numbers.PARTS[match["part"].lower()], (match["top"] or "one").lower()
-        if MIXED_BEFORE.search(text, max(0, match.start() - 16), match.start()):
+    for match in AND_A_HALF.finditer(text) if " and " in text else ():
+        count = numbers.UNITS.get(match["count"].lower()) or (int(match["count"]) if match["count"].isdigit() else 1)
+        kind, unit, factor = _unit(match["unit"], "", "")
+        size = count + Fraction(1, numbers.PARTS[match["part"].lower()])
+        yield Figure(match.start(), match.end(), kind, unit, size * factor, step=factor / 100)
+    for match in (
+        FRACTION_OF.finditer(text) if "half" in text or "th" in text or "quarter" in text or "/" in text else ()
+    ):
+        start = match.start()
+        if MIXED_BEFORE.search(text, max(0, start - LONGEST_AMOUNT), start):
             continue
-        if part != numbers.PARTS["half"] and (not match["top"] or not (match["of"] or match["whole"])):
-            continue  # an ordinal: "a third year"
-        if match["whole"] and part == numbers.PARTS["half"] and not match["top"]:
-            continue
-        count = int(top) if top.isdigit() else numbers.UNITS.get(top, 1)
+        if match["numeral"]:
+            share = numbers.digits_value(match["numeral"])
+            if match["unit"]:
+                continue  # read with its unit: "1/2 hour"
+        else:
+            part, top = numbers.PARTS[match["part"].lower()], (match["top"] or "one").lower()
+            is_half = part == numbers.PARTS["half"]
+            if not is_half and (not match["top"] or not (match["of"] or match["whole"])):
+                continue  # an ordinal: "a third year"
+            if is_half and not match["top"] and match["whole"] and PART_BEFORE.search(text, max(0, start - 8), start):
+                continue
+            share = Fraction(int(top) if top.isdigit() else numbers.UNITS.get(top, 1), part)
         if match["unit"]:
             kind, unit, factor = _unit(match["unit"], "", "")
-            yield Figure(match.start(), match.end(), kind, unit, Fraction(count, part) * factor, step=factor / 100)
-        else:
-            share = Fraction(count, part) * 10000
-            if count >= part:
-                continue
-            yield Figure(
-                match.start(),
-                match.end("part") + text.startswith("s", match.end("part")),
-                "percent",
-                "bp",
-                share,
-                step=Fraction(100),
-            )
+            yield Figure(start, match.end(), kind, unit, share * factor, step=factor / 100)
+        elif share < 1:
+            yield Figure(start, match.start("whole"), "percent", "bp", share * 10000, step=Fraction(100))
 
 
 def _placed(figure: Figure, start: int, end: int) -> Figure:
@@ -278,6 +313,7 @@ def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
             if _is_no_count(match, text):
                 continue
             written = "" if YEAR.fullmatch(match[0]) or "," in match[0] else _unit_ahead(text, end)
+        parts = _in_range(parts, written, text, start, end)
         kind, unit, value, restated, size = _amount(parts, written)
         per = paid_for(text, start, end) if kind == "money" else ""
         yield Figure(start, end, kind, unit, value, restated, size, per=per)
@@ -315,6 +351,23 @@ def _restated(parts: QuantityGroups, value: Fraction, factor: Fraction) -> Fract
     if "%" in (parts.before or parts.after or "") and factor == 1 and (parts.unit or "").strip(" -")[:1] in "bB":
         other *= 100
     return other * factor if other != value else None
+
+
+def _in_range(parts: QuantityGroups, written: str, text: str, start: int, end: int) -> QuantityGroups:
+    """The groups of an amount with the scale or the sign that it shares with the other end of its range."""
+    if written or not parts.digits:
+        return parts
+    other = None
+    if parts.sign and not (parts.scale or parts.short):
+        other = SCALE_AHEAD.match(text, end)
+        if other and numbers.digits_value(parts.digits) < numbers.digits_value(other["digits"]):
+            return parts._replace(scale=other["scale"], short=other["short"])
+    elif not parts.sign:
+        other = SIGN_BEHIND.search(text, max(0, start - LONGEST_AMOUNT), start)
+        is_range = other and (parts.scale or parts.short or other["joint"] in "-–—")
+        if other and is_range and numbers.digits_value(other["digits"]) < numbers.digits_value(parts.digits):
+            return parts._replace(sign=other["sign"])
+    return parts
 
 
 def _unit_ahead(text: str, at: int, most: int = MOST_LISTED) -> str:
@@ -364,6 +417,7 @@ def _is_no_count(match: re.Match[str], text: str) -> bool:
         return bool(JOINED.match(text, end)) or numbers.words_value(match["words"]) <= 1
     if match["short"] or IDENTIFIER.match(text, end):
         return True
-    if BULLET_AFTER.match(text, end) and BULLET_BEFORE.search(text, max(0, start - 12), start):
+    is_short = len(match["digits"]) <= LONGEST_BULLET
+    if is_short and BULLET_AFTER.match(text, end) and BULLET_BEFORE.search(text, max(0, start - 12), start):
         return True
-    return text[start - 1 : start] == "(" and text[end : end + 1] == ")" and len(match["digits"]) <= 2
+    return text[start - 1 : start] == "(" and text[end : end + 1] == ")" and is_short
