@@ -7,10 +7,8 @@ weight; headings and captions have less. A figure in a table has one reading for
 
 from __future__ import annotations
 
-import math
 import re
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
@@ -259,20 +257,11 @@ def _parts_of_date(iso: str) -> Iterator[str]:
 
 
 class Source(Text):
-    """A source, with an index of its figures by their terms."""
+    """A source, with an index of its figures."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.facts += tuple(self._ones())
-        units: dict[tuple[int, int], set[str]] = defaultdict(set)
-        for fact in self.facts:
-            units[fact.row] |= fact.terms.keys()
-        counts = Counter(term for terms in units.values() for term in terms)
-        self.rarity = {term: math.log((len(units) + 1) / (count + 0.5)) for term, count in counts.items()}
-        self.by_term: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        for number, fact in enumerate(self.facts):
-            for term, weight in fact.terms.items():
-                self.by_term[term].append((number, weight))
 
     @cached_property
     def by_size(self) -> dict[SizeKey, list[Fact]]:
@@ -285,16 +274,6 @@ class Source(Text):
                     by_size.setdefault(size_key(reading.unit, reading.restated), []).append(fact)
         return by_size
 
-    @cached_property
-    def lines(self) -> list[list[tuple[int, Fact]]]:
-        """Figures, with their numbers, of each row, of each column and of each sentence that has two or more."""
-        groups: dict[tuple[str, tuple[int, int]], list[tuple[int, Fact]]] = {}
-        for number, fact in enumerate(self.facts):
-            groups.setdefault(("row", fact.row), []).append((number, fact))
-            if fact.column != fact.row:
-                groups.setdefault(("column", fact.column), []).append((number, fact))
-        return [group for group in groups.values() if len(group) > 1]
-
     def _ones(self) -> Iterator[Fact]:
         """Periods without a number, such as "an hour" and "half a day"."""
         for match in ONE.finditer(self.text):
@@ -302,18 +281,6 @@ class Source(Text):
             figure = Figure(match.start(), match.end(), kind, unit, factor / (2 if match["half"] else 1))
             start, end = self.sentence(match.start())
             yield Fact(figure, (figure,), self._around(figure, start, end), 1, (-1, start), (-1, start))
-
-    def likeness(self, terms: dict[str, float]) -> dict[int, float]:
-        """Return how much of a context each figure of the source shares, by its number: 0 to 1."""
-        shared: dict[int, float] = defaultdict(float)
-        total = 0.0
-        for term, weight in terms.items():
-            rarity = self.rarity.get(term, 0.0)
-            if rarity > 0:
-                total += weight * rarity
-                for number, other in self.by_term[term]:
-                    shared[number] += min(weight, other) * rarity
-        return {number: value / total for number, value in shared.items()} if total else {}
 
 
 @DocumentCache

@@ -1,21 +1,27 @@
 """Values that follow from two figures in one step: sums, differences, shares, changes, products, dates and periods.
 
-`combined` lists what two figures yield; whether a figure of an answer may be worked out from them is decided by where
-they stand (see `figures`). A step that people round, such as a share, is compared at the last digit shown.
+`STEPS` lists the rules by the unit that they yield and the units of their operands; a rule computes whole arrays of
+operands at once. Whether a figure of an answer may be worked out from two others is decided by where they stand (see
+`worked_out`). A step that people round, such as a share, is compared at the last digit shown. Dates are days since
+1970-01-01; periods are minutes or months; `COUNTED` are the numbers of counts and periods ("four", "12 months").
 """
 
 from __future__ import annotations
 
-import calendar
-from collections.abc import Iterator
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator
+from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from harness.scoring.text.quantities import Figure
 
+Array = npt.NDArray[np.float64]
 MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
 CURRENCIES = ("USD", "EUR", "GBP")
+COUNTED = "#"
 FACTORS = (2, 3, 4, 5, 6, 7, 12, 52)
 """Parts of a whole, days of a week, months and weeks of a year, which are not stated as numbers."""
 SQUARE_FEET_IN_ACRE = 43560
@@ -25,105 +31,187 @@ DAY_OFF = "date and period, the first day not counted"
 DAY, YEAR = 1440, 12
 FULL_DATE = len("2024-03-01")
 DAY_AND_MONTH = len("--03-01")
-MOST_TERMS = 12
-"""Terms of a sum over a row or a column."""
+EPOCH = date(1970, 1, 1).toordinal()
 
 
-class Step(NamedTuple):
-    """A value that follows: its unit, the rule that yields it, and whether people round it."""
+class Rule(NamedTuple):
+    """A step: its name, what it yields of two arrays of operands, and whether people round it."""
 
-    unit: str
-    value: float | str
-    rule: str
+    name: str
+    of: Callable[[Array, Array], Array]
     is_rounded: bool = False
 
 
-SAME = {"USD", "EUR", "GBP", "bp", "", "minutes", "months"}
-"""Units whose numbers are added and compared."""
-PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
-    **{each: ((each, each), (each, "bp"), (each, ""), (each, "minutes"), (each, "months")) for each in CURRENCIES},
-    "bp": tuple((each, each) for each in sorted(SAME)),
-    "": (("", ""), ("", "bp"), *((each, each) for each in CURRENCIES)),
-    "minutes": (("date", "date"), ("clock", "clock"), ("minutes", "minutes"), ("minutes", "")),
-    "months": (("date", "date"), ("months", "months"), ("months", ""), *((each, each) for each in CURRENCIES)),
-    "date": (("date", "minutes"), ("date", "months")),
-    "clock": (("clock", "minutes"),),
+class Steps(NamedTuple):
+    """The rules for operands of two units; of one unit, each pair is used once."""
+
+    first: str
+    second: str
+    rules: tuple[Rule, ...]
+
+
+def _month(days: Array) -> Array:
+    """Months since 1970-01 of days since 1970-01-01."""
+    months: Array = days.astype("datetime64[D]").astype("datetime64[M]").astype(np.float64)
+    return months
+
+
+def _day_of_month(days: Array) -> Array:
+    at = days.astype("datetime64[D]")
+    return (at - at.astype("datetime64[M]").astype("datetime64[D]")).astype(np.float64)
+
+
+def _months_between(a: Array, b: Array, added: int) -> Array:
+    """Whole months from the earlier date to the later one, with that many days more."""
+    first, last = np.minimum(a, b), np.maximum(a, b) + added
+    return _month(last) - _month(first) - (_day_of_month(last) < _day_of_month(first))
+
+
+def _calendar_months(a: Array, b: Array) -> Array:
+    return np.abs(_month(a) - _month(b))
+
+
+def _moved(days: Array, months: Array) -> Array:
+    """Days moved by whole months, to the last day of a shorter month; not a number for parts of months."""
+    target = _month(days) + np.floor(months)
+    start = target.astype("datetime64[M]").astype("datetime64[D]").astype(np.float64)
+    end = (target + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.float64)
+    return np.where(months % 1 == 0, np.minimum(start + _day_of_month(days), end - 1), np.nan)
+
+
+SUM = Rule("sum", lambda a, b: a + b)
+DIFFERENCE = Rule("difference", lambda a, b: np.abs(a - b))
+SHARE = (Rule("share", lambda a, b: a / b * 10000, True), Rule("share", lambda a, b: b / a * 10000, True))
+RATIO = (Rule("ratio", lambda a, b: a / b, True), Rule("ratio", lambda a, b: b / a, True))
+CHANGE = (
+    Rule(RISE, lambda a, b: np.abs(a - b) / np.minimum(a, b) * 10000, True),
+    Rule(FALL, lambda a, b: np.abs(a - b) / np.maximum(a, b) * 10000, True),
+)
+OF_A_RATE = (
+    Rule("share of an amount", lambda a, b: a * b / 10000, True),
+    Rule("amount after a rise", lambda a, b: a * (1 + b / 10000), True),
+    Rule("amount after a fall", lambda a, b: a * (1 - b / 10000), True),
+    Rule("whole of a share", lambda a, b: a / b * 10000, True),
+)
+BY_A_NUMBER = (
+    Rule("number of times an amount", lambda a, b: a * b),
+    Rule("part of an amount", lambda a, b: a / b, True),
+)
+BETWEEN_DAYS = (
+    Rule("time between dates", lambda a, b: np.abs(a - b) * DAY),
+    Rule("time between dates", lambda a, b: (np.abs(a - b) + 1) * DAY),
+)
+BETWEEN_MONTHS = (
+    Rule("time between dates", _calendar_months, True),
+    *(
+        Rule("time between dates", lambda a, b, added=added: _months_between(a, b, added), True)  # type: ignore[misc]
+        for added in (0, 1)
+    ),
+    Rule("time between dates", lambda a, b: _months_between(a, b, 0) // YEAR * YEAR, True),
+)
+
+
+def _on_dates(move: Callable[[Array, Array], Array]) -> tuple[Rule, ...]:
+    """Rules for a date and a period before or after it, with the first day counted or not."""
+    return tuple(
+        Rule(DAY_OFF if off else "date and period", lambda a, b, sign=sign, off=off: move(a, b * sign) + off)  # type: ignore[misc]
+        for sign in (1, -1)
+        for off in (0, -1, 1)
+    )
+
+
+STEPS: dict[str, tuple[Steps, ...]] = {
+    **{
+        each: (
+            Steps(each, each, (SUM, DIFFERENCE)),
+            Steps(each, "bp", OF_A_RATE),
+            Steps(each, COUNTED, BY_A_NUMBER),
+        )
+        for each in CURRENCIES
+    },
+    "bp": (
+        *(Steps(each, each, (*SHARE, *CHANGE)) for each in (*CURRENCIES, "", "minutes", "months")),
+        Steps("bp", "bp", (SUM, Rule(POINTS, DIFFERENCE.of), *CHANGE)),
+    ),
+    "": (
+        Steps("", "", (SUM, DIFFERENCE, Rule("product", lambda a, b: a * b), *RATIO)),
+        Steps("", "bp", OF_A_RATE),
+        *(Steps(each, each, RATIO) for each in CURRENCIES),
+    ),
+    "minutes": (
+        Steps("date", "date", BETWEEN_DAYS),
+        Steps(
+            "clock",
+            "clock",
+            (
+                Rule("time between hours", lambda a, b: (a - b) % DAY),
+                Rule("time between hours", lambda a, b: (b - a) % DAY),
+            ),
+        ),
+        Steps("minutes", "minutes", (SUM, DIFFERENCE)),
+        Steps("minutes", COUNTED, BY_A_NUMBER),
+    ),
+    "months": (
+        Steps("date", "date", BETWEEN_MONTHS),
+        Steps("months", "months", (SUM, DIFFERENCE)),
+        Steps("months", COUNTED, BY_A_NUMBER),
+        *(Steps(each, each, tuple(rule._replace(is_rounded=False) for rule in RATIO)) for each in CURRENCIES),
+    ),
+    "date": (
+        Steps("date", "minutes", _on_dates(lambda a, b: a + b / DAY)),
+        Steps("date", "months", _on_dates(_moved)),
+    ),
+    "clock": (
+        Steps(
+            "clock",
+            "minutes",
+            (
+                Rule("hour and period", lambda a, b: (a + b) % DAY),
+                Rule("hour and period", lambda a, b: (a - b) % DAY),
+            ),
+        ),
+    ),
 }
-"""Units of two figures that yield a figure of a unit."""
+"""The rules by the unit that they yield."""
 
 
-def combined(one: Figure, other: Figure, unit: str) -> Iterator[Step]:
-    """Yield what two figures, of units that `PAIRS` has for a unit, yield in that unit."""
-    if one.unit == "date" == other.unit:
-        yield from (step for step in _between(one, other) if step.unit == unit)
-    elif one.unit == "date":
-        yield from _moved_dates(one, other)
-    elif one.unit == "clock":
-        first, second = float(one.value), float(other.value)
-        for value in (first + second, first - second) if unit == "clock" else (first - second, second - first):
-            yield Step(unit, value % DAY, "hour and period" if unit == "clock" else "time between hours")
-    elif one.unit == other.unit:
-        yield from _of_one_unit(one, other, unit)
-    elif other.unit == "bp":
-        amount, rate = float(one.value), float(other.value) / 10000
-        yield Step(unit, amount * rate, "share of an amount", True)
-        yield Step(unit, amount * (1 + rate), "amount after a rise", True)
-        yield Step(unit, amount * (1 - rate), "amount after a fall", True)
-        if rate:
-            yield Step(unit, amount / rate, "whole of a share", True)
-    else:
-        for number in counted(other):
-            yield Step(unit, float(one.value) * number, "number of times an amount")
-            yield Step(unit, float(one.value) / number, "part of an amount", True)
+class Alone(NamedTuple):
+    """What one figure yields with a number that nobody states: halves, twelve months, the rest of a whole."""
+
+    unit: str
+    rule: str
+    value: float
+    is_rounded: bool = False
 
 
-def _of_one_unit(one: Figure, other: Figure, unit: str) -> Iterator[Step]:
-    a, b = float(one.value), float(other.value)
-    if unit == one.unit:
-        yield Step(unit, a + b, "sum")
-        yield Step(unit, abs(a - b), POINTS if unit == "bp" else "difference")
-        if unit == "":
-            yield Step(unit, a * b, "product")
-        if one.kind == "duration":
-            for size, times in ((a, other), (b, one)):
-                yield from (Step(unit, size * number, "number of times an amount") for number in counted(times))
-    for part, whole in ((a, b), (b, a)) if a > 0 and b > 0 else ():
-        if unit == "bp":
-            yield Step(unit, abs(part - whole) / whole * 10000, RISE if part > whole else FALL, True)
-            if one.unit != "bp":
-                yield Step(unit, part / whole * 10000, "share", True)
-        elif unit == "months" and one.unit != unit:
-            yield Step(unit, part / whole, "ratio")
-        elif unit == "":
-            yield Step(unit, part / whole, "ratio", True)
-
-
-def alone(one: Figure) -> Iterator[Step]:
-    """Yield what one figure yields with a number that nobody states: halves, twelve months, the rest of a whole."""
+def alone(one: Figure) -> Iterator[Alone]:
+    """Yield what one figure yields."""
     if isinstance(one.value, str):
         return
     value = float(one.value)
     if one.kind == "money":
         for months in (each for each in MONTHS_IN.values() if one.per and each != MONTHS_IN[one.per]):
-            yield Step(one.unit, value * months / MONTHS_IN[one.per], "amount of another period", True)
+            yield Alone(one.unit, "amount of another period", value * months / MONTHS_IN[one.per], True)
         for factor in FACTORS:
-            yield Step(one.unit, value * factor, "number of times an amount")
-            yield Step(one.unit, value / factor, "part of an amount", True)
+            yield Alone(one.unit, "number of times an amount", value * factor)
+            yield Alone(one.unit, "part of an amount", value / factor, True)
     elif one.unit == "bp":
-        yield Step("bp", abs(10000 - value), "rest of a whole")
+        yield Alone("bp", "rest of a whole", abs(10000 - value))
     elif one.kind == "duration":
-        yield Step(one.unit, value / 2, "part of a period")
+        yield Alone(one.unit, "part of a period", value / 2)
         if one.unit == "months" and value > YEAR:
-            yield Step(one.unit, value % YEAR, "rest of a period")
-        yield from (Step("", number, "periods counted") for number in counted(one))
+            yield Alone(one.unit, "rest of a period", value % YEAR)
+        yield from (Alone("", "periods counted", number) for number in counted(one))
     elif one.kind == "count":
-        for unit, size in (("minutes", DAY * 7), ("minutes", DAY), ("months", 1), ("months", 12)):
-            yield Step(unit, value * size, "number of periods")
-        yield Step("", value * SQUARE_FEET_IN_ACRE, "acres in square feet", True)
+        for unit, size in (("minutes", DAY * 7), ("minutes", DAY), ("months", 1), ("months", YEAR)):
+            yield Alone(unit, "number of periods", value * size)
+        yield Alone("", "acres in square feet", value * SQUARE_FEET_IN_ACRE, True)
 
 
 def counted(figure: Figure) -> list[float]:
     """Return the numbers that people read a figure as: a count, or a period's days, weeks, months or years."""
+    if figure.kind not in ("count", "duration") or isinstance(figure.value, str):
+        return []
     value = float(Fraction(figure.value))
     if figure.kind == "count":
         return [value] if value > 0 else []
@@ -131,53 +219,30 @@ def counted(figure: Figure) -> list[float]:
     return [number for number in parts if number > 0 and (number * 2).is_integer()]
 
 
-def _between(one: Figure, other: Figure) -> Iterator[Step]:
-    """The time between two dates, with and without the last day."""
-    one_day, other_day = full_date(one, other), full_date(other, one)
-    if one_day is None or other_day is None:
-        return
-    first, last = sorted((one_day, other_day))
-    days = (last - first).days
-    for each in (days, days + 1):
-        yield Step("minutes", each * DAY, "time between dates")
-    for end in (last, last + timedelta(days=1)):
-        months = (end.year - first.year) * 12 + end.month - first.month
-        yield Step("months", months, "time between dates", end.day != first.day)
-        yield Step("months", months // 12 * 12, "time between dates", True)
-        if end.day < first.day:
-            yield Step("months", months - 1, "time between dates", True)
-
-
-def full_date(figure: Figure, other: Figure) -> date | None:
-    """A full date, or a day and month in the year of the other date."""
-    written = str(figure.value)
-    if len(written) == DAY_AND_MONTH and written.startswith("--"):
-        year = str(other.value)[:4]
-        written = f"{year if year.isdecimal() else '2001'}{written[1:]}"
+def day_number(iso: str) -> float | None:
+    """Return the days since 1970-01-01 of an ISO date; None for a part of a date and a day that does not exist."""
     try:
-        return date.fromisoformat(written) if len(written) == FULL_DATE else None
+        return date.fromisoformat(iso).toordinal() - EPOCH if len(iso) == FULL_DATE else None
     except ValueError:
         return None
 
 
-def _moved_dates(start: Figure, length: Figure) -> Iterator[Step]:
-    day = full_date(start, start)
-    ends = [_moved(day, length, sign) for sign in (1, -1)] if day else []
-    for end in filter(None, ends):
-        for off, rule in ((0, "date and period"), (-1, DAY_OFF), (1, DAY_OFF)):
-            iso = (end + timedelta(days=off)).isoformat()
-            yield from (Step("date", form, rule) for form in (iso, f"-{iso[4:]}", iso[:7]))
+def codes(days: Array, iso: str) -> Array:
+    """Return a number for each day that is equal for equal dates of the form of `iso`.
+
+    A full date, a day and month, or a year and month.
+    """
+    if len(iso) == FULL_DATE:
+        return days
+    return _month(days) % YEAR * 100 + _day_of_month(days) + 1 if iso.startswith("--") else _month(days)
 
 
-def _moved(day: date, length: Figure, sign: int) -> date | None:
-    value = Fraction(length.value) * sign
-    try:
-        if length.unit == "minutes":
-            return day + timedelta(days=int(value / DAY)) if (value / DAY).denominator == 1 else None
-        if length.unit != "months" or value.denominator != 1:
-            return None
-        years, month = divmod(day.month - 1 + int(value), 12)
-        last = calendar.monthrange(day.year + years, month + 1)[1]
-        return day.replace(year=day.year + years, month=month + 1, day=min(day.day, last))
-    except (ValueError, OverflowError):
-        return None
+def code(iso: str) -> float:
+    """Return the number of a date of an answer; see `codes`. Not a number for a day that does not exist."""
+    if iso.startswith("--"):
+        month, day = iso[2:].split("-")
+        return (int(month) - 1) * 100 + int(day)
+    if len(iso) == FULL_DATE:
+        return day_number(iso) or np.nan
+    year, month = iso.split("-")
+    return (int(year) - 1970) * YEAR + int(month) - 1

@@ -22,6 +22,7 @@ from harness.scoring.grounding.contexts import Fact, Text, source_of
 from harness.scoring.grounding.cues import Cues, cues
 from harness.scoring.grounding.derivations import FULL_DATE, MONTHS_IN
 from harness.scoring.grounding.label_units import has_digits
+from harness.scoring.grounding.operands import operands_of
 from harness.scoring.grounding.worked_out import Evidence, is_round
 from harness.scoring.text import guideline_ids
 from harness.scoring.text.quantities import Figure, figures_in, size_key
@@ -105,7 +106,7 @@ class _Answer(Text):
         self.source = source_of(case.document)
         self.document = case.document
         self.asked = figures_in(case.input.get("question", ""))
-        self.evidence = Evidence(self, self.source, self.asked)
+        self.evidence = Evidence(self, operands_of(case.document), self.asked)
 
     def verdicts(self) -> list[Verdict]:
         """Return the verdict on each stated figure."""

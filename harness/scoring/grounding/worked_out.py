@@ -11,31 +11,35 @@ from __future__ import annotations
 import operator
 import re
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import cache
 from itertools import combinations
+from typing import NamedTuple
 
-from harness.scoring.grounding.contexts import Fact, Source, Text
+import numpy as np
+
+from harness.scoring.grounding.contexts import Fact, Text
 from harness.scoring.grounding.cues import Cues
 from harness.scoring.grounding.derivations import (
     CURRENCIES,
     DAY_OFF,
     FALL,
     FULL_DATE,
-    MOST_TERMS,
-    PAIRS,
     POINTS,
     RISE,
-    Step,
+    STEPS,
+    Array,
     alone,
-    combined,
+    code,
+    codes,
 )
+from harness.scoring.grounding.operands import Numbers, Operands, SourceOperands, operands, years_of
 from harness.scoring.text.quantities import Figure, size_key
 
 NEAR = 400
 """Characters around a figure in which its operands are looked for."""
-MOST_NEAR, MOST_LIKE, MOST_MATED = 12, 16, 2
+MOST_NEAR, MOST_LIKE, MOST_MATED = 12, 32, 2
 """Operands of one figure: stated near it; of the source, for each unit; stated ones whose row and column are used."""
 SAME_SENTENCE, NEARBY, ASKED, RELATED, APART = 1.0, 0.8, 0.7, 0.9, 0.4
 """Strength of an operand: in the sentence, near it, in the question, in the most alike context; of two far apart."""
@@ -79,93 +83,103 @@ UNIT_AHEAD = 22
 """Characters after a figure in which the unit of its list stands."""
 EXAMPLE_KINDS = ("percent", "money", "duration")
 EXAMPLE_RULES = ("share of an amount", "amount after a rise", "number of times an amount", "date and period")
-Operand = tuple[float, Figure, Fact | None]
-"""The strength of a figure's tie to another one, the figure, and its place in the source."""
-Weighed = tuple[float, Step, Figure | None]
-"""The strength of the operands, what they yield, and one of them in the source."""
+STATED, ASKED_AT = -1, -1000
+"""Numbers of operands that are not in the source: those of the answer, and of the question, count down from here."""
+START = operator.attrgetter("figure.start")
 
 
-STRENGTH, START = operator.itemgetter(0), operator.attrgetter("figure.start")
+class Steps(NamedTuple):
+    """What one rule yields, with the strength of the operands and one of them; the latter two only when asked."""
+
+    rule: str
+    is_rounded: bool
+    values: Array
+    tied: Callable[[], tuple[Array, Numbers]]
 
 
 class Evidence:
     """What the figures of an answer may be worked out from."""
 
-    def __init__(self, answer: Text, source: Source, asked: Sequence[Figure]) -> None:
-        self.answer, self.source, self.asked = answer, source, asked
+    def __init__(self, answer: Text, source: SourceOperands, asked: Sequence[Figure]) -> None:
+        self.answer, self.source, self.asked = answer, source, asked[:MOST_NEAR]
+        stated = [fact.figure for fact in answer.facts]
+        self.years = sorted({*source.years, *years_of((*stated, *asked))})
 
+    @np.errstate(divide="ignore", invalid="ignore")
     def follows(self, fact: Fact, known: Sequence[Fact], said: Cues, about: bool) -> tuple[str, Figure | None] | None:
         """Return the rule that yields a figure, and an operand in the source; None if none does.
 
         `known` are the figures of the answer that are grounded; `about`: a word says that the figure is rounded.
         """
-        near = self._near_known(fact, known)
-        like = self.source.likeness(fact.terms)
+        ties = _Ties(self, fact, self._near_known(fact, known))
+        fits = cache(lambda rule: self._fits(fact, rule, said, about))
         for reading in fact.readings:
-            tried: set[float | str] = set()
-            places = _places(reading)
-            for _, step, origin in sorted(self._steps(reading, near, like), key=STRENGTH, reverse=True):
-                if self._fits(fact, step, said, about):
-                    place = _place(reading, step, about)
-                    tried |= set() if place is None else {place}
-                    if equals(reading, step, about) and len(tried) <= _limit(reading, step, said, places):
-                        return step.rule, origin
+            steps = [step for step in ties.steps(reading.unit, fits) if fits(step.rule)]
+            found = self._first(reading, steps, said, about)
+            if found:
+                rule, number = found
+                return rule, self.source.facts[number].figure if number >= 0 else None
         return None
 
+    def _first(self, reading: Figure, steps: Sequence[Steps], said: Cues, about: bool) -> tuple[str, int] | None:
+        """The strongest step that yields a figure, if few other values are yielded by stronger ones."""
+        if not steps:
+            return None
+        values = np.concatenate([step.values for step in steps])
+        rounded = np.repeat([step.is_rounded or about for step in steps], [len(step.values) for step in steps])
+        if isinstance(reading.value, str):
+            values, target = codes(values, reading.value), code(reading.value)
+            numbers, is_tried = values, np.isfinite(values)
+            hits = np.flatnonzero(values == target)
+        else:
+            target = float(reading.value)
+            off = np.abs(values - target)
+            hits = np.flatnonzero(off <= np.where(rounded, float(reading.step) / 2 + TINY, TINY))
+            size = _size(reading)
+            numbers = np.rint(values / size)
+            is_tried = (values >= target / 2) & (values <= target * 2)
+            is_tried &= rounded | (np.abs(values - numbers * size) <= TINY)
+        if not len(hits):
+            return None
+        tied = [step.tied() for step in steps]
+        strength, origin = (np.concatenate([each[way] for each in tied]) for way in (0, 1))
+        ends = np.cumsum([len(step.values) for step in steps])
+        places = _places(reading)
+        for hit in hits[np.argsort(-strength[hits], kind="stable")]:
+            step = steps[int(np.searchsorted(ends, hit, side="right"))]
+            tried = numbers[is_tried & (strength > strength[hit])]
+            if len({*tried.tolist(), float(numbers[hit])}) <= _limit(reading, step.rule, said, places):
+                return step.rule, int(origin[hit])
+        return None
+
+    @np.errstate(divide="ignore", invalid="ignore")
     def is_assumed(self, fact: Fact, others: Sequence[Fact], known: Sequence[Fact]) -> bool:
         """Whether a figure is one of an example: one of `others` follows from it and from what is known."""
-        given = [r for _, f in self._near_known(fact, known) for r in f.readings]
-        like = self.source.likeness(fact.terms)
-        given += [r for _, f in self._related(like) for r in f.readings if r.kind in EXAMPLE_KINDS]
-        return any(
-            step.rule in EXAMPLE_RULES and equals(reading, step, False)
-            for other in others
-            if other is not fact and abs(other.figure.start - fact.figure.start) <= NEAR
-            for one in given
-            for reading in other.readings
-            if (fact.figure.unit, one.unit) in PAIRS.get(reading.unit, ())
-            for step in combined(fact.figure, one, reading.unit)
-        )
+        ties = _Ties(self, fact, self._near_known(fact, known))
+        near = [f for f in others if f is not fact and abs(f.figure.start - fact.figure.start) <= NEAR]
+        one = operands([(1.0, fact.figure, STATED, STATED, STATED)], self.years).get(fact.figure.unit)
+        if one is None:
+            return False
+        for reading in (reading for other in near for reading in other.readings):
+            for steps in (each for each in STEPS.get(reading.unit, ()) if each.first == fact.figure.unit):
+                rules = [rule for rule in steps.rules if rule.name in EXAMPLE_RULES]
+                group = ties.group(steps.second) if rules else None
+                if group is not None and any(_has(reading, rule.of(one.value, group.value)) for rule in rules):
+                    return True
+        return False
 
-    def _fits(self, fact: Fact, step: Step, said: Cues, about: bool) -> bool:
+    def _fits(self, fact: Fact, rule: str, said: Cues, about: bool) -> bool:
         """Whether the words around a figure allow a step: a fall is no rise, and points are said to be points."""
         text, figure = self.answer.text, fact.figure
-        if step.rule in (RISE, FALL):
-            return said.direction in (0, 1 if step.rule == RISE else -1) and "change" in said.families
-        if step.rule == POINTS:
+        if rule in (RISE, FALL):
+            return said.direction in (0, 1 if rule == RISE else -1) and "change" in said.families
+        if rule == POINTS:
             is_said = bool(POINT.search(text, figure.start, figure.end + UNIT_AHEAD))
             return is_said or any(map(POINT.search, self.answer.labels(figure)))
-        if step.rule == "rounding":
+        if rule == "rounding":
             is_exact = not isinstance(figure.value, str) and figure.value >= figure.step * MIN_ROUNDED > 0
             return about or is_exact
-        return step.rule != "mean" or bool(MEAN.search(text))
-
-    def _steps(self, reading: Figure, near: Sequence[tuple[float, Fact]], like: dict[int, float]) -> Iterator[Weighed]:
-        """Yield the steps that may lead to a figure, with the strength of their operands' tie to it."""
-        most = max(like.values(), default=1.0)
-        stated: list[Operand] = [(weight, r, None) for weight, f in near for r in f.readings]
-        stated += [(ASKED, r, None) for r in self.asked[:MOST_NEAR]]
-        related: list[Operand] = [(RELATED * s / most, r, f) for s, f in self._related(like) for r in f.readings]
-        unit = reading.unit
-        groups: dict[str, list[Operand]] = {}
-        for operand in (*stated, *related):
-            groups.setdefault(operand[1].unit, []).append(operand)
-        for weight, one, place in related:
-            if one.unit == unit:
-                value = one.value if isinstance(one.value, str) else float(one.value)
-                yield weight, Step(unit, value, "rounding", True), place.figure if place else None
-        for weight, one, place in (*stated, *related):
-            for step in alone(one):
-                if step.unit == unit and (place is None or step.rule in OF_A_SOURCE_ALONE):
-                    yield weight * NEARBY, step, place.figure if place else None
-        for first, second in PAIRS.get(unit, ()):
-            others = groups.get(second, [])
-            for number, (weight, one, place) in enumerate(groups.get(first, ())):
-                yield from _paired(weight, one, place, others[number + 1 :] if first == second else others, unit)
-        yield from self._with_mates(near, like, most, unit)
-        yield from self._sums(like, most, unit)
-        if unit in CURRENCIES:
-            yield from ((0.5, step, None) for step in _three(stated, related, unit))
+        return rule != "mean" or bool(MEAN.search(text))
 
     def _near_known(self, fact: Fact, known: Sequence[Fact]) -> list[tuple[float, Fact]]:
         """Known figures near another one, the nearest first, with weights."""
@@ -179,83 +193,162 @@ class Evidence:
             for rank, f in enumerate(near[:MOST_NEAR])
         ]
 
-    def _related(self, like: dict[int, float]) -> Iterator[tuple[float, Fact]]:
-        """Yield the figures of the source with the most alike contexts, of each unit the first few."""
-        taken: Counter[str] = Counter()
-        for number in sorted(range(len(self.source.facts)), key=lambda n: -like.get(n, 0.0)):
-            fact = self.source.facts[number]
-            units = {reading.unit for reading in fact.readings}
-            if any(taken[unit] < MOST_LIKE for unit in units):
-                taken.update(units)
-                yield max(like.get(number, 0.0), UNLIKE), fact
 
-    def _with_mates(
-        self, near: Sequence[tuple[float, Fact]], like: dict[int, float], most: float, unit: str
-    ) -> Iterator[Weighed]:
+class _Ties:
+    """What one figure of an answer may follow from, by unit."""
+
+    def __init__(self, evidence: Evidence, fact: Fact, near: Sequence[tuple[float, Fact]]) -> None:
+        self.source, self.near = evidence.source, near
+        self.like = self.source.likeness(fact.terms)
+        self.most = float(self.like.max(initial=0.0)) or 1.0
+        stated = [(weight, r, STATED - at) for at, (weight, f) in enumerate(near) for r in f.readings]
+        stated += [(ASKED, r, ASKED_AT - at) for at, r in enumerate(evidence.asked)]
+        self.figures = [(weight, figure) for weight, figure, _ in stated]
+        self.stated = operands(((w, r, at, STATED, STATED) for w, r, at in stated), evidence.years)
+        self._groups: dict[str, Operands | None] = {}
+        self._pairs: dict[tuple[str, str], tuple[Operands, Operands]] = {}
+
+    def group(self, unit: str) -> Operands | None:
+        """Return the operands of a unit: stated ones, and those of the source with the most alike contexts."""
+        if unit not in self._groups:
+            related = self.source.most_alike(unit, self.like, MOST_LIKE)
+            if related is not None:
+                related = related._replace(strength=RELATED / self.most * np.maximum(related.strength, UNLIKE))
+            both = [each for each in (self.stated.get(unit), related) if each is not None]
+            self._groups[unit] = Operands(*map(np.concatenate, zip(*both, strict=True))) if both else None
+        return self._groups[unit]
+
+    def steps(self, unit: str, fits: Callable[[str], bool]) -> Iterator[Steps]:
+        """Yield the steps that may lead to a figure of a unit."""
+        group = self.group(unit)
+        if group is not None and unit != "date":
+            of_source = group.at(np.flatnonzero(group.fact >= 0))
+            yield Steps("rounding", True, of_source.value, lambda: (of_source.strength, of_source.fact))
+        yield from self._single(unit)
+        for each in STEPS.get(unit, ()):
+            one, other = self._paired(each.first, each.second)
+            for rule in each.rules if len(one.value) else ():
+                if fits(rule.name):
+                    values = rule.of(one.value, other.value)
+                    yield Steps(rule.name, rule.is_rounded, values, _tied(rule.name, one, other))
+        yield from self._with_mates(unit, fits)
+        yield from self._sums(unit)
+        if unit in CURRENCIES:
+            yield from self._three(unit)
+
+    def _single(self, unit: str) -> Iterator[Steps]:
+        for weight, figure in self.figures:
+            for step in alone(figure):
+                if step.unit == unit:
+                    yield _one(step.rule, step.is_rounded, step.value, weight * NEARBY)
+        for rule, rounded, values, facts in self.source.alone(unit):
+            if rule in OF_A_SOURCE_ALONE:
+                strength = RELATED / self.most * NEARBY * np.maximum(self.like[facts], UNLIKE)
+                yield Steps(rule, rounded, values, _constant(strength, facts))
+
+    def _paired(self, first: str, second: str) -> tuple[Operands, Operands]:
+        """Each pair of operands of two units, without a figure with itself or with its equal."""
+        key = first, second
+        if key not in self._pairs:
+            one, other = self.group(first), self.group(second)
+            if one is None or other is None:
+                self._pairs[key] = (NOTHING, NOTHING)
+            else:
+                self._pairs[key] = _joined(one, other, first == second)
+        return self._pairs[key]
+
+    def _with_mates(self, unit: str, fits: Callable[[str], bool]) -> Iterator[Steps]:
         """A figure stated near, as the source has it, with others of its row and column."""
-        for weight, stated in near[:MOST_MATED]:
+        for weight, stated in self.near[:MOST_MATED]:
             keys = [size_key(r.unit, r.value) for r in stated.readings]
             for origin in [fact for key in keys for fact in self.source.by_size.get(key, ())][:MOST_MATED]:
-                for number, mate in enumerate(self.source.facts):
-                    same_line = mate.row == origin.row or mate.column == origin.column
-                    if mate is not origin and same_line and like.get(number, 0.0) >= MIN_MATE:
-                        score = weight * (0.3 + 0.6 * like[number] / most)
-                        for one in origin.readings:
-                            if (one.unit, one.unit) in PAIRS.get(unit, ()):
-                                mates = [(score, other, mate) for other in mate.readings if other.unit == one.unit]
-                                yield from _paired(1.0, one, None, mates, unit)
+                for own in origin.readings:
+                    for steps in (s for s in STEPS.get(unit, ()) if s.first == s.second == own.unit != "date"):
+                        mates = self.source.mates(origin, own.unit)
+                        if mates is None or not len(mates.value):
+                            continue
+                        like = self.like[mates.fact]
+                        chosen = np.flatnonzero((like >= MIN_MATE) & (mates.value != float(own.value)))
+                        mates, like = mates.at(chosen), like[chosen]
+                        one = np.full(len(chosen), float(own.value))
+                        strength = weight * (0.3 + 0.6 * like / self.most)
+                        for rule in filter(lambda rule: fits(rule.name), steps.rules):
+                            tied = strength * RARE.get(rule.name, 1.0), mates.fact
+                            yield Steps(rule.name, rule.is_rounded, rule.of(one, mates.value), _constant(*tied))
 
-    def _sums(self, like: dict[int, float], most: float, unit: str) -> Iterator[Weighed]:
+    def _sums(self, unit: str) -> Iterator[Steps]:
         """Sums and means of neighbouring figures of a row or a column that has a related figure."""
-        for line in self.source.lines:
-            score = RELATED * max(like.get(number, 0.0) for number, _ in line) / most
-            for first in range(len(line)) if score else ():
-                for at, start in enumerate(line[first][1].readings):
-                    if start.unit != unit:
-                        continue
-                    total = 0.0
-                    for n, (_, fact) in enumerate(line[first : first + MOST_TERMS]):
-                        reading = fact.readings[at] if at < len(fact.readings) else None
-                        if reading is None or reading.unit != start.unit or isinstance(reading.value, str):
-                            break
-                        total += fact.sign * float(reading.value)
-                        if n:
-                            whole = first == 0 and n == len(line) - 1
-                            yield score * (1.0 if whole else NEARBY), Step(start.unit, abs(total), "sum"), fact.figure
-                            yield score * 0.5, Step(start.unit, abs(total) / (n + 1), "mean", True), fact.figure
+        sums, lines = self.source.sums(unit)
+        if len(sums.value):
+
+            def tied(factor: float) -> tuple[Array, Numbers]:
+                score = RELATED / self.most * np.array([self.like[line].max() for line in lines])
+                return score[sums.line] * np.where(sums.is_whole, 1.0, NEARBY) * factor, sums.fact
+
+            yield Steps("sum", False, sums.value, lambda: tied(1.0))
+            yield Steps("mean", True, sums.value / sums.terms, lambda: tied(0.5))
+
+    def _three(self, unit: str) -> Iterator[Steps]:
+        """Three amounts added or taken away, of which two are stated near."""
+        stated, group = self.stated.get(unit), self.group(unit)
+        pairs = list(combinations(np.unique(stated.value), 2)) if stated is not None else []
+        if pairs and group is not None:
+            one, other = (np.array(each)[:, None] for each in zip(*pairs, strict=True))
+            third = np.unique(group.value)
+            third = np.where((third == one) | (third == other), np.nan, third)
+            gap = np.abs(one - other)
+            totals = (one + other + third, one + other - third, third - one - other, third + gap, third - gap)
+            values = np.concatenate([total.ravel() for total in totals])
+            values = np.unique(values[np.isfinite(values)])
+            yield Steps(
+                "sum and difference", False, values, _constant(np.full(len(values), 0.5), _nowhere(len(values)))
+            )
 
 
-def _paired(weight: float, one: Figure, place: Fact | None, others: Sequence[Operand], unit: str) -> Iterator[Weighed]:
-    for other_weight, other, at in others:
-        if (one.unit, one.value) == (other.unit, other.value) or (place is not None and place is at):
-            continue
-        apart = place is not None and at is not None and place.row != at.row and place.column != at.column
-        strength = (APART if apart else 1.0) * weight * other_weight
-        origin = at or place
-        for step in combined(one, other, unit):
-            yield strength * RARE.get(step.rule, 1.0), step, origin.figure if origin else None
+def _nowhere(count: int) -> Numbers:
+    return np.full(count, STATED, dtype=np.intp)
 
 
-def _three(stated: Sequence[Operand], related: Sequence[Operand], unit: str) -> Iterator[Step]:
-    """Yield three amounts added or taken away, of which two are stated near."""
-    amounts, others = (
-        list(dict.fromkeys(float(r.value) for _, r, _ in each if r.kind == "money" and r.unit == unit))
-        for each in (stated, related)
-    )
-    for one, other in combinations(amounts, 2):
-        for third in dict.fromkeys([*amounts, *others]):
-            if third not in (one, other):
-                gap = abs(one - other)
-                for total in (one + other + third, one + other - third, third - one - other, third + gap, third - gap):
-                    yield Step(unit, total, "sum and difference")
+NOTHING = Operands(np.empty(0), np.empty(0), *(np.empty(0, dtype=np.intp) for _ in range(4)))
 
 
-def _limit(reading: Figure, step: Step, said: Cues, places: float) -> float:
+def _one(rule: str, is_rounded: bool, value: float, strength: float) -> Steps:
+    return Steps(rule, is_rounded, np.array([value]), _constant(np.array([strength]), _nowhere(1)))
+
+
+def _constant(strength: Array, fact: Numbers) -> Callable[[], tuple[Array, Numbers]]:
+    return lambda: (strength, fact)
+
+
+def _joined(one: Operands, other: Operands, is_same: bool) -> tuple[Operands, Operands]:
+    if is_same:
+        i, j = np.triu_indices(len(one.value), 1)
+    else:
+        i, j = (each.ravel() for each in np.indices((len(one.value), len(other.value))))
+    apart = one.fact[i] != other.fact[j]
+    if is_same:
+        years, others = one.year[i], other.year[j]
+        apart &= (one.value[i] != other.value[j]) & ((years == 0) & (others == 0) | (years != 0))
+    i, j = i[apart], j[apart]
+    return one.at(i), other.at(j)
+
+
+def _tied(rule: str, one: Operands, other: Operands) -> Callable[[], tuple[Array, Numbers]]:
+    def tied() -> tuple[Array, Numbers]:
+        in_source = (one.fact >= 0) & (other.fact >= 0)
+        apart = in_source & (one.row != other.row) & (one.column != other.column)
+        strength = one.strength * other.strength * np.where(apart, APART, 1.0) * RARE.get(rule, 1.0)
+        return strength, np.where(other.fact >= 0, other.fact, one.fact)
+
+    return tied
+
+
+def _limit(reading: Figure, rule: str, said: Cues, places: float) -> float:
     """How many values may be tried up to the one that is right."""
-    if said.allow(step.rule) or step.rule in PLAIN:
+    if said.allow(rule) or rule in PLAIN:
         return max(FIRST_SAID, LUCK_SAID * places)
-    needs_no_word = reading.kind in ("money", "count", "date") and step.rule not in COMMON
-    first = FIRST if needs_no_word or step.rule == "time between dates" else 0
+    needs_no_word = reading.kind in ("money", "count", "date") and rule not in COMMON
+    first = FIRST if needs_no_word or rule == "time between dates" else 0
     return max(first, LUCK * places if _is_odd(reading) else 0)
 
 
@@ -291,21 +384,8 @@ def _size(reading: Figure) -> float:
     return float(reading.step) or float(reading.value) / 100 or 1.0
 
 
-def _place(reading: Figure, step: Step, about: bool) -> float | str | None:
-    """Which of these figures a step yields, or None."""
-    if isinstance(step.value, str) or isinstance(reading.value, str):
-        same_form = isinstance(step.value, str) and len(step.value) == len(str(reading.value))
-        return step.value if same_form else None
-    value, size = float(reading.value), _size(reading)
-    number = round(step.value / size)
-    if not value / 2 <= step.value <= value * 2:
-        return None
-    return number if step.is_rounded or about or abs(step.value - number * size) <= TINY else None
-
-
-def equals(reading: Figure, step: Step, about: bool) -> bool:
-    """Whether a step yields a figure; one that people round, or with a word such as "about", at its last digit."""
-    if step.unit != reading.unit or isinstance(step.value, str) or isinstance(reading.value, str):
-        return step.unit == reading.unit and step.value == reading.value
-    off = float(reading.step) / 2 + TINY if step.is_rounded or about else TINY
-    return abs(step.value - float(reading.value)) <= off
+def _has(reading: Figure, values: Array) -> bool:
+    """Whether a figure is among values, exactly."""
+    if isinstance(reading.value, str):
+        return bool((codes(values, reading.value) == code(reading.value)).any())
+    return bool((np.abs(values - float(reading.value)) <= TINY).any())
