@@ -57,8 +57,10 @@ def _month(days: Array) -> Array:
 
 
 def _day_of_month(days: Array) -> Array:
+    """Days since the first of the month."""
     at = days.astype("datetime64[D]")
-    return (at - at.astype("datetime64[M]").astype("datetime64[D]")).astype(np.float64)
+    since: Array = (at - at.astype("datetime64[M]").astype("datetime64[D]")).astype(np.float64)
+    return since
 
 
 def _months_between(a: Array, b: Array, added: int) -> Array:
