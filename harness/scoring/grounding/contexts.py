@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from operator import attrgetter
-from typing import NamedTuple
 
 from harness.scoring.base import DocumentCache, RangeSet
 from harness.scoring.grounding.label_units import SCALE, has_digits, readings_of, scale_of
@@ -56,19 +56,25 @@ LABEL, HEADING = 1.0, 0.4
 MOST_PERCENT = 1000
 
 
-class Fact(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Fact:
     """A figure with what it is about."""
 
+    text: Text
     figure: Figure
     readings: tuple[Figure, ...]
     """The figure as written, and with the units that its labels give it."""
-    terms: dict[str, float]
-    sign: int
-    """-1 for a figure of a table in brackets or with a minus."""
     row: tuple[int, int]
     """Table and row, or -1 and the start of the sentence."""
     column: tuple[int, int]
     """Table and column, or -1 and the start of the sentence."""
+    sign: int = 1
+    """-1 for a figure of a table in brackets or with a minus."""
+
+    @cached_property
+    def terms(self) -> dict[str, float]:
+        """The terms of its context by their weight."""
+        return self.text.context(self.figure)
 
 
 class Text:
@@ -81,8 +87,6 @@ class Text:
         self._cell_starts = [cell.start for cell in self.cells]
         self.ends = sorted({*_sentence_ends(text), len(text)})
         self.paragraphs = sorted({0, *(match.end() for match in PARAGRAPH.finditer(text)), len(text)})
-        self._terms = sorted(_terms(text, self.figures))
-        self._starts = [at for at, _ in self._terms]
         scales = {scale_of(match[0]) for match in SCALE.finditer(text)} if self.cells else set()
         self.scales = sorted({1, *scales})
         self.facts = tuple(self._facts())
@@ -91,17 +95,23 @@ class Text:
         for figure in self.figures:
             cell = self._cell(figure)
             if cell:
-                yield self._in_cell(figure, cell)
+                row, column = (cell.table, cell.row), (cell.table, cell.column)
+                labels = [self.text[start:end] for start, end in (*cell.labels, *cell.captions)]
+                readings = readings_of(figure, labels)
+                readings = readings if len(readings) > 1 else self._bare(figure)
+                sign = -1 if self.text[cell.start] in "(-\u2212\u2013" else 1
+                yield Fact(self, figure, readings, row, column, sign)
             else:
-                start, end = self.sentence(figure.start)
-                yield Fact(
-                    figure,
-                    self._bare(figure),
-                    self._around(figure, start, end),
-                    1,
-                    (-1, start),
-                    (-1, start),
-                )
+                place = (-1, self.sentence(figure.start)[0])
+                yield Fact(self, figure, self._bare(figure), place, place)
+
+    @cached_property
+    def _terms(self) -> list[tuple[int, str]]:
+        return sorted(_terms(self.text, self.figures))
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [at for at, _ in self._terms]
 
     def sentence(self, at: int) -> Range:
         """Return the range of the sentence at an offset."""
@@ -123,8 +133,14 @@ class Text:
             weights[term] = max(weight, weights.get(term, 0.0))
         return weights
 
-    def _around(self, figure: Figure, start: int, end: int) -> dict[str, float]:
+    def context(self, figure: Figure) -> dict[str, float]:
+        """Return the terms of a figure's context by their weight."""
+        cell = self._cell(figure)
+        return self._in_cell(figure, cell) if cell else self._around(figure)
+
+    def _around(self, figure: Figure) -> dict[str, float]:
         """Terms of a figure's sentence, and with less weight of its paragraph and of the paragraph's first words."""
+        start, end = self.sentence(figure.start)
         weights = self._near(figure, start, end)
         at = bisect_right(self.paragraphs, figure.start)
         first, last = self.paragraphs[at - 1], self.paragraphs[min(at, len(self.paragraphs) - 1)]
@@ -136,17 +152,13 @@ class Text:
                 weights[term] = max(weights.get(term, 0.0), HEADING)
         return weights
 
-    def _in_cell(self, figure: Figure, cell: Cell) -> Fact:
+    def _in_cell(self, figure: Figure, cell: Cell) -> dict[str, float]:
         terms = self._near(figure, cell.start, cell.end)
         for ranges, weight in ((cell.labels, LABEL), (cell.captions, HEADING)):
             for start, end in ranges:
                 for term in self.terms(start, end):
                     terms[term] = max(weight, terms.get(term, 0.0))
-        labels = [self.text[start:end] for start, end in (*cell.labels, *cell.captions)]
-        readings = readings_of(figure, labels)
-        readings = readings if len(readings) > 1 else self._bare(figure)
-        sign = -1 if self.text[cell.start] in "(-\u2212\u2013" else 1
-        return Fact(figure, readings, terms, sign, (cell.table, cell.row), (cell.table, cell.column))
+        return terms
 
     def _bare(self, figure: Figure) -> tuple[Figure, ...]:
         """A number whose unit nothing near it gives, with the units that it may have.
@@ -279,8 +291,8 @@ class Source(Text):
         for match in ONE.finditer(self.text):
             kind, unit, factor = UNITS[match["unit"].lower()]
             figure = Figure(match.start(), match.end(), kind, unit, factor / (2 if match["half"] else 1))
-            start, end = self.sentence(match.start())
-            yield Fact(figure, (figure,), self._around(figure, start, end), 1, (-1, start), (-1, start))
+            place = (-1, self.sentence(match.start())[0])
+            yield Fact(self, figure, (figure,), place, place)
 
 
 @DocumentCache

@@ -8,9 +8,9 @@ operands at once. Whether a figure of an answer may be worked out from two other
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
-from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -186,38 +186,43 @@ class Alone(NamedTuple):
     is_rounded: bool = False
 
 
-def alone(one: Figure) -> Iterator[Alone]:
-    """Yield what one figure yields."""
-    if isinstance(one.value, str):
-        return
-    value = float(one.value)
-    if one.kind == "money":
-        for months in (each for each in MONTHS_IN.values() if one.per and each != MONTHS_IN[one.per]):
-            yield Alone(one.unit, "amount of another period", value * months / MONTHS_IN[one.per], True)
-        for factor in FACTORS:
-            yield Alone(one.unit, "number of times an amount", value * factor)
-            yield Alone(one.unit, "part of an amount", value / factor, True)
-    elif one.unit == "bp":
-        yield Alone("bp", "rest of a whole", abs(10000 - value))
-    elif one.kind == "duration":
-        yield Alone(one.unit, "part of a period", value / 2)
-        if one.unit == "months" and value > YEAR:
-            yield Alone(one.unit, "rest of a period", value % YEAR)
-        yield from (Alone("", "periods counted", number) for number in counted(one))
-    elif one.kind == "count":
-        for unit, size in (("minutes", DAY * 7), ("minutes", DAY), ("months", 1), ("months", YEAR)):
-            yield Alone(unit, "number of periods", value * size)
-        yield Alone("", "acres in square feet", value * SQUARE_FEET_IN_ACRE, True)
+def alone(one: Figure) -> tuple[Alone, ...]:
+    """Return what one figure yields with a number that nobody states."""
+    return () if isinstance(one.value, str) else _alone(one.kind, one.unit, float(one.value), one.per)
+
+
+@lru_cache(maxsize=4096)
+def _alone(kind: str, unit: str, value: float, per: str) -> tuple[Alone, ...]:
+    steps: list[Alone] = []
+    if kind == "money":
+        for months in (each for each in MONTHS_IN.values() if per and each != MONTHS_IN[per]):
+            steps.append(Alone(unit, "amount of another period", value * months / MONTHS_IN[per], True))
+        steps += [Alone(unit, "number of times an amount", value * factor) for factor in FACTORS]
+        steps += [Alone(unit, "part of an amount", value / factor, True) for factor in FACTORS]
+    elif unit == "bp":
+        steps.append(Alone("bp", "rest of a whole", abs(10000 - value)))
+    elif kind == "duration":
+        steps.append(Alone(unit, "part of a period", value / 2))
+        if unit == "months" and value > YEAR:
+            steps.append(Alone(unit, "rest of a period", value % YEAR))
+        steps += [Alone("", "periods counted", number) for number in _counted(kind, unit, value)]
+    elif kind == "count":
+        for other, size in (("minutes", DAY * 7), ("minutes", DAY), ("months", 1), ("months", YEAR)):
+            steps.append(Alone(other, "number of periods", value * size))
+        steps.append(Alone("", "acres in square feet", value * SQUARE_FEET_IN_ACRE, True))
+    return tuple(steps)
 
 
 def counted(figure: Figure) -> list[float]:
     """Return the numbers that people read a figure as: a count, or a period's days, weeks, months or years."""
-    if figure.kind not in ("count", "duration") or isinstance(figure.value, str):
-        return []
-    value = float(Fraction(figure.value))
-    if figure.kind == "count":
+    is_number = figure.kind in ("count", "duration") and not isinstance(figure.value, str)
+    return _counted(figure.kind, figure.unit, float(figure.value)) if is_number else []
+
+
+def _counted(kind: str, unit: str, value: float) -> list[float]:
+    if kind == "count":
         return [value] if value > 0 else []
-    parts = [value / DAY, value / DAY / 7, value / 60] if figure.unit == "minutes" else [value, value / 12]
+    parts = [value / DAY, value / DAY / 7, value / 60] if unit == "minutes" else [value, value / 12]
     return [number for number in parts if number > 0 and (number * 2).is_integer()]
 
 

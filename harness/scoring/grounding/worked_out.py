@@ -11,9 +11,10 @@ from __future__ import annotations
 import operator
 import re
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from itertools import combinations
 from typing import NamedTuple
 
@@ -236,11 +237,19 @@ class _Ties:
         if unit in CURRENCIES:
             yield from self._three(unit)
 
-    def _single(self, unit: str) -> Iterator[Steps]:
+    @cached_property
+    def _of_stated(self) -> dict[str, dict[tuple[str, bool], list[tuple[float, float]]]]:
+        """What single stated figures yield: by unit and rule, the values and their strengths."""
+        units: dict[str, dict[tuple[str, bool], list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
         for weight, figure in self.figures:
             for step in alone(figure):
-                if step.unit == unit:
-                    yield _one(step.rule, step.is_rounded, step.value, weight * NEARBY)
+                units[step.unit][step.rule, step.is_rounded].append((step.value, weight * NEARBY))
+        return units
+
+    def _single(self, unit: str) -> Iterator[Steps]:
+        for (rule, rounded), listed in self._of_stated.get(unit, {}).items():
+            values, strength = np.array(listed).T
+            yield Steps(rule, rounded, values, _constant(strength, np.full(len(values), STATED)))
         for rule, rounded, values, facts in self.source.alone(unit):
             if rule in OF_A_SOURCE_ALONE:
                 strength = RELATED / self.most * NEARBY * np.maximum(self.like[facts], UNLIKE)
@@ -301,19 +310,11 @@ class _Ties:
             values = np.concatenate([total.ravel() for total in totals])
             values = np.unique(values[np.isfinite(values)])
             yield Steps(
-                "sum and difference", False, values, _constant(np.full(len(values), 0.5), _nowhere(len(values)))
+                "sum and difference", False, values, _constant(np.full(len(values), 0.5), np.full(len(values), STATED))
             )
 
 
-def _nowhere(count: int) -> Numbers:
-    return np.full(count, STATED, dtype=np.intp)
-
-
 NOTHING = Operands(np.empty(0), np.empty(0), *(np.empty(0, dtype=np.intp) for _ in range(4)))
-
-
-def _one(rule: str, is_rounded: bool, value: float, strength: float) -> Steps:
-    return Steps(rule, is_rounded, np.array([value]), _constant(np.array([strength]), _nowhere(1)))
 
 
 def _constant(strength: Array, fact: Numbers) -> Callable[[], tuple[Array, Numbers]]:

@@ -253,9 +253,8 @@ def _fractions(text: str) -> Iterator[Figure]:
         kind, unit, factor = _unit(match["unit"], "", "")
         size = count + Fraction(1, numbers.PARTS[match["part"].lower()])
         yield Figure(match.start(), match.end(), kind, unit, size * factor, step=factor / 100)
-    for match in (
-        FRACTION_OF.finditer(text) if "half" in text or "th" in text or "quarter" in text or "/" in text else ()
-    ):
+    low = text.lower()
+    for match in FRACTION_OF.finditer(text) if "/" in low or any(part in low for part in numbers.PARTS) else ():
         start = match.start()
         if MIXED_BEFORE.search(text, max(0, start - LONGEST_AMOUNT), start):
             continue
