@@ -62,8 +62,8 @@ AFTER = {
         "year, on the quarter"
     ),
     "total": (
-        "in all, in total, altogether, together, combined, for the year, for a year, a year, per year, for "
-        "the term, for both, for all, over a, over the, in the first, in the second, in the third, each, "
+        "in all, in total, altogether, together, combined, for the year, for a year, a year, per year, a week, "
+        "per week, for the term, for both, for all, over a, over the, in the first, in the second, in the third, each, "
         "apiece, for a"
     ),
     "share": (

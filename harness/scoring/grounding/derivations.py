@@ -29,6 +29,7 @@ RISE, FALL = "rise in percent", "fall in percent"
 POINTS = "difference in points"
 DAY_OFF = "date and period, the first day not counted"
 DAY, YEAR = 1440, 12
+FIRST_YEAR, LAST_YEAR = 1800, 2100
 FULL_DATE = len("2024-03-01")
 DAY_AND_MONTH = len("--03-01")
 EPOCH = date(1970, 1, 1).toordinal()
@@ -71,6 +72,12 @@ def _months_between(a: Array, b: Array, added: int) -> Array:
 
 def _calendar_months(a: Array, b: Array) -> Array:
     return np.abs(_month(a) - _month(b))
+
+
+def _between_years(a: Array, b: Array) -> Array:
+    """Months between two years; not a number for counts that are no years."""
+    are_years = (np.minimum(a, b) > FIRST_YEAR) & (np.maximum(a, b) < LAST_YEAR)
+    return np.where(are_years, np.abs(a - b) * YEAR, np.nan)
 
 
 def _moved(days: Array, months: Array) -> Array:
@@ -157,6 +164,7 @@ STEPS: dict[str, tuple[Steps, ...]] = {
         Steps("date", "date", BETWEEN_MONTHS),
         Steps("months", "months", (SUM, DIFFERENCE)),
         Steps("months", COUNTED, BY_A_NUMBER),
+        Steps("", "", (Rule("time between dates", _between_years),)),
         *(Steps(each, each, tuple(rule._replace(is_rounded=False) for rule in RATIO)) for each in CURRENCIES),
     ),
     "date": (

@@ -46,6 +46,10 @@ LESS_THAN = re.compile(
 ROUND_BY = Fraction(3, 100)
 """By how much of itself a figure after such words may be off."""
 HALVED = re.compile(r"\bhal(?:f|ves|ved)\b|\bequal|\bevenly\b|\bsplit|\btwice\b|\bdouble|\b50\b", re.I)
+ALIKE = 0.4
+"""Least likeness of the contexts of a figure and of the one that it rounds."""
+PRECISE = re.compile(r"\.\d|thousand|illion|\d\s?[kmb]n?\b", re.I)
+"""In a figure that is rounded without a word that says so: a decimal or a scale."""
 EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
 LISTED = re.compile(r"\s*(?:,|(?:,\s*)?(?:and|or|to))\s*(?:by\s|about\s)?[$+-]?")
 PERIODS = (3, 6, 9, 12)
@@ -129,8 +133,27 @@ class _Answer(Text):
         step = self.evidence.follows(fact, known, self._cues(fact), self._is_about(fact.figure))
         if step:
             return Verdict("derived", f"rule: {step[0]}", step[1])
+        rounded = self._rounded(fact)
+        if rounded:
+            return Verdict("derived", "rule: rounding", rounded)
         if fact in bare and is_round(fact.figure) and self.evidence.is_assumed(fact, bare, known):
             return Verdict(UNCLEAR, "an example, from which another figure follows")
+        return None
+
+    def _rounded(self, fact: Fact) -> Figure | None:
+        """The figure of the source that a figure rounds without saying so: the one with the most alike context."""
+        figure = fact.figure
+        if figure.kind not in ("money", "percent") or not PRECISE.search(self.text, figure.start, figure.end):
+            return None
+        source = self.evidence.source
+        like = source.likeness(fact.terms)
+        for reading in fact.readings:
+            nearest = source.most_alike(reading.unit, like, 1)
+            if nearest is not None and nearest.strength[0] >= ALIKE:
+                origin: Figure = self.source.facts[nearest.fact[0]].figure
+                off = abs(nearest.value[0] - float(Fraction(reading.value)))
+                if origin.step * reading.value < reading.step * Fraction(origin.value) and off * 2 <= reading.step:
+                    return origin
         return None
 
     def _as_written(self, fact: Fact) -> Verdict:
