@@ -37,6 +37,11 @@ ELIDED = re.compile(
 NUMBER, START = re.compile(DIGITS), attrgetter("start")
 WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?|(?:19|20)\d\d(?!\d)|[1-4][Qq](?![a-z])")
 QUARTER = re.compile(r"(?:Q([1-4])|([1-4])Q|(first|second|third|fourth)[\s-]+quarter)(?![a-z])", re.I)
+MINUS = re.compile(r"(?<![\w)\]%.,-])[-\u2212\u2013](?=[$€£]?\d[\d.,]*(?![\d-]))")
+"""The minus of a number, which hides it from the pattern of quantities."""
+NEGATIVE = re.compile(
+    r"(?<![\w)\]%.,-])[-\u2212\u2013][$€£]?\d|[$€£]\([\d.,]+\)|\([$€£]?[\d.,]+\)(?=\s?(?:%|percent|million|billion))"
+)
 END = re.compile(r"[.!?;](?=[\s\"”)]*\s)|\n")
 ABBREVIATED = re.compile(
     r"(?:\b(?:Inc|Corp|Ltd|Co|Mr|Mrs|Ms|Dr|St|No|Sec|Art|v|vs|Jr|Sr|approx|U\.S|i\.e|e\.g|[ap]\.m|pct|sq|ft|yr|mo|etc"
@@ -82,7 +87,7 @@ class Text:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.figures = _with_moments(text, figures_in(text))
+        self.figures = _with_moments(text, figures_in(MINUS.sub(" ", text)))
         self.cells = cells_in(text)
         self._cell_starts = [cell.start for cell in self.cells]
         self.ends = sorted({*_sentence_ends(text), len(text)})
@@ -99,11 +104,11 @@ class Text:
                 labels = [self.text[start:end] for start, end in (*cell.labels, *cell.captions)]
                 readings = readings_of(figure, labels)
                 readings = readings if len(readings) > 1 else self._bare(figure)
-                sign = -1 if self.text[cell.start] in "(-\u2212\u2013" else 1
+                sign = -1 if self.text[cell.start] in "(-\u2212\u2013" else self._sign(figure)
                 yield Fact(self, figure, readings, row, column, sign)
             else:
                 place = (-1, self.sentence(figure.start)[0])
-                yield Fact(self, figure, self._bare(figure), place, place)
+                yield Fact(self, figure, self._bare(figure), place, place, self._sign(figure))
 
     @cached_property
     def _terms(self) -> list[tuple[int, str]]:
@@ -112,6 +117,10 @@ class Text:
     @cached_property
     def _starts(self) -> list[int]:
         return [at for at, _ in self._terms]
+
+    def _sign(self, figure: Figure) -> int:
+        """Return -1 for a figure with a minus, or in brackets before its unit: "(1.8)%", "$(3.1) million"."""
+        return -1 if NEGATIVE.search(self.text, max(0, figure.start - 3), figure.end + 3) else 1
 
     def sentence(self, at: int) -> Range:
         """Return the range of the sentence at an offset."""

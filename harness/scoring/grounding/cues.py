@@ -105,6 +105,13 @@ MOVE = "|".join((*MOVES, "falling", "slipping", "shrinking", "losing", "lost"))
 JUST_BEFORE["change"] += rf"|\b(?:{MOVE})(?:\s+\w+)?{HEDGE}|\b(?:{MOVE})\b[^.;]{{0,24}}\bto{HEDGE}"
 JUST_BEFORE[ANY] += rf"|\b(?:would(?:\s+\w+){{1,3}}|so(?:\s+\w+){{1,3}}|amounts?(?:\s+to)?){HEDGE}"
 BEFORE_IT = {family: re.compile(pattern, re.I) for family, pattern in JUST_BEFORE.items()}
+NO_MOVES = ("higher", "lower", "more", "less", "above", "below", "fewer")
+LOSSES = dict.fromkeys(("lost", "loses", "losing", "lose", "loss", "negative"), -1)
+MOVE_BY = "|".join(word for word in (*MOVES, *LOSSES) if word not in NO_MOVES)
+MOVED_BY = re.compile(
+    rf"\b(?<!gave\s)(?<!give\s)(?<!gives\s)(?<!made\s)(?<!makes\s)(?P<move>{MOVE_BY})(?:\s+(?:by|of))?{HEDGE}", re.I
+)
+"""A movement with a figure as its size: "fell by 3%", "a gain of $5"."""
 RATE = r"[\s*),]*(?:(?:a|per)\s(?:year|month|week|day|quarter|share|unit)\s)?"
 AFTER_IT = {family: re.compile(rf"{RATE}(?:{_either(phrases)})(?!\w)", re.I) for family, phrases in AFTER.items()}
 IN_LABEL = {family: re.compile(pattern, re.I) for family, pattern in LABELS.items()}
@@ -121,6 +128,12 @@ class Cues(NamedTuple):
     def allow(self, rule: str) -> bool:
         """Whether the words say that a figure is what a rule yields."""
         return ANY in self.families or any(rule in FAMILIES[family] for family in self.families)
+
+
+def moved_by(text: str, start: int, first: int) -> int:
+    """Return 1 or -1 if the words right before a figure say that something rose or fell by it, else 0."""
+    match = MOVED_BY.search(text, max(first, start - REACH), start)
+    return (MOVES | LOSSES)[match["move"].lower()] if match else 0
 
 
 def cues(text: str, start: int, end: int, first: int, last: int, labels: Iterable[str]) -> Cues:

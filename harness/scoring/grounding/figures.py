@@ -1,9 +1,10 @@
 """Score money, percentages, dates, durations and counts of an answer against its source.
 
 A figure is `supported` if the source states it, `derived` if one rule yields it from what is stated near it and in the
-passages of the source that are about the same thing, `contradictory` if its words and its numeral disagree, `unclear`
-if it only counts things, belongs to an example or stands in the question, and `ungrounded` otherwise. Contradictory and
-ungrounded figures are fabricated. The last figure of a cut answer is not judged if it is broken off.
+passages of the source that are about the same thing, `contradictory` if its words and its numeral disagree or it rises
+where the source falls, `unclear` if it only counts things, belongs to an example or stands in the question, and
+`ungrounded` otherwise. Contradictory and ungrounded figures are fabricated. The last figure of a cut answer is not
+judged if it is broken off.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
 from harness.scoring.grounding.contexts import Fact, Text, source_of
-from harness.scoring.grounding.cues import Cues, cues
+from harness.scoring.grounding.cues import Cues, cues, moved_by
 from harness.scoring.grounding.derivations import FULL_DATE, MONTHS_IN
 from harness.scoring.grounding.label_units import has_digits
 from harness.scoring.grounding.operands import operands_of
@@ -151,8 +152,9 @@ class _Answer(Text):
             nearest = source.most_alike(reading.unit, like, 1)
             if nearest is not None and nearest.strength[0] >= ALIKE:
                 origin: Figure = self.source.facts[nearest.fact[0]].figure
-                off = abs(nearest.value[0] - float(Fraction(reading.value)))
-                if origin.step * reading.value < reading.step * Fraction(origin.value) and off * 2 <= reading.step:
+                value = Fraction(reading.value)
+                is_finer = origin.step * value < reading.step * Fraction(origin.value)
+                if is_finer and abs(nearest.value[0] - float(value)) * 2 <= reading.step:
                     return origin
         return None
 
@@ -165,6 +167,8 @@ class _Answer(Text):
             return Verdict("contradictory", "the words and the numeral disagree")
         for reading in fact.readings:
             same_size = source.by_size.get(size_key(reading.unit, reading.value))
+            if same_size and self._is_opposite(fact, same_size):
+                return Verdict("contradictory", "the source has it in the other direction")
             if same_size:
                 origin = same_size[0].figure
                 if (reading.unit, reading.value) == (origin.unit, origin.value):
@@ -198,6 +202,11 @@ class _Answer(Text):
             or self._is_about(figure)
             or (written == "half" and bool(HALVED.search(self.document)))
         )
+
+    def _is_opposite(self, fact: Fact, origins: Sequence[Fact]) -> bool:
+        """Whether a figure is said to be a rise and is a fall wherever the source has it, or the other way round."""
+        direction = _direction(fact)
+        return bool(direction) and all(_direction(each) == -direction for each in origins)
 
     def _has_day_and_year(self, iso: str) -> bool:
         """Whether the source has a full date's day without the year, and its year."""
@@ -248,6 +257,12 @@ class _Answer(Text):
             first = self._cues(before)
             return Cues(said.families | first.families, said.direction or first.direction)
         return said
+
+
+def _direction(fact: Fact) -> int:
+    """Return -1 for a negative figure, 1 or -1 for the size of a rise or a fall, else 0."""
+    text, start = fact.text, fact.figure.start
+    return -1 if fact.sign < 0 else moved_by(text.text, start, text.sentence(start)[0])
 
 
 def _same_in_other_form(figure: Figure, origin: Figure, about: bool, side: int) -> str | None:

@@ -26,6 +26,23 @@ def test_words_and_numeral_that_disagree_are_contradictory_even_if_the_source_ha
     assert score.counts == {"figures": 1, "ungrounded": 1, "responses_with": 1}
 
 
+@pytest.mark.parametrize(
+    ("text", "document", "holds"),
+    [
+        ("It gained 4.3%.", "Return (%): (4.3)", True),
+        ("It rose by 4.3%.", "It fell by 4.3% in May.", False),
+        ("It rose by 4.3%.", "It fell by 4.3% in May and rose by 4.3% in June.", True),
+        ("It rose to 4.3%.", "It fell to 4.3%.", True),
+        ("It gave up 4.3%.", "It lost 4.3%.", True),
+        ("a return of -4.3%", "It rose by 4.3%.", False),
+        ("- 4.3% for the fund", "It rose by 4.3%.", True),
+    ],
+)
+def test_a_rise_that_is_a_fall_in_the_source_is_contradictory(text, document, holds):
+    (span,) = scored(text, document).spans
+    assert (span.verdict != "contradictory") is holds
+
+
 def test_a_contradiction_that_the_source_makes_itself_is_its_own():
     assert scored("within thirty (60) days", "paid within thirty (60) days").spans[0].verdict == "supported"
 
