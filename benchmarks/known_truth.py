@@ -1,7 +1,8 @@
 """Completions with known truth: written by hand over the suites' documents, faithful or with marked errors.
 
-`benchmarks/completions/DOMAIN-PART.jsonl` holds them; PART is `tuning` or `frozen`, apart by document. Whoever works on
-a scorer reads the tuning part only, and sees counts of the frozen one. `digests.json` has the SHA-256 of every file.
+`benchmarks/completions/DOMAIN-PART.jsonl` holds them; PART is `tuning`, `derived` or `frozen`, apart by document. Whoever
+works on a scorer reads the first two only, and sees counts of the frozen one. Those of `derived` work out as many values
+as their writers could think of. `digests.json` has the SHA-256 of every file.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from evalsuites.legal.instruments.documents import SPLITS, instruments
 from evalsuites.policy.handbook import handbooks
 
 FOLDER = Path(__file__).parent / "completions"
-PARTS = ("tuning", "frozen")
+PARTS = ("tuning", "derived", "frozen")
 CLASSES = ("absent", "join", "meaning")
 """A value that is nowhere; a value joined to the wrong party, period, row, section or item; another meaning."""
 TASKS = ("summary", "answer", "report")

@@ -215,7 +215,7 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
     records = []
     if args.only in (None, "completions"):
         tables = []
-        for part in ("tuning", "frozen") if args.frozen else ("tuning",):
+        for part in truth.PARTS if args.frozen else truth.PARTS[:-1]:
             drawn, found = completion_tables(part)
             tables += drawn
             records += found
