@@ -1,8 +1,8 @@
 """Completions with known truth: written by hand over the suites' documents, faithful or with marked errors.
 
-`benchmarks/completions/DOMAIN-PART.jsonl` holds them; PART is `tuning`, `derived` or `frozen`, apart by document. Whoever
-works on a scorer reads the first two only, and sees counts of the frozen one. Those of `derived` work out as many values
-as their writers could think of. `digests.json` has the SHA-256 of every file.
+`benchmarks/completions/DOMAIN-PART.jsonl` holds them; PART is `tuning`, `derived` or `frozen`, apart by document.
+Whoever works on a scorer reads the first two only, and sees counts of the frozen one. Those of `derived` work out as
+many values as their writers could think of. `digests.json` has the SHA-256 of every file.
 """
 
 import hashlib
