@@ -19,7 +19,7 @@ from harness.scoring.base import DocumentCache, RangeSet
 from harness.scoring.grounding.label_units import SCALE, has_digits, readings_of, scale_of
 from harness.scoring.summaries import FUNCTION, stem
 from harness.scoring.text.clock import moments_in
-from harness.scoring.text.dates import MONTHS
+from harness.scoring.text.dates import MONTHS, periods_in
 from harness.scoring.text.layout import Cell, Range, cells_in
 from harness.scoring.text.numbers import DIGITS, ORDINALS, digits_value
 from harness.scoring.text.quantities import UNITS, Figure, SizeKey, figures_in, size_key
@@ -59,6 +59,8 @@ FARTHEST = 100
 LABEL, HEADING = 1.0, 0.4
 """Weight of the labels of a table, and of headings and captions."""
 MOST_PERCENT = 1000
+PERIOD = "period"
+"""Unit of quarters, halves and fiscal years."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +226,11 @@ class Text:
 
 
 def _with_moments(text: str, figures: Sequence[Figure]) -> tuple[Figure, ...]:
+    """The figures of a text with times of day, ordinals, and quarters, halves and years that are reported on."""
+    periods = [Figure(each.start, each.end, "date", PERIOD, each.iso) for each in periods_in(text)]
+    if periods:
+        ranges = RangeSet((period.start, period.end) for period in periods)
+        figures = sorted([*(f for f in figures if ranges.is_free(f.start, f.end)), *periods], key=START)
     taken = RangeSet((figure.start, figure.end) for figure in figures)
     moments = [each for each in moments_in(text) if taken.is_free(each.start, each.end)]
     return tuple(sorted([*figures, *moments], key=START)) if moments else tuple(figures)
@@ -241,6 +248,8 @@ def _terms(text: str, figures: Sequence[Figure]) -> Iterator[tuple[int, str]]:
         yield figure.start, f"#{figure.unit}:{figure.value}"
         if figure.unit == "date":
             yield from ((figure.start, part) for part in _parts_of_date(str(figure.value)))
+        elif figure.unit == PERIOD:
+            yield figure.start, f"y{str(figure.value)[:4]}"
     starts = [start for start, _ in taken]
     for match in QUARTER.finditer(text):
         number = match[1] or match[2] or ORDINALS[match[3].lower()]
@@ -277,12 +286,32 @@ def _parts_of_date(iso: str) -> Iterator[str]:
         yield f"q{int(month) // 3}"
 
 
+def months_of(period: str) -> range:
+    """Return the months of a quarter, a half or a year: `2024-Q3`, `2024-H1`, `2024-FY`."""
+    kind, number = period[5], period[6:]
+    length = {"Q": 3, "H": 6}.get(kind, 12)
+    last = int(number) * length if number.isdigit() else length
+    return range(last - length + 1, last + 1)
+
+
 class Source(Text):
     """A source, with an index of its figures."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.facts += tuple(self._ones())
+
+    @cached_property
+    def years(self) -> frozenset[str]:
+        """The years of the text, in dates or alone."""
+        return frozenset(term for _, term in self._terms if re.fullmatch(r"y\d{4}", term))
+
+    @cached_property
+    def undated(self) -> frozenset[str]:
+        """The terms outside its dates and periods with a year."""
+        dated = [f for f in self.figures if f.unit in ("date", PERIOD) and str(f.value)[0] != "-"]
+        ranges = RangeSet((figure.start, figure.end) for figure in dated)
+        return frozenset(term for at, term in self._terms if ranges.is_free(at, at + 1))
 
     @cached_property
     def by_size(self) -> dict[SizeKey, list[Fact]]:

@@ -19,13 +19,14 @@ from typing import NamedTuple
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
-from harness.scoring.grounding.contexts import Fact, Text, source_of
+from harness.scoring.grounding.contexts import PERIOD, QUARTER, Fact, Text, months_of, source_of
 from harness.scoring.grounding.cues import Cues, cues, moved_by
 from harness.scoring.grounding.derivations import FULL_DATE, MONTHS_IN
 from harness.scoring.grounding.label_units import has_digits
 from harness.scoring.grounding.operands import operands_of
 from harness.scoring.grounding.worked_out import Evidence, is_round
 from harness.scoring.text import guideline_ids
+from harness.scoring.text.dates import periods_in
 from harness.scoring.text.quantities import Figure, figures_in, size_key
 from harness.scoring.text.refusals import without_denied
 
@@ -51,6 +52,8 @@ ALIKE = 0.4
 """Least likeness of the contexts of a figure and of the one that it rounds."""
 PRECISE = re.compile(r"\.\d|thousand|illion|\d\s?[kmb]n?\b", re.I)
 """In a figure that is rounded without a word that says so: a decimal or a scale."""
+FISCAL = re.compile(r"fiscal|FY", re.I)
+REPORTED = re.compile(r"\b(?:quarter|(?:three|six|nine|twelve)\s+months|(?:half-?)?year)\s+(?:ended|ending)", re.I)
 EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
 LISTED = re.compile(r"\s*(?:,|(?:,\s*)?(?:and|or|to))\s*(?:by\s|about\s)?[$+-]?")
 PERIODS = (3, 6, 9, 12)
@@ -110,7 +113,8 @@ class _Answer(Text):
         self.stated = [fact for fact in self.facts if fact.figure.end <= whole]
         self.source = source_of(case.document)
         self.document = case.document
-        self.asked = figures_in(case.input.get("question", ""))
+        self.question = case.input.get("question", "")
+        self.asked = figures_in(self.question)
         self.evidence = Evidence(self, operands_of(case.document), self.asked)
 
     def verdicts(self) -> list[Verdict]:
@@ -129,8 +133,8 @@ class _Answer(Text):
 
     def _worked_out(self, fact: Fact, known: Sequence[Fact], bare: Sequence[Fact]) -> Verdict | None:
         """The verdict on a figure that follows from others, or that others of an example follow from."""
-        if "(" in self.text[fact.figure.start : fact.figure.end]:  # "thirty (30) days" is a term, and not worked out
-            return None
+        if "(" in self.text[fact.figure.start : fact.figure.end] or fact.figure.unit == PERIOD:
+            return None  # "thirty (30) days" is a term, and not worked out
         step = self.evidence.follows(fact, known, self._cues(fact), self._is_about(fact.figure))
         if step:
             return Verdict("derived", f"rule: {step[0]}", step[1])
@@ -184,6 +188,8 @@ class _Answer(Text):
             return Verdict(UNCLEAR, "a round figure of an example")
         if figure.kind == "count":
             return self._count(fact)
+        if figure.unit == PERIOD:
+            return self._period(figure)
         if figure.kind == "percent" and self._is_rough_share(figure):
             return Verdict(UNCLEAR, "a share in words, which is rough or which the source writes in other words")
         if figure.unit == "date" and self._has_day_and_year(str(figure.value)):
@@ -191,6 +197,29 @@ class _Answer(Text):
         if figure.unit == "months" and figure.value in PERIODS and "quarter" in self.document.lower():
             return Verdict(UNCLEAR, "the length of a period of reporting")
         return Verdict("ungrounded", UNGROUNDED)
+
+    def _period(self, figure: Figure) -> Verdict:
+        """The verdict on a quarter, a half or a fiscal year that the source does not name with its year."""
+        period, undated = str(figure.value), self.source.undated
+        year, months = period[:4], months_of(period)
+        for other in self.source.figures:
+            iso = str(other.value)
+            if iso[:4] == year and other.unit == "date" and int(iso[5:7]) in months:
+                return Verdict("derived", "rule: period of a date", other)
+            if iso[:4] == year and other.unit == PERIOD and set(months_of(iso)) < set(months):
+                return Verdict("derived", "rule: period of a shorter one", other)
+        parts = {f"m{month:02d}" for month in months} | {f"q{(month + 2) // 3}" for month in months}
+        parts |= {"FY": {f"y{year}"}, "H1": {"half"}, "H2": {"half"}}.get(period[5:], set())
+        if (f"y{year}" in self.source.years and parts & undated) or self._is_asked(figure):
+            return Verdict(UNCLEAR, "the source or the question names the period and its year apart")
+        is_fiscal = FISCAL.search(self.text, figure.start, figure.end)
+        if is_fiscal and REPORTED.search(self.document) and not QUARTER.search(self.document):
+            return Verdict(UNCLEAR, "a period of a fiscal year, which the source dates by its end")
+        return Verdict("ungrounded", UNGROUNDED)
+
+    def _is_asked(self, figure: Figure) -> bool:
+        """Whether the question names a period."""
+        return any(each.iso == figure.value for each in periods_in(self.question))
 
     def _is_rough_share(self, figure: Figure) -> bool:
         """Whether a share is in words and is said to be rough, or is a half where the source halves something."""
@@ -268,7 +297,7 @@ def _direction(fact: Fact) -> int:
 def _same_in_other_form(figure: Figure, origin: Figure, about: bool, side: int) -> str | None:
     """The rule by which one figure writes another: a part of a date, another period, rounded, without its unit."""
     if isinstance(figure.value, str) or isinstance(origin.value, str):
-        return "part of date" if origin.unit == "date" and _is_part(figure, str(origin.value)) else None
+        return "part of date" if origin.unit in ("date", PERIOD) and _is_part(figure, str(origin.value)) else None
     if figure.unit == origin.unit:
         is_other_period = figure.per and origin.per not in ("", figure.per)
         if is_other_period and figure.value == _half_up(origin.value * MONTHS_IN[figure.per] / MONTHS_IN[origin.per]):
@@ -299,7 +328,7 @@ def _is_part(figure: Figure, iso: str) -> bool:
         return False
     if figure.kind == "count":
         return figure.value == int(iso[:4])
-    return len(iso) == FULL_DATE and figure.value in (iso[:7], f"-{iso[4:]}")
+    return len(iso) == FULL_DATE and figure.unit == "date" and figure.value in (iso[:7], f"-{iso[4:]}")
 
 
 @scorer(metrics=METRICS, name="figures")

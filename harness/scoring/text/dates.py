@@ -50,6 +50,21 @@ LONGEST_BEFORE = 40
 """Characters before a month's name that may belong to its date."""
 
 
+FISCAL_YEAR = r"(?:(?:the\s+)?(?:fiscal|calendar)(?:\s+year)?\s+|FY\s?)"
+PERIOD_YEAR = r"(?:(?P<{0}>(?:19|20)\d\d)(?!\d|[-–/]\d)|['’](?P<{0}_short>\d\d)(?!\d))"
+PERIOD = re.compile(
+    rf"(?:{FISCAL_YEAR}?{PERIOD_YEAR.format('before')}|FY\s?(?P<fiscal_before>\d\d)(?!\d))(?:,?\s+|-)?(?:Q(?P<q_after>[1-4])|H(?P<h_after>[12]))(?!\w)"
+    r"|(?<!\w)(?P<joined>[1-4])(?P<kind>[QH])['’]?(?P<joined_year>\d\d)(?!\d)"
+    r"|(?<!\w)(?:Q(?P<q>[1-4])|(?P<q2>[1-4])Q|H(?P<h>[12])|(?P<h2>[12])H"
+    r"|(?P<word>first|second|third|fourth|last|final|[1-4](?:st|nd|rd|th))[\s-]+(?:(?:fiscal|calendar)\s+)?(?:(?P<quarter>quarter)|half))"
+    rf"(?:,?\s+|-)?(?:(?:of|in)\s+)?(?:{FISCAL_YEAR}?{PERIOD_YEAR.format('after')}|FY\s?(?P<fiscal_after>\d\d)(?!\d))"
+    rf"|(?<!\w)(?:FY\s?['’]?(?P<fiscal>(?:20)?\d\d)|fiscal(?:\s+year)?\s+(?P<fiscal_year>(?:19|20)\d\d))(?!\d|[-–/]\d)",
+    re.I,
+)
+PERIOD_HINT = re.compile(r"uarter|[1-4][QH]|[QH][1-4]|FY|iscal|half")
+ENDS = {"first": 1, "second": 2, "third": 3, "fourth": 4}
+
+
 class Date(NamedTuple):
     """A date with its range in the text."""
 
@@ -58,6 +73,24 @@ class Date(NamedTuple):
     iso: str
     ambiguous: bool
     """The other order of day and month would be another date."""
+
+
+def periods_in(text: str) -> Iterator[Date]:
+    """Yield the quarters, halves and fiscal years of a text that have their year: `2024-Q3`, `2024-H1`, `2024-FY`."""
+    for match in PERIOD.finditer(text) if PERIOD_HINT.search(text) else ():
+        found = {name: value for name, value in match.groupdict().items() if value}
+        year = next(found[name] for name in found if name.startswith(("before", "after", "fiscal", "joined_")))
+        part = "FY"
+        if "joined" in found:
+            part = found["kind"].upper() + found["joined"]
+        elif "word" in found:
+            word, is_quarter = found["word"].lower(), "quarter" in found
+            number = int(word[0]) if word[0].isdigit() else ENDS.get(word, 4 if is_quarter else 2)
+            part = f"{'Q' if is_quarter else 'H'}{number}"
+        else:
+            part = next((f"{name[0].upper()}{found[name]}" for name in found if name[0] in "qh"), part)
+        if part not in ("H3", "H4"):
+            yield Date(match.start(), match.end(), f"{year if len(year) == 4 else '20' + year}-{part}", False)
 
 
 def dates_in(text: str) -> Iterator[Date]:

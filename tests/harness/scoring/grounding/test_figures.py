@@ -27,6 +27,33 @@ def test_words_and_numeral_that_disagree_are_contradictory_even_if_the_source_ha
 
 
 @pytest.mark.parametrize(
+    ("text", "document", "verdict"),
+    [
+        ("Q3 2024", "the third quarter of 2024", "supported"),
+        ("Q3 2024", "as of September 30, 2024", "derived"),
+        ("the first half of 2024", "Q1 2024", "derived"),
+        ("Q3 2024", "the third quarter; sales for 2024", "unclear"),
+        ("Q3 2024", "the three months ended September 30; sales for 2024", "unclear"),
+        ("fiscal 2024", "sales for 2024", "unclear"),
+        ("Q2 of fiscal 2025", "the quarter ended December 31, 2024", "unclear"),
+        ("Q3 2024", "Q3 2023 and Q2 2024", "ungrounded"),
+        ("Q3 2024", "as of June 30, 2024", "ungrounded"),
+        ("fiscal 2024", "fiscal 2023", "ungrounded"),
+        ("in 2024", "in 3Q24", "derived"),
+    ],
+)
+def test_a_period_is_found_in_quarters_dates_and_years_of_the_source(text, document, verdict):
+    assert [span.verdict for span in scored(text, document).spans] == [verdict]
+
+
+def test_a_period_of_the_question_is_unclear():
+    case = Case(id="x", input={"document": "Sales rose.", "question": "And in Q3 2024?"}, expected=[], cluster="c")
+    assert [span.verdict for span in figures.judge(case, answer("They rose in the third quarter of 2024."))] == [
+        "unclear"
+    ]
+
+
+@pytest.mark.parametrize(
     ("text", "document", "holds"),
     [
         ("It gained 4.3%.", "Return (%): (4.3)", True),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.scoring.text import numbers
-from harness.scoring.text.dates import MONTH_NAMES
+from harness.scoring.text.dates import MONTH_NAMES, periods_in
 from harness.scoring.text.quantities import HINT, QUANTITY, QuantityGroups, figures_in
 
 
@@ -216,6 +216,38 @@ def test_a_month_is_read_with_and_without_its_capital(month, change):
     found = figures_in(f"Paid on {change(month)} 3, 2024.")
     small_word = change(month) in ("march", "may")
     assert [figure.kind for figure in found] == (["count", "count"] if small_word else ["date"])
+
+
+@pytest.mark.parametrize(
+    ("iso", "texts"),
+    [
+        (
+            "2024-Q3",
+            ["Q3 2024", "3Q24", "3Q 2024", "Q3'24", "2024-Q3", "third quarter of 2024", "Q3 of fiscal year 2024"],
+        ),
+        ("2024-Q3", ["FY24 Q3", "Q3 FY2024", "the third fiscal quarter of 2024", "Third-quarter 2024"]),
+        ("2022-Q4", ["the last quarter of 2022", "fourth quarter, 2022"]),
+        ("2024-H2", ["H2 2024", "2H24", "the second half of 2024", "last half of fiscal 2024"]),
+        ("2024-FY", ["FY24", "FY2024", "fiscal 2024", "fiscal year 2024", "Fiscal Year 2024"]),
+    ],
+)
+def test_a_period_that_is_reported_on_is_read_with_its_year(iso, texts):
+    assert [[period.iso for period in periods_in(f"In {text}, sales rose.")] for text in texts] == [[iso]] * len(texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the third quarter",
+        "third quarter 2,400 stores",
+        "half of 2024",
+        "FY2023-24",
+        "the third half of 2024",
+        "Q5 2024",
+    ],
+)
+def test_these_are_no_periods_with_a_year(text):
+    assert not list(periods_in(text))
 
 
 def test_a_numeric_date_that_could_be_read_otherwise_is_ambiguous():
