@@ -1,6 +1,6 @@
 """How far may the fabrication scorer be trusted? Measures it against people's labels and against known errors.
 
-    python benchmarks/scorer_validity.py [--only completions|frank|faithbench|injected] [--frozen] [--show 20]
+    python benchmarks/scorer_validity.py [--only PART] [--frozen] [--show 20]
         [--docs docs/scorer-validity.md] [--json FILE]
 
 Prints its tables, and writes them into a Markdown file, between markers. The public data is found through
@@ -32,11 +32,9 @@ from harness.errors import UserError  # noqa: E402
 from harness.scoring.grounding import facts  # noqa: E402
 
 DOCS = "docs/scorer-validity.md"
-SETS = {
-    "frank": ("FRANK validation (tuning set)", people.frank, "frank/summaries.jsonl"),
-    "faithbench": ("FaithBench (never tuned on)", people.faithbench, "faithbench/samples.jsonl"),
-}
+PARTS = ("completions", *people.SETS, "injected")
 SCORER, CHOSEN, RULE = "fact scorer", "fact scorer, choices cross-validated by source", "untuned rule"
+NOVELTY = "novelty of runs, threshold cross-validated by source"
 COLUMNS = [(origin, part) for part in ("open", "frozen") for origin in ("cuad", "own")]
 HEADINGS = {"cuad": "CUAD", "own": "own text"}
 
@@ -51,18 +49,18 @@ class Table(NamedTuple):
 
 
 def people_table(name: str, data: Path) -> tuple[Table, list[dict[str, Any]]]:
-    """The scorer and the untuned rule on one labelled set, and the same figures as records."""
-    title, load, _ = SETS[name]
-    items = load(data)
+    """The scorer, the untuned rule and the novelty rival on one labelled set, and the same figures as records."""
+    title, items = people.SETS[name].title, people.load(name, data)
     answers = {SCORER: [people.scorer(item) for item in items]}
-    note = ""
+    chosen = {}
     if name == "frank":
-        answers[CHOSEN], chosen = people.cross_validated(items)
-        note = f" Chosen in the {people.FOLDS} folds: {'; '.join(sorted(set(chosen)))}."
+        answers[CHOSEN], chosen[SCORER] = people.cross_validated(items, people.choices())
     answers[RULE] = [people.untuned_rule(item) for item in items]
+    answers[NOVELTY], chosen["novelty"] = people.cross_validated(items, people.novelties())
+    note = "".join(f" Chosen for the {what}: {'; '.join(sorted(set(each)))}." for what, each in chosen.items())
     rows = people.rows(items, answers, RULE)
     positive, sources = sum(item.positive for item in items), len({item.cluster for item in items})
-    told = f"{len(items)} summaries of {sources} sources, {positive} positive; 95% intervals by cluster bootstrap."
+    told = f"{len(items)} statements on {sources} sources, {positive} positive; 95% intervals by cluster bootstrap."
     header = ["detector", *people.MEASURES, "flagged"]
     cells = [[r.detector, *(_interval(r, m) for m in people.MEASURES), _or_dash(r.flagged)] for r in rows]
     records = [
@@ -170,9 +168,9 @@ def _share(interval: completions.Interval) -> str:
 
 def show_false_alarms(data: Path, most: int) -> None:
     """Print findings in summaries of the tuning set that people called faithful."""
-    alarms = [(span, item) for item in people.frank(data) if not item.positive for span in people.found(item)]
+    alarms = [(span, item) for item in people.load("frank", data) if not item.positive for span in people.found(item)]
     for span, item in alarms[:most]:
-        around = item.summary[max(0, span.start - 50) : span.end + 50]
+        around = item.statement[max(0, span.start - 50) : span.end + 50]
         print(f"frank false alarm: {span.kind} [[{span.quote}]] in: {' '.join(around.split())}")
 
 
@@ -220,10 +218,11 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
             tables += drawn
             records += found
         _publish(tables, "completions", args.docs)
-    for name, (_, _, file) in SETS.items():
+    for name, each in people.SETS.items():
         if args.only in (None, name):
-            if not root or not (Path(root) / file).is_file():
-                print(f"{name}: skipped; set TUNEGATE_DATA to a folder with {file}", file=sys.stderr)
+            files = [file for file in (each.file, each.documents) if file]
+            if not root or not all((Path(root) / file).is_file() for file in files):
+                print(f"{name}: skipped; set TUNEGATE_DATA to a folder with {' and '.join(files)}", file=sys.stderr)
                 continue
             table, found = people_table(name, Path(root))
             records += found
@@ -256,7 +255,7 @@ def today() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure the fabrication scorer.")
-    parser.add_argument("--only", choices=["completions", "frank", "faithbench", "injected"], help="one part")
+    parser.add_argument("--only", choices=PARTS, help="one part")
     parser.add_argument("--frozen", action="store_true", help="score the frozen parts too")
     parser.add_argument(
         "--show",

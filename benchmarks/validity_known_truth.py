@@ -112,9 +112,9 @@ def _plain(number: str) -> str:
     return number.replace(",", "").removesuffix(".00")
 
 
-def novelty(known: Known, size: int) -> float:
-    """Return the share of the runs of `size` words of a completion that its document lacks."""
-    words, there = WORD.findall(known.text.lower()), _runs(source_of(known), size)
+def novelty(text: str, source: str, size: int) -> float:
+    """Return the share of the runs of `size` words of a text that its source lacks."""
+    words, there = WORD.findall(text.lower()), _runs(source, size)
     runs = [tuple(words[at : at + size]) for at in range(len(words) - size + 1)]
     return sum(run not in there for run in runs) / max(1, len(runs))
 
@@ -138,7 +138,7 @@ def chosen_novelty(tuning: Sequence[Known]) -> tuple[int, float]:
     labels = np.array([is_positive(known) for known in judged], dtype=bool)
     best = (0.0, 1, 1.0)
     for size in SIZES:
-        shares = np.array([novelty(known, size) for known in judged])
+        shares = np.array([novelty(known.text, source_of(known), size) for known in judged])
         for threshold in np.unique(shares):
             flagged = shares >= threshold
             accuracy = float(flagged[labels].mean() + (~flagged[~labels]).mean()) / 2
@@ -151,7 +151,7 @@ def detectors(tuning: Sequence[Known]) -> dict[str, Detector]:
     size, threshold = chosen_novelty(tuning)
 
     def novel(known: Known) -> list[Range]:
-        return [(0, len(known.text))] if novelty(known, size) >= threshold else []
+        return [(0, len(known.text))] if novelty(known.text, source_of(known), size) >= threshold else []
 
     return {
         SCORER: fact_scorer,

@@ -1,9 +1,8 @@
-"""The fact scorer against people's labels on summaries: FRANK validation and FaithBench.
+"""The fact scorer against people's labels: summaries, claims and answers that are held to a source.
 
-Positive is a summary in which people marked an error: FRANK Factuality below 1; FaithBench a worst label of
-Questionable or Unwanted. A detector is positive on a summary where it finds at least one fabricated fact. Choices that
-could be tuned are tuned on FRANK only, cross-validated by source. FaithBench is for checking (CC BY-NC-SA 4.0):
-nothing here chooses anything by it.
+Positive is a statement that people found wrong, or that its source does not bear out. A detector is positive on a
+statement where it finds at least one fabricated fact. Folds and intervals keep the statements on one source together.
+FaithBench is for checking (CC BY-NC-SA 4.0): nothing of the scorer is chosen by it.
 """
 
 import hashlib
@@ -16,12 +15,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from validity_known_truth import SIZES, novelty
 
 from harness.schema import Case, Completion, Span
 from harness.scoring.grounding import facts
 
 DRAWS, SEED = 2000, 1
 FOLDS = 5
+STEPS = 20
+"""Thresholds of the novelty rival, evenly spaced."""
 MEASURES = ("balanced accuracy", "precision", "recall")
 FIGURES = ("money", "percent", "date", "duration", "count")
 FAMILIES = ("citation", "figure", "name", "quote")
@@ -31,15 +33,30 @@ LETTERS = re.compile(r"[A-Za-z]+")
 
 
 class Labelled(NamedTuple):
-    """A summary with its source and people's verdict on it."""
+    """A statement with its source and people's verdict on it."""
 
     source: str
-    summary: str
+    statement: str
     cluster: str
-    group: str
-    """Where the source comes from."""
+    """The source's name; statements on one source share it."""
     positive: bool
-    """People marked an error."""
+    """People found it wrong, or not borne out by the source."""
+
+
+class LabelledSet(NamedTuple):
+    """Where a labelled set is stored, and how one of its rows is read."""
+
+    title: str
+    file: str
+    """Rows of statements, below TUNEGATE_DATA."""
+    statement: str
+    """Field of the statement."""
+    is_wrong: Callable[[dict[str, Any]], bool]
+    is_used: Callable[[dict[str, Any]], bool] = lambda row: True
+    cluster: str = "doc_id"
+    """Field that names the source."""
+    documents: str | None = None
+    """Rows of sources by `doc_id`; None where each statement's row holds its `source`."""
 
 
 class Row(NamedTuple):
@@ -49,38 +66,80 @@ class Row(NamedTuple):
     values: dict[str, tuple[float, float, float]]
     """Value, lower and upper bound by measure."""
     flagged: int | None
-    """Summaries called positive; None for a difference."""
+    """Statements called positive; None for a difference."""
 
 
 Detector = Callable[[Labelled], bool]
 
 
-def frank(data: Path) -> list[Labelled]:
-    """FRANK validation: 671 summaries of 149 news articles."""
-    rows = [json.loads(line) for line in (data / "frank" / "summaries.jsonl").read_text("utf-8").splitlines()]
+def _is_marked(row: dict[str, Any]) -> bool:
+    """Whether the worst label of a FaithBench summary is Questionable or Unwanted."""
+    return any(label.startswith(("Unwanted", "Questionable")) for note in row["annotations"] for label in note["label"])
+
+
+SETS = {
+    "frank": LabelledSet(
+        "FRANK validation (tuning set)",
+        "frank/summaries.jsonl",
+        statement="summary",
+        is_wrong=lambda row: row["Factuality"] < 1,
+        is_used=lambda row: row["split"] == "valid",
+        cluster="source_id",
+    ),
+    "faithbench": LabelledSet(
+        "FaithBench (never tuned on)",
+        "faithbench/samples.jsonl",
+        statement="summary",
+        is_wrong=_is_marked,
+        cluster="source",
+    ),
+    "summedits": LabelledSet(
+        "SummEdits",
+        "summedits/items.jsonl",
+        statement="summary",
+        is_wrong=lambda row: row["label"] == 0,
+        documents="summedits/docs.jsonl",
+    ),
+    "wice": LabelledSet(
+        "WiCE",
+        "wice/claims.jsonl",
+        statement="claim",
+        is_wrong=lambda row: row["label"] != "supported",
+        documents="wice/docs.jsonl",
+    ),
+    "begin": LabelledSet(
+        "BEGIN",
+        "begin/items.jsonl",
+        statement="response",
+        is_wrong=lambda row: row["label"] == "Not fully attributable",
+        is_used=lambda row: row["label"] != "Generic",
+        documents="begin/docs.jsonl",
+    ),
+}
+
+
+def load(name: str, data: Path) -> list[Labelled]:
+    """Read the statements of one of SETS; a source that is stored in pieces is all of them, a piece a line."""
+    each = SETS[name]
+    sources = {row["doc_id"]: row["text"] for row in _rows(data / each.documents)} if each.documents else {}
+    used = [row for row in _rows(data / each.file) if each.is_used(row)]
+    found = [sources[row["doc_id"]] if each.documents else row["source"] for row in used]
+    texts = [text if isinstance(text, str) else "\n".join(text) for text in found]
     return [
-        Labelled(row["source"], row["summary"], row["source_id"], row["dataset"], row["Factuality"] < 1)
-        for row in rows
-        if row["split"] == "valid"
+        Labelled(text, row[each.statement], row[each.cluster], each.is_wrong(row))
+        for text, row in zip(texts, used, strict=True)
     ]
 
 
-def faithbench(data: Path) -> list[Labelled]:
-    """The 330 FaithBench summaries of 33 passages that are not held for the last check."""
-    rows = [json.loads(line) for line in (data / "faithbench" / "samples.jsonl").read_text("utf-8").splitlines()]
-    return [Labelled(row["source"], row["summary"], row["source"], "faithbench", _faulty(row)) for row in rows]
-
-
-def _faulty(row: dict[str, Any]) -> bool:
-    labels = [label for note in row["annotations"] for label in note["label"]]
-    return any(label.startswith(("Unwanted", "Questionable")) for label in labels)
+def _rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
 @lru_cache(maxsize=4096)
 def found(item: Labelled) -> tuple[Span, ...]:
-    """The fabricated facts that the scorer finds in a summary."""
+    """The fabricated facts that the scorer finds in a statement."""
     case = Case(id="validity", input={"document": item.source}, expected=[], cluster=item.cluster)
-    completion = Completion(key="validity", text=item.summary, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    completion = Completion(key="validity", text=item.statement, finish_reason="stop", prompt_tokens=0, output_tokens=0)
     return tuple(span for span in facts.judge(case, completion) if facts.is_fabricated(span))
 
 
@@ -98,9 +157,9 @@ def scorer(item: Labelled, families: Sequence[str] = FAMILIES, least: int = 1) -
 
 def untuned_rule(item: Labelled) -> bool:
     """Whether a number, or a capitalised word inside a sentence, is absent from the source. Written once, not tuned."""
-    if set(NUMBER.findall(item.summary)) - set(NUMBER.findall(item.source)):
+    if set(NUMBER.findall(item.statement)) - set(NUMBER.findall(item.source)):
         return True
-    sentences = SENTENCE_END.split(item.summary.strip())
+    sentences = SENTENCE_END.split(item.statement.strip())
     names = {word.lower() for s in sentences for word in LETTERS.findall(s)[1:] if word[0].isupper() and len(word) > 1}
     return bool(names - set(LETTERS.findall(item.source.lower())))
 
@@ -110,16 +169,26 @@ def fold(item: Labelled) -> int:
     return int(hashlib.sha256(f"fold {item.cluster}".encode()).hexdigest(), 16) % FOLDS
 
 
+def is_novel(item: Labelled, size: int, least: float) -> bool:
+    """Whether the source lacks at least this share of the statement's runs of `size` words."""
+    return novelty(item.statement, item.source, size) >= least
+
+
+def novelties() -> list[tuple[str, Detector]]:
+    """Lengths of runs and thresholds of the novelty rival, to choose from."""
+    steps = [(size, step / STEPS) for size in SIZES for step in range(1, STEPS + 1)]
+    return [(f"runs of {size}, >= {least:.2f}", partial(is_novel, size=size, least=least)) for size, least in steps]
+
+
 def choices() -> list[tuple[str, Detector]]:
-    """What might be chosen on a tuning set: which families count, and how many findings make a summary positive."""
+    """What might be chosen on a tuning set: which families count, and how many findings make a statement positive."""
     subsets = [subset for size in range(1, 5) for subset in combinations(FAMILIES, size)]
     named = [(" + ".join(s), s, least) for s in subsets for least in (1, 2)]
     return [(f"{name}, >= {least}", partial(scorer, families=s, least=least)) for name, s, least in named]
 
 
-def cross_validated(items: list[Labelled]) -> tuple[list[bool], list[str]]:
-    """Each item judged by the choice that is best on the other folds; and the choice of each fold."""
-    options = choices()
+def cross_validated(items: list[Labelled], options: list[tuple[str, Detector]]) -> tuple[list[bool], list[str]]:
+    """Each item judged by the option that is best on the other folds; and the choice of each fold."""
     table = np.array([[detector(item) for item in items] for _, detector in options])
     truth, folds = np.array([i.positive for i in items]), np.array([fold(i) for i in items])
     answers, chosen = np.zeros(len(items), dtype=bool), []

@@ -17,11 +17,11 @@ people, known, validity = load("validity_people"), load("validity_injected"), lo
 completions, truth = load("validity_known_truth"), load("known_truth")
 injected = load("injected")
 ROOT = Path(__file__).parents[2]
-MARKERS = "".join(f"<!-- {n}: written by x -->\nold {n}\n<!-- /{n} -->\n" for n in ("frank", "faithbench", "injected"))
+MARKERS = "".join(f"<!-- {n}: written by x -->\nold {n}\n<!-- /{n} -->\n" for n in validity.PARTS)
 
 
-def item(cluster: str, positive: bool, source: str = "Rent is $5.", summary: str = "Rent is $5."):
-    return people.Labelled(source, summary, cluster, "g", positive)
+def item(cluster: str, positive: bool, source: str = "Rent is $5.", statement: str = "Rent is $5."):
+    return people.Labelled(source, statement, cluster, positive)
 
 
 def copy(operator: str, spans: tuple[tuple[int, int], ...], cluster: str = "a", part: str = "open"):
@@ -66,7 +66,7 @@ def test_sources_never_stand_on_both_sides_of_a_fold():
     assert {people.fold(item(str(n), True)) for n in range(50)} == set(range(people.FOLDS))
 
 
-def test_a_choice_is_not_made_on_the_source_that_it_is_judged_on(monkeypatch):
+def test_a_choice_is_not_made_on_the_source_that_it_is_judged_on():
     """One option is right on one fold alone, the other everywhere else: by choice, that fold is all wrong."""
     items = [item(str(n), n % 2 == 0) for n in range(60)]
     odd = 3
@@ -74,14 +74,13 @@ def test_a_choice_is_not_made_on_the_source_that_it_is_judged_on(monkeypatch):
         ("mostly right", lambda i: i.positive != (people.fold(i) == odd)),
         ("right there", lambda i: i.positive == (people.fold(i) == odd)),
     ]
-    monkeypatch.setattr(people, "choices", lambda: options)
-    answers, chosen = people.cross_validated(items)
+    answers, chosen = people.cross_validated(items, options)
     assert chosen == ["mostly right"] * people.FOLDS
     assert all((a == i.positive) == (people.fold(i) != odd) for a, i in zip(answers, items, strict=True))
 
 
 @pytest.mark.parametrize(
-    ("summary", "wrong"),
+    ("statement", "wrong"),
     [
         ("Rent is $5.", False),
         ("Rent is $6.", True),
@@ -90,14 +89,14 @@ def test_a_choice_is_not_made_on_the_source_that_it_is_judged_on(monkeypatch):
         ("Rent is due. Payment is $5.", False),
     ],
 )
-def test_the_untuned_rule_looks_for_numbers_and_for_names_inside_a_sentence(summary, wrong):
-    assert people.untuned_rule(item("a", True, summary=summary)) is wrong
+def test_the_untuned_rule_looks_for_numbers_and_for_names_inside_a_sentence(statement, wrong):
+    assert people.untuned_rule(item("a", True, statement=statement)) is wrong
 
 
-def test_the_scorer_calls_a_summary_wrong_for_a_figure_that_the_source_lacks():
-    assert people.scorer(item("a", True, summary="Rent is $6 a month."))
-    assert not people.scorer(item("a", True, summary="Rent is $5 a month."))
-    assert not people.scorer(item("a", True, summary="Rent is $6 a month."), families=("name",))
+def test_the_scorer_calls_a_statement_wrong_for_a_figure_that_the_source_lacks():
+    assert people.scorer(item("a", True, statement="Rent is $6 a month."))
+    assert not people.scorer(item("a", True, statement="Rent is $5 a month."))
+    assert not people.scorer(item("a", True, statement="Rent is $6 a month."), families=("name",))
 
 
 def test_an_error_is_caught_only_where_a_finding_overlaps_it():
@@ -160,13 +159,50 @@ def test_a_file_without_markers_is_refused(tmp_path):
         validity.write_between(docs, "frank", "x")
 
 
-def test_the_labelled_sets_are_the_ones_that_the_figures_speak_of():
+def write(file: Path, rows: list[dict[str, Any]]) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_a_statement_is_joined_to_the_whole_of_its_source(tmp_path):
+    """Pages are stored in pieces, and statements on one page share a cluster; a partly supported claim is wrong."""
+    write(tmp_path / "wice/docs.jsonl", [{"doc_id": "p", "text": ["Ann Lee.", "Born 1950."]}])
+    labels = ["supported", "partially_supported", "not_supported"]
+    rows = [{"doc_id": "p", "claim": f"claim {label}", "label": label} for label in labels]
+    write(tmp_path / "wice/claims.jsonl", rows)
+    assert people.load("wice", tmp_path) == [
+        people.Labelled("Ann Lee.\nBorn 1950.", f"claim {label}", "p", label != "supported") for label in labels
+    ]
+
+
+def test_rows_that_a_set_leaves_out_are_not_read(tmp_path):
+    row = {"source": "x", "source_id": "a", "summary": "y", "Factuality": 0.5, "split": "valid"}
+    write(tmp_path / "frank/summaries.jsonl", [row, row | {"split": "test"}])
+    assert people.load("frank", tmp_path) == [people.Labelled("x", "y", "a", True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "statements", "wrong", "sources"),
+    [
+        ("frank", 671, 428, 149),
+        ("faithbench", 330, 230, 33),
+        ("summedits", 2964, 1891, 104),
+        ("wice", 353, 244, 351),
+        ("begin", 2458, 1520, 712),
+    ],
+)
+def test_the_labelled_sets_are_the_ones_that_the_figures_speak_of(name, statements, wrong, sources):
     data = Path(os.environ.get("TUNEGATE_DATA", ""))
-    if not (data / "frank" / "summaries.jsonl").is_file() or not (data / "faithbench" / "samples.jsonl").is_file():
-        pytest.skip("TUNEGATE_DATA names no folder with frank/ and faithbench/")
-    frank, bench = people.frank(data), people.faithbench(data)
-    assert (len(frank), sum(i.positive for i in frank), len({i.cluster for i in frank})) == (671, 428, 149)
-    assert (len(bench), sum(i.positive for i in bench), len({i.cluster for i in bench})) == (330, 230, 33)
+    if not (data / people.SETS[name].file).is_file():
+        pytest.skip(f"TUNEGATE_DATA names no folder with {people.SETS[name].file}")
+    items = people.load(name, data)
+    found = (len(items), sum(i.positive for i in items), len({i.cluster for i in items}))
+    assert found == (statements, wrong, sources)
+
+
+def test_novelty_counts_the_runs_of_words_that_the_source_lacks():
+    it = item("a", True, statement="Rent is five dollars.")  # of three pairs, the source has "rent is"
+    assert people.is_novel(it, 2, 2 / 3) and not people.is_novel(it, 2, 0.7)
 
 
 def test_the_scorer_meets_its_targets_on_open_own_text(monkeypatch):
@@ -200,8 +236,8 @@ def test_rivals_see_numbers_and_names_that_the_document_lacks(three):
     assert (completions.numbers(faithful), completions.numbers_and_names(faithful)) == ([], [])
     assert [wrong.text[a:b] for a, b in completions.numbers(wrong)] == ["1,300"]
     assert [wrong.text[a:b] for a, b in completions.numbers_and_names(wrong)] == ["1,300", "Bob"]
-    assert completions.novelty(faithful, 1) == pytest.approx(4 / 6)
-    assert completions.novelty(three[2], 2) == pytest.approx(2 / 4)
+    assert completions.novelty(faithful.text, DOCUMENT, 1) == pytest.approx(4 / 6)
+    assert completions.novelty(three[2].text, DOCUMENT, 2) == pytest.approx(2 / 4)
 
 
 def test_a_detector_is_measured_by_class_by_completion_and_by_finding(three):
@@ -229,12 +265,12 @@ def test_completions_whose_errors_are_of_meaning_alone_are_neither_positive_nor_
 def test_the_novelty_of_runs_is_chosen_where_it_tells_the_parts_apart(three):
     apart = [completion(4, "The rent is due."), three[1], three[2]]
     size, threshold = completions.chosen_novelty(apart)
-    assert [completions.novelty(each, size) >= threshold for each in apart[:2]] == [False, True]
+    assert [completions.novelty(each.text, DOCUMENT, size) >= threshold for each in apart[:2]] == [False, True]
 
 
 def test_the_page_was_measured_with_the_scorer_as_it_is():
     page = (ROOT / "docs" / "scorer-validity.md").read_text("utf-8")
     versions = re.findall(r"scorer version (\w+)\.", page)
-    assert versions == [facts.fabricated.version] * 4
+    assert versions == [facts.fabricated.version] * len(validity.PARTS)
     shipped = json.loads((ROOT / "harness" / "scoring" / "validity.json").read_text("utf-8"))
     assert shipped["fabrication_rate"]["scorer"] == facts.fabricated.version
