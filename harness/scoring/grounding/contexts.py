@@ -215,6 +215,11 @@ class Text:
         cell = self._cell(figure)
         return [self.text[start:end] for start, end in (*cell.labels, *cell.captions)] if cell else []
 
+    def label_ranges(self, figure: Figure) -> tuple[Range, ...]:
+        """Return the ranges of the labels of a figure in a table or in JSON."""
+        cell = self._cell(figure)
+        return cell.labels if cell else ()
+
     def _cell(self, figure: Figure) -> Cell | None:
         at = bisect_right(self._cell_starts, figure.start) - 1
         return self.cells[at] if at >= 0 and figure.end <= self.cells[at].end + 1 else None

@@ -20,8 +20,9 @@ from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
 from harness.scoring.grounding.contexts import PERIOD, QUARTER, Fact, Text, months_of, source_of
-from harness.scoring.grounding.cues import Cues, cues, moved_by
+from harness.scoring.grounding.cues import Cues, cues
 from harness.scoring.grounding.derivations import FULL_DATE, MONTHS_IN
+from harness.scoring.grounding.directions import is_opposite, is_reversed
 from harness.scoring.grounding.label_units import has_digits
 from harness.scoring.grounding.operands import operands_of
 from harness.scoring.grounding.worked_out import Evidence, is_round
@@ -136,6 +137,8 @@ class _Answer(Text):
         if "(" in self.text[fact.figure.start : fact.figure.end] or fact.figure.unit == PERIOD:
             return None  # "thirty (30) days" is a term, and not worked out
         step = self.evidence.follows(fact, known, self._cues(fact), self._is_about(fact.figure))
+        if step and is_reversed(fact, step[0], self._lines()):
+            return Verdict("contradictory", f"rule: {step[0]}, in the other direction", step[1])
         if step:
             return Verdict("derived", f"rule: {step[0]}", step[1])
         rounded = self._rounded(fact)
@@ -144,6 +147,11 @@ class _Answer(Text):
         if fact in bare and is_round(fact.figure) and self.evidence.is_assumed(fact, bare, known):
             return Verdict(UNCLEAR, "an example, from which another figure follows")
         return None
+
+    def _lines(self) -> Iterator[list[Fact]]:
+        """Yield the figures of each row, of each column and of each sentence of the source."""
+        for line in self.evidence.source.lines():
+            yield [self.source.facts[number] for number in line]
 
     def _rounded(self, fact: Fact) -> Figure | None:
         """The figure of the source that a figure rounds without saying so: the one with the most alike context."""
@@ -171,7 +179,7 @@ class _Answer(Text):
             return Verdict("contradictory", "the words and the numeral disagree")
         for reading in fact.readings:
             same_size = source.by_size.get(size_key(reading.unit, reading.value))
-            if same_size and self._is_opposite(fact, same_size):
+            if same_size and is_opposite(fact, same_size):
                 return Verdict("contradictory", "the source has it in the other direction")
             if same_size:
                 origin = same_size[0].figure
@@ -232,11 +240,6 @@ class _Answer(Text):
             or (written == "half" and bool(HALVED.search(self.document)))
         )
 
-    def _is_opposite(self, fact: Fact, origins: Sequence[Fact]) -> bool:
-        """Whether a figure is said to be a rise and is a fall wherever the source has it, or the other way round."""
-        direction = _direction(fact)
-        return bool(direction) and all(_direction(each) == -direction for each in origins)
-
     def _has_day_and_year(self, iso: str) -> bool:
         """Whether the source has a full date's day without the year, and its year."""
         return (
@@ -286,12 +289,6 @@ class _Answer(Text):
             first = self._cues(before)
             return Cues(said.families | first.families, said.direction or first.direction)
         return said
-
-
-def _direction(fact: Fact) -> int:
-    """Return -1 for a negative figure, 1 or -1 for the size of a rise or a fall, else 0."""
-    text, start = fact.text, fact.figure.start
-    return -1 if fact.sign < 0 else moved_by(text.text, start, text.sentence(start)[0])
 
 
 def _same_in_other_form(figure: Figure, origin: Figure, about: bool, side: int) -> str | None:

@@ -26,6 +26,29 @@ def test_words_and_numeral_that_disagree_are_contradictory_even_if_the_source_ha
     assert score.counts == {"figures": 1, "ungrounded": 1, "responses_with": 1}
 
 
+FELL = "The staff fell by 60."
+RATES = "| | 2024 | 2023 |\n|---|---|---|\n| Rate (%) | 5.1 | 4.0 |"
+
+
+@pytest.mark.parametrize(
+    ("text", "document", "verdict"),
+    [
+        (FELL, "There were staff of 300 in 2021 and of 240 in 2023.", "derived"),
+        (FELL, "There were staff of 240 in 2021 and of 300 in 2023.", "contradictory"),
+        (FELL, "The staff went from 240 to 300.", "contradictory"),
+        (FELL, "The staff was 240 at one mill, 300 at another.", "derived"),
+        (FELL, "In 2021 there were 300, and in 2023 a staff of 240, of 900 asked.", "derived"),
+        ("The rate rose by 1.1 points.", RATES, "derived"),
+        ("The rate fell by 1.1 points.", RATES, "contradictory"),
+        ("The rate fell by 1.1 points.", RATES.replace("2023", "2025"), "derived"),
+        ("The rate rose by 27.5%.", RATES, "derived"),
+        ("The rate fell by 21.6%.", RATES, "contradictory"),
+    ],
+)
+def test_a_difference_has_the_direction_of_its_operands_in_time(text, document, verdict):
+    assert [span.verdict for span in scored(text, document).spans] == [verdict]
+
+
 @pytest.mark.parametrize(
     ("text", "document", "verdict"),
     [
