@@ -16,6 +16,7 @@ from functools import lru_cache
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import DocumentCache, make_span, ratios, scorer
+from harness.scoring.text.phrases import word_list
 from harness.scoring.text.refusals import refuses
 
 RUN = 6
@@ -26,16 +27,14 @@ SHORTEST_STEM = 3
 WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 SENTENCE = re.compile(r"[^.!?\n]*[^\W_][^.!?\n]*")
 ENDINGS = ("ies", "ied", "ing", "ed", "es", "ly", "s", "e", "y")
-FUNCTION = frozenset(
-    re.findall(
-        r"\w+",
-        """a about above after all also an and any are as at be because been before being both but by can
-        could did do does each either else for from had has have he her here him his how i if in into is it
-        its may me might more most must my no nor not of off on once only or other our out over own shall
-        she should so some such than that the their them then there these they this those through to too
-        under until up upon us was we were what when where which while who whom why will with within without
-        would you your yours""",
-    )
+FUNCTION = word_list(
+    """
+    a about above after all also an and any are as at be because been before being both but by can could did do does
+    each either else for from had has have he her here him his how i if in into is it its may me might more most must my
+    no nor not of off on once only or other our out over own shall she should so some such than that the their them then
+    there these they this those through to too under until up upon us was we were what when where which while who whom
+    why will with within without would you your yours
+    """
 )
 """Words without content of their own."""
 

@@ -31,6 +31,7 @@ from harness.scoring.grounding.citation_parser import Citation, citations_in, ot
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
 from harness.scoring.summaries import content, words_of
 from harness.scoring.text.guideline_ids import Id, numbered, sections_in
+from harness.scoring.text.phrases import word_list
 from harness.scoring.text.refusals import sentence_around, without_denied
 
 DESCRIBED = re.compile(
@@ -48,10 +49,9 @@ MIN_SHARED = 2
 """Distinguishing words that a description must share with another section's subject."""
 CONTEXT = 300
 """Characters of the source around a reference that describe it."""
-EMPTY_WORDS = (
+EMPTY = word_list(
     "which that with from before after what when where under other unless given into upon this such must shall"
 )
-EMPTY = frozenset(EMPTY_WORDS.split())
 
 
 @lru_cache(maxsize=1024)

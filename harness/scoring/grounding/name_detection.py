@@ -13,151 +13,117 @@ from typing import NamedTuple
 
 from harness.scoring.base import DocumentCache, RangeSet
 from harness.scoring.grounding.registry import tokens
+from harness.scoring.summaries import FUNCTION
 from harness.scoring.text.normalize import normalise
+from harness.scoring.text.phrases import word_list
 
-OPENINGS = """
-a about above according accordingly additionally after again all also although among an and another answer any anyone
-are as ask at available based be because been before below besides between both but by call can cannot check contact
-could despite do does done due during each eight either else email even every everyone except finally first five
-following for four fourth from further furthermore given had has have he hello hence her here hi his how however i if
-in instead into is it its itself just last lastly like likewise make many may maybe meanwhile more moreover most must
-my nearly neither next nine no nobody none nor not note notes nothing notify notwithstanding now of on once one only
-or other otherwise our out over overall pay per perhaps please previously pursuant question rather read regarding
-review said says second secondly see send seven several shall she should similarly since six so some sorry
-specifically still subject submit such sure tell ten than thank thanks that the their them then there thereafter
-therefore these they third this those though three through thus to today together tomorrow tonight too toward towards
-two under unfortunately unless until up upon us use very was we were what whatever when where whereas wherever whether
-which while who whoever whom whose why will with within without would yes yesterday yet you your
-"""
-CALENDAR = """
-am apr april aug august autumn christmas day days dec december easter est fall feb february fri friday jan january jul
-july jun june mar march may mon monday month months nov november oct october pm pst quarter sat saturday sep sept
-september spring summer sun sunday thanksgiving thu thur thurs thursday tue tues tuesday utc wed wednesday week winter
-year years
-"""
-PLACES = """
-african america american americans asian australian british canadian chinese city county dutch eastern english eu
-europe european federal french georgia georgian german indian irish italian japanese latin mexican northern russian
-scottish southern spanish state states u.k u.s uk united us usa welsh western
-"""
-TERMS = """
-abatement acceptance access account accounts accrual acquisition act action actions addendum additional address
-addresses adjusted adjustment administration administrative administrator advance advances affiliate affiliates agency
-agent agents agreement agreements allowance alteration alterations amended amendment amendments amount amounts
-analysis annex annual answer answers appendix applicable application appraisal appraiser approval approved arbitration
-architect article articles asbestos asset assets assignee assignment assignments assignor assistant attachment
-attorney attorney's attorneys audit auditor authorities authority authorization authorized award background balance
-bank bankruptcy bargain base basic beneficiary benefit benefits bid bidder bidders big bill binding board bond bonus
-book borrower borrowings bottom breach brief broker brokerage budget building buildings business buyer buyers bylaws
-cancellation cap capital care carrier cash casualty cause central certificate certificates certified chair chairman
-change changes chapter charge charges chief claim claims clause clauses clear client clients closing closings code
-collateral collection commencement commercial commission commissions commitment committee common communications
-company compensation competition completion compliance concession conclusion condition conditions condominium conduct
-confidential confidentiality consent consideration construction consultant consumer contact content context
-contingencies contingency contract contractor contractors contracts control conveyance copy copyright corp corporate
-corporation cost costs counsel counterparts court covenant covenanted covenants cover coverage credit creditor
-critical cure current customer customers damage damages data date dates dear death debt debtor declaration deed deeds
-default defaults defect defects deficiency definition definitions delay delinquent deliverable deliverables delivery
-demand department deposit deposits description design designated destruction detail details development diligence
-direct director directors disbursement discharge disclaimer disclosing disclosure disclosures discount dispute
-disputes distribution distributor division document documents domain driver duration duties duty earlier early earnest
-easement easements economic effect effective electronic email emergency eminent employee employees employer employment
-encroachment encumbrance encumbrances end enforcement engagement engineer enjoyment entire entitlement environmental
-equipment equity error escrow escrowed essence estate estoppel event events evidence exception exceptions exchange
-exclusion exclusions exclusive exclusivity execution executive executor exercise exhibit exhibits existing expansion
-expense expenses expiration explanation extension facilities facility fact facts fair family federal fee fees
-fiduciary figures file final finance financial financing findings fire fiscal fixed fixtures flood floor flow force
-foreclosure form forms foundation franchise franchisee franchisor fraud free full fund funds future gaap general good
-goods governing government grant grantee grantor gross ground group growth guarantee guarantees guarantor guarantors
-guaranty guest guests guideline guidelines handbook hazardous heading health hearing heir heirs hereby herein hereof
-hereto hereunder highlights hold holder holding holdings holdover home hours house human important improvement
-improvements inc incident income increase increases indemnification indemnified indemnifying indemnitee indemnities
-indemnitor indemnity indenture independent index information initial injury inspection inspections installment
-institution instrument insurable insurance insured insurer intangible intellectual interest interests interim internal
-internet investment investments investor investors invoice issue issuer item items job joint judgment jurisdiction
-jury key knowledge land landlord landlords late latent law lawful laws lawyer lead lease leased leasehold leases leave
-legal lender lenders lessee lessor letter letters level levels liabilities liability license licensed licensee
-licensing licensor lien liens limit limitation limitations limited line liquidated list litigation llc llp loan loans
-local location long loss losses lot lp ltd main maintenance majeure majority management manager managers managing
-mandatory manner manual manufacturer market marketable marketing material materials matters maturity maximum
-mechanic's mechanics media mediation medical meeting member members memorandum method milestone milestones mineral
-minimum minor miscellaneous model mold money monthly mortgage mortgagee mortgagor motor multiple municipal name names
-national natural negligence net new noise non non-compete non-disclosure notary note notice notices number objective
-objectives obligation obligations occupancy occurrence offer offers office officer officers official old open
-operating operation operations operator opinion option options oral order orders ordinary original outcome outline
-outside outstanding overview owner owners ownership page paragraph parent parking part partial parties partner
-partners partnership party patent patents payee payment payments payor penalty percentage performance period periods
-permit permits permitted person personal personnel pet pets phase phone plan plans pledge point points policies policy
-portfolio position possession post power practice premises premium prepayment present president price prices primary
-principal principals prior privacy private privilege procedure procedures proceeds process producer product products
-professional profit profits program progress prohibited prohibition project promissory promotion proof properties
-property proposal proposed proration protected protection provision provisions public purchase purchaser purchasers
-purpose qualified quality quarterly quiet quitclaim radon rate rates rating ratio real realty receipt receiver
-receiving recital recitals recommendation recommendations record recorder recorders records recourse recovery
-redemption reference refund refusal refusals regards registered registration regulation regulations regulatory
-reimbursement related release relief remaining remedies remedy renewal rent rental rents repair repairs replacement
-report reporting reports representation representations representative representatives request requests required
-requirement requirements research reservation reserve reserves residence resident residential residual resolved
-resources respect response responsibilities responsibility restricted restriction restrictions result results
-retention return returns revenue revenues review rider riders right rights risk risks road role royalties royalty rule
-rules safety salary sale sales sample satisfaction schedule schedules scope seal secretary section sections secured
-securities security self seller sellers senior separate service services set settlement severability share shareholder
-shareholders shares short signature signatures signed simple sincerely single site small smoking social software
-solicitation source space special specific specifications sponsor square staff standard standards start statement
-statements status statute statutory step steps stock storage strict structure subcontractor subdivision subject
-sublease sublessee sublet subletting submission subordination subrogation subscriber subsection subsidiaries
-subsidiary substantial successor successors suit summary supplement supplemental supplier suppliers supply support
-surety surrender survey surveys survival suspension table takeaway takeaways tax taxes technical technology temporary
-tenancy tenant tenants term termination termite terms territory test therein thing third threshold time timeline title
-tort total trade trademark trademarks training transaction transactions transfer transferee transferor transition
-travel treasurer treasury trial trust trustee trustees turnover type types uncapped undersigned underwriter
-unemployment uniform union unit units unlimited use user users utilities utility vacancy vacation valid valuation
-value values vehicle vendor vendors venture verification vice violation void volume waiver walkthrough warrant
-warranties warranty waste water website week wherefore whereof withdrawal witness witnesses witnesseth work worker
-workers workers' working workplace works written yield zoning
-"""
-HARD_WORDS = """
-ag bv corp gmbh inc llc llp lp ltd na pc plc pllc pty sa
-"""
-SOFT_WORDS = """
-advisors airlines associates association bank brands brothers capital co enterprises foundation group holdings hotels
-industries institute insurance laboratories markets partners partnership pharmaceuticals properties realty sons stores
-studios systems technologies trust university ventures
-"""
-TITLES_WORDS = """
-dr gov governor hon judge justice miss mr mrs ms prof professor rep sen senator
-"""
-COURTS_WORDS = """
-appeals appellate bankruptcy chancery circuit county district family high juvenile magistrate municipal probate state
-superior supreme tax
-"""
-LINKS_WORDS = """
-and de del der la of the van von
-"""
-NUMBERS_WORDS = """
-eight fifth first five four fourth nine one second seven six ten third three two
-"""
-NO_DEPARTMENT_WORDS = """
-apartment applicable appropriate box branch business closing commercial condominium corporate dwelling entire
-executive federal first government governmental ground head home housing leased leasing local main management new
-office offices other own post principal public regional registered relevant rental residential respective responsible
-retail sales same second single storage whole
-"""
-ORDINARY = frozenset(" ".join([OPENINGS, CALENDAR, PLACES, TERMS]).split())
-OPENING = frozenset(OPENINGS.split())
-CALENDAR_WORDS = frozenset(CALENDAR.split())
-HARD = frozenset(HARD_WORDS.split())
+OPENING = FUNCTION | word_list(
+    """
+    according accordingly additionally again although among another answer anyone ask available based below besides
+    between call cannot check contact despite done due during eight email even every everyone except finally first five
+    following four fourth further furthermore given hello hence hi however instead itself just last lastly like likewise
+    make many maybe meanwhile moreover nearly neither next nine nobody none note notes nothing notify notwithstanding
+    now one otherwise overall pay per perhaps please previously pursuant question rather read regarding review said says
+    second secondly see send seven several similarly since six sorry specifically still subject submit sure tell ten
+    thank thanks thereafter therefore third though three thus today together tomorrow tonight toward towards two
+    unfortunately unless use very whatever whereas wherever whether whoever whose yes yesterday yet
+    """
+)
+"""Words that open a sentence or a clause."""
+CALENDAR = word_list(
+    """
+    am apr april aug august autumn christmas day days dec december easter est fall feb february fri friday jan january
+    jul july jun june mar march may mon monday month months nov november oct october pm pst quarter sat saturday sep
+    sept september spring summer sun sunday thanksgiving thu thur thurs thursday tue tues tuesday utc wed wednesday week
+    winter year years
+    """
+)
+ORDINARY = (
+    OPENING
+    | CALENDAR
+    | word_list(
+        """
+    access account accrual act addendum additional address addresses adjusted administrative administrator affiliate
+    african agency agent amended america american amount analysis annex annual appendix appraisal appraiser approval
+    approved architect article asbestos asian asset assignee assignor assistant attorney attorney's audit auditor
+    australian authorized award background bank bankruptcy bargain base basic beneficiary benefit bid bidder big bill
+    binding board bond bonus book borrower borrowings bottom breach brief british broker brokerage budget building buyer
+    bylaws canadian cap capital care carrier cash casualty cause central certificate certified chair chairman change
+    chapter charge chief chinese city claim clause clear client closing code collateral commercial committee common
+    company condominium conduct confidential consent consultant consumer content context contingency contract contractor
+    control copy copyright corp corporate cost counsel counterparts county court covenant covenanted cover coverage
+    credit creditor critical cure current customer damage data date dear death debt debtor deed default defect
+    deficiency delay delinquent delivery demand deposit design designated detail direct director discharge disclaimer
+    disclosing disclosure discount dispute distributor domain driver dutch duty earlier early earnest eastern economic
+    effect effective electronic emergency eminent employee employer end engineer english entire environmental error
+    escrow escrowed estate estoppel eu europe european event exchange exclusive executive executor exercise exhibit
+    existing expense fact fair family federal fee fiduciary figures file final financial financing findings fire fiscal
+    fixed fixtures flood floor flow force foreclosure form franchise franchisee franchisor fraud free french full fund
+    future gaap general georgia georgian german good governing grant grantee grantor gross ground group growth guarantee
+    guarantor guaranty guest guideline handbook hazardous heading health hearing heir hereby herein hereof hereto
+    hereunder highlights hold holder holding holdover home hours house human important inc incident income increase
+    indemnified indemnifying indemnitee indemnitor indenture independent index indian initial injury insured insurer
+    intellectual interest interim internal internet investor invoice irish issue issuer italian item japanese job joint
+    jury key knowledge land landlord late latent latin law lawful lawyer lead lease leased leasehold leave legal lender
+    lessee lessor letter level license licensed licensee licensing licensor lien limit limited line liquidated list llc
+    llp loan local long loss losses lot lp ltd main majeure manager managing mandatory manner manual manufacturer market
+    marketing material matters maximum mechanic's mechanics media medical meeting member memorandum method mexican
+    milestone mineral minimum minor miscellaneous model mold money monthly mortgage mortgagee mortgagor motor multiple
+    municipal name national natural net new noise non non-compete non-disclosure northern notary notice number objective
+    occupancy offer office officer official old open operating operator opinion oral order ordinary original outcome
+    outline outside outstanding overview owner page paragraph parent parking part partial partner party patent payee
+    payor penalty percentage period permit permitted person personal personnel pet phase phone plan pledge point policy
+    portfolio post power practice premises premium present president price primary principal prior privacy private
+    privilege procedure proceeds process producer product professional profit program progress prohibited project
+    promissory proof property proposal proposed protected public purchase purchaser purpose qualified quarterly quiet
+    quitclaim radon rate rating ratio real realty receipt receiver receiving recital record recorder recourse recovery
+    refund refusal regards registered regulatory related release relief remaining remedy renewal rent rental repair
+    report reporting representative request required research reserve resident residential residual resolved resources
+    respect response restricted result return revenue rider right risk road role royalty rule russian safety salary sale
+    sample schedule scope scottish seal secretary secured self seller senior separate service set share shareholder
+    short signature signed simple sincerely single site small smoking social software source southern space spanish
+    special specific sponsor square staff standard start state status statute statutory step stock storage strict
+    structure subcontractor sublease sublessee sublet subletting subscriber subsidiary substantial successor suit
+    summary supplemental supplier supply support surety surrender survey survival table takeaway tax taxes technical
+    temporary tenancy tenant term termite territory test therein thing threshold time timeline title tort total trade
+    trademark training transfer transferee transferor travel treasurer treasury trial trust trustee turnover type u.k
+    u.s uk uncapped undersigned underwriter uniform union unit united unlimited usa user vacancy valid value vehicle
+    vendor venture vice void volume waiver walkthrough warrant warranty waste water website welsh western wherefore
+    whereof withdrawal witnesses witnesseth work worker workers' working workplace written yield zoning
+    """
+    )
+)
+"""Words whose capital makes no name: places, defined terms, roles and the words above; singular ones."""
+HARD = word_list("ag bv corp gmbh inc llc llp lp ltd na pc plc pllc pty sa")
 """Endings that make a company of any word before them."""
-SOFT = frozenset(SOFT_WORDS.split())
+SOFT = word_list(
+    """
+    advisors airlines associates association bank brands brothers capital co enterprises foundation group holdings
+    hotels industries institute insurance laboratories markets partners partnership pharmaceuticals properties realty
+    sons stores studios systems technologies trust university ventures
+    """
+)
 """Endings that make a party of a word that is not an ordinary one."""
-TITLES = frozenset(TITLES_WORDS.split())
-COURTS = frozenset(COURTS_WORDS.split())
+TITLES = word_list("dr gov governor hon judge justice miss mr mrs ms prof professor rep sen senator")
+COURTS = word_list(
+    """
+    appeals appellate bankruptcy chancery circuit county district family high juvenile magistrate municipal probate
+    state superior supreme tax
+    """
+)
 """Words before Court that make it a court's name."""
-LINKS = frozenset(LINKS_WORDS.split())
+LINKS = word_list("and de del der la of the van von")
 """Small words inside a name."""
-NUMBERS = frozenset(NUMBERS_WORDS.split())
+NUMBERS = word_list("eight fifth first five four fourth nine one second seven six ten third three two")
 """Numbers that may begin a name (First Tidal Bank)."""
-NO_DEPARTMENT = frozenset(NO_DEPARTMENT_WORDS.split())
+NO_DEPARTMENT = word_list(
+    """
+    apartment applicable appropriate box branch business closing commercial condominium corporate dwelling entire
+    executive federal first government governmental ground head home housing leased leasing local main management new
+    office offices other own post principal public regional registered relevant rental residential respective
+    responsible retail sales same second single storage whole
+    """
+)
 """Words that do not alone make Office, Unit or Authority a department."""
 DERIVED = re.compile(
     r"(?:\w{2,}(?:tion|sion|ment|ability|ibility|ness)s?|\w{3,}(?:ances?|ences?|ities|ity|able|ible|ship|ology|ally|ively|ously))"
@@ -167,7 +133,8 @@ DERIVED = re.compile(
 
 def is_ordinary(word: str) -> bool:
     """Whether a word, in lower case, does not make a name alone."""
-    return word in ORDINARY or len(word) < 2 or DERIVED.fullmatch(word) is not None
+    singular = word[:-3] + "y" if word.endswith("ies") else word.removesuffix("s")
+    return len(word) < 2 or word in ORDINARY or singular in ORDINARY or DERIVED.fullmatch(word) is not None
 
 
 HEADS = (
@@ -274,7 +241,7 @@ def _segments(text: str, start: int, end: int) -> Iterator[Words]:
     for word, first, last in _tokens(text, start, end):
         if word in LINKS and not text[first].isupper():
             words.append((word, first, last))
-        elif (word in OPENING and word not in NUMBERS) or word in CALENDAR_WORDS:
+        elif (word in OPENING and word not in NUMBERS) or word in CALENDAR:
             yield from _trimmed(text, words)
             words = []
         else:

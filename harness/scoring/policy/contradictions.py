@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from harness.scoring.summaries import FUNCTION, stem
-from harness.scoring.text.phrases import starting
+from harness.scoring.text.phrases import starting, word_list
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 from harness.scoring.text.refusals import lower
 
@@ -78,12 +78,11 @@ LEAD = re.compile(
 )
 """Auxiliaries before a verb; or a word that makes the next one no verb."""
 WORD = re.compile(r"[a-z]{3,}")
-COMMON = FUNCTION.difference({"out", "off"}).union(
-    re.findall(
-        r"\w+",
-        "day days week weeks month months year years hour hours minute minutes working business calendar over after "
-        "per under least less many much never cannot not shall every whichever",
-    )
+COMMON = FUNCTION - {"out", "off"} | word_list(
+    """
+    day days week weeks month months year years hour hours minute minutes working business calendar per least less many
+    much never cannot every whichever
+    """
 )
 """Words that say nothing of what a sentence is about; "paid out" and "time off" do."""
 SHARE = 0.5

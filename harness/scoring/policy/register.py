@@ -16,7 +16,9 @@ from typing import NamedTuple
 
 from harness.errors import refuse_all
 from harness.scoring.base import RangeSet
+from harness.scoring.summaries import FUNCTION as FUNCTION_WORDS
 from harness.scoring.text.guideline_ids import DASH
+from harness.scoring.text.phrases import word_list
 from harness.scoring.text.refusals import lower
 
 LABEL = (
@@ -68,14 +70,12 @@ NO_OFFICE = re.compile(
 """After "office" and the like in lower case: "office staff" names no department."""
 NAME_LENGTH = 70
 """Characters before a department's general word in which its name is searched for."""
-NO_NAME = frozenset(
-    re.findall(
-        r"\w+",
-        "the a an our your its this that each every any ask contact see per under by from with only and or both yes no "
-        "neither if when then also call email which what another other same right relevant responsible appropriate own "
-        "whole correct listed such their his her named one to in at for of is or consult tell inform guideline please "
-        "answer head home handbook company first handling local different as not some all these those who whose so",
-    )
+NO_NAME = FUNCTION_WORDS | word_list(
+    """
+    every ask contact see per yes neither call email another same right relevant responsible appropriate whole correct
+    listed named one consult tell inform guideline please answer head home handbook company first handling local
+    different whose
+    """
 )
 """Words that open a phrase before "department" and are not part of a name."""
 

@@ -32,6 +32,11 @@ class PhraseMatch(NamedTuple, Generic[T]):
     value: T
 
 
+def word_list(words: str) -> frozenset[str]:
+    """Return the words of a list that is written with white space between them."""
+    return frozenset(words.split())
+
+
 def even(text: str) -> str:
     """Return the text with one kind of apostrophe and hyphen; the length does not change."""
     for mark, plain_mark in () if text.isascii() else EVEN.items():
