@@ -11,22 +11,17 @@ from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import DocumentCache, make_span, scorer, whole_length
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import make_span, ratios, scorer, whole_length
 from harness.scoring.grounding.claims import failed_score, score_claims
 from harness.scoring.text.normalize import normalise
-from harness.scoring.text.phrases import whole_words
 from harness.scoring.text.refusals import without_denied
 
 MIN_WORDS = 4
 MAX_SKIPPED = 80
 """Characters of the source that a bracket may match."""
-MAX_PLACES = 200
-"""Places of its first part at which a quotation with brackets is tried."""
 GROUNDED = ("supported",)
 MARK = re.compile('["“”„‟«»]')
 WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -34,69 +29,20 @@ OPENERS = {"“": "”", "„": "”“", "‟": "”", "«": "»"}
 BREAK = re.compile(r"\n[ \t\r]*\n")
 QUOTES = "\"“”„‟«»'‘’‚‛`´"
 DASH = r"\-\u2010-\u2015\u2212"
-CHANGED = re.compile(
-    rf"[{QUOTES}{DASH}\s](?:(?<=[{QUOTES}])[{QUOTES}]*|(?<=[{DASH}])[{DASH}]*\s*"
-    rf"|(?<=\s)(?:\s*[{DASH}]+\s*|(?<=[^\S ])\s*|(?<= )\s+))"
-)
-"""Marks, dashes with the white space around them, and white space that is more than one blank."""
+PART = re.compile(rf"(?P<separator>[\s{QUOTES}{DASH}]+)|\w+|.")
 DASHES = re.compile(f"[{DASH}]")
 ELLIPSIS = re.compile(r"\s*\[?\s*(?:\.\s*\.\s*\.(?:\s*\.)?|…)\s*\]?\s*")
 BRACKET = re.compile(r"\[[^\[\]]{0,80}\]")
-EDGE = " ,.;:!?"
+EDGE = re.compile(rf"^[\s{QUOTES}{DASH},.;:!?]+|[\s{QUOTES}{DASH},.;:!?]+$")
 FENCE = re.compile(r"^```\w*\n|\n?```$")
-METRICS = [
-    Metric(
-        name="quote_fabrication_rate",
-        scorer="quotes",
-        numerator="fabricated",
-        denominator="quotes",
-        higher_is_better=False,
-        says="Share of the quotations of four words or more that are not verbatim in the source.",
-    ),
-]
-
-
-class Comparable(NamedTuple):
-    """A text as quotations are compared, with the offsets where it differs from its normal form."""
-
-    text: str
-    starts: list[int]
-    """Offsets in `text` after each change."""
-    originals: list[int]
-    """The same offsets in the normal form."""
-
-    def origin(self, at: int) -> int:
-        """Return the offset in the normal form for the offset `at` of the text."""
-        change = bisect_right(self.starts, at) - 1
-        return self.originals[change] + at - self.starts[change]
-
-
-def _comparable(text: str) -> Comparable:
-    pieces, starts, originals, at, size = [], [0], [0], 0, 0
-    for match in CHANGED.finditer(text):
-        written = match[0]
-        instead = "-" if DASHES.search(written) else " " if written.isspace() or _separates(text, match) else ""
-        if instead == written:
-            continue
-        pieces += [text[at : match.start()], instead]
-        size += match.start() - at + len(instead)
-        at = match.end()
-        starts.append(size)
-        originals.append(at)
-    pieces.append(text[at:])
-    return Comparable("".join(pieces), starts, originals)
-
-
-def _separates(text: str, mark: re.Match[str]) -> bool:
-    """Whether quotation marks, not an apostrophe, separate two characters that would otherwise join into a word."""
-    before, after = text[mark.start() - 1 : mark.start()], text[mark.end() : mark.end() + 1]
-    return before.isalnum() and after.isalnum() and bool(MARK.search(mark[0]))
-
-
-@DocumentCache
-def comparable(document: str) -> Comparable:
-    """Make a source comparable, once."""
-    return _comparable(normalise(document).text)
+METRICS = ratios(
+    "quotes",
+    {},
+    {
+        "quote_fabrication_rate = fabricated / quotes": "Share of the quotations of four words or more that are not "
+        "verbatim in the source."
+    },
+)
 
 
 def quotes_in(text: str) -> Iterator[tuple[int, int]]:
@@ -166,52 +112,40 @@ def judge_all(case: Case, completion: Completion) -> list[Span]:
 
 def find(quotation: str, document: str) -> tuple[int, int] | None:
     """Return the range of the source that a quotation repeats, from its first piece to its last, or None."""
-    source = comparable(document)
-    pieces = [piece.strip(EDGE) for piece in ELLIPSIS.split(quotation)]
-    pieces = [piece for piece in (_comparable(piece).text.strip(EDGE) for piece in pieces) if WORD.search(piece)]
-    at, first, last = 0, -1, -1
+    source = normalise(document)
+    pieces = [piece for piece in ELLIPSIS.split(quotation) if WORD.search(BRACKET.sub(" ", piece))]
+    first, at = -1, 0
     for number, piece in enumerate(pieces):
-        place = _place(source.text, piece, at, free_capital=number == 0)
-        if place is None:
+        match = _pattern(piece, free_capital=number == 0).search(source.text, at)
+        if match is None:
             return None
-        first, at = (place[0] if first < 0 else first), place[1]
-        last = at
-    if last <= first:
-        return None
-    normal = normalise(document)
-    return normal.original(source.origin(first), source.origin(last - 1) + 1)
+        first, at = match.start() if number == 0 else first, match.end()
+    return source.original(first, at) if pieces else None
 
 
-def _place(source: str, piece: str, at: int, free_capital: bool) -> tuple[int, int] | None:
-    """The first place of a piece; `[x]` in it matches any few characters."""
-    if not BRACKET.search(piece):
-        for form in (piece, piece[0].swapcase() + piece[1:]) if free_capital else (piece,):
-            start = next(whole_words(source, form, at), None)
-            if start is not None:
-                return start, start + len(form)
-        return None
-    return _parted([part for part in BRACKET.split(piece) if part.strip()], source, at)
+def _pattern(piece: str, free_capital: bool) -> re.Pattern[str]:
+    """A pattern of a piece in whole words; `[x]` in it matches any few characters."""
+    parts = [_flexible(part) for part in BRACKET.split(piece) if EDGE.sub("", part)]
+    if BRACKET.search(piece):
+        return re.compile(f"{parts[0]}{''.join(f'(?>.{{0,{MAX_SKIPPED}}}?{part})' for part in parts[1:])}", re.S)
+    plain = EDGE.sub("", piece)
+    first = f"[{plain[0]}{plain[0].swapcase()}]" if free_capital and plain[0].isalpha() else re.escape(plain[0])
+    before = r"(?<![^\W_].)" if plain[0].isalnum() else ""
+    after = r"(?![^\W_])" if plain[-1].isalnum() else ""
+    return re.compile(f"{first}{before}{parts[0].removeprefix(re.escape(plain[0]))}{after}", re.S)
 
 
-def _parted(parts: list[str], source: str, at: int) -> tuple[int, int] | None:
-    """The first place where the parts follow each other with a few characters of any kind between them."""
-    for _ in range(MAX_PLACES):
-        first = source.find(parts[0], at) if parts else -1
-        if first < 0:
-            return None
-        ends = {first + len(parts[0])}
-        for part in parts[1:]:
-            reach = len(part) + MAX_SKIPPED
-            ends = {
-                start + len(part)
-                for end in ends
-                for start in range(end, end + MAX_SKIPPED + 1)
-                if source.startswith(part, start, end + reach)
-            }
-        if ends:
-            return first, min(ends)
-        at = first + 1
-    return None
+def _flexible(text: str) -> str:
+    """A pattern of a text that ignores quotation marks, kinds of dash and amounts of white space."""
+    pattern = ""
+    for part in PART.finditer(EDGE.sub("", text)):
+        if part["separator"] is None:
+            pattern += f"{re.escape(part[0])}[{QUOTES}]*"
+        elif DASHES.search(part[0]):
+            pattern += rf"[\s{QUOTES}]*[{DASH}][\s{QUOTES}{DASH}]*"
+        elif re.search(r"\s", part[0]):
+            pattern += rf"[\s{QUOTES}]+"
+    return pattern.removesuffix(f"[{QUOTES}]*")
 
 
 @scorer(metrics=METRICS, name="quotes")
