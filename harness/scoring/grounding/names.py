@@ -14,8 +14,8 @@ from array import array
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, scorer, whole_length
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, ratios, scorer, whole_length
 from harness.scoring.grounding.claims import failed_score, score_claims
 from harness.scoring.grounding.name_detection import (
     LINKS,
@@ -40,18 +40,14 @@ REASONS = {
     "invented": "the closed list is complete for its kind and lacks it",
 }
 NOTHING = Registry({}, frozenset())
-METRICS = [
-    Metric(
-        name="name_fabrication_rate",
-        scorer="names",
-        numerator="fabricated",
-        denominator="names",
-        higher_is_better=False,
-        says="Share of the names stated (parties, departments, courts, guidelines) that neither source nor list has.",
-    ),
-]
-
-
+METRICS = ratios(
+    "names",
+    {},
+    {
+        "name_fabrication_rate = fabricated / names": "Share of the names stated (parties, departments, courts, "
+        "guidelines) that neither source nor list has."
+    },
+)
 MOST_PERSON = 3
 """Words of a person's name."""
 BETWEEN = r"\s+(?:[A-Z]\.?\s+)?(?:and\s+[A-Z]\w+\s+(?:[A-Z]\.?\s+)?|[A-Z]\w+\s+)?"
@@ -90,7 +86,7 @@ def source_names(document: str) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys(name.words for name in names_in(document)))
 
 
-def judge(case: Case, completion: Completion, registry: Registry | None = None) -> list[Span]:
+def judge(case: Case, completion: Completion, registry: Registry = NOTHING) -> list[Span]:
     """Judge each name of an answer, without those that it denies."""
     return without_denied(case, completion.text, judge_all(case, completion, registry), GROUNDED)
 
@@ -99,11 +95,9 @@ def judge_all(case: Case, completion: Completion, registry: Registry | None = No
     """Judge each name of an answer, in order."""
     text, whole, registry = completion.text, whole_length(completion), registry or NOTHING
     document, cluster = case.document, case.cluster
-    ids = [
-        i
-        for i in guideline_ids.guidelines_in(text, _codes(document, registry), guideline_ids.numbered(document))
-        if i.end <= whole
-    ]
+    uses_codes = registry.uses_codes or _uses_codes(document)
+    guidelines = guideline_ids.guidelines_in(text, uses_codes, guideline_ids.numbered(document))
+    ids = [i for i in guidelines if i.end <= whole]
     spans = [_span(text, i.start, i.end, "guideline", _guideline(i.id, document, registry), cluster) for i in ids]
     id_ranges = RangeSet((i.start, i.end) for i in ids)
     for name in names_in(text, lower_words(document)):
@@ -224,13 +218,9 @@ def _in_order(words: tuple[str, ...], longer: tuple[str, ...]) -> bool:
     return all(word in rest for word in words)
 
 
-def _codes(document: str, registry: Registry) -> bool:
-    """Whether this source, or this list, names guidelines by ids such as HR-07."""
-    return _uses_codes(document) or registry.uses_codes
-
-
 @DocumentCache
 def _uses_codes(document: str) -> bool:
+    """Whether a source names guidelines by ids such as HR-07."""
     return bool(guideline_ids.BARE.search(document))
 
 
@@ -243,24 +233,17 @@ def _guideline(number: str, document: str, registry: Registry) -> Verdict:
     return ("invented" if "guideline" in registry.complete else "ungrounded"), None
 
 
-def among(registry: Registry) -> Scorer:
+def among(registry: Registry = NOTHING) -> Scorer:
     """Make the scorer of names with a closed list."""
 
     @scorer(metrics=METRICS, name="names", config=registry.config)
     def fabricated(case: Case, completion: Completion) -> Score:
         """Names that neither the source nor the closed list has. A failed completion counts as one fabricated name."""
-        return _score(case, completion, registry)
+        if completion.finish_reason == "error":
+            return failed_score("names", "names")
+        return score_claims("names", "names", judge(case, completion, registry), GROUNDED, VERDICTS)
 
     return fabricated
 
 
-@scorer(metrics=METRICS, name="names")
-def fabricated(case: Case, completion: Completion) -> Score:
-    """Names that the source does not have. A failed completion counts as one fabricated name."""
-    return _score(case, completion, NOTHING)
-
-
-def _score(case: Case, completion: Completion, registry: Registry) -> Score:
-    if completion.finish_reason == "error":
-        return failed_score("names", "names")
-    return score_claims("names", "names", judge(case, completion, registry), GROUNDED, VERDICTS)
+fabricated = among()
