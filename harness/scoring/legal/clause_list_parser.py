@@ -16,16 +16,15 @@ from harness.scoring.text.refusals import refuses
 
 MAX_WORDS = 12
 """A longer piece is not read as a name."""
-MAX_COMMA_PIECES = 8
-"""Pieces between commas that one name may have."""
+MAX_JOINED = 8
+"""Pieces between commas and "and" that one name may have."""
 MAX_SHOWN = 60
 """A name outside the vocabulary is cut to this many characters."""
 
 WORD = re.compile(r"[^\W_]+")
 APOSTROPHE = re.compile("['’‘ʼ`]")
-JOINT = re.compile(r"\b(?:and|or)\s+|&", re.I)
+JOINT = re.compile(r",|\b(?:and|or)\s+|&", re.I)
 PIECE = re.compile(r"[^;\n\r|•●▪◦‣·]+")
-COMMA_PIECE = re.compile(r"[^,]+")
 INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
 BULLET = re.compile(r"\s*(?:[-*+–—#>\[\"'“(]+\s*)*(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?")
 CLOSING = re.compile(r":|\s[-–—]\s|\(")
@@ -75,12 +74,8 @@ def key(name: str) -> str:
 def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
     """Read an answer as a list of clause types; `table` maps keys to types."""
     text = completion.text
-    if completion.finish_reason == "error":
-        return ClauseListReading([], unreadable="the engine gave no answer")
-    if not any(map(key, SPECIAL.sub(" ", text).split())):
-        return ClauseListReading([], unreadable="the answer is empty")
-    if completion.finish_reason == "length":
-        return ClauseListReading([], unreadable="the answer was cut at the token limit")
+    if why := unreadable(completion):
+        return ClauseListReading([], unreadable=why)
     named: list[Named] = []
     denied = False
     for start, end in _pieces(text):
@@ -93,6 +88,15 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
     if _says_none(text) or (denied and not named):
         return ClauseListReading([], none=True)
     return _without_known_names(text, named)
+
+
+def unreadable(completion: Completion) -> str:
+    """Return why an answer cannot be read as a list at all, or the empty string."""
+    if completion.finish_reason == "error":
+        return "the engine gave no answer"
+    if not any(map(key, SPECIAL.sub(" ", completion.text).split())):
+        return "the answer is empty"
+    return "the answer was cut at the token limit" if completion.finish_reason == "length" else ""
 
 
 def _without_known_names(text: str, named: list[Named]) -> ClauseListReading:
@@ -127,47 +131,31 @@ def _denies(piece: str, table: Mapping[str, str]) -> bool:
 
 
 def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:
-    """Names in one piece: the piece itself, its head before a description, or the longest runs between its commas."""
+    """Names in one piece: the piece itself, its head before a description, or the longest runs between its joints."""
     head = CLOSING.search(text, start, end)
     for stop in (end, head.start()) if head else (end,):
         label = _label(key(text[start:stop]), table)
         if label is not None:
-            yield _named(text, start, stop, label, True)
+            yield _named(text, start, stop, label)
             return
-    parts = [(m.start(), m.end()) for m in COMMA_PIECE.finditer(text, start, end) if key(m[0])]
-    keys = [key(text[first:last]) for first, last in parts]
+    joints = list(JOINT.finditer(text, start, end))
+    ends = [*(joint.start() for joint in joints), end]
+    starts = [start, *(joint.end() for joint in joints)]
+    parts = [part for part in zip(starts, ends, strict=True) if key(text[slice(*part)])]
     at = 0
     while at < len(parts):
-        for end_part in range(min(len(parts), at + MAX_COMMA_PIECES), at, -1):
-            label = _label(" ".join(keys[at:end_part]), table)
+        first = parts[at][0]
+        for stop in range(min(len(parts), at + MAX_JOINED), at, -1):
+            label = _label(key(text[first : parts[stop - 1][1]]), table)
             if label is not None:
-                yield _named(text, parts[at][0], parts[end_part - 1][1], label, True)
-                at = end_part
+                yield _named(text, first, parts[stop - 1][1], label)
                 break
         else:
-            yield from _joined(text, *parts[at], table)
-            at += 1
-
-
-def _joined(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:
-    """One name outside the vocabulary, or several inside it that "and" joins."""
-    halves: list[Named] = []
-    at = start
-    for joint in [*JOINT.finditer(text[start:end]), None]:
-        stop = start + joint.start() if joint else end
-        if key(text[at:stop]):
-            label = _label(key(text[at:stop]), table)
-            if label is None:
-                halves = []
-                break
-            halves.append(_named(text, at, stop, label, True))
-        at = start + joint.end() if joint else end
-    if halves:
-        yield from halves
-        return
-    inner = INNER.search(text, start, end)
-    shown = plain(inner[0] if inner else text[start:end]).lower()[:MAX_SHOWN].strip()
-    yield _named(text, start, end, shown, False)
+            stop = at + 1
+            while stop < len(parts) and "," not in text[parts[stop - 1][1] : parts[stop][0]]:
+                stop += 1
+            yield _named(text, first, parts[stop - 1][1])
+        at = stop
 
 
 def _label(name_key: str, table: Mapping[str, str]) -> str | None:
@@ -177,7 +165,9 @@ def _label(name_key: str, table: Mapping[str, str]) -> str | None:
     return table.get(name_key) or without_ending or table.get(name_key.removeprefix("the "))
 
 
-def _named(text: str, start: int, end: int, label: str, known: bool) -> Named:
-    """A name without the white space, quotes and marks around it."""
+def _named(text: str, start: int, end: int, label: str | None = None) -> Named:
+    """A name without the white space, quotes and marks around it; without a label, one outside the vocabulary."""
     inner = INNER.search(text, start, end)
-    return Named(*(inner.span() if inner else (start, end)), label, known)
+    start, end = inner.span() if inner else (start, end)
+    shown = plain(text[start:end]).lower()[:MAX_SHOWN].strip()
+    return Named(start, end, shown if label is None else label, label is not None)
