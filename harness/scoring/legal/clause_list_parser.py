@@ -99,6 +99,24 @@ def unreadable(completion: Completion) -> str:
     return "the answer was cut at the token limit" if completion.finish_reason == "length" else ""
 
 
+def set_counts(tp: int, fp: int, fn: int, readable: bool, is_named: bool) -> dict[str, int]:
+    """Count one answer that is a set: what is right, wrong and missed in it, and whether it says that there is none."""
+    return {
+        "tp": tp,
+        "fp": fp,
+        "fn": fn,
+        "gold": tp + fn,
+        "predicted": tp + fp,
+        "f1_top": 2 * tp,
+        "f1_bottom": 2 * tp + fp + fn,
+        "parsed": int(readable),
+        "abstained": int(tp + fn > 0 and readable and not is_named),
+        "positives": int(tp + fn > 0),
+        "empty_gold": int(tp + fn == 0),
+        "false_alarm": int(tp + fn == 0 and fp > 0),
+    }
+
+
 def _without_known_names(text: str, named: list[Named]) -> ClauseListReading:
     if refuses(text):
         return ClauseListReading([], unreadable="the answer is a refusal")

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import Scorer, make_span, ratios, scorer
 from harness.scoring.labels import label_table
-from harness.scoring.legal.clause_list_parser import ClauseListReading, Named, key, read
+from harness.scoring.legal.clause_list_parser import ClauseListReading, Named, key, read, set_counts
 
 UNREADABLE = "(unreadable)"
 """Listed as a predicted and invented name if the answer could not be read."""
@@ -105,27 +105,13 @@ def _score(case: Case, completion: Completion, table: Mapping[str, str]) -> Scor
     hits = [label for label in predicted if label in gold]
     missing = [label for label in gold if label not in first]
     invented = [label for label in predicted if label not in gold]
-    tp, fp, fn = len(hits), len(invented), len(missing)
-    exact = int(fp == 0 and fn == 0)
+    exact = not invented and not missing
+    counts = set_counts(len(hits), len(invented), len(missing), not reading.unreadable, bool(reading.named))
     return Score(
         name="clauses",
         value=float(exact),
         extracted={"predicted": predicted, "found": hits, "missing": missing, "invented": invented},
-        counts={
-            "tp": tp,
-            "fp": fp,
-            "fn": fn,
-            "gold": len(gold),
-            "predicted": len(predicted),
-            "f1_top": 2 * tp,
-            "f1_bottom": 2 * tp + fp + fn,
-            "exact": exact,
-            "parsed": int(not reading.unreadable),
-            "abstained": int(bool(gold) and reading.none),
-            "positives": int(bool(gold)),
-            "empty_gold": int(not gold),
-            "false_alarm": int(not gold and bool(predicted)),
-        },
+        counts={**counts, "exact": int(exact)},
         spans=_spans(completion.text, reading, first, gold),
     )
 

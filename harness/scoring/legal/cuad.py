@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import make_span, ratios, scorer
 from harness.scoring.legal import clause_list_parser
@@ -25,10 +27,8 @@ from harness.scoring.text.refusals import refuses
 MATCH = 0.5
 """Least Jaccard similarity of a match."""
 REMOVED = str.maketrans({".": None, ",": None, ";": None, ":": None, "/": " "})
-STEP = (0.99 - 0.01) - 0.99
-THRESHOLDS = (*(0.99 + i * STEP for i in range(99)), 0.001, 0.0)
-"""0.99 down to 0.01 by 0.01 with the rounding of `numpy.arange`, then 0.001 and 0: a confidence that equals a threshold
-is not over it, so the last digit counts."""
+THRESHOLDS = (*np.arange(0.99, 0, -0.01).tolist(), 0.001, 0.0)
+"""A confidence that equals a threshold is not over it, so the last digit, in which numpy rounds, counts."""
 PARTIES = "Parties"
 """In a question with this in its id, a quoted string that contains a labelled one also matches."""
 
@@ -80,6 +80,11 @@ def count(gold: Sequence[str], quoted: Sequence[str], parties: bool = False) -> 
     return SpanCounts(hits, wrong, len(gold) - hits)
 
 
+def in_all(counts: Iterable[SpanCounts]) -> SpanCounts:
+    """Add the counts of several questions."""
+    return SpanCounts(*map(sum, zip((0, 0, 0), *counts, strict=True)))
+
+
 def above_threshold(predictions: Iterable[tuple[str, float]], threshold: float) -> list[str]:
     """List texts with a confidence over the threshold; the last confidence of equal texts counts, empty ones do not."""
     last = {text: confidence for text, confidence in predictions if text}
@@ -99,7 +104,7 @@ def curve(
     points = PrecisionRecallCurve([1.0], [0.0], [])
     for threshold in THRESHOLDS:
         counts = [count(gold[name], above_threshold(predictions[name], threshold), PARTIES in name) for name in gold]
-        total = SpanCounts(*(sum(column) for column in zip(*counts, strict=True))) if counts else SpanCounts(0, 0, 0)
+        total = in_all(counts)
         points.precisions.append(math.nan if total.precision is None else total.precision)
         points.recalls.append(math.nan if total.recall is None else total.recall)
         points.confidences.append(threshold)
@@ -152,7 +157,7 @@ METRICS = ratios(
     {
         "span_recall = tp / gold": "Share of the labelled strings that the answer quotes: at least half of the words "
         "in common.",
-        "span_precision = tp / tp_fp": "Labelled strings quoted, over these and the quotes that match no labelled "
+        "span_precision = tp / predicted": "Labelled strings quoted, over these and the quotes that match no labelled "
         "string.",
         "span_f1 = f1_top / f1_bottom": "Balance of recall and precision of quoted strings.",
         "span_f2 = f2_top / f2_bottom": "Balance of recall and precision of quoted strings, in which a missed one "
@@ -180,7 +185,6 @@ def quoted(case: Case, completion: Completion) -> Score:
         _span(case, completion.text, start, any(matches(label, line, parties) for label in case.expected), line)
         for line, start in lines.items()
     ]
-    gold = bool(case.expected)
     return Score(
         name="spans",
         value=float(fp == 0 and fn == 0),
@@ -190,20 +194,9 @@ def quoted(case: Case, completion: Completion) -> Score:
             **({"unreadable": [unreadable]} if unreadable else {}),
         },
         counts={
-            "tp": tp,
-            "fp": fp,
-            "fn": fn,
-            "gold": tp + fn,
-            "tp_fp": tp + fp,
-            "f1_top": 2 * tp,
-            "f1_bottom": 2 * tp + fp + fn,
+            **clause_list_parser.set_counts(tp, fp, fn, not unreadable, bool(lines)),
             "f2_top": 5 * tp,
             "f2_bottom": 5 * tp + fp + 4 * fn,
-            "parsed": int(not unreadable),
-            "abstained": int(gold and not lines and not unreadable),
-            "positives": int(gold),
-            "empty_gold": int(not gold),
-            "false_alarm": int(not gold and fp > 0),
         },
         spans=spans,
     )
@@ -211,13 +204,8 @@ def quoted(case: Case, completion: Completion) -> Score:
 
 def _unreadable(completion: Completion) -> str:
     """Why an answer cannot be read, or the empty string."""
-    if completion.finish_reason == "error":
-        return "the engine gave no answer"
-    if completion.finish_reason == "length":
-        return "the answer was cut at the token limit"
-    if not any(True for _ in _lines(completion.text)):
-        return "the answer is empty"
-    return "the answer is a refusal" if refuses(completion.text) else ""
+    refusal = "the answer is a refusal" if refuses(completion.text) else ""
+    return clause_list_parser.unreadable(completion) or refusal
 
 
 def _lines(text: str) -> Iterator[tuple[str, int]]:

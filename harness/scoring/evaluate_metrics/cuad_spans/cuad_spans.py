@@ -6,7 +6,7 @@ from typing import Any
 import evaluate
 
 from harness.scoring.evaluate_metrics import info
-from harness.scoring.legal.cuad import PARTIES, SpanCounts, aupr, count, curve, f_score, precision_at_recall
+from harness.scoring.legal.cuad import PARTIES, aupr, count, curve, f_score, in_all, precision_at_recall
 
 DESCRIPTION = """Quoted clauses against labelled ones: two strings match if the sets of their words share half of
 their union, words split at single spaces, as in evaluate.py of TheAtticusProject/cuad at commit 67faa0e. Different
@@ -44,7 +44,7 @@ class CuadSpans(evaluate.Metric):  # type: ignore[misc]
         counts = [
             count(gold, texts, PARTIES in name) for name, texts, gold in zip(names, quoted, references, strict=True)
         ]
-        total = SpanCounts(*(sum(column) for column in zip(*counts, strict=True))) if counts else SpanCounts(0, 0, 0)
+        total = in_all(counts)
         results: dict[str, float | int | None] = {
             "precision": total.precision,
             "recall": total.recall,
