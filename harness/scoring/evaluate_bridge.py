@@ -50,17 +50,6 @@ class Unreadable(ValueError):
     """The answer is not a number, and the metric takes numbers."""
 
 
-class _Options(NamedTuple):
-    """The arguments of `metric`."""
-
-    script: Script
-    field: str | None
-    arguments: dict[str, Any]
-    reference: str | None
-    worst: float
-    best: float
-
-
 class NoReference(ValueError):
     """The case expects nothing, and the metric compares with a reference."""
 
@@ -91,13 +80,17 @@ def metric(
         raise UserError(f"evaluate_bridge.metric: worst is {worst}, best {best}; expected two different finite numbers")
     caller = sys._getframe(1).f_globals.get("__file__")
     script = find(str(source), revision, Path(caller).resolve().parent if caller else Path.cwd())
-    family = _name(name or "_".join([script.path.stem, *([field] if field else [])]))
-    extra = dict(arguments or {})
+    family = name or "_".join([script.path.stem, *([field] if field else [])])
+    if not family.isidentifier():
+        raise UserError(
+            f"evaluate_bridge.metric: {family!r} cannot name a metric. Give name= letters, digits and _ only"
+        )
+    asked = _Asked(script, field, dict(arguments or {}), reference, worst, best)
     config = {
         "script": script.digest,
         "revision": revision,
         "field": field,
-        "arguments": extra,
+        "arguments": asked.arguments,
         "range": [worst, best],
         "evaluate": version("evaluate"),
         **({"reference": reference} if reference else {}),
@@ -107,41 +100,38 @@ def metric(
     except TypeError as error:
         raise UserError(f"evaluate_bridge.metric: arguments must be plain data that JSON can hold: {error}") from None
 
-    options = _Options(script, field, extra, reference, worst, best)
-    return _scorer(options, family, config, _metrics(family, worst, best)[: 2 if complete else 1])
-
-
-def _scorer(options: _Options, family: str, config: object, metrics: list[Metric]) -> Scorer:
-    worst = options.worst
-
-    @scorer(metrics=metrics, name=family, config=config)
+    @scorer(metrics=_metrics(family, worst, best)[: 2 if complete else 1], name=family, config=config)
     def bridged(case: Case, completion: Completion) -> Score:
         """The metric's value for one answer. A failed answer has the worst value."""
-        if completion.finish_reason == "error":
-            return _score(family, worst, False)
-        text = completion.text
-        whole = completion.finish_reason == "stop" and bool(text.strip())
+        value, unreadable = worst, []
         try:
-            return _score(family, _value(options, case, text), whole)
+            if completion.finish_reason != "error":
+                value = _value(asked, case, completion.text)
         except NoReference as error:
             return Score(name=family, value=None, reason=str(error))
         except Unreadable as error:
-            return _score(family, worst, whole, [str(error)])
+            unreadable = [str(error)]
         except UserError:
             raise
         except Exception as error:
-            if text.strip():
+            if completion.text.strip():
                 raise
-            problem = f"empty answer, on which the metric fails: {type(error).__name__}"
-            return _score(family, worst, whole, [problem])
+            unreadable = [f"empty answer, on which the metric fails: {type(error).__name__}"]
+        whole = completion.finish_reason == "stop" and bool(completion.text.strip())
+        return Score(name=family, value=value, extracted={"unreadable": unreadable}, counts={"complete": int(whole)})
 
     return bridged
 
 
-def _name(name: str) -> str:
-    if not name.isidentifier():
-        raise UserError(f"evaluate_bridge.metric: {name!r} cannot name a metric. Give name= letters, digits and _ only")
-    return name
+class _Asked(NamedTuple):
+    """What is asked of a script."""
+
+    script: Script
+    field: str | None
+    arguments: dict[str, Any]
+    reference: str | None
+    worst: float
+    best: float
 
 
 def _metrics(family: str, worst: float, best: float) -> list[Metric]:
@@ -165,29 +155,24 @@ def _metrics(family: str, worst: float, best: float) -> list[Metric]:
     ]
 
 
-def _score(family: str, value: float, whole: bool, wrong: Sequence[str] = ()) -> Score:
-    return Score(name=family, value=value, extracted={"unreadable": list(wrong)}, counts={"complete": int(whole)})
-
-
-def _value(options: _Options, case: Case, text: str) -> float:
+def _value(asked: _Asked, case: Case, text: str) -> float:
     """The metric's value for one answer: with one reference at a time, the value nearest to the best."""
-    loaded = module(options.script)
-    values = []
-    for inputs in _inputs(loaded, case, text, _references(options, case)):
-        result = _computed(options, loaded, inputs)
-        values.append(_inside(_number(result, options.field, options.script.path.name), options))
-    return min(values, key=lambda value: abs(value - options.best))
+    loaded = module(asked.script)
+    expected = case.expected if asked.reference is None else [t for t in [case.tags.get(asked.reference)] if t]
+    results = [_computed(asked, loaded, inputs) for inputs in _inputs(loaded, case, text, expected)]
+    values = [_inside(_number(result, asked.field, asked.script.path.name), asked) for result in results]
+    return min(values, key=lambda value: abs(value - asked.best))
 
 
 _last: list[tuple[tuple[Any, ...], Any]] = []
 """The newest call and its result: the scorers of several fields use it one after the other."""
 
 
-def _computed(options: _Options, loaded: Any, inputs: dict[str, list[Any]]) -> Any:
-    call = (options.script, options.arguments, inputs)
+def _computed(asked: _Asked, loaded: Any, inputs: dict[str, list[Any]]) -> Any:
+    call = (asked.script, asked.arguments, inputs)
     if not _last or _last[0][0] != call:
         try:
-            result = loaded.compute(**inputs, **options.arguments)
+            result = loaded.compute(**inputs, **asked.arguments)
         except Exception:
             # The module may still hold half of this answer; the next one starts with a new module.
             module.cache_clear()
@@ -196,16 +181,9 @@ def _computed(options: _Options, loaded: Any, inputs: dict[str, list[Any]]) -> A
     return _last[0][1]
 
 
-def _references(options: _Options, case: Case) -> Sequence[str]:
-    """Texts that the answer is compared with."""
-    if options.reference is None:
-        return case.expected
-    return [text] if (text := case.tags.get(options.reference)) else []
-
-
-def _inside(value: float, options: _Options) -> float:
+def _inside(value: float, asked: _Asked) -> float:
     """The value, with rounding errors at the ends of the range removed. Raises ValueError for one outside the range."""
-    low, high = min(options.worst, options.best), max(options.worst, options.best)
+    low, high = min(asked.worst, asked.best), max(asked.worst, asked.best)
     slack = TOLERANCE * (high - low)
     if not math.isfinite(value) or not low - slack <= value <= high + slack:
         raise ValueError(f"the metric gave {value}, expected {low:g} to {high:g}")

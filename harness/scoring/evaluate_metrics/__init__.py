@@ -15,10 +15,10 @@ NAMES = ("checkable_facts", "clause_lists", "cuad_spans", "rouge", "squad")
 
 
 def script(name: str) -> str:
-    """Return the absolute path of a script's folder, for `evaluate.load`. Raises UserError for an unknown name."""
+    """Return the absolute path of a script, for `evaluate.load`. Raises UserError for an unknown name."""
     if name not in NAMES:
         raise UserError(f"evaluate_metrics: no metric {name!r}. Expected one of {', '.join(NAMES)}")
-    return str(Path(__file__).resolve().parent / name)
+    return str(Path(__file__).resolve().with_name(f"{name}.py"))
 
 
 def info(description: str, inputs: str, **features: type) -> Any:

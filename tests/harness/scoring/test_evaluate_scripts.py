@@ -91,7 +91,7 @@ def test_every_problem_of_a_script_is_named_together(tmp_path):
 
 @pytest.mark.parametrize("name", evaluate_metrics.NAMES)
 def test_a_script_of_the_project_has_no_trap(name):
-    path = Path(evaluate_metrics.script(name)) / f"{name}.py"
+    path = Path(evaluate_metrics.script(name))
     assert evaluate_scripts.problems(path.read_text(), path) == []
 
 

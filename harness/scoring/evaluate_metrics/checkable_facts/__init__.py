@@ -1,1 +1,0 @@
-"""Folder of one metric script; `evaluate` copies only the file with the folder's name."""
