@@ -92,7 +92,6 @@ class NormalForms:
         self.normal: Normal = normalise(text)
         self.even = even(self.normal.text)
         self.low = lower(self.even)
-        self.flat = " ".join(self.low.split())
         self.tokens = WORD.findall(self.low)
         self.words = stemmed(self.tokens)
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -26,7 +25,7 @@ from harness.scoring.brand import spelling, style_guide
 from harness.scoring.brand.style_guide import StyleGuide
 from harness.scoring.brand.violations import KINDS, NormalForms, Violation, ViolationFinder
 from harness.scoring.text.normalize import Normal, lower, normalise
-from harness.scoring.text.phrases import even, key, words_in
+from harness.scoring.text.phrases import even, key, whole_phrase, words_in
 
 MIN_QUOTED_WORDS = 4
 QUOTATION = re.compile(r'"([^"“”]+)"|“([^"“”]+)”|«([^«»]+)»')
@@ -139,26 +138,10 @@ def _failed(case: Case, groups: int) -> Score:
     return Score(name="voice", value=0.0, extracted=extracted, counts=worst | none | totals)
 
 
-@lru_cache(maxsize=4096)
-def _term_pattern(term: str) -> tuple[str, re.Pattern[str]]:
-    """A content point or required term with single spaces, and the pattern that finds it as whole words and numbers.
-
-    The pattern starts with plain text, with the look-behind after it, because plain text is searched for fast.
-    """
-    words = [re.escape(word) for word in key(term).split()]
-    first = words[0] if words else ""
-    rest = r"\s+".join(["", *words[1:]])
-    return key(term), re.compile(rf"{first}(?<!\w{first})(?<!\d[.,]{first}){rest}(?!\w)(?![.,]\d)")
-
-
 def _find_term(terms: Sequence[str], text: NormalForms) -> tuple[int, int] | None:
     """The range of the first of the terms that the text has."""
-    for term in terms:
-        words, pattern = _term_pattern(term)
-        match = pattern.search(text.low) if words and words in text.flat else None
-        if match:
-            return match.span()
-    return None
+    matches = (whole_phrase(words).search(text.low) for words in map(key, terms) if words)
+    return next((match.span() for match in matches if match), None)
 
 
 @DocumentCache

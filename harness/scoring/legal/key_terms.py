@@ -11,9 +11,7 @@ Words are compared, not meaning: a clause in words that are not listed is missed
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations, islice
 from typing import NamedTuple
@@ -21,17 +19,12 @@ from typing import NamedTuple
 from harness.errors import refuse_all
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import DocumentCache, make_span, ratios, scorer, whole_length
-from harness.scoring.text.normalize import lower, normalise
-from harness.scoring.text.phrases import whole_words
+from harness.scoring.text.normalize import Normal, lower, normalise
+from harness.scoring.text.phrases import even, key, whole_phrase
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 
-BREAK_COST = 80
-"""Characters of distance that the end of a sentence adds."""
 MAX_PLACES = 50
 """Places of one term that are examined; an answer with more is not a summary."""
-BREAK = re.compile(r"[.;!?\n](?:(?<=\n)|(?=\s))")
-GAPS = re.compile(r"\s\s")
-SAME_LENGTH = str.maketrans({"’": "'", "‘": "'", "\u2010": "-", "\u2011": "-", "\u2013": "-", "\n": " ", "\t": " "})
 
 Place = tuple[int, int]
 """Range of a term: first character and one past the last."""
@@ -49,33 +42,14 @@ class Term(NamedTuple):
     """Kinds of those figures."""
 
 
-class TermPlace(NamedTuple):
-    """A place, with offsets that include BREAK_COST per sentence before it, so that distances grow over sentences."""
-
-    start: int
-    end: int
-    place: Place
-
-
 class TermReading(NamedTuple):
     """An answer prepared for look-ups; places are offsets into the original."""
 
     text: str
-    """Lower case, single spaces."""
-    origin: Sequence[int] | None
-    """Offset of each of its characters in the original, None if equal."""
+    """The normal form in lower case."""
+    normal: Normal
     figures: Mapping[SizeKey, list[Place]]
     """Places of its figures by unit and value."""
-    breaks: Sequence[int]
-    """Ends of its sentences."""
-
-    def locate(self, place: Place) -> TermPlace:
-        """Add the sentences before a place to its offsets."""
-        start, end = place
-        breaks = self.breaks
-        return TermPlace(
-            start + BREAK_COST * bisect_left(breaks, start), end + BREAK_COST * bisect_left(breaks, end), place
-        )
 
 
 @lru_cache(maxsize=4096)
@@ -88,43 +62,32 @@ def term_of(written: str) -> Term:
             figures.add(size_key(whole[0].unit, whole[0].value))
             kinds.add(whole[0].kind)
         elif alternative:
-            words.append(" ".join(alternative.lower().translate(SAME_LENGTH).split()))
+            words.append(key(alternative))
     return Term(written.strip(), tuple(words), frozenset(figures), frozenset(kinds))
 
 
 def read(text: str, whole: int | None = None) -> TermReading:
     """Prepare an answer, up to the offset `whole`, for look-ups."""
-    cut = text if whole is None else text[:whole]
+    cut = text[:whole]
     normal = normalise(cut)
-    low = lower(normal.text.translate(SAME_LENGTH))
-    origin: Sequence[int] | None = normal.starts
-    if GAPS.search(low):
-        single = [i for i, c in enumerate(low) if not (c.isspace() and low[i - 1 : i].isspace())]
-        low = "".join(" " if low[i].isspace() else low[i] for i in single)
-        origin = [origin[i] for i in single] if origin is not None else single
     figures: dict[SizeKey, list[Place]] = {}
     for figure in figures_in(text):
         if figure.end <= len(cut):
             figures.setdefault(size_key(figure.unit, figure.value), []).append((figure.start, figure.end))
-    return TermReading(low, origin, figures, [m.start() for m in BREAK.finditer(cut)])
+    return TermReading(lower(even(normal.text)), normal, figures)
 
 
 def places(term: Term, reading: TermReading) -> list[Place]:
     """List the ranges of a term in an answer."""
     ranges = [place for value in term.figures for place in reading.figures.get(value, ())]
     for words in term.words:
-        ranges.extend(islice(_places_of(words, reading), MAX_PLACES))
+        matches = islice(whole_phrase(words).finditer(reading.text), MAX_PLACES)
+        ranges += [reading.normal.original(*match.span()) for match in matches]
     return ranges[:MAX_PLACES]
 
 
-def _places_of(words: str, reading: TermReading) -> Iterator[Place]:
-    for start in whole_words(reading.text, words):
-        end = start + len(words)
-        yield (start, end) if reading.origin is None else (reading.origin[start], reading.origin[end - 1] + 1)
-
-
-REACH = 200
-"""Most characters between an anchor and its term, about thirty words."""
+REACH = 160
+"""Most characters between an anchor and its term, about twenty-five words."""
 METRICS = ratios(
     "terms",
     {
@@ -180,8 +143,8 @@ class Carried(NamedTuple):
     """What an answer contains of one clause: its anchors and, by term, the nearest place within REACH."""
 
     clause: Clause
-    anchors: Sequence[TermPlace]
-    near: dict[Term, TermPlace]
+    anchors: Sequence[Place]
+    near: dict[Term, Place]
 
 
 CarriedTerm = tuple[Carried, Term]
@@ -189,9 +152,9 @@ CarriedTerm = tuple[Carried, Term]
 
 def carried(clause: Clause, reading: TermReading) -> Carried:
     """Return the clause's terms within REACH of the anchor that has most of them."""
-    located = [(term, [*map(reading.locate, places(term, reading))]) for term in clause.terms]
+    located = [(term, places(term, reading)) for term in clause.terms]
     _, anchors = located[0]
-    best: dict[Term, TermPlace] = {}
+    best: dict[Term, Place] = {}
     for anchor in anchors:
         near = {clause.terms[0]: anchor}
         for term, others in located[1:]:
@@ -203,15 +166,14 @@ def carried(clause: Clause, reading: TermReading) -> Carried:
     return Carried(clause, anchors, best)
 
 
-def _gap(one: TermPlace, other: TermPlace) -> int:
-    gap = other.start - one.end if one <= other else one.start - other.end
-    return max(0, gap)
+def _gap(one: Place, other: Place) -> int:
+    return max(0, other[0] - one[1] if one <= other else one[0] - other[1])
 
 
 def mispaired(clauses: Sequence[Carried]) -> list[CarriedTerm]:
     """List figures of one kind that are with each other's clause: swapping them would bring both nearer."""
 
-    def nearest(clause: Carried, place: TermPlace) -> int:
+    def nearest(clause: Carried, place: Place) -> int:
         return min([_gap(anchor, place) for anchor in clause.anchors])
 
     figures = [(c, t, c.near[t]) for c in clauses for t in c.clause.terms if t.kinds and t in c.near]
@@ -284,7 +246,7 @@ def _score(
 
 def _spans(text: str, clauses: Iterable[Carried], stale: Sequence[Place]) -> list[Span]:
     verdicts: Mapping[Place, tuple[str, str]] = {
-        **{near.place: ("carried", c.clause.name) for c in clauses for near in c.near.values()},
+        **{near: ("carried", c.clause.name) for c in clauses for near in c.near.values()},
         **dict.fromkeys(stale, ("stale", "the source replaced or struck it")),
     }
     return [make_span(text, *place, "term", verdict, reason) for place, (verdict, reason) in sorted(verdicts.items())]

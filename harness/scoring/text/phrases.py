@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from harness.scoring.text.normalize import lower, plain
@@ -59,6 +60,17 @@ def stemmed(tokens: Iterable[str]) -> set[str]:
     words = set(tokens)
     stems = [word.split("'", 1)[0] for word in words if "'" in word]
     return words.union(stems) if stems else words
+
+
+@lru_cache(maxsize=4096)
+def whole_phrase(phrase: str) -> re.Pattern[str]:
+    """Return a pattern that finds a phrase, as `key` gives it, as whole words and numbers with any white space.
+
+    The pattern starts with plain text, with the look-behind after it, because plain text is searched for fast.
+    """
+    first, *rest = map(re.escape, phrase.split())
+    words = [rf"{first}(?<!\w{first})(?<!\d[.,]{first})", *rest]
+    return re.compile(r"\s+".join(words) + r"(?!\w)(?![.,]\d)")
 
 
 def starting(words: Iterable[str]) -> str:
