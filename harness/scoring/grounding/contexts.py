@@ -42,6 +42,7 @@ MINUS = re.compile(r"(?<![\w)\]%.,-])[-\u2212\u2013](?=[$€£]?\d[\d.,]*(?![\d-
 NEGATIVE = re.compile(
     r"(?<![\w)\]%.,-])[-\u2212\u2013][$€£]?\d|[$€£]\([\d.,]+\)|\([$€£]?[\d.,]+\)(?=\s?(?:%|percent|million|billion))"
 )
+COUNTING = re.compile(r"[\s)]+(?:[\w-]+\s+){0,2}")
 END = re.compile(r"[.!?;](?=[\s\"”)]*\s)|\n")
 ABBREVIATED = re.compile(
     r"(?:\b(?:Inc|Corp|Ltd|Co|Mr|Mrs|Ms|Dr|St|No|Sec|Art|v|vs|Jr|Sr|approx|U\.S|i\.e|e\.g|[ap]\.m|pct|sq|ft|yr|mo|etc"
@@ -317,6 +318,15 @@ class Source(Text):
         dated = [f for f in self.figures if f.unit in ("date", PERIOD) and str(f.value)[0] != "-"]
         ranges = RangeSet((figure.start, figure.end) for figure in dated)
         return frozenset(term for at, term in self._terms if ranges.is_free(at, at + 1))
+
+    def always_counts(self, noun: str) -> bool:
+        """Whether each word with a stem is counted by a number right before it: "seven nights"."""
+        places = [match for match in WORD.finditer(self.text) if stem(match[0].lower()) == noun]
+        return bool(places) and all(map(self._is_counted, places))
+
+    def _is_counted(self, word: re.Match[str]) -> bool:
+        at = bisect_left(self.figures, word.start(), key=START) - 1
+        return at >= 0 and bool(COUNTING.fullmatch(self.text, self.figures[at].end, word.start()))
 
     @cached_property
     def by_size(self) -> dict[SizeKey, list[Fact]]:

@@ -24,6 +24,7 @@ from harness.scoring.grounding.cues import Cues, cues
 from harness.scoring.grounding.derivations import FULL_DATE, MONTHS_IN
 from harness.scoring.grounding.directions import is_opposite, is_reversed
 from harness.scoring.grounding.label_units import has_digits
+from harness.scoring.grounding.listings import counted, listings_in, listings_of, noun_after, stems
 from harness.scoring.grounding.operands import operands_of
 from harness.scoring.grounding.worked_out import Evidence, is_round
 from harness.scoring.text import guideline_ids
@@ -55,6 +56,9 @@ PRECISE = re.compile(r"\.\d|thousand|illion|\d\s?[kmb]n?\b", re.I)
 """In a figure that is rounded without a word that says so: a decimal or a scale."""
 FISCAL = re.compile(r"fiscal|FY", re.I)
 REPORTED = re.compile(r"\b(?:quarter|(?:three|six|nine|twelve)\s+months|(?:half-?)?year)\s+(?:ended|ending)", re.I)
+MULTIPLE = re.compile(r"\s+times\s+(?:as|the|its|their|his|her|that|what|more|larger|higher)\b", re.I)
+"""What follows a number that multiplies; a sentence that begins with it works something out."""
+WORDS = re.compile(r"[A-Za-z]{2}")
 EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
 LISTED = re.compile(r"\s*(?:,|(?:,\s*)?(?:and|or|to))\s*(?:by\s|about\s)?[$+-]?")
 PERIODS = (3, 6, 9, 12)
@@ -276,9 +280,30 @@ class _Answer(Text):
             return Verdict("supported", "a number of a section")
         if any(size_key("", figure.value) == size_key(each.unit, each.value) for each in self.asked):
             return Verdict(UNCLEAR, "a count of the question")
+        listed = self._listed(figure)
+        if listed:
+            return listed
+        if MULTIPLE.match(self.text, figure.end) and WORDS.search(
+            self.text, self.sentence(figure.start)[0], figure.start
+        ):
+            return Verdict("ungrounded", UNGROUNDED)
         if not isinstance(figure.value, str) and figure.value <= SMALL and figure.value.denominator == 1:
             return Verdict(UNCLEAR, "a small count, which may count what is listed")
         return Verdict("ungrounded", UNGROUNDED)
+
+    def _listed(self, figure: Figure) -> Verdict | None:
+        """The verdict on a count of things that the source lists; None if it lists none, or may count some of them."""
+        noun = noun_after(self.text, figure.end)
+        if not noun:
+            return None
+        sizes = counted(noun, stems(self.text[slice(*self.sentence(figure.start))]), listings_of(self.document))
+        if figure.value in sizes:
+            return Verdict("derived", "rule: count of a list")
+        if sizes and Fraction(figure.value) > sum(sizes) and all(figure.value != o.size for o in listings_in(self)):
+            return Verdict("ungrounded", f"the source lists {max(sizes)}")
+        if not sizes and self.source.always_counts(noun):
+            return Verdict("ungrounded", "the source counts them, and otherwise")
+        return None
 
     def _cues(self, fact: Fact) -> Cues:
         start, end = fact.figure.start, fact.figure.end
