@@ -10,10 +10,11 @@ from __future__ import annotations
 import inspect
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, update_wrapper
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from harness.errors import UserError, refuse_all
 from harness.files import digest
@@ -26,35 +27,27 @@ MAX_ERROR_CHARACTERS = 200
 """An exception's message is cut to this length in a reason."""
 
 
+@dataclass(eq=False, repr=False)
 class Scorer:
     """A pure function (case, completion) -> Score, with its family's name, its metrics and its configuration.
 
     `check` lists what is wrong with a case (an expected clause that is not in the list) before any model runs.
     """
 
-    def __init__(
-        self,
-        function: Scoring,
-        name: str,
-        metrics: Sequence[Metric],
-        config: object = None,
-        check: Checking | None = None,
-    ) -> None:
-        self.__wrapped__ = function
-        self.__name__ = function.__name__
-        self.__qualname__ = function.__qualname__
-        self.__module__ = function.__module__
-        self.__doc__ = function.__doc__
-        self.name = name
-        self.metrics = list(metrics)
-        self.config = config
-        self.check = check
+    function: Scoring
+    name: str
+    metrics: Sequence[Metric]
+    config: object = None
+    check: Checking | None = None
+
+    def __post_init__(self) -> None:
+        update_wrapper(self, self.function)
 
     def __call__(self, case: Case, completion: Completion) -> Score:
-        return self.__wrapped__(case, completion)
+        return self.function(case, completion)
 
     def __repr__(self) -> str:
-        return f"<scorer {self.name}: {self.__module__}.{self.__qualname__}>"
+        return f"<scorer {self.name}: {self.__module__}.{self.function.__qualname__}>"
 
     @cached_property
     def source_hash(self) -> str:
@@ -62,7 +55,9 @@ class Scorer:
 
         A suite's own module is digested without its name, which depends on how it was imported.
         """
-        return digest({_own_name(module): inspect.getsource(module) for module in _sources(self.__module__)})
+        own = f"{__package__}."
+        modules = _sources(self.__module__)
+        return digest({m.__name__ if m.__name__.startswith(own) else "": inspect.getsource(m) for m in modules})
 
     @cached_property
     def config_hash(self) -> str:
@@ -72,7 +67,7 @@ class Scorer:
     @property
     def version(self) -> str:
         """Changes when the scorer's code or configuration does; equal versions give equal scores."""
-        return digest([self.name, self.__qualname__, self.source_hash, self.config_hash])[:12]
+        return digest([self.name, self.function.__qualname__, self.source_hash, self.config_hash])[:12]
 
 
 def scorer(
@@ -212,19 +207,11 @@ def _sources(name: str) -> list[ModuleType]:
         module = pending.pop()
         if module.__name__ not in reached:
             reached[module.__name__] = module
-            pending.extend(_imported(module))
+            owners = [
+                value if isinstance(value, ModuleType) else inspect.getmodule(value) for value in vars(module).values()
+            ]
+            pending += [owner for owner in owners if owner and owner.__name__.startswith(f"{__package__}.")]
     return [reached[key] for key in sorted(reached)]
-
-
-def _own_name(module: ModuleType) -> str:
-    return module.__name__ if module.__name__.startswith(f"{__package__}.") else ""
-
-
-def _imported(module: ModuleType) -> Iterator[ModuleType]:
-    for value in vars(module).values():
-        owner: Any = value if isinstance(value, ModuleType) else inspect.getmodule(value)
-        if isinstance(owner, ModuleType) and owner.__name__.startswith(f"{__package__}."):
-            yield owner
 
 
 T = TypeVar("T")

@@ -86,7 +86,7 @@ def source_names(document: str) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys(name.words for name in names_in(document)))
 
 
-def judge(case: Case, completion: Completion, registry: Registry = NOTHING) -> list[Span]:
+def judge(case: Case, completion: Completion, registry: Registry | None = None) -> list[Span]:
     """Judge each name of an answer, without those that it denies."""
     return without_denied(case, completion.text, judge_all(case, completion, registry), GROUNDED)
 
@@ -233,10 +233,10 @@ def _guideline(number: str, document: str, registry: Registry) -> Verdict:
     return ("invented" if "guideline" in registry.complete else "ungrounded"), None
 
 
-def among(registry: Registry = NOTHING) -> Scorer:
-    """Make the scorer of names with a closed list."""
+def among(registry: Registry | None = None) -> Scorer:
+    """Make the scorer of names with a closed list, or with none."""
 
-    @scorer(metrics=METRICS, name="names", config=registry.config)
+    @scorer(metrics=METRICS, name="names", config=(registry or NOTHING).config)
     def fabricated(case: Case, completion: Completion) -> Score:
         """Names that neither the source nor the closed list has. A failed completion counts as one fabricated name."""
         if completion.finish_reason == "error":

@@ -17,8 +17,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import make_span, ratios, scorer
 from harness.scoring.legal import clause_list_parser
@@ -27,8 +25,10 @@ from harness.scoring.text.refusals import refuses
 MATCH = 0.5
 """Least Jaccard similarity of a match."""
 REMOVED = str.maketrans({".": None, ",": None, ";": None, ":": None, "/": " "})
-THRESHOLDS = (*np.arange(0.99, 0, -0.01).tolist(), 0.001, 0.0)
-"""A confidence that equals a threshold is not over it, so the last digit, in which numpy rounds, counts."""
+STEP = (0.99 - 0.01) - 0.99
+THRESHOLDS = (*(0.99 + i * STEP for i in range(99)), 0.001, 0.0)
+"""0.99 down to 0.01 by 0.01 with the rounding of `numpy.arange`, then 0.001 and 0: a confidence that equals a threshold
+is not over it, so the last digit counts."""
 PARTIES = "Parties"
 """In a question with this in its id, a quoted string that contains a labelled one also matches."""
 

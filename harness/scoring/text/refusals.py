@@ -20,7 +20,7 @@ REFUSAL = re.compile(
     r"(?![^.!?\n]*\b(?:but|however),? (?!i\b|you\b|we\b|please\b|perhaps\b)(?:[^.!?\n]|\.\d)*(?:\d| (?:is|are|must) ))",
     re.I,
 )
-"""What declines at the beginning of an answer, unless its sentence goes on to answer."""
+"""A refusal at the beginning of an answer. It does not match if the same sentence also gives an answer."""
 
 
 def refuses(text: str) -> bool:
