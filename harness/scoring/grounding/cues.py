@@ -44,7 +44,7 @@ BEFORE = {
         "total, totals, totalled, totaled, totalling, total of, together, altogether, combined, in all, all "
         "told, adds up to, add up to, added up to, sum of, sum is, sum to, sums to, comes to, come to, came "
         "to, coming to, makes, make, made, brings, bring, make up, makes up, worth, maximum of, paid, "
-        "receive, reach, reaches, reached, pays, cost, costs"
+        "receive, earn, earns, reach, reaches, reached, pays, cost, costs"
     ),
     "share": ("or, about, made up, makes up, make up, covers, took, half of"),
     ANY: (

@@ -20,7 +20,7 @@ from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
 from harness.scoring.grounding.contexts import PERIOD, QUARTER, Fact, Text, months_of, source_of
-from harness.scoring.grounding.cues import Cues, cues
+from harness.scoring.grounding.cues import HEDGE, Cues, cues
 from harness.scoring.grounding.derivations import FULL_DATE, MONTHS_IN
 from harness.scoring.grounding.directions import is_opposite, is_reversed
 from harness.scoring.grounding.label_units import has_digits
@@ -60,6 +60,18 @@ MULTIPLE = re.compile(r"\s+times\s+(?:as|the|its|their|his|her|that|what|more|la
 """What follows a number that multiplies; a sentence that begins with it works something out."""
 WORDS = re.compile(r"[A-Za-z]{2}")
 EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
+FOR_EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.)", re.I)
+NEAR_VERB, NEAR_TIER = 40, 120
+RESULT = re.compile(
+    r"(?:\b(?:pays?|earns?|receives?|gets?|owes?|costs?|is|are|be|(?:comes?|amounts?)\s+to|means?|makes?|gives?|leaves?"
+    rf"|equals?|saves?|totals?)\b|=){HEDGE}",
+    re.I,
+)
+"""Before what follows from an assumed figure: "you pay $95"."""
+JOINED = re.compile(r"\b(?:and|or|with)\b", re.I)
+"""Between two assumed figures."""
+TIERED = re.compile(r"\b(?:exceed\w*|excess|above|over|beyond|more\sthan|the\s(?:first|next|following))\b", re.I)
+"""In or before a sentence whose example takes more than one step."""
 LISTED = re.compile(r"\s*(?:,|(?:,\s*)?(?:and|or|to))\s*(?:by\s|about\s)?[$+-]?")
 PERIODS = (3, 6, 9, 12)
 """Months of periods that are reported on."""
@@ -192,11 +204,7 @@ class _Answer(Text):
                 return Verdict("derived", "rule: unit of the table", origin)
         for rule, origin in self._forms(fact):
             return Verdict("derived", f"rule: {rule}", origin)
-        if (
-            figure.kind != "date"
-            and is_round(figure)
-            and EXAMPLE.search(self.text, self.sentence(figure.start)[0], figure.start)
-        ):
+        if figure.kind != "date" and is_round(figure) and self._is_of_example(figure):
             return Verdict(UNCLEAR, "a round figure of an example")
         if figure.kind == "count":
             return self._count(fact)
@@ -232,6 +240,23 @@ class _Answer(Text):
     def _is_asked(self, figure: Figure) -> bool:
         """Whether the question names a period."""
         return any(each.iso == figure.value for each in periods_in(self.question))
+
+    def _is_of_example(self, figure: Figure) -> bool:
+        """Whether a figure may be assumed for an example, and is not what follows from one that is."""
+        first, last = self.sentence(figure.start)
+        if not (EXAMPLE.search(self.text, first, figure.start) or FOR_EXAMPLE.search(self.text, figure.end, last)):
+            return False
+        low, high = (
+            bisect_left(self.figures, place, key=operator.attrgetter("start")) for place in (first, figure.start)
+        )
+        assumed = [f for f in self.figures[low:high] if f.unit == figure.unit and is_round(f)]
+        assumed = [f for f in assumed if size_key(f.unit, f.value) not in self.source.by_size]
+        if not assumed or not RESULT.search(self.text, max(first, figure.start - NEAR_VERB), figure.start):
+            return True
+        return bool(
+            JOINED.search(self.text, assumed[-1].end, figure.start)
+            or TIERED.search(self.text, max(0, first - NEAR_TIER), last)
+        )
 
     def _is_rough_share(self, figure: Figure) -> bool:
         """Whether a share is in words and is said to be rough, or is a half where the source halves something."""

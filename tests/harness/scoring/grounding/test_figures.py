@@ -26,6 +26,24 @@ def test_words_and_numeral_that_disagree_are_contradictory_even_if_the_source_ha
     assert score.counts == {"figures": 1, "ungrounded": 1, "responses_with": 1}
 
 
+FEE = "The Seller pays a fee of 6% of the price."
+
+
+@pytest.mark.parametrize(
+    ("text", "verdicts"),
+    [
+        ("For example, on a price of $200,000 the fee is $12,000.", ["derived", "derived"]),
+        ("For example, on a price of $200,000 the fee is $14,000.", ["unclear", "ungrounded"]),
+        ("On a price of $200,000, for instance, the fee is $14,000.", ["unclear", "ungrounded"]),
+        ("For example, the price is $200,000 and the deposit is $14,000.", ["unclear", "unclear"]),
+        ("For example, on what exceeds $200,000 the fee is $14,000.", ["unclear", "unclear"]),
+        ("On a price of $200,000 the fee is $14,000.", ["ungrounded", "ungrounded"]),
+    ],
+)
+def test_what_an_example_yields_has_to_follow_from_what_it_assumes(text, verdicts):
+    assert [span.verdict for span in scored(text, FEE).spans] == verdicts
+
+
 FELL = "The staff fell by 60."
 RATES = "| | 2024 | 2023 |\n|---|---|---|\n| Rate (%) | 5.1 | 4.0 |"
 
