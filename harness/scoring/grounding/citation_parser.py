@@ -37,9 +37,6 @@ BARE = re.compile(
 )
 """Both patterns begin with a look at the first letter, which avoids trying all heads at each character."""
 GEORGIAN = re.compile(r"C\.?\s?G\.?\s?A|Georgia|\bGa\b", re.I)
-HINT = re.compile(rf"\d{BREAK}\d{{1,2}}[A-Z]?{BREAK}\d", re.I)
-LONGEST_HEAD = 120
-"""Characters before the part that a hint finds where a reference may begin."""
 PART = re.compile(
     rf"(?P<joint>{JOINT})?(?:(?P<full>{SECTION})|(?P<short>{SHORT_END})){SUBSECTION}(?:,?\s+et\.?\s+seq\b\.?)?", re.I
 )
@@ -62,7 +59,6 @@ IN_WORDS = re.compile(
     rf"(?P<head>{HEAD},?\s+)?(?:{DOWN}|{UP})(?P<after>{OF}{HEAD})?(?!{OF}(?:U\.?\s?S|United|Code\s+of\s+Fed|C\.?F))",
     re.I,
 )
-TITLE_HINT = re.compile(r"\btitle\s+\d", re.I)
 NUMBER = rf"\d{{1,5}}[a-z]{{0,3}}(?:[.-]\d{{1,4}}[a-z]?){{0,3}}(?![\w%]|,\d){SUBSECTION}"
 NUMBERS = rf"{NUMBER}(?:(?:,|,?\s+(?:and|or|through|to))\s+{MARK}?\s*{NUMBER})*"
 ACRONYM = (
@@ -85,8 +81,6 @@ LAW = re.compile(
     rf"|(?:\b(?:[Ss]ections?|[Rr]ules?|Parts?)|§{{1,2}})\s*(?P<first>{NUMBERS}){OF}(?:[Tt]itle\s+(?P<in>\d{{1,2}}){OF})?"
     rf"(?P<book>{RULES}|{ACT}|{ACRONYM}(?!\w))"
 )
-LAW_HINT = re.compile(r"Act\b|Code\b|Rules?\b|R\.\s|Reg|[UCI]\.?\s?[SFRC]\.?\s?[CR]|RESPA|TILA|ERISA|FMLA|FR[CE]")
-"""Part of every name of a law."""
 ALIASES = {"irc": "26 usc", "bc": "11 usc", "usbc": "11 usc"}
 """Laws with two names, by their initials."""
 REPORTED = (
@@ -96,7 +90,6 @@ REPORTED = (
 WORDS = r"(?:(?:(?:[A-Z]|Inc|Co|Corp|Ltd)\.)+|[A-Z][\w&'’-]*)"
 PARTY = rf"{WORDS}(?:,?\s+(?:(?:of|the|and|for|&)\s+){{0,2}}{WORDS}){{0,6}}"
 NAME = rf"\b(?!(?:In(?! re)|See|Under|Per|But|The)\s)(?:(?:In\s+re|Ex\s+parte)\s+{PARTY}|{PARTY}\s+vs?\.\s+{PARTY})"
-CASE_HINT = re.compile(r"\d\s+(?:[A-Z][\w.]*\.|WL)|[Iv](?:(?<=\sv)s?\.|(?<=I)n\s+re\s)|Ex\s+parte\s")
 CASE = re.compile(
     rf"(?:{NAME},?\s+)?{REPORTED}(?:,\s+(?:{REPORTED}|\d{{1,4}}\b(?!\s+[A-Z])))*(?:\s+\([^()\n]{{4,40}}\))?|{NAME}"
 )
@@ -125,7 +118,7 @@ def citations_in(text: str, bare: bool) -> tuple[Citation, ...]:
     """List references to sections of the Code in order, with offsets into `text`; `bare`: also without its name."""
     normal = normalise(text)
     citations = [c for c in _in_words(normal, bare) if c.sections[0].count("-") == 2]
-    for match in _near(BARE if bare else HEADED, HINT, normal.text, None):
+    for match in (BARE if bare else HEADED).finditer(normal.text):
         head = normal.text[match.start() : match.start("body")]
         if not GEORGIAN.search(head) and _elsewhere(normal.text, match):
             continue
@@ -147,7 +140,7 @@ def other_law_in(text: str, bare: bool) -> tuple[Citation, ...]:
     """List references to other law in order, with offsets into `text`; `bare` as for sections of the Code."""
     normal = normalise(text)
     found = [c for c in _in_words(normal, bare) if c.sections[0].count("-") < 2]
-    for match in _near(LAW, LAW_HINT, normal.text):
+    for match in LAW.finditer(normal.text):
         name = match["law"] or match["act"] or match["book"]
         title = match["volume"] or match["title"] or match["in"] or ""
         initials = re.sub("[^A-Z]", "", name).lower()
@@ -158,7 +151,7 @@ def other_law_in(text: str, bare: bool) -> tuple[Citation, ...]:
             last = match.end() if number.end() == len(match[group]) else match.start(group) + number.end()
             subsections = tuple(BRACKETED.findall(number[0]))
             found.append(Citation(*normal.original(first, last), (f"{law} {number[1].lower()}",), subsections))
-    for match in _near(CASE, CASE_HINT, normal.text):
+    for match in CASE.finditer(normal.text):
         reports = [re.sub(r"[\s.]", "", report).lower() for report in re.findall(REPORTED, match[0])]
         found.append(Citation(*normal.original(*match.span()), tuple(reports) or (_parties(match[0]),)))
     return tuple(sorted(found))
@@ -174,28 +167,12 @@ def _in_words(normal: Normal, bare: bool) -> Iterator[Citation]:
     """Sections, chapters and titles of the Code in words; a title alone only with the name of the Code."""
     if "itle" not in normal.text and "ITLE" not in normal.text:
         return
-    for match in _near(IN_WORDS, TITLE_HINT, normal.text):
+    for match in IN_WORDS.finditer(normal.text):
         parts = [match[f"{part}1"] or match[f"{part}2"] for part in ("title", "chapter", "section")]
         if match["head"] or match["after"] or (bare and parts[1]):
             subsections = BRACKETED.findall(match["sub1"] or match["sub2"] or "")
             name = "-".join(part.upper() for part in parts if part)
             yield Citation(*normal.original(*match.span()), (name,), tuple(subsections))
-
-
-def _near(
-    pattern: re.Pattern[str], hint: re.Pattern[str], text: str, reach: int | None = 250
-) -> Iterator[re.Match[str]]:
-    """Matches of a pattern, in the order of its `finditer`, searched for only around what matches the hint."""
-    end = 0
-    for part in hint.finditer(text):
-        if part.start() >= end:
-            last = len(text) if reach is None else min(part.end() + reach, len(text))
-            match = pattern.search(text, max(end, part.start() - LONGEST_HEAD), last)
-            if match:
-                end = match.end()
-                yield match
-            elif last == len(text):
-                return
 
 
 def _elsewhere(text: str, match: re.Match[str]) -> bool:

@@ -29,8 +29,7 @@ from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, ratios, scorer, whole_length
 from harness.scoring.grounding.citation_parser import Citation, citations_in, other_law_in, within
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
-from harness.scoring.summaries import content, words_of
-from harness.scoring.text.guideline_ids import Id, numbered, sections_in
+from harness.scoring.text.guideline_ids import numbered, sections_in
 from harness.scoring.text.phrases import word_list
 from harness.scoring.text.refusals import sentence_around, without_denied
 
@@ -116,8 +115,6 @@ IN_CODE = re.compile(r"\d+(?:-|$)")
 """How a title, chapter or section of the Code begins, unlike the key of other law."""
 STATUTE_TEXT = 3000
 """Characters of the source after a section's number in which its subsections are looked for."""
-AROUND, MIN_ALIKE, SHARE_ALIKE = 120, 2, 0.4
-"""Characters on either side of a reference; words that two places share, in number and of the answer's words."""
 LISTED = re.compile(r"[^()]{0,160}\(a\).*?\(b\)", re.S)
 """How the text of a section with subsections begins."""
 
@@ -221,7 +218,11 @@ def judge_all(case: Case, completion: Completion, known: Code | None = None) -> 
     named = law_of(case.document) if laws else named_in(case.document) if references else ()
     starts = [citation.start for citation in references]
     spans = [_span(case, text, one, starts, named, known or known_code()) for one in (*references, *laws)]
-    spans += [_section_span(case, text, section) for section in sections]
+    for section in sections:
+        place = numbered(case.document).get(section.id)
+        verdict, uses = ("supported", "uses") if place else ("ungrounded", "does not use")
+        reason = f"{section.id}: the source {uses} this number"
+        spans.append(make_span(text, section.start, section.end, "section", verdict, reason, place, case.cluster))
     return sorted(spans, key=lambda span: span.start)
 
 
@@ -235,23 +236,13 @@ def _span(
     if verdict == "supported" and is_code and cited.subsections and same:
         verdict, ground = _subsection(case.document, cited.subsections, same)
     reason = REASONS[verdict]
-    described = any(_alike(text, cited, case.document, one) for one in same)
-    if verdict in ("supported", UNCLEAR, "unsupported") and len(cited.sections) == 1 and not described:
+    if verdict in ("supported", UNCLEAR, "unsupported") and len(cited.sections) == 1:
         other = other_subject(text, cited, starts, known, case.document)
         if other:
             verdict, reason = "wrong_subject", f"{REASONS['wrong_subject']}, {other}: {known.sections[other].governs}"
     place = (ground.start, ground.end) if ground else None
     reason = f"{cited.label}: {reason}"
     return make_span(text, cited.start, cited.end, "citation", verdict, reason, place, case.cluster)
-
-
-def _alike(text: str, cited: Citation, document: str, same: Citation) -> bool:
-    """Whether the source names a section in the words that the answer has around it."""
-    answer, source = (
-        set(content(words_of(whole[max(0, at.start - AROUND) : at.start] + whole[at.end : at.end + AROUND])))
-        for whole, at in ((text, cited), (document, same))
-    )
-    return len(answer & source) >= max(MIN_ALIKE, len(answer) * SHARE_ALIKE)
 
 
 def _subsection(document: str, asked: tuple[str, ...], same: Sequence[Citation]) -> tuple[str, Citation]:
@@ -265,13 +256,6 @@ def _subsection(document: str, asked: tuple[str, ...], same: Sequence[Citation])
         if given != asked[: len(given)] or (not given and is_heading and LISTED.match(text_after)):
             other.append(citation)
     return ("mispaired", other[0]) if other else (UNCLEAR, same[0])
-
-
-def _section_span(case: Case, text: str, section: Id) -> Span:
-    place = numbered(case.document).get(section.id)
-    verdict, uses = ("supported", "uses") if place else ("ungrounded", "does not use")
-    reason = f"{section.id}: the source {uses} this number"
-    return make_span(text, section.start, section.end, "section", verdict, reason, place, case.cluster)
 
 
 def _verdict(section: str, named: Sequence[Citation], known: Code) -> tuple[str, Citation | None]:
