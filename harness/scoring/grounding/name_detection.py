@@ -145,34 +145,24 @@ SHORT = "St|Mr|Mrs|Ms|Dr|Jr|Sr|Hon|Prof|Mt|Ft|Gen|Gov|Sen|Rep|Rev|Inc|Corp|Ltd|C
 HYPHENED = r"(?:-\w[\w'’]*+(?!\.\d))*+"
 """Further parts of a word, but not the beginning of a decimal number."""
 WORD = rf"(?:(?:[A-Z]\.)+|(?:{SHORT})\.|[{CAPITAL}][\w'’]*{HYPHENED})"
-SHORT_REST = "|".join(f"(?<={word[0]}){word[1:]}" for word in SHORT.split("|"))
-FIRST = rf"[{CAPITAL}](?<![\w'’].)"
-REST = rf"(?:(?<=[A-Z])\.(?:[A-Z]\.)*|(?=[a-z]{{1,3}}\.)(?:{SHORT_REST})\.|[\w'’]*{HYPHENED})"
-"""FIRST and REST are a WORD in two parts. A pattern that starts with FIRST is searched for fast, since most letters are
-not capitals; a pattern that starts with a look-behind is tried at each character."""
 JOIN = r"[ \t]+(?:(?:(?:of|de|la|van|von|der|del)[ \t]+(?:the[ \t]+)?)|&[ \t]+)?"
 ENDING = (
     r"(?:LLC|L\.L\.C\.?|Inc|Incorporated|INC|Corp|CORP|L\.P\.?|LP|LLP|L\.L\.P\.?|Ltd|LTD|Limited|PLC|P\.C\.?|PLLC"
     r"|N\.A\.?|Co|GmbH|S\.A\.?)(?!\w)\.?"
 )
-RUN = re.compile(rf"{FIRST}{REST}(?:(?:{JOIN}{WORD})+(?:,[ \t]+{ENDING})?|,[ \t]+{ENDING})")
+RUN = re.compile(rf"(?<![\w'’.]){WORD}(?:(?:{JOIN}{WORD})+(?:,[ \t]+{ENDING})?|,[ \t]+{ENDING})")
 OF_WHOM = "Board|Company|Corporation|Landlord|Tenant|Lessor|Lessee|Buyer|Seller|Lender|Borrower|Owner|Employer|Firm"
 DEPARTMENT = re.compile(
-    rf"{FIRST}(?:(?P<first>(?<=D)(?:epartment|ivision|irectorate)|(?<=B)ureau|(?<=O)ffice|(?<=M)inistry|(?<=C)ommittee)"
+    rf"(?<![\w'’.])(?:(?P<first>Department|Division|Directorate|Bureau|Office|Ministry|Committee)"
     rf"[ \t]+(?:of|on|for)[ \t]+(?:the[ \t]+)?(?!(?:{OF_WHOM})(?!\w)){WORD}"
     rf"(?:(?:,[ \t]+|[ \t]+(?:and[ \t]+|&[ \t]+|of[ \t]+)?)(?!(?:{HEADS})(?!\w)){WORD}){{0,9}}"
-    rf"|{REST}(?:(?:,[ \t]+|[ \t]+)(?:(?:and|&)[ \t]+)?{WORD}){{0,7}}?[ \t]+(?P<last>{HEADS})(?!\w)"
+    rf"|{WORD}(?:(?:,[ \t]+|[ \t]+)(?:(?:and|&)[ \t]+)?{WORD}){{0,7}}?[ \t]+(?P<last>{HEADS})(?!\w)"
     rf"(?!(?:(?<=Department)|(?<=Division)|(?<=Bureau)|(?<=Office))[ \t]+of[ \t]+(?:the[ \t]+)?"
     rf"(?!(?:{OF_WHOM})(?!\w))[{CAPITAL}]))"
 )
 LOWER_DEPARTMENT = re.compile(
     r"\b(?:the|our|your)[ \t]+(?P<name>[a-z]+(?:[ \t]+(?:and[ \t]+)?[a-z]+)?[ \t]+department)\b"
 )
-HEAD_HINT = re.compile(
-    r"[DBOCATUM](?:epartment|ept\.|ivision|ureau|ffice|ommittee|ommission|gency|irectorate|eam|esk|ouncil|uthority|nit"
-    r"|inistry)"
-)
-"""Avoids trying the pattern if none of its words is in the text."""
 INITIAL = re.compile(r"(?:^|[.!?:;\n•*>\"“”(\[|-])[\s*_\"“'‘(]*$")
 HEADING = re.compile(r"[ \t]*(?:#|\*\*[^*\n]*\*\*[ \t]*:?[ \t]*$|[^\n]{0,80}:[ \t]*\**[ \t]*$)", re.M)
 LABEL_BEFORE = re.compile(r"(?:^|\n)[ \t]*(?:[-*•]|\d+[.)])?[ \t]*[*_]*$")
@@ -314,7 +304,7 @@ def _is_heading(text: str, start: int, end: int) -> bool:
 
 
 def _departments(text: str) -> Iterator[NameMention]:
-    for match in DEPARTMENT.finditer(text) if HEAD_HINT.search(text) else ():
+    for match in DEPARTMENT.finditer(text):
         if match[0].isupper():
             continue
         words = _tokens(text, match.start(), match.end())
@@ -325,7 +315,7 @@ def _departments(text: str) -> Iterator[NameMention]:
         content = [w for w, _, _ in (words[:-1] if match["last"] else words[1:]) if w not in LINKS]
         if content and not all(word in NO_DEPARTMENT for word in content):
             yield _mention(text, "department", words)
-    for match in LOWER_DEPARTMENT.finditer(text) if "department" in text else ():
+    for match in LOWER_DEPARTMENT.finditer(text):
         words = _tokens(text, match.start("name"), match.end())
         if not any(word in NO_DEPARTMENT or word in OPENING for word, _, _ in words[:-1] if word != "and"):
             yield _mention(text, "department", words)

@@ -246,13 +246,13 @@ def _score(
     failed: bool = False,
 ) -> Score:
     """The score; a failed answer counts as one that invents, misgrounds, and declines exactly when it should not."""
-    labels: dict[tuple[str, str], list[str]] = {}
-    for one in judged:
-        listed = labels.setdefault((one.family, one.span.verdict), [])
-        if one.label not in listed:
-            listed.append(one.label)
-    cited = {verdict: labels.get(("guideline", verdict), []) for verdict in ("supported", "misgrounded", "invented")}
-    departments = labels.get(("department", "invented"), [])
+
+    def labels(family: str, verdict: str) -> list[str]:
+        named = [one.label for one in judged if (one.family, one.span.verdict) == (family, verdict)]
+        return list(dict.fromkeys(named))
+
+    cited = {verdict: labels("guideline", verdict) for verdict in ("supported", "misgrounded", "invented")}
+    departments = labels("department", "invented")
     answerable = expected.answerable
     return Score(
         name="guidelines",
@@ -263,7 +263,7 @@ def _score(
             "invented": cited["invented"],
             "misgrounded": cited["misgrounded"],
             "invented_departments": departments,
-            "misgrounded_departments": labels.get(("department", "misgrounded"), []),
+            "misgrounded_departments": labels("department", "misgrounded"),
             **{
                 verdict: [one.span.quote for one in judged if one.span.verdict == verdict]
                 for verdict in ("ungrounded", "contradictory")

@@ -39,8 +39,6 @@ UNIT = re.compile(
 )
 LABELLED = re.compile(rf"(?<!\w){LABEL}[\"'*_]*\s*(?:no\.?|number|#|:)?[\s\"'*_]*$", re.I)
 GUIDELINE = re.compile(r"(?<!\w)guideline (?:no\.? |number |#)?$", re.I)
-OPENS = re.compile(r"(?:^|\n)[ \t*•-]*$")
-OPENED = re.compile(r"\s*(?:[:;,.)–-]|$)|\s+[A-Z\n]")
 CLOSES = re.compile(rf"(?:{JOINT.pattern}\d+\.\d+)*\s*[)\]]", re.I)
 MARKED = re.compile(rf"\s*(?i:{LABEL})\s*(?=\d|[IVXL]+\.|[A-Z]{{1,4}}[-\s]?\d)")
 LOOK_BACK = 30
@@ -200,15 +198,11 @@ def _numbers(text: str, known: Register) -> Iterator[tuple[int, int]]:
 
 
 def _is_labelled(text: str, start: int, end: int, has_plain: bool) -> bool:
-    """Whether a number follows a word for guidelines or, if not of digits alone, fills brackets or begins a line."""
+    """Whether a number follows a word for guidelines or, if not of digits alone, fills brackets."""
     lead = text[max(0, start - LOOK_BACK) : start]
     if text[start:end].isdecimal():
         return bool((LABELLED if has_plain else GUIDELINE).search(lead)) and not UNIT.match(text, end)
-    if LABELLED.search(lead):
-        return True
-    if lead.rstrip()[-1:] in ("(", "["):
-        return bool(CLOSES.match(text, end))
-    return bool((start <= LOOK_BACK or "\n" in lead) and OPENS.search(lead) and OPENED.match(text, end))
+    return bool(LABELLED.search(lead) or (lead.rstrip()[-1:] in ("(", "[") and CLOSES.match(text, end)))
 
 
 def departments_in(text: str, known: Register, owner: str = "") -> Iterator[HandbookMention]:
@@ -216,7 +210,7 @@ def departments_in(text: str, known: Register, owner: str = "") -> Iterator[Hand
 
     Words of `owner`, such as the company's name, may precede a name and are not part of it.
     """
-    skipped = _skipped(owner)
+    skipped = NO_NAME.union(re.findall(r"\w+", owner.casefold()))
     low = lower(text)
     taken = bytearray(len(text))
     official = [match.span() for match in known.pattern.finditer(low)] if known.pattern else []
@@ -234,11 +228,6 @@ def departments_in(text: str, known: Register, owner: str = "") -> Iterator[Hand
         inner = start > 0 and low[start - 1].isalnum()
         if not inner and not any(taken[start:end]):
             yield HandbookMention(start, end, "department", known.names[_key(low[start:end])], True)
-
-
-@lru_cache(maxsize=512)
-def _skipped(owner: str) -> frozenset[str]:
-    return NO_NAME.union(re.findall(r"\w+", owner.casefold()))
 
 
 def _built_like_one(text: str, low: str) -> Iterator[tuple[int, int]]:
@@ -270,10 +259,10 @@ def _opening(phrase: str, at: int, skipped: frozenset[str], known: Register) -> 
     end = at + len(phrase)
     for word in phrase.split(" "):
         if word.lower() not in skipped or (word.lower() != "the" and _key(phrase) in known.names):
-            break
+            return at
         phrase = phrase[len(word) + 1 :]
         at += len(word) + 1
-    return min(at, end)
+    return end
 
 
 def _items(listed: str) -> list[str]:
