@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from harness.schema import Case, Completion, Score, Span
+from harness.schema import Case, Completion, Score
 from harness.scoring.base import DocumentCache, make_span, ratios, scorer
 
 CITED = re.compile(r"\[\s*(\d{1,3}(?:\s*,\s*\d{1,3})*)\s*\]")
@@ -52,7 +52,9 @@ def cited(case: Case, completion: Completion) -> Score:
         },
         counts={"hits": len(hits), "gold": len(gold), "cited": len(numbers) if gold else 0},
         spans=[
-            _span(case, completion.text, start, end, known.get(number))
+            make_span(completion.text, start, end, "evidence", "found", "", known[number], case.cluster)
+            if number in known
+            else make_span(completion.text, start, end, "evidence", "invented", "there is no sentence of that number")
             for number, start, end in citations
             if number in gold or number not in known
         ],
@@ -74,8 +76,3 @@ def _cited(text: str) -> Iterator[tuple[int, int, int]]:
 def _sentences(document: str) -> dict[int, tuple[int, int]]:
     """Range of each numbered sentence of the document, without its number."""
     return {int(match[1]): match.span(2) for match in SENTENCE.finditer(document)}
-
-
-def _span(case: Case, text: str, start: int, end: int, place: tuple[int, int] | None) -> Span:
-    verdict, reason = ("found", "") if place else ("invented", "there is no sentence of that number")
-    return make_span(text, start, end, "evidence", verdict, reason, place, case.cluster)

@@ -42,20 +42,20 @@ def matching(schema: Path | str | Mapping[str, Any]) -> Scorer:
     validator = json_schema.validator(json.dumps(rules))
 
     def not_an_object(case: Case) -> list[str]:
-        expected, why = (
-            _parse(case.expected[0]) if len(case.expected) == 1 else ({}, "" if not case.expected else "several")
+        expected, why = _parse(case.expected[0]) if case.expected else ({}, "")
+        why = (
+            "several"
+            if len(case.expected) > 1
+            else why or ("" if isinstance(expected, dict) else "it is not an object")
         )
-        if why or not isinstance(expected, dict):
-            return [f"case '{case.id}': expected must be one JSON object ({why or 'it is not an object'})"]
-        return []
+        return [f"case '{case.id}': expected must be one JSON object ({why})"] if why else []
 
     @scorer(metrics=METRICS, name="json", config=rules, check=not_an_object)
     def answer(case: Case, completion: Completion) -> Score:
         """Validity and fields of one answer. An answer that cannot be parsed has every field wrong."""
         expected: dict[str, Any] = _parse(case.expected[0])[0] if case.expected else {}
-        value, why = (
-            _parse(completion.text) if completion.finish_reason == "stop" else (None, "the answer is cut short")
-        )
+        is_cut = completion.finish_reason != "stop"
+        value, why = (None, "the answer is cut short") if is_cut else _parse(completion.text)
         broken = [] if why else [f"{_at(error)}{error.message}"[:200] for error in validator.iter_errors(value)]
         fields = value if isinstance(value, dict) else {}
         right = [name for name, one in expected.items() if name in fields and _equal(fields[name], one)]
@@ -85,10 +85,9 @@ def _parse(text: str) -> tuple[Any, str]:
     if len(text) > MAX_CHARACTERS:
         return None, f"longer than {MAX_CHARACTERS:,} characters"
     fenced = FENCE.fullmatch(text)
+    bare = fenced[1] if fenced else text
     try:
-        return json.loads(
-            fenced[1] if fenced else text, object_pairs_hook=_without_duplicates, parse_constant=_refuse
-        ), ""
+        return json.loads(bare, object_pairs_hook=_without_duplicates, parse_constant=_refuse), ""
     except (ValueError, RecursionError) as error:
         return None, f"not JSON: {error}"[:200]
 

@@ -72,7 +72,30 @@ def among(
     @scorer(metrics=[*over, *_metrics_of(apart)], name="labels", config=config, check=unknown)
     def labelled(case: Case, completion: Completion) -> Score:
         """Whether the answer is the label that the case expects."""
-        return _score(case, completion, table, apart, end)
+        gold = _gold(case, table)
+        if gold is None:
+            raise ValueError(_unknown_label(case, labels))
+        head = end.split(completion.text, maxsplit=1)[0] if end else completion.text
+        label = table.get(key(head)) if completion.finish_reason == "stop" else None
+        hit = label == gold
+        counts = {"correct": int(hit), "parsed": int(label is not None)}
+        for one in apart:
+            tp, expected, predicted = int(hit and gold == one), int(gold == one), int(label == one)
+            name = slug(one)
+            counts |= {f"{name}_tp": tp, f"{name}_gold": expected, f"{name}_predicted": predicted}
+            counts |= {f"{name}_f1_top": 2 * tp, f"{name}_f1_bottom": expected + predicted}
+        return Score(
+            name="labels",
+            value=float(hit),
+            extracted={
+                "predicted": [label or NO_LABEL],
+                "found": [gold] if hit else [],
+                "missing": [] if hit else [gold],
+                "invented": [label] if label and not hit else [],
+            },
+            counts=counts,
+            spans=_spans(completion, head, label, hit),
+        )
 
     return labelled
 
@@ -96,36 +119,6 @@ def label_table(
     return table
 
 
-def _score(
-    case: Case, completion: Completion, table: Mapping[str, str], apart: Sequence[str], end: re.Pattern[str] | None
-) -> Score:
-    gold = _gold(case, table)
-    if gold is None:
-        raise ValueError(_unknown_label(case, list(dict.fromkeys(table.values()))))
-    label, start, stop = _label_in(completion.text, table, end)
-    if completion.finish_reason != "stop":
-        label = None
-    hit = label == gold
-    counts = {"correct": int(hit), "parsed": int(label is not None)}
-    for one in apart:
-        tp, expected, predicted = int(hit and gold == one), int(gold == one), int(label == one)
-        name = slug(one)
-        counts |= {f"{name}_tp": tp, f"{name}_gold": expected, f"{name}_predicted": predicted}
-        counts |= {f"{name}_f1_top": 2 * tp, f"{name}_f1_bottom": expected + predicted}
-    return Score(
-        name="labels",
-        value=float(hit),
-        extracted={
-            "predicted": [label or NO_LABEL],
-            "found": [gold] if hit else [],
-            "missing": [] if hit else [gold],
-            "invented": [label] if label and not hit else [],
-        },
-        counts=counts,
-        spans=[make_span(completion.text, start, stop, "label", "correct")] if hit else _unreadable(completion, label),
-    )
-
-
 def _gold(case: Case, table: Mapping[str, str]) -> str | None:
     """The expected label in the spelling of the set, or None if the case does not expect exactly one."""
     return table.get(key(case.expected[0])) if len(case.expected) == 1 else None
@@ -135,22 +128,14 @@ def _unknown_label(case: Case, labels: Sequence[str]) -> str:
     return f"case '{case.id}' expects {case.expected!r}; it must expect one of: {', '.join(labels)}"
 
 
-def _label_in(text: str, table: Mapping[str, str], end: re.Pattern[str] | None) -> tuple[str | None, int, int]:
-    """The label that an answer is, or None, and its range without the white space around it."""
-    ending = end.search(text) if end else None
-    stop = ending.start() if ending else len(text)
-    head = text[:stop]
-    start = len(head) - len(head.lstrip())
-    return table.get(key(head)), start, len(head.rstrip())
-
-
-def _unreadable(completion: Completion, label: str | None) -> list[Span]:
-    """A span of the whole answer if it is no label, so that a reader sees why it is wrong."""
-    if label is not None or not completion.text:
-        return []
+def _spans(completion: Completion, head: str, label: str | None, hit: bool) -> list[Span]:
+    """The right label; or the whole answer if it is no label, so that a reader sees why it is wrong."""
+    text = completion.text
+    if hit:
+        return [make_span(text, len(head) - len(head.lstrip()), len(head.rstrip()), "label", "correct")]
     cut = completion.finish_reason == "length"
     reason = "the answer was cut at the token limit" if cut else "the answer is none of the labels"
-    return [make_span(completion.text, 0, len(completion.text), "label", "unreadable", reason)]
+    return [make_span(text, 0, len(text), "label", "unreadable", reason)] if label is None and text else []
 
 
 def slug(label: str) -> str:

@@ -31,15 +31,13 @@ def likeliest(options: Sequence[str]) -> Scorer:
     names = tuple(options)
     if len(names) < 2 or len(set(names)) < len(names):
         raise UserError(f"options are {list(names)}, expected two or more different ones")
-    opening = re.compile(
-        rf"\W*({'|'.join(re.escape(name) for name in sorted(names, key=len, reverse=True))})(?!\w)", re.I
-    )
+    longest_first = map(re.escape, sorted(names, key=len, reverse=True))
+    opening = re.compile(rf"\W*({'|'.join(longest_first)})(?!\w)", re.I)
 
     def not_an_option(case: Case) -> list[str]:
         is_option = len(case.expected) == 1 and case.expected[0] in names
-        return (
-            [] if is_option else [f"case '{case.id}': expected is {case.expected}, expected one of {', '.join(names)}"]
-        )
+        problem = f"case '{case.id}': expected is {case.expected}, expected one of {', '.join(names)}"
+        return [] if is_option else [problem]
 
     @scorer(metrics=METRICS, name="options", config=names, check=not_an_option)
     def chosen(case: Case, completion: Completion) -> Score:

@@ -18,9 +18,8 @@ MATCHES = ("contains", "starts", "exact")
 
 def _unknown_match(case: Case) -> list[str]:
     match = case.tags.get("match", MATCHES[0])
-    return (
-        [] if match in MATCHES else [f"case '{case.id}': tag match is {match!r}, expected one of {', '.join(MATCHES)}"]
-    )
+    problem = f"case '{case.id}': tag match is {match!r}, expected one of {', '.join(MATCHES)}"
+    return [] if match in MATCHES else [problem]
 
 
 @scorer(
