@@ -12,10 +12,9 @@ only forms that no known correct sentence has (decision 0041).
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from functools import lru_cache
-from itertools import islice
-from operator import eq
+from itertools import chain
 from typing import NamedTuple
 
 from harness.scoring.brand.spelling import own_lists
@@ -36,23 +35,19 @@ class Slip(NamedTuple):
 
 
 class GrammarRule(NamedTuple):
-    """A rule with a pattern; tried if the text has one of the words of `needs`, or always without any."""
+    """A rule with a pattern."""
 
     id: str
     pattern: re.Pattern[str]
     why: str
     use: str
     """What to write, as a template of the match."""
-    needs: frozenset[str]
 
 
 @lru_cache(maxsize=1)
 def rules() -> tuple[GrammarRule, ...]:
     """Read the rules."""
-    return tuple(
-        GrammarRule(rule["id"], re.compile(rule["pattern"]), rule["why"], rule["use"], frozenset(rule["needs"]))
-        for rule in own_lists()["grammar"]
-    )
+    return tuple(GrammarRule(**rule | {"pattern": re.compile(rule["pattern"])}) for rule in own_lists()["grammar"])
 
 
 DOUBLED = re.compile(r"(?<![\w'-])([A-Za-z]+)\s+(\1)(?![\w'-])", re.I)
@@ -62,19 +57,15 @@ LAST_WORD = re.compile(r"[\w.]+$")
 ENDED = re.compile(r"""[.!?:…]["'”’)\]]*\W*$""")
 
 
-def slips(
-    text: str, tokens: Sequence[str], words: Collection[str], small_names: Collection[str] = (), whole: bool = True
-) -> Iterator[Slip]:
-    """Yield the mistakes of an even text; `tokens` are its lower-case words in order, `words` the same as a set.
+def slips(text: str, small_names: Collection[str] = (), whole: bool = True) -> Iterator[Slip]:
+    """Yield the mistakes of an even text.
 
     Names in `small_names` always start in lower case. The end of a text is judged only if it is `whole`, not cut.
     """
     for rule in rules():
-        if not rule.needs or not rule.needs.isdisjoint(words):
-            for match in rule.pattern.finditer(text):
-                yield Slip(match.start(), match.end(), rule.id, rule.why, match.expand(rule.use))
-    if any(map(eq, tokens, islice(tokens, 1, None))):
-        yield from _doubled(text)
+        for match in rule.pattern.finditer(text):
+            yield Slip(match.start(), match.end(), rule.id, rule.why, match.expand(rule.use))
+    yield from _doubled(text)
     yield from _small_starts(text, small_names)
     if whole:
         yield from _no_end(text)
@@ -88,16 +79,12 @@ def _doubled(text: str) -> Iterator[Slip]:
 
 
 def _small_starts(text: str, small_names: Collection[str]) -> Iterator[Slip]:
-    opening = OPENING.match(text)
-    starts = [opening] if opening else []
-    for match in SENTENCE.finditer(text):
+    for match in chain(filter(None, [OPENING.match(text)]), SENTENCE.finditer(text)):
         before = LAST_WORD.search(text, max(0, match.start() - 20), match.start())
         stem = before[0].lower() if before else ""
-        if stem not in own_lists()["abbreviations"] and len(stem) != 1:
-            starts.append(match)
-    for match in starts:
         word = match[1]
-        if word == word.lower() and word not in small_names:
+        is_start = stem not in own_lists()["abbreviations"] and len(stem) != 1
+        if is_start and word == word.lower() and word not in small_names:
             use = word[0].upper() + word[1:]
             yield Slip(match.start(1), match.end(1), "small_start", "a sentence starts with a capital", use)
 

@@ -62,7 +62,6 @@ EXPECTED: dict[Any, str] = {
     Tags: "tags with their values, such as { kind = ['reply'] }",
 }
 """What is written for a key, by the type of its field."""
-SWITCHES = ("contractions", "emoji", "repeated_marks", "all_caps", "lists", "slang", "typos", "grammar_slips")
 
 
 class Tone(Struct, frozen=True, kw_only=True):
@@ -76,6 +75,9 @@ class Tone(Struct, frozen=True, kw_only=True):
     slang: bool
     typos: bool
     grammar_slips: bool
+
+
+SWITCHES = Tone.__struct_fields__
 
 
 class Banned(Struct, frozen=True, kw_only=True):

@@ -31,11 +31,8 @@ BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\d{1,2}[.)])[ \t]+\S", re.M)
 LABEL = re.compile(r"^[ \t]*\**[A-Z][\w '-]{0,28}:\**[ \t]+\S", re.M)
 
 
-MARKS = (
-    *(("contractions", "'", CONTRACTION), ("emoji", "", EMOJI), ("emoji", ":;", FACE)),
-    ("repeated_marks", "!?", REPEATED),
-)
-"""Switch of the tone, characters that its marks have, and their pattern."""
+MARKS = (("contractions", CONTRACTION), ("emoji", EMOJI), ("emoji", FACE), ("repeated_marks", REPEATED))
+"""Switch of the tone, and the pattern of its marks."""
 WHY = {
     "contractions": "no contractions",
     "emoji": "no emoji",
@@ -47,8 +44,8 @@ WHY = {
 
 def _marks(text: str, watched: Collection[str]) -> Iterator[tuple[str, int, int]]:
     """Marks in an even text by the switch that forbids them; a list is one mark, at its first line."""
-    for switch, hints, pattern in MARKS:
-        if switch in watched and (not hints or any(hint in text for hint in hints)):
+    for switch, pattern in MARKS:
+        if switch in watched:
             yield from ((switch, *match.span()) for match in pattern.finditer(text))
     bullet = BULLET.search(text)
     labels = [] if bullet or "\n" not in text else list(LABEL.finditer(text))
@@ -152,7 +149,7 @@ class ViolationFinder:
             if switch in self.watched:
                 yield Violation(start, end, "tone", f"tone.{switch}", WHY[switch])
         if not allows.grammar_slips:
-            for slip in slips(text.even, text.tokens, text.words, self.small_names, whole):
+            for slip in slips(text.even, self.small_names, whole):
                 yield Violation(slip.start, slip.end, "grammar", f"grammar.{slip.rule}", slip.why, slip.use)
         if not allows.typos:
             for start, end in spelling.typos(text.even, text.words, self.allowed, source_words):

@@ -30,7 +30,6 @@ from harness.scoring.text.phrases import even, key, whole_phrase, words_in
 MIN_QUOTED_WORDS = 4
 QUOTATION = re.compile(r'"([^"“”]+)"|“([^"“”]+)”|«([^«»]+)»')
 
-
 METRICS = ratios(
     "voice",
     {
@@ -115,7 +114,7 @@ def _score(case: Case, completion: Completion, finder: ViolationFinder) -> Score
     )
 
 
-def _rates(violations: int, words: int, of_kind: dict[str, list[str]], quoted: Sequence[Violation]) -> dict[str, int]:
+def _rates(violations: int, words: int, of_kind: dict[str, list[str]], quoted: Sequence[object]) -> dict[str, int]:
     """Counts of violations; an answer without a word is one violation in one word."""
     return {f"with_{kind}": int(bool(texts)) for kind, texts in of_kind.items()} | {
         "clean": int(violations == 0),
@@ -129,13 +128,12 @@ def _rates(violations: int, words: int, of_kind: dict[str, list[str]], quoted: S
 
 def _failed(case: Case, groups: int) -> Score:
     """The score of a failed completion: all counts are against it, with one violation in one word."""
-    worst = {f"with_{kind}": 1 for kind in KINDS} | {"with_quoted": 1, "casing": 1, "names": 1}
-    worst |= {"violations": 1, "violations_x100": 100, "words": 1}
-    none = {"clean": 0, "usable": 0, "points_kept": 0, "required_met": 0}
-    totals = {"points": len(case.expected), "required": groups}
+    none = ["no answer"]
+    worst = _rates(1, 1, dict.fromkeys(KINDS, none), none) | {"names": 1}
+    lost = {"usable": 0, "points": len(case.expected), "points_kept": 0, "required": groups, "required_met": 0}
     extracted: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "quoted", "missing")}
-    extracted |= {"rules": ["no answer"], "points_lost": list(case.expected)}
-    return Score(name="voice", value=0.0, extracted=extracted, counts=worst | none | totals)
+    extracted |= {"rules": none, "points_lost": list(case.expected)}
+    return Score(name="voice", value=0.0, extracted=extracted, counts=worst | lost)
 
 
 def _find_term(terms: Sequence[str], text: NormalForms) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ SENTENCES = [line.split("\t") for line in LINES]
 
 def found(sentence: str) -> list[str]:
     text = NormalForms(sentence)
-    return [slip.rule for slip in slips(text.even, text.tokens, text.words)]
+    return [slip.rule for slip in slips(text.even)]
 
 
 def test_no_rule_finds_a_mistake_in_a_correct_sentence():
