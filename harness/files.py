@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -210,6 +210,29 @@ def read_toml(path: Path, expected: str) -> dict[str, Any]:
 
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def struct_of(kind: type[S], table: object, where: str, problems: list[str], expected: Mapping[Any, str]) -> S | None:
+    """Make a Struct of the values of a table, or None with all that is wrong added to `problems`.
+
+    `expected` has what to write for a field, by its type; a field of another type takes its value unchecked.
+    """
+    if not isinstance(table, Mapping):
+        problems.append(f"{where} is not a table")
+        return None
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    wrong = [f"{where}: unknown key '{k}'. Expected one of {', '.join(fields)}" for k in table if k not in fields]
+    wrong += [f"{where}: '{k}' is missing" for k, field in fields.items() if field.required and k not in table]
+    values = {}
+    for name in filter(table.__contains__, fields):
+        field, value = fields[name], table[name]
+        try:
+            values[field.name] = msgspec.convert(value, field.type) if field.type in expected else value
+        except msgspec.ValidationError:
+            wrong.append(f"{where}: '{name}' is {value!r}, expected {expected[field.type]}")
+    problems += wrong
+    return None if wrong else kind(**values)
 
 
 def read_with_sidecar(path: Path, kind: type[T], expected: str) -> tuple[str, T]:

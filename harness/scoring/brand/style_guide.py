@@ -41,17 +41,16 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 
-from msgspec import Meta, Struct, ValidationError, convert, field, structs
+from msgspec import Meta, Struct, field
 
 from harness.errors import refuse_all
-from harness.files import read_toml
+from harness.files import read_toml, struct_of
 from harness.scoring.text.phrases import Phrases, key
 
 JOINTS = re.compile(r"[ -]|(?<=[a-z])(?=[A-Z\d])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Between the parts of a name: "Tide" and "Flask"."""
-S = TypeVar("S", bound=Struct)
 Term = Annotated[str, Meta(pattern=r"(?s)^(?=.*\w)\S(?:.*\S)?$")]
 Terms = Annotated[tuple[Term, ...], Meta(min_length=1)]
 Tags = Annotated[dict[str, Terms], Meta(min_length=1)]
@@ -146,14 +145,15 @@ def load(path: str | Path) -> StyleGuide:
 def parse(content: Mapping[str, Any], name: str = "style.toml") -> StyleGuide:
     """Make a style guide from the content of a TOML file called `name`. Raises UserError as `load` does."""
     problems: list[str] = []
-    parts: dict[str, Any] = {"tone": _read(Tone, content.get("tone", {}), "[tone]", problems)}
+    parts: dict[str, Any] = {"tone": struct_of(Tone, content.get("tone", {}), "[tone]", problems, EXPECTED)}
     for kind, made in (("banned", Banned), ("name", FixedName), ("required", Required)):
         tables = content.get(kind, [])
         if isinstance(tables, list):
-            parts[kind] = tuple(_read(made, table, f"[[{kind}]] {n}", problems) for n, table in enumerate(tables, 1))
+            numbered = enumerate(tables, 1)
+            parts[kind] = tuple(struct_of(made, each, f"[[{kind}]] {n}", problems, EXPECTED) for n, each in numbered)
         else:
             problems.append(f"'{kind}' is not a list of tables. Write [[{kind}]] and its keys below it")
-    guide = _read(StyleGuide, {**content, **parts}, "style guide", problems)
+    guide = struct_of(StyleGuide, {**content, **parts}, "style guide", problems, EXPECTED)
     problems = problems or (conflicts(guide) if guide else [])
     refuse_all([f"{name}: {p}" for p in problems], f"{name}: a style guide that cannot be used")
     return cast(StyleGuide, guide)
@@ -198,22 +198,3 @@ def _repeated(what: str, owned: Sequence[tuple[str, str]]) -> list[str]:
             problems.append(f"the {what} '{text}' is stated twice, in {owners}. State it once")
         first.setdefault(key(text), owner)
     return problems
-
-
-def _read(kind: type[S], table: Any, where: str, problems: list[str]) -> S | None:
-    """A Struct with the values of a table, or None with what is wrong added to `problems`."""
-    if not isinstance(table, Mapping):
-        problems.append(f"{where} is not a table")
-        return None
-    fields = {one.encode_name: one for one in structs.fields(kind)}
-    wrong = [f"{where}: unknown key '{k}'. Expected one of {', '.join(fields)}" for k in table if k not in fields]
-    wrong += [f"{where}: '{k}' is missing" for k, one in fields.items() if one.required and k not in table]
-    values = {}
-    for name in filter(table.__contains__, fields):
-        expected = EXPECTED.get(fields[name].type)
-        try:
-            values[fields[name].name] = convert(table[name], fields[name].type) if expected else table[name]
-        except ValidationError:
-            wrong.append(f"{where}: '{name}' is {table[name]!r}, expected {expected}")
-    problems += wrong
-    return None if wrong else kind(**values)

@@ -18,10 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from harness.errors import refuse_all
-from harness.files import read_toml
+from harness.files import read_toml, struct_of
 from harness.scoring.text.guideline_ids import CODE, canonical
 from harness.scoring.text.guideline_ids import NUMBER as DOTTED_NUMBER
 from harness.scoring.text.normalize import normalise
@@ -46,16 +48,27 @@ GUIDELINE_ID = re.compile(rf"{CODE}|{DOTTED_NUMBER}")
 NUMBER = re.compile(r"(?<![\d.])0+(?=\d)")
 
 
-class RegisteredName(NamedTuple):
+class RegisteredName(Struct, frozen=True):
     """One name of the list, with its aliases."""
 
     kind: str
     name: str
-    aliases: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
 
     @property
     def forms(self) -> tuple[str, ...]:
         return (self.name, *self.aliases)
+
+
+class RegistryFile(Struct, frozen=True):
+    """The content of a registry file."""
+
+    name: tuple[RegisteredName, ...]
+    complete: tuple[str, ...] = ()
+
+
+EXPECTED = {str: "text", tuple[str, ...]: "a list of texts"}
+"""What is written for a key, by the type of its field."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,7 @@ class Registry:
     @property
     def config(self) -> dict[str, list[Any]]:
         """The part of the registry that changes a scorer's version."""
-        return {"complete": sorted(self.complete), "names": sorted((k, *e[:2]) for k, e in self.by_key.items())}
+        return {"complete": sorted(self.complete), "names": sorted((k, e.kind, e.name) for k, e in self.by_key.items())}
 
 
 def tokens(text: str) -> list[tuple[str, int, int]]:
@@ -109,52 +122,26 @@ def load(path: str | Path) -> Registry:
     """Read a registry file. Raises one UserError with everything that is wrong in it."""
     path = Path(path)
     content = read_toml(path, "Name a TOML file of [[name]] tables")
-    problems = [f"unknown key '{k}'; expected 'complete' and [[name]]" for k in sorted(content) if k not in EXPECTED]
-    rows = content.get("name", [])
-    if not isinstance(rows, list) or not rows:
+    problems: list[str] = []
+    rows, complete = (value if isinstance(value := content.get(k), list) else [] for k in ("name", "complete"))
+    names = [struct_of(RegisteredName, row, f"name {n}", problems, EXPECTED) for n, row in enumerate(rows, 1)]
+    struct_of(RegistryFile, {**content, "name": names}, "registry", problems, EXPECTED)
+    if not names:
         problems.append("it has no [[name]] table; expected at least one")
-        rows = []
-    entries = [entry for number, row in enumerate(rows, 1) if (entry := _entry(row, number, problems))]
-    return _registry(entries, _complete(content.get("complete", []), problems), problems, path.name)
+    return _registry(names, [kind for kind in complete if isinstance(kind, str)], problems, path.name)
 
 
 def of(entries: Sequence[RegisteredName], complete: Sequence[str] = ()) -> Registry:
     """Make a registry of entries, with the same checks as `load`."""
-    problems: list[str] = []
-    return _registry(entries, _complete(list(complete), problems), problems, "registry")
+    return _registry(entries, complete, [], "registry")
 
 
-EXPECTED = ("complete", "name")
-FIELDS = ("kind", "name", "aliases")
-
-
-def _entry(row: Any, number: int, problems: list[str]) -> RegisteredName | None:
-    where = f"name {number}"
-    if not isinstance(row, dict):
-        problems.append(f"{where}: expected a table of kind, name and aliases, found {row!r}")
-        return None
-    wrong = [f"{where}: unknown key '{k}'; expected {', '.join(FIELDS)}" for k in sorted(row) if k not in FIELDS]
-    for field in ("kind", "name"):
-        if not isinstance(row.get(field), str):
-            wrong.append(f"{where}: '{field}' is {row.get(field)!r}, expected text")
-    aliases = row.get("aliases", [])
-    if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
-        wrong.append(f"{where}: 'aliases' is {aliases!r}, expected a list of texts")
-    problems.extend(wrong)
-    return None if wrong else RegisteredName(row["kind"], row["name"], tuple(aliases))
-
-
-def _complete(kinds: Any, problems: list[str]) -> frozenset[str]:
-    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
-        problems.append(f"'complete' is {kinds!r}, expected a list of kinds")
-        return frozenset()
-    problems.extend(f"'complete' names {kind!r}, expected {', '.join(KINDS)}" for kind in kinds if kind not in KINDS)
-    return frozenset(kinds)
-
-
-def _registry(entries: Sequence[RegisteredName], complete: frozenset[str], problems: list[str], where: str) -> Registry:
+def _registry(
+    entries: Sequence[RegisteredName | None], complete: Sequence[str], problems: list[str], where: str
+) -> Registry:
+    """Index the entries; None is one that cannot be read, whose problem is already listed."""
     by_key: dict[str, RegisteredName] = {}
-    for number, entry in enumerate(entries, 1):
+    for number, entry in ((number, entry) for number, entry in enumerate(entries, 1) if entry):
         if entry.kind not in KINDS:
             problems.append(f"name {number}: kind is {entry.kind!r}, expected one of {', '.join(KINDS)}")
         for form in entry.forms:
@@ -164,11 +151,9 @@ def _registry(entries: Sequence[RegisteredName], complete: frozenset[str], probl
             elif known is not entry:
                 what = "is listed twice" if form == entry.name == known.name else "means two names"
                 problems.append(f"name {number}: {form!r} {what}: {known.name!r} and {entry.name!r}")
-    listed = {entry.kind for entry in entries}
-    problems.extend(
-        f"'complete' names {kind!r}, but no name of that kind is listed"
-        for kind in sorted(complete - listed)
-        if kind in KINDS
-    )
+    listed = {entry.kind for entry in entries if entry}
+    for kind in sorted(set(complete) - listed):
+        expected = "but no name of that kind is listed" if kind in KINDS else f"expected {', '.join(KINDS)}"
+        problems.append(f"'complete' names {kind!r}, {expected}")
     refuse_all([f"{where}: {problem}" for problem in problems], f"{where}: names that cannot be used")
-    return Registry(by_key, complete)
+    return Registry(by_key, frozenset(complete))

@@ -1,6 +1,7 @@
 """The closed list of names: one key a name, every problem of a file at once."""
 
 import pytest
+from msgspec.structs import replace
 
 from harness.errors import UserError
 from harness.files import digest
@@ -99,7 +100,7 @@ aliases = "y"
         "kind is 'planet'",
         "'...' has no letter",
         "unknown key 'title'",
-        "'name' is None",
+        "'name' is missing",
         "'aliases' is 'y'",
     ):
         assert part in said, part
@@ -121,8 +122,8 @@ def test_the_config_changes_with_names_aliases_and_what_is_complete():
     made = [
         registry.of([one]),
         registry.of([one], ["party"]),
-        registry.of([one._replace(aliases=("Acme",))]),
-        registry.of([one._replace(kind="fund")]),
+        registry.of([replace(one, aliases=("Acme",))]),
+        registry.of([replace(one, kind="fund")]),
     ]
     assert len({digest(r.config) for r in made}) == 4
     assert digest(registry.of([one]).config) == digest(registry.of([RegisteredName("party", "Acme, LLC", ())]).config)
