@@ -39,6 +39,8 @@ WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?|(?:19|20)\d\d(?!\d)|[1-4][Qq](?![
 QUARTER = re.compile(r"(?:Q([1-4])|([1-4])Q|(first|second|third|fourth)[\s-]+quarter)(?![a-z])", re.I)
 MINUS = re.compile(r"(?<![\w)\]%.,-])[-\u2212\u2013](?=[$€£]?\d[\d.,]*(?![\d-]))")
 """The minus of a number, which hides it from the pattern of quantities."""
+SHORT_BRACKETS = re.compile(r"(?:(?<=\|)|(?<=\| )|(?<=\t)|(?<= {2}))\(\d{1,2}\)(?= *(?:[|\t\n]|$)| {2})")
+"""A negative cell of one or two digits, which elsewhere numbers an item: "(12)"."""
 NEGATIVE = re.compile(
     r"(?<![\w)\]%.,-])[-\u2212\u2013][$€£]?\d|[$€£]\([\d.,]+\)|\([$€£]?[\d.,]+\)(?=\s?(?:%|percent|million|billion))"
 )
@@ -90,7 +92,7 @@ class Text:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.figures = _with_moments(text, figures_in(MINUS.sub(" ", text)))
+        self.figures = _with_moments(text, figures_in(_unsigned(text)))
         self.cells = cells_in(text)
         self._cell_starts = [cell.start for cell in self.cells]
         self.ends = sorted({*_sentence_ends(text), len(text)})
@@ -231,15 +233,23 @@ class Text:
         return [term for _, term in self._terms[low:high]]
 
 
+def _unsigned(text: str) -> str:
+    """The text with spaces for the signs that hide a number from the pattern of quantities; its length is the same."""
+    return SHORT_BRACKETS.sub(lambda cell: f" {cell[0][1:-1]} ", MINUS.sub(" ", text))
+
+
 def _with_moments(text: str, figures: Sequence[Figure]) -> tuple[Figure, ...]:
     """The figures of a text with times of day, ordinals, and quarters, halves and years that are reported on."""
     periods = [Figure(each.start, each.end, "date", PERIOD, each.iso) for each in periods_in(text)]
     if periods:
         ranges = RangeSet((period.start, period.end) for period in periods)
         figures = sorted([*(f for f in figures if ranges.is_free(f.start, f.end)), *periods], key=START)
-    taken = RangeSet((figure.start, figure.end) for figure in figures)
+    taken = RangeSet((figure.start, figure.end) for figure in figures if figure.kind != "count")
     moments = [each for each in moments_in(text) if taken.is_free(each.start, each.end)]
-    return tuple(sorted([*figures, *moments], key=START)) if moments else tuple(figures)
+    if not moments:
+        return tuple(figures)
+    ranges = RangeSet((moment.start, moment.end) for moment in moments)
+    return tuple(sorted([*(f for f in figures if ranges.is_free(f.start, f.end)), *moments], key=START))
 
 
 def _sentence_ends(text: str) -> Iterator[int]:
