@@ -320,7 +320,12 @@ class Source(Text):
     @cached_property
     def years(self) -> frozenset[str]:
         """The years of the text, in dates or alone."""
-        return frozenset(term for _, term in self._terms if re.fullmatch(r"y\d{4}", term))
+        return frozenset(term for term in self.named if re.fullmatch(r"y\d{4}", term))
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The terms of the text."""
+        return frozenset(term for _, term in self._terms)
 
     @cached_property
     def undated(self) -> frozenset[str]:

@@ -71,6 +71,7 @@ AFTER = {
         "book, per square, per share, per unit, per acre, per heated, per foot, per mile, per day, per month, "
         "a share, a unit, times, of her, of his, of those, of a, of an, of every, of each, a square, of gross"
     ),
+    "time": "after, before, prior to",
     ANY: ("left, window, span, into the, remain, remains"),
 }
 LABELS = {
@@ -91,6 +92,7 @@ FAMILIES = {
         *("sum", "sum and difference", "number of times an amount", "amount of another period", "product"),
         *("share of an amount", "part of an amount", "number of periods"),
     },
+    "time": {"time between dates"},
     "share": {"share", "ratio", "rest of a whole", "part of an amount", "whole of a share"},
 }
 """Rules of each family; every rule fits `ANY`."""

@@ -59,6 +59,8 @@ REPORTED = re.compile(r"\b(?:quarter|(?:three|six|nine|twelve)\s+months|(?:half-
 MULTIPLE = re.compile(r"\s+times\s+(?:as|the|its|their|his|her|that|what|more|larger|higher)\b", re.I)
 """What follows a number that multiplies; a sentence that begins with it works something out."""
 WORDS = re.compile(r"[A-Za-z]{2}")
+HOLDINGS = (100, 1000, 10000)
+OF_SHARES = re.compile(r"\s+(?:\w+\s+)?(?:shares|units)\b", re.I)
 EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
 FOR_EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.)", re.I)
 NEAR_VERB, NEAR_TIER = 40, 120
@@ -72,6 +74,7 @@ JOINED = re.compile(r"\b(?:and|or|with)\b", re.I)
 """Between two assumed figures."""
 TIERED = re.compile(r"\b(?:exceed\w*|excess|above|over|beyond|more\sthan|the\s(?:first|next|following))\b", re.I)
 """In or before a sentence whose example takes more than one step."""
+QUARTER_ENDS = {"03-31": "Q1", "06-30": "Q2", "09-30": "Q3", "12-31": "Q4"}
 LISTED = re.compile(r"\s*(?:,|(?:,\s*)?(?:and|or|to))\s*(?:by\s|about\s)?[$+-]?")
 PERIODS = (3, 6, 9, 12)
 """Months of periods that are reported on."""
@@ -214,6 +217,8 @@ class _Answer(Text):
             return Verdict(UNCLEAR, "a share in words, which is rough or which the source writes in other words")
         if figure.unit == "date" and self._has_day_and_year(str(figure.value)):
             return Verdict("derived", "rule: part of date")
+        if figure.unit == "date" and self._is_end_of_period(str(figure.value)):
+            return Verdict(UNCLEAR, "the first or the last day of a period of the source, or of a calendar year")
         if figure.unit == "months" and figure.value in PERIODS and "quarter" in self.document.lower():
             return Verdict(UNCLEAR, "the length of a period of reporting")
         return Verdict("ungrounded", UNGROUNDED)
@@ -257,6 +262,16 @@ class _Answer(Text):
             JOINED.search(self.text, assumed[-1].end, figure.start)
             or TIERED.search(self.text, max(0, first - NEAR_TIER), last)
         )
+
+    def _is_end_of_period(self, iso: str) -> bool:
+        """Whether a date ends a quarter that the source names, or is January 1 or December 31 without a year."""
+        if iso in ("--01-01", "--12-31"):
+            return True
+        quarter = QUARTER_ENDS.get(iso[-5:])
+        if not quarter or FISCAL.search(self.document):
+            return False
+        named = size_key(PERIOD, f"{iso[:4]}-{quarter}") in self.source.by_size
+        return named or (iso.startswith("--") and quarter.lower() in self.source.named)
 
     def _is_rough_share(self, figure: Figure) -> bool:
         """Whether a share is in words and is said to be rough, or is a half where the source halves something."""
@@ -303,6 +318,8 @@ class _Answer(Text):
             return Verdict("supported", "a number of the source")
         if guideline_ids.numbered(self.document).get(written):
             return Verdict("supported", "a number of a section")
+        if figure.value in HOLDINGS and OF_SHARES.match(self.text, figure.end):
+            return Verdict(UNCLEAR, "a round number of shares, as an example")
         if any(size_key("", figure.value) == size_key(each.unit, each.value) for each in self.asked):
             return Verdict(UNCLEAR, "a count of the question")
         listed = self._listed(figure)

@@ -138,6 +138,8 @@ LONGEST_AMOUNT = 24
 MOST_LISTED = 4
 """Numbers before the one whose unit they share."""
 YEAR = re.compile(r"(?:19|20)\d\d")
+FIRST_POINTS = re.compile(r"(?:\A|[.:!?]\s|\n)[*_]*[a-z]+\s+points$", re.I)
+"""Points that a sentence begins with: things to say, and not percentages."""
 YEARS = re.compile(r"(?<![\w.,/$€£-])(?P<first>(?P<century>19|20)\d\d)\s?[-–/]\s?(?P<last>\d\d)(?![\w/-]|[.,]\d)")
 """Years with a short second one: "2021-23"; "2010-12" is a month."""
 MONTHS, MOST_YEARS = 12, 20
@@ -303,7 +305,7 @@ def _figures(text: str, taken: bytearray) -> Iterator[Figure]:
             taken[start : small.end()] = b"\1" * (small.end() - start)
             continue
         parts = QuantityGroups(*match.groups())
-        written = parts.unit or ""
+        written = "" if parts.words and FIRST_POINTS.search(text, max(0, start - 4), end) else parts.unit or ""
         if not (written or parts.sign or parts.before or parts.after):
             reference = REFERENCE.search(text, max(0, start - 16), start)
             if reference or (listed >= 0 and LIST_JOINT.fullmatch(text, listed, start)):

@@ -44,6 +44,29 @@ def test_what_an_example_yields_has_to_follow_from_what_it_assumes(text, verdict
     assert [span.verdict for span in scored(text, FEE).spans] == verdicts
 
 
+@pytest.mark.parametrize(
+    ("text", "document", "verdicts"),
+    [
+        ("It opens at 7 a.m.", "open from seven in the morning to ten at night", ["supported"]),
+        ("It closes at 10 p.m.", "open from seven in the morning to ten at night", ["supported"]),
+        ("It closes at 11 p.m.", "open from seven in the morning to ten at night", ["ungrounded"]),
+        ("The waiver is 12 bps.", "| bps | A |\n|---|---|\n| Waiver | (12) |", ["derived"]),
+        ("The waiver is 12 bps.", "| bps | Note |\n|---|---|\n| Waiver | see (12) below |", ["ungrounded"]),
+        ("Three points matter.", "It closes at ten.", ["unclear"]),
+        ("It fell by three points.", "It closes at ten.", ["ungrounded"]),
+        ("taxes from January 1", "taxes of the year", ["unclear"]),
+        ("taxes from January 2", "taxes of the year", ["ungrounded"]),
+        ("on September 30, 2024", "sales of Q3 2024", ["unclear"]),
+        ("on June 30, 2024", "sales of Q3 2024", ["ungrounded"]),
+        ("on September 30, 2024", "sales of Q3 2024, fiscal years end in June", ["ungrounded"]),
+        ("1,000 shares received $154.", "$0.154 per share", ["derived", "derived"]),
+        ("1,300 shares received $200.", "$0.154 per share", ["ungrounded", "ungrounded"]),
+    ],
+)
+def test_forms_that_hide_a_figure_are_read(text, document, verdicts):
+    assert [span.verdict for span in scored(text, document).spans] == verdicts
+
+
 FELL = "The staff fell by 60."
 RATES = "| | 2024 | 2023 |\n|---|---|---|\n| Rate (%) | 5.1 | 4.0 |"
 
