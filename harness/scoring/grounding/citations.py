@@ -28,10 +28,10 @@ from harness.errors import UserError, refuse_all
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, ratios, scorer, whole_length
 from harness.scoring.grounding.citation_parser import Citation, citations_in, other_law_in, within
-from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
+from harness.scoring.grounding.claims import UNCLEAR, score_answer
 from harness.scoring.text.guideline_ids import numbered, sections_in
 from harness.scoring.text.phrases import word_list
-from harness.scoring.text.refusals import sentence_around, without_denied
+from harness.scoring.text.refusals import sentence_around
 
 DESCRIBED = re.compile(
     r"(?:\s?\(\w{1,4}\))*(?:,?\s+(?:which|that))?\s+(?:only\s+|also\s+)?(?:governs|concerns|covers|addresses|regulates"
@@ -166,11 +166,9 @@ def code(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Code:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: cannot be read ({error}). Name a CSV file of sections") from None
-    expected = list(KnownSection._fields)
-    if not rows or list(rows[0]) != expected:
-        raise UserError(
-            f"{path}: found columns {list(rows[0]) if rows else []}, expected {expected} and at least one row"
-        )
+    found, expected = list(rows[0]) if rows else [], list(KnownSection._fields)
+    if found != expected:
+        raise UserError(f"{path}: found columns {found}, expected {expected} and at least one row")
     known = {row["section"]: KnownSection(**row) for row in rows}
     times_listed = Counter(row["section"] for row in rows)
     problems = [f"section {number} is listed {times} times" for number, times in times_listed.items() if times > 1]
@@ -201,11 +199,6 @@ def named_in(document: str) -> tuple[Citation, ...]:
 def law_of(document: str) -> tuple[Citation, ...]:
     """Return the references of a source to sections of the Code and to other law."""
     return named_in(document) + other_law_in(document, True)
-
-
-def judge(case: Case, completion: Completion, known: Code | None = None) -> list[Span]:
-    """Judge each reference of an answer, without those that it denies."""
-    return without_denied(case, completion.text, judge_all(case, completion, known), GROUNDED)
 
 
 def judge_all(case: Case, completion: Completion, known: Code | None = None) -> list[Span]:
@@ -280,10 +273,7 @@ def against(sections: str | Path = SECTIONS, complete: Sequence[str] = ()) -> Sc
     @scorer(metrics=METRICS, name="citations", config=known.config)
     def fabricated(case: Case, completion: Completion) -> Score:
         """References without support in the source. A failed completion counts as one fabricated reference."""
-        if completion.finish_reason == "error":
-            return failed_score("citations", "citations")
-        judged = judge(case, completion, known)
-        return score_claims("citations", "citations", judged, (*GROUNDED, UNCLEAR), SEVERITY)
+        return score_answer("citations", case, completion, judge_all(case, completion, known), GROUNDED, SEVERITY)
 
     return fabricated
 

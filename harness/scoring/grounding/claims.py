@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from harness.schema import Score, Span
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.text.refusals import without_denied
 
 BORNE_OUT = frozenset(
     {
@@ -34,6 +35,16 @@ OTHER = frozenset(
 def failed_score(name: str, claims: str, fabricated: str = "fabricated") -> Score:
     """Make the score of a failed completion: it counts as one fabricated claim."""
     return Score(name=name, value=1.0, counts={claims: 1, fabricated: 1, "responses_with": 1})
+
+
+def score_answer(
+    name: str, case: Case, completion: Completion, spans: list[Span], grounded: tuple[str, ...], listed: Sequence[str]
+) -> Score:
+    """Score the claims of an answer, without those that it denies; a failed completion counts as one fabricated."""
+    if completion.finish_reason == "error":
+        return failed_score(name, name)
+    stated = without_denied(case, completion.text, spans, grounded)
+    return score_claims(name, name, stated, (*grounded, UNCLEAR), listed)
 
 
 def score_claims(

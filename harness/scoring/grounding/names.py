@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, ratios, scorer, whole_length
-from harness.scoring.grounding.claims import failed_score, score_claims
+from harness.scoring.grounding.claims import score_answer
 from harness.scoring.grounding.name_detection import (
     LINKS,
     NUMBERS,
@@ -29,7 +29,6 @@ from harness.scoring.grounding.name_detection import (
 from harness.scoring.grounding.registry import Registry, key, tokens
 from harness.scoring.text import guideline_ids
 from harness.scoring.text.normalize import Normal, normalise
-from harness.scoring.text.refusals import without_denied
 
 GROUNDED = ("supported", "registered")
 VERDICTS = ["supported", "registered", "ungrounded", "invented"]
@@ -84,11 +83,6 @@ def index(document: str) -> Index:
 def source_names(document: str) -> tuple[tuple[str, ...], ...]:
     """Return the words of each name in a source."""
     return tuple(dict.fromkeys(name.words for name in names_in(document)))
-
-
-def judge(case: Case, completion: Completion, registry: Registry | None = None) -> list[Span]:
-    """Judge each name of an answer, without those that it denies."""
-    return without_denied(case, completion.text, judge_all(case, completion, registry), GROUNDED)
 
 
 def judge_all(case: Case, completion: Completion, registry: Registry | None = None) -> list[Span]:
@@ -239,9 +233,7 @@ def among(registry: Registry | None = None) -> Scorer:
     @scorer(metrics=METRICS, name="names", config=(registry or NOTHING).config)
     def fabricated(case: Case, completion: Completion) -> Score:
         """Names that neither the source nor the closed list has. A failed completion counts as one fabricated name."""
-        if completion.finish_reason == "error":
-            return failed_score("names", "names")
-        return score_claims("names", "names", judge(case, completion, registry), GROUNDED, VERDICTS)
+        return score_answer("names", case, completion, judge_all(case, completion, registry), GROUNDED, VERDICTS)
 
     return fabricated
 

@@ -15,9 +15,8 @@ from collections.abc import Iterator
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import make_span, ratios, scorer, whole_length
-from harness.scoring.grounding.claims import failed_score, score_claims
+from harness.scoring.grounding.claims import score_answer
 from harness.scoring.text.normalize import normalise
-from harness.scoring.text.refusals import without_denied
 
 MIN_WORDS = 4
 MAX_SKIPPED = 80
@@ -72,11 +71,6 @@ def _may_open(text: str, at: int) -> bool:
 
 def _may_close(text: str, at: int) -> bool:
     return not text[at - 1 : at].isspace() or not text[at + 1 : at + 2].strip()
-
-
-def judge(case: Case, completion: Completion) -> list[Span]:
-    """Judge each quotation of an answer, without those that it denies; the spans exclude the marks."""
-    return without_denied(case, completion.text, judge_all(case, completion), GROUNDED)
 
 
 def is_json(text: str) -> bool:
@@ -151,6 +145,4 @@ def _flexible(text: str) -> str:
 @scorer(metrics=METRICS, name="quotes")
 def fabricated(case: Case, completion: Completion) -> Score:
     """Quotations that are not verbatim in the source. A failed completion counts as one."""
-    if completion.finish_reason == "error":
-        return failed_score("quotes", "quotes")
-    return score_claims("quotes", "quotes", judge(case, completion), GROUNDED, GROUNDED)
+    return score_answer("quotes", case, completion, judge_all(case, completion), GROUNDED, GROUNDED)

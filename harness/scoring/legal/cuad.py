@@ -54,7 +54,7 @@ class PrecisionRecallCurve(NamedTuple):
 
     precisions: list[float]
     recalls: list[float]
-    confidences: list[float]
+    confidences: Sequence[float]
 
 
 def jaccard(gold: str, quoted: str) -> float:
@@ -101,13 +101,13 @@ def curve(
     """
     if sorted(gold) != sorted(predictions):
         raise ValueError(f"{len(gold)} questions have labels and {len(predictions)} have predictions; ids must agree")
-    points = PrecisionRecallCurve([1.0], [0.0], [])
+    points = PrecisionRecallCurve([1.0], [0.0], THRESHOLDS)
     for threshold in THRESHOLDS:
-        counts = [count(gold[name], above_threshold(predictions[name], threshold), PARTIES in name) for name in gold]
-        total = in_all(counts)
+        total = in_all(
+            count(gold[name], above_threshold(predictions[name], threshold), PARTIES in name) for name in gold
+        )
         points.precisions.append(math.nan if total.precision is None else total.precision)
         points.recalls.append(math.nan if total.recall is None else total.recall)
-        points.confidences.append(threshold)
     return points
 
 
@@ -221,11 +221,8 @@ def _lines(text: str) -> Iterator[tuple[str, int]]:
 def _span(case: Case, text: str, start: int, hit: bool, line: str) -> Span:
     """A quoted line, with its range in the source if it is verbatim there."""
     at = case.document.find(line)
-    if hit:
-        verdict, reason = "found", ""
-    elif at >= 0:
-        verdict, reason = "unmatched", "it is in the text but is not what was asked for"
-    else:
-        verdict, reason = "invented", "it is not in the text"
     source = (at, at + len(line)) if at >= 0 else None
+    verdict, reason = ("invented", "it is not in the text")
+    if hit or source:
+        verdict, reason = ("found", "") if hit else ("unmatched", "it is in the text but is not what was asked for")
     return make_span(text, start, start + len(line), "clause", verdict, reason, source, case.cluster)
