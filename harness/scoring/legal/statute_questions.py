@@ -10,8 +10,8 @@ it counts as one wrong section for precision, and as an answer if the document h
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from harness.schema import Case, Completion, Score, Span
@@ -93,7 +93,6 @@ def cited(case: Case, completion: Completion) -> Score:
     abstained = abstention is not None and not own
     stale = _stale(case, text, named) if complete else []
     cites = {c.sections for c in own}
-    hits = 0 if not complete else len(cites & expected.sections)
     facts = complete and _states(expected.facts, text)
     right = abstention is None and cites == expected.sections and facts and not stale
     correct = right if expected.answerable else abstained
@@ -102,15 +101,15 @@ def cited(case: Case, completion: Completion) -> Score:
         name="grounded",
         value=float(correct),
         extracted={
-            "cited": [" through ".join(s) for s in sorted(cites)],
-            "missing": [" through ".join(s) for s in sorted(expected.sections - cites)],
-            "wrong": [" through ".join(s) for s in sorted(cites - expected.sections)],
+            "cited": _labels(cites),
+            "missing": _labels(expected.sections - cites),
+            "wrong": _labels(cites - expected.sections),
             "stale": [text[start:end] for start, end in stale],
         },
         counts={
             "correct": int(correct),
             "gold": len(expected.sections),
-            "hits": hits,
+            "hits": len(cites & expected.sections),
             "predicted": len(cites) if parsed else 1,
             "answerable": int(expected.answerable),
             "unanswerable": int(not expected.answerable),
@@ -124,11 +123,12 @@ def cited(case: Case, completion: Completion) -> Score:
     )
 
 
+def _labels(sections: Iterable[tuple[str, ...]]) -> list[str]:
+    return [" through ".join(ends) for ends in sorted(sections)]
+
+
 def _states(facts: Sequence[Term], text: str) -> bool:
-    if not facts:
-        return True
-    reading = read(text)
-    return all(places(fact, reading) for fact in facts)
+    return not facts or all(map(partial(places, reading=read(text)), facts))
 
 
 def _stale(case: Case, text: str, named: Sequence[Citation]) -> list[Place]:
@@ -150,19 +150,15 @@ def _spans(
     stale: Sequence[Place],
     abstention: Place | None,
 ) -> list[Span]:
-    spans = []
+    spans = [make_span(text, *place, "stale", "stale", "the document replaced it") for place in stale]
     for c in named:
-        place = (c.start, c.end)
+        verdict, reason = (
+            ("right", "") if c.sections in expected.sections else ("wrong", f"{c.label} was not asked for")
+        )
         if c not in own:
-            spans.append(make_span(text, *place, "citation", "repeated", "the question names it"))
-        elif place not in stale:
-            verdict = "right" if c.sections in expected.sections else "wrong"
-            spans.append(
-                make_span(
-                    text, *place, "citation", verdict, "" if verdict == "right" else f"{c.label} was not asked for"
-                )
-            )
-    spans += [make_span(text, *place, "stale", "stale", "the document replaced it") for place in stale]
+            verdict, reason = "repeated", "the question names it"
+        if verdict == "repeated" or (c.start, c.end) not in stale:
+            spans.append(make_span(text, c.start, c.end, "citation", verdict, reason))
     if abstention:
         verdict = "wrong" if expected.answerable or own else "right"
         spans.append(make_span(text, *abstention, "abstention", verdict))
