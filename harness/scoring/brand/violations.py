@@ -15,7 +15,7 @@ from harness.scoring.brand import spelling
 from harness.scoring.brand.grammar import slips
 from harness.scoring.brand.style_guide import StyleGuide
 from harness.scoring.text.normalize import Normal, lower, normalise
-from harness.scoring.text.phrases import AFTER, AFTER_NAME, BEFORE, WORD, Phrases, even, key, stemmed, words_in
+from harness.scoring.text.phrases import AFTER, AFTER_NAME, BEFORE, WORD, Phrases, even, key, words_in
 
 CONTRACTION = re.compile(
     r"\b(?:\w+n't|(?:i|you|we|they|he|she|it|that|there|who|what)'(?:re|ve|ll|d|m)"
@@ -90,7 +90,7 @@ class NormalForms:
         self.even = even(self.normal.text)
         self.low = lower(self.even)
         self.tokens = WORD.findall(self.low)
-        self.words = stemmed(self.tokens)
+        self.words = words_in(self.low)
 
 
 class ViolationFinder:
@@ -118,7 +118,7 @@ class ViolationFinder:
     def casing(self, text: NormalForms) -> tuple[list[Violation], int]:
         """Return the product names that are not written exactly, and the number of all product names."""
         wrong, count = [], 0
-        for name in self.names.find(text.low, text.words):
+        for name in self.names.find(text.low):
             (exact, use), written = name.value, " ".join(text.even[name.start : name.end].split())
             parts = SEPARATOR.split(written)
             # "a clear view" is no "ClearView" unless the guide lists it.
@@ -138,11 +138,11 @@ class ViolationFinder:
         return sorted([hit for hit in candidates if ranges.add(hit.start, hit.end)])
 
     def _candidates(self, text: NormalForms, source_words: Collection[str], whole: bool) -> Iterator[Violation]:
-        for term in self.banned.find(text.low, text.words):
+        for term in self.banned.find(text.low):
             yield Violation(term.start, term.end, "banned", *term.value)
         allows = self.guide.tone
         if not allows.slang:
-            for word in self.slang.find(text.low, text.words):
+            for word in self.slang.find(text.low):
                 yield Violation(word.start, word.end, "slang", "tone.slang", "slang", word.value)
         shouting = (("all_caps", *span) for span in _shouting(text.even, self.acronyms))
         for switch, start, end in chain(_marks(text.even, self.watched), shouting):

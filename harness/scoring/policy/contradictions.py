@@ -193,7 +193,7 @@ def _figure_claims(low: str, first: int, start: int, end: int) -> Iterator[tuple
 def _word_claims(low: str, start: int, end: int) -> Iterator[tuple[Key, Claim]]:
     """Claims about words of the sentence from `start` to `end`; for one key the last one counts."""
     for match in WORD_CLAIM.finditer(low, start, end):
-        aspect, value = CLAIMED[match["claim"]]
+        aspect, value = CLAIMED[" ".join(match["claim"].split())]
         if match["word"] not in COMMON and not (value == "denied" and CONDITION.search(low, start, end)):
             yield (aspect, stem(match["word"])), Claim(match.start(), match.end("word"), value)
     for match in WHICHEVER.finditer(low, start, end):

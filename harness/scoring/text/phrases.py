@@ -8,7 +8,7 @@ its own. A hyphen separates words: "customer" is found in "customer-first". Text
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
@@ -52,14 +52,8 @@ def key(phrase: str) -> str:
 
 def words_in(text: str) -> set[str]:
     """Return the words of an even, lower-case text, with and without what follows an apostrophe."""
-    return stemmed(WORD.findall(text))
-
-
-def stemmed(tokens: Iterable[str]) -> set[str]:
-    """Return `words_in` of words that are already separated."""
-    words = set(tokens)
-    stems = [word.split("'", 1)[0] for word in words if "'" in word]
-    return words.union(stems) if stems else words
+    words = set(WORD.findall(text))
+    return words | {word.split("'", 1)[0] for word in words}
 
 
 @lru_cache(maxsize=4096)
@@ -73,17 +67,18 @@ def whole_phrase(phrase: str) -> re.Pattern[str]:
     return re.compile(r"\s+".join(words) + r"(?!\w)(?![.,]\d)")
 
 
-def starting(words: Iterable[str]) -> str:
-    """Return a pattern of any of these words, in lower case or capitals, at the start of a word.
+def starting(phrases: Iterable[str], before: Sequence[str] = (r"\w",)) -> str:
+    """Return a pattern of any of these, in lower case or capitals, with none of `before` in front of it.
 
     The pattern starts with a set of first letters, which makes searching much faster.
     """
     rests: dict[str, list[str]] = {}
-    for word in sorted(words, key=len, reverse=True):
-        rests.setdefault(word[0], []).append(word[1:])
+    for phrase in sorted(phrases, key=len, reverse=True):
+        rests.setdefault(re.escape(phrase[0]), []).append(re.escape(phrase[1:]).replace(r"\ ", r"\s+"))
     either = "|".join(f"(?<={first})(?:{'|'.join(listed)})" for first, listed in rests.items())
     firsts = "".join(rests)
-    return rf"[{firsts}{firsts.upper()}](?<!\w.)(?i:{either})"
+    behind = "".join(f"(?<!{mark}.)" for mark in before)
+    return rf"[{firsts}{firsts.upper()}]{behind}(?i:{either})"
 
 
 def whole_words(text: str, words: str, start: int = 0) -> Iterator[int]:
@@ -98,43 +93,13 @@ def whole_words(text: str, words: str, start: int = 0) -> Iterator[int]:
 
 
 class Phrases(Generic[T]):
-    """Listed phrases, each with a value; the longest one at a place is found.
-
-    Phrases are grouped by their first word, so that a text with none of these words costs one set intersection.
-    """
+    """Listed phrases, each with a value; the longest one at a place is found."""
 
     def __init__(self, listed: Mapping[str, T], before: Sequence[str] = BEFORE, after: str = AFTER) -> None:
         self.values = {key(phrase): value for phrase, value in listed.items()}
-        groups: dict[str, list[str]] = {}
-        for phrase in self.values:
-            first = WORD.search(phrase)
-            if first is None:
-                raise ValueError(f"{phrase!r} holds no word")
-            groups.setdefault(first[0], []).append(phrase)
-        self.firsts = frozenset(groups)
-        self._patterns = {first: _pattern(first, phrases, before, after) for first, phrases in groups.items()}
+        self._pattern = re.compile(starting(self.values, before) + after if listed else "(?!)")
 
-    def find(self, text: str, words: Collection[str] | None = None) -> list[PhraseMatch[T]]:
-        """List the phrases in an even, lower-case text, in order; `words` are its `words_in`, if known."""
-        present = self.firsts.intersection(words_in(text) if words is None else words)
-        matches = [
-            PhraseMatch(match.start(), match.end(), self.values[" ".join(match[0].split())])
-            for first in present
-            for match in self._patterns[first].finditer(text)
-        ]
-        if len(present) > 1:
-            matches.sort(key=lambda match: (match.start, -match.end))
-        return matches
-
-
-def _pattern(first: str, phrases: Collection[str], before: Sequence[str], after: str) -> re.Pattern[str]:
-    """A pattern of any of the phrases, the longest first.
-
-    If all start with their first word, the pattern starts with it as plain text: that is searched for much faster than
-    a pattern that begins with a look-behind.
-    """
-    longest_first = sorted(phrases, key=lambda p: (-len(p), p))
-    shared = first if all(phrase.startswith(first) for phrase in phrases) else ""
-    behind = "".join(f"(?<!{mark}{re.escape(shared)})" for mark in before)
-    rests = "|".join(re.sub(r"(?:\\?\s)+", r"\\s+", re.escape(phrase[len(shared) :])) for phrase in longest_first)
-    return re.compile(f"{re.escape(shared)}{behind}(?:{rests}){after}")
+    def find(self, text: str) -> Iterator[PhraseMatch[T]]:
+        """Yield the phrases in an even, lower-case text, in order."""
+        for match in self._pattern.finditer(text):
+            yield PhraseMatch(match.start(), match.end(), self.values[" ".join(match[0].split())])

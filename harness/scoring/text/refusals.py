@@ -108,10 +108,9 @@ CONDITION = re.compile(r"\b(?:(?:if|when|unless|until|once)\b[^,]*|(?:held|ruled
 REACH = 60
 """Characters before such a word that are read."""
 SENTENCE_END = re.compile(r"[.!?;\n](?:(?<=[;\n])\s*|[\"')\]]*\s+)")
-TURNS = ("but ", "however", "though ", "while ", "whereas ", "or else", "or not", "or the ")
 TURN = re.compile(
-    r"(?:but|however|although|though|while|whereas)\s+"
-    r"|or\s+(?=(?:else|not|the (?:handbook|excerpt|document|guidelines))\b)"
+    r"\b(?:(?:but|however|although|though|while|whereas)\s+"
+    r"|or\s+(?=(?:else|not|the (?:handbook|excerpt|document|guidelines))\b))"
 )
 """A word that begins a contrasting clause."""
 
@@ -129,10 +128,7 @@ def lower(text: str) -> str:
 
 def clauses(text: str) -> list[tuple[int, int, str]]:
     """List the clauses of a lower-case text with their ranges: sentences, also split at "but", "while" and ";"."""
-    ends = [match.end() for match in SENTENCE_END.finditer(text)]
-    if any(turn in text for turn in TURNS):
-        ends += [m.end() for m in TURN.finditer(text) if not text[m.start() - 1 : m.start()].isalpha()]
-        ends.sort()
+    ends = sorted(match.end() for pattern in (SENTENCE_END, TURN) for match in pattern.finditer(text))
     return [(start, end, text[start:end]) for start, end in pairwise([0, *ends, len(text)]) if start < end]
 
 

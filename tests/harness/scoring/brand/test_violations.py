@@ -244,7 +244,7 @@ def test_own_word_lists_hold_nothing_twice():
 
 def test_the_longest_listed_phrase_is_found_once():
     found = Phrases({"tea": 1, "tea cup": 2, "cup": 3}).find("a tea  cup, tea and a teapot")
-    assert [(hit.start, hit.end, hit.value) for hit in found] == [(2, 10, 2), (7, 10, 3), (12, 15, 1)]
+    assert [(hit.start, hit.end, hit.value) for hit in found] == [(2, 10, 2), (12, 15, 1)]
 
 
 def test_a_word_that_starts_is_found_in_any_case_and_no_part_of_one_is():
