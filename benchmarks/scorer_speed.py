@@ -35,7 +35,7 @@ from harness.scoring.base import Scorer  # noqa: E402
 from harness.scoring.brand import voice  # noqa: E402
 from harness.scoring.finance import report  # noqa: E402
 from harness.scoring.grounding import facts, figures, names, quotations, registry  # noqa: E402
-from harness.scoring.legal import citations, clauses, cuad, each_clause, key_terms, statute_questions  # noqa: E402
+from harness.scoring.legal import citations, clauses, cuad, key_terms, statute_questions  # noqa: E402
 from harness.scoring.policy import guidelines  # noqa: E402
 
 TARGET = 5_000
@@ -66,7 +66,7 @@ ROWS: list[tuple[str, Scorer, made.Maker]] = [
     ("plain_summary", summaries.summary, made.plain_words),
     ("clauses, lists", clauses.among(made.CLAUSE_NAMES), made.listed_clauses),
     ("clauses, prose", clauses.found, made.plain_words),
-    ("each clause", each_clause.by_type(made.CLAUSE_NAMES), made.LONG),
+    ("each clause", clauses.by_type(made.CLAUSE_NAMES), made.LONG),
     ("quoted_clauses", cuad.quoted, made.quoted),
     ("grounded", statute_questions.cited, made.CITATIONS),
     ("guidelines", guidelines.answered, made.HANDBOOKS),

@@ -5,7 +5,7 @@ import pytest
 from evalsuites.legal.clauses.floor import PATTERNS
 from evalsuites.legal.instruments.documents import clause_types
 from harness.schema import Case
-from harness.scoring.legal.each_clause import by_type, slug
+from harness.scoring.legal.clauses import by_type, slug
 from tests.evalsuites.judging import done, outcomes, records, suite_of
 
 

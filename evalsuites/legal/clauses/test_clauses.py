@@ -3,12 +3,12 @@
 from evalsuites.legal.clauses.cases import eval_cases
 from evalsuites.legal.clauses.floor import PATTERNS, keyword_floor
 from harness import Suite
-from harness.scoring.legal import citations, clauses, each_clause
+from harness.scoring.legal import citations, clauses
 
 suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[clauses.found, each_clause.by_type(tuple(PATTERNS)), citations.fabricated],
+    scorers=[clauses.found, clauses.by_type(tuple(PATTERNS)), citations.fabricated],
     cluster="instrument",
     slices=["instrument", "style", "clause"],
     shape="excerpt",

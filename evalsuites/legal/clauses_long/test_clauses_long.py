@@ -6,14 +6,14 @@ from evalsuites.legal.clauses.floor import PATTERNS
 from evalsuites.legal.clauses_long.cases import eval_cases
 from evalsuites.legal.clauses_long.floor import keyword_floor
 from harness import Suite
-from harness.scoring.legal import citations, clauses, each_clause
+from harness.scoring.legal import citations, clauses
 
 pytestmark = pytest.mark.long
 
 suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[clauses.found, each_clause.by_type(tuple(PATTERNS), with_places=True), citations.fabricated],
+    scorers=[clauses.found, clauses.by_type(tuple(PATTERNS), with_places=True), citations.fabricated],
     cluster="instrument",
     slices=["instrument", "style", "length"],
     shape="whole contract",

@@ -121,12 +121,8 @@ def _verdict(name: NameMention, document: str, registry: Registry) -> Verdict:
         places = (source.find(key(form)) for form in entry.forms)
         place = next((p for p in places if p), None)
         return ("supported" if place else "registered"), place
-    place = (
-        _of_a_place(name, document)
-        or _shortened(name, document, source)
-        or _two_names(name, source)
-        or _with_words_between(name, document)
-    )
+    place = _shortened(name, document, source) or _two_names(name, document, source)
+    place = place or _with_words_between(name, document)
     if place:
         return "supported", place
     return ("invented" if name.kind in registry.complete else "ungrounded"), None
@@ -179,21 +175,16 @@ def _shortened(name: NameMention, document: str, source: Index) -> tuple[int, in
     return None
 
 
-def _of_a_place(name: NameMention, document: str) -> tuple[int, int] | None:
-    """A name with the place or the firm that it is of: "Ida Ames of Dalton"."""
-    if "of" not in name.words[1:-1] or name.kind == "department":
-        return None
-    cut = name.words.index("of", 1)
-    parts = [name._replace(words=part) for part in (name.words[:cut], name.words[cut + 1 :])]
-    verdicts = [_verdict(part, document, NOTHING) for part in parts]
-    return verdicts[0][1] if all(verdict == "supported" for verdict, _ in verdicts) else None
-
-
-def _two_names(name: NameMention, source: Index) -> tuple[int, int] | None:
-    """Two adjacent names, as in a block of signatures, that are both in the source."""
-    for cut in range(2, len(name.words) - 1):
-        first, second = (source.find(" ".join(part)) for part in (name.words[:cut], name.words[cut:]))
-        if first and second and not all(is_ordinary(word) for word in name.words[cut:]):
+def _two_names(name: NameMention, document: str, source: Index) -> tuple[int, int] | None:
+    """Two names that are both in the source: "Ida Ames of Dalton", or adjacent ones, as in a block of signatures."""
+    words = name.words
+    if "of" in words[1:-1] and name.kind != "department":
+        cut = words.index("of", 1)
+        verdicts = [_verdict(name._replace(words=part), document, NOTHING) for part in (words[:cut], words[cut + 1 :])]
+        return verdicts[0][1] if all(verdict == "supported" for verdict, _ in verdicts) else None
+    for cut in range(2, len(words) - 1):
+        first, second = (source.find(" ".join(part)) for part in (words[:cut], words[cut:]))
+        if first and second and not all(map(is_ordinary, words[cut:])):
             return first
     return None
 

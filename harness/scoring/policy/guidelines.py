@@ -76,14 +76,8 @@ METRICS = ratios(
 )
 
 
-class CheckedMention(NamedTuple):
-    """One id, department or figure of an answer."""
-
-    family: str
-    """guideline, department, figure or contradiction"""
-    label: str
-    """The id's number, the department's official name, the figure's unit and value, or what is contradicted."""
-    span: Span
+Labelled = tuple[str, Span]
+"""An id's number, a department's official name, a figure's unit and value, or what is contradicted; and its span."""
 
 
 class AnswerClause(NamedTuple):
@@ -112,7 +106,7 @@ def answered(case: Case, completion: Completion) -> Score:
     normal = normalise(text)
     parts = _parts(normal.text)
     judged = _judge(case, completion, question, normal, parts)
-    claims = any(one.span.verdict != "unclaimed" for one in judged)
+    claims = any(span.verdict != "unclaimed" for _, span in judged)
     declined = not claims and any(part.declining for part in parts)
     right = declined if not question.expected.answerable else _states_all(question.expected, judged, text)
     if question.expected.declines_rest:
@@ -134,7 +128,7 @@ def _parts(text: str) -> list[AnswerClause]:
 
 def _judge(
     case: Case, completion: Completion, question: HandbookQuestion, normal: Normal, parts: Sequence[AnswerClause]
-) -> list[CheckedMention]:
+) -> list[Labelled]:
     """Judge each id, department, figure and contradiction of an answer, in order of appearance."""
     ids = list(ids_in(normal.text, question.register))
     named = [*ids, *departments_in(normal.text, question.register, case.document.partition("\n")[0])]
@@ -158,7 +152,6 @@ def _judge(
             while item.start >= parts[at].end:
                 at += 1
             part, opposite = parts[at], opposed.get(item)
-            family = "contradiction" if opposite else item.kind if item.kind in VERDICTS else "figure"
             if part.declining and item.kind not in VERDICTS:
                 continue
             verdict, source = (
@@ -167,7 +160,7 @@ def _judge(
                 else VERDICTS.get(item.kind, _figure)(case.document, question, item, part)
             )
             span = make_span(completion.text, start, end, item.kind, verdict, REASONS[verdict], source, case.cluster)
-            judged.append(CheckedMention(family, item.label, span))
+            judged.append((item.label, span))
     return judged
 
 
@@ -225,12 +218,11 @@ def _lines(document: str, question: HandbookQuestion, cited: Sequence[str] = ())
     return [shown[number] for number in dict.fromkeys((*question.expected.ids, *cited)) if number in shown]
 
 
-def _states_all(expected: ExpectedAnswer, judged: Sequence[CheckedMention], text: str) -> bool:
+def _states_all(expected: ExpectedAnswer, judged: Sequence[Labelled], text: str) -> bool:
     """Whether an answer states every expected part, and nothing wrong."""
-    if any(one.span.verdict in WRONG for one in judged):
-        return False
-    stated = {one.label for one in judged if one.span.verdict == "supported"}
-    if not stated.issuperset((*expected.ids, *expected.departments, *expected.figures)):
+    stated = {label for label, span in judged if span.verdict == "supported"}
+    wanted = {*expected.ids, *expected.departments, *expected.figures}
+    if any(span.verdict in WRONG for _, span in judged) or not wanted <= stated:
         return False
     flat = " ".join(plain(text).casefold().split()) if expected.words else ""
     return all(words in flat for words in expected.words)
@@ -238,7 +230,7 @@ def _states_all(expected: ExpectedAnswer, judged: Sequence[CheckedMention], text
 
 def _score(
     expected: ExpectedAnswer,
-    judged: Sequence[CheckedMention],
+    judged: Sequence[Labelled],
     *,
     declined: bool,
     right: bool,
@@ -247,9 +239,8 @@ def _score(
 ) -> Score:
     """The score; a failed answer counts as one that invents, misgrounds, and declines exactly when it should not."""
 
-    def labels(family: str, verdict: str) -> list[str]:
-        named = [one.label for one in judged if (one.family, one.span.verdict) == (family, verdict)]
-        return list(dict.fromkeys(named))
+    def labels(kind: str, verdict: str) -> list[str]:
+        return list(dict.fromkeys(label for label, span in judged if (span.kind, span.verdict) == (kind, verdict)))
 
     cited = {verdict: labels("guideline", verdict) for verdict in ("supported", "misgrounded", "invented")}
     departments = labels("department", "invented")
@@ -265,7 +256,7 @@ def _score(
             "invented_departments": departments,
             "misgrounded_departments": labels("department", "misgrounded"),
             **{
-                verdict: [one.span.quote for one in judged if one.span.verdict == verdict]
+                verdict: [span.quote for _, span in judged if span.verdict == verdict]
                 for verdict in ("ungrounded", "contradictory")
             },
         },
@@ -277,11 +268,11 @@ def _score(
             "invents_guideline": int(failed or bool(cited["invented"])),
             "invents_department": int(failed or bool(departments)),
             "misgrounds": int(failed or bool(cited["misgrounded"])),
-            "contradicts": int(failed or any(one.family == "contradiction" for one in judged)),
+            "contradicts": int(failed or any(span.verdict == "contradictory" for _, span in judged)),
             "unanswerable": int(not answerable),
             "answered_unanswerable": int(not answerable and (failed or not declined)),
             "answerable": int(answerable),
             "refused": int(answerable and (failed or declined or blank)),
         },
-        spans=[one.span for one in judged],
+        spans=[span for _, span in judged],
     )
