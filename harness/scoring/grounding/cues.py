@@ -110,9 +110,10 @@ BEFORE_IT = {family: re.compile(pattern, re.I) for family, pattern in JUST_BEFOR
 NO_MOVES = ("higher", "lower", "more", "less", "above", "below", "fewer")
 LOSSES = dict.fromkeys(("lost", "loses", "losing", "lose", "loss", "negative"), -1)
 MOVE_BY = "|".join(word for word in (*MOVES, *LOSSES) if word not in NO_MOVES)
-MOVED_BY = re.compile(
-    rf"\b(?<!gave\s)(?<!give\s)(?<!gives\s)(?<!made\s)(?<!makes\s)(?P<move>{MOVE_BY})(?:\s+(?:by|of))?{HEDGE}", re.I
+NO_MOVE_AFTER = "".join(
+    rf"(?<!{verb}\s)" for verb in ("gave", "give", "gives", "made", "make", "makes", "making", "add", "adds", "added")
 )
+MOVED_BY = re.compile(rf"\b{NO_MOVE_AFTER}(?P<move>{MOVE_BY})(?:\s+(?:by|of))?{HEDGE}", re.I)
 """A movement with a figure as its size: "fell by 3%", "a gain of $5"."""
 RATE = r"[\s*),]*(?:(?:a|per)\s(?:year|month|week|day|quarter|share|unit)\s)?"
 AFTER_IT = {family: re.compile(rf"{RATE}(?:{_either(phrases)})(?!\w)", re.I) for family, phrases in AFTER.items()}

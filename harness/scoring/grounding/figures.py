@@ -13,6 +13,7 @@ import operator
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
 from harness.scoring.grounding.contexts import PERIOD, QUARTER, Fact, Text, months_of, source_of
 from harness.scoring.grounding.cues import HEDGE, Cues, cues
 from harness.scoring.grounding.derivations import FULL_DATE, MONTHS_IN
-from harness.scoring.grounding.directions import is_opposite, is_reversed
+from harness.scoring.grounding.directions import direction, is_opposite, is_reversed
 from harness.scoring.grounding.label_units import has_digits
 from harness.scoring.grounding.listings import counted, listings_in, listings_of, noun_after, stems
 from harness.scoring.grounding.operands import operands_of
@@ -61,6 +62,14 @@ MULTIPLE = re.compile(r"\s+times\s+(?:as|the|its|their|his|her|that|what|more|la
 WORDS = re.compile(r"[A-Za-z]{2}")
 HOLDINGS = (100, 1000, 10000)
 OF_SHARES = re.compile(r"\s+(?:\w+\s+)?(?:shares|units)\b", re.I)
+LIMIT = re.compile(
+    r"(?:\b(?:up\s+to|at\s+(?:least|most)|(?:no|not)\s+(?:more|less|fewer)\s+than|(?:minimum|maximum|limit)\s+of"
+    r"|(?:not|never)\s+(?:to\s+)?exceed(?:ing)?)\s+|(?<![\w%.])[+\u2212\u2013-])[$€£]?$",
+    re.I,
+)
+"""Before a limit, such as "up to 38%", or a change with its sign."""
+OF_A_LEVEL = ("share", "ratio", "part of an amount", "whole of a share", "amount after a rise", "amount after a fall")
+"""Rules that yield no limit and no change."""
 EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
 FOR_EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.)", re.I)
 NEAR_VERB, NEAR_TIER = 40, 120
@@ -153,9 +162,14 @@ class _Answer(Text):
 
     def _worked_out(self, fact: Fact, known: Sequence[Fact], bare: Sequence[Fact]) -> Verdict | None:
         """The verdict on a figure that follows from others, or that others of an example follow from."""
-        if "(" in self.text[fact.figure.start : fact.figure.end] or fact.figure.unit == PERIOD:
+        start, end = fact.figure.start, fact.figure.end
+        if "(" in self.text[start:end] or fact.figure.unit == PERIOD:
             return None  # "thirty (30) days" is a term, and not worked out
+        if len(fact.readings) > 1 and fact.readings[1].kind == "percent" and self.labels(fact.figure):
+            fact = replace(fact, readings=fact.readings[1:])
         step = self.evidence.follows(fact, known, self._cues(fact), self._is_about(fact.figure))
+        if step and self._is_no(step[0], fact):
+            step = None
         if step and is_reversed(fact, step[0], self._lines()):
             return Verdict("contradictory", f"rule: {step[0]}, in the other direction", step[1])
         if step:
@@ -166,6 +180,13 @@ class _Answer(Text):
         if fact in bare and is_round(fact.figure) and self.evidence.is_assumed(fact, bare, known):
             return Verdict(UNCLEAR, "an example, from which another figure follows")
         return None
+
+    def _is_no(self, rule: str, fact: Fact) -> bool:
+        """Whether a rule yields no such figure: a limit, a signed figure, or a percentage by which something moved."""
+        start = fact.figure.start
+        moved = fact.figure.kind == "percent" and bool(direction(fact))
+        is_limit = bool(LIMIT.search(self.text, max(0, start - NEAR_VERB), start))
+        return (rule in OF_A_LEVEL and (is_limit or moved)) or (rule == "sum" and moved)
 
     def _lines(self) -> Iterator[list[Fact]]:
         """Yield the figures of each row, of each column and of each sentence of the source."""
@@ -329,7 +350,7 @@ class _Answer(Text):
             self.text, self.sentence(figure.start)[0], figure.start
         ):
             return Verdict("ungrounded", UNGROUNDED)
-        if not isinstance(figure.value, str) and figure.value <= SMALL and figure.value.denominator == 1:
+        if not isinstance(figure.value, str) and figure.value <= SMALL and "." not in written:
             return Verdict(UNCLEAR, "a small count, which may count what is listed")
         return Verdict("ungrounded", UNGROUNDED)
 

@@ -67,6 +67,21 @@ def test_forms_that_hide_a_figure_are_read(text, document, verdicts):
     assert [span.verdict for span in scored(text, document).spans] == verdicts
 
 
+@pytest.mark.parametrize(
+    ("text", "document", "verdict"),
+    [
+        ("That is 40% of the price.", "a price of $1,000, a deposit of $400", "derived"),
+        ("You borrow up to 40% of the price.", "a price of $1,000, a deposit of $400", "ungrounded"),
+        ("The loan is at least $475,000.", "a price of $500,000, less 5%", "ungrounded"),
+        ("That leaves $475,000.", "a price of $500,000, less 5%", "derived"),
+        ("Together they make up 8% of it.", "rates of 5% and 3%", "derived"),
+        ("It goes up by 8% of it.", "rates of 5% and 3%", "ungrounded"),
+    ],
+)
+def test_a_limit_and_a_change_are_no_share_of_what_is_stated(text, document, verdict):
+    assert [span.verdict for span in scored(text, document).spans] == [verdict]
+
+
 FELL = "The staff fell by 60."
 RATES = "| | 2024 | 2023 |\n|---|---|---|\n| Rate (%) | 5.1 | 4.0 |"
 
