@@ -7,7 +7,6 @@ is wrong, because it hedges, unless the suite says that the last one counts.
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import lru_cache
 from typing import Literal
 
 from harness.errors import UserError
@@ -22,6 +21,8 @@ METRICS = ratios(
         "numeric_parse_rate = parsed": "Share of answers that state a number of the kind asked for.",
     },
 )
+UNITS = {"money": 100, "percent": 100}
+"""Canonical units per unit that people write: a dollar is 100 cents, a percent 100 basis points."""
 BARE = "count"
 """Kind of a number without a unit, which is compared as if it had the expected unit."""
 
@@ -48,7 +49,7 @@ def within(
     @scorer(metrics=METRICS, name=name, config=[*map(str, bounds), take], check=not_one_number)
     def right(case: Case, completion: Completion) -> Score:
         """Whether the number stated is the right one. A failed or empty answer is wrong."""
-        expected = [_expected(answer) for answer in case.expected]
+        expected = [figures_in(answer)[0] for answer in case.expected]
         failed = completion.finish_reason == "error"
         whole = whole_length(completion)
         stated = [] if failed else [f for f in figures_in(completion.text) if f.end <= whole]
@@ -69,11 +70,6 @@ def within(
     return right
 
 
-@lru_cache(maxsize=4096)
-def _expected(answer: str) -> Figure:
-    return figures_in(answer)[0]
-
-
 def _comparable(figure: Figure, expected: Figure) -> bool:
     """Of one unit, or bare if a unit is expected: "1,250" answers "how many dollars?"."""
     return figure.unit == expected.unit or (figure.kind == BARE and expected.kind != "date")
@@ -82,11 +78,6 @@ def _comparable(figure: Figure, expected: Figure) -> bool:
 def _close(figure: Figure, expected: Figure, absolute: Fraction, relative: Fraction) -> bool:
     if isinstance(figure.value, str) or isinstance(expected.value, str):
         return figure.value == expected.value
-    size = _size(expected)
+    size = UNITS.get(expected.kind, 1)
     value = figure.value * size if figure.unit != expected.unit else figure.value
     return abs(value - expected.value) <= max(absolute * size, relative * abs(expected.value))
-
-
-def _size(figure: Figure) -> Fraction:
-    """Canonical units per unit that people write: a dollar is 100 cents, a percent 100 basis points."""
-    return Fraction(100) if figure.kind in ("money", "percent") else Fraction(1)

@@ -4,15 +4,14 @@ An answer is clean if it breaks no rule of the guide: no banned term, every prod
 present, nothing that the tone forbids. It is usable if it is clean and has every content point of the case, its
 `expected`: a generic answer or a refusal is clean and useless. A point may have other wordings: "14 days | two weeks".
 
-A violation inside a verbatim quotation of the source (double quotation marks, four words or more) is marked `quoted`
-and counted separately, unless quotations are more than half of the answer, which is then a copy. An answer that is
+A violation inside a quotation of the source, as the scorer of quotations reads it, is marked `quoted` and counted
+separately, unless quotations are more than half of the answer, which is then a copy. An answer that is
 empty, failed or cut at the token limit is not clean and has no point. Whether the copy is good or true is not checked;
 a point that is denied ("not 14 days") counts as kept.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,11 +23,9 @@ from harness.scoring.base import DocumentCache, Scorer, make_span, ratios, score
 from harness.scoring.brand import spelling, style_guide
 from harness.scoring.brand.style_guide import StyleGuide
 from harness.scoring.brand.violations import KINDS, NormalForms, Violation, ViolationFinder
-from harness.scoring.text.normalize import Normal, lower, normalise
+from harness.scoring.grounding.quotations import MIN_WORDS, find, quotes_in
+from harness.scoring.text.normalize import Normal, lower, plain
 from harness.scoring.text.phrases import even, key, whole_phrase, words_in
-
-MIN_QUOTED_WORDS = 4
-QUOTATION = re.compile(r'"([^"“”]+)"|“([^"“”]+)”|«([^«»]+)»')
 
 METRICS = ratios(
     "voice",
@@ -143,32 +140,21 @@ def _find_term(terms: Sequence[str], text: NormalForms) -> tuple[int, int] | Non
 
 
 @DocumentCache
-def _source(document: str) -> tuple[Normal, str]:
-    normal = normalise(document)
-    return normal, even(normal.text)
-
-
-@DocumentCache
 def _source_words(document: str) -> set[str]:
-    return words_in(lower(_source(document)[1]))
+    return words_in(lower(even(plain(document))))
 
 
 def _quotations(document: str, text: NormalForms, hits: Sequence[Violation]) -> list[tuple[int, int] | None]:
     """For each violation, the range of the source that a quotation around it repeats verbatim."""
-    if not hits or not document:
-        return [None] * len(hits)
-    normal, source = _source(document)
-    quotations, size = [], 0
-    for match in QUOTATION.finditer(text.even):
-        words = (match[1] or match[2] or match[3]).strip(" \n\t,.;").split()
-        if len(words) >= MIN_QUOTED_WORDS:
-            repeated = re.search(r"(?<!\w)" + r"\s+".join(map(re.escape, words)) + r"(?!\w)", source)
-            if repeated:
-                size += len(words)
-                quotations.append((match.start(), match.end(), normal.original(*repeated.span())))
-    if 2 * size > len(text.tokens):
+    quotations = []
+    for start, end in quotes_in(text.even) if hits and document else ():
+        words = len(text.even[start:end].split())
+        place = find(text.even[start:end], document) if words >= MIN_WORDS else None
+        if place:
+            quotations.append((start, end, words, place))
+    if 2 * sum(words for _, _, words, _ in quotations) > len(text.tokens):
         quotations = []
-    return [next((at for start, end, at in quotations if start < h.start and h.end < end), None) for h in hits]
+    return [next((at for start, end, _, at in quotations if start <= h.start and h.end <= end), None) for h in hits]
 
 
 def _span(text: str, normal: Normal, hit: Violation, source: tuple[int, int] | None, case: Case) -> Span:

@@ -203,13 +203,8 @@ def names_in(text: str, common: frozenset[str] = frozenset()) -> list[NameMentio
     for run in RUN.finditer(normal.text):
         if departments.is_free(*run.span()):
             names.extend(_names(normal.text, run.start(), run.end(), common))
-    if normal.starts is not None:
-        names = [_placed(name, *normal.original(name.start, name.end)) for name in names]
-    return sorted(names, key=lambda name: name.start) if departments.starts else names
-
-
-def _placed(name: NameMention, start: int, end: int) -> NameMention:
-    return name._replace(start=start, end=end)
+    placed = [NameMention(*normal.original(*name[:2]), *name[2:]) for name in names]
+    return sorted(placed, key=lambda name: name.start)
 
 
 def _names(text: str, start: int, end: int, common: frozenset[str]) -> Iterator[NameMention]:

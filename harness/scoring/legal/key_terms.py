@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from harness.errors import refuse_all
 from harness.schema import Case, Completion, Score, Span
-from harness.scoring.base import DocumentCache, make_span, ratios, scorer, whole_length
+from harness.scoring.base import make_span, ratios, scorer, whole_length
 from harness.scoring.text.normalize import Normal, lower, normalise
 from harness.scoring.text.phrases import even, key, whole_phrase
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
@@ -204,12 +204,6 @@ def covered(case: Case, completion: Completion) -> Score:
     return _score(case, completion, contained, swapped, stale)
 
 
-@DocumentCache
-def source_words(document: str) -> int:
-    """Count the words of a source."""
-    return len(document.split())
-
-
 def _score(
     case: Case, completion: Completion, clauses: list[Carried], swapped: list[CarriedTerm], stale: list[Place]
 ) -> Score:
@@ -228,7 +222,7 @@ def _score(
         "stale": int(bool(stale)),
         "has_stale": int("stale" in case.tags),
         "words": 0 if completion.finish_reason == "error" else len(completion.text.split()),
-        "source_words": source_words(case.document),
+        "source_words": len(case.document.split()),
     }
     return Score(
         name="terms",

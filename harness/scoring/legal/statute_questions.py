@@ -76,11 +76,6 @@ def parse_expected(expected: tuple[str, ...]) -> ExpectedCitation:
     return ExpectedCitation(sections, tuple(term_of(line) for line in lines if not citations_in(line, True)))
 
 
-@lru_cache(maxsize=4096)
-def _sections_in_question(question: str) -> frozenset[tuple[str, ...]]:
-    return frozenset(c.sections for c in citations_in(question, True))
-
-
 @scorer(metrics=METRICS, name="grounded")
 def cited(case: Case, completion: Completion) -> Score:
     """Whether the answer is the section asked for, or an abstention if the document has no answer."""
@@ -88,7 +83,7 @@ def cited(case: Case, completion: Completion) -> Score:
     complete = completion.finish_reason == "stop" and bool(text.strip())
     named = citations_in(text, case.tags.get("state") == "Georgia") if complete else ()
     abstention = abstention_in(text) if complete else None
-    repeatable = _sections_in_question(case.input.get("question", "")) - expected.sections
+    repeatable = {c.sections for c in citations_in(case.input.get("question", ""), True)} - expected.sections
     own = [c for c in named if not (abstention and c.sections in repeatable)]
     abstained = abstention is not None and not own
     stale = _stale(case, text, named) if complete else []

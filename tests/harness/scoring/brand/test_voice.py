@@ -19,7 +19,7 @@ from tests.support.drafts import BASE, SCORER, SOURCE, case, done, rules, scored
         ('You wrote "love the new lid, gonna buy more of it" to us.', [], ["gonna"]),
         ('You wrote "our customers love" to us.', ["customers"], []),
         ('You wrote "our customers love the old lid" to us.', ["customers"], []),
-        ('You wrote "Our customers love the new lid" to us.', ["customers"], []),
+        ('You wrote "Our customers love the new lid" to us.', [], ["customers"]),
         ("You wrote our customers love the new lid to us.", ["customers"], []),
         ('Our customers read "our customers love the new lid" too.', ["customers"], ["customers"]),
     ],
