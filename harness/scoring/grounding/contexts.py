@@ -37,9 +37,9 @@ ELIDED = re.compile(
 NUMBER, START = re.compile(DIGITS), attrgetter("start")
 WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?|(?:19|20)\d\d(?!\d)|[1-4][Qq](?![a-z])")
 QUARTER = re.compile(r"(?:Q([1-4])|([1-4])Q|(first|second|third|fourth)[\s-]+quarter)(?![a-z])", re.I)
-MINUS = re.compile(r"(?<![\w)\]%.,-])[-\u2212\u2013](?=[$€£]?\d[\d.,]*(?![\d-]))")
+MINUS = re.compile(r"[-\u2212\u2013](?<![\w)\]%.,-].)(?=[$€£]?\d[\d.,]*(?![\d-]))")
 """The minus of a number, which hides it from the pattern of quantities."""
-SHORT_BRACKETS = re.compile(r"(?:(?<=\|)|(?<=\| )|(?<=\t)|(?<= {2}))\(\d{1,2}\)(?= *(?:[|\t\n]|$)| {2})")
+SHORT_BRACKETS = re.compile(r"\((?:(?<=[|\t].)|(?<=\| .)|(?<= {2}.))\d{1,2}\)(?= *(?:[|\t\n]|$)| {2})")
 """A negative cell of one or two digits, which elsewhere numbers an item: "(12)"."""
 NEGATIVE = re.compile(
     r"(?<![\w)\]%.,-])[-\u2212\u2013][$€£]?\d|[$€£]\([\d.,]+\)|\([$€£]?[\d.,]+\)(?=\s?(?:%|percent|million|billion))"

@@ -250,13 +250,15 @@ def figures_in(text: str) -> tuple[Figure, ...]:
 
 
 def _fractions(text: str) -> Iterator[Figure]:
-    for match in AND_A_HALF.finditer(text) if " and " in text else ():
+    low = text.lower()
+    if "/" not in low and "\u2044" not in low and not any(part in low for part in numbers.PARTS):
+        return
+    for match in AND_A_HALF.finditer(text):
         count = numbers.UNITS.get(match["count"].lower()) or (int(match["count"]) if match["count"].isdigit() else 1)
         kind, unit, factor = _unit(match["unit"], "", "")
         size = count + Fraction(1, numbers.PARTS[match["part"].lower()])
         yield Figure(match.start(), match.end(), kind, unit, size * factor, step=factor / 100)
-    low = text.lower()
-    for match in FRACTION_OF.finditer(text) if "/" in low or any(part in low for part in numbers.PARTS) else ():
+    for match in FRACTION_OF.finditer(text):
         start = match.start()
         if MIXED_BEFORE.search(text, max(0, start - LONGEST_AMOUNT), start):
             continue

@@ -75,6 +75,7 @@ EQUAL = [
     ("a year and a half", "18 months"),
     ("an hour and a half", "90 minutes"),
     ("3/4 of the votes", "75%"),
+    ("¾ of the votes", "75%"),
     ("half of the votes", "50%"),
     ("December thirty-first, two thousand twenty-four", "December 31, 2024"),
     ("ﬁve percent", "5%"),
