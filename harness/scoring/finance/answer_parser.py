@@ -1,315 +1,278 @@
 """Parse an answer about a fact sheet: each figure with its sign, and the entity, period and metric it is about.
 
-A figure belongs to the mention attached to it ("$3 million in Q2 2025"), else to the nearest one before it in its
-clause, else after it in its clause, else to the last mention before it in the sentence, and then in the text; with no
-mention at all, to those of the question. Lists of equal length are paired in order ("A and B returned 2% and 3%").
+In a table or in JSON, a figure is about what its labels name. In prose it belongs to the mention attached to it ("$3
+million in Q2 2025"), else to the nearest one before it in its clause, else after it, else in its sentence or paragraph.
+Lists of equal length are paired in order ("A and B returned 2% and 3%").
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
-from itertools import pairwise
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
-from harness.scoring.finance.fact_sheet import NAME, SCALES, Sheet, read_sheet
-from harness.scoring.finance.vocabulary import Words, breaks_in, period_key, read_words, related, with_year
+from harness.scoring.base import RangeSet
+from harness.scoring.finance.fact_sheet import NAME, Sheet
+from harness.scoring.finance.periods import Period, periods_in
+from harness.scoring.grounding.contexts import Text
+from harness.scoring.grounding.cues import MOVES
+from harness.scoring.grounding.label_units import readings_of
+from harness.scoring.text.layout import Cell
 from harness.scoring.text.normalize import lower
-from harness.scoring.text.quantities import Figure, figures_in
+from harness.scoring.text.phrases import even
+from harness.scoring.text.quantities import Figure
 
-MINUS = re.compile(
-    r"(?<![\w.,)%])(?P<before>[-\u2212\u2013])(?=[$€£]?\s?\d)|[$€£](?P<inside>[-\u2212\u2013])(?=\d)"
-    r"|[$€£](?P<open>\()\d[\d,.]*(?P<close>\))"
-    r"|(?P<opened>\()[$€£]?\d[\d,.]*(?P<closed>\))(?=\s?(?:%|per\s?cent|basis|bps|thousand|million|billion))"
-    r"|(?<=\b(?:of|as|is|at|to|by)\s)(?P<whole>\()[$€£]?\d[\d,.]*"
-    r"(?:\s?(?:thousand|million|billion|%|percent))*(?P<end>\))"
+BRACKETS = re.compile(
+    r"\([$€£]?\d[\d,.]*\)(?=\s?(?:%|per\s?cent|basis|bps|thousand|million|billion))|(?<=[$€£])\(\d[\d,.]*\)"
+    r"|(?<=\b(?:of|as|is|at|to|by)\s)\([$€£]?\d[\d,.]*(?:\s?(?:thousand|million|billion|%|percent))*\)"
+    r"|(?<=[$€£])[-\u2212\u2013](?=\d)"
 )
-
-
-def signed_figures(text: str) -> Iterator[tuple[Figure, bool]]:
-    """Yield the figures of a text and whether a minus or brackets negate them: "$(1.2) million", "-2.1%"."""
-    minus, letters = [], list(text)
-    for match in MINUS.finditer(text):
-        minus.append(match.end() if match["before"] or match["inside"] else match.start() + 1)
-        for group, at in enumerate(match.regs[1:], 1):
-            if match[group]:
-                letters[at[0]] = " "
-    for figure in figures_in("".join(letters)):
-        if any(figure.start - 1 <= at <= figure.end for at in minus):
-            yield _with_signs(figure, text), True
-        else:
-            yield figure, False
-
-
-def _with_signs(figure: Figure, text: str) -> Figure:
-    start, end = figure.start, figure.end
-    while start and text[start - 1] in "-\u2212\u2013($€£":
-        start -= 1
-    end += "(" in text[start:end] and ")" not in text[start:end] and text[end : end + 1] == ")"
-    return figure._replace(start=start, end=end)
-
-
-SENTENCE = re.compile(r"[.!?\n](?<!vs\.)(?<!U\.S\.)(?:(?<=\n)\n*|[\"”)]?\s+(?=[A-Z0-9$(\"“]))")
+"""Brackets that negate, or a minus after the sign of the currency."""
+CURRENCY = re.compile(r"\s?(?:USD|EUR|GBP)\b(?:\s+(?:thousands|millions|billions)\b)?")
+POINTS = re.compile(r"(?:\d|%|pct\.?|percentage)[\s-]*points?\b|pp\b|ppts?\b", re.I)
+BREAK = re.compile(
+    r";|[:–—](?=\s)|,\s+(?=(?:and|with)\b)|\b(?=(?:while|whereas|although|though|but|yet)\b)"
+    r"|\s+(?=(?:and|with)\s+(?:an?|the|its)\s)"
+)
 ATTACHED = re.compile(
     r"(?:\s(?:times|an?\s(?:share|unit|year)|per\s(?:share|unit)))?"
-    r"\s*\(?\s*(?:(?:in|for|during|at|by|of|on|as\s+of|over|at\s+the\s+end\s+of)\s+)(?:the\s+)?|\s*\((?:the\s+)?"
-    r"|\s+(?:the|a)\s+(?=\Z)",
+    r"\s*\(?\s*(?:(?:in|for|during|at|by|of|on|as\s+of|over|at\s+the\s+end\s+of)\s+)?(?:the\s+|its\s+|each\s+)?",
     re.I,
 )
-ATTACHED_METRIC = re.compile(r"\s+(?:(?:in|of|as)\s+)?(?:its\s+|the\s+)?", re.I)
 LABEL = re.compile(r"\s*:\s*[-$(+\d]")
 """After a mention that belongs to what follows: "Q1 2025: 92.1%"."""
-TAIL = "~"
-VERSUS = re.compile(r"versus|vs|against", re.I)
 LIST_GAP = re.compile(r"\s*(?:,|,?\s*\b(?:and|to|or|versus|vs\.?|against)\b)\s*(?:the\s+)?", re.I)
+PLAIN = re.compile(r"[^,;:()\d]*")
 COMPARED = re.compile(r"\b(?:from|versus|vs\.?|against|(?:compared|compares)\s+(?:with|to)|than)\s+(?:an?\s+)?$", re.I)
-POINTS = re.compile(r"\s*(?:percentage[\s-]points?|ppts?\b|pp\b|p\.p\.)|(?<=%)\s*points?\b", re.I)
-CURRENCY = re.compile(r"\s*(?P<currency>USD|EUR|GBP)\b(?:\s+(?P<scale>thousands|millions|billions)\b)?", re.I)
-WORDED_POINTS = re.compile(r"(?:percentage\s+points?|\bpp)$", re.I)
+OF = re.compile(r"(?:['’]s)?,?\s(?:(?:of|in)\s)?(?:the\s)?")
+"""Between a class and its fund."""
+BENCHMARKS = ("index", "benchmark", "composite")
+GENERIC = re.compile(r"\bthe\s+(fund|trust|partnership|portfolio|company|index|benchmark|composite)\b")
+CHANGED = re.compile(rf"(?:\b(?:{'|'.join(MOVES)})\b(?P<gap>[^.;]{{0,40}})|\+)$")
+LEVEL = re.compile(r"\b(?:to|from|at|were|reached|stood|than|against|versus|short)\b")
+CHANGE_AFTER = re.compile(rf"[\s-]*(?:(?:percentage\s+)?points?\s+)?(?P<move>{'|'.join(MOVES)})\b")
+LOSS = re.compile(r"\b(?:loss(?:es)?|lost|lose|losing|negative|minus|deficit|shortfall|outflows?)\b")
+PROFIT = re.compile(r"\b(?:profit|gain(?:s|ed)?|positive|surplus|earned|made)\b")
+LOSS_AFTER, AND = re.compile(r"\s*(?:net\s+)?loss\b"), re.compile(r"\band\b")
 
 
-class FigureMention(NamedTuple):
+class Mention(NamedTuple):
     """An entity, period, metric or named value in a text."""
 
     start: int
     end: int
     kind: str
     """entity, period, metric or name."""
-    value: str
+    names: frozenset[str]
+    """The names of the sheet that may be meant: "the Fund" may be any fund."""
+    period: Period | None = None
+
+
+class Labels(NamedTuple):
+    """What a figure is about; each is empty where nothing says."""
+
+    entities: frozenset[str]
+    period: Period | None
+    metrics: frozenset[str]
+    written: str
+    """The words that name the metrics."""
 
 
 class Stated(NamedTuple):
-    """A figure, or a name as a value, with what it is about; None where that is unknown."""
+    """A figure, or a name as a value, with what it is about."""
 
     figure: Figure
-    negative: bool
-    """Written with a minus or in brackets."""
-    points: bool
-    """In percentage points."""
-    entities: frozenset[str] | None
-    periods: frozenset[str] | None
-    metric: str | None
-    clause: tuple[int, int]
-    sentence: int
+    readings: tuple[Figure, ...]
+    negative: bool | None
+    """Stated as a loss; None where the words leave it open."""
+    is_points: bool
+    move: int | None
+    """The direction of a change; None for a level."""
+    labels: Labels
+    sentence: tuple[int, int]
 
 
-class ParsedAnswer(NamedTuple):
-    """An answer with its figures and mentions."""
+class Answer(Text):
+    """An answer with its figures and mentions; brackets that negate are blanks in `text`."""
 
-    text: str
-    masked: str
-    """The text with `_` for its entities, periods and named values, `~` for an entity's last words alone."""
-    words: Words
-    stated: list[Stated]
-    mentions: list[FigureMention]
-    sentences: list[int]
-    """Where sentences begin."""
-    scope: QuestionScope
-
-
-class QuestionScope(NamedTuple):
-    """Entities, periods and metrics of the question, for figures whose sentence names none."""
-
-    entities: frozenset[str]
-    periods: frozenset[str]
-    metrics: tuple[str, ...]
-
-
-def mentions_in(low: str, sheet: Sheet) -> list[FigureMention]:
-    """List the mentions in a lower-case text, with relative periods resolved where possible."""
-    mentions: list[FigureMention] = []
-    last: str | None = None
-    for match in sheet.mentions.finditer(low):
-        if match.lastgroup != "period":
-            kind, value = sheet.means[" ".join(match[0].split())]
-            mentions.append(FigureMention(match.start(), match.end(), kind, value))
-            continue
-        key = period_key(match[0])
-        if key is not None:
-            key = with_year(key, sheet.periods, last) or key
-            last = key
-        elif last or len(sheet.periods) > 1:
-            key = related(match[0], last or sheet.periods[-1], sheet.periods)
-        mentions.append(FigureMention(match.start(), match.end(), "period", key or "?"))
-    return mentions
-
-
-@lru_cache(maxsize=1024)
-def question_scope(question: str, document: str) -> QuestionScope:
-    """Return what a question about the sheet in a document mentions."""
-    mentions = mentions_in(lower(question), read_sheet(document))
-
-    def named(kind: str) -> list[str]:
-        return list(dict.fromkeys(m.value for m in mentions if m.kind == kind))
-
-    return QuestionScope(frozenset(named("entity")), frozenset(named("period")), tuple(named("metric")))
-
-
-def read_answer(text: str, sheet: Sheet, scope: QuestionScope) -> ParsedAnswer:
-    """Parse every figure and named value of an answer, in order, with what each is about."""
-    words = read_words(text)
-    mentions = mentions_in(words.lower, sheet)
-    sentences = [0, *(match.end() for match in SENTENCE.finditer(text))]
-    breaks = sorted({*sentences, *breaks_in(words), len(text) + 1})
-    masked = _masked(words.lower, text, mentions)
-    words = words.outside(masked)
-    values = [
-        (*_with_points(_with_currency(figure, text), text), negative) for figure, negative in signed_figures(masked)
-    ]
-    names = [m for m in mentions if m.kind == NAME]
-    values += [(Figure(m.start, m.end, NAME, NAME, m.value), False, False) for m in names]
-    values.sort(key=lambda value: value[0].start)
-    attribution = _Attribution(text, mentions, [value[0] for value in values], breaks, sentences, scope, sheet)
-    stated = [attribution.place(index, points, negative) for index, (_, points, negative) in enumerate(values)]
-    return ParsedAnswer(text, masked, words, stated, mentions, sentences, scope)
-
-
-def _masked(low: str, text: str, mentions: Sequence[FigureMention]) -> str:
-    pieces, at = [], 0
-    for m in mentions:
-        if m.kind != "metric":
-            tail = m.kind == "entity" and not low.startswith(m.value.split(" ", 1)[0].lower(), m.start)
-            pieces += [text[at : m.start], (TAIL if tail else "_") * (m.end - m.start)]
-            at = m.end
-    return "".join([*pieces, text[at:]])
-
-
-def _with_points(figure: Figure, text: str) -> tuple[Figure, bool]:
-    """The figure in percentage points if its unit says so, also for "2.0 pp"."""
-    if figure.kind == "percent" and WORDED_POINTS.search(text, figure.start, figure.end):
-        return figure, True
-    match = POINTS.match(text, figure.end) if figure.kind in ("percent", "count") else None
-    if not match or isinstance(figure.value, str):
-        return figure, False
-    factor = 100 if figure.kind == "count" else 1
-    whole = figure._replace(end=match.end(), kind="percent", unit="bp", value=figure.value * factor)
-    return whole._replace(step=figure.step * factor), True
-
-
-def _with_currency(figure: Figure, text: str) -> Figure:
-    """The figure as money if its currency follows: "3,420 USD thousands"."""
-    match = CURRENCY.match(text, figure.end) if figure.kind == "count" else None
-    if not match or isinstance(figure.value, str):
-        return figure
-    factor = 100 * SCALES.get((match["scale"] or "").lower(), 1)
-    whole = figure._replace(end=match.end(), kind="money", unit=match["currency"].upper())
-    return whole._replace(value=figure.value * factor, step=figure.step * factor)
-
-
-class _Attribution:
-    """Decides which mentions each figure of an answer belongs to."""
-
-    def __init__(
-        self,
-        text: str,
-        mentions: Sequence[FigureMention],
-        figures: Sequence[Figure],
-        breaks: Sequence[int],
-        sentences: Sequence[int],
-        scope: QuestionScope,
-        sheet: Sheet,
-    ) -> None:
-        self.text, self.mentions, self.figures = text, mentions, figures
-        self.breaks, self.sentences, self.scope, self.sheet = breaks, sentences, scope, sheet
-        self.starts = [m.start for m in mentions]
-        self.runs = self._lists()
-        self.attached = [self._attached(index) for index in range(len(figures))]
+    def __init__(self, written: str, sheet: Sheet) -> None:
+        letters = list(written)
+        self.signs = {at for match in BRACKETS.finditer(written) for at in (match.start(), match.end() - 1)}
+        for at in self.signs:
+            letters[at] = " "
+        super().__init__("".join(letters))
+        self.written, self.sheet = written, sheet
+        self.mentions = sorted(mentions_in(self.text, sheet), key=lambda m: m.start)
+        self.low = lower(self.text)
+        """In lower case, with `_` for entities: in "Growth Fund" nothing grew."""
+        for m in self.mentions:
+            if m.kind == "entity":
+                self.low = self.low[: m.start] + "_" * (m.end - m.start) + self.low[m.end :]
+        taken = RangeSet((m.start, m.end) for m in self.mentions)
+        figures = [Figure(m.start, m.end, NAME, NAME, min(m.names)) for m in self.mentions if m.kind == NAME]
+        values: list[tuple[Figure, tuple[Figure, ...], int]] = [(figure, (figure,), 1) for figure in figures]
+        values += [(f.figure, f.readings, f.sign) for f in self.facts if taken.is_free(f.figure.start, f.figure.end)]
+        self.values = sorted(values)
+        self.spans = [(figure.start, figure.end) for figure, _, _ in self.values]
+        self.moves = [self._move(index) for index in range(len(self.values))]
+        self.breaks = sorted({*self.ends, 0, *(match.end() for match in BREAK.finditer(self.low)), len(self.low) + 1})
+        self.attached = [self._attached(index) for index in range(len(self.values))]
         bound = {m.start for attached in self.attached for m in attached.values()}
-        self.by_kind = {kind: [m for m in mentions if m.kind == kind] for kind in ("entity", "period", "metric")}
-        self.free = {kind: [m for m in listed if m.start not in bound] for kind, listed in self.by_kind.items()}
-        self.all_periods = scope.periods | {m.value for m in self.by_kind["period"]}
+        self.free = [m for m in self.mentions if m.start not in bound]
+        self.lists: list[list[int]] = []
+        """Figures by the list that they are in, such as "2% and 3%"."""
+        for index, (start, _) in enumerate(self.spans):
+            if index and LIST_GAP.fullmatch(self.text, self.spans[index - 1][1], start):
+                self.lists[-1].append(index)
+            else:
+                self.lists.append([index])
 
-    def place(self, index: int, points: bool, negative: bool) -> Stated:
-        """Return a figure with its entity, period, metric, clause and sentence."""
-        figure = self.figures[index]
-        clause = self._clause(figure)
-        entity = self._nearest("entity", index, clause)
-        period = self._nearest("period", index, clause)
-        entities = frozenset([entity]) if entity else self.scope.entities or None
-        periods = frozenset([period]) if period else self.scope.periods or None
-        compared = COMPARED.search(self.text, max(clause[0], figure.start - 24), figure.start)
-        if compared and "period" not in self.attached[index]:
-            periods = self.all_periods or None
-        number = bisect_right(self.sentences, figure.start) - 1
-        return Stated(figure, negative, points, entities, periods, self._metric(index, clause), clause, number)
+    @cached_property
+    def stated(self) -> list[Stated]:
+        """Every figure and named value, in order, with what each is about."""
+        return [self._stated(index, listed) for listed in self.lists for index in listed]
 
-    def _clause(self, figure: Figure) -> tuple[int, int]:
-        at = bisect_right(self.breaks, figure.start)
-        return self.breaks[at - 1], self.breaks[at]
+    def _stated(self, index: int, listed: list[int]) -> Stated:
+        figure, readings, sign = self.values[index]
+        start, end = self.spans[index]
+        currency = CURRENCY.match(self.text, end) if figure.kind == "count" else None
+        if currency:
+            readings, end = readings_of(figure, [currency[0]]), currency.end()
+        while start - 1 in self.signs or (sign < 0 and start and self.text[start - 1] in "-\u2212\u2013"):
+            start -= 1
+        end += end in self.signs
+        is_negative = self._is_negative(index, sign < 0 or bool(self.signs & {*range(start, end)}))
+        entity, period, metric = (self._bound(kind, index, listed) for kind in ("entity", "period", "metric"))
+        none = frozenset[str]()
+        labels = Labels(
+            entity.names if entity else none,
+            period.period if period else None,
+            metric.names if metric else none,
+            self.low[metric.start : metric.end] if metric else "",
+        )
+        is_points = figure.kind == "percent" and bool(POINTS.search(self.text, figure.start, figure.end + 8))
+        figure = figure._replace(start=start, end=end)
+        return Stated(figure, readings, is_negative, is_points, self.moves[index], labels, self.sentence(start))
 
-    def _attached(self, index: int) -> dict[str, FigureMention]:
+    def _move(self, index: int) -> int | None:
+        """1, -1 or 0 if the text makes the figure a rise, a fall or a change; None for a level."""
+        start, end = self.spans[index]
+        after = CHANGE_AFTER.match(self.low, end)
+        if after:
+            return MOVES[after["move"]]
+        first = max(self.spans[index - 1][1] if index else 0, self.sentence(start)[0], start - 60)
+        before = CHANGED.search(self.low, first, start)
+        if before and not LEVEL.search(before["gap"] or ""):
+            return MOVES.get(before[0].split()[0], 0) if before["gap"] is not None else 1
+        labels = " ".join(self.labels(self.values[index][0])).lower()
+        return 0 if "change" in labels or "differ" in labels else None
+
+    def _is_negative(self, index: int, signed: bool) -> bool | None:
+        """Whether signs or words make a figure negative: a loss before it, with no metric or profit between.
+
+        None if it fell, or if the loss has its own figure: "a loss of $2 million from $1 million".
+        """
+        start, end = self.spans[index]
+        if signed or LOSS_AFTER.match(self.low, end):
+            return True
+        ends = [match.end() for match in LOSS.finditer(self.low, self.sentence(start)[0], start)]
+        if not ends or PROFIT.search(self.low, ends[-1], start) or self.named("metric", ends[-1], start):
+            return None if self.moves[index] == -1 else False
+        own = ends[-1] < (self.spans[index - 1][1] if index else 0)
+        return None if own or AND.search(self.low, ends[-1], start) else True
+
+    def cell(self, figure: Figure) -> Cell | None:
+        """Return the cell of a table or of JSON that a figure is in."""
+        return self._cell(figure)
+
+    def named(self, kind: str, start: int, end: int) -> list[Mention]:
+        """List the mentions of a kind in a range."""
+        return [m for m in self.mentions if m.kind == kind and start <= m.start < end]
+
+    def _clause(self, at: int) -> tuple[int, int]:
+        number = bisect_right(self.breaks, at)
+        return self.breaks[number - 1], self.breaks[number]
+
+    def _attached(self, index: int) -> dict[str, Mention]:
         """Mentions that follow the figure at once, joined by words such as "in" and "for"."""
-        figure = self.figures[index]
-        limit = self._clause(figure)[1]
-        if index + 1 < len(self.figures):
-            limit = min(limit, self.figures[index + 1].start)
-        attached: dict[str, FigureMention] = {}
-        at = figure.end
-        for number in range(bisect_left(self.starts, at), len(self.mentions)):
-            m = self.mentions[number]
-            if m.start >= limit or m.kind in attached or m.kind == NAME:
-                break
-            joint = ATTACHED_METRIC if m.kind == "metric" else ATTACHED
-            if not joint.fullmatch(self.text, at, m.start) or LABEL.match(self.text, m.end):
-                break
-            attached[m.kind] = m
-            at = m.end
+        start, at = self.spans[index]
+        limit = min([self._clause(start)[1], *(first for first, _ in self.spans[index + 1 : index + 2])])
+        attached: dict[str, Mention] = {}
+        for m in self.mentions:
+            if at <= m.start < limit:
+                joined = ATTACHED.fullmatch(self.text, at, m.start)
+                if not joined or m.kind in attached or LABEL.match(self.text, m.end):
+                    break
+                attached[m.kind] = m
+                at = m.end
         return attached
 
-    def _nearest(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
-        if joined := self._joined(kind, index, clause):
-            return joined
-        figure, free = self.figures[index], self.free[kind]
-        start, end = clause
-        before = [m for m in free if start <= m.start < figure.start]
-        if before:
-            return before[-1].value
-        after = [m for m in free if figure.end <= m.start < end]
-        after = after or [self.attached[at][kind] for at in self.runs[index] if kind in self.attached[at]]
-        if after:
-            return after[0].value
-        earlier = [m for m in free if m.start < start] or [m for m in self.by_kind[kind] if m.start < figure.start]
-        if earlier:
-            return earlier[-1].value
-        sentence = bisect_right(self.sentences, figure.start)
-        return next((m.value for m in free if bisect_right(self.sentences, m.start) == sentence), None)
+    def _bound(self, kind: str, index: int, listed: list[int]) -> Mention | None:
+        """The mention of a kind that a figure belongs to."""
+        (at, end), cell = self.spans[index], self.cell(self.values[index][0])
+        if cell:
+            found = [self.named(kind, *each) for each in (*cell.labels, *cell.captions)]
+            return next((mentions[0] for mentions in found if mentions), None)
+        if kind in self.attached[index]:
+            return self.attached[index][kind]
+        (first, last), (start, stop) = self._clause(at), self.sentence(at)
+        free = [m for m in self.free if m.kind == kind and (kind != "metric" or self._fits(m, index))]
+        paired = [m for m in free if start <= m.start < stop]
+        if len(listed) == len(paired) > 1:
+            return paired[listed.index(index)]
+        if kind != "metric" and (index != listed[0] or COMPARED.search(self.text, max(first, at - 24), at)):
+            return None
+        before = [m for m in free if m.start < at] if kind != "entity" else self.named(kind, 0, at)
+        if before and before[-1].start >= first:
+            return before[-1]
+        if kind == "metric":
+            return None
+        after = [m for m in free if at <= m.start < last and PLAIN.fullmatch(self.text, end, m.start)]
+        near = after[:1] or [m for m in before if m.start >= start][-1:] or self.named(kind, start, at)[-1:]
+        if near:
+            return near[0]
+        carried = {(m.names, m.period): m for m in self.named(kind, max(p for p in self.paragraphs if p <= at), at)}
+        return next(iter(carried.values())) if len(carried) == 1 else None
 
-    def _joined(self, kind: str, index: int, clause: tuple[int, int]) -> str | None:
-        """The mention attached to a figure, or at its position in a list of mentions as long as its list of figures."""
-        run, attached = self.runs[index], self.attached[index]
-        if kind in attached or len(run) == 1:
-            return attached[kind].value if kind in attached else None
-        start, end = clause
-        last = self.figures[run[-1]].end
-        versus = kind == "entity" and bool(
-            VERSUS.search(self.text, self.figures[run[0]].end, self.figures[run[1]].start)
-        )
-        if versus or "respectively" in self.text[last : last + 16]:
-            start = self.sentences[bisect_right(self.sentences, self.figures[index].start) - 1]
-        free = [m for m in self.free[kind] if start <= m.start < end]
-        joined = versus or all(LIST_GAP.fullmatch(self.text, a.end, b.start) for a, b in pairwise(free))
-        return free[run.index(index)].value if len(free) == len(run) and joined else None
+    def _fits(self, metric: Mention, index: int) -> bool:
+        """Whether a metric has values of a figure's unit; a change of any may be in percent."""
+        units = {reading.unit for reading in self.values[index][1]}
+        is_share = "bp" in units and self.moves[index] is not None
+        return is_share or any(metric.names & self.sheet.metrics.get(unit, frozenset()) for unit in units)
 
-    def _lists(self) -> list[list[int]]:
-        """For each figure, the figures of its list: itself alone, or several joined by "and"."""
-        runs: list[list[int]] = []
-        for index, figure in enumerate(self.figures):
-            joined = index and LIST_GAP.fullmatch(self.text, self.figures[index - 1].end, figure.start)
-            if joined:
-                runs[-1].append(index)
-            runs.append(runs[-1] if joined else [index])
-        return runs
 
-    def _metric(self, index: int, clause: tuple[int, int]) -> str | None:
-        """The metric of the figure's clause; metrics of another unit are ignored."""
-        if joined := self._joined("metric", index, clause):
-            return joined
-        figure = self.figures[index]
-        fit = self.sheet.metrics.get(figure.unit, ())
-        some = [m for m in self.free["metric"] if clause[0] <= m.start < clause[1] and m.value in fit]
-        before = [m for m in some if m.start < figure.start]
-        after = [m for m in some if m.start >= figure.end]
-        chosen = before[-1:] or after[:1]
-        return chosen[0].value if chosen else None
+def mentions_in(text: str, sheet: Sheet) -> Iterator[Mention]:
+    """Yield the mentions in a text."""
+    text = text.replace("_", " ")
+    low, taken = even(lower(text)), RangeSet()
+    entities: list[Mention] = []
+    for match in sorted(sheet.names.find(low), key=lambda m: (m.start - m.end, m.start)):
+        if taken.add(match.start, match.end):
+            kind, names = match.value
+            if kind == "entity":
+                entities.append(Mention(match.start, match.end, kind, names))
+            else:
+                yield Mention(match.start, match.end, kind, names)
+    for start, end, period in periods_in(text):
+        if taken.add(start, end):
+            yield Mention(start, end, "period", frozenset(), period)
+    for each in GENERIC.finditer(low):
+        is_benchmark = each[1] in BENCHMARKS
+        meant = frozenset(e for e in sheet.entities if e.lower().endswith(BENCHMARKS) == is_benchmark)
+        if meant and taken.add(*each.span()):
+            entities.append(Mention(each.start(), each.end(), "entity", meant))
+    entities.sort(key=lambda m: m.start)
+    while entities:
+        m = entities.pop(0)
+        while entities and OF.fullmatch(low, m.end, entities[0].start):  # "Class A of the Elm Fund"
+            other = entities.pop(0)
+            names = m.names | other.names
+            m = m._replace(end=other.end, names=_most_precise(names))
+        yield m
+
+
+def _most_precise(names: frozenset[str]) -> frozenset[str]:
+    """Of the names that begin with another one, those; else all."""
+    return frozenset(a for a in names if any(a != b and a.startswith(b) for b in names)) or names

@@ -9,63 +9,61 @@ Values have the canonical units of `text.quantities`: cents, basis points, plain
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from harness.errors import refuse_all
 from harness.scoring.base import DocumentCache
-from harness.scoring.finance.vocabulary import PERIOD, PERIOD_LETTERS, period_key, read_words
-from harness.scoring.text.normalize import plain
-from harness.scoring.text.quantities import SizeKey, figures_in, size_key
+from harness.scoring.finance.periods import Period, periods_in
+from harness.scoring.grounding.label_units import readings_of
+from harness.scoring.text.normalize import lower, plain
+from harness.scoring.text.numbers import digits_value, step
+from harness.scoring.text.phrases import BEFORE, Phrases
+from harness.scoring.text.quantities import Figure, SizeKey, size_key
 
 HEAD = ("entity", "period", "metric", "unit", "value")
 NAME = "name"
 """Unit of rows with a name as value."""
-SCALES = {"": 1, "thousands": 10**3, "millions": 10**6, "billions": 10**9}
-CURRENCIES = ("USD", "EUR", "GBP")
-UNITS: dict[str, tuple[str, int]] = {
-    "percent": ("bp", 100),
-    "%": ("bp", 100),
-    "basis points": ("bp", 1),
-    "bps": ("bp", 1),
-    "count": ("", 1),
-    NAME: (NAME, 1),
-}
-"""Canonical unit and factor by the unit's name in the sheet, besides money."""
+UNITS = "percent, %, basis points, bps, count, name, or USD, EUR or GBP with thousands or millions"
 ALIASES = {
     "net operating income": ("operating income", "NOI"),
     "net income": ("net loss", "net profit", "net earnings"),
     "net asset value": ("NAV", "net assets"),
     "distributions paid": ("distributions", "distributed"),
-    "total return": ("return", "returns", "returned"),
+    "return": ("return", "returned"),
     "occupancy rate": ("occupancy", "occupied"),
     "loan-to-value ratio": ("loan-to-value", "LTV"),
     "rental revenue": ("rental income", "rents"),
     "expense ratio": ("expenses",),
 }
-"""Other names of metrics; one that two metrics of a sheet share counts for neither."""
+"""Other names of metrics, or of those that have a word."""
 KINDS_OF_FUND = {"fund", "trust", "reit", "etf", "portfolio", "partnership", "index", "benchmark", "composite"}
-NUMBER = re.compile(r"\(?[-\u2212]?\s?\d[\d,]*(?:\.\d+)?\)?")
+NUMBER = re.compile(r"\(?[-\u2212]?\s?(\d[\d,]*(?:\.\d+)?)\)?")
+WORD = re.compile(r"[a-z0-9]+")
 
 
 class SheetRow(NamedTuple):
-    """One line of the table, with the range of its value in the sheet."""
+    """One line of the table; the figure's range is that of its value in the sheet."""
 
     entity: str
-    period: str
+    period: Period
     metric: str
-    unit: str
-    value: Fraction | str
-    """Signed, in the canonical unit; a name as `name_key` writes it."""
-    size: Fraction | str
-    """The value without its sign."""
-    shown: Fraction
+    figure: Figure
+    """The value without its sign, in the canonical unit; for a name as `name_key` writes it."""
+    shown: Fraction | str
     """The number as the sheet prints it, without sign and scale."""
-    start: int
-    end: int
-    place: str
-    """Entity, period and metric in one."""
+    sign: int
+
+    @property
+    def value(self) -> Fraction:
+        """The number with its sign; 0 for a name."""
+        return Fraction(0) if isinstance(self.figure.value, str) else self.figure.value * self.sign
+
+    @property
+    def place(self) -> str:
+        """Entity, period and metric in one."""
+        return f"{self.entity}, {self.period.part} {self.period.year}, {self.metric}"
 
 
 class Sheet(NamedTuple):
@@ -77,16 +75,12 @@ class Sheet(NamedTuple):
     by_size: dict[SizeKey, tuple[SheetRow, ...]]
     metrics: dict[str, frozenset[str]]
     """Metrics by the unit of their values."""
-    periods: tuple[str, ...]
-    """Keys of the periods, in chronological order."""
-    names: tuple[str, ...]
-    """Every fund, benchmark and rating of the sheet."""
-    mentions: re.Pattern[str]
-    """Finds entities, periods, metrics and named values in lower-case text; the group names the kind."""
-    means: dict[str, tuple[str, str]]
-    """Kind and canonical name by the lower-case words of a mention."""
-    loose: frozenset[SizeKey]
-    """Figures outside the table."""
+    periods: frozenset[Period]
+    entities: tuple[str, ...]
+    known: frozenset[str]
+    """Every entity and named value, as `name_key` writes it."""
+    names: Phrases[tuple[str, frozenset[str]]]
+    """Finds entities, metrics and named values: kind, and the names of the sheet that may be meant."""
     lines: frozenset[str]
     """The table's lines, to recognise a copy."""
 
@@ -97,8 +91,8 @@ def name_key(name: str) -> str:
 
 
 def wording_key(text: str) -> str:
-    """Return the words of a text, without case, punctuation and line breaks."""
-    return read_words(plain(text)).plain.strip()
+    """Return the words of a text between single spaces, without case, punctuation and line breaks."""
+    return " ".join(WORD.findall(lower(plain(text))))
 
 
 @DocumentCache
@@ -107,7 +101,6 @@ def read_sheet(document: str) -> Sheet:
     problems: list[str] = []
     rows: list[SheetRow] = []
     wordings: list[tuple[str, ...]] = []
-    outside: list[str] = []
     table, required, at = False, False, 0
     for number, line in enumerate(document.splitlines(keepends=True), 1):
         cells = [cell.strip() for cell in line.split("|")]
@@ -115,109 +108,86 @@ def read_sheet(document: str) -> Sheet:
             required = required or line.lower().startswith("required")
             if required and line.lstrip().startswith("-"):
                 wordings.append(tuple(wording_key(w) for w in line.strip().lstrip("- ").split(" / ") if w.strip()))
-            outside.append(line)
         elif tuple(cell.lower() for cell in cells) == HEAD:
             table = True
         else:
-            row = _row(cells, at + line.rindex("|") + 1, line[line.rindex("|") + 1 :])
+            row = _row(cells, at + len(line.rstrip()) - len(cells[-1]))
             rows += [row] if isinstance(row, SheetRow) else []
             problems += [f"line {number}: {row}"] if isinstance(row, str) else []
         at += len(line)
     if not table:
         problems.insert(0, f"it has no line '{' | '.join(HEAD)}' ; a fact sheet's table begins with it")
     refuse_all([f"fact sheet: {p}" for p in problems + _conflicts(rows)], "fact sheet that cannot be read")
-    return _sheet(rows, wordings, "".join(outside), document)
-
-
-def _row(cells: Sequence[str], at: int, cell: str) -> SheetRow | str:
-    """A row, or what is wrong with it."""
-    if len(cells) != len(HEAD):
-        return f"it has {len(cells)} cells, expected {len(HEAD)}: {', '.join(HEAD)}"
-    entity, period, metric, unit, value = cells
-    canonical = _unit(unit)
-    if canonical is None:
-        known = [*UNITS, "USD, EUR or GBP with thousands or millions"]
-        return f"unit {unit!r} is unknown. Expected one of {', '.join(known)}"
-    key = period_key(period)
-    if key is None:
-        return f"period {period!r} cannot be read. Write Q2 2025, H1 2025 or FY 2025"
-    start = at + len(cell) - len(cell.lstrip())
-    place = f"{entity}, {key}, {metric.lower()}"
-    if canonical[0] == NAME:
-        name = name_key(value)
-        return SheetRow(entity, key, metric.lower(), NAME, name, name, Fraction(0), start, start + len(value), place)
-    if not NUMBER.fullmatch(value):
-        return f"value {value!r} is not a number"
-    shown = Fraction(re.sub(r"[^\d.]", "", value))
-    size = shown * canonical[1]
-    signed = -size if value[0] in "(-\u2212" else size
-    return SheetRow(entity, key, metric.lower(), canonical[0], signed, size, shown, start, start + len(value), place)
-
-
-def _unit(written: str) -> tuple[str, int] | None:
-    if written.lower() in UNITS:
-        return UNITS[written.lower()]
-    currency, _, scale = written.partition(" ")
-    if currency in CURRENCIES and scale.lower() in SCALES:
-        return currency, 100 * SCALES[scale.lower()]
-    return None
-
-
-def _conflicts(rows: Iterable[SheetRow]) -> list[str]:
-    values: dict[tuple[str, str, str], Fraction | str] = {}
-    conflicts = []
-    for row in rows:
-        place = (row.entity, row.period, row.metric)
-        if values.setdefault(place, row.value) != row.value:
-            conflicts.append(f"{', '.join(place)} has two values; keep one")
-    return conflicts
-
-
-def _sheet(rows: Sequence[SheetRow], wordings: Iterable[tuple[str, ...]], outside: str, document: str) -> Sheet:
     by_size: dict[SizeKey, tuple[SheetRow, ...]] = {}
     for row in rows:
-        key = size_key(row.unit, row.size)
+        key = size_key(row.figure.unit, row.figure.value)
         by_size[key] = (*by_size.get(key, ()), row)
-    entities = list(dict.fromkeys(row.entity for row in rows))
-    values = list(dict.fromkeys(str(row.value) for row in rows if row.unit == NAME))
-    means = _meanings(entities, list(dict.fromkeys(row.metric for row in rows)), values)
+    units = {row.figure.unit for row in rows}
     return Sheet(
         rows=tuple(rows),
         disclosures=tuple(wordings),
         by_size=by_size,
-        metrics={unit: frozenset(r.metric for r in rows if r.unit == unit) for unit in {r.unit for r in rows}},
-        periods=tuple(sorted({row.period for row in rows}, key=_in_time)),
-        names=(*(name_key(entity) for entity in entities), *values),
-        mentions=_pattern(means),
-        means=means,
-        loose=frozenset(size_key(f.unit, f.value) for f in figures_in(outside)),
+        metrics={unit: frozenset(row.metric for row in rows if row.figure.unit == unit) for unit in units},
+        periods=frozenset(row.period for row in rows),
+        entities=tuple(dict.fromkeys(row.entity for row in rows)),
+        known=frozenset(name_key(str(name)) for r in rows for name in (r.entity, r.figure.value)),
+        names=_names(rows),
         lines=frozenset(" ".join(line.split()) for line in document.splitlines() if "|" in line),
     )
 
 
-def _in_time(period: str) -> tuple[str, str]:
-    return period[-4:], period[:-4]
+def _row(cells: Sequence[str], at: int) -> SheetRow | str:
+    """A row whose value is at an offset, or what is wrong with it."""
+    if len(cells) != len(HEAD):
+        return f"it has {len(cells)} cells, expected {len(HEAD)}: {', '.join(HEAD)}"
+    entity, period, metric, unit, value = cells
+    known = next((each for _, _, each in periods_in(period)), None)
+    if known is None or not (known.part and known.year):
+        return f"period {period!r} cannot be read. Write Q2 2025, H1 2025 or FY 2025"
+    if unit.lower() == NAME:
+        figure = Figure(at, at + len(value), NAME, NAME, name_key(value))
+        return SheetRow(entity, known, metric.lower(), figure, value, 1)
+    number = NUMBER.fullmatch(value)
+    if not number:
+        return f"value {value!r} is not a number"
+    shown = digits_value(number[1])
+    bare = Figure(at, at + len(value), "count", "", shown, step=step(number[1]))
+    readings = readings_of(bare, [unit])
+    if len(readings) == 1 and unit.lower() != "count":
+        return f"unit {unit!r} is unknown. Expected one of {UNITS}"
+    return SheetRow(entity, known, metric.lower(), readings[:2][-1], shown, -1 if value[0] in "(-\u2212" else 1)
 
 
-def _meanings(entities: Sequence[str], metrics: Sequence[str], values: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Kind and canonical name by each spelling; a spelling that two names share is left out."""
-    ways: dict[str, set[tuple[str, str]]] = {}
-    for entity in entities:
-        for way in _short_names(name_key(entity)):
-            ways.setdefault(way, set()).add(("entity", entity))
-    for metric in metrics:
-        for way in metric_ways(metric):
-            ways.setdefault(way, set()).add(("metric", metric))
-    for value in values:
-        ways.setdefault(value, set()).add((NAME, value))
-    full = {name_key(e): ("entity", e) for e in entities} | {m: ("metric", m) for m in metrics}
-    return {way: next(iter(meant)) for way, meant in ways.items() if len(meant) == 1} | full
+def _conflicts(rows: Iterable[SheetRow]) -> list[str]:
+    values: dict[str, tuple[object, int]] = {}
+    said = [(row.place, (row.figure.value, row.sign)) for row in rows]
+    return [f"{place} has two values; keep one" for place, value in said if values.setdefault(place, value) != value]
 
 
-def metric_ways(metric: str) -> list[str]:
-    """List spellings of a metric in lower case: its name, the name without "rate" or "ratio", its other names."""
+def _names(rows: Sequence[SheetRow]) -> Phrases[tuple[str, frozenset[str]]]:
+    """Every spelling with its kind and the names that it may mean."""
+    ways: dict[str, dict[str, set[str]]] = {}
+    for row in rows:
+        for way in _short_names(name_key(row.entity)):
+            ways.setdefault(way, {}).setdefault("entity", set()).add(row.entity)
+        for way in metric_ways(row.metric):
+            ways.setdefault(way, {}).setdefault("metric", set()).add(row.metric)
+        if row.figure.unit == NAME:
+            ways.setdefault(str(row.figure.value), {}).setdefault(NAME, set()).add(str(row.figure.value))
+    for row in rows:
+        for kind, name in (("entity", row.entity), ("metric", row.metric)):
+            ways[name_key(name)][kind] = {name}
+    kinds = {way: min(kinds.items()) for way, kinds in ways.items() if WORD.search(way)}
+    return Phrases({way: (kind, frozenset(meant)) for way, (kind, meant) in kinds.items()}, BEFORE, r"(?![\w+])")
+
+
+def metric_ways(metric: str) -> Iterator[str]:
+    """Yield spellings of a metric in lower case: its name, the name without "rate" or "ratio", its other names."""
     stem = re.sub(r"\s+(?:rate|ratio|paid|held)$", "", metric)
-    return [name_key(way) for way in (metric, stem, *ALIASES.get(metric, ()))]
+    other = next((ways for word, ways in ALIASES.items() if word == metric or word in WORD.findall(metric)), ())
+    for way in (metric, stem, *other):
+        yield name_key(way)
+        yield name_key(way).removesuffix("s") if way[-1:] == "s" else f"{name_key(way)}s"
 
 
 def _short_names(entity: str) -> list[str]:
@@ -225,15 +195,4 @@ def _short_names(entity: str) -> list[str]:
     words = entity.split()
     starts = [" ".join(words[:n]) for n in range(1, len(words) + 1)]
     ends = [f"{start} {words[-1]}" for start in starts[:-1] if words[-1] in KINDS_OF_FUND]
-    tails = [" ".join(words[n:]) for n in range(1, len(words) - 1)]
-    return list(dict.fromkeys([*starts, *ends, *tails]))
-
-
-def _pattern(means: dict[str, tuple[str, str]]) -> re.Pattern[str]:
-    def either(kind: str) -> str:
-        ways = sorted((way for way, meant in means.items() if meant[0] == kind), key=len, reverse=True)
-        return "|".join(re.escape(way).replace(r"\ ", r"\s+") for way in ways) or r"(?!)"
-
-    kinds = "|".join(f"(?P<{kind}>{either(kind)})" for kind in (NAME, "entity", "metric"))
-    first = re.escape("".join(sorted({way[0] for way in means} | set(PERIOD_LETTERS))))
-    return re.compile(rf"\b(?=[{first}])(?:(?:{kinds})(?![\w+])|{PERIOD})")
+    return [*starts, *ends, *(" ".join(words[n:]) for n in range(1, len(words) - 1))]

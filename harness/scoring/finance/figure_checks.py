@@ -1,148 +1,46 @@
 """Judge figures of a report against a fact sheet: row, entity, period, metric, sign, unit and arithmetic.
 
-A figure is `supported` if a row of its entity, period and metric has its value; `derived` if one rule yields it from
-such rows: difference, percent change (two periods of one entity), percentage points, sum, or rounding after a word such
-as "about". All others are fabricated: `mispaired` (a row of another entity, period or metric has the value),
-`wrong_sign`, `wrong_unit` (thousands for millions, percent for percentage points), `wrong_arithmetic` (a change or a
-sum that its rows do not yield) and `ungrounded`. Directions are checked for changes, not for comparisons between
-entities, and a change needs a word that says so.
+A figure is `supported` if a row has its value, unless the text says that it is about something else for which the sheet
+has another value (`mispaired`) or gives it another sign (`wrong_sign`). It is `derived` if it is a change between rows
+of one metric, if the fact scorer can work it out from the document, or if the right answer has it. All others are
+fabricated: `wrong_unit` (thousands for millions, percent for percentage points), `wrong_arithmetic` (a change or a sum
+that nothing yields) and `ungrounded`. A value of the sheet whose place cannot be told is `unclear`, and so are small
+counts; they are not counted.
 """
 
 from __future__ import annotations
 
+import operator
 import re
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import cached_property
 from itertools import combinations
 from typing import NamedTuple
 
-from harness.scoring.finance.answer_parser import ParsedAnswer, Stated
-from harness.scoring.finance.fact_sheet import NAME, Sheet, SheetRow
-from harness.scoring.grounding.figures import ABOUT
-from harness.scoring.text.quantities import size_key
+import msgspec
+
+from harness.schema import Case, Completion, Span
+from harness.scoring.finance.answer_parser import Answer, Labels, Stated
+from harness.scoring.finance.fact_sheet import NAME, SheetRow
+from harness.scoring.finance.periods import EXACT, OTHER, UNKNOWN, Period, fit
+from harness.scoring.grounding import figures
+from harness.scoring.grounding.claims import UNCLEAR
+from harness.scoring.text.quantities import Figure, SizeKey, size_key
+
+SMALL = 12
+"""Largest count that may count what is listed."""
+GOOD = ("supported", "derived")
+RESTATED = ("equal", "rounding", "part of date", "unit")
+"""Beginnings of the rules that work nothing out."""
+SUMS = re.compile(r"\b(?:total(?:l?ed|l?ing|s)?|combined|together|sum|aggregated?)\b(?!\sreturn)")
+SIGNED = re.compile(r"income|return|gain|earnings|profit|result")
+"""Metrics whose losses must be said to be losses."""
+WORDS, DIGIT = re.compile(r"\w+"), re.compile(r"\d")
 
 
-def changes(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[str, Fraction, tuple[SheetRow, ...]]]:
-    """Yield changes in the figure's unit between rows that the text around it mentions: rule, value and rows."""
-    unit = stated.figure.unit
-    for first, second in _pairs(stated, answer, sheet):
-        if isinstance(first.value, str) or isinstance(second.value, str):
-            continue
-        rows, gap = (first, second), second.value - first.value
-        if first.unit == "bp":
-            if unit == "bp" and (stated.points or _in_basis_points(stated, answer)):
-                yield "percentage points", gap, rows
-        elif first.unit == unit and not stated.points:
-            yield "difference", gap, rows
-        elif (
-            unit == "bp"
-            and not stated.points
-            and not _in_basis_points(stated, answer)
-            and first.entity == second.entity
-            and first.value > 0
-        ):
-            yield "percent change", gap / first.value * 10000, rows
-
-
-def _in_basis_points(stated: Stated, answer: ParsedAnswer) -> bool:
-    return "b" in answer.text[stated.figure.start : stated.figure.end].lower()
-
-
-def _pairs(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[SheetRow, SheetRow]]:
-    """Rows of one metric, earlier first, that differ in period alone or in entity alone."""
-    entities, periods, metrics = _mentioned(stated, answer)
-    rows = [r for r in sheet.rows if r.unit != NAME and (not metrics or r.metric in metrics)]
-    order = {period: at for at, period in enumerate(sheet.periods)}
-    now = stated.periods or order.keys()
-    for a, b in combinations(rows, 2):
-        if a.metric != b.metric:
-            continue
-        if a.entity == b.entity and a.period != b.period:
-            if (not stated.entities or a.entity in stated.entities) and {a.period, b.period} <= periods:
-                yield (a, b) if order[a.period] < order[b.period] else (b, a)
-        elif a.entity != b.entity and a.period == b.period and a.period in now and {a.entity, b.entity} <= entities:
-            yield a, b
-
-
-def sums(stated: Stated, answer: ParsedAnswer, sheet: Sheet) -> Iterator[tuple[Fraction, tuple[SheetRow, ...]]]:
-    """Yield sums of one metric over periods of an entity, or over entities of a period, with their rows."""
-    entities, periods, metrics = _mentioned(stated, answer)
-    candidates = [r for r in sheet.rows if r.unit == stated.figure.unit and (not metrics or r.metric in metrics)]
-    groups: dict[tuple[str, str], list[SheetRow]] = {}
-    for row in candidates:
-        if row.entity in entities and row.period in periods:
-            groups.setdefault((row.metric, row.entity), []).append(row)
-            groups.setdefault((row.metric, row.period), []).append(row)
-    for group in groups.values():
-        for size in range(2, min(len(group), 6) + 1):
-            for rows in combinations(group, size):
-                values = [row.value for row in rows if isinstance(row.value, Fraction)]
-                yield sum(values, Fraction(0)), rows
-
-
-def _mentioned(stated: Stated, answer: ParsedAnswer) -> tuple[set[str], set[str], set[str]]:
-    """Entities, periods and metrics of the figure's sentence; with those before it and in the question if too few."""
-    end = sentence_end(answer, stated)
-    start = answer.sentences[stated.sentence]
-    scope = answer.scope
-    mentioned: list[set[str]] = []
-    for kind, question, minimum in (("entity", scope.entities, 2), ("period", scope.periods, 2), ("metric", (), 1)):
-        here = {m.value for m in answer.mentions if m.kind == kind and start <= m.start < end}
-        if kind == "metric" and stated.metric:
-            here = {stated.metric}
-        if len(here) < minimum:
-            before = [m for m in answer.mentions if m.kind == kind and m.start < start]
-            here |= {m.value for m in (before[-1:] if kind == "metric" else before)} | set(question)
-        mentioned.append(here)
-    return mentioned[0], mentioned[1], mentioned[2]
-
-
-def sentence_end(answer: ParsedAnswer, stated: Stated) -> int:
-    """Return where the figure's sentence ends."""
-    following = answer.sentences[stated.sentence + 1 : stated.sentence + 2]
-    return following[0] if following else len(answer.text)
-
-
-def equal(value: Fraction | str, stated: Stated, rounding: bool) -> bool:
-    """Whether a figure states a value, with `rounding` at its last digit."""
-    figure = stated.figure.value
-    if isinstance(value, str) or isinstance(figure, str):
-        return value == figure
-    return value == figure or (rounding and abs(value - figure) * 2 <= stated.figure.step)
-
-
-MOVE_DISTANCE = 60
-"""Characters before a figure in which a word such as "rose" is searched for."""
-LEVEL = re.compile(r"\b(?:to|from|at|was|were|is|reached|stood|than|against|versus|short)\b")
-AFTER_ONLY = frozenset(("above", "below", "more", "less", "fewer", "ahead", "behind"))
-"""Words that make the figure before them a change, and the one after them a level: "below $3 million"."""
-NOUNS = frozenset(
-    (
-        *("rise", "increase", "growth", "gain", "improvement", "fall", "decline", "decrease", "drop", "reduction"),
-        *("change", "difference", "gap", "spread", "margin"),
-    )
-)
-NOUN_IS = re.compile(
-    r"\s+(?:was|is|of|came\s+to|amounted\s+to|equals|stood\s+at)\s+(?:about\s+|roughly\s+)?|\s*:\s*\+?"
-)
-"""Between "the rise" and its figure."""
-POINT_GAP = re.compile(r"(?:[ \t]|-)(?:point[ \t]+)?", re.I)
-ASIDE = re.compile(r"\s*(?:,\s*or|,|\(|or)\s*", re.I)
-LOSS_AFTER = re.compile(r"\s*(?:net\s+)?loss\b")
-MOVING = re.compile(r"return|growth|change|yield")
-"""Metrics whose level is stated as a rise or fall: "the fund gained 2%"."""
-YEAR = re.compile(r"(?:19|20)\d\d")
-BEFORE_YEAR = re.compile(
-    r"\b(?:in|of|for|since|until|to|from|by|through|during|and|fiscal|year|calendar|end)\s+$|[–-]$", re.I
-)
-FABRICATED = {"mispaired", "wrong_sign", "wrong_unit", "wrong_arithmetic", "ungrounded"}
-COUNTED = re.compile(
-    r"\s+(?:(?:\w+\s+)?(?:funds?|trusts?|quarters?|periods?|years?|figures?|statements?|metrics?))\b", re.I
-)
-
-
-THE = re.compile(r"\b(?:the|all|both)\s$", re.I)
+LINKS = {"per", "of", "and", "the", "at", "to", "on", "in", "a", "an"}
+"""Words of metrics that an answer may leave out."""
 
 
 class FigureVerdict(NamedTuple):
@@ -152,174 +50,215 @@ class FigureVerdict(NamedTuple):
     reason: str
     rows: tuple[SheetRow, ...] = ()
     """Rows that support the figure, or that it should have come from."""
-    rule: str = "equal"
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether the figure is a change or a sum that was worked out."""
+        rule = self.reason.removeprefix("rule: ")
+        return self.verdict == "wrong_arithmetic" or (self.verdict == "derived" and not rule.startswith(RESTATED))
 
 
-def is_structure(stated: Stated, text: str) -> bool:
-    """ "Two funds", "the three months", "the quarter of 2020": the report's subject, not a claim."""
-    figure = stated.figure
-    if figure.kind == "count" and YEAR.fullmatch(text, figure.start, figure.end):
-        return bool(BEFORE_YEAR.search(text, max(0, figure.start - 24), figure.start))
-    if figure.kind == "duration":
-        return figure.unit == "months" and figure.value in (3, 6, 9, 12)
-    small = figure.kind == "count" and not isinstance(figure.value, str) and figure.value <= 12
-    return small and bool(COUNTED.match(text, figure.end) or THE.search(text, max(0, figure.start - 5), figure.start))
+class Asked(NamedTuple):
+    """A figure of a right answer, with what it is about."""
+
+    stated: Stated
+    verdict: FigureVerdict
+    entities: frozenset[str]
+    """Entities that its sentence names."""
+    periods: frozenset[Period]
 
 
-def judge(stated: Stated, answer: ParsedAnswer, sheet: Sheet, last: int) -> FigureVerdict:
-    """Judge one figure; `last` is where the figure before it ended."""
-    figure = stated.figure
-    same = sheet.by_size.get(size_key(figure.unit, figure.value), ())
-    if figure.unit == NAME:
-        fits = _fitting(same, stated)
-        return FigureVerdict("supported", "in the sheet", tuple(fits)) if fits else _mispaired(same)
-    move = move_of(stated, answer, last)
-    fits = [] if stated.points else _fitting(same, stated)
-    if move is not None:
-        fits = [row for row in fits if MOVING.search(row.metric)]
-    if fits:
-        negative = True if move == -1 else _is_negative(stated, answer, last)
-        right = tuple(r for r in fits if negative in (None, r.value != r.size) or not r.value)
+class Judge:
+    """Judges the figures of one answer; `asked` are those of a right answer."""
+
+    def __init__(self, answer: Answer, case: Case, completion: Completion, asked: Sequence[Asked] = ()) -> None:
+        self.answer, self.sheet, self.case, self.completion = answer, answer.sheet, case, completion
+        self.asked = asked
+        self.placed: list[SheetRow] = []
+
+    def verdicts(self) -> Iterator[tuple[Stated, FigureVerdict]]:
+        """Yield each figure with its verdict."""
+        for stated in self.answer.stated:
+            verdict = self._verdict(stated)
+            self.placed += verdict.rows
+            yield stated, verdict
+
+    def _verdict(self, stated: Stated) -> FigureVerdict:
+        keys = [size_key(reading.unit, reading.value) for reading in stated.readings]
+        same = tuple(dict.fromkeys(row for key in keys for row in self.sheet.by_size.get(key, ())))
+        wanted = [each for each in self.asked if _key(each.stated) in keys]
+        for each in wanted:
+            if each.stated.labels == stated.labels and each.stated.move == stated.move:
+                return each.verdict
+        placed = self._placed(same, stated) if same else None
+        if placed and placed.verdict in GOOD:
+            return placed
+        if any(self._is_worked_out(stated, each) for each in wanted):
+            return FigureVerdict("derived", "rule: as the right answer works it out")
+        if placed:
+            return placed
+        return self._other_unit(stated) or self._change(stated) or self._by_document(stated)
+
+    def _placed(self, same: Sequence[SheetRow], stated: Stated) -> FigureVerdict:
+        """The verdict on a figure whose value rows have."""
+        rivals = [row for row in same if self._rival(row, stated)]
+        fits = [row for row in same if self._fits(row, stated.labels) and row not in rivals]
+        if not fits:
+            verdict = FigureVerdict("mispaired", f"the sheet has it for {same[0].place}", (same[0],))
+            clear = rivals or self._is_elsewhere(same, stated) or stated.labels.metrics & {row.metric for row in same}
+            small = stated.figure.kind == "count" and stated.figure.value in range(SMALL + 1)
+            return verdict if clear and stated.move is None and not small else verdict._replace(verdict=UNCLEAR)
+        if stated.is_points and stated.move is None and stated.labels.metrics:
+            return FigureVerdict("wrong_unit", "a level, stated in percentage points", tuple(fits))
+        right = tuple(row for row in fits if _has_sign(row, stated.negative))
         if right:
             return FigureVerdict("supported", "in the sheet", right)
-        stated_as, actual = ("loss", "gain") if negative else ("gain", "loss")
+        stated_as, actual = ("loss", "gain") if stated.negative else ("gain", "loss")
         return FigureVerdict("wrong_sign", f"stated as a {stated_as}; the sheet has a {actual}", tuple(fits))
-    return _derived(stated, answer, sheet, move) or _fabricated(stated, answer, sheet, move, same)
 
+    def _fits(self, row: SheetRow, labels: Labels) -> bool:
+        """Whether a figure with these labels may be the row's."""
+        return min(self._grade(row, labels, row.metric)) > 0
 
-def _fitting(rows: Sequence[SheetRow], stated: Stated) -> list[SheetRow]:
-    return [row for row in rows if is_of(row, stated) and stated.metric in (None, row.metric)]
+    def _rival(self, row: SheetRow, stated: Stated) -> bool:
+        """Whether the labels of a figure name a row of another value better than this one."""
+        own = self._grade(row, stated.labels, row.metric)
+        words, named_words = _words(row.metric), _words(stated.labels.written)
+        if named_words < words <= _words(self.answer.text[slice(*stated.sentence)]):
+            own = (*own[:2], EXACT)
+        others = (r for r in self.sheet.rows if r.figure.unit == row.figure.unit and r.figure.value != row.figure.value)
+        grades = {self._grade(other, stated.labels, row.metric) for other in others} - {own}
+        if stated.labels.period != UNKNOWN:
+            grades = {grade for grade in grades if grade[1] == EXACT}
+        return any(min(grade) > 0 and all(map(operator.ge, grade, own)) for grade in grades)
 
+    def _grade(self, row: SheetRow, labels: Labels, metric: str) -> tuple[int, int, int]:
+        """How well labels name a row's entity, period and metric; the given metric if they may mean it."""
+        wanted = labels.metrics if labels.metrics and metric not in labels.metrics else {metric}
+        return (
+            int(not labels.entities or row.entity in labels.entities),
+            EXACT if labels.period is None else fit(labels.period, row.period, self.sheet.periods),
+            EXACT if row.metric in wanted else int(any(_is_part(each, row.metric) for each in labels.metrics)),
+        )
 
-def is_of(row: SheetRow, stated: Stated) -> bool:
-    entity = stated.entities is None or row.entity in stated.entities
-    return entity and (stated.periods is None or row.period in stated.periods)
+    def _is_elsewhere(self, rows: Sequence[SheetRow], stated: Stated) -> bool:
+        """Whether a figure's sentence names entities or periods, and no row's."""
+        entities, periods = named_in(stated, self.answer, 99)
+        return not any(
+            (not entities or row.entity in entities)
+            and (not periods or any(fit(period, row.period, self.sheet.periods) != OTHER for period in periods))
+            for row in rows
+        )
 
+    def _is_worked_out(self, stated: Stated, asked: Asked) -> bool:
+        """Whether it is a change or sum of the right answer, in its unit and direction, with no other place named."""
+        right = asked.stated
+        same_way = stated.move is None or (right.move is not None and stated.move * right.move >= 0)
+        entities, periods = named_in(stated, self.answer)
+        alike = stated.is_points == right.is_points and entities <= asked.entities and periods <= asked.periods
+        return asked.verdict.verdict == "derived" and alike and same_way
 
-def move_of(stated: Stated, answer: ParsedAnswer, last: int) -> int | None:
-    """1, -1 or 0 if the text makes the figure a rise, a fall or a change; None for a level."""
-    figure, text, moves = stated.figure, answer.text, answer.words.moves
-    if not moves:
+    def _other_unit(self, stated: Stated) -> FigureVerdict | None:
+        """A level in another scale or unit: thousands for millions, percent for basis points, without its unit."""
+        figure, value, metric = stated.figure, stated.figure.value, stated.labels.metrics
+        if isinstance(value, str) or not value or stated.move is not None or not metric or self.answer.cell(figure):
+            return None
+        for row in self.sheet.rows:
+            if row.figure.unit != NAME and self._fits(row, stated.labels):
+                ratio = abs(row.value) / value if row.figure.unit == figure.unit else Fraction(0)
+                powers = (100,) if figure.unit == "bp" else (1000, 10**6, 10**9)
+                bare = not figure.unit and row.figure.unit and value == row.shown
+                if bare or ratio in {*powers, *(Fraction(1, power) for power in powers)}:
+                    return FigureVerdict("wrong_unit", f"the sheet has {_written(row.figure)} for {row.place}", (row,))
         return None
-    at = bisect_left(moves, (figure.end,))
-    if at < len(moves) and POINT_GAP.fullmatch(text, figure.end, moves[at][0]):
-        return moves[at][2]
-    start = stated.clause[0]
-    aside = start < last < figure.start and ASIDE.fullmatch(text, last, figure.start)
-    earliest = start if aside else max(start, last, figure.start - MOVE_DISTANCE)
-    before = bisect_left(moves, (figure.start,)) - 1
-    while before >= 0 and answer.words.lower[moves[before][0] : moves[before][1]] in AFTER_ONLY:
-        before -= 1
-    if before < 0:
-        return None
-    begin, end, direction = moves[before]
-    if answer.words.lower[begin:end] in NOUNS and NOUN_IS.fullmatch(answer.words.lower, end, figure.start):
-        return direction
-    return (
-        None if begin < earliest or (not aside and LEVEL.search(answer.words.lower, end, figure.start)) else direction
-    )
+
+    def _change(self, stated: Stated) -> FigureVerdict | None:
+        """A change between two rows of one metric, named or just stated: its rule, its direction and its unit."""
+        figure, metrics = stated.figure, stated.labels.metrics
+        if (stated.move is None and not stated.is_points) or isinstance(figure.value, str):
+            return None
+        metrics = metrics or frozenset(row.metric for row in self.placed[-2:])
+        rows = [row for row in self.sheet.rows if any(_is_part(metric, row.metric) for metric in metrics)]
+        in_points = stated.is_points or "b" in self.answer.text[figure.start : figure.end].lower()
+        wrong = None
+        for one, other in combinations(sorted(rows, key=lambda row: (row.period.year, row.period.part)), 2):
+            entities = {one.entity, other.entity}
+            if one.metric != other.metric or (len(entities) == 2 and one.period != other.period):
+                continue
+            if one.figure.unit == NAME or (stated.labels.entities and stated.labels.entities.isdisjoint(entities)):
+                continue
+            gap, is_rate = other.value - one.value, one.figure.unit == "bp"
+            is_clear = one.sign > 0 < other.sign
+            share = gap / abs(one.value) * 10000 if one.value else Fraction(0)
+            rule = ""
+            if figure.unit == one.figure.unit and abs(gap) == figure.value and gap:
+                rule, fits = ("percentage points", in_points) if is_rate else ("difference", True)
+            elif figure.unit == "bp" and abs(abs(share) - figure.value) * 2 <= figure.step:
+                rule, fits = "percent change", not in_points
+            if rule and not fits:
+                wrong = wrong or FigureVerdict("wrong_unit", f"the change is in {rule}", (one, other))
+            elif rule and stated.move and gap * stated.move < 0 and is_clear and len(entities) == 1:
+                direction = "rise" if gap > 0 else "fall"
+                wrong = FigureVerdict("wrong_arithmetic", f"the change is a {direction}", (one, other))
+            elif rule:
+                return FigureVerdict("derived", f"rule: {rule}", (one, other))
+        return wrong
+
+    @cached_property
+    def _found(self) -> dict[int, Span]:
+        """Verdicts of the fact scorer against the document, by where a figure begins."""
+        unsigned = msgspec.structs.replace(self.completion, text=self.answer.text)
+        return {span.start: span for span in figures.judge(self.case, unsigned)}
+
+    def _by_document(self, stated: Stated) -> FigureVerdict:
+        figure = stated.figure
+        span = next((self._found[at] for at in range(figure.start, figure.end) if at in self._found), None)
+        if span is None:
+            return FigureVerdict(UNCLEAR, "not judged")
+        verdict, before = span.verdict, self.answer.text[max(0, figure.start - 26) : figure.start]
+        if span.reason == "rule: rounding" and not (figures.ABOUT.search(before) or _is_precise(figure, span.quote)):
+            verdict = "ungrounded"
+        is_worked_out = stated.move is not None or SUMS.search(self.answer.low, stated.sentence[0], figure.start)
+        if figure.kind in ("money", "percent") and (
+            verdict == "contradictory" or (verdict == "ungrounded" and is_worked_out)
+        ):
+            return FigureVerdict("wrong_arithmetic", "no figures of the sheet yield it")
+        verdict = "ungrounded" if verdict == "contradictory" else verdict
+        return FigureVerdict(verdict, span.reason)
 
 
-def _is_negative(stated: Stated, answer: ParsedAnswer, last: int) -> bool | None:
-    """Whether signs or words make the figure negative: a loss word before it, with no other metric or profit between.
+def named_in(stated: Stated, answer: Answer, most: int = 1) -> tuple[frozenset[str], frozenset[Period]]:
+    """Return the entities and periods that a figure's sentence names; `most` are meant by one mention."""
+    entities = [m.names for m in answer.named("entity", *stated.sentence) if len(m.names) <= most]
+    periods = [m.period for m in answer.named("period", *stated.sentence) if m.period]
+    return frozenset[str]().union(*entities), frozenset(p for p in periods if p != UNKNOWN or most > 1)
 
-    None if the loss word has its own figure and this is a second one: "a loss of $2 million from $1 million".
-    """
-    words, at = answer.words, stated.figure.start
-    if stated.negative or LOSS_AFTER.match(words.lower, stated.figure.end):
+
+def _key(stated: Stated) -> SizeKey:
+    return size_key(stated.figure.unit, stated.figure.value)
+
+
+def _has_sign(row: SheetRow, negative: bool | None) -> bool:
+    if negative is None or not row.value:
         return True
-    start = answer.sentences[stated.sentence]
-    end = max((end for begin, end in words.losses if start <= begin < at), default=None)
-    if end is None or any(end <= begin < at for begin, _ in words.profits):
-        return False
-    if any(m.kind == "metric" and end <= m.start < at for m in answer.mentions):
-        return False
-    return None if end < last else True
+    return row.sign < 0 if negative else row.sign > 0 or not SIGNED.search(row.metric)
 
 
-def _sums_up(answer: ParsedAnswer, start: int, end: int) -> bool:
-    return any(start <= begin < end for begin, _ in answer.words.sums)
+def _is_part(metric: str, other: str) -> bool:
+    """Whether one metric's words are all in the other: "distributions" and "distribution per unit"."""
+    one, two = _words(metric), _words(other)
+    return bool(metric) and (one <= two or two <= one)
 
 
-def _derived(stated: Stated, answer: ParsedAnswer, sheet: Sheet, move: int | None) -> FigureVerdict | None:
-    figure = stated.figure
-    about = bool(ABOUT.search(answer.text, max(0, figure.start - 20), figure.start))
-    if about and move is None and not stated.points:
-        for row in _fitting([r for r in sheet.rows if r.unit == figure.unit], stated):
-            if equal(row.size, stated, rounding=True):
-                return FigureVerdict("derived", "rule: rounding", (row,), "rounding")
-    if move is not None or stated.points:
-        for rule, value, rows in changes(stated, answer, sheet):
-            if equal(abs(value), stated, rounding=about or rule == "percent change"):
-                if move and value * move < 0 and rows[0].entity == rows[-1].entity:
-                    direction = "rise" if value > 0 else "fall"
-                    return FigureVerdict("wrong_arithmetic", f"the change is a {direction}", rows, rule)
-                return FigureVerdict("derived", f"rule: {rule}", rows, rule)
-    if _sums_up(answer, answer.sentences[stated.sentence], sentence_end(answer, stated)):
-        for value, rows in sums(stated, answer, sheet):
-            if equal(abs(value), stated, rounding=about):
-                return FigureVerdict("derived", "rule: sum", rows, "sum")
-    return None
+def _words(text: str) -> set[str]:
+    return {word.removesuffix("s") for word in WORDS.findall(text.lower())} - LINKS
 
 
-def _fabricated(
-    stated: Stated, answer: ParsedAnswer, sheet: Sheet, move: int | None, same: Sequence[SheetRow]
-) -> FigureVerdict:
-    """The verdict on a figure that is not in the sheet as stated and does not follow from it."""
-    figure = stated.figure
-    if size_key(figure.unit, figure.value) in sheet.loose:
-        return FigureVerdict("supported", "in the sheet's text")
-    confused = _other_unit(stated, answer, sheet, move)
-    if confused:
-        return confused
-    if same and move is None:
-        return _mispaired(same)
-    expected = list(changes(stated, answer, sheet)) if move is not None or stated.points else []
-    if expected:
-        rule, value, rows = expected[0]
-        return FigureVerdict("wrong_arithmetic", f"rule {rule} yields {_written(value, figure.unit)}", rows, rule)
-    if _sums_up(answer, stated.clause[0], figure.start):
-        for value, rows in sums(stated, answer, sheet):
-            return FigureVerdict("wrong_arithmetic", f"rule sum yields {_written(value, figure.unit)}", rows, "sum")
-    if same:
-        return _mispaired(same)
-    return FigureVerdict("ungrounded", "not in the sheet, and no rule yields it")
+def _written(figure: Figure) -> str:
+    number = float(Fraction(figure.value)) / (100 if figure.unit else 1)
+    return f"{number:,.2f} {'percent' if figure.unit == 'bp' else figure.unit}".strip()
 
 
-def _mispaired(rows: Sequence[SheetRow]) -> FigureVerdict:
-    row = rows[0]
-    return FigureVerdict("mispaired", f"the sheet has it for {row.place}", (row,))
-
-
-def _other_unit(stated: Stated, answer: ParsedAnswer, sheet: Sheet, move: int | None) -> FigureVerdict | None:
-    """The figure in another scale or unit: thousands for millions, percent for points, a number without its unit."""
-    figure = stated.figure
-    if isinstance(figure.value, str) or not figure.value:
-        return None
-    for row in _fitting(sheet.rows, stated._replace(metric=None)):
-        if isinstance(row.size, str) or not row.size or row.unit == NAME:
-            continue
-        scaled = row.unit == figure.unit and _scale_of(row.unit, row.size / figure.value)
-        bare = figure.unit == "" and row.unit != "" and figure.value == row.shown
-        as_points = stated.points and row.unit == "bp" and row.size == figure.value
-        if (scaled or bare or as_points) and stated.metric in (None, row.metric):
-            return FigureVerdict("wrong_unit", f"the sheet has {_written(row.size, row.unit)}", (row,))
-    if move is not None and figure.unit == "bp":
-        other = stated._replace(points=not stated.points)
-        for rule, value, rows in changes(other, answer, sheet):
-            if equal(abs(value), other, rounding=rule == "percent change"):
-                wrong, right = ("percent", "percentage points") if other.points else ("points", "percent")
-                return FigureVerdict("wrong_unit", f"a change in {right}, stated in {wrong}", rows, rule)
-    return None
-
-
-def _scale_of(unit: str, ratio: Fraction) -> bool:
-    powers = (100,) if unit == "bp" else (1000, 10**6, 10**9)
-    return any(ratio in (power, Fraction(1, power)) for power in powers)
-
-
-def _written(value: Fraction | str, unit: str) -> str:
-    if isinstance(value, str):
-        return value
-    number = float(value) / (1 if unit == "" else 100)
-    return f"{number:,.2f} {'percent' if unit == 'bp' else unit}".strip()
+def _is_precise(figure: Figure, quote: str) -> bool:
+    """Whether a figure shows three digits or more, of which the last is not 0: it may be rounded without saying so."""
+    return Fraction(figure.value) >= figure.step * 100 and DIGIT.findall(quote)[-1:] != ["0"]

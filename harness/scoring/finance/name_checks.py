@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from harness.schema import Span
 from harness.scoring.base import make_span
-from harness.scoring.finance.answer_parser import TAIL, ParsedAnswer
-from harness.scoring.finance.fact_sheet import Sheet, name_key
+from harness.scoring.finance.answer_parser import Answer
+from harness.scoring.finance.fact_sheet import NAME, Sheet, name_key
 
 CAP = r"[A-Z][A-Za-z]*(?:[&’'.-][A-Za-z]+)*"
 FUND = (
     rf"(?:{CAP}\s+(?:&\s+)?){{1,6}}(?:Funds?|Trusts?|REIT|ETF|Portfolio|Partnership|Partners)\b"
-    r"(?:\s+(?:[IVX]{1,4}|\d{1,2}|[ABC])\b(?![.,]?\d))?"
+    r"(?:\s+(?:[IVX]{1,4}|[ABC])\b)?"
 )
 BENCHMARK = (
     rf"{CAP}(?:\s+(?:{CAP}|&|\d{{2,4}})){{0,5}}\s+(?:Index|Benchmark|Composite|Average|Aggregate)\b"
@@ -28,14 +28,6 @@ RATING = (
     r"|(?:(?<=rated\s)|(?<=rating\sof\s)|(?<=rating\sis\s)|(?<=rating\swas\s))[\"“]?[A-Z][\w+-]*(?:\s+[A-Z][\w+-]*){0,3}"
     rf"|{CAP}[+-]?(?:\s+{CAP}[+-]?){{0,3}}(?=[\s-]+(?:rating|rated|grade)\b)"
 )
-SIGNS = re.compile(
-    r"Fund|Trust|REIT|ETF|Portfolio|Partner|Index|Benchmark|Composite|Average|Aggregate|S\s?&|Russell|MSCI|FTSE"
-    r"|Nasdaq|NASDAQ|NCREIF|Nikkei|Dow|Wilshire|Bloomberg|CRSP|Morningstar|Moody|Fitch|DBRS|KBRA|Lipper"
-    r"|AM\s|A[Aa+-]|B[Baa+-]|C[Ca]|_\s[IVX]"
-)
-GENERAL = frozenset(("Fund", "Trust", "Portfolio", "Partner", "Index", "Benchmark"))
-SIGN_WORDS = frozenset(("star", "stars", "rating", "rated", "grade"))
-"""Without any of these outside the sheet's own names, a text has no unknown name."""
 NAMES = re.compile(rf"(?<!\w)(?:(?P<fund>{FUND})|(?P<benchmark>{BENCHMARK})|(?P<rating>{RATING}))")
 LEAD = re.compile(
     r"(?:the|an?|in|during|for|both|at|and|while|as|over|with|compared|against|unlike|meanwhile|however|its?|by|on|from"
@@ -47,34 +39,26 @@ LEAD = re.compile(
 ALONE = frozenset(("the", "a", "an", "its", "no", "this", "fund", "funds", "trust", "index", "both", "each", "our"))
 
 
-def unknown_names(answer: ParsedAnswer, sheet: Sheet, whole: int) -> Iterator[Span]:
+def unknown_names(answer: Answer, sheet: Sheet, whole: int) -> Iterator[Span]:
     """Yield the span of each name, up to the offset `whole`, that the sheet does not have."""
-    masked = answer.masked
-    no_signs = SIGN_WORDS.isdisjoint(answer.words.seen) and TAIL not in masked
-    if no_signs and all(_is_general(m, masked) for m in SIGNS.finditer(masked)):
-        return
-    known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", "name") and masked[m.start] == "_"]
-    for match in NAMES.finditer(answer.text, 0, whole):
+    text = answer.written
+    known = [(m.start, m.end) for m in answer.mentions if m.kind in ("entity", NAME)]
+    for match in NAMES.finditer(text, 0, whole):
         start, end = match.span()
-        lead = LEAD.match(answer.text, start, end)
+        lead = LEAD.match(text, start, end)
         while lead:
             start = lead.end()
-            lead = LEAD.match(answer.text, start, end)
-        name = answer.text[start:end]
-        own = any((a <= start and end <= b) or (start < a and end == b) for a, b in known)
+            lead = LEAD.match(text, start, end)
+        name = text[start:end]
+        own = any(a <= start and end <= b for a, b in known)
         if not own and name.lower() not in ALONE and not _is_known(name, sheet):
-            yield make_span(answer.text, start, end, str(match.lastgroup), "invented", "not in the sheet")
-
-
-def _is_general(sign: re.Match[str], masked: str) -> bool:
-    """ "The Fund" and "the Index", which name nothing."""
-    return sign[0] in GENERAL and masked[sign.start() - 4 : sign.start()].lower() == "the "
+            yield make_span(text, start, end, str(match.lastgroup), "invented", "not in the sheet")
 
 
 def _is_known(name: str, sheet: Sheet) -> bool:
     """Whether it is a name of the sheet, one without some words but with the first, or the last words of one."""
     words = name_key(name.strip('"“”.,').replace("’s", "").replace("'s", "")).split()
-    for known in sheet.names:
+    for known in sheet.known:
         whole = iter(known.split())
         if words and known.split()[0] == words[0] and all(word in whole for word in words):
             return True

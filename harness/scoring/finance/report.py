@@ -11,22 +11,23 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import make_span, ratios, scorer, whole_length
-from harness.scoring.finance.answer_parser import SENTENCE, ParsedAnswer, Stated, question_scope, read_answer
+from harness.scoring.finance.answer_parser import Answer, Stated, mentions_in
 from harness.scoring.finance.fact_sheet import Sheet, metric_ways, read_sheet, wording_key
-from harness.scoring.finance.figure_checks import FABRICATED, FigureVerdict
+from harness.scoring.finance.figure_checks import GOOD, Asked, FigureVerdict, Judge, named_in
 from harness.scoring.finance.name_checks import unknown_names
-from harness.scoring.finance.right_answer import NOTHING_ASKED, Asked, asked_for, verdicts
+from harness.scoring.finance.periods import fit
+from harness.scoring.grounding.claims import FABRICATED, UNCLEAR
 from harness.scoring.text.quantities import Figure
 
 MAX_WORDS = 150
 """A longer answer is not a short paragraph."""
 MAX_TABLE_LINES = 1
 """Lines of the sheet's table that an answer may copy."""
-ARITHMETIC = {"difference", "percent change", "percentage points", "sum"}
+LOOKED_UP = ("date", "duration", "time")
+"""Kinds of figures that no answer must state."""
 ABSENCE = re.compile(
     r"\b(?:not\s+(?:been\s+)?(?:reported|disclosed|given|stated|provided|available|shown|included|listed)"
     r"|(?:is|are|was|were)n['’]t\s+(?:reported|disclosed|given|stated|provided|available|shown|listed)"
@@ -78,85 +79,88 @@ METRICS = (
     )
 )
 
-Key = tuple[str, ...]
-
-
-class Required(NamedTuple):
-    """What a right answer states."""
-
-    keys: dict[Key, Key]
-    """For each of its figures, the key of its value and that of its rows; an answer needs one of the two."""
-    asked: Asked
-
-
-NONE_REQUIRED = Required({}, NOTHING_ASKED)
-
 
 @lru_cache(maxsize=2048)
-def required_of(facts: str, question: str, paragraph: str) -> Required:
+def asked_of(document: str, facts: str, question: str, paragraph: str) -> tuple[Asked, ...]:
     """Return the figures of the right paragraph about a sheet."""
-    sheet = read_sheet(facts)
-    answer = read_answer(paragraph, sheet, question_scope(question, facts))
-    asked = asked_for(answer, sheet)
-    good = [(stated, verdict) for stated, verdict in verdicts(answer, sheet, asked) if _is_good(verdict)]
-    return Required({_value_key(s): _row_key(s, v) for s, v in good if v.rows or v.rule == "asked"}, asked)
+    case = Case(id="right", input={"document": document, "question": question}, expected=[], cluster="right")
+    completion = Completion(key="right", text=paragraph, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+    answer = Answer(paragraph, read_sheet(facts))
+    return tuple(
+        Asked(stated, _as_right(verdict), *named_in(stated, answer))
+        for stated, verdict in Judge(answer, case, completion).verdicts()
+        if verdict.verdict != UNCLEAR or verdict.rows
+    )
 
 
-def _is_good(verdict: FigureVerdict) -> bool:
-    return verdict.verdict not in FABRICATED
+def _as_right(verdict: FigureVerdict) -> FigureVerdict:
+    """The verdict on a figure of the right answer, which is right also where the rules misread it."""
+    if verdict.verdict in GOOD:
+        return verdict
+    in_sheet = verdict.verdict in ("mispaired", "wrong_sign", UNCLEAR)
+    return FigureVerdict("supported" if in_sheet else "derived", "as the right answer has it", verdict.rows)
 
 
-def _value_key(stated: Stated) -> Key:
-    return (f"{stated.figure.unit} {stated.figure.value}", "points" if stated.points else "")
+def _is_stated(asked: Asked, good: Sequence[tuple[Stated, FigureVerdict]]) -> bool:
+    """Whether an answer states a figure of the right one: its row, or its value as far as both show it."""
+    right, rows = asked.stated.figure, set(asked.verdict.rows)
+    return any(
+        (verdict.verdict == asked.verdict.verdict and not rows.isdisjoint(verdict.rows))
+        or any(_is_equal(right, reading) for reading in stated.readings)
+        for stated, verdict in good
+    )
 
 
-def _row_key(stated: Stated, verdict: FigureVerdict) -> Key:
-    """A figure by its rows and its rule: equal in any wording and unit. One without rows is equal in value."""
-    rule = "equal" if verdict.rule == "rounding" else verdict.rule
-    return (rule, *sorted([row.place for row in verdict.rows])) if verdict.rows else _value_key(stated)
+def _is_equal(one: Figure, other: Figure) -> bool:
+    if isinstance(one.value, str) or isinstance(other.value, str) or one.unit != other.unit:
+        return (one.unit, one.value) == (other.unit, other.value)
+    return abs(one.value - other.value) * 2 <= max(one.step, other.step)
 
 
 @scorer(metrics=METRICS, name="fact_sheets")
 def report(case: Case, completion: Completion) -> Score:
     """Compare one paragraph with its fact sheet. The value is 1 if nothing is missing and nothing is wrong."""
     facts, question = case.input.get("facts", case.document), case.input.get("question", "")
-    sheet, scope = read_sheet(facts), question_scope(question, facts)
-    due = required_of(facts, question, case.expected[0]) if case.expected else NONE_REQUIRED
+    sheet = read_sheet(facts)
+    asked = asked_of(case.document, facts, question, case.expected[0]) if case.expected else ()
+    due = [each for each in asked if each.stated.figure.kind not in LOOKED_UP]
     absence_due = int("absent" in case.tags)
-    totals = {"disclosures": len(sheet.disclosures), "required": len(due.keys), "absence_due": absence_due}
+    totals = {"disclosures": len(sheet.disclosures), "required": len(due), "absence_due": absence_due}
     if completion.finish_reason == "error":
         return Score(name="fact_sheets", value=0.0, counts=FAILED | totals)
     text, whole = completion.text, whole_length(completion)
-    answer = read_answer(text, sheet, scope)
+    answer = Answer(text, sheet)
     document = case.document.lower()
     names = [name for name in unknown_names(answer, sheet, whole) if name.quote.lower() not in document]
-    judged = [
-        (s, v) for s, v in verdicts(answer, sheet, due.asked) if s.figure.end <= whole and not _is_within(s, names)
+    found = [
+        (s, v)
+        for s, v in Judge(answer, case, completion, asked).verdicts()
+        if s.figure.end <= whole and not any(name.start <= s.figure.start < name.end for name in names)
     ]
     cluster = None if "facts" in case.input else case.cluster
-    spans = [_span(text, stated.figure, verdict, cluster) for stated, verdict in judged]
-    good = [(figure, verdict) for figure, verdict in judged if _is_good(verdict)]
-    stated = {_value_key(figure) for figure, _ in good} | {_row_key(figure, verdict) for figure, verdict in good}
-    lost = [key for value, key in due.keys.items() if value not in stated and key not in stated]
-    disclosed = _disclosed(text, sheet, answer)
-    absences, false_absences = _absences(text[:whole], sheet, answer, case.tags.get("absent"))
+    spans = [_span(text, stated.figure, verdict, cluster) for stated, verdict in found]
+    good = [(stated, verdict) for stated, verdict in found if verdict.verdict in GOOD]
+    lost = [each for each in due if not _is_stated(each, good)]
+    disclosed = _disclosed(text, sheet)
+    absences, false_absences = _absences(text[:whole], answer, question, case.tags.get("absent"))
     counts = totals | {
-        **_figure_counts([verdict for _, verdict in judged]),
+        **_figure_counts([verdict for _, verdict in found if verdict.verdict != UNCLEAR]),
         "invented_name": int(bool(names)),
         "disclosed": len(disclosed),
-        "required_found": len(due.keys) - len(lost),
+        "required_found": len(due) - len(lost),
         "absence_said": int(bool(absence_due and absences)),
         "false_absence": int(bool(false_absences)),
     }
     clean = completion.finish_reason == "stop" and not _is_no_paragraph(text, sheet) and _is_clean(counts)
     missing = [wordings[0] for wordings in sheet.disclosures if wordings not in disclosed]
+    paragraph = case.expected[0] if case.expected else ""
     return Score(
         name="fact_sheets",
         value=float(clean),
         extracted={
             "fabricated": [span.quote for span in spans if span.verdict in FABRICATED],
             "invented": [span.quote for span in names],
-            "missing": sorted(", ".join(key) for key in lost),
+            "missing": [paragraph[each.stated.figure.start : each.stated.figure.end] for each in lost],
             "undisclosed": missing,
         },
         counts=counts | {"clean": int(clean)},
@@ -166,13 +170,12 @@ def report(case: Case, completion: Completion) -> Score:
 
 def _figure_counts(verdicts: Sequence[FigureVerdict]) -> dict[str, int]:
     kinds = [verdict.verdict for verdict in verdicts]
-    computed = [v for v in verdicts if v.rule in ARITHMETIC and v.verdict in ("derived", "wrong_arithmetic")]
-    fabricated = len(kinds) - kinds.count("supported") - kinds.count("derived")
+    fabricated = sum(kind in FABRICATED for kind in kinds)
     return {
         "figures": len(kinds),
         "fabricated": fabricated,
         "mispaired": kinds.count("mispaired"),
-        "computed": len(computed),
+        "computed": sum(verdict.is_computed for verdict in verdicts),
         "arithmetic_errors": kinds.count("wrong_arithmetic"),
         "responses_with": int(fabricated > 0),
     }
@@ -192,45 +195,42 @@ def _is_no_paragraph(text: str, sheet: Sheet) -> bool:
 
 def _span(text: str, figure: Figure, judged: FigureVerdict, cluster: str | None) -> Span:
     """The span of a figure; without a cluster, the sheet is not the document, and the span has no source."""
-    source = (judged.rows[0].start, judged.rows[0].end) if judged.rows and cluster is not None else None
+    place = judged.rows[0].figure if judged.rows and cluster is not None else None
+    source = (place.start, place.end) if place else None
     return make_span(text, figure.start, figure.end, figure.kind, judged.verdict, judged.reason, source, cluster or "")
 
 
-def _is_within(stated: Stated, names: Sequence[Span]) -> bool:
-    """Whether a figure is part of a name, as in "Silverlode 400 Index"."""
-    return any(span.start <= stated.figure.start < span.end for span in names)
-
-
-def _disclosed(text: str, sheet: Sheet, answer: ParsedAnswer) -> Sequence[tuple[str, ...]]:
+def _disclosed(text: str, sheet: Sheet) -> Sequence[tuple[str, ...]]:
     """The required statements that the text contains, as whole words in one of their wordings."""
-    if not sheet.disclosures:
-        return []
-    words = answer.words.plain if text.isascii() else f" {wording_key(text)} "
+    words = f" {wording_key(text)} " if sheet.disclosures else ""
     return [wordings for wordings in sheet.disclosures if any(f" {wording} " in words for wording in wordings)]
 
 
-def _absences(text: str, sheet: Sheet, answer: ParsedAnswer, absent: str | None) -> tuple[list[Span], list[Span]]:
+def _absences(text: str, answer: Answer, question: str, absent: str | None) -> tuple[list[Span], list[Span]]:
     """Sentences that say the absent metric is not reported, and those that say so of a figure the sheet has."""
     absences: list[Span] = []
     false: list[Span] = []
-    for match in ABSENCE.finditer(answer.words.lower, 0, len(text)):
-        start = max((at for at in answer.sentences if at <= match.start()), default=0)
-        after = SENTENCE.search(text, match.end())
-        end = after.start() + 1 if after else len(text)
+    for match in ABSENCE.finditer(answer.low, 0, len(text)):
+        start, end = answer.sentence(match.start())
         about = text[start:end].lower()
         if absent and any(way in about for way in metric_ways(absent)):
             reason = f"the sheet has no {absent} for what was asked"
             absences.append(make_span(text, *match.span(), "absence", "supported", reason))
-        elif _has_what_is_denied(sheet, answer, start, end):
+        elif _has_what_is_denied(answer, question, start, end):
             false.append(make_span(text, *match.span(), "absence", "false", "the sheet reports it"))
     return absences, false
 
 
-def _has_what_is_denied(sheet: Sheet, answer: ParsedAnswer, start: int, end: int) -> bool:
+def _has_what_is_denied(answer: Answer, question: str, start: int, end: int) -> bool:
     """Whether the sheet has a metric of a sentence, for the entities and periods named there or in the question."""
-    here = [m for m in answer.mentions if start <= m.start < end]
-    metrics = {m.value for m in here if m.kind == "metric"}
-    entities = {m.value for m in here if m.kind == "entity"} or answer.scope.entities
-    periods = {m.value for m in here if m.kind == "period"} or answer.scope.periods
-    rows = [row for row in sheet.rows if row.metric in metrics]
-    return any((not entities or row.entity in entities) and (not periods or row.period in periods) for row in rows)
+    sheet, asked = answer.sheet, list(mentions_in(question, answer.sheet))
+    entities, periods = (
+        answer.named(kind, start, end) or [m for m in asked if m.kind == kind] for kind in ("entity", "period")
+    )
+    metrics = frozenset[str]().union(*(m.names for m in answer.named("metric", start, end)))
+    return any(
+        row.metric in metrics
+        and (not entities or any(row.entity in m.names for m in entities))
+        and (not periods or any(m.period and fit(m.period, row.period, sheet.periods) for m in periods))
+        for row in sheet.rows
+    )

@@ -4,7 +4,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.scoring.finance.fact_sheet import read_sheet
-from harness.scoring.finance.vocabulary import period_key, related
+from harness.scoring.finance.periods import EXACT, OTHER, POSSIBLE, Period, fit, periods_in
 
 
 @pytest.mark.parametrize(
@@ -28,24 +28,40 @@ def test_every_problem_of_a_sheet_is_named_at_once():
 
 
 @pytest.mark.parametrize(
-    ("written", "key"),
+    ("written", "part", "year"),
     [
-        ("Q2 2025", "Q2 2025"),
-        ("second quarter of 2025", "Q2 2025"),
-        ("2Q25", "Q2 2025"),
-        ("FY 2024", "FY 2024"),
-        ("fiscal year 2024", "FY 2024"),
-        ("quarter ended September 30, 2024", "Q3 2024"),
-        ("H1 2025", "H1 2025"),
-        ("Q3", "Q3 ?"),
-        ("prior quarter", None),
+        ("Q2 2025", "Q2", "2025"),
+        ("second quarter of 2025", "Q2", "2025"),
+        ("2Q25", "Q2", "2025"),
+        ("FY 2024", "FY", "2024"),
+        ("fiscal year 2024", "FY", "2024"),
+        ("year ended June 30, 2024", "FY", "2024"),
+        ("quarter ended September 30, 2024", "to Q3", "2024"),
+        ("H1 2025", "H1", "2025"),
+        ("Q3", "Q3", ""),
+        ("in 2025", "", "2025"),
+        ("prior quarter", "", ""),
     ],
 )
-def test_periods_have_one_key(written, key):
-    assert period_key(written) == key
+def test_periods_are_read_in_any_form(written, part, year):
+    assert next(periods_in(written))[2] == Period(part, year)
 
 
-def test_relative_periods_are_seen_from_the_one_before():
-    assert related("prior quarter", "Q1 2025", ()) == "Q4 2024"
-    assert related("a year earlier", "Q3 2025", ()) == "Q3 2024"
-    assert related("previous period", "FY 2025", ("FY 2024", "FY 2025")) == "FY 2024"
+@pytest.mark.parametrize(
+    ("named", "row", "fits"),
+    [
+        (("Q2", "2025"), ("Q2", "2025"), EXACT),
+        (("Q2", ""), ("Q2", "2025"), EXACT),
+        (("", "2025"), ("FY", "2025"), EXACT),
+        (("to Q4", "2025"), ("FY", "2025"), EXACT),
+        (("", "2025"), ("Q3", "2025"), POSSIBLE),
+        (("Q4", "2025"), ("H2", "2025"), POSSIBLE),
+        (("", ""), ("Q3", "2025"), POSSIBLE),
+        (("Q3", "2025"), ("Q2", "2025"), OTHER),
+        (("Q2", "2024"), ("Q2", "2025"), OTHER),
+        (("Q2", "2025"), ("FY", "2025"), OTHER),
+    ],
+)
+def test_a_period_fits_one_that_it_may_mean(named, row, fits):
+    known = [Period("Q2", "2025"), Period("FY", "2025")]
+    assert fit(Period(*named), Period(*row), known) == fits
