@@ -44,7 +44,8 @@ BEFORE = {
         "total, totals, totalled, totaled, totalling, total of, together, altogether, combined, in all, all "
         "told, adds up to, add up to, added up to, sum of, sum is, sum to, sums to, comes to, come to, came "
         "to, coming to, makes, make, made, brings, bring, make up, makes up, worth, maximum of, paid, "
-        "receive, earn, earns, reach, reaches, reached, pays, cost, costs"
+        "receive, earn, earns, reach, reaches, reached, pays, cost, costs, "
+        "total to, distributed, booked, collected, spent, raised"
     ),
     "share": ("or, about, made up, makes up, make up, covers, took, half of"),
     ANY: (
@@ -72,7 +73,7 @@ AFTER = {
         "a share, a unit, times, of her, of his, of those, of a, of an, of every, of each, a square, of gross"
     ),
     "time": "after, before, prior to",
-    ANY: ("left, window, span, into the, remain, remains"),
+    ANY: ("left, is left, are left, is still to, to go, to spend, window, span, into the, remain, remains"),
 }
 LABELS = {
     "change": (
@@ -104,6 +105,9 @@ def _either(phrases: str) -> str:
 
 JUST_BEFORE = {family: rf"(?<!\w)(?:{_either(phrases)})(?!\w){HEDGE}" for family, phrases in BEFORE.items()}
 MOVE = "|".join((*MOVES, "falling", "slipping", "shrinking", "losing", "lost"))
+GAP = "shortfall|surplus|excess|deficit|difference|gap|change|increase|decrease|rise|fall|drop|spread"
+JUST_BEFORE["change"] += rf"|\b(?:{GAP})\s+(?:is|was|of|(?:comes|came|amounts)\s+to){HEDGE}"
+JUST_BEFORE["total"] += rf"|\btimes\b[^.;]{{0,40}}\b(?:is|are|makes?|comes\s+to){HEDGE}"
 JUST_BEFORE["change"] += rf"|\b(?:{MOVE})(?:\s+\w+)?{HEDGE}|\b(?:{MOVE})\b[^.;]{{0,24}}\bto{HEDGE}"
 JUST_BEFORE[ANY] += rf"|\b(?:would(?:\s+\w+){{1,3}}|so(?:\s+\w+){{1,3}}|amounts?(?:\s+to)?){HEDGE}"
 BEFORE_IT = {family: re.compile(pattern, re.I) for family, pattern in JUST_BEFORE.items()}
@@ -115,7 +119,7 @@ NO_MOVE_AFTER = "".join(
 )
 MOVED_BY = re.compile(rf"\b{NO_MOVE_AFTER}(?P<move>{MOVE_BY})(?:\s+(?:by|of))?{HEDGE}", re.I)
 """A movement with a figure as its size: "fell by 3%", "a gain of $5"."""
-RATE = r"[\s*),]*(?:(?:a|per)\s(?:year|month|week|day|quarter|share|unit)\s)?"
+RATE = r"[\s*),]*(?:\([^)\n]{1,12}\)\s*)?(?:(?:a|per)\s(?:year|month|week|day|quarter|share|unit)\s)?"
 AFTER_IT = {family: re.compile(rf"{RATE}(?:{_either(phrases)})(?!\w)", re.I) for family, phrases in AFTER.items()}
 IN_LABEL = {family: re.compile(pattern, re.I) for family, pattern in LABELS.items()}
 MARKED = re.compile(r"[=(\u2248\u00d7]\s*[$€£+]?$|(?:^|\s)[+\u2212-]\s?[$€£]?$")

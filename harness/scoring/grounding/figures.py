@@ -70,6 +70,7 @@ LIMIT = re.compile(
 """Before a limit, such as "up to 38%", or a change with its sign."""
 OF_A_LEVEL = ("share", "ratio", "part of an amount", "whole of a share", "amount after a rise", "amount after a fall")
 """Rules that yield no limit and no change."""
+WHOLE, TOTAL = 10000, re.compile(r"\b(?:total|all|whole)\b", re.I)
 EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
 FOR_EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.)", re.I)
 NEAR_VERB, NEAR_TIER = 40, 120
@@ -236,6 +237,8 @@ class _Answer(Text):
             return self._period(figure)
         if figure.kind == "percent" and self._is_rough_share(figure):
             return Verdict(UNCLEAR, "a share in words, which is rough or which the source writes in other words")
+        if figure.unit == "bp" and figure.value == WHOLE and TOTAL.search(" ".join(self.labels(figure))):
+            return Verdict("derived", "rule: the whole")
         if figure.unit == "date" and self._has_day_and_year(str(figure.value)):
             return Verdict("derived", "rule: part of date")
         if figure.unit == "date" and self._is_end_of_period(str(figure.value)):

@@ -217,6 +217,13 @@ WORKED_OUT = [
     ("date and period", "30 days after March 1, 2024: March 31, 2024", "March 1, 2024 and 30 days", True),
     ("date and period", "a month after January 31, 2024: February 29, 2024", "January 31, 2024; one month", True),
     ("date and period", "30 days after March 1, 2024: April 12, 2024", "March 1, 2024 and 30 days", False),
+    ("difference", "The fee is $0.0045 (3.0%) above the other.", "a fee of $0.1560, another of $0.1515", True),
+    ("difference", "The shortfall was $0.73.", "income of $14.87, payments of $15.60", True),
+    ("difference", "Of it $6.5 million is left.", "a budget of $11.2 million, of which $4.7 million is spent", True),
+    ("number of times an amount", "Four times the payment is 62.4 cents.", "payments of 15.6 cents", True),
+    ("sum", "The fund distributed 45.05 cents.", "distributions: 22.40 cents, then 22.65 cents", True),
+    ("the whole", "| Loans | % |\n|---|---|\n| Total | 100% |", "Loans of 60% and 30%", True),
+    ("the whole", "| Loans | % |\n|---|---|\n| Alder | 100% |", "Loans of 60% and 30%", False),
     ("product", "40 crates of 25 each, 1,000", "40 crates with 25 each", True),
     ("amount of another period", "$2,000 a month is $24,000 for the year", "$2,000 per month", True),
 ]
