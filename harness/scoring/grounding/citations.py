@@ -29,8 +29,8 @@ from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, ratios, scorer, whole_length
 from harness.scoring.grounding.citation_parser import Citation, citations_in, other_law_in, within
 from harness.scoring.grounding.claims import UNCLEAR, score_answer
+from harness.scoring.summaries import content, words_of
 from harness.scoring.text.guideline_ids import numbered, sections_in
-from harness.scoring.text.phrases import word_list
 from harness.scoring.text.refusals import sentence_around
 
 DESCRIBED = re.compile(
@@ -39,24 +39,18 @@ DESCRIBED = re.compile(
     r"(?P<subject>[^.;\n]{8,240})",
     re.I,
 )
-WORD = re.compile(r"[a-z]{4,}")
-STEM = 6
-"""Letters of a word that are compared."""
 MAX_SECTIONS = 4
 """A word in the descriptions of more sections distinguishes none."""
 MIN_SHARED = 2
 """Distinguishing words that a description must share with another section's subject."""
 CONTEXT = 300
 """Characters of the source around a reference that describe it."""
-EMPTY = word_list(
-    "which that with from before after what when where under other unless given into upon this such must shall"
-)
 
 
 @lru_cache(maxsize=1024)
 def stems(text: str) -> frozenset[str]:
-    """Return the first letters of a text's words, without words that describe nothing."""
-    return frozenset(word[:STEM] for word in WORD.findall(text.lower()) if word not in EMPTY)
+    """Return the stems of a text's content words."""
+    return frozenset(content(words_of(text)))
 
 
 @DocumentCache
