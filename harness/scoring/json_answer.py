@@ -42,7 +42,7 @@ def matching(schema: Path | str | Mapping[str, Any]) -> Scorer:
     validator = json_schema.validator(json.dumps(rules))
 
     def not_an_object(case: Case) -> list[str]:
-        expected, why = _parse(case.expected[0]) if case.expected else ({}, "")
+        expected, why = parse(case.expected[0]) if case.expected else ({}, "")
         why = (
             "several"
             if len(case.expected) > 1
@@ -53,9 +53,9 @@ def matching(schema: Path | str | Mapping[str, Any]) -> Scorer:
     @scorer(metrics=METRICS, name="json", config=rules, check=not_an_object)
     def answer(case: Case, completion: Completion) -> Score:
         """Validity and fields of one answer. An answer that cannot be parsed has every field wrong."""
-        expected: dict[str, Any] = _parse(case.expected[0])[0] if case.expected else {}
+        expected: dict[str, Any] = parse(case.expected[0])[0] if case.expected else {}
         is_cut = completion.finish_reason != "stop"
-        value, why = (None, "the answer is cut short") if is_cut else _parse(completion.text)
+        value, why = (None, "the answer is cut short") if is_cut else parse(completion.text)
         broken = [] if why else [f"{_at(error)}{error.message}"[:200] for error in validator.iter_errors(value)]
         fields = value if isinstance(value, dict) else {}
         right = [name for name, one in expected.items() if name in fields and _equal(fields[name], one)]
@@ -80,8 +80,8 @@ def matching(schema: Path | str | Mapping[str, Any]) -> Scorer:
     return answer
 
 
-def _parse(text: str) -> tuple[Any, str]:
-    """The JSON value of a text, or None with the reason."""
+def parse(text: str) -> tuple[Any, str]:
+    """Return the JSON value of a text, or None with the reason."""
     if len(text) > MAX_CHARACTERS:
         return None, f"longer than {MAX_CHARACTERS:,} characters"
     fenced = FENCE.fullmatch(text)

@@ -60,7 +60,7 @@ IN_WORDS = re.compile(
     re.I,
 )
 NUMBER = rf"\d{{1,5}}[a-z]{{0,3}}(?:[.-]\d{{1,4}}[a-z]?){{0,3}}(?![\w%]|,\d){SUBSECTION}"
-NUMBERS = rf"{NUMBER}(?:(?:,|,?\s+(?:and|or|through|to))\s+{MARK}?\s*{NUMBER})*"
+NUMBERS = rf"{NUMBER}(?:(?:,|,?\s+(?:and|or|through|to))\s+{MARK}?\s*{NUMBER}){{0,19}}"
 ACRONYM = (
     r"(?:U\.?\s?S\.?\s?C\.?|C\.?\s?F\.?\s?R\.?|I\.?R\.?C\.?|U\.?C\.?C\.?|RESPA|TILA|ERISA|FMLA|FRCP|FRE"
     r"|U\.?S\.?C\.?R\.?|Treas(?:ury|\.)\s+Reg(?:ulation|\.))"
@@ -91,7 +91,7 @@ WORDS = r"(?:(?:(?:[A-Z]|Inc|Co|Corp|Ltd)\.)+|[A-Z][\w&'’-]*)"
 PARTY = rf"{WORDS}(?:,?\s+(?:(?:of|the|and|for|&)\s+){{0,2}}{WORDS}){{0,6}}"
 NAME = rf"\b(?!(?:In(?! re)|See|Under|Per|But|The)\s)(?:(?:In\s+re|Ex\s+parte)\s+{PARTY}|{PARTY}\s+vs?\.\s+{PARTY})"
 CASE = re.compile(
-    rf"(?:{NAME},?\s+)?{REPORTED}(?:,\s+(?:{REPORTED}|\d{{1,4}}\b(?!\s+[A-Z])))*(?:\s+\([^()\n]{{4,40}}\))?|{NAME}"
+    rf"(?:{NAME},?\s+)?{REPORTED}(?:,\s+(?:{REPORTED}|\d{{1,4}}\b(?!\s+[A-Z]))){{0,9}}(?:\s+\([^()\n]{{4,40}}\))?|{NAME}"
 )
 
 

@@ -9,11 +9,11 @@ are not checked.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
 from harness.schema import Case, Completion, Score, Span
+from harness.scoring import json_answer
 from harness.scoring.base import make_span, ratios, scorer, whole_length
 from harness.scoring.grounding.claims import score_answer
 from harness.scoring.text.normalize import normalise
@@ -33,7 +33,6 @@ DASHES = re.compile(f"[{DASH}]")
 ELLIPSIS = re.compile(r"\s*\[?\s*(?:\.\s*\.\s*\.(?:\s*\.)?|…)\s*\]?\s*")
 BRACKET = re.compile(r"\[[^\[\]]{0,80}\]")
 EDGE = re.compile(rf"^[\s{QUOTES}{DASH},.;:!?]+|[\s{QUOTES}{DASH},.;:!?]+$")
-FENCE = re.compile(r"^```\w*\n|\n?```$")
 METRICS = ratios(
     "quotes",
     {},
@@ -73,24 +72,13 @@ def _may_close(text: str, at: int) -> bool:
     return not text[at - 1 : at].isspace() or not text[at + 1 : at + 2].strip()
 
 
-def is_json(text: str) -> bool:
-    """Whether an answer is a JSON object or list, bare or in a code fence: its quotation marks quote nothing."""
-    inner = FENCE.sub("", text.strip()).strip()
-    if inner[:1] not in ("{", "["):
-        return False
-    try:
-        json.loads(inner)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 def judge_all(case: Case, completion: Completion) -> list[Span]:
     """Judge each quotation of an answer, in order."""
     text, whole = completion.text, whole_length(completion)
     normal = normalise(text)
+    is_json = isinstance(json_answer.parse(text)[0], dict | list)
     spans = []
-    for start, end in [] if is_json(text) else quotes_in(normal.text):
+    for start, end in [] if is_json else quotes_in(normal.text):
         inside = normal.text[start:end]
         if len(WORD.findall(BRACKET.sub(" ", inside))) < MIN_WORDS:
             continue
