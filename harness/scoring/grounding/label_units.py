@@ -6,19 +6,20 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from harness.scoring.text.quantities import UNITS, Figure
+from harness.scoring.text.quantities import UNITS, Figure, figures_in
 
 PER_UNIT = re.compile(r"\b(?:per|a|each)[\s-](?:share|unit)\b", re.I)
 CURRENCY = {"$": "USD", "usd": "USD", "€": "EUR", "eur": "EUR", "£": "GBP", "gbp": "GBP"}
 UNIT = re.compile(
     r"(?P<percent>%|\bper\s?cent\b|\bpct\b|\bpp\b|percentage points)|(?P<bps>\bbps\b|\bbp\b|\bbasis points\b)"
-    r"|(?P<money>[$€£]|\b(?:USD|EUR|GBP)\b|\bdollars\b|\bmoney\b)"
+    r"|(?P<money>[$€£]|\b[km]?(?:USD|EUR|GBP)[km]?\b|\bdollars\b|\bmoney\b)"
     r"|(?P<scale>\bthousands?\b|\b000s?\b|\bmillions?\b|\bbillions?\b)",
     re.I,
 )
 SCALE = re.compile(
-    r"\b(?P<thousand>thousands?|000s?)\b|(?<=[$€£])\s?(?P<thousand_>K)\b|\b(?P<million>millions?|mn|mm)\b"
-    r"|(?<=[$€£])\s?(?P<million_>MM?)\b|\b(?P<billion>billions?|bn)\b",
+    r"\b(?P<thousand>thousands?|000s?)\b|\b(?P<million>millions?|mn|mm)\b|\b(?P<billion>billions?|bn)\b"
+    r"|(?:(?<=[$€£])|(?<=\bUSD)|(?<=\bEUR)|(?<=\bGBP))\s?(?:(?P<thousand_>K)|(?P<million_>MM?))\b"
+    r"|\b(?:(?P<thousand__>K)|(?P<million__>M))(?=USD|EUR|GBP)",
     re.I,
 )
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
@@ -45,13 +46,13 @@ def readings_of(figure: Figure, labels: Sequence[str]) -> tuple[Figure, ...]:
         named = label.replace("_", " ")
         per_unit |= bool(PER_UNIT.search(named)) and "except" not in named
         unit = UNIT.search(named)
-        if period and not unit:
+        if period and not unit and not figures_in(named):
             return (figure, _scaled(plain, *UNITS[period[1].lower()]))
         if unit and (unit["percent"] or unit["bps"]):
             return (figure, _scaled(plain, "percent", "bp", Fraction(100 if unit["percent"] else 1)))
         if unit:
             scale = 1 if per_unit and Fraction(plain.value) < MOST_PER_UNIT else scale_of(named)
-            money = figure.unit or CURRENCY.get((unit["money"] or "$").lower(), "USD")
+            money = figure.unit or CURRENCY.get((unit["money"] or "$").lower().strip("km"), "USD")
             readings = [figure, _scaled(plain, "money", money, Fraction(100 * scale))]
             if scale != 1:
                 readings += [
