@@ -31,7 +31,9 @@ ONE = re.compile(
     re.I,
 )
 ELIDED = re.compile(
-    r"\s*(?:[^\w\s]|$|\b(?:for|in|at|to|and|or|if|when|on|with|from|per|an?|as|by|after|before|worked)\b)", re.I
+    r"\s*(?:[^\w\s]|$|\b(?:for|in|at|to|and|or|if|when|on|with|from|per|an?|as|by|after|before|worked"
+    r"|ahead|behind|above|below|better|worse|higher|lower)\b)",
+    re.I,
 )
 """What follows a number whose unit is left out: no noun."""
 NUMBER, START = re.compile(DIGITS), attrgetter("start")

@@ -20,16 +20,17 @@ DOWN = (
 )
 EVEN = (
     "change changed difference differed gap move moved narrowed widened narrowing widening ahead behind spread margin "
-    "beat trailed"
+    "beat trail trails trailed trailing lag lags lagged lead leads led edge shortfall lighter heavier dearer cheaper"
 )
 MOVES = dict.fromkeys(UP.split(), 1) | dict.fromkeys(DOWN.split(), -1) | dict.fromkeys(EVEN.split(), 0)
+MOVES |= dict.fromkeys(("gave up", "give up", "gives up", "giving up"), -1)
 """Direction by word: 1 up, -1 down, 0 a change of either."""
 SIGNS = {"+": 1, "-": -1, "\u2212": -1, "\u2013": -1}
 NEXT = 30
 """Characters before and after a figure in which a cue stands."""
 REACH = 60
 """Characters around a figure in which a word says its direction."""
-WORDS = re.compile(r"[A-Za-z]+")
+WORDS = re.compile(r"g[ai]v\w*\sup\b|[A-Za-z]+", re.I)
 HEDGES = "only just about roughly around approximately some nearly almost a an the over say another further exactly"
 HEDGE = rf"[\s*$€£+,:({{]*(?:(?:{'|'.join(HEDGES.split())})\b[\s*$€£+,:(]*)*$"
 ANY = "any"
@@ -37,8 +38,8 @@ ANY = "any"
 BEFORE = {
     "change": (
         "up, down, by, rose, rises, fell, falls, gained, lost, slipped, climbed, dropped, grew, shrank, cut "
-        "of, lead of, gap of, lag of, rise of, fall of, increase of, decrease of, drop of, difference of, "
-        "less, minus, plus, or, added, reduced by"
+        "of, lead of, edge of, shortfall of, gap of, lag of, rise of, fall of, increase of, decrease of, drop of, "
+        "difference of, less, minus, plus, or, added, reduced by"
     ),
     "total": (
         "total, totals, totalled, totaled, totalling, total of, together, altogether, combined, in all, all "
@@ -58,9 +59,9 @@ BEFORE = {
 AFTER = {
     "change": (
         "less, more, fewer, above, below, higher, lower, larger, smaller, ahead, behind, short, better, "
-        "worse, longer, shorter, earlier, later, up, down, to spare, apart, lead, increase, decrease, over "
-        "the, over his, over her, over its, off the, old, difference, rise, fall, drop, gap, from, on the "
-        "year, on the quarter"
+        "worse, lighter, heavier, dearer, cheaper, longer, shorter, earlier, later, under, up, down, to spare, apart, "
+        "lead, increase, decrease, over the, over his, over her, over its, off the, old, difference, rise, fall, drop, "
+        "gap, from, on the year, on the quarter"
     ),
     "total": (
         "in all, in total, altogether, together, combined, for the year, for a year, a year, per year, a week, "

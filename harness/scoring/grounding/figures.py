@@ -166,15 +166,21 @@ class _Answer(Text):
         start, end = fact.figure.start, fact.figure.end
         if "(" in self.text[start:end] or fact.figure.unit == PERIOD:
             return None  # "thirty (30) days" is a term, and not worked out
+        is_bare = fact in bare
         if len(fact.readings) > 1 and fact.readings[1].kind == "percent" and self.labels(fact.figure):
             fact = replace(fact, readings=fact.readings[1:])
-        step = self.evidence.follows(fact, known, self._cues(fact), self._is_about(fact.figure))
+        said = self._cues(fact)
+        step = self.evidence.follows(fact, known, said, self._is_about(fact.figure))
         if step and self._is_no(step[0], fact):
             step = None
         if step and is_reversed(fact, step[0], self._lines()):
             return Verdict("contradictory", f"rule: {step[0]}, in the other direction", step[1])
         if step:
             return Verdict("derived", f"rule: {step[0]}", step[1])
+        mates = [f for f in self.stated if f.figure != fact.figure and (f.row == fact.row or f.column == fact.column)]
+        step = self.evidence.parallel(fact, mates, self._cues) if is_bare else None
+        if step:
+            return Verdict("derived", f"rule: {step[0]}, as for another figure", step[1])
         rounded = self._rounded(fact)
         if rounded:
             return Verdict("derived", "rule: rounding", rounded)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from harness.scoring.base import DocumentCache
 from harness.scoring.grounding.contexts import Fact, source_of
 from harness.scoring.grounding.derivations import COUNTED, DAY_AND_MONTH, FULL_DATE, Array, alone, counted, day_number
+from harness.scoring.grounding.parallels import Parallels
 from harness.scoring.text.quantities import Figure
 
 Numbers = npt.NDArray[np.intp]
@@ -108,6 +109,7 @@ class SourceOperands:
         self._index_terms()
         self.sums = cache(self._sums)
         self.alone = cache(self._alone)
+        self.parallels = cache(lambda unit: Parallels(self.facts, unit))
 
     def _index_terms(self) -> None:
         in_rows: dict[tuple[int, int], set[str]] = defaultdict(set)

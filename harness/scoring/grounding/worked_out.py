@@ -45,6 +45,8 @@ MOST_NEAR, MOST_LIKE, MOST_MATED = 12, 32, 2
 SAME_SENTENCE, NEARBY, ASKED, RELATED, APART = 1.0, 0.8, 0.7, 0.9, 0.4
 """Strength of an operand: in the sentence, near it, in the question, in the most alike context; of two far apart."""
 FARTHER = 0.03
+IN_SENTENCE = 0.7
+"""Least strength of two operands that are both stated in the sentence."""
 """By how much each nearer figure weakens the next one."""
 UNLIKE, MIN_MATE = 0.01, 0.02
 """Strength of a context that shares nothing; least likeness of a figure of the same row or column."""
@@ -72,6 +74,8 @@ FIRST, FIRST_SAID = 2, 6
 """Values that may be tried before the right one, without and with words that say so, whatever the precision."""
 LUCK, LUCK_SAID = 0.03, 0.5
 """The same, as a share of the values that a figure of this precision can have."""
+PARALLEL = 0.1
+"""The same, for values along the lines of the source that another figure belongs to."""
 ODD = 3
 """Digits before the zeros of an amount that nobody sets as a term."""
 MIN_ROUNDED = 100
@@ -79,6 +83,8 @@ MIN_ROUNDED = 100
 DAYS_IN_YEAR = 365
 TINY = 1e-6
 POINT = re.compile(r"points?|pts|pp|bps?|basis|minus|less|gap|lead|difference", re.I)
+POINTS_ONLY = re.compile(r"(?<!basis\s)point|pts|pp\b", re.I)
+"""A difference of percentages by its unit; basis points may also be a rate."""
 MEAN = re.compile(r"\b(?:average|averages|averaged|mean)\b", re.I)
 UNIT_AHEAD = 22
 """Characters after a figure in which the unit of its list stands."""
@@ -122,6 +128,30 @@ class Evidence:
                 return rule, self.source.facts[number].figure if number >= 0 else None
         return None
 
+    def parallel(
+        self, fact: Fact, mates: Sequence[Fact], said: Callable[[Fact], Cues]
+    ) -> tuple[str, Figure | None] | None:
+        """Return the rule that yields a figure and another one of its sentence or row along one line of the source."""
+        for reading in (each for each in fact.readings if not isinstance(each.value, str)):
+            series = self.source.parallels(reading.unit)
+            hits = series.hits(reading)
+            for mate in mates if len(hits) else ():
+                alike = [r for r in mate.readings if r.unit == reading.unit and r.value != reading.value]
+                for others in filter(len, map(series.hits, alike)):
+                    along = series.along(others)
+                    found = np.intersect1d(hits, along)
+                    if len(found):
+                        cue = next((c for c in map(said, (fact, mate)) if "change" in c.families), said(fact))
+                        found = found[[self._fits(fact, series.rules[line], cue, True) for line in series.line[found]]]
+                    if len(found):
+                        like = self.source.likeness(fact.terms)
+                        strength = like[series.one] * like[series.other]
+                        best = found[np.argmax(strength[found])]
+                        tried = _numbers(reading, series.values[along[strength[along] >= strength[best]]])
+                        if tried <= max(1.0, PARALLEL * _places(reading)):
+                            return series.rules[series.line[best]], self.source.facts[series.one[best]].figure
+        return None
+
     def _first(self, reading: Figure, steps: Sequence[Steps], said: Cues, about: bool) -> tuple[str, int] | None:
         """The strongest step that yields a figure, if few other values are yielded by stronger ones."""
         if not steps:
@@ -146,10 +176,12 @@ class Evidence:
         strength, origin = (np.concatenate([each[way] for each in tied]) for way in (0, 1))
         ends = np.cumsum([len(step.values) for step in steps])
         places = _places(reading)
+        is_points = bool(POINTS_ONLY.search(self.answer.text, reading.start, reading.end))
         for hit in hits[np.argsort(-strength[hits], kind="stable")]:
             step = steps[int(np.searchsorted(ends, hit, side="right"))]
             tried = numbers[is_tried & (strength > strength[hit])]
-            if len({*tried.tolist(), float(numbers[hit])}) <= _limit(reading, step.rule, said, places):
+            is_plain = step.rule == POINTS and (is_points or strength[hit] >= IN_SENTENCE)
+            if len({*tried.tolist(), float(numbers[hit])}) <= _limit(reading, step.rule, said, places, is_plain):
                 return step.rule, int(origin[hit])
         return None
 
@@ -175,7 +207,12 @@ class Evidence:
         if rule in (RISE, FALL):
             return said.direction in (0, 1 if rule == RISE else -1) and "change" in said.families
         if rule == POINTS:
-            is_said = bool(POINT.search(text, figure.start, figure.end + UNIT_AHEAD))
+            ends = (
+                self.answer.sentence(figure.start)
+                if figure.kind == "count"
+                else (figure.start, figure.end + UNIT_AHEAD)
+            )
+            is_said = bool(POINT.search(text, *ends))
             return is_said or any(map(POINT.search, self.answer.labels(figure)))
         if rule == "rounding":
             is_exact = not isinstance(figure.value, str) and figure.value >= figure.step * MIN_ROUNDED > 0
@@ -344,9 +381,9 @@ def _tied(rule: str, one: Operands, other: Operands) -> Callable[[], tuple[Array
     return tied
 
 
-def _limit(reading: Figure, rule: str, said: Cues, places: float) -> float:
+def _limit(reading: Figure, rule: str, said: Cues, places: float, is_plain: bool) -> float:
     """How many values may be tried up to the one that is right."""
-    if said.allow(rule) or rule in PLAIN:
+    if is_plain or said.allow(rule) or rule in PLAIN:
         return max(FIRST_SAID, LUCK_SAID * places)
     needs_no_word = reading.kind in ("money", "count", "date") and rule not in COMMON
     first = FIRST if needs_no_word or rule == "time between dates" else 0
@@ -379,6 +416,12 @@ def _places(reading: Figure) -> float:
     if isinstance(reading.value, str):
         return DAYS_IN_YEAR
     return max(1.0, 1.5 * float(reading.value) / _size(reading))
+
+
+def _numbers(reading: Figure, values: Array) -> int:
+    """How many figures of its precision some values are, from half of a figure to twice."""
+    target = float(reading.value)
+    return len(np.unique(np.rint(values[(values >= target / 2) & (values <= target * 2)] / _size(reading))))
 
 
 def _size(reading: Figure) -> float:

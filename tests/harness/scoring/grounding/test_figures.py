@@ -246,6 +246,70 @@ def test_the_second_round_uses_what_the_first_yields():
     assert scored(text, "53 cents for 300 miles, then 39 cents; 40 miles").ungrounded == []
 
 
+RESULTS = """Results ($ in thousands)
+
+                          Q2 2022    Q2 2021
+Rental revenue             48,216     43,907
+Net operating income       34,871     31,642
+Net income (loss)           9,384     (1,127)"""
+LIMITS = "A clerk may order up to $1,400, a head up to $5,200 and a director up to $21,000."
+PARALLEL = "as for another figure"
+
+
+@pytest.mark.parametrize(
+    ("text", "document", "holds"),
+    [
+        ("The margin edged up from 72.1% to 72.3%.", RESULTS, True),
+        ("The margin edged up from 72.1% to 72.5%.", RESULTS, False),
+        ("The margin edged up to 72.3%.", RESULTS, False),
+        ("The profit of $9.4 million followed a loss of $1.1 million.", RESULTS, True),
+        ("The profit of $9.6 million followed a loss of $1.1 million.", RESULTS, False),
+        ("Revenue rose 9.8% and operating income 10.2%.", RESULTS, True),
+        ("Revenue rose 9.8% and operating income 11.2%.", RESULTS, False),
+        ("Revenue rose 9.8% and operating income fell 10.2%.", RESULTS, False),
+        ("The limits of such contracts are $350, $1,300 and $5,250.", LIMITS, True),
+        ("The limits of such contracts are $350, $1,400 and $5,150.", LIMITS, False),
+    ],
+)
+def test_figures_that_one_rule_yields_along_a_line_support_each_other(text, document, holds):
+    spans = scored(text, document).spans
+    assert all(span.verdict in ("supported", "derived") for span in spans) is holds
+    assert any(PARALLEL in span.reason for span in spans) or not holds
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("Class A is 52 basis points ahead of the index, Class B 31 behind.", True),
+        ("Class A is 52 basis points ahead of the index, Class B 41 behind.", False),
+        ("Class A leads the index by 0.52 points.", True),
+        ("Class A trails the index by 0.42 points.", False),
+        ("Class B made 4.10%, the index 4.41%: an edge of 31 basis points.", True),
+        ("Class A charges 52 basis points.", False),
+    ],
+)
+def test_points_are_differences_in_a_list_and_in_one_sentence(text, holds):
+    document = "Return (%)\n\n| Class A | Class B | Index |\n|---|---|---|\n| 4.93 | 4.10 | 4.41 |"
+    assert (scored(text, document).ungrounded == []) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "document", "holds"),
+    [
+        ("NOI was $28.397 million", "measure\tfiscal_2026\nnoi_usd_k\t28397", True),
+        ("NOI was $28.397 million", "line\tunit\t2026\nnoi\tkUSD\t28,397", True),
+        ("the loan of $58.9 million", "property\tloan_usd_m\nSandridge Hub\t58.9", True),
+        ("the loan of $58.9 billion", "property\tloan_usd_m\nSandridge Hub\t58.9", False),
+        ("over three years 3.52%", "returns_pct\nhorizon\tfund\nthree_years\t3.52", True),
+        ("3.52 years", "returns_pct\nhorizon\tfund\nthree_years\t3.52", False),
+        ("3.5 years", "property\tlease_years\nSandridge Hub\t3.5", True),
+    ],
+)
+def test_a_label_gives_the_scale_of_a_currency_and_no_length_of_time(text, document, holds):
+    (span,) = scored(text, document).spans[-1:]
+    assert (span.verdict in ("supported", "derived")) is holds
+
+
 def test_a_count_of_the_question_is_unclear_and_no_fabrication():
     case = Case(id="x", input={"document": "55 cents a mile", "question": "For 90 miles?"}, expected=[], cluster="c")
     score = run([figures.ungrounded], case, answer("For 90 miles and 70 more.")).figures
