@@ -184,7 +184,7 @@ class _Answer(Text):
         rounded = self._rounded(fact)
         if rounded:
             return Verdict("derived", "rule: rounding", rounded)
-        if fact in bare and is_round(fact.figure) and self.evidence.is_assumed(fact, bare, known):
+        if is_bare and is_round(fact.figure) and self.evidence.is_assumed(fact, bare, known):
             return Verdict(UNCLEAR, "an example, from which another figure follows")
         return None
 
