@@ -25,8 +25,7 @@ FOLDS = 5
 STEPS = 20
 """Thresholds of the novelty rival, evenly spaced."""
 MEASURES = ("balanced accuracy", "precision", "recall")
-FIGURES = ("money", "percent", "date", "duration", "count")
-FAMILIES = ("citation", "figure", "name", "quote")
+FAMILIES = facts.TYPES
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 LETTERS = re.compile(r"[A-Za-z]+")
@@ -145,9 +144,7 @@ def found(item: Labelled) -> tuple[Span, ...]:
 
 def family(span: Span) -> str:
     """Which of FAMILIES a finding belongs to."""
-    if span.kind in FIGURES:
-        return "figure"
-    return span.kind if span.kind in ("citation", "quote") else "name"
+    return facts.TYPE_OF_KIND.get(span.kind, "name")
 
 
 def scorer(item: Labelled, families: Sequence[str] = FAMILIES, least: int = 1) -> bool:

@@ -1,4 +1,4 @@
-"""Find names in text: capitalised runs with a word that is no ordinary one, and departments.
+"""Find names in text: capitalised runs with a word that is no ordinary one, such words alone, and departments.
 
 The lists below are words that a capital alone does not make a name: defined terms, roles, calendar words, openings of
 sentences. They are written by hand for contracts, policies and reports in English. A word missing from them can cause a
@@ -94,6 +94,13 @@ ORDINARY = (
     )
 )
 """Words whose capital makes no name: places, defined terms, roles and the words above; singular ones."""
+COUNTRIES = word_list(
+    """
+    african america american asian australian british canadian chinese dutch english eu europe european french georgia
+    georgian german indian irish italian japanese mexican russian scottish spanish uk us usa welsh
+    """
+)
+"""Ordinary words that are a name where they are alone."""
 HARD = word_list("ag bv corp gmbh inc llc llp lp ltd na pc plc pllc pty sa")
 """Endings that make a company of any word before them."""
 SOFT = word_list(
@@ -151,6 +158,11 @@ ENDING = (
     r"|N\.A\.?|Co|GmbH|S\.A\.?)(?!\w)\.?"
 )
 RUN = re.compile(rf"(?<![\w'’.]){WORD}(?:(?:{JOIN}{WORD})+(?:,[ \t]+{ENDING})?|,[ \t]+{ENDING})")
+ALONE = re.compile(
+    rf"[{CAPITAL}](?:(?<=[^\WA-Z_][ -].)|(?<=[,'’][ -].))"
+    r"(?:[^\W\d_]{2,}+|(?<=E)U|(?<=U)[KS])(?:['’]s?)?+(?![\w-]*\d|\w)"
+)
+"""A capitalised word of three letters or more inside a sentence, or EU, UK or US."""
 OF_WHOM = "Board|Company|Corporation|Landlord|Tenant|Lessor|Lessee|Buyer|Seller|Lender|Borrower|Owner|Employer|Firm"
 DEPARTMENT = re.compile(
     rf"(?<![\w'’.])(?:(?P<first>Department|Division|Directorate|Bureau|Office|Ministry|Committee)"
@@ -203,6 +215,7 @@ def names_in(text: str, common: frozenset[str] = frozenset()) -> list[NameMentio
     for run in RUN.finditer(normal.text):
         if departments.is_free(*run.span()):
             names.extend(_names(normal.text, run.start(), run.end(), common))
+    names.extend(_alone(normal.text, names, common))
     placed = [NameMention(*normal.original(*name[:2]), *name[2:]) for name in names]
     return sorted(placed, key=lambda name: name.start)
 
@@ -212,6 +225,21 @@ def _names(text: str, start: int, end: int, common: frozenset[str]) -> Iterator[
         kind = _kind(text, words, common)
         if kind:
             yield _mention(text, kind, words)
+
+
+def _alone(text: str, names: list[NameMention], common: frozenset[str]) -> Iterator[NameMention]:
+    """Capitalised words inside a sentence that are in none of these longer names."""
+    longer = RangeSet((name.start, name.end) for name in names)
+    for match in ALONE.finditer(text):
+        words = _tokens(text, *match.span())[:1]
+        word = words[0][0]
+        ordinary = is_ordinary(word) and COUNTRIES.isdisjoint((word, word.removesuffix("s")))
+        if (
+            not (ordinary or word in common or word in TITLES)
+            and longer.is_free(*match.span())
+            and not _is_heading(text, *match.span())
+        ):
+            yield _mention(text, "name", words)
 
 
 def _mention(text: str, kind: str, words: Words) -> NameMention:

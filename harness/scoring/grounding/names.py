@@ -1,7 +1,9 @@
 """Score names of an answer against its source and a closed list: parties, departments, courts, people, guideline ids.
 
 `supported`: the source has the name; case, punctuation, possessives and spellings of a company's form are ignored, and
-an alias of the list or a shorter form counts ("Oakmere" for "Oakmere Holdings, LLC", "J. Ames" for "Jane Ames").
+an alias of the list or a shorter form counts ("Oakmere" for "Oakmere Holdings, LLC", "J. Ames" for "Jane Ames"). A
+single word is a name where its capital does not open a sentence, and may have another form in the source ("Iraqi" for
+"Iraq", "CNN" for "convolutional neural network").
 `registered`: the closed list has it. `invented`: the list is complete for its kind and lacks it. `ungrounded`: neither.
 The last two are fabricated. For English only. Whether it is the right name is not checked: two swapped parties are both
 in the source.
@@ -49,6 +51,15 @@ METRICS = ratios(
 )
 MOST_PERSON = 3
 """Words of a person's name."""
+START, MOST_INITIALS = 3, 5
+"""Letters by which forms of a word are looked up, and of the longest abbreviation."""
+INFLECTED = re.compile(r"(?:[aeiony]|e?ans?|ians?|ese|ish|ics?|al|ed|er|ing|is[mt]|ity|ey|)s?")
+"""Ends of a name, its adjective and its plural, after the letters that they share."""
+SAME_COUNTRY = [
+    ("us", "usa", "america", "american", "americans", "united states"),
+    ("uk", "britain", "british", "england", "english", "united kingdom"),
+    ("eu", "europe", "european", "european union"),
+]
 BETWEEN = r"\s+(?:[A-Z]\.?\s+)?(?:and\s+[A-Z]\w+\s+(?:[A-Z]\.?\s+)?|[A-Z]\w+\s+)?"
 """What may stand between them in the source: an initial, a middle name, a spouse."""
 
@@ -122,7 +133,7 @@ def _verdict(name: NameMention, document: str, registry: Registry) -> Verdict:
         place = next((p for p in places if p), None)
         return ("supported" if place else "registered"), place
     place = _shortened(name, document, source) or _two_names(name, document, source)
-    place = place or _with_words_between(name, document)
+    place = place or _with_words_between(name, document) or _other_form(name, document, source)
     if place:
         return "supported", place
     return ("invented" if name.kind in registry.complete else "ungrounded"), None
@@ -196,6 +207,39 @@ def _with_words_between(name: NameMention, document: str) -> tuple[int, int] | N
         return None
     match = re.search(rf"\b{BETWEEN.join(f'(?i:{re.escape(word)})' for word in words)}\b", document)
     return match.span() if match else None
+
+
+def _other_form(name: NameMention, document: str, source: Index) -> tuple[int, int] | None:
+    """The source's form of a single word: "Iraq" for "Iraqi", "US" for "American", or the words of its initials."""
+    if len(name.words) > 1:
+        return None
+    (word,) = name.words
+    others = [other for forms in SAME_COUNTRY if word in forms for other in forms]
+    others += [other for other in words_by_start(document).get(word[:START], ()) if _same_stem(word, other)]
+    place = next((place for other in others if (place := source.find(other))), None)
+    if place or not START <= len(word) <= MOST_INITIALS:
+        return place
+    letters = word.removesuffix("s")
+    at = "".join(other[0] for other in source.joined.split()).find(letters)
+    return None if at < 0 else source.normal.original(source.starts[at], source.ends[at + len(letters) - 1])
+
+
+def _same_stem(word: str, other: str) -> bool:
+    if word.removesuffix("s") == other.removesuffix("s"):
+        return True
+    shared = next(
+        (at for at, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), min(len(word), len(other))
+    )
+    return shared > START and bool(INFLECTED.fullmatch(word[shared:]) and INFLECTED.fullmatch(other[shared:]))
+
+
+@DocumentCache
+def words_by_start(document: str) -> dict[str, tuple[str, ...]]:
+    """Return the words of a source by their first letters."""
+    words: dict[str, tuple[str, ...]] = {}
+    for word in sorted(set(index(document).joined.split())):
+        words[word[:START]] = (*words.get(word[:START], ()), word)
+    return words
 
 
 def _in_order(words: tuple[str, ...], longer: tuple[str, ...]) -> bool:

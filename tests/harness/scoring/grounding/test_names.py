@@ -116,7 +116,7 @@ def test_a_name_that_the_source_has_not_is_ungrounded(text, kind):
         "**Key Dates:**\n- Quiet Enjoyment: granted\n# Lease Of Baker Street\nVelvet Rope Terms:\n",
         "\n# Lease Of Baker Street\n",
         "TENANT SHALL KEEP THE VELVET ROPE IN GOOD REPAIR",
-        "Georgia law and American or British Standards apply in the United States.",
+        "Landlord calls Tenant, and Mr. or Dr. may follow; the Premium is due in May or on Monday.",
         "The Registered Office, the Leased Unit and the Closing Office.",
         "a standard 30-day period and policies 30 days old; COVID-19 and F-150 and 10-K",
         "Insurance; Holdover; Due On Sale; Right Of First Refusal; None",
@@ -143,6 +143,33 @@ def test_a_department_is_known_with_and_without_its_small_words(text, source):
 def test_a_word_that_the_source_writes_small_is_ordinary_there():
     assert found("The Velvet Rope Rules apply.", "The velvet rope must hang.") == []
     assert found("The Velvet Rope Rules apply.", "The rules must hang.") != []
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "verdict"),
+    [
+        ("He met Marlow.", "Ann Marlow paid.", "supported"),
+        ("He met Marlow.", "Ann Marlowe paid.", "supported"),
+        ("He met Marlow.", "Ann Barlow paid.", "ungrounded"),
+        ("They are Iraqi.", "They came from Iraq.", "supported"),
+        ("They are Iraqi.", "They came from Iran.", "ungrounded"),
+        ("Some Italians paid.", "It was made in Italy.", "supported"),
+        ("It is made in America.", "Made in the U.S. by hand.", "supported"),
+        ("It is made in the UK.", "Made in the U.S. by hand.", "ungrounded"),
+        ("Some CNNs learn.", "A convolutional neural network learns.", "supported"),
+        ("Some CNNs learn.", "A neural network learns.", "ungrounded"),
+        ("It fell YoY again.", "It fell year over year.", "supported"),
+        ("A Lee-Marlow deed.", "Ann Lee signed a deed.", "ungrounded"),
+    ],
+)
+def test_a_capitalised_word_inside_a_sentence_is_a_name_in_any_of_its_forms(text, source, verdict):
+    assert {v for _, v, _ in found(text, source) if v != "supported"} == {verdict} - {"supported"}
+    assert found(text, source)
+
+
+def test_a_capitalised_word_that_opens_a_sentence_or_line_or_is_a_code_is_no_name():
+    text = "Marlow paid. Marlow said: Marlow.\nMarlow (Marlow); MARLOW SAYS MARLOW. After COVID-19\n# A Guide to Marlow"
+    assert found(text, "A lease of one flat.") == []
 
 
 @pytest.mark.parametrize(
