@@ -255,31 +255,29 @@ def _segments(text: str, start: int, end: int) -> Iterator[Words]:
         if word in LINKS and not text[first].isupper():
             words.append((word, first, last))
         elif (word in OPENING and word not in NUMBERS) or word in CALENDAR:
-            yield from _trimmed(text, words)
+            yield from _trimmed(words)
             words = []
         else:
             if word in TITLES and len(words) > 1:
-                yield from _trimmed(text, words)
+                yield from _trimmed(words)
                 words = []
             words.append((word, first, last))
             if word in HARD and len(words) > 1:
-                yield from _trimmed(text, words)
+                yield from _trimmed(words)
                 words = []
-    yield from _trimmed(text, words)
+    yield from _trimmed(words)
 
 
 def _tokens(text: str, start: int, end: int) -> Words:
     return [(word, start + first, start + last) for word, first, last in tokens(text[start:end])]
 
 
-def _trimmed(text: str, words: Words) -> Iterator[Words]:
-    """Without links at either end, and without a first word whose capital only opens the sentence."""
+def _trimmed(words: Words) -> Iterator[Words]:
+    """Without links at either end; not if it is a single word or a block of them."""
     while words and words[0][0] in LINKS:
         words = words[1:]
     while words and words[-1][0] in LINKS:
         words = words[:-1]
-    if len(words) > 2 and words[1][0] not in LINKS and _only_opens(text, words[0]):
-        words = words[1:]
     if 1 < len(words) <= MAX_WORDS:
         yield words
 
@@ -333,8 +331,6 @@ def _departments(text: str) -> Iterator[NameMention]:
         words = _tokens(text, match.start(), match.end())
         while words and (words[0][0] in OPENING or words[0][0] in LINKS):
             words = words[1:]
-        if not match["first"] and len(words) > 2 and _only_opens(text, words[0]):
-            words = words[1:]
         content = [w for w, _, _ in (words[:-1] if match["last"] else words[1:]) if w not in LINKS]
         if content and not all(word in NO_DEPARTMENT for word in content):
             yield _mention(text, "department", words)
@@ -342,8 +338,3 @@ def _departments(text: str) -> Iterator[NameMention]:
         words = _tokens(text, match.start("name"), match.end())
         if not any(word in NO_DEPARTMENT or word in OPENING for word, _, _ in words[:-1] if word != "and"):
             yield _mention(text, "department", words)
-
-
-def _only_opens(text: str, first: tuple[str, int, int]) -> bool:
-    """Whether a word looks like a verb or an adverb that is capitalised because it opens a sentence."""
-    return bool(STARTER.fullmatch(first[0])) and not is_ordinary(first[0]) and opens(text, first[1])

@@ -22,6 +22,7 @@ from harness.scoring.grounding.claims import score_answer
 from harness.scoring.grounding.name_detection import (
     LINKS,
     NUMBERS,
+    STARTER,
     TITLES,
     NameMention,
     is_ordinary,
@@ -159,7 +160,10 @@ def _forms(name: NameMention) -> Iterator[str]:
 def _is_role(words: list[str]) -> bool:
     """Whether the first word precedes a name and is not part of it: a title, a role, the opening of a sentence."""
     first = words[0]
-    return first in TITLES or first in LINKS or (is_ordinary(first) and not (first in NUMBERS and len(words) > 2))
+    is_opening = STARTER.fullmatch(first) and len(words) > 2
+    return bool(first in TITLES or first in LINKS or is_opening) or (
+        is_ordinary(first) and not (first in NUMBERS and len(words) > 2)
+    )
 
 
 def _turned(words: list[str]) -> Iterator[str]:
