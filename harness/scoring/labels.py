@@ -25,7 +25,7 @@ PUNCTUATION = str.maketrans("", "", string.punctuation)
 NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 
 METRICS = [
-    Metric(name="accuracy", scorer="labels", numerator="correct", says="Share of cases given the right label."),
+    *ratios("labels", {"accuracy = correct": "Share of cases given the right label."}),
     Metric(
         name="balanced_accuracy",
         scorer="labels",
@@ -40,7 +40,7 @@ METRICS = [
         kind="macro_f1",
         says="Balance of recall and precision for each label, then the mean over labels.",
     ),
-    Metric(name="parse_rate", scorer="labels", numerator="parsed", says="Share of answers that are one of the labels."),
+    *ratios("labels", {"parse_rate = parsed": "Share of answers that are one of the labels."}),
 ]
 """Metrics of every set of labels. A label that is predicted and never right has recall None and F1 0."""
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from operator import attrgetter
 
-from harness.schema import Case, Completion, Metric, Score, Span
-from harness.scoring.base import RangeSet, Scorer, scorer
+from harness.schema import Case, Completion, Score, Span
+from harness.scoring.base import RangeSet, Scorer, ratios, scorer
 from harness.scoring.grounding import citations, figures, names, quotations
 from harness.scoring.grounding.claims import UNCLEAR
 from harness.scoring.grounding.registry import Registry
@@ -42,38 +42,27 @@ DESCRIPTIONS = {
     "quote": "quotations of four words or more",
 }
 METRICS = [
-    Metric(
-        name="fabrication_rate",
-        scorer="facts",
-        numerator="fabricated",
-        denominator="claims",
-        higher_is_better=False,
-        says="Share of the checkable facts stated (citations, figures, names, quotations) that nothing supports.",
+    *ratios(
+        "facts",
+        {},
+        {
+            "fabrication_rate = fabricated / claims": "Share of the checkable facts stated (citations, figures, names, "
+            "quotations) that nothing supports.",
+            "fabrication_response_rate = responses_with": "Share of answers that state at least one checkable fact "
+            "that nothing supports.",
+        },
     ),
-    Metric(
-        name="fabrication_response_rate",
-        scorer="facts",
-        numerator="responses_with",
-        higher_is_better=False,
-        says="Share of answers that state at least one checkable fact that nothing supports.",
+    *ratios(
+        "facts", {"claims_per_answer = claims": "Checkable facts stated per answer."}, unbounded=["claims_per_answer"]
     ),
-    Metric(
-        name="claims_per_answer",
-        scorer="facts",
-        numerator="claims",
-        unbounded=True,
-        says="Checkable facts stated per answer.",
-    ),
-    *(
-        Metric(
-            name=f"fabrication_rate_{kind}",
-            scorer="facts",
-            numerator=f"fabricated_{kind}",
-            denominator=f"claims_{kind}",
-            higher_is_better=False,
-            says=f"Share of the {facts} stated that nothing supports.",
-        )
-        for kind, facts in DESCRIPTIONS.items()
+    *ratios(
+        "facts",
+        {},
+        {
+            f"fabrication_rate_{kind} = fabricated_{kind} / claims_{kind}": f"Share of the {facts} stated that nothing "
+            "supports."
+            for kind, facts in DESCRIPTIONS.items()
+        },
     ),
 ]
 
@@ -114,10 +103,7 @@ def among(registry: Registry | None = None, code: citations.Code | None = None) 
     return fabricated
 
 
-@scorer(metrics=METRICS, name="facts", config=citations.fabricated.config)
-def fabricated(case: Case, completion: Completion) -> Score:
-    """Facts that the source does not support. A failed completion counts as one fabricated fact of each type."""
-    return _score(case, completion, None, None)
+fabricated = among()
 
 
 def _score(case: Case, completion: Completion, registry: Registry | None, code: citations.Code | None) -> Score:
