@@ -1,7 +1,7 @@
 """Parse an answer about a fact sheet: each figure with its sign, and the entity, period and metric it is about.
 
 In a table or in JSON, a figure is about what its labels name. In prose it belongs to the mention attached to it ("$3
-million in Q2 2025"), else to the nearest one before it in its clause, else after it, else in its sentence or paragraph.
+million in Q2 2025"), else to the nearest one before it in its clause, else in its sentence or paragraph.
 Lists of equal length are paired in order ("A and B returned 2% and 3%").
 """
 
@@ -44,12 +44,9 @@ ATTACHED = re.compile(
 LABEL = re.compile(r"\s*:\s*[-$(+\d]")
 """After a mention that belongs to what follows: "Q1 2025: 92.1%"."""
 LIST_GAP = re.compile(r"\s*(?:,|,?\s*\b(?:and|to|or|versus|vs\.?|against)\b)\s*(?:the\s+)?", re.I)
-PLAIN = re.compile(r"[^,;:()\d]*")
 COMPARED = re.compile(r"\b(?:from|versus|vs\.?|against|(?:compared|compares)\s+(?:with|to)|than)\s+(?:an?\s+)?$", re.I)
 OF = re.compile(r"(?:['’]s)?,?\s(?:(?:of|in)\s)?(?:the\s)?")
 """Between a class and its fund."""
-BENCHMARKS = ("index", "benchmark", "composite")
-GENERIC = re.compile(r"\bthe\s+(fund|trust|partnership|portfolio|company|index|benchmark|composite)\b")
 CHANGED = re.compile(rf"(?:\b(?:{'|'.join(MOVES)})\b(?P<gap>[^.;]{{0,40}})|\+)$")
 LEVEL = re.compile(r"\b(?:to|from|at|were|reached|stood|than|against|versus|short)\b")
 CHANGE_AFTER = re.compile(rf"[\s-]*(?:(?:percentage\s+)?points?\s+)?(?P<move>{'|'.join(MOVES)})\b")
@@ -66,7 +63,7 @@ class Mention(NamedTuple):
     kind: str
     """entity, period, metric or name."""
     names: frozenset[str]
-    """The names of the sheet that may be meant: "the Fund" may be any fund."""
+    """The names of the sheet that may be meant."""
     period: Period | None = None
 
 
@@ -166,8 +163,7 @@ class Answer(Text):
         before = CHANGED.search(self.low, first, start)
         if before and not LEVEL.search(before["gap"] or ""):
             return MOVES.get(before[0].split()[0], 0) if before["gap"] is not None else 1
-        labels = " ".join(self.labels(self.values[index][0])).lower()
-        return 0 if "change" in labels or "differ" in labels else None
+        return None
 
     def _is_negative(self, index: int, signed: bool) -> bool | None:
         """Whether signs or words make a figure negative: a loss before it, with no metric or profit between.
@@ -211,13 +207,13 @@ class Answer(Text):
 
     def _bound(self, kind: str, index: int, listed: list[int]) -> Mention | None:
         """The mention of a kind that a figure belongs to."""
-        (at, end), cell = self.spans[index], self.cell(self.values[index][0])
+        at, cell = self.spans[index][0], self.cell(self.values[index][0])
         if cell:
             found = [self.named(kind, *each) for each in (*cell.labels, *cell.captions)]
             return next((mentions[0] for mentions in found if mentions), None)
         if kind in self.attached[index]:
             return self.attached[index][kind]
-        (first, last), (start, stop) = self._clause(at), self.sentence(at)
+        (first, _), (start, stop) = self._clause(at), self.sentence(at)
         free = [m for m in self.free if m.kind == kind and (kind != "metric" or self._fits(m, index))]
         paired = [m for m in free if start <= m.start < stop]
         if len(listed) == len(paired) > 1:
@@ -229,8 +225,7 @@ class Answer(Text):
             return before[-1]
         if kind == "metric":
             return None
-        after = [m for m in free if at <= m.start < last and PLAIN.fullmatch(self.text, end, m.start)]
-        near = after[:1] or [m for m in before if m.start >= start][-1:] or self.named(kind, start, at)[-1:]
+        near = [m for m in before if m.start >= start][-1:] or self.named(kind, start, at)[-1:]
         if near:
             return near[0]
         carried = {(m.names, m.period): m for m in self.named(kind, max(p for p in self.paragraphs if p <= at), at)}
@@ -258,11 +253,6 @@ def mentions_in(text: str, sheet: Sheet) -> Iterator[Mention]:
     for start, end, period in periods_in(text):
         if taken.add(start, end):
             yield Mention(start, end, "period", frozenset(), period)
-    for each in GENERIC.finditer(low):
-        is_benchmark = each[1] in BENCHMARKS
-        meant = frozenset(e for e in sheet.entities if e.lower().endswith(BENCHMARKS) == is_benchmark)
-        if meant and taken.add(*each.span()):
-            entities.append(Mention(each.start(), each.end(), "entity", meant))
     entities.sort(key=lambda m: m.start)
     while entities:
         m = entities.pop(0)

@@ -177,7 +177,7 @@ def _names(rows: Sequence[SheetRow]) -> Phrases[tuple[str, frozenset[str]]]:
     for row in rows:
         for kind, name in (("entity", row.entity), ("metric", row.metric)):
             ways[name_key(name)][kind] = {name}
-    kinds = {way: min(kinds.items()) for way, kinds in ways.items() if WORD.search(way)}
+    kinds = {way: min(kinds.items()) for way, kinds in ways.items() if any(map(str.isalnum, way))}
     return Phrases({way: (kind, frozenset(meant)) for way, (kind, meant) in kinds.items()}, BEFORE, r"(?![\w+])")
 
 

@@ -23,7 +23,7 @@ import msgspec
 from harness.schema import Case, Completion, Span
 from harness.scoring.finance.answer_parser import Answer, Labels, Stated
 from harness.scoring.finance.fact_sheet import NAME, SheetRow
-from harness.scoring.finance.periods import EXACT, OTHER, UNKNOWN, Period, fit
+from harness.scoring.finance.periods import EXACT, UNKNOWN, Period, fit
 from harness.scoring.grounding import figures
 from harness.scoring.grounding.claims import UNCLEAR
 from harness.scoring.text.quantities import Figure, SizeKey, size_key
@@ -37,10 +37,6 @@ SUMS = re.compile(r"\b(?:total(?:l?ed|l?ing|s)?|combined|together|sum|aggregated
 SIGNED = re.compile(r"income|return|gain|earnings|profit|result")
 """Metrics whose losses must be said to be losses."""
 WORDS, DIGIT = re.compile(r"\w+"), re.compile(r"\d")
-
-
-LINKS = {"per", "of", "and", "the", "at", "to", "on", "in", "a", "an"}
-"""Words of metrics that an answer may leave out."""
 
 
 class FigureVerdict(NamedTuple):
@@ -105,7 +101,7 @@ class Judge:
         fits = [row for row in same if self._fits(row, stated.labels) and row not in rivals]
         if not fits:
             verdict = FigureVerdict("mispaired", f"the sheet has it for {same[0].place}", (same[0],))
-            clear = rivals or self._is_elsewhere(same, stated) or stated.labels.metrics & {row.metric for row in same}
+            clear = rivals or stated.labels.metrics & {row.metric for row in same}
             small = stated.figure.kind == "count" and stated.figure.value in range(SMALL + 1)
             return verdict if clear and stated.move is None and not small else verdict._replace(verdict=UNCLEAR)
         if stated.is_points and stated.move is None and stated.labels.metrics:
@@ -139,15 +135,6 @@ class Judge:
             int(not labels.entities or row.entity in labels.entities),
             EXACT if labels.period is None else fit(labels.period, row.period, self.sheet.periods),
             EXACT if row.metric in wanted else int(any(_is_part(each, row.metric) for each in labels.metrics)),
-        )
-
-    def _is_elsewhere(self, rows: Sequence[SheetRow], stated: Stated) -> bool:
-        """Whether a figure's sentence names entities or periods, and no row's."""
-        entities, periods = named_in(stated, self.answer, 99)
-        return not any(
-            (not entities or row.entity in entities)
-            and (not periods or any(fit(period, row.period, self.sheet.periods) != OTHER for period in periods))
-            for row in rows
         )
 
     def _is_worked_out(self, stated: Stated, asked: Asked) -> bool:
@@ -227,11 +214,11 @@ class Judge:
         return FigureVerdict(verdict, span.reason)
 
 
-def named_in(stated: Stated, answer: Answer, most: int = 1) -> tuple[frozenset[str], frozenset[Period]]:
-    """Return the entities and periods that a figure's sentence names; `most` are meant by one mention."""
-    entities = [m.names for m in answer.named("entity", *stated.sentence) if len(m.names) <= most]
-    periods = [m.period for m in answer.named("period", *stated.sentence) if m.period]
-    return frozenset[str]().union(*entities), frozenset(p for p in periods if p != UNKNOWN or most > 1)
+def named_in(stated: Stated, answer: Answer) -> tuple[frozenset[str], frozenset[Period]]:
+    """Return the entities and periods that a figure's sentence names."""
+    entities = (m.names for m in answer.named("entity", *stated.sentence))
+    periods = (m.period for m in answer.named("period", *stated.sentence))
+    return frozenset[str]().union(*entities), frozenset(period for period in periods if period and period != UNKNOWN)
 
 
 def _key(stated: Stated) -> SizeKey:
@@ -251,7 +238,7 @@ def _is_part(metric: str, other: str) -> bool:
 
 
 def _words(text: str) -> set[str]:
-    return {word.removesuffix("s") for word in WORDS.findall(text.lower())} - LINKS
+    return {word.removesuffix("s") for word in WORDS.findall(text.lower())}
 
 
 def _written(figure: Figure) -> str:
