@@ -13,7 +13,6 @@ import operator
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -166,9 +165,6 @@ class _Answer(Text):
         start, end = fact.figure.start, fact.figure.end
         if "(" in self.text[start:end] or fact.figure.unit == PERIOD:
             return None  # "thirty (30) days" is a term, and not worked out
-        is_bare = fact in bare
-        if len(fact.readings) > 1 and fact.readings[1].kind == "percent" and self.labels(fact.figure):
-            fact = replace(fact, readings=fact.readings[1:])
         said = self._cues(fact)
         step = self.evidence.follows(fact, known, said, self._is_about(fact.figure))
         if step and self._is_no(step[0], fact):
@@ -178,13 +174,13 @@ class _Answer(Text):
         if step:
             return Verdict("derived", f"rule: {step[0]}", step[1])
         mates = [f for f in self.stated if f.figure != fact.figure and (f.row == fact.row or f.column == fact.column)]
-        step = self.evidence.parallel(fact, mates, self._cues) if is_bare else None
+        step = self.evidence.parallel(fact, mates, self._cues) if fact in bare else None
         if step:
             return Verdict("derived", f"rule: {step[0]}, as for another figure", step[1])
         rounded = self._rounded(fact)
         if rounded:
             return Verdict("derived", "rule: rounding", rounded)
-        if is_bare and is_round(fact.figure) and self.evidence.is_assumed(fact, bare, known):
+        if fact in bare and is_round(fact.figure) and self.evidence.is_assumed(fact, bare, known):
             return Verdict(UNCLEAR, "an example, from which another figure follows")
         return None
 
