@@ -60,7 +60,8 @@ HHEM_NAMES = {r"^t5\.": ""}
 BATCH = 16
 
 Inputs = Mapping[str, Any]
-Logits = Callable[[Inputs], list[list[float]]]
+Logits = Callable[[Inputs], Any]
+"""Gives an array (texts, outputs), or (texts, tokens, outputs)."""
 
 
 class SupportModel(Struct, frozen=True):
@@ -204,7 +205,9 @@ class Reader(NamedTuple):
                     f"entailment.by_model: a chunk of a source with a sentence is {tokens} tokens; the model reads "
                     f"{self.max_tokens}. Nothing is cut: set a smaller chunk_words"
                 )
-            probabilities += [_probability(row, self.model.column) for row in self.logits(read)]
+            found = self.logits(read)
+            first = found[:, 0] if found.ndim == 3 else found  # of a classifier of tokens, the first token
+            probabilities += [_probability(row, self.model.column) for row in first.tolist()]
         return probabilities
 
     def _encode(self, sources: list[str], sentence: str) -> Inputs:
@@ -280,20 +283,16 @@ def _network(model: SupportModel, tokenizer: Any) -> Logits:
     last_alone = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
     answers = _answer_ids(model, tokenizer) if model.answers else []
 
-    def logits(read: Inputs) -> list[list[float]]:
+    def logits(read: Inputs) -> Any:
         given = {name: torch.tensor(read[name]) for name in INPUTS if name in read and name in parameters}
         with torch.inference_mode():
             if model.kind == "causal":
-                found = network(**given, **last_alone).logits[:, -1, answers]
-            elif model.kind == "seq2seq":
+                return network(**given, **last_alone).logits[:, -1, answers]
+            if model.kind == "seq2seq":
                 start = network.generation_config.decoder_start_token_id
                 first = torch.full((len(given["input_ids"]), 1), start)
-                found = network(**given, decoder_input_ids=first).logits[:, 0, answers]
-            else:
-                found = network(**given).logits
-                found = found[:, 0] if found.ndim == 3 else found
-        rows: list[list[float]] = found.tolist()
-        return rows
+                return network(**given, decoder_input_ids=first).logits[:, 0, answers]
+            return network(**given).logits
 
     return logits
 
@@ -335,17 +334,15 @@ def _graph(model: SupportModel) -> Logits:
         )
     output = "logits" if "logits" in outputs else outputs[0]
 
-    def logits(read: Inputs) -> list[list[float]]:
+    def logits(read: Inputs) -> Any:
         ids = np.asarray(read["input_ids"])
         given = {name: np.asarray(read.get(name, np.zeros_like(ids)), kind) for name, kind in inputs.items()}
         found = session.run([output], given)[0]
-        found = found[:, 0] if found.ndim == 3 else found
-        if found.shape != (len(ids), model.outputs):
+        if (len(found), found.shape[-1]) != (len(ids), model.outputs) or found.ndim not in (2, 3):
             raise UserError(
                 f"entailment.by_model: {graph}: its output {output} has the shape {found.shape} for {len(ids)} texts; "
                 f"expected one number for each of the {model.outputs} labels of config.json"
             )
-        rows: list[list[float]] = found.tolist()
-        return rows
+        return found
 
     return logits

@@ -58,10 +58,9 @@ class Named(NamedTuple):
 
 
 class ClauseListReading(NamedTuple):
-    """The clauses that an answer names, or that it says "none", or why it cannot be read."""
+    """The clauses that an answer names, of which there are none if it says so, or why it cannot be read."""
 
     named: list[Named]
-    none: bool = False
     unreadable: str = ""
 
 
@@ -86,8 +85,12 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
     if any(name.known for name in named):
         return ClauseListReading(named)
     if _says_none(text) or (denied and not named):
-        return ClauseListReading([], none=True)
-    return _without_known_names(text, named)
+        return ClauseListReading([])
+    if refuses(text):
+        return ClauseListReading([], unreadable="the answer is a refusal")
+    if not any(len(text[name.start : name.end].split()) <= MAX_WORDS for name in named):
+        return ClauseListReading([], unreadable="the answer is not a list of clause types")
+    return ClauseListReading(named)
 
 
 def unreadable(completion: Completion) -> str:
@@ -115,14 +118,6 @@ def set_counts(tp: int, fp: int, fn: int, readable: bool, is_named: bool) -> dic
         "empty_gold": int(tp + fn == 0),
         "false_alarm": int(tp + fn == 0 and fp > 0),
     }
-
-
-def _without_known_names(text: str, named: list[Named]) -> ClauseListReading:
-    if refuses(text):
-        return ClauseListReading([], unreadable="the answer is a refusal")
-    if not any(len(text[name.start : name.end].split()) <= MAX_WORDS for name in named):
-        return ClauseListReading([], unreadable="the answer is not a list of clause types")
-    return ClauseListReading(named)
 
 
 def _says_none(text: str) -> bool:

@@ -40,7 +40,7 @@ from harness.scoring.policy.handbook import (
 from harness.scoring.policy.register import HandbookMention, departments_in, ids_in
 from harness.scoring.text.normalize import Normal, normalise, plain
 from harness.scoring.text.quantities import figures_in
-from harness.scoring.text.refusals import MARK, clauses, is_declining, lower
+from harness.scoring.text.refusals import clauses, is_declining, lower
 
 SCOPE = re.compile(
     r"\b(?:covers?|deals? with|concerns?|appl(?:y|ies)(?: to)?|address(?:es)?|speaks? of|limited to) only\b"
@@ -116,14 +116,9 @@ def answered(case: Case, completion: Completion) -> Score:
 
 
 def _parts(text: str) -> list[AnswerClause]:
-    low = lower(text)
-    split = clauses(low)
-    declining = [is_declining(clause) for _, _, clause in split] if MARK.search(low) else [False] * len(split)
-    any_declines = any(declining)
-    return [
-        AnswerClause(*clause, declines, any_declines and not declines)
-        for clause, declines in zip(split, declining, strict=True)
-    ]
+    split = [(*clause, is_declining(clause[-1])) for clause in clauses(lower(text))]
+    any_declines = any(declining for *_, declining in split)
+    return [AnswerClause(*clause, aside=any_declines and not clause[-1]) for clause in split]
 
 
 def _judge(
