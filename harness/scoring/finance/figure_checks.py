@@ -210,8 +210,9 @@ class Judge:
             verdict == "contradictory" or (verdict == "ungrounded" and is_worked_out)
         ):
             return FigureVerdict("wrong_arithmetic", "no figures of the sheet yield it")
-        verdict = "ungrounded" if verdict == "contradictory" else verdict
-        return FigureVerdict(verdict, span.reason)
+        if figure.kind == "count" and (verdict == "supported" or span.reason == "rule: part of date"):
+            return FigureVerdict(UNCLEAR, "a number without a unit, which the document has somewhere")
+        return FigureVerdict("ungrounded" if verdict == "contradictory" else verdict, span.reason)
 
 
 def named_in(stated: Stated, answer: Answer) -> tuple[frozenset[str], frozenset[Period]]:

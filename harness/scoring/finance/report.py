@@ -105,7 +105,7 @@ def _is_stated(asked: Asked, good: Sequence[tuple[Stated, FigureVerdict]]) -> bo
     """Whether an answer states a figure of the right one: its row, or its value as far as both show it."""
     right, rows = asked.stated.figure, set(asked.verdict.rows)
     return any(
-        (verdict.verdict == asked.verdict.verdict and not rows.isdisjoint(verdict.rows))
+        (verdict.reason == asked.verdict.reason and not rows.isdisjoint(verdict.rows))
         or any(_is_equal(right, reading) for reading in stated.readings)
         for stated, verdict in good
     )
