@@ -9,18 +9,27 @@ name of a bank is not a count.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from fractions import Fraction
 from operator import attrgetter
 
 from harness.schema import Case, Completion, Score, Span
-from harness.scoring.base import RangeSet, Scorer, ratios, scorer
+from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, ratios, scorer, whole_length
 from harness.scoring.grounding import citations, figures, names, quotations
 from harness.scoring.grounding.claims import UNCLEAR
 from harness.scoring.grounding.registry import Registry
+from harness.scoring.text.numbers import DIGITS, ORDINALS, digits_value
+from harness.scoring.text.quantities import figures_in
 from harness.scoring.text.refusals import without_denied
 
 GROUNDED = ("supported", "derived", "registered")
 """Verdicts of grounded facts; every other verdict but `unclear` is a fabrication."""
 START = attrgetter("start")
+NUMBER = re.compile(DIGITS)
+ORDINAL = re.compile(rf"\b(?:{'|'.join(sorted(ORDINALS, key=len, reverse=True))})\b", re.I)
+JOINED = re.compile(rf"(?<![\w.,/$#'’-])(?=[\d.,-]*[A-Za-z])[A-Za-z]*-?({DIGITS})-?[A-Za-z]*(?![\w/]|[.,]\d)")
+"""A word of a number and letters."""
 TYPES = ("citation", "figure", "name", "quote")
 TYPE_OF_KIND = {
     "citation": "citation",
@@ -82,10 +91,33 @@ def judge(
         *names.judge_all(case, completion, registry),
         *figures.judge_all(case, completion),
     ]
+    facts += _joined_to_letters(case, completion, RangeSet((span.start, span.end) for span in facts))
     claimed = without_denied(case, completion.text, facts, GROUNDED)
     ranges = RangeSet()
     longest_first = sorted(claimed, key=lambda span: span.start - span.end)
     return sorted([span for span in longest_first if ranges.add(span.start, span.end)], key=START)
+
+
+def _joined_to_letters(case: Case, completion: Completion, read: RangeSet) -> Iterator[Span]:
+    """Judge the numbers joined to letters in which no scorer reads a figure: "Q4", "9-pin", "the 20th century"."""
+    text, whole = completion.text, whole_length(completion)
+    for match in JOINED.finditer(text):
+        if match.end() <= whole and read.is_free(*match.span()):
+            place = number_places(case.document).get(digits_value(match[1]))
+            verdict = "supported" if place else "ungrounded"
+            reason = f"the source {'has' if place else 'lacks'} the number"
+            yield make_span(text, *match.span(), "count", verdict, reason, place, case.cluster)
+
+
+@DocumentCache
+def number_places(document: str) -> dict[Fraction, tuple[int, int]]:
+    """Return a place for each number of a source, in digits or words; the number of an ordinal counts."""
+    numbers = [(digits_value(match[0]), match.span()) for match in NUMBER.finditer(document)]
+    figures = [
+        (each.value, (each.start, each.end)) for each in figures_in(document) if isinstance(each.value, Fraction)
+    ]
+    words = [(Fraction(ORDINALS[match[0].lower()]), match.span()) for match in ORDINAL.finditer(document)]
+    return dict([*words, *figures, *numbers])
 
 
 def among(registry: Registry | None = None, code: citations.Code | None = None) -> Scorer:

@@ -39,6 +39,32 @@ def test_numbers_of_other_law_are_neither_counts_nor_sections_nor_guidelines():
     assert (score.counts["claims_citation"], score.counts["unclear"]) == (4, 4)
 
 
+@pytest.mark.parametrize(
+    ("text", "fabricated"),
+    [
+        ("Sales rose in Q7.", []),
+        ("Sales rose in Q8.", ["Q8"]),
+        ("He won by 39-run and 30-run margins.", ["39-run"]),
+        ("It is of the 21st century, since the 1990s.", ["21st", "1990s"]),
+        ("It is the 7th 4.2-litre 2-seat car.", []),
+        ("It is the 8th.", ["8th"]),
+        ("1. a, 2) b: x/9y, v9.1.2 and $9, 9 a, k_9", ["$9"]),
+    ],
+)
+def test_a_number_joined_to_letters_needs_the_number_in_the_source(text, fabricated):
+    assert scored(text).extracted["fabricated"] == fabricated
+
+
+def test_a_number_joined_to_letters_is_found_in_the_source_in_words():
+    case = Case(id="x", input={"document": "It is the third of nineteen cars."}, expected=[], cluster="c")
+    score = run([facts.fabricated], case, answer("A 3rd car, a 19-car line, a 4th line.")).facts
+    assert [(s.quote, s.verdict, s.source and (s.source.start, s.source.end)) for s in score.spans] == [
+        ("3rd", "supported", (10, 15)),
+        ("19-car", "supported", (19, 27)),
+        ("4th", "ungrounded", None),
+    ]
+
+
 def test_each_type_has_its_own_counts():
     score = scored(
         'Section 9 and $500; Vesper Hill, Inc. wrote "notice is given by telephone" and "notice is given in writing"'
