@@ -24,6 +24,7 @@ from harness.scoring.grounding.contexts import Fact, Text
 from harness.scoring.grounding.cues import Cues
 from harness.scoring.grounding.derivations import (
     CURRENCIES,
+    DAY_AND_MONTH,
     DAY_OFF,
     FALL,
     FULL_DATE,
@@ -62,7 +63,7 @@ OF_A_SOURCE_ALONE = (
 )
 PLAIN = (
     *("unit change", "time between hours", "amount of another period", "rounding", "periods counted"),
-    "rest of a period",
+    *("rest of a period", "rest of a whole"),
 )
 """Steps that need no word that says so."""
 COMMON = (
@@ -90,6 +91,8 @@ UNIT_AHEAD = 22
 """Characters after a figure in which the unit of its list stands."""
 EXAMPLE_KINDS = ("percent", "money", "duration")
 EXAMPLE_RULES = ("share of an amount", "amount after a rise", "number of times an amount", "date and period")
+EXAMPLE_SUMS = ("sum", "difference")
+"""Rules of what follows from an assumed figure, and from another that is stated near."""
 STATED, ASKED_AT = -1, -1000
 """Numbers of operands that are not in the source: those of the answer, and of the question, count down from here."""
 START = operator.attrgetter("figure.start")
@@ -189,15 +192,17 @@ class Evidence:
     def is_assumed(self, fact: Fact, others: Sequence[Fact], known: Sequence[Fact]) -> bool:
         """Whether a figure is one of an example: one of `others` follows from it and from what is known."""
         ties = _Ties(self, fact, self._near_known(fact, known))
-        near = [f for f in others if f is not fact and abs(f.figure.start - fact.figure.start) <= NEAR]
+        near = [f for f in others if f.figure is not fact.figure and abs(f.figure.start - fact.figure.start) <= NEAR]
         one = operands([(1.0, fact.figure, STATED, STATED, STATED)], self.years).get(fact.figure.unit)
         if one is None:
             return False
         for reading in (reading for other in near for reading in other.readings):
             for steps in (each for each in STEPS.get(reading.unit, ()) if each.first == fact.figure.unit):
-                rules = [rule for rule in steps.rules if rule.name in EXAMPLE_RULES]
-                group = ties.group(steps.second) if rules else None
-                if group is not None and any(_has(reading, rule.of(one.value, group.value)) for rule in rules):
+                is_same = steps.first == steps.second
+                names = EXAMPLE_SUMS if is_same and reading.unit != "bp" else () if is_same else EXAMPLE_RULES
+                rules = [rule for rule in steps.rules if rule.name in names]
+                group = (ties.stated.get(steps.second) if is_same else ties.group(steps.second)) if rules else None
+                if group is not None and any(_has(reading, rule.of(one.value[:, None], group.value)) for rule in rules):
                     return True
         return False
 
@@ -224,7 +229,9 @@ class Evidence:
         at = fact.figure.start
         first = bisect_left(known, at - NEAR, key=START)
         window = known[first : first + MOST_NEAR * 8]
-        near = [f for f in window if f is not fact and (abs(f.figure.start - at) <= NEAR or f.row == fact.row)]
+        near = [
+            f for f in window if f.figure is not fact.figure and (abs(f.figure.start - at) <= NEAR or f.row == fact.row)
+        ]
         near.sort(key=lambda other: (other.row != fact.row, abs(other.figure.start - at)))
         return [
             ((SAME_SENTENCE if f.row == fact.row else NEARBY) - FARTHER * rank, f)
@@ -401,7 +408,7 @@ def _is_odd(figure: Figure) -> bool:
 def is_round(figure: Figure) -> bool:
     """Whether a figure may be assumed for an example: a date, or a number of one or two digits before the zeros."""
     if isinstance(figure.value, str):
-        return len(figure.value) == FULL_DATE
+        return len(figure.value) in (FULL_DATE, DAY_AND_MONTH)
     return figure.kind in ("money", "count", "percent") and digits(figure) < ODD
 
 

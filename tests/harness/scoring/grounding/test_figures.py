@@ -310,6 +310,25 @@ def test_a_label_gives_the_scale_of_a_currency_and_no_length_of_time(text, docum
     assert (span.verdict in ("supported", "derived")) is holds
 
 
+@pytest.mark.parametrize(
+    ("text", "document", "ungrounded"),
+    [
+        ("We bear 83% for you and 61% for the household, leaving you 17% and 39%.", "83% and 61%", []),
+        ("We bear 83% for you and 61% for the household, leaving you 17% and 49%.", "83% and 61%", ["49%"]),
+        ("If that was March 2, then by March 14.", "within 12 days; dated May 6, 2025", []),
+        ("If that was March 2, then by March 24.", "within 12 days; dated May 6, 2025", ["March 2", "March 24"]),
+        ("An award of $5,000 leaves $1,500 with you and $3,500 on the note.", "the first $1,500 is yours", []),
+        (
+            "An award of $5,000 leaves $1,500 with you and $3,400 on the note.",
+            "the first $1,500 is yours",
+            ["$5,000", "$3,400"],
+        ),
+    ],
+)
+def test_the_rest_of_a_whole_and_what_follows_from_an_assumed_figure_need_no_word(text, document, ungrounded):
+    assert scored(text, document).ungrounded == ungrounded
+
+
 def test_a_count_of_the_question_is_unclear_and_no_fabrication():
     case = Case(id="x", input={"document": "55 cents a mile", "question": "For 90 miles?"}, expected=[], cluster="c")
     score = run([figures.ungrounded], case, answer("For 90 miles and 70 more.")).figures
