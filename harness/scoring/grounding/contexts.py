@@ -206,11 +206,11 @@ class Text:
         start, end = self.sentence(figure.start)
         low = bisect_left(self.figures, start, key=START)
         for other in self.figures[low : bisect_left(self.figures, end, key=START)]:
-            if other.kind in ("duration", "percent") and not isinstance(other.value, str):
+            if other.kind in ("duration", "percent", "money") and not isinstance(other.value, str):
                 number = NUMBER.match(self.text, other.start)
                 size = digits_value(number[0]) if number else 0
-                if size:
-                    factor = other.value / size
+                factor = other.value / size if size else 0
+                if size and (other.kind != "money" or factor == 1):  # cents
                     yield figure._replace(
                         kind=other.kind, unit=other.unit, value=value * factor, step=figure.step * factor
                     )

@@ -13,6 +13,7 @@ import operator
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
 from harness.scoring.grounding.contexts import PERIOD, QUARTER, Fact, Text, months_of, source_of
 from harness.scoring.grounding.cues import HEDGE, Cues, cues
-from harness.scoring.grounding.derivations import FULL_DATE, MONTHS_IN
+from harness.scoring.grounding.derivations import DAY, FULL_DATE, MONTHS_IN
 from harness.scoring.grounding.directions import direction, is_opposite, is_reversed
 from harness.scoring.grounding.label_units import has_digits
 from harness.scoring.grounding.listings import counted, listings_in, listings_of, noun_after, stems
@@ -70,6 +71,8 @@ LIMIT = re.compile(
 OF_A_LEVEL = ("share", "ratio", "part of an amount", "whole of a share", "amount after a rise", "amount after a fall")
 """Rules that yield no limit and no change."""
 WHOLE, TOTAL = 10000, re.compile(r"\b(?:total|all|whole)\b", re.I)
+DAYS_IN_MONTH, BY_A_MONTH = 365 / 12, 0.05
+"""Days of a month, and by how much of itself a period may be off that is said to be rough: "about three months"."""
 EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
 FOR_EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.)", re.I)
 NEAR_VERB, NEAR_TIER = 40, 120
@@ -83,6 +86,7 @@ JOINED = re.compile(r"\b(?:and|or|with)\b", re.I)
 """Between two assumed figures."""
 TIERED = re.compile(r"\b(?:exceed\w*|excess|above|over|beyond|more\sthan|the\s(?:first|next|following))\b", re.I)
 """In or before a sentence whose example takes more than one step."""
+TO_DATE = re.compile(r"\s*(?:to|through|until|[-\u2013])\s*[A-Z\d]")
 QUARTER_ENDS = {"03-31": "Q1", "06-30": "Q2", "09-30": "Q3", "12-31": "Q4"}
 LISTED = re.compile(r"\s*(?:,|(?:,\s*)?(?:and|or|to))\s*(?:by\s|about\s)?[$+-]?")
 PERIODS = (3, 6, 9, 12)
@@ -90,7 +94,7 @@ PERIODS = (3, 6, 9, 12)
 UNGROUNDED = "not in the source, and no rule yields it"
 ABOUT = re.compile(
     r"(?:\b(?:about|approx(?:\.|imately)?|around|roughly|nearly|almost|circa|ca\.|close\s+to|just\s+(?:over|under)"
-    r"|(?:a\s+little|slightly|somewhat)\s+(?:over|under|more\s+than|less\s+than))|~|≈)\s*$",
+    r"|(?:a\s+little|slightly|somewhat)\s+(?:over|under|more\s+than|less\s+than))(?:\s+the\s+(?:first|last|next))?|~|≈)\s*$",
     re.I,
 )
 METRICS = [
@@ -219,7 +223,9 @@ class _Answer(Text):
             same = next((s for s in source.figures if s[2:6] == figure[2:6]), None)
             if same:
                 return Verdict("supported", "rule: equal, the source contradicts itself in the same words", same)
-            return Verdict("contradictory", "the words and the numeral disagree")
+            if not (self._is_about(figure) or self._side(figure)):
+                return Verdict("contradictory", "the words and the numeral disagree")
+            fact = replace(fact, readings=(figure._replace(value=figure.restated),))
         for reading in fact.readings:
             same_size = source.by_size.get(size_key(reading.unit, reading.value))
             if same_size and is_opposite(fact, same_size):
@@ -243,7 +249,7 @@ class _Answer(Text):
             return Verdict("derived", "rule: the whole")
         if figure.unit == "date" and self._has_day_and_year(str(figure.value)):
             return Verdict("derived", "rule: part of date")
-        if figure.unit == "date" and self._is_end_of_period(str(figure.value)):
+        if figure.unit == "date" and self._is_end_of_period(figure):
             return Verdict(UNCLEAR, "the first or the last day of a period of the source, or of a calendar year")
         if figure.unit == "months" and figure.value in PERIODS and "quarter" in self.document.lower():
             return Verdict(UNCLEAR, "the length of a period of reporting")
@@ -289,9 +295,10 @@ class _Answer(Text):
             or TIERED.search(self.text, max(0, first - NEAR_TIER), last)
         )
 
-    def _is_end_of_period(self, iso: str) -> bool:
-        """Whether a date ends a quarter that the source names, or is January 1 or December 31 without a year."""
-        if iso in ("--01-01", "--12-31"):
+    def _is_end_of_period(self, figure: Figure) -> bool:
+        """Whether a date ends a quarter that the source names, or is the first or the last day of a year in a range."""
+        iso = str(figure.value)
+        if iso in ("--01-01", "--12-31") or (iso.endswith("-01-01") and TO_DATE.match(self.text, figure.end)):
             return True
         quarter = QUARTER_ENDS.get(iso[-5:])
         if not quarter or FISCAL.search(self.document):
@@ -400,6 +407,10 @@ def _same_in_other_form(figure: Figure, origin: Figure, about: bool, side: int) 
             and 0 < (origin.value - figure.value) * side <= max(figure.step, figure.value * ROUND_BY)
         ):
             return "rounding"
+    if (about or side) and {figure.unit, origin.unit} == {"minutes", "months"}:
+        days, months = (float(each.value) for each in sorted((figure, origin), key=operator.attrgetter("unit")))
+        if abs(days / DAY - months * DAYS_IN_MONTH) <= (months * DAYS_IN_MONTH) * BY_A_MONTH:
+            return "unit change"
     if figure.kind == "count" and origin.kind in ("money", "percent") and has_digits(figure.value):
         plain = origin.value / 100
         if figure.value in ((plain, plain / 1000, plain / 10**6) if origin.kind == "money" else (plain, origin.value)):

@@ -148,10 +148,11 @@ SMALL_PARTS = {"hundredth": Fraction(1), "tenth": Fraction(10)}
 """Basis points in a hundredth and in a tenth of one percent."""
 FRACTION_OF = re.compile(
     rf"(?<![\w/.-])(?:(?<!\d\s)(?P<numeral>{numbers.FRACTION})|(?:(?P<top>an?|one|two|three|\d)[\s-]+)?(?P<part>{'|'.join(numbers.PARTS)})s?)(?:[\s-]+(?P<of>of\s+)?(?:an?\s+|one\s+|1\s+)?"
-    r"(?P<unit>per\s?cent|%|percentage\s+point|point|day|hour|month|year|week)s?\b|(?P<whole>\s+of\b))",
+    rf"(?P<unit>per\s?cent|%|percentage\s+point|point|day|hour|month|year|week|{'|'.join(numbers.SCALES)})s?\b|(?P<whole>\s+of\b))",
     re.I,
 )
 """A fraction of a unit ("half a percent") or of a whole ("two-thirds of the deposit", "3/4 of the members")."""
+DOLLARS = re.compile(r"\s+(?:U\.?S\.?\s+)?dollars\b", re.I)
 AND_A_HALF = re.compile(
     rf"(?<![\w/.-])(?P<count>an?|{numbers.DIGIT}|\d{{1,3}})[\s-]+(?P<unit>percentage\s+point|day|hour|month|year|week)s?\s+and\s+(?:an?|one)[\s-]+(?P<part>half|quarter)\b",
     re.I,
@@ -274,7 +275,12 @@ def _fractions(text: str) -> Iterator[Figure]:
             if is_half and not match["top"] and match["whole"] and PART_BEFORE.search(text, max(0, start - 8), start):
                 continue
             share = Fraction(int(top) if top.isdigit() else numbers.UNITS.get(top, 1), part)
-        if match["unit"]:
+        if match["unit"] and match["unit"].lower() in numbers.SCALES:
+            money = DOLLARS.match(text, match.end())
+            size = share * numbers.SCALES[match["unit"].lower()] * (100 if money else 1)
+            kind, unit = ("money", "USD") if money else ("count", "")
+            yield Figure(start, (money or match).end(), kind, unit, size, step=size / 10)
+        elif match["unit"]:
             kind, unit, factor = _unit(match["unit"], "", "")
             yield Figure(start, match.end(), kind, unit, share * factor, step=factor / 100)
         elif share < 1:
