@@ -60,6 +60,8 @@ def test_what_an_example_yields_has_to_follow_from_what_it_assumes(text, verdict
         ("on June 30, 2024", "sales of Q3 2024", ["ungrounded"]),
         ("on September 30, 2024", "sales of Q3 2024, fiscal years end in June", ["ungrounded"]),
         ("1,000 shares received $154.", "$0.154 per share", ["derived", "derived"]),
+        ("A trip ends on June 30, so they are due by October 28.", "within 120 days", ["derived", "derived"]),
+        ("A trip ends on June 30, so they are due by October 18.", "within 120 days", ["ungrounded", "ungrounded"]),
         ("within about three months", "within 90 days", ["derived"]),
         ("within three months", "within 90 days", ["ungrounded"]),
         ("within about four months", "within 90 days", ["ungrounded"]),
