@@ -8,6 +8,7 @@ from itertools import pairwise
 from harness.schema import Case, Span
 from harness.scoring.text import normalize
 from harness.scoring.text.normalize import plain
+from harness.scoring.text.phrases import key
 
 CANNOT = r"(?:cannot|can ?not|can'?t|could not|couldn'?t|(?:am|was|'m) (?:not able|unable)|won'?t|will not)"
 REFUSAL = re.compile(
@@ -147,17 +148,8 @@ def is_declining(clause: str) -> bool:
     return has_mark and refuses(clause)
 
 
-DENIES = re.compile(
-    r"\bno\s+(?:such|mention|reference|record|section|guideline|policy|department|provision|statement|information)\b"
-    r"|\bthere\s+(?:is|are|was|were)\s+no\b|\bthere\s+(?:is|are)n[o']t\b"
-    r"|\b(?:not|never|n[o']t)\s+(?:\w+\s+){0,2}?"
-    r"(?:mention(?:ed|s)?|exist(?:s|ing)?|stated?|listed|included?|contain(?:ed|s)?|found|named?|in\s+the|cited?|cover(?:ed)?"
-    r"|appear|address(?:ed)?|refer(?:red|s)?|have|specif(?:y|ied)|provided?|part\s+of|describe[ds]?|defined?)\b"
-    r"|\b(?:lacks|without)\b",
-    re.I,
-)
+DENIES = re.compile(r"\bthere (?:(?:is|are|was|were) no\b|(?:is|are)n't\b)|\b(?:lacks|without)\b")
 SENTENCE = re.compile(r"[.!?](?:\s|$)|\n")
-SPACE = re.compile(r"\s+")
 MAX_SENTENCE = 400
 """Characters of a sentence that are read on either side of a claim."""
 
@@ -166,20 +158,21 @@ def without_denied(case: Case, text: str, spans: list[Span], grounded: tuple[str
     """Drop the ungrounded spans that repeat the question and that the answer denies."""
     if all(span.verdict in grounded for span in spans):
         return spans
-    question = _folded(" ".join(value for name, value in case.input.items() if name != "document"))
-    if not question.strip():
+    question = key(" ".join(value for name, value in case.input.items() if name != "document"))
+    if not question:
         return spans
     return [
         span
         for span in spans
-        if span.verdict in grounded or _folded(span.quote) not in question or not denies(text, span.start, span.end)
+        if span.verdict in grounded or key(span.quote) not in question or not denies(text, span.start, span.end)
     ]
 
 
 def denies(text: str, start: int, end: int) -> bool:
-    """Whether the sentence around a range says that something does not exist."""
+    """Whether the sentence around a range says that something does not exist, or is not in the source."""
     first, last = sentence_around(text, start, end)
-    return bool(DENIES.search(plain(text[first:last]).replace("’", "'")))
+    sentence = lower(plain(text[first:last]))
+    return bool(DENIES.search(sentence)) or any(is_declining(clause) for _, _, clause in clauses(sentence))
 
 
 def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
@@ -187,7 +180,3 @@ def sentence_around(text: str, start: int, end: int) -> tuple[int, int]:
     first = max([0, *(stop.end() for stop in SENTENCE.finditer(text, max(0, start - MAX_SENTENCE), start))])
     stop = SENTENCE.search(text, end, end + MAX_SENTENCE)
     return max(first, start - MAX_SENTENCE), stop.end() if stop else min(len(text), end + MAX_SENTENCE)
-
-
-def _folded(text: str) -> str:
-    return SPACE.sub(" ", plain(text)).casefold()
