@@ -17,8 +17,7 @@ from harness.scoring.base import DocumentCache
 from harness.scoring.text.normalize import normalise
 
 DASH = "[-\u2010-\u2013\u2212]"
-CODE_NUMBER = rf"{DASH}\d{{1,4}}(?:\.\d{{1,3}}){{0,3}}[a-h]?(?![\w-]|\.\d)"
-CODE = rf"[A-Z]{{1,5}}{CODE_NUMBER}"
+CODE = rf"[A-Z]{{1,5}}{DASH}\d{{1,4}}(?:\.\d{{1,3}}){{0,3}}[a-h]?(?![\w-]|\.\d)"
 NUMBER = r"\d{1,3}(?:\.\d{1,3}){0,4}(?![\w%]|[-,\u2010-\u2013.]\d)"
 NO_UNIT = (
     r"(?!\s*(?:%|per\s?cent|dollars|(?:(?:business|calendar)\s+)?(?:minutes?|hours?|days?|weeks?|months?|years?)\b))"
@@ -28,14 +27,12 @@ ID = rf"(?:{CODE}|{NUMBER}{NO_UNIT})"
 JOINT = rf"(?:\s*,?\s*(?:\band\b|\bor\b|&|\bto\b|\bthrough\b|{DASH})\s*|\s*,\s*)"
 SUB = r"(?:\s?\(\w{1,4}\))*"
 GUIDELINE = re.compile(
-    r"[GgPpDdSR](?<!\w.)(?:(?i:(?<=g)uidelines?|(?<=p)olic(?:y|ies)|(?<=p)rocedures?|(?<=d)irectives?)|(?<=S)tandards?"
-    rf"|(?<=R)ules?)\s+(?:(?i:no)\.\s*|(?i:number)\s+|#)?(?P<ids>{ID}(?:{JOINT}{ID})*)"
+    r"(?<!\w)(?:(?i:guidelines?|polic(?:y|ies)|procedures?|directives?)|Standards?|Rules?)\s+"
+    rf"(?:(?i:no)\.\s*|(?i:number)\s+|#)?(?P<ids>{ID}(?:{JOINT}{ID})*)"
 )
-"""The pattern starts with a set of first letters, which makes searching fast."""
-BARE = re.compile(rf"(?P<ids>[A-Z](?<![\w$./-].)[A-Z]{{0,4}}{CODE_NUMBER})")
+BARE = re.compile(rf"(?<![\w$./-])(?P<ids>{CODE})")
 SECTION = re.compile(
-    r"[SsAaPpCc§](?:(?<=§)§?|(?<!\w.)(?i:(?<=s)ec(?:tions?|s?\.)|(?<=a)rt(?:icles?|s?\.)|(?<=p)ara(?:graphs?|s?\.)"
-    r"|(?<=c)lauses?))\s*"
+    r"(?:§§?|(?<!\w)(?i:sec(?:tions?|s?\.)|art(?:icles?|s?\.)|para(?:graphs?|s?\.)|clauses?))\s*"
     rf"(?P<ids>(?:{NUMBER}{NO_UNIT}|{ROMAN_NUMBER})(?:{SUB}{JOINT}(?:§\s*)?{NUMBER}{NO_UNIT})*)"
 )
 STATUTE = re.compile(
@@ -55,7 +52,7 @@ ENCLOSED = re.compile(
     re.M,
 )
 HEADED = re.compile(rf"(?:^|\n|(?<=[.;:])\s)[ \t]*(?:[-*#]+[ \t]*)?(?P<ids>{NUMBER})[.):]?[ \t]+(?=[\"“*]*[A-Z])")
-DOTTED = re.compile(r"(?P<ids>\d(?<![\w$€£.,-].)\d{0,2}(?:\.\d{1,3}){1,4})(?!\w|%|\.\d|\s*(?:%|per|million|billion))")
+DOTTED = re.compile(r"(?<![\w$€£.,-])(?P<ids>\d{1,3}(?:\.\d{1,3}){1,4})(?!\w|%|\.\d|\s*(?:%|per|million|billion))")
 PART = re.compile(rf"(?P<joint>{JOINT})?(?P<id>{CODE}|{NUMBER}|{ROMAN_NUMBER})")
 RANGE = re.compile(rf"to\b|through|{DASH}")
 ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50}
