@@ -1,7 +1,7 @@
 """Find grammar mistakes in English by a short list of exact rules.
 
 Rules are the patterns of `voice_words.toml` ("a" before a clear vowel, "could of", "its" for "it's" and the reverse,
-"more then", a missing apostrophe, "i" for "I", a space before a mark); a word written twice; a sentence that starts in
+"more then", a missing apostrophe, "i" for "I", a space before a mark, a word written twice); a sentence that starts in
 lower case; no mark at the end.
 
 They miss agreement ("partners is"), tense, wrong words ("form" for "from"), most "its" and "your", commas, fragments,
@@ -50,7 +50,6 @@ def rules() -> tuple[GrammarRule, ...]:
     return tuple(GrammarRule(**rule | {"pattern": re.compile(rule["pattern"])}) for rule in own_lists()["grammar"])
 
 
-DOUBLED = re.compile(r"(?<![\w'-])([A-Za-z]+)\s+(\1)(?![\w'-])", re.I)
 SENTENCE = re.compile(r"[.!?](?<![.!?].)\s+([a-z][\w'-]*)")
 OPENING = re.compile(r"\s*([a-z][\w'-]*)(?![\w@./])")
 LAST_WORD = re.compile(r"[\w.]+$")
@@ -65,17 +64,9 @@ def slips(text: str, small_names: Collection[str] = (), whole: bool = True) -> I
     for rule in rules():
         for match in rule.pattern.finditer(text):
             yield Slip(match.start(), match.end(), rule.id, rule.why, match.expand(rule.use))
-    yield from _doubled(text)
     yield from _small_starts(text, small_names)
     if whole:
         yield from _no_end(text)
-
-
-def _doubled(text: str) -> Iterator[Slip]:
-    for match in DOUBLED.finditer(text):
-        name = match[1][:1].isupper() and match[2][:1].isupper()
-        if match[1].lower() not in own_lists()["twice"] and not name:
-            yield Slip(match.start(), match.end(), "doubled_word", "the word is written twice", match[1])
 
 
 def _small_starts(text: str, small_names: Collection[str]) -> Iterator[Slip]:
