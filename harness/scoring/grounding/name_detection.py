@@ -32,10 +32,10 @@ OPENING = FUNCTION | word_list(
 """Words that open a sentence or a clause."""
 CALENDAR = word_list(
     """
-    am apr april aug august autumn christmas day days dec december easter est fall feb february fri friday jan january
-    jul july jun june mar march may mon monday month months nov november oct october pm pst quarter sat saturday sep
-    sept september spring summer sun sunday thanksgiving thu thur thurs thursday tue tues tuesday utc wed wednesday week
-    winter year years
+    am apr april aug august autumn christmas day days dec december easter est fall feb february fri friday h1 h2 jan
+    january jul july jun june mar march may mon monday month months nov november oct october pm pst q1 q2 q3 q4 quarter
+    sat saturday sep sept september spring summer sun sunday thanksgiving thu thur thurs thursday tue tues tuesday utc
+    wed wednesday week winter year years
     """
 )
 ORDINARY = (

@@ -116,6 +116,7 @@ def test_a_name_that_the_source_has_not_is_ungrounded(text, kind):
         "**Key Dates:**\n- Quiet Enjoyment: granted\n# Lease Of Baker Street\nVelvet Rope Terms:\n",
         "\n# Lease Of Baker Street\n",
         "TENANT SHALL KEEP THE VELVET ROPE IN GOOD REPAIR",
+        "Company's Q2 revenues and the Borrower's H1 Costs rose.",
         "Landlord calls Tenant, and Mr. or Dr. may follow; the Premium is due in May or on Monday.",
         "The Registered Office, the Leased Unit and the Closing Office.",
         "a standard 30-day period and policies 30 days old; COVID-19 and F-150 and 10-K",
