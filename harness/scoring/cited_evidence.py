@@ -37,7 +37,7 @@ def _not_numbers(case: Case) -> list[str]:
 @scorer(metrics=METRICS, name="evidence", check=_not_numbers)
 def cited(case: Case, completion: Completion) -> Score:
     """Compare the sentences cited with those that decide. A failed answer, or one cut at the limit, cites none."""
-    gold = _gold(case)
+    gold = {int(number) for number in case.tags.get("evidence", "").replace(",", " ").split()}
     known = _sentences(case.document)
     whole = completion.finish_reason == "stop"
     citations = list(_cited(completion.text)) if whole else []
@@ -59,10 +59,6 @@ def cited(case: Case, completion: Completion) -> Score:
             if number in gold or number not in known
         ],
     )
-
-
-def _gold(case: Case) -> set[int]:
-    return {int(number) for number in case.tags.get("evidence", "").replace(",", " ").split()}
 
 
 def _cited(text: str) -> Iterator[tuple[int, int, int]]:

@@ -186,7 +186,9 @@ def _parts(body: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
     open_start, open_end = 0, 0
     sections: tuple[str, ...] = ()
     for part in PART.finditer(body):
-        section = _canonical(part["full"]) if part["full"] else _continued(sections[-1], part["short"])
+        section = _canonical(part["full"] or part["short"])
+        if not part["full"]:  # "-162.4" means 44-14-162.4 after "44-14-162"
+            section = sections[-1].rsplit("-", 1)[0] + section
         if sections and len(sections) == 1 and RANGE.search(part["joint"] or ""):
             open_end, sections = part.end(), (sections[0], section)
             continue
@@ -199,11 +201,6 @@ def _parts(body: str) -> Iterator[tuple[int, int, tuple[str, ...]]]:
 
 def _canonical(section: str) -> str:
     return re.sub(BREAK, "-", section).upper()
-
-
-def _continued(before: str, short: str) -> str:
-    """The section that "-162.4" means after "44-14-162"."""
-    return before.rsplit("-", 1)[0] + _canonical(short)
 
 
 def within(section: str, ends: tuple[str, ...]) -> bool:

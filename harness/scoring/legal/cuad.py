@@ -176,7 +176,8 @@ METRICS = ratios(
 def quoted(case: Case, completion: Completion) -> Score:
     """Compare quoted lines with the case's expected strings; a case or clause with "Parties" follows that rule."""
     parties = PARTIES in case.id or PARTIES in case.tags.get("clause", "")
-    unreadable = _unreadable(completion)
+    refusal = "the answer is a refusal" if refuses(completion.text) else ""
+    unreadable = clause_list_parser.unreadable(completion) or refusal
     says_none = clause_list_parser.NONE.fullmatch(clause_list_parser.key(completion.text))
     lines = {} if unreadable or says_none else dict(_lines(completion.text))
     tp, fp, fn = count(case.expected, list(lines), parties)
@@ -200,12 +201,6 @@ def quoted(case: Case, completion: Completion) -> Score:
         },
         spans=spans,
     )
-
-
-def _unreadable(completion: Completion) -> str:
-    """Why an answer cannot be read, or the empty string."""
-    refusal = "the answer is a refusal" if refuses(completion.text) else ""
-    return clause_list_parser.unreadable(completion) or refusal
 
 
 def _lines(text: str) -> Iterator[tuple[str, int]]:
