@@ -1,7 +1,7 @@
 """Values that one rule yields along a row, a column or a sentence of a source: the margin of each year, halved limits.
 
 Where a figure of an answer is one of them, another figure of its sentence or row that is also one of them is hardly
-there by luck: "the margin edged up from 72.1% to 72.3%".
+there by luck: "the margin edged up from 72.1% to 72.3%", "11.4% over both quarters, the index 9.3%".
 """
 
 from __future__ import annotations
@@ -12,15 +12,23 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from harness.scoring.grounding.contexts import Fact
-from harness.scoring.grounding.derivations import FACTORS, STEPS, Array
+from harness.scoring.grounding.derivations import CURRENCIES, FACTORS, STEPS, Array
 from harness.scoring.text.quantities import Figure
 
 Numbers = npt.NDArray[np.intp]
 MOST_LINES = 32
 """Rows or columns of a table that are paired."""
 TINY = 1e-6
+WHOLE = 10000
+"""Basis points of a whole."""
+MOST_TERMS = 12
+"""Figures of a run."""
+INVESTED = (1_000_000, 10_000_000)
+"""Cents that an example invests."""
+LINKED, GROWTH = "linked returns", "amount after linked returns"
 ROUNDED, PART, TIMES = "rounding", "part of an amount", "number of times an amount"
 
 
@@ -69,12 +77,36 @@ def _series(facts: Sequence[Fact], unit: str) -> Iterator[tuple[str, bool, Array
             for factor in FACTORS:
                 yield TIMES, False, grid * factor, numbers, numbers
                 yield PART, True, grid / factor, numbers, numbers
+        yield from _runs(facts, unit)
         for steps in STEPS.get(unit, ()):
             if steps.first == steps.second != "date":
                 for grid, numbers in _grids(facts, steps.first):
                     i, j = np.triu_indices(min(len(grid), MOST_LINES), 1)
                     for rule in steps.rules if len(i) else ():
                         yield rule.name, rule.is_rounded, rule.of(grid[i], grid[j]), numbers[i], numbers[j]
+
+
+def _runs(facts: Sequence[Fact], unit: str) -> Iterator[tuple[str, bool, Array, Numbers, Numbers]]:
+    """Sums of neighbouring figures of a row or column, and returns linked over them, by line and by first figure."""
+    signs = np.array([fact.sign for fact in facts])
+    for of in dict.fromkeys((unit, "bp")):
+        for grid, numbers in _grids(facts, of):
+            for length in range(2, min(grid.shape[1], MOST_TERMS) + 1 if len(grid) > 1 else 0):
+                windows = sliding_window_view(grid * signs[numbers], length, axis=1)
+                ends = numbers[:, : 1 - length], numbers[:, length - 1 :]
+                growth = np.prod(1 + windows / WHOLE, axis=2)
+                named = [("sum", np.abs(windows.sum(axis=2)))]
+                if of == "bp":
+                    named = [(LINKED, np.abs(growth - 1) * WHOLE)] if unit == "bp" else []
+                for rule, values in named:
+                    yield rule, True, values, *ends
+                    yield rule, True, values.T, *(end.T for end in ends)
+                for cents in INVESTED if of == "bp" and unit in CURRENCIES else ():
+                    first = np.full((len(grid), 1), float(cents))
+                    values = np.hstack((first, growth * cents))
+                    one, other = (np.hstack((end[:, :1], end)) for end in ends)
+                    yield GROWTH, True, values, one, other
+                    yield GROWTH, True, values.T, one.T, other.T
 
 
 def _grids(facts: Sequence[Fact], unit: str) -> Iterator[tuple[Array, Numbers]]:

@@ -151,7 +151,7 @@ class Evidence:
                         strength = like[series.one] * like[series.other]
                         best = found[np.argmax(strength[found])]
                         tried = _numbers(reading, series.values[along[strength[along] >= strength[best]]])
-                        if tried <= max(1.0, PARALLEL * _places(reading)):
+                        if tried <= max(FIRST, PARALLEL * _places(reading)):
                             return series.rules[series.line[best]], self.source.facts[series.one[best]].figure
         return None
 

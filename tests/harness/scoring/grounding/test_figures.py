@@ -264,6 +264,12 @@ Rental revenue             48,216     43,907
 Net operating income       34,871     31,642
 Net income (loss)           9,384     (1,127)"""
 LIMITS = "A clerk may order up to $1,400, a head up to $5,200 and a director up to $21,000."
+QUARTERS = """| Return (%) | Q4 2022 | Q1 2023 | Q2 2023 | Q3 2023 |
+|---|---|---|---|---|
+| Fund | 7.94 | 3.18 | (1.93) | 0.46 |
+| Index | 6.51 | 2.66 | 1.12 | (0.84) |
+| NOI ($ thousands) | 27,418 | 27,963 | 28,647 | 29,135 |
+| Costs ($ thousands) | 11,204 | 10,916 | 12,075 | 11,988 |"""
 PARALLEL = "as for another figure"
 
 
@@ -278,6 +284,12 @@ PARALLEL = "as for another figure"
         ("Revenue rose 9.8% and operating income 10.2%.", RESULTS, True),
         ("Revenue rose 9.8% and operating income 11.2%.", RESULTS, False),
         ("Revenue rose 9.8% and operating income fell 10.2%.", RESULTS, False),
+        ("In the winter half the fund made 11.4% against 9.3%.", QUARTERS, True),
+        ("In the winter half the fund made 11.1% against 9.2%.", QUARTERS, False),
+        ("Since October $10,000 became $10,973 in the fund, $10,964 in the index.", QUARTERS, True),
+        ("Since October $10,000 became $10,995 in the fund, $10,857 in the index.", QUARTERS, False),
+        ("NOI was $55.4 million in the first half and $57.8 million in the second.", QUARTERS, True),
+        ("NOI was $55.4 million in the first half and $58.8 million in the second.", QUARTERS, False),
         ("The limits of such contracts are $350, $1,300 and $5,250.", LIMITS, True),
         ("The limits of such contracts are $350, $1,400 and $5,150.", LIMITS, False),
     ],
