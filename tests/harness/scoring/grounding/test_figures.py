@@ -340,6 +340,10 @@ def test_a_label_gives_the_scale_of_a_currency_and_no_length_of_time(text, docum
         ("We bear 83% for you and 61% for the household, leaving you 17% and 49%.", "83% and 61%", ["49%"]),
         ("If that was March 2, then by March 14.", "within 12 days; dated May 6, 2025", []),
         ("If that was March 2, then by March 24.", "within 12 days; dated May 6, 2025", ["March 2", "March 24"]),
+        ("Use begins after 120 days, roughly four months.", "120 days", []),
+        ("Use begins after 120 days, roughly five months.", "120 days", ["five months"]),
+        ("Use begins after 120 days, and ends after four months.", "120 days", ["four months"]),
+        ("Notice is six months, nearly 26 weeks.", "six months", []),
         ("An award of $5,000 leaves $1,500 with you and $3,500 on the note.", "the first $1,500 is yours", []),
         (
             "An award of $5,000 leaves $1,500 with you and $3,400 on the note.",
@@ -348,7 +352,7 @@ def test_a_label_gives_the_scale_of_a_currency_and_no_length_of_time(text, docum
         ),
     ],
 )
-def test_the_rest_of_a_whole_and_what_follows_from_an_assumed_figure_need_no_word(text, document, ungrounded):
+def test_the_rest_of_a_whole_an_example_and_a_rough_calendar_need_no_other_word(text, document, ungrounded):
     assert scored(text, document).ungrounded == ungrounded
 
 
