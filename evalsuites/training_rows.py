@@ -85,10 +85,12 @@ def command(
     training_pairs: Pairs,
     rows: Mapping[str, int],
     without: Sequence[str] = (),
+    numbers: Mapping[str, tuple[int, str]] | None = None,
 ) -> None:
     """Run the command line that writes a suite's cases and rows; `rows` has the default numbers of `train` and `dev`.
 
-    `without` lists what `--without` may leave out of every answer; `training_pairs` then takes a keyword of that name.
+    `without` lists what `--without` may leave out of the rows; `training_pairs` then takes a keyword of that name.
+    `numbers` has the default and the meaning of further options; both functions take keywords of their names.
     """
     parser = argparse.ArgumentParser(description=f"Write cases or training rows of {'/'.join(folder.parts[-2:])}.")
     parser.add_argument("--split", choices=("eval", *rows, DEV_CASES), required=True)
@@ -96,17 +98,22 @@ def command(
     parser.add_argument("--rows", type=int, help="rows of train, dev or dev-cases; the eval split has a fixed size")
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other rows; not for eval")
     if without:
-        parser.add_argument("--without", choices=tuple(without), help="leave this out of every answer")
+        parser.add_argument("--without", choices=tuple(without), help="leave this out of the rows")
+    for name, (number, meaning) in (numbers or {}).items():
+        parser.add_argument(f"--{name}", type=int, default=number, help=meaning)
     args = parser.parse_args()
+    given = {name: getattr(args, name) for name in numbers or {}}
     left_out = getattr(args, "without", None)
     if args.split == "eval" and (args.rows or args.seed or left_out):
         parser.error("--split eval is fixed: it takes neither --rows nor --seed nor --without")
     if args.split == DEV_CASES and left_out:
         parser.error("--split dev-cases has right answers only: it does not take --without")
-    pairs = partial(training_pairs, without=left_out) if left_out else training_pairs
+    pairs = partial(training_pairs, **({"without": left_out} if left_out else {}), **given)
     default = rows.get("dev" if args.split == DEV_CASES else args.split, 0)
     try:
-        written = write_split(folder, args.split, args.out, args.rows or default, args.seed, eval_cases, pairs)
+        written = write_split(
+            folder, args.split, args.out, args.rows or default, args.seed, partial(eval_cases, **given), pairs
+        )
     except UserError as error:
         parser.exit(error.exit_code, f"{error}\n")
     print(f"{written} rows in {args.out}")

@@ -23,6 +23,7 @@ ROWS = ["--rows", "24", "--seed", "3"]
 COMMANDS = {
     "brand/voice": ("cases.py", ROWS),
     "finance/report": ("cases.py", ROWS),
+    "general/claims": ("cases.py", ROWS),
     "legal/citations": ("cases.py", ROWS),
     "legal/clauses": ("cases.py", ROWS),
     "legal/extraction": ("cases.py", ROWS),
@@ -38,6 +39,7 @@ CHOOSING = {
     "brand/voice": "usable_rate",
     "finance/report": "report_clean_rate",
     "general/basics": "accuracy",
+    "general/claims": "balanced_accuracy",
     "legal/citations": "accuracy",
     "legal/clauses": "clause_exact_set",
     "legal/clauses_long": "clause_exact_set",

@@ -1,0 +1,138 @@
+"""Cases and training rows: passages of a source, and one sentence that is held to them.
+
+python -m evalsuites.general.claims.cases --split train --out train.jsonl
+
+Both are drawn as twins of one set and one domain, of which one sentence is supported and the other one is not.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import zip_longest
+from pathlib import Path
+from typing import TypeVar
+
+from evalsuites.general.claims import sets
+from evalsuites.general.claims.pairs import NOT_ADDRESSED, NOT_SUPPORTED, SUPPORTED, Pair
+from evalsuites.general.claims.retrieval import GAP, passages
+from evalsuites.general.claims.split import EVALUATION, TRAIN, VALIDATION, Split, split
+from evalsuites.training_rows import command
+from harness.schema import Case
+
+ANSWERS = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", NOT_ADDRESSED: "Unmentioned"}
+"""Word that the prompt asks for, by label. Their first tokens differ, so that each has a log probability."""
+WINDOWS = 3
+"""Passages of a case."""
+TWINS = {"completions": 400, "contractnli": 80}
+"""Most twins of a set among the cases."""
+OTHER_TWINS = 32
+"""The same for every other set."""
+SIDES = {"train": TRAIN, "dev": VALIDATION}
+ROWS = {"train": 12000, "dev": 800}
+"""Rows written when --rows is not given."""
+
+T = TypeVar("T")
+Twins = tuple[Pair, Pair]
+
+
+def eval_cases(windows: int = WINDOWS) -> list[Case]:
+    """Return the suite's cases, always the same. Raises Unavailable without the data."""
+    return [case_of(pair, windows) for pair in suite_pairs()]
+
+
+def suite_pairs() -> list[Pair]:
+    """Return the pairs behind the suite's cases, the sets in turn."""
+    by_origin = twins(EVALUATION)
+    drawn = [listed[: TWINS.get(origin, OTHER_TWINS)] for origin, listed in sorted(by_origin.items())]
+    return [pair for both in _in_turn(drawn) for pair in both]
+
+
+def case_of(pair: Pair, count: int = WINDOWS) -> Case:
+    """Return the case that holds a sentence to the nearest windows of its source."""
+    return Case(
+        id=pair.id,
+        input={"document": GAP.join(passages(pair.source, pair.sentence, count)), "sentence": pair.sentence},
+        expected=[ANSWERS[pair.label]],
+        cluster=sides().group.get(pair.document, pair.document),
+        tags={
+            "label": pair.label,
+            "class": pair.kind.partition("-")[0],
+            "kind": pair.kind,
+            "origin": pair.origin,
+            "domain": pair.domain,
+        },
+    )
+
+
+def training_pairs(
+    split: str, rows: int, seed: int, without: str | None = None, windows: int = WINDOWS
+) -> Iterator[tuple[Case, str]]:
+    """Yield cases of `train` or `dev` with their right answers, the sets in turn. `without` leaves a set out."""
+    by_origin = {origin: listed for origin, listed in twins(SIDES[split], seed).items() if origin != without}
+    for both in _in_turn(by_origin.values())[: rows // 2]:
+        for pair in both:
+            case = case_of(pair, windows)
+            yield case, case.expected[0]
+
+
+@cache
+def pairs() -> tuple[Pair, ...]:
+    """Return the pairs of all sets."""
+    return tuple(sets.load())
+
+
+@cache
+def sides() -> Split:
+    """Return the side of every document."""
+    return split(pairs(), sets.settled())
+
+
+def twins(side: str, seed: int = 0) -> dict[str, list[Twins]]:
+    """Return the twins of one side by set: as many supported sentences as others in each set and domain."""
+    cells: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+    for pair in pairs():
+        if sides().side(pair.document) == side:
+            cells[pair.origin, pair.domain].append(pair)
+    by_origin: dict[str, list[list[Twins]]] = defaultdict(list)
+    for (origin, _), listed in sorted(cells.items()):
+        kept = _without_telling_sentences(_shuffled(listed, seed))
+        good, bad = ([pair for pair in kept if (pair.label == SUPPORTED) == is_good] for is_good in (True, False))
+        by_origin[origin].append(list(zip(_kinds_in_turn(good), _kinds_in_turn(bad), strict=False)))
+    return {origin: _in_turn(parts) for origin, parts in by_origin.items()}
+
+
+def _without_telling_sentences(listed: Sequence[Pair]) -> list[Pair]:
+    """Of a sentence that stands with several sources, as many supported pairs as others; one if it has one label."""
+    groups: dict[str, tuple[list[Pair], list[Pair]]] = defaultdict(lambda: ([], []))
+    for pair in listed:
+        groups[pair.sentence][pair.label == SUPPORTED].append(pair)
+    most = {sentence: max(1, min(map(len, both))) for sentence, both in groups.items()}
+    kept = {pair.id for sentence, both in groups.items() for part in both for pair in part[: most[sentence]]}
+    return [pair for pair in listed if pair.id in kept]
+
+
+def _kinds_in_turn(listed: Iterable[Pair]) -> list[Pair]:
+    by_kind: dict[str, list[Pair]] = defaultdict(list)
+    for pair in listed:
+        by_kind[pair.kind].append(pair)
+    return _in_turn(list(by_kind.values()))
+
+
+def _in_turn(parts: Iterable[Sequence[T]]) -> list[T]:
+    return [item for turn in zip_longest(*parts) for item in turn if item is not None]
+
+
+def _shuffled(listed: Iterable[Pair], seed: int) -> list[Pair]:
+    return sorted(listed, key=lambda pair: hashlib.sha256(f"{seed} {pair.id}".encode()).hexdigest())
+
+
+if __name__ == "__main__":
+    command(
+        Path(__file__).parent,
+        eval_cases,
+        training_pairs,
+        ROWS,
+        without=[*sets.SETS],
+        numbers={"windows": (WINDOWS, "passages of a source in each prompt")},
+    )

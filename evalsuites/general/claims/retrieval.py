@@ -1,0 +1,108 @@
+"""Find the passages of a source that a sentence is held to: short windows around its nearest sentences, by BM25."""
+
+import importlib
+import re
+import sys
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from itertools import pairwise
+from types import ModuleType
+from typing import Any
+
+from harness.errors import MissingExtra, Unavailable
+
+TOKENS = 120
+"""Longest window."""
+TOKEN = re.compile(r"\d|[^\W\d]{1,7}|[^\w\s]")
+"""About a token of the embedded model, which reads each digit by itself."""
+PIECE_WORDS = 40
+"""A longer sentence is cut into pieces of about this length, so that a window holds more than one."""
+GAP = "\n...\n"
+"""Separates windows."""
+SENTENCE_END = re.compile(r"(?<=[.!?;])[\"”’)]*\s+")
+TERM = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
+STEM = 5
+"""Letters by which two words are the same: "terminates" is "termination"."""
+
+
+def passages(source: str, sentence: str, count: int = 1, tokens: int = TOKENS) -> list[str]:
+    """Return up to `count` windows of `tokens`, in the order of the source, around the pieces nearest to a sentence.
+
+    A source that fits one window is returned whole. Raises Unavailable without bm25s.
+    """
+    parts, index = _indexed(source)
+    sizes = [_tokens(part) for part in parts]
+    if sum(sizes) <= tokens:
+        return [source.strip()]
+    terms = _terms(sentence)
+    scores = index.get_scores(terms) if terms else [0.0] * len(parts)
+    taken: set[int] = set()
+    spans: list[tuple[int, int]] = []
+    for at in sorted(range(len(parts)), key=lambda at: (-float(scores[at]), at)):
+        if at not in taken:
+            spans.append(_grown(at, sizes, taken, tokens))
+            taken.update(range(*spans[-1]))
+        if len(spans) == count:
+            break
+    return [" ".join(parts[start:end]).replace(" \n", "\n").strip() for start, end in sorted(spans)]
+
+
+def _grown(at: int, sizes: Sequence[int], taken: set[int], tokens: int) -> tuple[int, int]:
+    """The range around a piece that fits; grows by one piece to the right, then one to the left."""
+    start, end, size = at, at + 1, sizes[at]
+    grew = True
+    while grew:
+        grew = False
+        for near in (end, start - 1):
+            if 0 <= near < len(sizes) and near not in taken and size + sizes[near] <= tokens:
+                start, end, size, grew = min(start, near), max(end, near + 1), size + sizes[near], True
+    return start, end
+
+
+@lru_cache(maxsize=256)
+def _indexed(source: str) -> tuple[tuple[str, ...], Any]:
+    """The pieces of a source and their index."""
+    parts = tuple(pieces(source))
+    index = _library().BM25()
+    index.index([_terms(part) or [""] for part in parts], show_progress=False)
+    return parts, index
+
+
+@cache
+def _library() -> ModuleType:
+    """Import bm25s without numba, which it uses where it finds it: vLLM 0.32 cannot load once numba is loaded."""
+    has_numba = "numba" in sys.modules
+    if not has_numba:
+        sys.modules["numba"] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("bm25s")
+    except ModuleNotFoundError:
+        missing = MissingExtra("the retrieval of passages", "bm25s", "claims")
+        raise Unavailable(str(missing)) from None
+    finally:
+        if not has_numba:
+            del sys.modules["numba"]
+
+
+def pieces(source: str) -> list[str]:
+    """Split a source into sentences and lines; a long one is cut into equal parts. One that opens a line says so."""
+    cut = []
+    for line in source.splitlines():
+        opening = "\n"
+        for sentence in SENTENCE_END.split(line):
+            words = sentence.split()
+            count = -(-len(words) // PIECE_WORDS)
+            bounds = [round(len(words) * at / count) for at in range(count + 1)] if count else []
+            for start, end in pairwise(bounds):
+                cut.append(opening + " ".join(words[start:end]))
+                opening = ""
+    return cut
+
+
+def _tokens(text: str) -> int:
+    return len(TOKEN.findall(text))
+
+
+def _terms(text: str) -> list[str]:
+    """Its words without endings, and its numbers, each once and in order."""
+    return list(dict.fromkeys(term if term[0].isdigit() else term[:STEM] for term in TERM.findall(text.lower())))
