@@ -136,14 +136,15 @@ class Text:
             self.text
         )
 
-    def _near(self, figure: Figure, start: int, end: int) -> dict[str, float]:
+    def near(self, place: Range, start: int, end: int) -> dict[str, float]:
+        """Return the terms in a range by their weight, which falls with the distance from a place."""
         low, high = bisect_left(self._starts, start), bisect_left(self._starts, end)
-        middle = bisect_left(self._starts, figure.start)
+        middle = bisect_left(self._starts, place[0])
         low, high = max(low, middle - FARTHEST), min(high, middle + FARTHEST)
         weights: dict[str, float] = {}
         for number in range(low, high):
             at, term = self._terms[number]
-            if figure.start <= at < figure.end:
+            if place[0] <= at < place[1]:
                 continue
             weight = 1 / (1 + abs(number - middle) / REACH)
             weights[term] = max(weight, weights.get(term, 0.0))
@@ -157,10 +158,10 @@ class Text:
     def _around(self, figure: Figure) -> dict[str, float]:
         """Terms of a figure's sentence, and with less weight of its paragraph and of the paragraph's first words."""
         start, end = self.sentence(figure.start)
-        weights = self._near(figure, start, end)
+        weights = self.near(figure[:2], start, end)
         at = bisect_right(self.paragraphs, figure.start)
         first, last = self.paragraphs[at - 1], self.paragraphs[min(at, len(self.paragraphs) - 1)]
-        for term, weight in self._near(figure, first, last).items():
+        for term, weight in self.near(figure[:2], first, last).items():
             weights[term] = max(weights.get(term, 0.0), weight * OUTSIDE)
         low = bisect_left(self._starts, first)
         for place, term in self._terms[low : low + LEAD]:
@@ -169,7 +170,7 @@ class Text:
         return weights
 
     def _in_cell(self, figure: Figure, cell: Cell) -> dict[str, float]:
-        terms = self._near(figure, cell.start, cell.end)
+        terms = self.near(figure[:2], cell.start, cell.end)
         for ranges, weight in ((cell.labels, LABEL), (cell.captions, HEADING)):
             for start, end in ranges:
                 for term in self.terms(start, end):

@@ -1,5 +1,7 @@
 """Score all checkable facts of an answer together: citations, figures, names and quotations.
 
+A figure or a party that the source has in another place is `mispaired` (see `joins`), and fabricated where it is.
+
 This is the fabrication rate of checkable facts. It is precise on numbers and blind to most other claims, so it is not a
 "hallucination rate". Shorter answers and refusals lower it: read it with the answer rate and the answer's length.
 
@@ -16,7 +18,7 @@ from operator import attrgetter
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, ratios, scorer, whole_length
-from harness.scoring.grounding import citations, figures, names, quotations
+from harness.scoring.grounding import citations, figures, joins, names, quotations
 from harness.scoring.grounding.claims import UNCLEAR
 from harness.scoring.grounding.registry import Registry
 from harness.scoring.text.numbers import DIGITS, ORDINALS, digits_value
@@ -59,6 +61,8 @@ METRICS = [
             "quotations) that nothing supports.",
             "fabrication_response_rate = responses_with": "Share of answers that state at least one checkable fact "
             "that nothing supports.",
+            "mispaired_fact_rate = mispaired / claims": "Share of the checkable facts stated that the source has for "
+            "another period, row, item or party.",
         },
     ),
     *ratios(
@@ -84,8 +88,12 @@ def is_fabricated(span: Span) -> bool:
 def judge(
     case: Case, completion: Completion, registry: Registry | None = None, code: citations.Code | None = None
 ) -> list[Span]:
-    """Judge each checkable fact of an answer, in order of appearance; the spans do not overlap."""
+    """Judge each checkable fact of an answer, in order of appearance; the spans do not overlap.
+
+    Of two findings on the same words the first is kept, which is the one on their place.
+    """
     facts = [
+        *joins.judge(case, completion),
         *citations.judge_all(case, completion, code),
         *quotations.judge_all(case, completion),
         *names.judge_all(case, completion, registry),
@@ -141,20 +149,22 @@ fabricated = among()
 def _score(case: Case, completion: Completion, registry: Registry | None, code: citations.Code | None) -> Score:
     if completion.finish_reason == "error":
         counts = {f"{what}_{kind}": 1 for what in ("claims", "fabricated") for kind in TYPES}
-        return Score(name="facts", value=1.0, counts={"claims": 1, "fabricated": 1, "responses_with": 1} | counts)
+        counts |= dict.fromkeys(("claims", "fabricated", "responses_with", "mispaired"), 1)
+        return Score(name="facts", value=1.0, counts=counts)
     spans = judge(case, completion, registry, code)
     types = [TYPE_OF_KIND.get(span.kind, "name") for span in spans]
     bad = [(span, kind) for span, kind in zip(spans, types, strict=True) if is_fabricated(span)]
     bad_types = [kind for _, kind in bad]
-    unclear = sum(span.verdict == UNCLEAR for span in spans)
-    counts = {"claims": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad)), "unclear": unclear}
+    mispaired = [span.quote for span, kind in bad if span.verdict == joins.VERDICT and kind != "citation"]
+    counts = {"claims": len(spans), "fabricated": len(bad), "responses_with": int(bool(bad))}
+    counts |= {"unclear": sum(span.verdict == UNCLEAR for span in spans), "mispaired": len(mispaired)}
     counts |= {f"claims_{kind}": types.count(kind) for kind in TYPES}
     counts |= {f"fabricated_{kind}": bad_types.count(kind) for kind in TYPES}
     listed = {f"fabricated_{kind}": [span.quote for span, k in bad if k == kind] for kind in TYPES if kind in bad_types}
     return Score(
         name="facts",
         value=float(len(bad)),
-        extracted={"fabricated": [span.quote for span, _ in bad]} | listed,
+        extracted={"fabricated": [span.quote for span, _ in bad], "mispaired": mispaired} | listed,
         counts=counts,
         spans=spans,
     )

@@ -119,6 +119,7 @@ def test_rates_over_three_answers():
         "fabrication_rate": 1 / 3,
         "fabrication_response_rate": 1 / 3,
         "claims_per_answer": 1.0,
+        "mispaired_fact_rate": 0.0,
         "fabrication_rate_citation": None,
         "fabrication_rate_figure": 1 / 3,
         "fabrication_rate_name": None,
@@ -130,6 +131,15 @@ def test_a_failed_completion_counts_as_a_fabricated_one_of_each_type():
     score = scored("", "error")
     assert totals(score) == (1, 1, 1)
     assert [score.counts[f"{what}_{kind}"] for what in ("claims", "fabricated") for kind in facts.TYPES] == [1] * 8
+
+
+def test_a_figure_in_another_place_is_one_claim_and_fabricated():
+    source = "Deeds are recorded for a fee of $204 a page. Two Rivers Bank sells the mill in Alma for $500 in cash."
+    case = Case(id="x", input={"document": source}, expected=[], cluster="c")
+    score = run([facts.fabricated], case, answer("Two Rivers Bank sells the mill in Alma for $204 in cash.")).facts
+    assert totals(score) == (3, 1, 1)
+    assert (score.counts["mispaired"], score.counts["fabricated_figure"]) == (1, 1)
+    assert score.extracted["mispaired"] == score.extracted["fabricated"] == ["$204"]
 
 
 def test_refusing_lowers_the_rate_which_is_why_the_answer_rate_stands_beside_it():
@@ -152,7 +162,7 @@ def test_lists_make_names_registered_and_sections_invented():
 
 def test_a_suite_may_take_all_these_scorers_together():
     scorers = [facts.fabricated, citations.fabricated, figures.ungrounded, names.fabricated, quotations.fabricated]
-    assert len({metric.name for metric in metrics_of(scorers)}) == 12
+    assert len({metric.name for metric in metrics_of(scorers)}) == 13
 
 
 def test_every_verdict_is_either_ground_or_fabrication():

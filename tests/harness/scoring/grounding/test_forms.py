@@ -7,12 +7,12 @@ from typing import NamedTuple
 import pytest
 
 from harness.schema import Case
-from harness.scoring.grounding import figures
+from harness.scoring.grounding import figures, joins
 from tests.support.answers import answer
 
 BLANK = "___"
 GROUNDED = {"supported", "derived", "unclear"}
-FLAGGED = {"ungrounded", "contradictory"}
+FLAGGED = {"ungrounded", "contradictory", "mispaired"}
 
 
 class Form(NamedTuple):
@@ -950,7 +950,7 @@ def verdicts(form: Form, value: str) -> set[str]:
     case = Case(id="x", input={"document": form.source, "question": ""}, expected=[], cluster="c")
     return {
         span.verdict
-        for span in figures.judge(case, answer(text))
+        for span in (*figures.judge(case, answer(text)), *joins.judge(case, answer(text)))
         for match in re.finditer(re.escape(span.quote), text)
         if match.start() < end and start < match.end()
     }
