@@ -76,7 +76,6 @@ class Sheet(NamedTuple):
     metrics: dict[str, frozenset[str]]
     """Metrics by the unit of their values."""
     periods: frozenset[Period]
-    entities: tuple[str, ...]
     known: frozenset[str]
     """Every entity and named value, as `name_key` writes it."""
     names: Phrases[tuple[str, frozenset[str]]]
@@ -129,7 +128,6 @@ def read_sheet(document: str) -> Sheet:
         by_size=by_size,
         metrics={unit: frozenset(row.metric for row in rows if row.figure.unit == unit) for unit in units},
         periods=frozenset(row.period for row in rows),
-        entities=tuple(dict.fromkeys(row.entity for row in rows)),
         known=frozenset(name_key(str(name)) for r in rows for name in (r.entity, r.figure.value)),
         names=_names(rows),
         lines=frozenset(" ".join(line.split()) for line in document.splitlines() if "|" in line),
