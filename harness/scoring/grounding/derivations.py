@@ -28,9 +28,7 @@ SQUARE_FEET_IN_ACRE = 43560
 RISE, FALL = "rise in percent", "fall in percent"
 POINTS = "difference in points"
 DAY_OFF = "date and period, the first day not counted"
-CALENDAR = "days in months, roughly"
 DAY, YEAR = 1440, 12
-DAYS_IN_MONTH = 365.25 / 12
 FIRST_YEAR, LAST_YEAR = 1800, 2100
 FULL_DATE = len("2024-03-01")
 DAY_AND_MONTH = len("--03-01")
@@ -213,10 +211,6 @@ def _alone(kind: str, unit: str, value: float, per: str) -> tuple[Alone, ...]:
         steps.append(Alone("bp", "rest of a whole", abs(10000 - value)))
     elif kind == "duration":
         steps.append(Alone(unit, "part of a period", value / 2))
-        if unit == "minutes" and value >= 28 * DAY:
-            steps.append(Alone("months", CALENDAR, value / DAY / DAYS_IN_MONTH, True))
-        if unit == "months":
-            steps.append(Alone("minutes", CALENDAR, value * DAYS_IN_MONTH * DAY, True))
         if unit == "months" and value > YEAR:
             steps.append(Alone(unit, "rest of a period", value % YEAR))
         steps += [Alone("", "periods counted", number) for number in _counted(kind, unit, value)]

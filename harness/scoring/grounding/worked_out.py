@@ -23,7 +23,6 @@ import numpy as np
 from harness.scoring.grounding.contexts import Fact, Text
 from harness.scoring.grounding.cues import Cues
 from harness.scoring.grounding.derivations import (
-    CALENDAR,
     CURRENCIES,
     DAY_AND_MONTH,
     DAY_OFF,
@@ -64,7 +63,7 @@ OF_A_SOURCE_ALONE = (
 )
 PLAIN = (
     *("unit change", "time between hours", "amount of another period", "rounding", "periods counted"),
-    *("rest of a period", "rest of a whole", CALENDAR),
+    *("rest of a period", "rest of a whole"),
 )
 """Steps that need no word that says so."""
 COMMON = (
@@ -223,8 +222,6 @@ class Evidence:
         if rule == "rounding":
             is_exact = not isinstance(figure.value, str) and figure.value >= figure.step * MIN_ROUNDED > 0
             return about or is_exact
-        if rule == CALENDAR:
-            return about
         return rule != "mean" or bool(MEAN.search(text))
 
     def _near_known(self, fact: Fact, known: Sequence[Fact]) -> list[tuple[float, Fact]]:
