@@ -29,7 +29,7 @@ from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, ratios, scorer, whole_length
 from harness.scoring.grounding.citation_parser import Citation, citations_in, other_law_in, within
 from harness.scoring.grounding.claims import UNCLEAR, score_answer
-from harness.scoring.summaries import content, words_of
+from harness.scoring.summaries import FUNCTION
 from harness.scoring.text.guideline_ids import numbered, sections_in
 from harness.scoring.text.refusals import sentence_around
 
@@ -39,6 +39,9 @@ DESCRIBED = re.compile(
     r"(?P<subject>[^.;\n]{8,240})",
     re.I,
 )
+WORD = re.compile(r"[a-z]{4,}")
+STEM = 6
+"""Letters of a word that are compared; whole words, or short ones, find too many sections about the same thing."""
 MAX_SECTIONS = 4
 """A word in the descriptions of more sections distinguishes none."""
 MIN_SHARED = 2
@@ -49,8 +52,8 @@ CONTEXT = 300
 
 @lru_cache(maxsize=1024)
 def stems(text: str) -> frozenset[str]:
-    """Return the stems of a text's content words."""
-    return frozenset(content(words_of(text)))
+    """Return the first letters of a text's longer words, without words that describe nothing."""
+    return frozenset(word[:STEM] for word in WORD.findall(text.lower()) if word not in FUNCTION)
 
 
 @DocumentCache
