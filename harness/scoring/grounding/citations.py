@@ -84,7 +84,7 @@ def other_subject(text: str, citation: Citation, starts: Sequence[int], known: C
     if (subject | sentence) & stems(known.sections[section].governs):
         return None
     places = [c for c in named_in(document) if section in c.sections]
-    subject = subject.difference(*(stems(document[max(0, c.start - CONTEXT) : c.end + CONTEXT]) for c in places))
+    subject = subject.difference(*(_around(document, c) for c in places))
     said = subjects_in(document)
     best, size = None, MIN_SHARED - 1
     for other, words in known.subjects.items():
@@ -92,6 +92,12 @@ def other_subject(text: str, citation: Citation, starts: Sequence[int], known: C
         if shared > size:
             best, size = other, shared
     return best
+
+
+def _around(document: str, citation: Citation) -> frozenset[str]:
+    """The stems near a reference of the source, and of its whole sentence."""
+    start, end = sentence_around(document, citation.start, citation.end)
+    return stems(document[max(0, min(start, citation.start - CONTEXT)) : max(end, citation.end + CONTEXT)])
 
 
 SECTIONS = Path(__file__).with_name("georgia_sections.csv")
