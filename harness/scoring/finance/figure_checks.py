@@ -100,10 +100,10 @@ class Judge:
         rivals = [row for row in same if self._rival(row, stated)]
         fits = [row for row in same if self._fits(row, stated.labels) and row not in rivals]
         if not fits:
-            verdict = FigureVerdict("mispaired", f"the sheet has it for {same[0].place}", (same[0],))
+            elsewhere = FigureVerdict("mispaired", f"the sheet has it for {same[0].place}", (same[0],))
             clear = rivals or stated.labels.metrics & {row.metric for row in same}
             small = stated.figure.kind == "count" and stated.figure.value in range(SMALL + 1)
-            return verdict if clear and stated.move is None and not small else verdict._replace(verdict=UNCLEAR)
+            return elsewhere if clear and stated.move is None and not small else elsewhere._replace(verdict=UNCLEAR)
         if stated.is_points and stated.move is None and stated.labels.metrics:
             return FigureVerdict("wrong_unit", "a level, stated in percentage points", tuple(fits))
         right = tuple(row for row in fits if _has_sign(row, stated.negative))

@@ -11,6 +11,8 @@ Words are compared, not meaning: a clause in words that are not listed is missed
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import combinations, islice
@@ -23,6 +25,9 @@ from harness.scoring.text.normalize import Normal, lower, normalise
 from harness.scoring.text.phrases import even, key, whole_phrase
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 
+BREAK_COST = 80
+"""Characters of distance that the end of a sentence adds."""
+BREAK = re.compile(r"[.;!?\n](?:(?<=\n)|(?=\s))")
 MAX_PLACES = 50
 """Places of one term that are examined; an answer with more is not a summary."""
 
@@ -50,6 +55,14 @@ class TermReading(NamedTuple):
     normal: Normal
     figures: Mapping[SizeKey, list[Place]]
     """Places of its figures by unit and value."""
+    breaks: Sequence[int]
+    """Ends of its sentences."""
+
+    def gap(self, one: Place, other: Place) -> int:
+        """Return the characters between two places; the end of a sentence between them counts as BREAK_COST more."""
+        first, second = sorted((one, other))
+        ends = bisect_left(self.breaks, second[0]) - bisect_left(self.breaks, first[0])
+        return max(0, second[0] - first[1]) + BREAK_COST * ends
 
 
 @lru_cache(maxsize=4096)
@@ -74,7 +87,7 @@ def read(text: str, whole: int | None = None) -> TermReading:
     for figure in figures_in(text):
         if figure.end <= len(cut):
             figures.setdefault(size_key(figure.unit, figure.value), []).append((figure.start, figure.end))
-    return TermReading(lower(even(normal.text)), normal, figures)
+    return TermReading(lower(even(normal.text)), normal, figures, [match.start() for match in BREAK.finditer(cut)])
 
 
 def places(term: Term, reading: TermReading) -> list[Place]:
@@ -86,8 +99,8 @@ def places(term: Term, reading: TermReading) -> list[Place]:
     return ranges[:MAX_PLACES]
 
 
-REACH = 160
-"""Most characters between an anchor and its term, about twenty-five words."""
+REACH = 200
+"""Most characters between an anchor and its term, about thirty words."""
 METRICS = ratios(
     "terms",
     {
@@ -158,7 +171,7 @@ def carried(clause: Clause, reading: TermReading) -> Carried:
     for anchor in anchors:
         near = {clause.terms[0]: anchor}
         for term, others in located[1:]:
-            gaps = [_gap(anchor, other) for other in others]
+            gaps = [reading.gap(anchor, other) for other in others]
             if gaps and min(gaps) <= REACH:
                 near[term] = others[gaps.index(min(gaps))]
         if len(near) > len(best):
@@ -166,15 +179,11 @@ def carried(clause: Clause, reading: TermReading) -> Carried:
     return Carried(clause, anchors, best)
 
 
-def _gap(one: Place, other: Place) -> int:
-    return max(0, other[0] - one[1] if one <= other else one[0] - other[1])
-
-
-def mispaired(clauses: Sequence[Carried]) -> list[CarriedTerm]:
+def mispaired(clauses: Sequence[Carried], reading: TermReading) -> list[CarriedTerm]:
     """List figures of one kind that are with each other's clause: swapping them would bring both nearer."""
 
     def nearest(clause: Carried, place: Place) -> int:
-        return min([_gap(anchor, place) for anchor in clause.anchors])
+        return min([reading.gap(anchor, place) for anchor in clause.anchors])
 
     figures = [(c, t, c.near[t]) for c in clauses for t in c.clause.terms if t.kinds and t in c.near]
     wrong: dict[tuple[str, Term], CarriedTerm] = {}
@@ -196,7 +205,7 @@ def covered(case: Case, completion: Completion) -> Score:
         return Score(name="terms", value=None, reason="the case lists no key terms")
     reading = read(completion.text, 0 if completion.finish_reason == "error" else whole_length(completion))
     contained = [carried(clause, reading) for clause in clauses]
-    swapped = mispaired(contained)
+    swapped = mispaired(contained, reading)
     for one, term in swapped:
         one.near.pop(term)
     replaced = [part for part in case.tags.get("stale", "").split(" + ") if part.strip()]
