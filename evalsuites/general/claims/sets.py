@@ -113,6 +113,19 @@ def load() -> list[Pair]:
     return [pair for read in SETS.values() for pair in read()]
 
 
+def files() -> list[Path]:
+    """Return every file that the pairs are read from. Raises Unavailable, with the way to get them, without one."""
+    named = {
+        **{"contractnli": ["dev.json"], "frank": ["summaries.jsonl"], "faithbench": ["samples.jsonl"]},
+        **{origin: ["items.jsonl", "docs.jsonl"] for origin in ("summedits", "storysumm")},
+        **{origin: [how.file, *([] if how.source else ["docs.jsonl"])] for origin, how in TABLE.items()},
+    }
+    public = [data.data_folder(origin, listed, WHERE) / file for origin, listed in named.items() for file in listed]
+    texts = Path(evalsuites.__path__[0])
+    own = [file for folder in TEXTS.values() for file in sorted((texts / folder).rglob("*.txt"))]
+    return [*public, *own, *sorted(known_truth().FOLDER.glob("*.jsonl"))]
+
+
 def statements(text: str) -> Iterator[tuple[int, int, str]]:
     """Yield the range and the text of each sentence; a row of a table is one, below the table's header."""
     header = ""

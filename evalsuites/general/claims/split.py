@@ -12,15 +12,14 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 from msgspec import Struct
 
 from evalsuites.general.claims.pairs import Pair
 
 SIDES = ("evaluation", "validation", "train")
 EVALUATION, VALIDATION, TRAIN = SIDES
-TRAINED = ("completions",)
-"""Sets whose documents for evaluation are settled: the others are for training and validation."""
+TRAINED = ("completions", "conjnli", "med_monotonicity", "mnli_small", "vitaminc_small")
+"""Sets without a share for evaluation: that of the completions is settled, and the others' sources are too short."""
 CHECKING = ("control_nli", "faithbench", "storysumm")
 """Sets that are never trained on: their licence forbids it, or they have few documents."""
 HALVED = ("begin", "dialogue_audit", "frank", "summedits", "wice", "xsum_hallucination")
@@ -115,6 +114,8 @@ def joined(documents: Iterable[str], links: Iterable[Iterable[str]]) -> dict[str
 
 def near_duplicates(texts: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the pairs of documents that share OVERLAP of the smaller one's runs of words."""
+    import numpy as np
+
     if len(texts) < 2:
         return []
     keys = list(texts)
@@ -136,6 +137,8 @@ def near_duplicates(texts: Mapping[str, str]) -> list[tuple[str, str]]:
 
 def _runs(text: str, vocabulary: dict[str, int]) -> Any:
     """A hash of each run of RUN words, each run once, shape (runs,); a shorter text is one run."""
+    import numpy as np
+
     words = re.findall(r"[^\W_]+", text.lower())
     ids = np.array([vocabulary.setdefault(word, len(vocabulary) + 1) for word in words] or [0], dtype=np.uint64)
     size = min(RUN, len(ids))
