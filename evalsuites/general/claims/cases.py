@@ -6,7 +6,6 @@ Both are drawn as twins of one set and one domain, of which one sentence is supp
 """
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -116,10 +115,12 @@ def sides() -> Split:
 def twins(side: str, seed: int = 0) -> dict[str, list[Twins]]:
     """Return the twins of one side by set: as many supported sentences as others in each set and domain."""
     cells: dict[tuple[str, str], list[Pair]] = defaultdict(list)
-    least = LEAST_WORDS if side == EVALUATION else 0
-    for pair in pairs():
-        if sides().side(pair.document) == side and len(re.findall(r"\w+", pair.source)) >= least:
-            cells[pair.origin, pair.domain].append(pair)
+    used = [pair for pair in pairs() if sides().side(pair.document) == side]
+    if side == EVALUATION:
+        elsewhere = sets.trained_on()
+        used = [pair for pair in used if pair.document not in elsewhere and len(pair.source.split()) >= LEAST_WORDS]
+    for pair in used:
+        cells[pair.origin, pair.domain].append(pair)
     by_origin: dict[str, list[list[Twins]]] = defaultdict(list)
     for (origin, _), listed in sorted(cells.items()):
         kept = _without_telling_sentences(_shuffled(listed, seed))

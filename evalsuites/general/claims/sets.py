@@ -105,7 +105,7 @@ TEXTS = {"legal": "legal/instruments", "finance": "finance/report", "policy": "p
 """Folder of the documents behind the completions, by domain."""
 PARTS = ("tuning", "derived", "frozen")
 LEAST_DOCUMENTS = 12
-"""Documents of a domain for evaluation; those of the derived part fill up the frozen ones, since a gate needs ten."""
+"""Documents of a domain in the cases; those of the derived part fill up the frozen ones, since a gate needs ten."""
 
 
 def load() -> list[Pair]:
@@ -180,22 +180,45 @@ def settled() -> dict[str, str]:
     """Return the side of documents that is decided elsewhere: by `benchmarks` and by `public/contractnli`."""
     agreements = ndas.load(ndas.data_folder()).agreements
     by_name = contractnli_split(agreements)
-    names = {"test": EVALUATION, "validation": VALIDATION, "train": TRAIN}
-    sides = {document_key(agreement_text(each)): names[by_name[each.name]] for each in agreements}
+    by_split = {"test": EVALUATION, "validation": VALIDATION, "train": TRAIN}
+    sides = {document_key(agreement_text(each)): by_split[by_name[each.name]] for each in agreements}
     for domain in TEXTS:
         frozen, derived = (
-            sorted({document_key(own_text(domain, each.document)) for each in known_truth().load(domain, part)})
-            for part in ("frozen", "derived")
+            {each.document for each in known_truth().load(domain, part)} for part in ("frozen", "derived")
         )
-        sides.update(dict.fromkeys([*frozen, *derived[: max(0, LEAST_DOCUMENTS - len(frozen))]], EVALUATION))
+        shown = sorted(name for name in frozen if not is_trained_on(domain, name))
+        others = sorted(name for name in derived if not is_trained_on(domain, name))
+        names = {*frozen, *others[: max(0, LEAST_DOCUMENTS - len(shown))]}
+        sides.update({document_key(own_text(domain, name)): EVALUATION for name in names})
     return sides
+
+
+def trained_on() -> set[str]:
+    """Return the keys of the completions' documents that training rows of the suites show, so that no case may."""
+    return {
+        document_key(own_text(domain, known.document))
+        for domain in TEXTS
+        for part in PARTS
+        for known in known_truth().load(domain, part)
+        if is_trained_on(domain, known.document)
+    }
+
+
+def is_trained_on(domain: str, name: str) -> bool:
+    """Whether a document is one of its suite's for training."""
+    return own_file(domain, name).parent.name == "train"
+
+
+@cache
+def own_file(domain: str, name: str) -> Path:
+    """Return the file of a document of the suites by its id."""
+    return next((Path(evalsuites.__path__[0]) / TEXTS[domain]).rglob(f"{name}.txt"))
 
 
 @cache
 def own_text(domain: str, name: str) -> str:
     """Return the text of a document of the suites by its id."""
-    folder = Path(evalsuites.__path__[0]) / TEXTS[domain]
-    return next(folder.rglob(f"{name}.txt")).read_text("utf-8")
+    return own_file(domain, name).read_text("utf-8")
 
 
 @cache

@@ -56,7 +56,10 @@ def test_rows_of_public_data_hold_no_case(tmp_path, index, public_data, suite):
 
 
 def test_cases_of_every_suite_would_be_found(index):
-    """Some cases of each suite, put into rows with another instruction, are each known as what they are."""
+    """Some cases of each suite, put into rows with another instruction, are each known as what they are.
+
+    general/claims shows passages of the other suites' documents, so either may be named.
+    """
     for suite in index.suites:
         parts = [part for part in index.parts if part.suite == suite and not part.answer][::40]
         texts = ["Say what this is:\n" + "\n".join(index.texts[text] for text in part.texts) for part in parts]
@@ -68,7 +71,9 @@ def test_cases_of_every_suite_would_be_found(index):
         ]
         found = contamination.overlap(Sample(rows), index).leaks
         assert [leak.row for leak in found] == list(range(len(rows))), suite
-        assert [leak.part.document for leak in found] == [part.document for part in parts], suite
+        for leak, part in zip(found, parts, strict=True):
+            shares_documents = "general/claims" in (suite, leak.part.suite)
+            assert leak.part.document == part.document or shares_documents, suite
 
 
 def test_public_suites_are_named_where_their_data_is_not_here(index):
