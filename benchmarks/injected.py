@@ -23,10 +23,10 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 from injected_edits import OPERATORS, Edit, restate, untouched  # noqa: E402
 from injected_text import Passage, cuad_folder, cuad_passages, own_passages  # noqa: E402
 
+from evalsuites.general.claims.edit_sources import frozen  # noqa: E402
 from harness.schema import Case, Completion  # noqa: E402
 
 SEED = 1
-FROZEN_SHARE = 0.3
 FROZEN = Path(__file__).with_name("injected_frozen.json")
 FAITHFUL = {"untouched": untouched, "restated": restate}
 ORIGINS = ("own", "cuad")
@@ -43,11 +43,6 @@ class Copy(NamedTuple):
     """Where the error stands in the completion; empty for a faithful copy."""
     origin: str
     frozen: bool
-
-
-def frozen(cluster: str) -> bool:
-    """Whether a source is in the frozen part."""
-    return int(hashlib.sha256(f"injected {cluster}".encode()).hexdigest()[:12], 16) < FROZEN_SHARE * 16**12
 
 
 @lru_cache

@@ -8,10 +8,12 @@ import random
 import re
 from collections.abc import Callable, Iterator
 
-from injected_figures import another_unit, figures, restated, swapped
 from injected_names import invent_department, invent_party, swap_parties
 from injected_places import SENTENCE, Edit, at_an_end, exchanged, put
 from injected_text import KNOWN_SECTIONS, Passage
+
+from evalsuites.general.claims.edits import EXCEPTION
+from evalsuites.general.claims.figures import another_unit, figures, restated, swapped
 
 CITED = re.compile(
     r"(?P<head>(?:O\.C\.G\.A\.|OCGA|Georgia Code|Ga\. Code Ann\.|Code)\s+(?:§|Section)\s*)"
@@ -22,9 +24,6 @@ CROSS = re.compile(
     r"(?<=[a-z,(] )(?:Section|Article|Paragraph|Clause)\s(?P<number>\d{1,2}(?:\.\d{1,2})?)(?![\w-]|\.\d|\()"
 )
 SUFFIX = re.compile(r",? (?:Inc\b\.?|LLC\b|Corp\b\.?|LP\b)(?=[,;)]|\s[a-z])")
-EXCEPTION = re.compile(
-    r",?\s(?:except|unless|save\s(?:as|that)|provided(?:,?\s(?:however|further))?,?\sthat)\b[^.;:]{10,}?(?=[.;](?:\s|$))"
-)
 LEADING = re.compile(r"(?:(?<=^)|(?<=[.;]\s))(?:Except|Unless)\b[^,.;]{5,},\s(?=\w)")
 QUOTED = re.compile(r"(?:“|(?<![^\s(\[])\")(?P<inside>\w[^“”\"]*[\w.,;!?])(?:”|\"(?!\w))")
 PLAIN_WORD = re.compile(r"(?<![\w-])[a-z]{4,}(?![\w-])")

@@ -9,21 +9,13 @@ from collections.abc import Iterator
 from injected_places import Edit, at_an_end, exchanged, put
 from injected_text import PEOPLE, Passage
 
+from evalsuites.general.claims.edits import OFFICE, ROLE
+
 FORM = r"(?:Inc\b\.?|LLC\b|L\.L\.C\.|Corp\b\.?|Ltd\b\.?|L\.P\.|LP\b)"
 BODY = r"(?:Corporation|Company|Bank|Association)\b"
 ENTITY = rf"(?:{FORM}|{BODY})"
 WORD = r"[A-Z][\w&'’-]+"
 NAMED = re.compile(rf"\b(?!(?:The|This|Such|Each|Contract)\s)(?:{WORD}\s){{0,3}}{WORD}(?:,?\s{FORM}|\s{BODY})")
-ROLES = (
-    "Landlord|Tenant|Lessor|Lessee|Buyer|Seller|Purchaser|Vendor|Borrower|Lender|Grantor|Grantee|"
-    "Licensor|Licensee|Franchisor|Franchisee|Distributor|Supplier|Manufacturer|Customer|Client|Consultant|Contractor|"
-    "Company|Agent|Provider|Sponsor|Owner|Operator|Developer|Publisher|Reseller|Shipper|Transporter|Employer"
-)
-ROLE = re.compile(rf"\b(?:{ROLES})\b(?!['’,.]?\s?(?:[A-Z]|Inc))")
-OFFICE = re.compile(
-    r"\b(?!The\s)(?:[A-Z][a-z]+\s){1,3}(?:Department|Division|Committee|Bureau)\b"
-    r"|\b(?:Department|Office|Bureau)\sof\s(?:the\s)?[A-Z][a-z]+(?:\s[A-Z][a-z]+)?"
-)
 COMPANIES = [
     *(
         "Thornbury Vale Holdings, LLC",

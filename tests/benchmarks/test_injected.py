@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from evalsuites.general.claims import figures
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -22,9 +24,7 @@ def load(name: str):
     return sys.modules[name]
 
 
-injected, edits, figures, names, text = (
-    load(f"injected{part}") for part in ("", "_edits", "_figures", "_names", "_text")
-)
+injected, edits, names, text = (load(f"injected{part}") for part in ("", "_edits", "_names", "_text"))
 
 
 def passage(words: str):

@@ -189,13 +189,18 @@ def _write_date(value: str, form: int) -> str:
 
 def restated(figure: Figure, text: str, rng: random.Random) -> str:
     """The same figure in another written form."""
+    forms = other_forms(figure, text)
+    return rng.choice(forms) if forms else text[figure.start : figure.end]
+
+
+def other_forms(figure: Figure, text: str) -> list[str]:
+    """Every other way to write a figure of the text."""
+    value = Decimal(0) if figure.kind == "date" else Decimal(figure.value)
     if figure.kind == "date":
         forms = [_write_date(figure.value, form) for form in range(6)]
-        return rng.choice([form for form in forms if form != text[figure.start : figure.end]])
-    value = Decimal(figure.value)
-    forms = _money(value, figure, text) if figure.kind == "money" else _counted(value, figure)
-    forms = [form for form in forms if form != text[figure.start : figure.end]]
-    return rng.choice(forms) if forms else text[figure.start : figure.end]
+    else:
+        forms = _money(value, figure, text) if figure.kind == "money" else _counted(value, figure)
+    return [form for form in forms if form != text[figure.start : figure.end]]
 
 
 def _money(value: Decimal, figure: Figure, text: str) -> list[str]:
