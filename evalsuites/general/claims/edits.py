@@ -63,6 +63,7 @@ CONDITION = re.compile(
 LEADING = re.compile(rf"(?:(?<=^)|(?<=[.;]\s))(?:Except|Unless)\b[^,.;]{{5,}},\s(?={SUBJECT})")
 LEADING_IF = re.compile(rf"^(?:If|In\sthe\sevent|As\slong\sas|When)\b[^,.;]{{5,}},\s(?={SUBJECT})")
 HINGED = {"exception": (EXCEPTION, LEADING), "condition": (CONDITION, LEADING_IF)}
+DANGLING = re.compile(r"\b(?:and|or|but|only|even|and/or)\.$")
 UNCONDITIONAL = re.compile(r"\b(?:except|unless|if|provided|when|where|save|so\slong|as\slong|in\sthe\sevent)\b", re.I)
 FINITE = re.compile(r"\b(?:shall|must|will|may|can|is|are|has|have|agrees?)\b")
 OPPOSITES = {
@@ -216,7 +217,7 @@ def move_condition(sentences: list[str], at: int, rng: random.Random) -> Iterato
         elif match and match.end() == len(sentences[at]) - 1 and FINITE.search(sentences[at][: match.start()]):
             changed[at] = sentences[at][: match.start()] + "."
             changed[other] = sentences[other][:-1] + match[0] + "."
-        if changed[at] != sentences[at] and len(changed[at].split()) >= 5:
+        if changed[at] != sentences[at] and len(changed[at].split()) >= 5 and not DANGLING.search(changed[at]):
             yield _edit(f"meaning-{name}", sentences, changed, at)
 
 
@@ -313,7 +314,7 @@ def _values(sentence: str) -> Iterator[tuple[int, int, str, str, str]]:
             end,
             figure.kind,
             sentence[figure.start : end],
-            figure.value + ("" if figure.kind == "count" else figure.tail.strip().rstrip("s")),
+            figure.value + (figure.tail.strip().lower().rstrip("s") if figure.kind in ("money", "duration") else ""),
         )
     sections = [match.span("number") for match in SECTION.finditer(sentence)]
     for start, end in sections:

@@ -88,6 +88,7 @@ VERBS = (
 )
 """Synonyms that hold for the verb only, after a word of BEFORE_VERBS."""
 BEFORE_VERBS = re.compile(r"\b(?:to|shall|must|will|may|can|not|should|promptly|you|they)\s$")
+BEFORE_NOUNS = re.compile(r"(?:^|\b(?:in|of|for|on|at|by|from|with|after|before|within|that|and)\s)$")
 GROUPS = {group[0]: group for group in (*SYNONYMS, *VERBS)}
 WORDED = re.compile(rf"(?<!-)\b(?:{'|'.join(sorted(GROUPS, key=len, reverse=True))})\b(?!-|\sof\b|\sother\b)", re.I)
 """Only the first wording of a group is sought: "on", "if" and "end" have other uses too."""
@@ -138,7 +139,7 @@ PASSIVE = {
 }
 VOICE = re.compile(
     r"^(?P<who>(?:The\s|the\s)?[A-Z]\w+)\s(?P<modal>shall|must|will|may|shall not|may not)\s"
-    rf"(?P<verb>{'|'.join(PASSIVE)})\s(?P<whom>(?:the\s)?[A-Z]\w+)\s(?=(?:with|of|for|to|from|against|in|that|about)\b)"
+    rf"(?P<verb>{'|'.join(PASSIVE)})\s(?P<whom>(?:the\s)?[A-Z]\w+)\s(?=(?:with|of|for|to|from|against|in|that|about)\s)"
 )
 
 Choices = Mapping[str, int]
@@ -290,7 +291,8 @@ def _worded(sentence: str) -> Iterator[Slot]:
     for number, match in enumerate(WORDED.finditer(sentence)):
         words = match[0].lower()
         group = GROUPS[words]
-        if group not in VERBS or BEFORE_VERBS.search(sentence[: match.start()]):
+        before = sentence[: match.start()]
+        if (words != "each" or BEFORE_NOUNS.search(before)) and (group not in VERBS or BEFORE_VERBS.search(before)):
             yield Slot(*match.span(), f"words {number}", _first(words, group))
     for match in ROLE.finditer(sentence):
         group = next(group for group in ROLES if match[0] in group)
