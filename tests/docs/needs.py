@@ -68,5 +68,6 @@ REAL = {
 
 def need_of(page: str) -> Need:
     if page.startswith("evalsuites/"):
-        return Need(prepare=places.a_checkout, right=False, data=page.startswith("evalsuites/public/"))
+        data = page.startswith(("evalsuites/public/", "evalsuites/general/claims/"))
+        return Need(prepare=places.a_checkout, right=False, data=data)
     return NEEDS.get(page) or Need()
