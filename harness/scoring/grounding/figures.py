@@ -15,23 +15,25 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
 from harness.scoring.grounding.contexts import PERIOD, QUARTER, Fact, Text, months_of, source_of
 from harness.scoring.grounding.cues import HEDGE, Cues, cues
-from harness.scoring.grounding.derivations import DAY, FULL_DATE, MONTHS_IN
+from harness.scoring.grounding.derivations import DAY, FULL_DATE, MONTHS_IN, is_round
 from harness.scoring.grounding.directions import direction, is_opposite, is_reversed
 from harness.scoring.grounding.label_units import has_digits
 from harness.scoring.grounding.listings import counted, listings_in, listings_of, noun_after, stems
-from harness.scoring.grounding.operands import operands_of
-from harness.scoring.grounding.worked_out import Evidence, is_round
 from harness.scoring.text import guideline_ids
 from harness.scoring.text.dates import periods_in
 from harness.scoring.text.quantities import Figure, figures_in, size_key
 from harness.scoring.text.refusals import without_denied
+
+if TYPE_CHECKING:
+    from harness.scoring.grounding.worked_out import Evidence
 
 GROUNDED = ("supported", "derived")
 START = operator.attrgetter("figure.start")
@@ -148,7 +150,14 @@ class _Answer(Text):
         self.document = case.document
         self.question = case.input.get("question", "")
         self.asked = figures_in(self.question)
-        self.evidence = Evidence(self, operands_of(case.document), self.asked)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What the figures may be worked out from; reads the source for it."""
+        from harness.scoring.grounding.operands import operands_of
+        from harness.scoring.grounding.worked_out import Evidence
+
+        return Evidence(self, operands_of(self.document), self.asked)
 
     def verdicts(self) -> list[Verdict]:
         """Return the verdict on each stated figure."""

@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from harness.scoring.base import DocumentCache
 from harness.scoring.grounding.contexts import Fact, source_of
-from harness.scoring.grounding.derivations import COUNTED, DAY_AND_MONTH, FULL_DATE, Array, alone, counted, day_number
+from harness.scoring.grounding.derivations import COUNTED, DAY_AND_MONTH, FULL_DATE, alone, counted, day_number
 from harness.scoring.grounding.parallels import Parallels
+from harness.scoring.grounding.steps import Array
 from harness.scoring.text.quantities import Figure
 
 Numbers = npt.NDArray[np.intp]

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from harness.scoring.grounding.contexts import Fact
-from harness.scoring.grounding.derivations import CURRENCIES, FACTORS, STEPS, Array
+from harness.scoring.grounding.derivations import CURRENCIES, FACTORS
+from harness.scoring.grounding.steps import STEPS, Array
 from harness.scoring.text.quantities import Figure
 
 Numbers = npt.NDArray[np.intp]
