@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import attrgetter
 
 from harness.scoring.base import DocumentCache, RangeSet
@@ -311,6 +311,12 @@ def months_of(period: str) -> range:
     length = {"Q": 3, "H": 6}.get(kind, 12)
     last = int(number) * length if number.isdigit() else length
     return range(last - length + 1, last + 1)
+
+
+@lru_cache(maxsize=16)
+def text_of(text: str) -> Text:
+    """Read an answer; the scorers of one answer share what was read."""
+    return Text(text)
 
 
 class Source(Text):

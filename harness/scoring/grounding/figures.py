@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import make_span, scorer, whole_length
 from harness.scoring.grounding.claims import UNCLEAR, failed_score, score_claims
-from harness.scoring.grounding.contexts import PERIOD, QUARTER, Fact, Text, months_of, source_of
+from harness.scoring.grounding.contexts import PERIOD, QUARTER, Fact, months_of, source_of, text_of
 from harness.scoring.grounding.cues import HEDGE, Cues, cues
 from harness.scoring.grounding.derivations import DAY, FULL_DATE, MONTHS_IN, is_round
 from harness.scoring.grounding.directions import direction, is_opposite, is_reversed
@@ -140,12 +140,12 @@ def _span(text: str, figure: Figure, judged: Verdict, cluster: str) -> Span:
     return make_span(text, figure.start, figure.end, figure.kind, judged.verdict, reason, place, cluster)
 
 
-class _Answer(Text):
+class _Answer:
     """An answer that is judged against the source of its case."""
 
     def __init__(self, text: str, case: Case, whole: int) -> None:
-        super().__init__(text)
-        self.stated = [fact for fact in self.facts if fact.figure.end <= whole]
+        self.read, self.text = text_of(text), text
+        self.stated = [fact for fact in self.read.facts if fact.figure.end <= whole]
         self.source = source_of(case.document)
         self.document = case.document
         self.question = case.input.get("question", "")
@@ -157,7 +157,7 @@ class _Answer(Text):
         from harness.scoring.grounding.operands import operands_of
         from harness.scoring.grounding.worked_out import Evidence
 
-        return Evidence(self, operands_of(self.document), self.asked)
+        return Evidence(self.read, operands_of(self.document), self.asked)
 
     def verdicts(self) -> list[Verdict]:
         """Return the verdict on each stated figure."""
@@ -254,7 +254,7 @@ class _Answer(Text):
             return self._period(figure)
         if figure.kind == "percent" and self._is_rough_share(figure):
             return Verdict(UNCLEAR, "a share in words, which is rough or which the source writes in other words")
-        if figure.unit == "bp" and figure.value == WHOLE and TOTAL.search(" ".join(self.labels(figure))):
+        if figure.unit == "bp" and figure.value == WHOLE and TOTAL.search(" ".join(self.read.labels(figure))):
             return Verdict("derived", "rule: the whole")
         if figure.unit == "date" and self._has_day_and_year(str(figure.value)):
             return Verdict("derived", "rule: part of date")
@@ -289,13 +289,13 @@ class _Answer(Text):
 
     def _is_of_example(self, figure: Figure) -> bool:
         """Whether a figure may be assumed for an example, and is not what follows from one that is."""
-        first, last = self.sentence(figure.start)
+        first, last = self.read.sentence(figure.start)
         if not (EXAMPLE.search(self.text, first, figure.start) or FOR_EXAMPLE.search(self.text, figure.end, last)):
             return False
         low, high = (
-            bisect_left(self.figures, place, key=operator.attrgetter("start")) for place in (first, figure.start)
+            bisect_left(self.read.figures, place, key=operator.attrgetter("start")) for place in (first, figure.start)
         )
-        assumed = [f for f in self.figures[low:high] if f.unit == figure.unit and is_round(f)]
+        assumed = [f for f in self.read.figures[low:high] if f.unit == figure.unit and is_round(f)]
         assumed = [f for f in assumed if size_key(f.unit, f.value) not in self.source.by_size]
         if not assumed or not RESULT.search(self.text, max(first, figure.start - NEAR_VERB), figure.start):
             return True
@@ -368,7 +368,7 @@ class _Answer(Text):
         if listed:
             return listed
         if MULTIPLE.match(self.text, figure.end) and WORDS.search(
-            self.text, self.sentence(figure.start)[0], figure.start
+            self.text, self.read.sentence(figure.start)[0], figure.start
         ):
             return Verdict("ungrounded", UNGROUNDED)
         if not isinstance(figure.value, str) and figure.value <= SMALL and "." not in written:
@@ -380,10 +380,10 @@ class _Answer(Text):
         noun = noun_after(self.text, figure.end)
         if not noun:
             return None
-        sizes = counted(noun, stems(self.text[slice(*self.sentence(figure.start))]), listings_of(self.document))
+        sizes = counted(noun, stems(self.text[slice(*self.read.sentence(figure.start))]), listings_of(self.document))
         if figure.value in sizes:
             return Verdict("derived", "rule: count of a list")
-        if sizes and Fraction(figure.value) > sum(sizes) and all(figure.value != o.size for o in listings_in(self)):
+        if sizes and Fraction(figure.value) > sum(sizes) and all(figure.value != o.size for o in listings_in(self.read)):
             return Verdict("ungrounded", f"the source lists {max(sizes)}")
         if not sizes and self.source.always_counts(noun):
             return Verdict("ungrounded", "the source counts them, and otherwise")
@@ -391,7 +391,7 @@ class _Answer(Text):
 
     def _cues(self, fact: Fact) -> Cues:
         start, end = fact.figure.start, fact.figure.end
-        said = cues(self.text, start, end, *self.sentence(start), self.labels(fact.figure))
+        said = cues(self.text, start, end, *self.read.sentence(start), self.read.labels(fact.figure))
         at = bisect_left(self.stated, start, key=START)
         before = self.stated[at - 1] if at else None
         if before and LISTED.fullmatch(self.text, before.figure.end, start):

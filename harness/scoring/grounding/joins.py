@@ -17,7 +17,7 @@ from itertools import pairwise
 
 from harness.schema import Case, Completion, Span
 from harness.scoring.base import DocumentCache, make_span, whole_length
-from harness.scoring.grounding.contexts import Text, source_of
+from harness.scoring.grounding.contexts import source_of, text_of
 from harness.scoring.grounding.passages import AXES, NAMED, Item, Key, Passages, parties_of
 from harness.scoring.text.layout import Range
 
@@ -119,7 +119,7 @@ class _Answer(Passages):
     """An answer whose figures and parties are compared with the places of a source."""
 
     def __init__(self, text: str, source: _Places, whole: int) -> None:
-        super().__init__(Text(text))
+        super().__init__(text_of(text))
         self.source = source
         self.items = [item for item in (*self.figures(), *self.parties(source.named)) if item.end <= whole]
         self.by_key: dict[Key, list[Item]] = defaultdict(list)
