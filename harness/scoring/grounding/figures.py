@@ -383,7 +383,8 @@ class _Answer:
         sizes = counted(noun, stems(self.text[slice(*self.read.sentence(figure.start))]), listings_of(self.document))
         if figure.value in sizes:
             return Verdict("derived", "rule: count of a list")
-        if sizes and Fraction(figure.value) > sum(sizes) and all(figure.value != o.size for o in listings_in(self.read)):
+        own = listings_in(self.read)
+        if sizes and Fraction(figure.value) > sum(sizes) and all(figure.value != o.size for o in own):
             return Verdict("ungrounded", f"the source lists {max(sizes)}")
         if not sizes and self.source.always_counts(noun):
             return Verdict("ungrounded", "the source counts them, and otherwise")
