@@ -39,6 +39,8 @@ IN_ALL = re.compile(r"\s+(?:in\s+(?:all|total)|altogether)\b(?!\s+of\b)", re.I)
 CHANGE = re.compile(r"\bby\s+(?:about\s+)?$")
 OWN_DATE = re.compile(r"\b(?:dated|made|signed|executed|issued|prepared)\b[^.;]{0,24}$", re.I)
 """Before the date of the document itself, which is next to all that its title names."""
+SIGNED = re.compile(r"\(SEAL\)|\bL\.S\.|\bwitness\b|commission expires|\bBy:|/s/", re.I)
+"""In a line of signatures, whose dates are next to every name."""
 PERIOD = re.compile(r"[qy]\d+|#:(?:19|20)\d\d|#period:.*")
 NEARBY = 2
 """Passages on either side of a figure whose figures are looked at for the same row or column."""
@@ -193,11 +195,18 @@ class _Answer(Passages):
             other = source.items[number]
             if weight < LEAST or other.kind not in kinds or other.keys & item.keys or other.is_cell or other.is_count:
                 continue
-            is_own_date = other.kind == "date" and OWN_DATE.search(
-                source.written, max(0, other.start - 40), other.start
-            )
-            if not is_own_date and source.unit(other) == unit and not self._is_taken(item, number, weight):
+            if (
+                not (other.kind == "date" and self._is_of_document(other))
+                and source.unit(other) == unit
+                and not self._is_taken(item, number, weight)
+            ):
                 yield number
+
+    def _is_of_document(self, date: Item) -> bool:
+        """Whether a date of the source is that of the document itself, or of a signature."""
+        written, start = self.source.written, date.start
+        line = written[written.rfind("\n", 0, start) + 1 :].partition("\n")[0]
+        return bool(SIGNED.search(line) or OWN_DATE.search(written, max(0, start - 40), start))
 
     def _is_taken(self, item: Item, number: int, weight: float) -> bool:
         """Whether the answer also has the item of a place: a party in the same line, a figure that fits the place."""

@@ -39,7 +39,7 @@ ROLE_TERMS = {stem(role) for role in SIDES}
 NAME = r"[A-Z][a-z]+(?:['’]s?)?(?:,? (?:and |of )?[A-Z][a-z]+(?:['’]s?)?)+"
 PERSON = (
     r"(?:(?<=[Tt]he )|(?<=[Yy]our )|(?<=[Tt]heir )|(?<=\ba ))(?:[a-z]+ )?(?:manager|leader|lead|supervisor|director"
-    r"|principal|foreman|overseer|controller|officer|coordinator|custodian)"
+    r"|foreman|overseer|controller|officer|coordinator|custodian)"
 )
 ACTS = re.compile(
     rf"({NAME})\s+(?:\w+ly\s+)?(?:shall|may|must|can|will|has|have|is|are|agrees?|pays?|keeps?|decides?|approves?|checks?"
