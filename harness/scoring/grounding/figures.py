@@ -405,6 +405,8 @@ def _same_in_other_form(figure: Figure, origin: Figure, about: bool, side: int) 
     """The rule by which one figure writes another: a part of a date, another period, rounded, without its unit."""
     if isinstance(figure.value, str) or isinstance(origin.value, str):
         return "part of date" if origin.unit in ("date", PERIOD) and _is_part(figure, str(origin.value)) else None
+    if origin.unit == "th" and figure.unit == "minutes":
+        return "ordinal day" if figure.value == origin.value * DAY else None
     if figure.unit == origin.unit:
         is_other_period = figure.per and origin.per not in ("", figure.per)
         if is_other_period and figure.value == _half_up(origin.value * MONTHS_IN[figure.per] / MONTHS_IN[origin.per]):

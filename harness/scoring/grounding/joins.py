@@ -35,6 +35,7 @@ SHORT = 60
 TOGETHER = 2
 """Other figures of a sentence in one row or column, by which the sentence is about that one."""
 HYPOTHETICAL = re.compile(r"\b(?:example|instance|suppose|assum\w+|imagine|e\.g\.)", re.I)
+WORD, FEWEST_WORDS = re.compile(r"[A-Za-z]{2,}"), 6
 IN_ALL = re.compile(r"\s+(?:in\s+(?:all|total)|altogether)\b(?!\s+of\b)", re.I)
 CHANGE = re.compile(r"\bby\s+(?:about\s+)?$")
 OWN_DATE = re.compile(r"\b(?:dated|made|signed|executed|issued|prepared)\b[^.;]{0,24}$", re.I)
@@ -153,9 +154,14 @@ class _Answer(Passages):
         return None
 
     def _is_worked_out(self, item: Item) -> bool:
-        """Whether a figure may equal one of the source by chance: of an example, a change, or beside such a figure."""
+        """Whether a figure may equal one of the source by chance: of an example, a change, or beside such a figure.
+
+        Of a note of a few words, too, which does not say what the figure is.
+        """
         first, last = self.passage(item.start)
         if HYPOTHETICAL.search(self.written, first, item.start) or CHANGE.search(self.written, first, item.start):
+            return True
+        if not item.is_cell and len(WORD.findall(self.written, first, last)) < FEWEST_WORDS:
             return True
         beside = [each for each in self.items if first <= each.start < last and each.fact and not each.is_count]
         return bool(IN_ALL.match(self.written, item.end)) or any(

@@ -86,11 +86,13 @@ RESTATED = (
     rf"\s*\(\s*(?:US|U\.S\.)?\s*[$€£]?\s*(?P<again>{numbers.DIGITS}|{numbers.FRACTION})"
     r"\s*(?P<again_scale>thousand|million|billion)?\s*(?:%|per\s?cent|dollars|days|months|years|hours|weeks)?\s*\)"
 )
+SAME_UNIT = r"(?:(?<=dollars)|(?<=dollar)|(?<=euros)|(?<=sterling)|(?!\s*\(\s*(?:US|U\.S\.)?\s*[$€£]))"
+"""Before brackets that restate a figure with its unit: "5% ($179.36)" are two figures."""
 QUANTITY = re.compile(
     rf"(?:(?:{MONEY_SIGN}\s?)?(?<![\w.,/\u2044#-])(?<!\d:)(?P<digits>{numbers.FRACTION}|{numbers.DIGITS}(?:\s+{numbers.FRACTION})?)"
     r"(?:[\s-]*(?P<scale>thousand|million|billion|trillion)\b|(?P<short>\s?(?:mm|mn|bn)|[kmb])\b)?"
     rf"|(?P<words>{numbers.WORDS})(?:\s+and\s+(?P<hundredths>\d{{1,2}}|no|xx)/100(?:ths|'?s)?)?(?P<before>{RESTATED})?)"
-    rf"(?:{UNIT}(?P<after>{RESTATED.replace('again', 'later')})?)?",
+    rf"(?:{UNIT}(?P<after>{SAME_UNIT}{RESTATED.replace('again', 'later')})?)?",
     re.I,
 )
 UNITS_FOLLOW = (
@@ -147,7 +149,7 @@ SPACE = re.compile(r"\s+")
 SMALL_PARTS = {"hundredth": Fraction(1), "tenth": Fraction(10)}
 """Basis points in a hundredth and in a tenth of one percent."""
 FRACTION_OF = re.compile(
-    rf"(?<![\w/.-])(?:(?<!\d\s)(?P<numeral>{numbers.FRACTION})|(?:(?P<top>an?|one|two|three|\d)[\s-]+)?(?P<part>{'|'.join(numbers.PARTS)})s?)(?:[\s-]+(?P<of>of\s+)?(?:an?\s+|one\s+|1\s+)?"
+    rf"(?<![\w/.-])(?:(?<!\d\s)(?P<numeral>{numbers.FRACTION})|(?:(?P<top>an?|one|two|three|\d)[\s-]+)?(?P<part>{'|'.join(numbers.PARTS)})s?(?:\s*\(\d{{1,2}}/\d{{1,3}}\))?)(?:[\s-]+(?P<of>of\s+)?(?:an?\s+|one\s+|1\s+)?"
     rf"(?P<unit>per\s?cent|%|percentage\s+point|point|day|hour|month|year|week|{'|'.join(numbers.SCALES)})s?\b|(?P<whole>\s+of\b))",
     re.I,
 )

@@ -423,3 +423,9 @@ def test_a_source_scored_against_itself_has_no_ungrounded_figure():
 )
 def test_a_figure_does_not_follow_from_itself_or_from_another_unit(text, document, ungrounded):
     assert scored(text, document).ungrounded == ungrounded
+
+
+def test_an_ordinal_day_is_a_period_of_days_and_a_fraction_may_restate_itself():
+    source = "An installment not paid by the twelfth day is late. Borrower pays one-twelfth (1/12) of the taxes."
+    spans = scored("Late after 12 days; one-twelfth of taxes monthly.", source).spans
+    assert [span.verdict for span in spans] == ["derived", "supported"]

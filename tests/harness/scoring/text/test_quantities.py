@@ -112,6 +112,10 @@ def test_two_ways_to_write_one_figure_are_equal(left, right):
     assert one(left) == one(right)
 
 
+def test_an_amount_in_brackets_is_no_other_form_of_a_percentage():
+    assert [(f.unit, f.value) for f in figures_in("a charge of 5% ($179.36)")] == [("bp", 500), ("USD", 17936)]
+
+
 @pytest.mark.parametrize(("left", "right"), UNEQUAL)
 def test_two_figures_that_look_alike_are_not_equal(left, right):
     assert one(left) != (figures_in(right)[0].kind, figures_in(right)[0].unit, figures_in(right)[0].value)
