@@ -161,7 +161,8 @@ class _Answer(Passages):
         first, last = self.passage(item.start)
         if HYPOTHETICAL.search(self.written, first, item.start) or CHANGE.search(self.written, first, item.start):
             return True
-        if not item.is_cell and len(WORD.findall(self.written, first, last)) < FEWEST_WORDS:
+        is_note = not item.is_cell and " + " in self.written[first:last]
+        if is_note and len(WORD.findall(self.written, first, last)) < FEWEST_WORDS:
             return True
         beside = [each for each in self.items if first <= each.start < last and each.fact and not each.is_count]
         return bool(IN_ALL.match(self.written, item.end)) or any(
