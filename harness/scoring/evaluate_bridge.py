@@ -124,7 +124,7 @@ def metric(
 
 
 class _Asked(NamedTuple):
-    """What is asked of a script."""
+    """The options of a script."""
 
     script: Script
     field: str | None

@@ -28,7 +28,7 @@ BOUNDS = {
     "only": ("only", "solely"),
     "not only": ("not only", "not solely"),
 }
-"""Wordings of one bound, one time or one scope; what stands on the other side is another meaning."""
+"""Phrases for one bound, time or scope; a phrase of the opposite side changes the meaning."""
 NUMBER = re.compile(r"\s(?:\$|\d|one|two|three|four|five|six|seven|eight|nine|ten|twelve|fif|twenty|thirty|half)")
 BOUND_OF = {meaning: re.compile(rf"\b(?:{'|'.join(options)})\b", re.I) for meaning, options in BOUNDS.items()}
 EVENT = re.compile(

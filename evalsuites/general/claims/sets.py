@@ -16,7 +16,6 @@ from typing import Any
 
 from msgspec import Struct
 
-import evalsuites
 from evalsuites.general.claims.pairs import NOT_ADDRESSED, NOT_SUPPORTED, SUPPORTED, Pair
 from evalsuites.general.claims.split import EVALUATION, TRAIN, VALIDATION, document_key
 from evalsuites.public import data
@@ -25,6 +24,8 @@ from evalsuites.public.contractnli.cases import split_of as contractnli_split
 from harness.errors import Unavailable
 from harness.scoring.entailment import sentences
 
+SUITES = Path(__file__).parents[2]
+"""The folder of these suites; the package `evalsuites` may have a user's own before it."""
 LEAST_WORDS = 4
 """A line with fewer words, such as a heading, is no statement."""
 WHERE = (
@@ -121,8 +122,7 @@ def files() -> list[Path]:
         **{origin: [how.file, *([] if how.source else ["docs.jsonl"])] for origin, how in TABLE.items()},
     }
     public = [data.data_folder(origin, listed, WHERE) / file for origin, listed in named.items() for file in listed]
-    texts = Path(evalsuites.__path__[0])
-    own = [file for folder in TEXTS.values() for file in sorted((texts / folder).rglob("*.txt"))]
+    own = [file for folder in TEXTS.values() for file in sorted((SUITES / folder).rglob("*.txt"))]
     return [*public, *own, *sorted(known_truth().FOLDER.glob("*.jsonl"))]
 
 
@@ -145,7 +145,7 @@ def statements(text: str) -> Iterator[tuple[int, int, str]]:
 
 
 def _joined(line: str) -> list[tuple[int, int]]:
-    """The sentences of a line; one that ends in an abbreviation goes on."""
+    """The sentences of a line; an abbreviation does not end one."""
     ranges: list[tuple[int, int]] = []
     for start, end in sentences(line):
         before = line[ranges[-1][0] : ranges[-1][1]] if ranges else ""
@@ -212,7 +212,7 @@ def is_trained_on(domain: str, name: str) -> bool:
 @cache
 def own_file(domain: str, name: str) -> Path:
     """Return the file of a document of the suites by its id."""
-    return next((Path(evalsuites.__path__[0]) / TEXTS[domain]).rglob(f"{name}.txt"))
+    return next((SUITES / TEXTS[domain]).rglob(f"{name}.txt"))
 
 
 @cache
@@ -224,7 +224,7 @@ def own_text(domain: str, name: str) -> str:
 @cache
 def known_truth() -> ModuleType:
     """The module that reads the completions, which the package does not install."""
-    file = Path(__file__).parents[3] / "benchmarks" / "known_truth.py"
+    file = SUITES.parent / "benchmarks" / "known_truth.py"
     spec = importlib.util.spec_from_file_location("evalsuites_known_truth", file) if file.exists() else None
     if spec is None or spec.loader is None:
         raise Unavailable(COMPLETIONS)

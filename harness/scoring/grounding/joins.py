@@ -2,7 +2,7 @@
 
 A figure or a party of the answer is compared with every place of the source where one of its kind is. It is `mispaired`
 if the words around it belong to a place that has another one, and hardly to any place that has it. In a table the
-labels of row and column decide, together with the figures beside it. Where several places fit, nothing is said.
+labels of row and column decide, together with the figures beside it. Where several places fit, there is no finding.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ SHORT = 60
 TOGETHER = 2
 """Other figures of a sentence in one row or column, by which the sentence is about that one."""
 HYPOTHETICAL = re.compile(r"\b(?:example|instance|suppose|assum\w+|imagine|e\.g\.)", re.I)
-WORD, FEWEST_WORDS = re.compile(r"[A-Za-z]{2,}"), 6
+CALCULATED = re.compile(r"\s[+=\u00d7]\s")
+"""In a sentence with a written sum, whose figures are operands."""
 IN_ALL = re.compile(r"\s+(?:in\s+(?:all|total)|altogether)\b(?!\s+of\b)", re.I)
 CHANGE = re.compile(r"\bby\s+(?:about\s+)?$")
 OWN_DATE = re.compile(r"\b(?:dated|made|signed|executed|issued|prepared)\b[^.;]{0,24}$", re.I)
@@ -154,15 +155,11 @@ class _Answer(Passages):
         return None
 
     def _is_worked_out(self, item: Item) -> bool:
-        """Whether a figure may equal one of the source by chance: of an example, a change, or beside such a figure.
-
-        Of a note of a few words, too, which does not say what the figure is.
-        """
+        """Whether a figure may equal one of the source by chance: of an example, a change, or a calculation."""
         first, last = self.passage(item.start)
         if HYPOTHETICAL.search(self.written, first, item.start) or CHANGE.search(self.written, first, item.start):
             return True
-        is_note = not item.is_cell and " + " in self.written[first:last]
-        if is_note and len(WORD.findall(self.written, first, last)) < FEWEST_WORDS:
+        if not item.is_cell and CALCULATED.search(self.written, first, last):
             return True
         beside = [each for each in self.items if first <= each.start < last and each.fact and not each.is_count]
         return bool(IN_ALL.match(self.written, item.end)) or any(

@@ -106,7 +106,7 @@ class Passages:
         return self.bounds[max(0, number - 1 - more)], self.bounds[min(number + more, last)]
 
     def around(self, place: Range) -> dict[str, float]:
-        """Return the terms of the passage of a place, and with less weight those of the passages beside it."""
+        """Return the terms of a passage, and with less weight those of the passages before and after it."""
         beside = self.text.near(place, *self.passage(place[0], 1))
         return {term: weight * BESIDE for term, weight in beside.items()} | self.text.near(
             place, *self.passage(place[0])
