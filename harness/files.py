@@ -30,6 +30,11 @@ def digest(value: object) -> str:
     return hashlib.sha256(value).hexdigest()
 
 
+def file_link(file: Path) -> str:
+    """Return the file:// address of a file, which terminals make clickable."""
+    return file.resolve().as_uri()
+
+
 def file_sha256(file: Path) -> str:
     """Return the hex sha256 of a file's bytes."""
     with file.open("rb") as opened:

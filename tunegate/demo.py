@@ -16,7 +16,7 @@ from harness.checkpoints.resolve import resolve
 from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
 from harness.evaluation.run import run
-from harness.files import digest
+from harness.files import digest, file_link
 from harness.progress.progress import Progress
 from harness.runs.folder import Results, RunFolder, load_run
 from harness.suites.suite import Suite
@@ -78,7 +78,7 @@ def run_demo(runs: Path, rows: int | None, engine: str | None) -> str:
     job = demo_job(suites, str(trained), base, engine)
     results = run(job, RunFolder.create(runs, "demo-tuned"), progress, parent_run_id=trained.name)
     progress.say("[6/6] report")
-    files = reports.named(reports.publish([results.path, trained], folder))
+    files = reports.publish([results.path, trained], folder)
     terminal.show(load_run(results.path))
     return closing(results, files)
 
@@ -116,9 +116,10 @@ def write_replay(folder: Path, rows: int, base: str, engine: str | None, progres
     write_rows(folder / "data" / "replay.jsonl", replayed.rows)
 
 
-def closing(results: Results, files: list[str]) -> str:
-    """Return the last lines of the demo: the gates' result and the files of the report."""
+def closing(results: Results, files: list[Path]) -> str:
+    """Return the last lines of the demo: the gates' result, the files of the report and the link to open it."""
     passed = sum(v.outcome == "pass" for v in results.verdicts)
     word = "PASS" if passed == len(results.verdicts) else "NOT PASSED"
-    reports = "\n".join(f"report: {file}" for file in files)
-    return f"Pipeline finished. Gates: {word}, {passed} of {len(results.verdicts)} passed.\n{reports}"
+    listed = "\n".join(f"report: {line}" for line in reports.named(files))
+    counted = f"Gates: {word}, {passed} of {len(results.verdicts)} passed."
+    return f"Pipeline finished. {counted}\n{listed}\n{file_link(files[0])}"

@@ -330,17 +330,46 @@ def load_metrics(path: Path) -> Metrics:
     return decode(file, Metrics) if file.exists() else Metrics()
 
 
-def find_run(text: str, root: Path) -> Path:
-    """Find a run folder by its path, its name, or the unique start or end of its name. Raises UserError."""
+LATEST = "latest"
+"""Given for a run: the one that started last."""
+
+
+class _Start(Struct):
+    """The fields of run.json that tell which run is the latest."""
+
+    kind: str = ""
+    started: str = ""
+
+
+def find_run(text: str, root: Path, kind: str = "eval") -> Path:
+    """Find a run folder by its path, its name, the unique start or end of its name, or `latest`. Raises UserError.
+
+    `latest` is the run of this kind that started last; of runs that started in one second, the last by name.
+    """
     with suppress(OSError):  # The text may be longer than a file name can be.
         if (Path(text) / "run.json").exists():
             return Path(text)
     names = [p.name for p in root.iterdir() if (p / "run.json").exists()] if root.is_dir() else []
+    if text == LATEST:
+        return root / _latest(root, names, kind)
     hits = [n for n in names if n == text] or [n for n in names if n.startswith(text) or n.endswith(text)]
     if len(hits) == 1:
         return root / hits[0]
     problem = f"{len(hits)} runs match" if hits else "no run has that name"
     raise UserError(f"run '{text}': {problem} in {root.resolve()}. `tunegate runs` lists the runs")
+
+
+def _latest(root: Path, names: Iterable[str], kind: str) -> str:
+    """Return the name of the latest run; folders that cannot be read are skipped."""
+    started: list[tuple[str, str]] = []
+    for name in names:
+        with suppress(OSError, *UNREADABLE):
+            start = msgspec.json.decode((root / name / "run.json").read_bytes(), type=_Start)
+            if start.kind == kind:
+                started.append((start.started, name))
+    if not started:
+        raise UserError(f"run '{LATEST}': no {kind} run in {root.resolve()}. `tunegate runs` lists the runs")
+    return max(started)[1]
 
 
 def decode(path: Path, kind: type[T], version: int | None = None) -> T:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="ci", help="CI output of a run: annotations, summary, comments.", no_args_is_help=True)
 
-Run = Annotated[str, typer.Argument(help="Run folder, folder with one run, or run name.")]
+Run = Annotated[str, typer.Argument(help="Run folder, folder with one run, name or latest.")]
 Bars = Annotated[Path | None, typer.Option(help="The evalsuites that the run took its gates from.")]
 Changed = Annotated[Path | None, typer.Option(help="List of edited files that guard the gate, one per line.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]

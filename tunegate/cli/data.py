@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from harness.errors import EXIT_GATE_FAILED, UserError
-from harness.files import write_atomic
+from harness.files import file_link, write_atomic
 
 if TYPE_CHECKING:
     from training.curation.review import Review
@@ -92,7 +92,7 @@ def check(
     options = {"suites": suite or [], "style": style, "base": base, "max_length": max_length}
     result = _review(files, {**options, "near": near, "language": language}, action)
     write_atomic(html, render_html(result), "Name another file with --html")
-    typer.echo(f"report: {html}")
+    typer.echo(f"report: {html}\n{file_link(html)}")
     if strict and (result.drops or result.masked):
         raise typer.Exit(EXIT_GATE_FAILED)
 

@@ -12,7 +12,7 @@ import typer
 
 from harness.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UserError
 from harness.signals import interruptible
-from tunegate.cli import cache, ci, data, evaluate, init, report, review, serve, train
+from tunegate.cli import cache, ci, data, evaluate, init, report, review, serve, train, view
 from tunegate.defects import describe_defect
 
 app = typer.Typer(
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (evaluate, train, data, report, review, ci, serve, init, cache):
+for group in (evaluate, train, data, report, view, review, ci, serve, init, cache):
     app.add_typer(group.app)
 
 

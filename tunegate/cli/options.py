@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.schema import Verdict
     from harness.suites.suite import Suite
 
-Run = Annotated[str, typer.Argument(help="Run folder or name.")]
+Run = Annotated[str, typer.Argument(help="Run folder, name or latest.")]
 
 
 def _runs_of_the_project(context: typer.Context, given: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import UserError
-from harness.files import replacing
+from harness.files import file_link, replacing
 from harness.runs import redaction
 from tunegate.cli.options import Run, Runs, exit_if_unclaimed
 
@@ -18,14 +18,14 @@ app = typer.Typer()
 
 
 def write_report(parts: list[Path], out: Path, with_pdf: bool = False, business: Path | None = None) -> None:
-    """Write the report of runs to `out` and print the path of each file."""
+    """Write the report of runs to `out`; print the path of each file, and last the link to open it."""
     import reports
     from reports import assumptions as reports_assumptions
 
     assumptions = reports_assumptions.load(business) if business else None
-    typer.echo(
-        "\n".join(f"report: {line}" for line in reports.named(reports.publish(parts, out, with_pdf, assumptions)))
-    )
+    files = reports.publish(parts, out, with_pdf, assumptions)
+    typer.echo("\n".join(f"report: {line}" for line in reports.named(files)))
+    typer.echo(file_link(files[0]))
 
 
 @app.command()
@@ -128,7 +128,8 @@ def list_runs(
     if html:
         from reports.history import page
 
-        typer.echo(f"written: {page.write(runs, shown, out or runs / 'index.html')}")
+        written = page.write(runs, shown, out or runs / "index.html")
+        typer.echo(f"written: {written}\n{file_link(written)}")
     elif as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(shown), indent=1).decode())
     elif not every:

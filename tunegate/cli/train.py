@@ -28,14 +28,14 @@ def train(
 
 @app.command()
 def diagnose(
-    run: Annotated[str, typer.Argument(help="Training run: folder or name.")],
+    run: Annotated[str, typer.Argument(help="Training run: folder, name or latest.")],
     runs: Runs = Path("runs"),
 ) -> None:
     """Diagnose a training run's curves (overfit, underfit, unstable, ...) and suggest one change."""
     from harness.runs.folder import find_run, load_run
     from training import diagnosis
 
-    for line in diagnosis.of_run(load_run(find_run(run, runs))).lines:
+    for line in diagnosis.of_run(load_run(find_run(run, runs, "train"))).lines:
         typer.echo(line)
 
 

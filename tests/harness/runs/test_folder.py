@@ -9,6 +9,7 @@ import pytest
 from harness.errors import UserError
 from harness.runs.folder import RunFolder, check_seal, find_run, load_run, now
 from harness.schema import Case, Completion, Manifest, Record, Score
+from tests.support.runs import name_of, write_run
 
 
 def manifest(folder: RunFolder, **changes: object) -> Manifest:
@@ -113,6 +114,19 @@ def test_runs_are_found_by_part_of_their_name(folder: RunFolder) -> None:
     assert find_run(str(folder.path), Path("/")) == folder.path
     with pytest.raises(UserError, match="no run has that name"):
         find_run("zzz", root)
+
+
+def test_latest_is_the_run_of_its_kind_that_started_last(tmp_path: Path) -> None:
+    for day in (9, 2, 4):
+        write_run(tmp_path, day)
+    write_run(tmp_path, 1, run_id="renamed", started="2026-11-12T08:00:00Z")
+    write_run(tmp_path, 20, kind="train", suites=[], run_id="training")
+    (tmp_path / name_of(30)).mkdir()
+    (tmp_path / name_of(30) / "run.json").write_bytes(b"{")
+    assert find_run("latest", tmp_path) == tmp_path / "renamed"
+    assert find_run("latest", tmp_path, "train") == tmp_path / "training"
+    with pytest.raises(UserError, match="no merge run in"):
+        find_run("latest", tmp_path, "merge")
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,20 @@ from tests.support.command import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
 
 COMMANDS = (
-    *("train", "merge", "compare", "report", "rescore", "judge", "add-labels", "runs", "demo", "accept", "gate"),
+    *(
+        "train",
+        "merge",
+        "compare",
+        "report",
+        "rescore",
+        "judge",
+        "add-labels",
+        "runs",
+        "demo",
+        "accept",
+        "gate",
+        "view",
+    ),
     *("card", "power", "noise", "serve"),
     *("review start", "review packet", "review import", "review finish", "review adjudicate"),
 )
@@ -72,6 +85,7 @@ def test_compare_judges_lists_and_reports_a_run(project: Path) -> None:
     assert sorted(run.by_variant("legal/mini")) == ["baseline", "tuned"]
     for name in ("report.html", "report.md", "report.json"):
         assert (run.path / "report" / name).stat().st_size > 1000
+    assert done.stdout.splitlines()[-1] == (run.path / "report" / "report.html").as_uri()
 
 
 def test_compare_leaves_with_the_gates_code(project: Path) -> None:
@@ -81,12 +95,13 @@ def test_compare_leaves_with_the_gates_code(project: Path) -> None:
     assert "FAIL" in done.stdout
 
 
-def test_report_finds_a_run_by_part_of_its_name(project: Path) -> None:
+def test_report_finds_a_run_by_part_of_its_name_or_the_latest(project: Path) -> None:
     tunegate(project, "compare", "old", "new", "--engine", "fake", "--script", "script.json")
     (run,) = (project / "runs").iterdir()
-    done = tunegate(project, "report", run.name[-8:], "--out", "here")
-    assert done.returncode == 0, done.stderr
-    assert (project / "here" / "report.html").exists()
+    for name in (run.name[-8:], "latest"):
+        done = tunegate(project, "report", name, "--out", name)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1] == (project / name / "report.html").as_uri()
 
 
 def test_the_sealed_run_is_untouched_by_its_report(project: Path) -> None:

@@ -91,8 +91,9 @@ def test_a_broken_folder_stops_nothing(project: Path) -> None:
 
 
 def test_a_page_is_written_beside_the_runs_or_where_it_is_wanted(project: Path) -> None:
-    assert listed(project, "--html").stdout == "written: runs/index.html\n"
-    assert listed(project, "--html", "out/history.html", "--suite", SUITE).stdout == "written: out/history.html\n"
+    for words, file in (((), "runs/index.html"), (("out/history.html", "--suite", SUITE), "out/history.html")):
+        done = listed(project, "--html", *words)
+        assert done.stdout == f"written: {file}\n{(project / file).as_uri()}\n"
     beside, wanted = ((project / p).read_text("utf-8") for p in ("runs/index.html", "out/history.html"))
     assert "policy/handbook" in beside and "policy/handbook" not in wanted
     done = listed(project, "out.html")

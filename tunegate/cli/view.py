@@ -1,0 +1,57 @@
+"""`tunegate view`: open a report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import UserError
+from harness.files import file_link
+from tunegate.cli.options import Runs
+
+app = typer.Typer()
+REPORTS = ("report.html", "side-by-side.html")
+
+
+@app.command()
+def view(
+    run: Annotated[str, typer.Argument(help="Run folder, name or latest (default: the newest report).")] = "",
+    no_open: Annotated[bool, typer.Option("--no-open", help="Only print the link.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Open the newest report, or that of a run, in the browser and print its link.
+
+    Without a display the link is printed only.
+    """
+    report = _report_of(run, runs) if run else _newest(runs)
+    if not no_open and _has_display():
+        import webbrowser
+
+        webbrowser.open(file_link(report))
+    typer.echo(file_link(report))
+
+
+def _report_of(run: str, runs: Path) -> Path:
+    from harness.runs.folder import find_run
+
+    path = find_run(run, runs)
+    report = path / "report" / REPORTS[0]
+    if not report.is_file():
+        raise UserError(f"{path}: no report yet. To write it: tunegate report {path.name}")
+    return report
+
+
+def _newest(runs: Path) -> Path:
+    """Return the report that was written last. Raises UserError where there is none."""
+    found = [file for folder in ("*/report", "*") for name in REPORTS for file in runs.glob(f"{folder}/{name}")]
+    if not found:
+        raise UserError(f"no report in {runs.resolve()}. To write one: tunegate report latest")
+    return max(found, key=lambda file: file.stat().st_mtime)
+
+
+def _has_display() -> bool:
+    return sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
