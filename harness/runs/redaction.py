@@ -79,6 +79,14 @@ SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$")
 SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[^\s/]\S{7,}")
 
 
+ESCAPE = re.compile(r"\\(?:[bfnrt]|u[0-9a-f]{4})|(\\.)")
+
+
+def _spaced(line: bytes) -> str:
+    """Return JSON with white space for escaped line ends, before which a secret would have no word boundary."""
+    return ESCAPE.sub(lambda escape: escape[1] or " ", line.decode())
+
+
 class Redactor:
     """Masks secrets and counts them."""
 
@@ -104,7 +112,7 @@ class Redactor:
 
     def mask(self, lines: Sequence[bytes]) -> list[bytes]:
         """Mask and count every secret in JSON texts that belong together, such as a record and its scores."""
-        if not self._has_own and not any(self.kinds(line.decode()) for line in lines):
+        if not self._has_own and not any(self.kinds(_spaced(line)) for line in lines):
             return list(lines)
         values = [msgspec.json.decode(line) for line in lines]
         secrets = {secret for value in values for text in _texts(value) for secret in self._secrets(text)}
@@ -116,7 +124,7 @@ class Redactor:
 
     def kinds_in_json(self, line: bytes) -> list[str]:
         """Return the kinds of secrets in the texts of a JSON value, field names included."""
-        if not self._has_own and not self.kinds(line.decode()):
+        if not self._has_own and not self.kinds(_spaced(line)):
             return []
         return list(
             dict.fromkeys(k for text in _texts(msgspec.json.decode(line), names=True) for k in self.kinds(text))

@@ -55,6 +55,8 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Hash of the cases."""
     prompt_hash: str
     """Hash of the prompt template."""
+    prompt: str = ""
+    """Text of the prompt template; empty in runs of older versions."""
     gates_hash: str
     """Hash of gates.toml."""
     scorers_hash: str

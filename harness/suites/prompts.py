@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,12 +68,19 @@ def read_template(path: Path) -> str:
     return read_text(path, "Write the prompt template, or name it in Suite(prompt=...)")
 
 
+def _environment() -> jinja2.Environment:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    return SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, trim_blocks=True)
+
+
 def load_template(path: Path) -> jinja2.Template:
     """Compile a suite's prompt.jinja; undefined variables are errors, not empty text. Raises UserError."""
     import jinja2
     from jinja2 import meta
 
-    env = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False, trim_blocks=True)
+    env = _environment()
     text = read_template(path)
     try:
         template = env.from_string(text)
@@ -109,6 +116,22 @@ def messages(template: jinja2.Template, case: Case) -> list[Message]:
     system = getattr(module, "system", None)
     head = [{"role": "system", "content": str(system).strip()}] if system else []
     return [*head, {"role": "user", "content": user}]
+
+
+@lru_cache(maxsize=16)
+def _recorded(text: str) -> jinja2.Template:
+    return _environment().from_string(text)
+
+
+def recorded_messages(text: str, case: Case) -> list[Message]:
+    """Render the chat messages of a run's case from the template in its manifest, without a model's chat template.
+
+    Empty where the run has no template, and where the template cannot be rendered, as after redaction.
+    """
+    try:
+        return messages(_recorded(text), case) if text else []
+    except Exception:  # A template of another person's run can raise anything.
+        return []
 
 
 def _merge_system(chat: Sequence[Message]) -> list[Message]:

@@ -152,12 +152,17 @@ class Suite:
         return load_template(self._prompt)
 
     @cached_property
-    def prompt_hash(self) -> str:
-        """Digest of the prompt template's text, the answer's token limit, temperature, options and structure."""
+    def prompt(self) -> str:
+        """Text of the prompt template."""
         from harness.suites.prompts import read_template
 
+        return read_template(self._prompt)
+
+    @cached_property
+    def prompt_hash(self) -> str:
+        """Digest of the prompt template's text, the answer's token limit, temperature, options and structure."""
         decoding = [self.max_tokens, self.temperature, self.options, *([self.structure] if self.structure else [])]
-        return digest([read_template(self._prompt), *decoding])
+        return digest([self.prompt, *decoding])
 
     @cached_property
     def structure(self) -> dict[str, Any]:

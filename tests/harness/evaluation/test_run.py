@@ -38,3 +38,18 @@ def test_verdicts_of_a_run_call_clusters_what_the_suite_calls_them(tmp_path: Pat
     job = Job(suites=suites, candidate="new", engine=engine)
     verdicts = run(job, RunFolder.create(tmp_path / "runs", "test"), Progress(quiet=True)).verdicts
     assert "20 cases from 20 policies" in verdicts[0].reason
+
+
+def test_a_run_holds_the_prompt_template_with_secrets_masked(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path)
+    secret = "hf_" + "abcdefghijklmnopqrstuvwxyzABCDEFGH"
+    template = next(folder.rglob("prompt.jinja"))
+    text = template.read_text("utf-8")
+    template.write_text(f"{text}\n{secret}", "utf-8")
+    engine = EngineConfig(name="fake", script=write_script(tmp_path, tuned=right(rows())))
+    suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(tmp_path / "evalsuites")])]
+    made = run(
+        Job(suites=suites, candidate="new", engine=engine), RunFolder.create(tmp_path, "r"), Progress(quiet=True)
+    )
+    (suite,) = load_run(made.path).manifest.suites
+    assert suite.prompt.startswith(text.strip()) and secret not in suite.prompt

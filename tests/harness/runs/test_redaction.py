@@ -52,6 +52,15 @@ def mask(redactor: Redactor, value: Any) -> Any:
     return msgspec.json.decode(line)
 
 
+@pytest.mark.parametrize("kind", sorted(SECRETS))
+def test_a_secret_at_the_start_of_a_line_is_masked(kind: str) -> None:
+    secret = f"postgres://{SECRETS[kind]}@db" if kind == "password in a url" else SECRETS[kind]
+    text = {"text": f"The key:\n{secret}"}
+    redactor = Redactor()
+    assert BLOCK in mask(redactor, text)["text"] and redactor.counts == {kind: 1}
+    assert redactor.kinds_in_json(msgspec.json.encode(text)) == [kind]
+
+
 def test_every_form_has_an_example() -> None:
     assert set(SECRETS) == set(FORMS) == set(MARKS)
     for kind, secret in SECRETS.items():

@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Case
-from harness.suites.prompts import Renderer, load_template, messages
+from harness.suites.prompts import Renderer, load_template, messages, recorded_messages
 
 CHAT = [{"role": "system", "content": "Name clauses."}, {"role": "user", "content": "the landlord and the tenant"}]
 FAMILIES = ["qwen", "llama3", "mistral"]
@@ -44,6 +44,18 @@ def test_a_broken_template_names_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "prompt.jinja").write_text("one\n{% if %}")
     with pytest.raises(UserError, match=r"prompt\.jinja:2: not a Jinja template"):
         load_template(tmp_path / "prompt.jinja")
+
+
+def test_the_recorded_template_renders_the_same_messages_as_the_suites_file(tmp_path: Path) -> None:
+    text = '{% set system = "Be brief." %}\n{% if document %}\nAsk: {{ document }}\n{% endif %}\n'
+    (tmp_path / "prompt.jinja").write_text(text)
+    chat = recorded_messages(text, case(document="Lease"))
+    assert chat == messages(load_template(tmp_path / "prompt.jinja"), case(document="Lease")) and len(chat) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{{ secret }}", "{% if %}", "{{ document.__class__.__mro__ }}", "{{ 1 / 0 }}"])
+def test_a_recorded_template_that_cannot_be_rendered_gives_no_messages(text: str) -> None:
+    assert recorded_messages(text, case(document="Lease")) == []
 
 
 @pytest.mark.parametrize("family", FAMILIES)
