@@ -169,14 +169,9 @@ def _merge(
     checkpoint: Checkpoint, base: CheckpointFolder, adapter: CheckpointFolder, carrier: Path, out: Path
 ) -> MergeFacts:
     """Write the sum of `base` and the adapter; `carrier` has the tokenizer for the texts of the comparison."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
     assert checkpoint.adapter_digest is not None
-    model = AutoModelForCausalLM.from_pretrained(str(base.path), dtype=torch.float32, **safety.MODEL)
     dtype = _stored_dtype(base)
-    _resize(model, adapter)
-    tuned = quantization.load_adapter(model, adapter.path, is_trainable=False)
+    tuned = load_tuned(base.path, adapter)
     probes = _probes(carrier)
     expected = _next_token_logprobs(tuned, probes)
     merged = tuned.merge_and_unload(safe_merge=True)
@@ -192,6 +187,16 @@ def _merge(
         tensors=total,
         logprob_gap=gap,
     )
+
+
+def load_tuned(base: Path, adapter: CheckpointFolder) -> Any:
+    """Load a base in fp32 with an adapter on it, as PEFT's model. Needs 4 bytes of memory per parameter."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, **safety.MODEL)
+    _resize(model, adapter)
+    return quantization.load_adapter(model, adapter.path, is_trainable=False)
 
 
 def _carry(source: Path, names: tuple[str, ...], out: Path) -> None:

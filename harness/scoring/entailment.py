@@ -1,31 +1,25 @@
 """Score the sentences of an answer by a local model that decides whether the source supports a sentence.
 
 Off unless a suite names a model: `entailment.by_model("./models/nli")`. The path must start with ./ or be absolute;
-nothing is downloaded. support_models.py lists the kinds of models. A sentence's support is the largest over chunks of
-the source. Model digest, kind, prompt, threshold and chunk size are part of the scorer's version. The scorer has no
-other rule: it repeats the model's mistakes.
+nothing is downloaded. support_models.py lists the kinds of models. The model reads a sentence with the passages of the
+source that are nearest to it. Model digest, kind, prompt, threshold and passages are part of the scorer's version. The
+scorer has no other rule: it repeats the model's mistakes.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 from msgspec import structs
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Score, Span
-from harness.scoring import support_models
+from harness.scoring import support_models, support_readers
 from harness.scoring.base import Scorer, make_span, ratios, scorer, whole_length
+from harness.scoring.text.passages import TOKENS, passages, text_of
 from harness.scoring.text.refusals import refuses
+from harness.scoring.text.sentences import statements
 
-ABBREVIATION = re.compile(r"(?:\b(?:Inc|Corp|Ltd|Co|Mr|Mrs|Ms|Dr|St|No|Sec|Art|v|Ga|Ann|Jr|Sr|approx)|\b[A-Z])\.$")
-STOP = re.compile(r"[.!?]+[\"”’)\]]*(?=\s)|\n")
-LETTER = re.compile(r"[^\W\d_]")
-BULLET = re.compile(r"[\s*•#>-]*(?:\d+[.)]\s+)?")
-WORD = re.compile(r"\S+")
 METRICS = ratios(
     "support",
     {
@@ -33,94 +27,77 @@ METRICS = ratios(
         "supported by the source.",
     },
 )
+PLACES = ("folder", "adapter", "tokenizer")
+"""Fields of a model that say where it is, not what it is."""
 
 
 def by_model(
     path: str | Path,
     threshold: float = 0.5,
-    chunk_words: int = 200,
+    windows: int = 3,
+    window_tokens: int = TOKENS,
     label: str | None = None,
     kind: str | None = None,
     prompt: str | None = None,
-    answers: tuple[str, str] | None = None,
+    answers: tuple[str, ...] | None = None,
+    system: str | None = None,
 ) -> Scorer:
-    """Make the scorer of claim support by the model in a local folder.
+    """Make the scorer of claim support by the model in a local folder, which may be a LoRA adapter.
 
-    A sentence is supported if the model gives support a probability of `threshold` or more for some chunk of
-    `chunk_words` words of the source; chunks overlap by half. `kind` (classifier, onnx, causal or seq2seq) is read from
-    config.json unless it is given. `label` names a classifier's label that means support, if its configuration has no
-    known word for it. `prompt` is a text with {source} and {sentence}; a classifier without one reads them as a pair.
-    `answers` are a language model's answers for yes and no, of which the first tokens are compared. Raises UserError
-    for a folder, label, prompt or number that cannot be used.
+    A sentence is supported if the model, shown up to `windows` passages of `window_tokens` tokens around the nearest
+    sentences of the source, gives support a probability of `threshold` or more. An answer to a question follows it.
+    `kind` (classifier, onnx, causal or seq2seq) is read from config.json unless it is given. `label` names a
+    classifier's label that means support, if its configuration has no known word for it. `prompt` is a text with
+    {source} and {sentence}; a classifier without one reads them as a pair. `system` is the system message before it.
+    `answers` are a language model's answers, the one that means support first; their first tokens are compared.
+    Passages need the extra `claims`. Raises UserError for a folder, label, prompt or number that cannot be used.
     """
-    model = support_models.choose(path, kind, label, prompt, answers)
-    if not 0 < threshold < 1 or chunk_words < 2:
+    model = support_models.choose(path, kind, label, prompt, answers, system)
+    if not 0 < threshold < 1 or windows < 1 or window_tokens < 1:
         raise UserError(
-            f"entailment.by_model: threshold is {threshold} and chunk_words {chunk_words}; "
-            "expected a threshold between 0 and 1, and 2 words or more"
+            f"entailment.by_model: threshold is {threshold}, windows {windows} and window_tokens {window_tokens}; "
+            "expected a threshold between 0 and 1, and at least one window of at least one token"
         )
-    read = {name: value for name, value in structs.asdict(model).items() if name != "folder"}
-    config = {**read, "threshold": threshold, "chunk_words": chunk_words}
+    read = {name: value for name, value in structs.asdict(model).items() if name not in PLACES}
+    config = {**read, "threshold": threshold, "windows": windows, "window_tokens": window_tokens}
 
     @scorer(metrics=METRICS, name="support", config=config)
     def supported(case: Case, completion: Completion) -> Score:
         """Share of the sentences that the source supports. A failed completion counts as one unsupported sentence."""
         if completion.finish_reason == "error":
             return Score(name="support", value=0.0, counts={"claims": 1, "supported": 0})
-        claims = list(sentences(completion.text[: whole_length(completion)], completion.finish_reason == "stop"))
+        claims = list(statements(completion.text[: whole_length(completion)], completion.finish_reason == "stop"))
         if not case.document.strip() or not claims or refuses(completion.text):
             reason = "the case has no source" if not case.document.strip() else "the answer has no sentence to check"
             return Score(name="support", value=None, reason=reason)
-        reader = support_models.load(model)
-        spans = [_span(case, completion.text, claim, reader, threshold, chunk_words) for claim in claims]
-        supported_count = sum(span.verdict == "supported" for span in spans)
-        return Score(
-            name="support",
-            value=supported_count / len(spans),
-            extracted={"unsupported": [span.quote for span in spans if span.verdict != "supported"]},
-            counts={"claims": len(spans), "supported": supported_count},
-            spans=spans,
-        )
+        question = str(case.input.get("question", ""))
+        before = f"{question}\n" if question.rstrip().endswith("?") else ""
+        asked = [f"{before}{said}" for _, _, said in claims]
+        shown = [passages(case.document, each, windows, window_tokens) for each in asked]
+        found = support_readers.load(model).support(list(zip(map(text_of, shown), asked, strict=True)))
+        spans = []
+        for (start, end, _), nearest, support in zip(claims, shown, found, strict=True):
+            verdict, reason = _judged(support, threshold)
+            source = (nearest[0].start, nearest[-1].end)
+            spans.append(make_span(completion.text, start, end, "claim", verdict, reason, source, case.cluster))
+        return _score(spans)
 
     return supported
 
 
-def sentences(text: str, whole: bool = True) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of sentences with a letter; if the text is not `whole`, the last one needs its full stop."""
-    start = 0
-    for stop in STOP.finditer(text):
-        if stop[0] != "\n" and ABBREVIATION.search(text, start, stop.end()):
-            continue
-        yield from _sentence(text, start, stop.end())
-        start = stop.end()
-    if whole or re.search(r"[.!?][\"”’)\]]*\s*$", text[start:]):
-        yield from _sentence(text, start, len(text))
+def _judged(support: float | None, threshold: float) -> tuple[str, str]:
+    """Verdict and reason."""
+    if support is None:
+        return "unsupported", "too long for the model to read"
+    return "supported" if support >= threshold else "unsupported", f"support {support:.3f}"
 
 
-def _sentence(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    bullet = BULLET.match(text, start, end)
-    start = bullet.end() if bullet else start
-    end = start + len(text[start:end].rstrip())
-    if LETTER.search(text, start, end):
-        yield start, end
-
-
-@lru_cache(maxsize=64)
-def chunks(document: str, size: int) -> tuple[tuple[int, int], ...]:
-    """Return ranges of chunks of `size` words that cover a document, each overlapping half of the one before it."""
-    words = [match.span() for match in WORD.finditer(document)]
-    step = max(1, size // 2)
-    starts = range(0, max(1, len(words) - size + step), step)
-    return tuple((words[at][0], words[min(at + size, len(words)) - 1][1]) for at in starts)
-
-
-def _span(
-    case: Case, text: str, claim: tuple[int, int], reader: support_models.Reader, threshold: float, size: int
-) -> Span:
-    places = chunks(case.document, size)
-    support = reader.support([case.document[start:end] for start, end in places], text[claim[0] : claim[1]])
-    if not support:
-        return make_span(text, *claim, "claim", "unsupported", "too long for the model to read")
-    best = max(range(len(places)), key=lambda at: support[at])
-    verdict = "supported" if support[best] >= threshold else "unsupported"
-    return make_span(text, *claim, "claim", verdict, f"support {support[best]:.3f}", places[best], case.cluster)
+def _score(spans: list[Span]) -> Score:
+    supported = sum(span.verdict == "supported" for span in spans)
+    return Score(
+        name="support",
+        value=supported / len(spans),
+        extracted={"unsupported": [span.quote for span in spans if span.verdict != "supported"]},
+        counts={"claims": len(spans), "supported": supported},
+        spans=spans,
+    )

@@ -2,14 +2,13 @@
 
 import json
 import re
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
-from evalsuites.general.claims import cases, floor, retrieval, sets, split
+from evalsuites.general.claims import cases, floor, sets, split
 from evalsuites.general.claims.pairs import LABELS, NOT_SUPPORTED, SUPPORTED, Pair
 from evalsuites.general.claims.split import EVALUATION, TRAIN, VALIDATION
 from evalsuites.general.claims.test_claims import suite
@@ -49,73 +48,6 @@ def real():
         for side in split.SIDES
     }
     return used | {EVALUATION: cases.suite_pairs()}
-
-
-# Sentences
-
-
-def said(text):
-    return [sentence for _, _, sentence in sets.statements(text)]
-
-
-def test_sentences_are_cut_at_their_ends_and_short_lines_are_none():
-    text = (
-        "## Key terms\nThe rent is due at 10 p.m. on the first day. It is $1,200 a month.\n- See O.C.G.A. § 44-14-161."
-    )
-    assert said(text) == [
-        "The rent is due at 10 p.m. on the first day.",
-        "It is $1,200 a month.",
-        "See O.C.G.A. § 44-14-161.",
-    ]
-
-
-def test_a_row_of_a_table_stands_below_the_header_of_its_own_table():
-    text = "| Item | Sum |\n|---|---:|\n| Rent | $5 |\n\nAnd then a line of text.\n| Fee | Day |\n| Late | 4 |"
-    assert said(text) == ["| Item | Sum |\n| Rent | $5 |", "And then a line of text.", "| Fee | Day |\n| Late | 4 |"]
-
-
-def test_ranges_are_those_of_the_text_without_markup():
-    text = 'Note:\n**The rent is due in May.** It is late then.\n"due": "5 May 2024, at noon",'
-    found = [(text[start:end], sentence) for start, end, sentence in sets.statements(text)]
-    assert [sentence for _, sentence in found[:2]] == ["The rent is due in May.", "It is late then."]
-    assert found[0][0].startswith("The rent")
-    assert found[-1] == ('"due": "5 May 2024, at noon",', '"due": "5 May 2024, at noon"')
-
-
-# Passages
-
-
-def test_a_short_source_is_returned_whole():
-    assert retrieval.passages(SOURCE, "Two cats.", 3) == [SOURCE]
-
-
-def test_passages_are_the_windows_around_the_nearest_sentences_in_the_order_of_the_source():
-    filler = [f"Paragraph {n} is about the weather in the valley and nothing else at all." for n in range(60)]
-    source = " ".join([*filler[:30], *SOURCE.split(". ")[:1], *filler[30:], "The deposit is two months of rent."])
-    one, two = retrieval.passages(source, "The tenants pay the deposit and $1,200 in rent monthly.", 2, 60)
-    assert "$1,200" in one and "deposit" in two
-    assert all(20 < len(each.split()) <= 60 for each in (one, two))
-    assert retrieval.passages(source, "The tenants pay $1,200 in rent.", 1, 60) == [one]
-
-
-def test_a_sentence_longer_than_a_window_is_cut():
-    source = " ".join(f"word{n}" for n in range(1000))
-    (found,) = retrieval.passages(source, "word555")
-    assert "word555 " in found and len(found.split()) <= retrieval.TOKENS
-
-
-def test_the_lines_of_a_table_stay_lines():
-    table = "\n".join(f"Fund {n} | {n}.5% | {n} years" for n in range(40))
-    (found,) = retrieval.passages(table, "Fund 17 returned 17.5%.")
-    assert "\nFund 17 | 17.5% | 17 years\n" in found
-
-
-def test_without_the_library_one_line_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "bm25s", None)
-    retrieval._library.cache_clear()
-    retrieval._indexed.cache_clear()
-    with pytest.raises(Unavailable, match=r"'bm25s'.*\[claims\]"):
-        retrieval.passages(SOURCE * 9, "cats")
 
 
 # Sides

@@ -17,13 +17,14 @@ import msgspec
 
 from evalsuites.general.claims import sets
 from evalsuites.general.claims.pairs import NOT_ADDRESSED, NOT_SUPPORTED, SUPPORTED, Pair
-from evalsuites.general.claims.retrieval import GAP, passages
 from evalsuites.general.claims.split import EVALUATION, TRAIN, VALIDATION, Split, split
 from evalsuites.training_rows import command
 from harness.checkpoints.bundled_model import say_on_stderr
 from harness.checkpoints.resolve import cache_dir
 from harness.files import digest, write_atomic
 from harness.schema import Case
+from harness.scoring.text import passages as retrieval
+from harness.scoring.text.passages import passages, text_of
 
 ANSWERS = {SUPPORTED: "Yes", NOT_SUPPORTED: "No", NOT_ADDRESSED: "Unmentioned"}
 """Word that the prompt asks for, by label. Their first tokens differ, so that each has a log probability."""
@@ -61,7 +62,8 @@ def eval_cases(windows: int = WINDOWS) -> list[Case]:
 
 def _key(windows: int) -> str:
     """Digest of what cases are made of: the source of the builders, and the files of the data."""
-    source = [file.read_text("utf-8") for file in sorted(Path(__file__).parent.glob("*.py"))]
+    builders = [*sorted(Path(__file__).parent.glob("*.py")), Path(retrieval.__file__)]
+    source = [file.read_text("utf-8") for file in builders]
     listing = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in sets.files()]
     return digest([windows, source, listing])[:16]
 
@@ -76,7 +78,7 @@ def case_of(pair: Pair, count: int = WINDOWS) -> Case:
     """Return the case that holds a sentence to the nearest windows of its source."""
     return Case(
         id=pair.id,
-        input={"document": GAP.join(passages(pair.source, pair.sentence, count)), "sentence": pair.sentence},
+        input={"document": text_of(passages(pair.source, pair.sentence, count)), "sentence": pair.sentence},
         expected=[ANSWERS[pair.label]],
         cluster=sides().group.get(pair.document, pair.document),
         tags={

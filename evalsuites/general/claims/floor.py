@@ -11,10 +11,10 @@ from functools import lru_cache
 
 from evalsuites.general.claims import cases, sets
 from evalsuites.general.claims.pairs import NOT_SUPPORTED, SUPPORTED, Pair
-from evalsuites.general.claims.retrieval import GAP, passages
 from evalsuites.general.claims.split import TRAIN
 from harness.errors import UserError
 from harness.schema import Case
+from harness.scoring.text.passages import passages, text_of
 
 SIZE, THRESHOLD = 1, 0.35
 """Words in a run, and the share of new runs from which a sentence is called unsupported: the best on training pairs."""
@@ -63,7 +63,7 @@ def balanced_accuracy(pairs: Iterable[Pair], rule: Rule, count: int | None = Non
     """Return balanced accuracy, recall of the supported and recall of the others, on the source or `count` passages."""
     found: dict[bool, list[bool]] = {True: [], False: []}
     for pair in pairs:
-        source = pair.source if count is None else GAP.join(passages(pair.source, pair.sentence, count))
+        source = pair.source if count is None else text_of(passages(pair.source, pair.sentence, count))
         found[pair.label == SUPPORTED].append(rule(source, pair.sentence) == (pair.label != SUPPORTED))
     good, bad = (sum(found[label]) / max(1, len(found[label])) for label in (True, False))
     return (good + bad) / 2, good, bad

@@ -22,19 +22,15 @@ from evalsuites.public import data
 from evalsuites.public.contractnli import ndas
 from evalsuites.public.contractnli.cases import split_of as contractnli_split
 from harness.errors import Unavailable
-from harness.scoring.entailment import sentences
+from harness.scoring.text.sentences import statements
 
 SUITES = Path(__file__).parents[2]
 """The folder of these suites; the package `evalsuites` may have a user's own before it."""
-LEAST_WORDS = 4
-"""A line with fewer words, such as a heading, is no statement."""
 WHERE = (
     "the sets of people's judgements are not on this machine: set TUNEGATE_DATA to a folder with them; the README of "
     "general/claims says where each comes from"
 )
 COMPLETIONS = "the completions with known truth are not installed: run this suite in a clone of the repository"
-NO_SENTENCE_END = re.compile(r"(?:\b[ap]\.m|\bO\.C\.G\.A|\bvs|\bU\.S)\.$")
-SEPARATOR = re.compile(r"[\s|:-]+")
 REFERENCE = re.compile(r"\s*\[\d+\]")
 FAITHFUL = (SUPPORTED, "faithful")
 UNSUPPORTED = (NOT_SUPPORTED, "unsupported")
@@ -124,36 +120,6 @@ def files() -> list[Path]:
     public = [data.data_folder(origin, listed, WHERE) / file for origin, listed in named.items() for file in listed]
     own = [file for folder in TEXTS.values() for file in sorted((SUITES / folder).rglob("*.txt"))]
     return [*public, *own, *sorted(known_truth().FOLDER.glob("*.jsonl"))]
-
-
-def statements(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield the range and the text of each sentence; a row of a table is one, below the table's header."""
-    header = ""
-    for match in re.finditer(r"[^\n]+", text):
-        line, at = match[0].replace("**", "  "), match.start()
-        if line.lstrip().startswith("|"):
-            row = " ".join(line.split())
-            if header and not SEPARATOR.fullmatch(row):
-                yield at, match.end(), f"{header}\n{row}"
-            header = header or row
-            continue
-        header = ""
-        for start, end in _joined(line):
-            said = " ".join(line[start:end].split()).rstrip(",")
-            if len(re.findall(r"\w+", said)) >= LEAST_WORDS:
-                yield at + start, at + end, said
-
-
-def _joined(line: str) -> list[tuple[int, int]]:
-    """The sentences of a line; an abbreviation does not end one."""
-    ranges: list[tuple[int, int]] = []
-    for start, end in sentences(line):
-        before = line[ranges[-1][0] : ranges[-1][1]] if ranges else ""
-        if before and (line[start].islower() or (NO_SENTENCE_END.search(before) and not line[start].isupper())):
-            ranges[-1] = (ranges[-1][0], end)
-        else:
-            ranges.append((start, end))
-    return ranges
 
 
 def completions() -> Iterator[Pair]:

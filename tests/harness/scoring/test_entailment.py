@@ -13,10 +13,11 @@ import pytest
 
 from harness.errors import MissingExtra, UserError
 from harness.schema import Case
-from harness.scoring import entailment, support_models
+from harness.scoring import entailment, support_models, support_readers
 from harness.scoring.base import run
+from harness.scoring.text.passages import passages, text_of
 from tests.conftest import save_tiny_model, save_tokenizer
-from tests.support.adapters import change_json
+from tests.support.adapters import change_json, save_adapter, write_safetensors
 from tests.support.answers import answer
 from tests.support.judging_models import save_onnx, save_t5
 
@@ -57,63 +58,46 @@ def reader(tmp_path_factory):
 def scored(reader, text, finish_reason="stop", document=DOCUMENT, **options):
     case = Case(id="x", input={"document": document}, expected=[], cluster="lease-1")
     completion = answer(text, finish_reason)
-    return run([entailment.by_model(reader, **{"chunk_words": 12, **options})], case, completion).support
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
-        ("- First point\n2. Second point.\n\n# Head", ["First point", "Second point.", "Head"]),
-        ("Oakmere, Inc. pays Mr. Ames $1.50 under 4.2. Yes.", ["Oakmere, Inc. pays Mr. Ames $1.50 under 4.2.", "Yes."]),
-        ("12. 34! ...", []),
-        ("", []),
-        ('He said "no." Then he left', ['He said "no."', "Then he left"]),
-    ],
-)
-def test_what_is_a_sentence(text, found):
-    assert [text[start:end] for start, end in entailment.sentences(text)] == found
-
-
-def test_a_sentence_that_is_cut_is_no_claim():
-    text = "One here. Two is brok"
-    assert [text[a:b] for a, b in entailment.sentences(text, whole=False)] == ["One here."]
-    assert [text[a:b] for a, b in entailment.sentences(text, whole=True)] == ["One here.", "Two is brok"]
-    assert [a for a, _ in entailment.sentences("One here. Two.", whole=False)] == [0, 10]
-
-
-def test_chunks_overlap_by_half_and_cover_the_source():
-    text = " ".join(f"w{n}" for n in range(25))
-    found = [text[a:b].split() for a, b in entailment.chunks(text, 10)]
-    assert [(part[0], part[-1]) for part in found] == [("w0", "w9"), ("w5", "w14"), ("w10", "w19"), ("w15", "w24")]
-    assert entailment.chunks("one two", 10) == ((0, 7),)
+    return run([entailment.by_model(reader, **{"window_tokens": 20, **options})], case, completion).support
 
 
 def test_the_threshold_parts_supported_from_unsupported(reader):
-    text = "The tenant agrees. The rent is due on sale."
+    text = "The tenant agrees now. The rent is due on sale."
     low, high = scored(reader, text, threshold=0.001), scored(reader, text, threshold=0.999)
     assert (low.counts, low.value) == ({"claims": 2, "supported": 2}, 1.0)
     assert (high.counts, high.value) == ({"claims": 2, "supported": 0}, 0.0)
-    assert high.unsupported == ["The tenant agrees.", "The rent is due on sale."]
+    assert high.unsupported == ["The tenant agrees now.", "The rent is due on sale."]
 
 
-def test_support_is_the_largest_over_chunks_by_the_label_that_means_support(reader):
-    """Against the model itself, asked pair by pair."""
+def test_support_is_that_of_the_nearest_passages_by_the_label_that_means_support(reader):
+    """Against the model itself."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(reader)
     model = AutoModelForSequenceClassification.from_pretrained(reader).eval()
-    (span,) = scored(reader, "The tenant agrees.").spans
-    by_chunk = {}
-    for start, end in entailment.chunks(DOCUMENT, 12):
-        read = tokenizer(DOCUMENT[start:end], "The tenant agrees.", return_tensors="pt")
-        with torch.inference_mode():
-            by_chunk[(start, end)] = model(**read).logits.softmax(-1)[0, 1].item()
-    best = max(by_chunk, key=by_chunk.get)
-    assert span.reason == f"support {by_chunk[best]:.3f}"
-    assert by_chunk[best] > min(by_chunk.values())
-    assert (span.source.start, span.source.end) == best
+    document = f"{DOCUMENT}The deposit is two months of rent. {DOCUMENT}"
+    (span,) = scored(reader, "The deposit is rent.", document=document, windows=1).spans
+    place = document[span.source.start : span.source.end]
+    assert "deposit" in place and len(place.split()) <= 20
+    read = tokenizer(place, "The deposit is rent.", return_tensors="pt")
+    with torch.inference_mode():
+        assert span.reason == f"support {model(**read).logits.softmax(-1)[0, 1].item():.3f}"
+    (wide,) = scored(reader, "The deposit is rent.", document=document).spans
+    assert wide.source.end - wide.source.start > len(place)
+
+
+def test_an_answer_is_judged_below_its_question(reader):
+    """A request that is no question stays out."""
+    document = "The rent is due. " * 3
+    answers = []
+    for question in ("What is due?", "Write about the rent."):
+        case = Case(id="x", input={"document": document, "question": question}, expected=[], cluster="lease-1")
+        answers.append(run([entailment.by_model(reader)], case, answer("It is the rent.")).support.spans[0].reason)
+    model = support_readers.load(support_models.choose(reader))
+    pairs = [(document.strip(), said) for said in ("What is due?\nIt is the rent.", "It is the rent.")]
+    assert answers == [f"support {found:.3f}" for found in model.support(pairs)]
+    assert answers[0] != answers[1]
 
 
 @pytest.mark.parametrize(
@@ -140,21 +124,22 @@ def test_a_sentence_too_long_for_the_model_is_unsupported(reader):
     assert score.spans[0].reason == "too long for the model to read"
 
 
-def test_a_chunk_too_long_for_the_model_is_refused_not_cut(reader):
-    with pytest.raises(UserError, match="smaller chunk_words"):
-        scored(reader, "The rent is due.", document="zebra quartz " * 200, chunk_words=300)
+def test_passages_too_long_for_the_model_are_refused_not_cut(reader):
+    with pytest.raises(UserError, match="a smaller window_tokens"):
+        scored(reader, "The rent is due.", document="zebra quartz " * 200, window_tokens=300)
 
 
-def test_model_threshold_and_chunks_are_part_of_the_version(reader, tmp_path):
+def test_model_threshold_and_passages_are_part_of_the_version(reader, tmp_path):
     other = save_tiny_reader(tmp_path / "other", ["contradiction", "Entailment", "neutral"], seed=1)
     made = [
         entailment.by_model(reader),
         entailment.by_model(reader, threshold=0.6),
-        entailment.by_model(reader, chunk_words=50),
+        entailment.by_model(reader, windows=1),
+        entailment.by_model(reader, window_tokens=50),
         entailment.by_model(reader, label="neutral"),
         entailment.by_model(other),
     ]
-    assert len({scorer.version for scorer in made}) == 5
+    assert len({scorer.version for scorer in made}) == 6
     assert entailment.by_model(reader).version == made[0].version
 
 
@@ -198,7 +183,7 @@ PREMISES = [
     "You help the tenant. The system user is the landlord's assistant.",
     "due 0, due 1",
 ]
-SENTENCE = "The tenant agrees."
+SENTENCE = "The tenant agrees here."
 HHEM_PROMPT = "<pad> Judge it.\n\nPremise: {source}\n\nHypothesis: {sentence}"
 PLAIN_ANSWERS = (" tenant", " on")
 """Words that the tiny tokenizer has with their space."""
@@ -344,20 +329,21 @@ def test_each_kind_gives_the_probability_that_the_model_has_and_batches_do_not_c
     assert model.kind == KINDS[name]
     expected = [judge(premise, SENTENCE) for premise in PREMISES]
     assert max(expected) - min(expected) > 0.002
-    reader = support_models.load(model)
-    assert reader.support(PREMISES, SENTENCE) == pytest.approx(expected, abs=1e-5)
-    assert reader.support(PREMISES * 4, SENTENCE) == pytest.approx(expected * 4, abs=1e-5)
-    assert [reader.support([premise], SENTENCE)[0] for premise in PREMISES] == pytest.approx(expected, abs=1e-5)
+    reader = support_readers.load(model)
+    pairs = [(premise, SENTENCE) for premise in PREMISES]
+    assert reader.support(pairs) == pytest.approx(expected, abs=1e-5)
+    assert reader.support(pairs * 4) == pytest.approx(expected * 4, abs=1e-5)
+    assert [reader.support([pair])[0] for pair in pairs] == pytest.approx(expected, abs=1e-5)
 
 
-def test_each_kind_takes_the_chunk_of_a_long_source_that_supports_a_sentence_best(judged):
+def test_each_kind_reads_the_passages_nearest_to_each_sentence_of_an_answer(judged):
     _, folder, judge, options = judged
     document = " ".join(PREMISES * 4)
-    by_chunk = {(a, b): judge(document[a:b], SENTENCE) for a, b in entailment.chunks(document, 12)}
-    (span,) = scored(folder, SENTENCE, document=document, **options).spans
-    assert span.reason == f"support {max(by_chunk.values()):.3f}"
-    assert len(by_chunk) > 10
-    assert by_chunk[span.source.start, span.source.end] == pytest.approx(max(by_chunk.values()), abs=1e-5)
+    said = ["The tenant agrees here.", "The rent is due on sale.", "The rent is due to her."]
+    shown = [text_of(passages(document, each, 2, 20)) for each in said]
+    found = scored(folder, " ".join(said), document=document, windows=2, **options).spans
+    expected = [judge(source, each) for source, each in zip(shown, said, strict=True)]
+    assert [float(span.reason.removeprefix("support ")) for span in found] == pytest.approx(expected, abs=6e-4)
 
 
 def test_kind_prompt_and_answers_are_part_of_the_version(tiny_model):
@@ -373,14 +359,48 @@ def test_kind_prompt_and_answers_are_part_of_the_version(tiny_model):
 
 def test_answers_and_prompt_decide_what_is_compared(tiny_model):
     turned = [support_models.choose(tiny_model, answers=answers) for answers in (("Yes", "No"), ("No", "Yes"))]
-    (yes,), (no,) = (support_models.load(model).support([DOCUMENT], SENTENCE) for model in turned)
+    (yes,), (no,) = (support_readers.load(model).support([(DOCUMENT, SENTENCE)]) for model in turned)
     assert yes + no == pytest.approx(1) and yes != 0.5
     for prompt in ("{sentence} {source}", "Who says {sentence} {sentence}?\n{source}"):
         text = prompt.replace("{sentence}", SENTENCE).replace("{source}", "a {sentence} of braces")
         other = support_models.choose(tiny_model, prompt=prompt)
-        (found,) = support_models.load(other).support(["a {sentence} of braces"], SENTENCE)
+        (found,) = support_readers.load(other).support([("a {sentence} of braces", SENTENCE)])
         whole = support_models.choose(tiny_model, prompt="{source}{sentence}")
-        assert support_models.load(whole).support([text], "") == [found]
+        assert support_readers.load(whole).support([(text, "")]) == [found]
+
+
+def test_an_adapter_is_asked_with_system_message_and_three_answers_as_its_merged_model_answers(tmp_path):
+    """With sources so long that what prompts begin with is read once."""
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    base = save_tiny_model(tmp_path / "base", "qwen", initializer_range=0.2)
+    adapter = save_adapter(base, tmp_path / "run" / "adapter")
+    system, prompt, answers = "Check it.", "{source}\nSo: {sentence}", ("Yes", "No", "due")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    network = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).eval()
+    ids = [tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text)[0]) for text in answers]
+    pairs = [(source, said) for source in (DOCUMENT, PREMISES[2]) for said in (SENTENCE, "The rent is due.", "No.")]
+    expected = []
+    for source, said in [*pairs, ("none", SENTENCE)]:
+        chat = [{"role": "system", "content": system}, {"role": "user", "content": f"{source}\nSo: {said}"}]
+        read = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        with torch.inference_mode():
+            logits = network(read["input_ids"]).logits[0, -1].tolist()
+        expected.append(softmax([logits[at] for at in ids], 0))
+    model = support_models.choose(adapter.parent, prompt=prompt, answers=answers, system=system)
+    found = support_readers.load(model).support([*pairs, ("none", SENTENCE)])
+    assert found == pytest.approx(expected, abs=1e-5)
+    alone = support_readers.load(support_models.choose(base, prompt=prompt, answers=answers, system=system))
+    assert alone.support(pairs) != pytest.approx(expected[:-1], abs=1e-3)
+
+
+def test_an_adapter_of_another_kind_is_refused(reader, tmp_path):
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(reader)}))
+    write_safetensors(tmp_path / "adapter_model.safetensors", {})
+    with pytest.raises(UserError, match=r"an adapter of the kind classifier.*Merge it"):
+        entailment.by_model(tmp_path)
 
 
 def test_the_weights_next_to_an_onnx_graph_are_read_and_are_part_of_the_version(tmp_path):
@@ -388,7 +408,7 @@ def test_the_weights_next_to_an_onnx_graph_are_read_and_are_part_of_the_version(
     file = save_onnx(tmp_path)
     judge, alone = as_table(file, tmp_path), entailment.by_model(tmp_path).version
     onnx.save_model(onnx.load(file), file, save_as_external_data=True, location="model.onnx_data", size_threshold=1024)
-    (found,) = support_models.load(support_models.choose(tmp_path)).support(PREMISES[:1], SENTENCE)
+    (found,) = support_readers.load(support_models.choose(tmp_path)).support([(PREMISES[0], SENTENCE)])
     assert found == pytest.approx(judge(PREMISES[0], SENTENCE), abs=1e-5)
     before = entailment.by_model(tmp_path).version
     data = bytearray((tmp_path / "model.onnx_data").read_bytes())
@@ -482,7 +502,7 @@ def test_folders_that_cannot_be_used_are_refused_before_anything_is_loaded(reade
         entailment.by_model(folder)
     (folder / "pytorch_model.bin").unlink()
     (folder / "adapter_config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"holds an adapter\. Merge it"):
+    with pytest.raises(UserError, match=r"'base_model_name_or_path' is missing"):
         entailment.by_model(folder)
 
 
@@ -493,6 +513,7 @@ def test_folders_that_cannot_be_used_are_refused_before_anything_is_loaded(reade
         ({"prompt": "{source}?"}, "with {source} and {sentence} in it"),
         ({"answers": ("Yes", "No")}, "answers= has no use for a model of the kind classifier"),
         ({"kind": "causal", "label": "neutral"}, "label= has no use for a model of the kind causal"),
+        ({"system": "Judge."}, "system= has no use for a model of the kind classifier"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(reader, options, said):
@@ -525,8 +546,8 @@ def test_an_answer_to_a_plain_prompt_is_a_word_of_its_own_for_tokenizers_that_op
     normalizer = {"type": "Sequence", "normalizers": opened}
     change_json(folder / "tokenizer.json", pre_tokenizer=None, normalizer=normalizer, post_processor=None)
     prompt = "{source} {sentence}:"
-    (found,) = support_models.load(support_models.choose(folder, prompt=prompt, answers=(" 1", " 0"))).support(
-        PREMISES[:1], SENTENCE
+    (found,) = support_readers.load(support_models.choose(folder, prompt=prompt, answers=(" 1", " 0"))).support(
+        [(PREMISES[0], SENTENCE)]
     )
     ids = transformers.AutoTokenizer.from_pretrained(folder)(
         f"{PREMISES[0]} {SENTENCE}:", return_tensors="pt"
@@ -535,7 +556,7 @@ def test_an_answer_to_a_plain_prompt_is_a_word_of_its_own_for_tokenizers_that_op
     assert found == pytest.approx(softmax([logits[3], logits[4]], 1), abs=1e-5)
 
 
-@pytest.mark.parametrize("answers", [("Yes", "Yes, it does"), ("Yes",), ("Yes", "No", "Maybe"), ("Yes", "")])
+@pytest.mark.parametrize("answers", [("Yes", "Yes, it does"), ("Yes",), ("Yes", "No", "Not"), ("Yes", "")])
 def test_answers_that_cannot_be_told_apart_are_refused(tiny_model, answers):
-    with pytest.raises(UserError, match=f"answers are {re.escape(str(answers))}; expected two texts that begin with"):
+    with pytest.raises(UserError, match=f"answers are {re.escape(str(answers))}; expected two or more texts"):
         scored(tiny_model, SENTENCE, answers=answers)

@@ -3,11 +3,11 @@
 import importlib
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import MissingExtra, Unavailable
 
@@ -20,20 +20,35 @@ PIECE_WORDS = 40
 GAP = "\n...\n"
 """Separates windows."""
 SENTENCE_END = re.compile(r"(?<=[.!?;])[\"”’)]*\s+")
+WORD = re.compile(r"\S+")
 TERM = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 STEM = 5
 """Letters by which two words are the same: "terminates" is "termination"."""
 
 
-def passages(source: str, sentence: str, count: int = 1, tokens: int = TOKENS) -> list[str]:
+class Passage(NamedTuple):
+    """A part of a source."""
+
+    text: str
+    """Its words, with single spaces and line breaks."""
+    start: int
+    end: int
+
+
+def text_of(found: Sequence[Passage]) -> str:
+    """Return passages as the text that a prompt shows."""
+    return GAP.join(passage.text for passage in found)
+
+
+def passages(source: str, sentence: str, count: int = 1, tokens: int = TOKENS) -> list[Passage]:
     """Return up to `count` windows of `tokens`, in the order of the source, around the pieces nearest to a sentence.
 
     A source that fits one window is returned whole. Raises Unavailable without bm25s.
     """
     parts, index = _indexed(source)
-    sizes = [_tokens(part) for part in parts]
+    sizes = [_tokens(part.text) for part in parts]
     if sum(sizes) <= tokens:
-        return [source.strip()]
+        return [Passage(source.strip(), 0, len(source))]
     terms = _terms(sentence)
     scores = index.get_scores(terms) if terms else [0.0] * len(parts)
     taken: set[int] = set()
@@ -44,7 +59,12 @@ def passages(source: str, sentence: str, count: int = 1, tokens: int = TOKENS) -
             taken.update(range(*spans[-1]))
         if len(spans) == count:
             break
-    return [" ".join(parts[start:end]).replace(" \n", "\n").strip() for start, end in sorted(spans)]
+    return [_window(parts[start:end]) for start, end in sorted(spans)]
+
+
+def _window(parts: Sequence[Passage]) -> Passage:
+    text = " ".join(part.text for part in parts).replace(" \n", "\n").strip()
+    return Passage(text, parts[0].start, parts[-1].end)
 
 
 def _grown(at: int, sizes: Sequence[int], taken: set[int], tokens: int) -> tuple[int, int]:
@@ -60,11 +80,11 @@ def _grown(at: int, sizes: Sequence[int], taken: set[int], tokens: int) -> tuple
 
 
 @lru_cache(maxsize=256)
-def _indexed(source: str) -> tuple[tuple[str, ...], Any]:
+def _indexed(source: str) -> tuple[tuple[Passage, ...], Any]:
     """The pieces of a source and their index."""
     parts = tuple(pieces(source))
     index = _library().BM25()
-    index.index([_terms(part) or [""] for part in parts], show_progress=False)
+    index.index([_terms(part.text) or [""] for part in parts], show_progress=False)
     return parts, index
 
 
@@ -84,19 +104,29 @@ def _library() -> ModuleType:
             del sys.modules["numba"]
 
 
-def pieces(source: str) -> list[str]:
+def pieces(source: str) -> list[Passage]:
     """Split a source into sentences and lines; a long one is cut into equal parts. One that opens a line says so."""
-    cut = []
-    for line in source.splitlines():
-        opening = "\n"
-        for sentence in SENTENCE_END.split(line):
-            words = sentence.split()
+    cut, at = [], 0
+    for whole in source.splitlines(keepends=True):
+        line, opening = whole.splitlines()[0], "\n"
+        for first, last in _sentences(line):
+            words = [match.span() for match in WORD.finditer(line, first, last)]
             count = -(-len(words) // PIECE_WORDS)
-            bounds = [round(len(words) * at / count) for at in range(count + 1)] if count else []
+            bounds = [round(len(words) * part / count) for part in range(count + 1)] if count else []
             for start, end in pairwise(bounds):
-                cut.append(opening + " ".join(words[start:end]))
+                text = opening + " ".join(line[a:b] for a, b in words[start:end])
+                cut.append(Passage(text, at + words[start][0], at + words[end - 1][1]))
                 opening = ""
+        at += len(whole)
     return cut
+
+
+def _sentences(line: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    for end in SENTENCE_END.finditer(line):
+        yield start, end.start()
+        start = end.end()
+    yield start, len(line)
 
 
 def _tokens(text: str) -> int:
