@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from harness.errors import UserError
 from harness.runs.folder import SEAL, RunData, load_run
 from reports import sentences, wording
@@ -43,13 +45,13 @@ def read(runs: Sequence[RunData | Path], assumptions: Assumptions | None = None)
 
 def report(evidence: RunView) -> ReportModel:
     """Build the report, with as many cases as fit on one page."""
-    sections = [section(evidence) for section in SECTIONS]
+    sections = [(group, section(evidence)) for group, section in SECTIONS]
     return ReportModel(
         title=f"Evaluation report: {_title(evidence)}",
         run_id=evidence.run.manifest.run_id,
         seal=evidence.seal,
         outcome=overall(evidence.run.verdicts),
-        sections=[section for section in sections if section is not None],
+        sections=[structs.replace(section, group=group) for group, section in sections if section is not None],
     )
 
 

@@ -171,6 +171,8 @@ class Intervals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     """Axis ticks; the first and last are the ends of the axis."""
     ends: tuple[str, str] = ("", "")
     """Labels left and right of 0; with them, positions are mirrored so that right is better."""
+    unit: str = ""
+    """The scale's unit and direction, in words."""
     rows: list[PlotRow]
     """Top to bottom."""
     twin: str
@@ -255,6 +257,8 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The section in one sentence."""
     blocks: list[Block] = field(default_factory=list)
     """Content, in order."""
+    group: str = ""
+    """Heading of its group in the navigation."""
 
 
 class CasePage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,8 @@ Marks differ by shape and have a text, so that readers need neither colour nor t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import ceil, floor
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.sanitize import shown
@@ -58,7 +59,7 @@ class Layout(NamedTuple):
     """Distance from a mark down to its text; 0 where the text is next to it."""
 
 
-WIDE = Layout(width=860, left=240, scale=350, words=608, step=24, named=0, below=0)
+WIDE = Layout(width=940, left=240, scale=450, words=708, step=24, named=0, below=0)
 NARROW = Layout(width=324, left=8, scale=308, words=0, step=40, named=38, below=17)
 PAD = 14
 
@@ -68,7 +69,7 @@ def rows(plot: Intervals, narrow: bool) -> Figure:
     own = NARROW if narrow else WIDE
     heights = [_height(row, own) for row in plot.rows]
     head = 26 if any(plot.ends) or _variants(plot) else 4
-    figure = sheet(own.width, head + sum(heights) + FOOT)
+    figure = sheet(own.width, head + sum(heights) + FOOT + (TEXT if plot.unit else 0))
     scale = axes(figure, own.left, head, own.scale, sum(heights))
     _scale(scale, plot)
     _legend(figure, plot, own)
@@ -79,6 +80,7 @@ def rows(plot: Intervals, narrow: bool) -> Figure:
         _row(figure, scale, plot, row, head, top, own)
         top += height
     rule(figure, head + top)
+    say(figure, own.left, head + top + FOOT + TEXT / 2, plot.unit, svg.MUTED, 11)
     return figure
 
 
@@ -86,12 +88,12 @@ def panels(plot: Intervals, narrow: bool) -> Figure:
     """Draw small multiples: one panel per metric, one line per label, on the same scale."""
     names = list(dict.fromkeys(row.panel for row in plot.rows))
     labels = list(dict.fromkeys(row.label for row in plot.rows))
-    rank = 1 if narrow else min(3, len(names))
-    width, labelled, line, head = (324, 100, 24, 50) if narrow else (860, 176, 24, 50)
+    rank = 1 if narrow else min(2, len(names))
+    width, labelled, line, head = (324, 100, 24, 50) if narrow else (940, 176, 24, 50)
     each = (width - labelled) / rank
     height = line * len(labels) + 8
     ranks = [names[i : i + rank] for i in range(0, len(names), rank)]
-    figure = sheet(width, (head + height + FOOT + 10) * len(ranks))
+    figure = sheet(width, (head + height + FOOT + 10) * len(ranks) + TEXT)
     for number, some in enumerate(ranks):
         top = (head + height + FOOT + 10) * number + head
         for place, label in enumerate(labels):
@@ -100,14 +102,15 @@ def panels(plot: Intervals, narrow: bool) -> Figure:
         for column, name in enumerate(some):
             left = labelled + each * column + 8
             say(figure, left, top - 34, short(name, 34), bold=True)
-            scale = axes(figure, left, top, each - 78, height)
+            scale = axes(figure, left, top, each - 98, height)
             _scale(scale, plot)
             for row in (row for row in plot.rows if row.panel == name):
                 y = 4 + line * (labels.index(row.label) + 0.5)
                 for mark in row.marks:
                     look = _mark(scale, plot, mark, y, small=True)
-                    say(figure, left + each - 68, top + y, mark.brief, look.colour, 11, bold=look.full)
+                    say(figure, left + each - 86, top + y, mark.brief, look.colour, 11, bold=look.full)
         rule(figure, top + 4 + line * len(labels))
+    say(figure, 0 if narrow else labelled, (head + height + FOOT + 10) * len(ranks), plot.unit, svg.MUTED, 11)
     return figure
 
 
@@ -117,9 +120,10 @@ def _scale(scale: Axes, plot: Intervals) -> None:
     scale.set_xlim(low, high)
     scale.set_xticks([tick.at for tick in plot.ticks], [shown(tick.text) for tick in plot.ticks])
     scale.grid(axis="x", color=svg.GRID, linewidth=1)
-    if low < 0 < high:
+    if any(plot.ends):
         scale.axvline(0, color=svg.MUTED, linewidth=1.5)
-        for end, side, away in zip(plot.ends, ("right", "left"), (-9, 9), strict=False):
+    for end, side, away, room in zip(plot.ends, ("right", "left"), (-9, 9), (-low, high), strict=True):
+        if end and room > 0.15 * (high - low):
             scale.annotate(
                 shown(end),
                 (0, 1),
@@ -240,11 +244,23 @@ def share_ticks() -> list[Tick]:
     return [Tick(at=at, text=number_format.tick(at, "share")) for at in (0.0, 0.25, 0.5, 0.75, 1.0)]
 
 
-def turned_ticks(reach: float) -> list[Tick]:
-    """Return ticks of percentage points, symmetric around 0, that cover `reach`, a share; all are positive."""
-    end = next((step for step in (0.02, 0.04, 0.06, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8) if reach <= step), 1.0)
-    places = (-end, -end / 2, 0.0, end / 2, end)
-    return [Tick(at=at, text=number_format.tick(abs(at), "points").lstrip("+")) for at in places]
+POINTS = "Improvement in percentage points; right is better"
+"""The unit of a scale of changes."""
+STEPS = (0.01, 0.02, 0.05, 0.1, 0.2)
+MOST_TICKS = 7
+
+
+def turned_ticks(rows: Sequence[PlotRow]) -> list[Tick]:
+    """Return signed ticks of percentage points from the lowest to the highest end of these marks and bars, with 0."""
+    marks = [end for row in rows for mark in row.marks for end in (mark.low, mark.high)]
+    ends = [0.0, *marks, *(bar.at for row in rows for bar in row.bars)]
+    low, high = min(ends), max(ends)
+    step = next((s for s in STEPS if floor(high / s) - floor(low / s) < MOST_TICKS - 1), 0.5)
+    first = floor(low / step)
+    places = range(first, max(ceil(high / step), first + 1) + 1)
+    return [
+        Tick(at=at, text=number_format.tick(at, "points")) for at in (number_format.clean(n * step) for n in places)
+    ]
 
 
 def mark(variant: str, estimate: Estimate, unit: number_format.Unit = "share") -> Mark | None:

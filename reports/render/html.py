@@ -1,8 +1,8 @@
 """Render the report as one HTML file that loads nothing, and its pages of further cases.
 
 Two layers keep untrusted text inert: every value is escaped with hidden characters made visible, and the content
-policy allows only the one style sheet and the one script, by their hashes. The script filters cases; without it a
-page is complete.
+policy allows only the one style sheet and the one script, by their hashes. The script marks the current place in the
+navigation and filters cases; without it a page is complete.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def page(case_page: CasePage) -> str:
 def _page(template: str, sections: Sequence[Section], rules: str, **values: Any) -> str:
     style = (HERE / "style.css").read_text("utf-8") + rules
     filters = filters_of(sections)
-    script = (HERE / "filter.js").read_text("utf-8") if filters else ""
+    script = "".join((HERE / name).read_text("utf-8") for name in ("place.js", *(["filter.js"] if filters else [])))
     fixed = {"style": Markup(style), "script": Markup(script), "csp": policy(style, script), "is_page": True}
     shown = [block for section in sections for block in section.blocks if isinstance(block, Exchange)]
     jinja_template = environment().get_template(template)
@@ -149,6 +149,11 @@ def _neighbours(shown: Sequence[Exchange]) -> dict[str, tuple[str, str]]:
 def parts(sections: Sequence[Section]) -> list[tuple[bool, list[Section]]]:
     """Group neighbouring sections by whether they show cases."""
     return [(has, list(group)) for has, group in groupby(sections, key=has_cases)]
+
+
+def groups(sections: Sequence[Section]) -> list[tuple[str, list[Section]]]:
+    """Group neighbouring sections by their heading in the navigation."""
+    return [(name, list(group)) for name, group in groupby(sections, key=lambda section: section.group)]
 
 
 def has_cases(section: Section) -> bool:
@@ -229,6 +234,7 @@ def environment() -> jinja2.Environment:
         names=sentences.NAMES,
         signs=sentences.SIGNS,
         runs=runs,
+        groups=groups,
         kind=lambda block: type(block).__name__.lower(),
     )
     return jinja

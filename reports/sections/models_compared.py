@@ -119,14 +119,9 @@ def _questions(evidence: RunView) -> Table:
         rows.append(
             [
                 Cell(text=suite.name, note=suite.title),
-                Cell(text=suite.shape),
                 Cell(text=number_format.number(suite.asked), note=f"of {number_format.number(suite.cases)}"),
                 Cell(text=difference, tone="good" if same else "caution"),
-                Cell(text=number_format.short(suite.prompt_hash), code=True),
-                Cell(text=number_format.short(suite.cases_hash), code=True),
-                Cell(text=number_format.short(suite.scorers_hash), code=True),
             ]
         )
-    columns = ["Suite", "Task shape", "Cases run", "Same cases for both", "Prompt hash", "Cases hash", "Scorers hash"]
-    note = "Numbers of different task shapes are never compared."
-    return Table(caption="Questions", columns=columns, rows=rows, numeric=[2], note=note)
+    columns = ["Suite", "Cases run", "Same cases for both"]
+    return Table(caption="Cases", columns=columns, rows=rows, numeric=[1])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from harness.gates.rules import GATE_RULES
 from harness.schema import Comparison, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
-from reports.charts.intervals import turned_ticks
+from reports.charts.intervals import POINTS, turned_ticks
 from reports.model import Block, Cell, Facts, Intervals, Mark, PlotRow, Reading, Section, Table, Tick
 from reports.run_data import TOO_FEW, RunView
 
@@ -132,11 +132,11 @@ def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> lis
     rows = [_row(evidence, suite, change) for change in shares]
     if not rows:
         return []
-    reach = max(abs(end) for row in rows for end in (row.marks[0].low, row.marks[0].high))
     plot = Intervals(
         id=f"changes-{wording.slug(suite.name)}",
-        title=f"Change of each metric of {suite.name}, {suite.shape}: tuned against baseline, points, right is better",
-        ticks=turned_ticks(reach),
+        title=f"Change of each metric of {suite.name}, {suite.shape}: tuned against baseline, with 95% intervals",
+        ticks=turned_ticks(rows),
+        unit=POINTS,
         ends=("◀ worse", "better ▶"),
         rows=rows,
         twin=_caption(suite),
@@ -168,7 +168,7 @@ def turned(comparison: Comparison, metric: Metric, reading: Reading) -> Mark:
         low=ends[0],
         high=ends[1],
         text=number_format.estimate(difference, "points"),
-        brief=number_format.points(value),
+        brief=number_format.value(difference, "points"),
         reading=reading,
     )
 

@@ -41,7 +41,7 @@ def section(evidence: RunView) -> Section:
     if packages:
         rows = [[Cell(text=name), Cell(text=str(packages[name]), code=True)] for name in sorted(packages)]
         blocks.append(Table(caption="Packages that affect results", columns=["Package", "Version"], rows=rows))
-    blocks.append(_data(evidence))
+    blocks += [_data(evidence), _digests(evidence)]
     lead = "What identifies the code, weights, cases and machine of this run."
     return Section(id="provenance", title="Provenance", lead=lead, blocks=blocks)
 
@@ -53,14 +53,28 @@ def _data(evidence: RunView) -> Table:
             Cell(text=wording.decoding(s.samples, s.temperature)),
             Cell(text=number_format.number(len(s.left_out))),
             Cell(text=s.licence or "not stated"),
-            Cell(text=s.hash, code=True),
         ]
         for s in evidence.suites
     ]
-    columns = ["Suite", "Decoding", "Cases left out for length", "Licence", "Suite hash"]
+    columns = ["Suite", "Decoding", "Cases left out for length", "Licence"]
     return Table(
         caption="Suites, their decoding and the licences of their cases", columns=columns, rows=rows, numeric=[2]
     )
+
+
+def _digests(evidence: RunView) -> Table:
+    rows = [
+        [
+            Cell(text=s.name),
+            *(
+                Cell(text=number_format.short(digest), code=True)
+                for digest in (s.cases_hash, s.prompt_hash, s.gates_hash, s.scorers_hash, s.hash)
+            ),
+        ]
+        for s in evidence.suites
+    ]
+    columns = ["Suite", "Cases", "Prompt", "Gates", "Scorers", "All"]
+    return Table(caption="Digests of the suites", columns=columns, rows=rows)
 
 
 def _prompts(evidence: RunView) -> str:

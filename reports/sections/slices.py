@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.schema import CANDIDATE, Metric, SuiteInfo
 from reports import number_format, sentences, wording
-from reports.charts.intervals import turned_ticks
+from reports.charts.intervals import POINTS, turned_ticks
 from reports.model import Block, Cell, Intervals, PlotRow, Section, Table
 from reports.run_data import TOO_FEW, RunView
 from reports.sections import results
@@ -92,12 +92,12 @@ def _plot(
     rows = [row for m in drawn for row in by_metric[m.name]]
     if not rows:
         return []
-    reach = max(abs(end) for row in rows for end in (row.marks[0].low, row.marks[0].high))
     plot = Intervals(
         id=f"slices-{wording.slug(suite.name)}-{wording.slug(tag)}",
         title=f"Change by {wording.phrase(tag)}, {suite.name}, {suite.shape}: points, 95% intervals, right is better, "
         "▲ better, ▼ worse, ◇ no clear change",
-        ticks=turned_ticks(reach),
+        ticks=turned_ticks(rows),
+        unit=POINTS,
         ends=("◀ worse", "better ▶"),
         rows=rows,
         twin="; ".join(_caption(suite, tag, metric) for metric in drawn),

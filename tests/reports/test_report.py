@@ -103,13 +103,13 @@ def test_without_reviewers_the_review_is_empty_and_says_so(run: RunData) -> None
 
 def test_same_cases_is_checked_and_a_difference_is_named(write_run: Writer) -> None:
     good = part(reports.build([write_run()]), "compared").blocks[-1]
-    assert isinstance(good, Table) and good.rows[0][3].text == "yes: 10 cases, joined by ID and input"
+    assert isinstance(good, Table) and good.rows[0][2].text == "yes: 10 cases, joined by ID and input"
     records = [
         msgspec.structs.replace(r, prompt_hash="other") if (r.variant, r.case.id) == ("tuned", "lease-004") else r
         for r in make_records()
     ]
     bad = part(reports.build([write_run(records=records)]), "compared").blocks[-1]
-    assert bad.rows[0][3].text.startswith("no: 10 of 10 cases joined by ID and input, 9 with the same prompt")
+    assert bad.rows[0][2].text.startswith("no: 10 of 10 cases joined by ID and input, 9 with the same prompt")
 
 
 def test_models_of_two_families_are_said_to_have_had_prompts_of_their_own(write_run: Writer) -> None:
@@ -124,7 +124,7 @@ def test_models_of_two_families_are_said_to_have_had_prompts_of_their_own(write_
     assert "the token IDs differ" in found.lead and "same token IDs" not in found.lead
     table = found.blocks[-1]
     said = "yes: 10 cases, joined by ID and input; 10 with other token IDs, each model's own prompt"
-    assert (table.rows[0][3].text, table.rows[0][3].tone) == (said, "caution")
+    assert (table.rows[0][2].text, table.rows[0][2].tone) == (said, "caution")
     run = part(reports.build([path]), "provenance").blocks[0]
     told = "each model's own tokenizer and chat template: the token IDs of baseline and tuned differ"
     assert ("Prompts", told) in [(name, cell.text) for name, cell in run.pairs]

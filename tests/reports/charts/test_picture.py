@@ -7,7 +7,7 @@ import reports
 from harness.runs.folder import RunData
 from harness.schema import Comparison, ComparisonRow, Metrics
 from reports.charts.intervals import turned_ticks
-from reports.model import Headline, Intervals, Section
+from reports.model import Headline, Intervals, Mark, PlotRow, Section
 from tests.reports.conftest import Writer
 from tests.support.sample import SUITE, interval, make_manifest, make_metrics, make_suite, make_verdicts
 
@@ -98,8 +98,18 @@ def test_without_a_comparison_there_is_no_picture(write_run: Writer) -> None:
     assert "picture" not in [section.id for section in model.sections]
 
 
-@pytest.mark.parametrize("reach", [0.003, 0.02, 0.05, 0.17, 0.249, 0.9, 1.0])
-def test_the_labels_of_a_scale_are_its_places(reach: float) -> None:
-    ticks = turned_ticks(reach)
-    assert ticks[-1].at >= reach and ticks[0].at == -ticks[-1].at
-    assert [float(tick.text) for tick in ticks] == pytest.approx([abs(tick.at) * 100 for tick in ticks])
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        (-0.003, 0.002, ["−1", "0", "+1"]),
+        (0.02, 0.05, ["0", "+1", "+2", "+3", "+4", "+5"]),
+        (-0.249, 0.31, ["−40", "−20", "0", "+20", "+40"]),
+        (-0.3, -0.11, ["−30", "−20", "−10", "0"]),
+        (-1.0, 1.0, ["−100", "−50", "0", "+50", "+100"]),
+    ],
+)
+def test_a_scale_covers_its_marks_and_no_more_with_signed_points(low: float, high: float, labels: list[str]) -> None:
+    mark = Mark(variant="change", value=low, low=low, high=high, text="")
+    ticks = turned_ticks([PlotRow(label="", note="", marks=[mark])])
+    assert [tick.text for tick in ticks] == labels
+    assert ticks[0].at <= low and ticks[-1].at >= high

@@ -88,7 +88,7 @@ def test_drawings_are_labelled_or_hidden_and_scrolling_boxes_take_the_keyboard(p
     drawings = page.all("svg")
     assert len(drawings) >= 4
     assert all(d.get("aria-hidden") == "true" or (d.get("role") == "img" and d.get("aria-label")) for d in drawings)
-    boxes = [attrs for _, attrs in page.found if attrs.get("class") == "scroll"]
+    boxes = [attrs for _, attrs in page.found if "excerpt" in attrs.get("class", "")]
     assert boxes and all(b["tabindex"] == "0" and b["aria-label"] for b in boxes)
 
 

@@ -22,6 +22,12 @@ GROUND = """() => {
 }"""
 
 
+CUT_OFF = """() => [...document.querySelectorAll('table')].filter((table) => {
+  const inside = (node) => !node || (node.scrollWidth <= node.clientWidth + 1 && inside(node.parentElement));
+  return !inside(table.parentElement) || table.getBoundingClientRect().right > innerWidth;
+}).map((table) => table.caption.textContent)"""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A whole report on the disk, with further pages of cases; it is only read."""
@@ -154,13 +160,39 @@ def test_print_shows_what_is_folded_and_no_controls(visit: Open, folder: Path) -
     assert not page.locator("nav").is_visible() and not page.locator("#filter").is_visible()
 
 
-@pytest.mark.parametrize("width", [320, 768, 1280])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1440])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_never_scrolls_sideways_and_cuts_nothing_off(visit: Open, folder: Path, name: str, width: int) -> None:
-    seen = visit(folder / name, viewport={"width": width, "height": 800})
+def test_a_page_cuts_off_no_table_and_never_scrolls_sideways(
+    visit: Open, folder: Path, name: str, width: int, theme: str
+) -> None:
+    seen = visit(folder / name, viewport={"width": width, "height": 800}, color_scheme=theme)
     seen.open_all()
     assert seen.page.evaluate("document.scrollingElement.scrollWidth") <= width
     assert seen.wider_than(width) == []
+    assert seen.page.evaluate(CUT_OFF) == []
+
+
+def test_the_probe_sees_a_table_that_is_cut_off(visit: Open, folder: Path) -> None:
+    page = (folder / "report.html").read_text("utf-8").replace("<meta http-equiv", "<meta data-was")
+    wide = "<div style='overflow-x: auto'><table style='min-width: 900px'><caption>Wide</caption></table></div>"
+    seen = visit(page.replace("<main>", f"{wide}<main>"), viewport={"width": 768, "height": 800})
+    assert seen.page.evaluate(CUT_OFF) == ["Wide"]
+
+
+def test_rows_stack_on_a_narrow_page_and_name_their_columns(visit: Open, folder: Path) -> None:
+    page = visit(folder / "report.html", viewport={"width": 390, "height": 800}).page
+    row = page.locator("#gates table.stacks tbody tr").first
+    tops = [box["y"] for cell in row.locator("th, td").all() if (box := cell.bounding_box())]
+    assert len(tops) > 3 and tops == sorted(set(tops))
+    name = row.locator("td").first.evaluate("(cell) => getComputedStyle(cell, '::before').content")
+    assert name == '"Outcome"'
+
+
+def test_the_navigation_marks_the_current_section_and_its_group(visit: Open, folder: Path) -> None:
+    page = visit(folder / "report.html", at="#limits", viewport={"width": 1440, "height": 800}).page
+    page.locator("nav a[href='#limits'][aria-current]").wait_for()
+    assert page.locator("nav [aria-current]").all_text_contents() == ["Record", "Limits"]
 
 
 def test_the_probe_sees_what_reaches_beyond_a_narrow_page(visit: Open, folder: Path) -> None:

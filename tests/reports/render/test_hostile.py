@@ -35,8 +35,8 @@ OWN_TAGS = {
 OWN_ATTRIBUTES = {
     "lang", "charset", "http-equiv", "content", "name", "class", "href", "aria-hidden", "aria-label", "aria-labelledby",
     "id", "role", "tabindex", "scope", "colspan", "viewbox", "width", "height", "x", "y", "x1", "x2", "y1", "y2", "d",
-    "data-is", "data-do", "open", "hidden", "aria-live", "type", "value", "placeholder", "autocomplete", "xmlns",
-    "xmlns:xlink", "xlink:href", "version", "clip-path", "transform",
+    "data-is", "data-do", "data-column", "open", "hidden", "aria-live", "type", "value", "placeholder", "autocomplete",
+    "xmlns", "xmlns:xlink", "xlink:href", "version", "clip-path", "transform",
 }  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def test_the_page_holds_only_its_own_tags_attributes_and_anchors(model: ReportMo
     assert page.tags - OWN_TAGS == set()
     assert page.attributes - OWN_ATTRIBUTES == set()
     assert {link for link in page.links if not link.startswith("#")} == set()
-    assert page.scripts == [(html.HERE / "filter.js").read_text("utf-8")]
+    assert page.scripts == ["".join((html.HERE / name).read_text("utf-8") for name in ("place.js", "filter.js"))]
 
 
 def test_no_hidden_character_reaches_page_or_markdown(model: ReportModel) -> None:
