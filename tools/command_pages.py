@@ -36,11 +36,12 @@ def _command(command: Any, name: str) -> Iterator[str]:
     yield f"## {name}"
     yield f"`{' '.join(line)}`"
     yield _help(command)
-    if command.params:
+    shown_parameters = [one for one in command.params if not getattr(one, "hidden", False)]
+    if shown_parameters:
         taken = inspect.signature(command.callback, eval_str=True).parameters
         yield table(
             ("given", "type", "default", "what it is"),
-            [_parameter(one, taken[one.name].annotation) for one in command.params],
+            [_parameter(one, taken[one.name].annotation) for one in shown_parameters],
         )
     for inner, one in below.items():
         yield from _command(one, f"{name} {inner}")

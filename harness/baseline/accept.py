@@ -98,8 +98,8 @@ def _check_gates(run: RunData, acceptance: Acceptance) -> None:
     first = f", the first: {unmet[0].suite} {unmet[0].gate}: {unmet[0].outcome}, {unmet[0].reason}" if unmet else ""
     error_type = GateFailed if is_judged else NothingJudged
     raise error_type(
-        f"{run.path}: {problem}{first.rstrip('.')}. Accept it with --although REASON where that is right, as for the "
-        "first baseline; the reason is recorded in baseline.json"
+        f"{run.path}: {problem}{first.rstrip('.')}. Accept it with --override-reason REASON where that is right, "
+        "as for the first baseline; the reason is recorded in baseline.json"
     )
 
 

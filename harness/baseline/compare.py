@@ -149,7 +149,7 @@ def _notes(infos: Mapping[str, AcceptedInfo]) -> list[str]:
 
 def how_to_accept(suite: Suite) -> str:
     """Return the command that writes a suite's baseline.json."""
-    return f"tunegate accept RUN --suite {'/'.join(suite.folder.parts[-3:])} --reason TEXT"
+    return f"tunegate baseline accept RUN --suite {'/'.join(suite.folder.parts[-3:])} --reason TEXT"
 
 
 def with_baseline(run: RunData, comparison: BaselineComparison) -> RunData:

@@ -182,7 +182,7 @@ def load_accepted(path: Path, suite: str) -> Accepted | None:
     return accepted
 
 
-_AGAIN = "Restore it from version control, or write a new one with `tunegate accept`"
+_AGAIN = "Restore it from version control, or write a new one with `tunegate baseline accept`"
 
 
 def _problems(accepted: Accepted, suite: str) -> Iterator[str]:

@@ -48,7 +48,8 @@ def load_noise(path: Path) -> list[Noise]:
         raise UserError(f"{path}: cannot be read: {error}. Take it from version control, or measure again") from None
     if content.schema_version != NOISE_SCHEMA:
         raise UserError(
-            f"{path}: layout {content.schema_version}, expected {NOISE_SCHEMA}. Measure again with `tunegate noise`"
+            f"{path}: layout {content.schema_version}, expected {NOISE_SCHEMA}. Measure again with "
+            "`tunegate repeatability`"
         )
     return content.noise
 
@@ -83,7 +84,7 @@ def with_floors(manifest: Manifest, known: Mapping[str, Sequence[Noise]]) -> Man
             says = " and ".join(sorted(unlike, key=len)[0])
             notes.append(
                 f"{info.name}: noise.json was measured with another {says}, so no margin uses it; measure again "
-                f"with `tunegate noise`"
+                f"with `tunegate repeatability`"
             )
     notes = [*manifest.notes, *(note for note in notes if note not in manifest.notes)]
     return structs.replace(manifest, suites=infos, notes=notes)

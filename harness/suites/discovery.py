@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import harness
 from harness.errors import UserError
@@ -33,12 +34,21 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
             raise UserError(f"{root}: no suite was found. Name a folder with a test_*.py that declares a Suite")
         files |= {file.resolve(): None for file in below}
     for file in files:
-        for suite in vars(_load(file)).values():
+        module = _load(file)
+        for suite in vars(module).values():
             if not isinstance(suite, Suite) or suite.folder != file.parent or by_name.get(suite.name) is suite:
                 continue
             if (first := by_name.setdefault(suite.name, suite)) is not suite:
                 raise UserError(name_clash(first, suite))
+            suite.is_long = any(mark.name == "long" for mark in marks_of(module))
             yield suite
+
+
+def marks_of(source: object) -> list[Any]:
+    """Return pytest's marks of a function or module, from decorators or `pytestmark`."""
+    declared: Any = getattr(source, "pytestmark", [])
+    marks: list[Any] = declared if isinstance(declared, list) else [declared]
+    return [getattr(mark, "mark", mark) for mark in marks]
 
 
 def name_clash(first: Suite, second: Suite) -> str:

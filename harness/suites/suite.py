@@ -102,6 +102,7 @@ class Suite:
         file = Path(frame.f_globals["__file__"]).resolve()
         self.declared_at = f"{file}:{frame.f_lineno}"
         self.folder = file.parent
+        self.is_long = False
         self.name = f"{self.folder.parent.name}/{self.folder.name}"
         self.title = ((frame.f_globals.get("__doc__") or "").strip().splitlines() or [self.name])[0]
         self.scorers = list(scorers)

@@ -317,7 +317,7 @@ def an_accepted_baseline_is_edited(target: Target) -> None:
     (target.suite / "gates.toml").write_text(IMPROVES)
     approve_of(target.root)
     weak = target.evaluate(1, answers=wrong())
-    done = tunegate(target.root, "accept", weak.name, "--reason", "r", "--although", "a")
+    done = tunegate(target.root, "baseline", "accept", weak.name, "--reason", "r", "--override-reason", "a")
     assert done.returncode == 0, done.stderr
     target.evaluate(2, baseline="accepted")
 
@@ -565,5 +565,5 @@ def test_a_run_by_lowered_thresholds_fails_by_those_of_the_target_branch(target:
     bars = bars_of(target)
     target.lower()
     run = target.evaluate(1, answers=wrong())
-    assert tunegate(target.root, "gate", run.name).returncode == 0
-    assert tunegate(target.root, "gate", run.name, *bars).returncode == 1
+    assert tunegate(target.root, "regate", run.name).returncode == 0
+    assert tunegate(target.root, "regate", run.name, *bars).returncode == 1

@@ -50,7 +50,7 @@ NEEDS = {
     "docs/review.md": Need(before=people.REVIEW),
     "docs/scorer-validity.md": CHECKOUT,
     "docs/scoring.md": Need(
-        prepare=places.a_project_with_files_of("docs/scoring.md"), before=(("add-labels", people.a_label),)
+        prepare=places.a_project_with_files_of("docs/scoring.md"), before=(("labels import", people.a_label),)
     ),
     "docs/serving.md": Need(prepare_real=places.with_approved_adapter),
     "docs/tutorial.md": Need(prepare=places.a_checkout, right=False, output=True),

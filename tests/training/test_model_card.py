@@ -170,7 +170,7 @@ def test_the_command_writes_the_verdict(run, tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "evals", run, "pass", "pass")
-    done = CliRunner().invoke(app, ["card", str(run), "--runs", str(tmp_path / "evals")])
+    done = CliRunner().invoke(app, ["model-card", str(run), "--runs", str(tmp_path / "evals")])
     says = "Approved by evalsuites/approval.toml: legal/mini by run"
     assert done.exit_code == 0 and says in done.output
     assert says in (run / "adapter" / "README.md").read_text()

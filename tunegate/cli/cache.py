@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="cache", invoke_without_command=True)
+from tunegate.cli.layout import SET_UP, App
+
+app = App(SET_UP, name="cache", invoke_without_command=True)
 
 
 @app.callback()
 def show(context: typer.Context) -> None:
-    """Show what is cached from earlier runs; `trim` evicts entries."""
+    """Show what is cached from earlier runs, or evict entries."""
     if context.invoked_subcommand is None:
         from harness.engines.cache_eviction import table
 
@@ -24,9 +26,10 @@ def trim(
     to: Annotated[str, typer.Option(metavar="SIZE", help="Largest size of the cache, such as 5GB or 500MB.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be evicted; evict nothing.")] = False,
 ) -> None:
-    """Evict least recently used entries until the cache is at most SIZE: merged models first, then answers.
+    """Evict entries until the cache is at most SIZE.
 
-    Entries that a run uses are kept, and so are all models, cases and canaries.
+    Evicts the least recently used ones, merged models first, then answers. Entries that a run uses are kept, and so are
+    all models, cases and canaries.
     """
     from harness.engines.cache_eviction import parse_bytes
     from harness.engines.cache_eviction import trim as drop

@@ -10,13 +10,14 @@ import typer
 
 from harness.errors import EXIT_NOTHING_JUDGED, UserError
 from harness.files import write_atomic
+from tunegate.cli.layout import RESULTS, App
 from tunegate.cli.options import Runs
 
 if TYPE_CHECKING:
     from reports.ci.export import Export
     from reports.run_data import RunView
 
-app = typer.Typer(name="ci", help="CI output of a run: annotations, summary, comments.", no_args_is_help=True)
+app = App(RESULTS, name="ci", help="CI output of a run: annotations, summary, comments.", no_args_is_help=True)
 
 Run = Annotated[str, typer.Argument(help="Run folder, folder with one run, name or latest.")]
 Bars = Annotated[Path | None, typer.Option(help="The evalsuites that the run took its gates from.")]
@@ -45,7 +46,10 @@ def _write(out: Path, raw: bytes) -> None:
 
 @app.command()
 def annotate(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
-    """Print GitHub annotations: changes of the gates, and the gates that did not pass."""
+    """Print GitHub annotations on gates.
+
+    Changes of the gates, and gates that did not pass.
+    """
     from reports.ci import annotations
 
     for line in annotations.lines(_collected(run, runs, bars, changed)):
@@ -54,7 +58,10 @@ def annotate(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Ch
 
 @app.command()
 def summary(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
-    """Print the step summary as Markdown; append it to "$GITHUB_STEP_SUMMARY"."""
+    """Print the step summary as Markdown.
+
+    Append it to "$GITHUB_STEP_SUMMARY".
+    """
     from reports.ci import collect, markdown
 
     view = _evidence(run, runs)
@@ -63,7 +70,10 @@ def summary(run: Run, runs: Runs = Path("runs"), bars: Bars = None, changed: Cha
 
 @app.command()
 def export(run: Run, out: Out, runs: Runs = Path("runs"), bars: Bars = None, changed: Changed = None) -> None:
-    """Write one file without model text that has all a comment needs, for the job that posts."""
+    """Write one file with all that a comment needs.
+
+    It has no model text, and is for the job that posts.
+    """
     from reports.ci.export import encode
 
     _write(out, encode(_collected(run, runs, bars, changed)))
@@ -71,7 +81,7 @@ def export(run: Run, out: Out, runs: Runs = Path("runs"), bars: Bars = None, cha
 
 @app.command()
 def metrics(run: Run, out: Out, runs: Runs = Path("runs")) -> None:
-    """Write the metrics as OpenMetrics text for GitLab's metrics report."""
+    """Write metrics as OpenMetrics text for GitLab."""
     from reports.ci.openmetrics import render
 
     view = _evidence(run, runs)
@@ -90,9 +100,10 @@ def comment(
     ] = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Print the comments, or post them: one per suite, created once and then updated.
+    """Print the comments on a pull request, or post them.
 
-    Printing the comments of a run without a valid verdict ends with exit code 6.
+    There is one per suite, created once and then updated. Printing the comments of a run without a valid verdict ends
+    with exit code 6.
     """
     from reports.ci import github, markdown
 

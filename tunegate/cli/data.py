@@ -10,13 +10,14 @@ import typer
 
 from harness.errors import EXIT_GATE_FAILED, UserError
 from harness.files import file_link, write_atomic
+from tunegate.cli.layout import TRAIN, App
 
 if TYPE_CHECKING:
     from training.curation.review import Review
 
-app = typer.Typer(name="data", help="Make, check, clean and split training rows.", no_args_is_help=True)
+app = App(TRAIN, name="data", help="Make, check, clean and split training rows.", no_args_is_help=True)
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="Training rows: JSONL, CSV, Parquet, folders.")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Training rows: JSONL, CSV, Parquet, folders.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Suites = Annotated[
     list[str] | None,
@@ -63,7 +64,10 @@ def rows(
     config: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a Hub dataset.")] = None,
     revision: Annotated[str | None, typer.Option(metavar="HASH", help="Revision of a Hub dataset.")] = None,
 ) -> None:
-    """Make training rows from a table, with the suite's prompt. A bad row stops it before anything is written."""
+    """Make training rows from a table, with the suite's prompt.
+
+    A bad row stops it before anything is written.
+    """
     from harness.scaffold.paths import named_columns
     from harness.suites.tables import Hub
     from harness.tabular.training_rows import RowColumns, write_rows
@@ -86,7 +90,10 @@ def check(
     html: Annotated[Path, typer.Option(help="Report to write.")] = Path("data_report.html"),
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if rows would be dropped or masked.")] = False,
 ) -> None:
-    """Report duplicates, contamination by suites, personal data, typos and more, without changing rows."""
+    """Report duplicates, contamination, personal data and more.
+
+    Changes no rows.
+    """
     from training.curation.render import render_html
 
     options = {"suites": suite or [], "style": style, "base": base, "max_length": max_length}
@@ -109,7 +116,10 @@ def clean(
     language: Language = "en",
     action: Actions = None,
 ) -> None:
-    """Write rows without those that `check` would drop, with personal data masked, a data card and a manifest."""
+    """Write rows without those that `check` would drop.
+
+    Masks personal data, and writes a data card and a manifest.
+    """
     from training.curation.clean import clean as write_clean
 
     options = {"suites": suite or [], "style": style, "base": base, "max_length": max_length}
@@ -128,7 +138,10 @@ def split(
     by: Annotated[Literal["auto", "document", "input"], typer.Option(help="How rows are grouped.")] = "auto",
     near: Near = 0.8,
 ) -> None:
-    """Split rows by document into train, validation and optionally test; near duplicates stay together."""
+    """Split rows by document into train, validation and test.
+
+    Near duplicates stay together.
+    """
     from training.curation import split as parts
 
     settings = parts.SplitSettings(validation=validation, test=test, seed=seed, by=by, near=near)

@@ -1,22 +1,23 @@
-"""`tunegate compare`, `rescore`, `gate`, `judge`, `add-labels`, `accept`, `approval`, `power` and `noise`."""
+"""`tunegate eval` and `compare` run models; `rescore` and `regate` judge a finished run again without one."""
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.errors import EXIT_GATE_FAILED, NothingJudged, UserError
+from harness.schema import BASELINE, CANDIDATE
+from tunegate.cli.layout import EVALUATE, App, next_step
 from tunegate.cli.options import (
     Bars,
     Engine,
     Engines,
+    Lora,
     RequireGates,
     Run,
     Runs,
+    Script,
     ServedBaseline,
     ServedModel,
     Suites,
@@ -27,38 +28,98 @@ from tunegate.cli.options import (
     load_available_suites,
     print_changed_outcomes,
 )
-from tunegate.cli.report import write_report
+from tunegate.cli.report import Open, write_report
 
 if TYPE_CHECKING:
-    from harness.runs.folder import RunData
-    from harness.schema import SuiteInfo
-    from harness.suites.suite import Suite
+    from harness.runs.folder import Results
 
-app = typer.Typer()
+app = App(EVALUATE)
+
+Repeats = Annotated[int | None, typer.Option(min=1, help="Answers per case and model (default: the suite's).")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Run the first N cases of each suite; judges no gate.")]
+Long = Annotated[bool, typer.Option("--long", help="Also run suites that are marked long.")]
+NoAnswerCache = Annotated[bool, typer.Option("--no-answer-cache", help="Ignore cached answers.")]
+
+
+@app.command("eval")
+def evaluate(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint: Hub ID, folder, training run or alias.")],
+    suite: Suites = None,
+    limit: Limit = None,
+    long: Long = False,
+    no_answer_cache: NoAnswerCache = False,
+    engine: Engine = None,
+    engines: Engines = None,
+    tensor_parallel_size: TensorParallel = 1,
+    lora: Lora = "auto",
+    repeats: Repeats = None,
+    runs: Runs = Path("runs"),
+    bars: Bars = None,
+    script: Script = None,
+    url: Url = None,
+    served_model: ServedModel = None,
+    trust_server: TrustServer = False,
+    require_gates: RequireGates = None,
+    open_report: Open = False,
+) -> None:
+    """Run the suites on one model and judge its gates.
+
+    Gates that compare with a baseline are skipped: `tunegate compare` judges them.
+    """
+    _run(None, model, served_baseline=None, **_given(locals()))
 
 
 @app.command()
 def compare(
-    baseline: Annotated[str, typer.Argument(help="Checkpoint, or 'accepted' for each baseline.json.")],
-    tuned: Annotated[str, typer.Argument(help="Checkpoint to judge.")],
+    baseline: Annotated[str, typer.Argument(metavar="BASELINE", help="Checkpoint, or 'accepted': each baseline.json.")],
+    tuned: Annotated[str, typer.Argument(metavar="TUNED", help="Checkpoint to judge.")],
     suite: Suites = None,
+    limit: Limit = None,
+    long: Long = False,
+    no_answer_cache: NoAnswerCache = False,
     engine: Engine = None,
     engines: Engines = None,
     tensor_parallel_size: TensorParallel = 1,
-    lora: Annotated[str, typer.Option(help="How to serve an adapter: auto, force or merge.")] = "auto",
-    repeats: Annotated[
-        int | None, typer.Option(min=1, help="Answers per case and variant (default: the suite's).")
-    ] = None,
+    lora: Lora = "auto",
+    repeats: Repeats = None,
     runs: Runs = Path("runs"),
     bars: Bars = None,
-    script: Annotated[Path | None, typer.Option(help="JSON with the answers of the fake engine.")] = None,
+    script: Script = None,
     url: Url = None,
     served_model: ServedModel = None,
     served_baseline: ServedBaseline = None,
     trust_server: TrustServer = False,
     require_gates: RequireGates = None,
+    open_report: Open = False,
 ) -> None:
-    """Run both checkpoints on the same prompts, print estimates and verdicts, and write a report."""
+    """Run two models on the same prompts and judge all gates.
+
+    Prints estimates and verdicts, and writes a report.
+    """
+    _run(baseline, tuned, **_given(locals()))
+
+
+def _given(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return a command's options without its checkpoints."""
+    return {name: value for name, value in parameters.items() if name not in ("model", "baseline", "tuned")}
+
+
+def _run(
+    baseline: str | None,
+    candidate: str,
+    *,
+    suite: list[str] | None,
+    limit: int | None,
+    long: bool,
+    engine: str | None,
+    repeats: int | None,
+    runs: Path,
+    bars: Path | None,
+    require_gates: bool | None,
+    open_report: bool,
+    **engine_options: Any,
+) -> None:
+    """Run the suites, print results, write the report, and exit with the verdicts' code."""
     from harness.engines.options import engine_config
     from harness.evaluation.plan import Job, SuiteJob
     from harness.evaluation.run import run
@@ -67,33 +128,39 @@ def compare(
     from harness.runs.folder import RunFolder
     from tunegate.run_summary import lines
 
-    config = engine_config(
-        engine,
-        engines=engines,
-        tensor_parallel_size=tensor_parallel_size,
-        lora=lora,
-        script=script,
-        url=url,
-        served_model=served_model,
-        served_baseline=served_baseline,
-        trust_server=trust_server,
-    )
     left_out: list[str] = []
+    suites = load_available_suites(suite, left_out, with_long=long)
     job = Job(
-        suites=[SuiteJob(suite=s, cases=s.cases) for s in load_available_suites(suite, left_out)],
-        candidate=tuned,
+        suites=[SuiteJob(suite=s, cases=s.cases[:limit]) for s in suites],
+        candidate=candidate,
         baseline=baseline,
-        engine=config,
+        engine=engine_config(engine, **engine_options),
         repeats=repeats,
         bars=bars,
     )
-    results = run(job, RunFolder.create(runs, "compare"), Progress())
+    results = run(job, RunFolder.create(runs, "eval" if baseline is None else "compare"), Progress())
     for line in lines(results.path, 110):
         typer.echo(line)
-    write_report([results.path], results.path / "report")
+    _next(results, is_part=any(not part.complete for part in job.suites))
+    write_report([results.path], results.path / "report", opens=open_report)
     names = {info.name for info in results.manifest.suites}
     left_out += [f"{name} ({bars} has gates for it)" for name in suites_with_bars(bars) if name not in names]
     exit_with_verdicts(results.verdicts, require_gates, left_out)
+
+
+def _next(results: Results, is_part: bool) -> None:
+    """Print the usual next command: all cases, the baseline of later models, or the merge or service of this one."""
+    run, checkpoint = results.path.name, results.manifest.checkpoints[CANDIDATE]
+    if is_part:
+        next_step("the same command without --limit", "gates are judged on all cases")
+    elif any(v.outcome not in ("pass", "skipped") for v in results.verdicts):
+        next_step(f"tunegate review {run} --reviewer NAME", "let people judge the answers")
+    elif BASELINE not in results.manifest.checkpoints:
+        next_step(f'tunegate baseline accept {run} --reason "..."', "compare later models with this one")
+    elif checkpoint.kind == "adapter":
+        next_step(f"tunegate merge {checkpoint.name} OUT", "merge the adapter into its base")
+    else:
+        next_step(f"tunegate serve {checkpoint.name}")
 
 
 @app.command()
@@ -103,7 +170,10 @@ def rescore(
     bars: Bars = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Score a finished run again with the current scorers and gates, without a model; overwrites nothing."""
+    """Score a finished run again with the current scorers.
+
+    Judges the current gates on the new scores. Runs no model and overwrites nothing.
+    """
     import msgspec
 
     from harness.evaluation.rescore import rescore as score_again
@@ -123,86 +193,7 @@ def rescore(
 
 
 @app.command()
-def judge(
-    run: Run,
-    rubric: Annotated[Path, typer.Option(help="Rubric: TOML with name, question and labels.")],
-    by: Annotated[str, typer.Option(help="Judge: Hub ID, folder or alias.")],
-    engine: Engine = None,
-    tensor_parallel_size: TensorParallel = 1,
-    script: Annotated[Path | None, typer.Option(help="JSON with the answers of the fake engine.")] = None,
-    url: Url = None,
-    served_model: ServedModel = None,
-    runs: Runs = Path("runs"),
-) -> None:
-    """Let a model judge a finished run's answers by a rubric, and add its verdicts to the run as events."""
-    from harness.engines.options import engine_config
-    from harness.evaluation.plan import judge_checkpoint
-    from harness.judges import human_labels
-    from harness.judges.llm_judge import judge as ask
-    from harness.judges.rubric import load_rubric
-    from harness.progress.progress import Progress
-    from harness.runs.folder import find_run, load_run
-
-    loaded_rubric, path = load_rubric(rubric), find_run(run, runs)
-    config = engine_config(
-        engine, tensor_parallel_size=tensor_parallel_size, script=script, url=url, served_model=served_model
-    )
-    judged = ask(
-        load_run(path),
-        loaded_rubric,
-        judge_checkpoint(by, config),
-        engine=config,
-        progress=Progress(),
-    )
-    typer.echo(f"{judged.scored} answers judged, {judged.unscored} unscored: {judged.path}")
-    typer.echo(f"canaries: {judged.fooled} of {judged.canaries} answers that demand the best verdict got it")
-    if judged.fooled:
-        typer.echo("the answers can manipulate this judge: do not rely on its numbers")
-    for line in human_labels.describe(human_labels.agreement(load_run(path), loaded_rubric)):
-        typer.echo(line)
-    if not judged.scored:
-        raise NothingJudged(
-            f"{path}: the judge scored none of {judged.unscored} answers. Each reason is in {judged.path}"
-        )
-
-
-@app.command(name="add-labels")
-def add_labels(
-    run: Run,
-    labels: Annotated[Path, typer.Argument(help="JSONL: suite, case_id, variant, label, comment.")],
-    rubric: Annotated[Path, typer.Option(help="The rubric of the labels.")],
-    reviewer: Annotated[str, typer.Option(help="Name or pseudonym of the person.")],
-    runs: Runs = Path("runs"),
-) -> None:
-    """Add a person's labels to a finished run, and print how far the judge agrees with them."""
-    from harness.judges import human_labels
-    from harness.judges.rubric import load_rubric
-    from harness.runs.folder import find_run, load_run
-
-    path, loaded_rubric = find_run(run, runs), load_rubric(rubric)
-    typer.echo(f"labels added: {human_labels.add_labels(load_run(path), loaded_rubric, labels, reviewer)}")
-    for line in human_labels.describe(human_labels.agreement(load_run(path), loaded_rubric)):
-        typer.echo(line)
-
-
-@app.command()
-def approval(
-    suite: Annotated[list[str] | None, typer.Option("--suite", help="Suite folder to add (repeatable).")] = None,
-) -> None:
-    """Write evalsuites/approval.toml: which suites must pass before a merge.
-
-    Updates the digests of the suites in it; a new file names every suite below evalsuites. Commit the file: a change
-    to it, or to one of its suites, changes what may be merged and served.
-    """
-    from harness.approval.policy import policy_path, renew, required_folders
-
-    for line in renew(load_available_suites(suite or required_folders()), add_new=bool(suite)):
-        typer.echo(line)
-    typer.echo(f"written: {policy_path()}. Review and commit it: it decides what may be merged and served")
-
-
-@app.command()
-def gate(
+def regate(
     run: Run,
     suite: Suites = None,
     bars: Bars = None,
@@ -210,7 +201,10 @@ def gate(
     baseline: Annotated[str | None, typer.Option(help="'accepted': compare with each suite's baseline.json.")] = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Judge a finished run again with the current gates, without a model; the run stays unchanged."""
+    """Judge a finished run again with the current gates.
+
+    Runs no model; the run stays unchanged.
+    """
     from harness.evaluation.rejudge import regate
     from harness.runs.folder import find_run
     from tunegate.run_summary import lines_of
@@ -222,145 +216,3 @@ def gate(
     for name in regated.not_judged:
         typer.echo(f"not judged: {name}: not among the given suites, or not in the run")
     exit_with_verdicts(regated.run.verdicts, require_gates, [f"{name}: not judged" for name in regated.not_judged])
-
-
-@app.command()
-def accept(
-    run: Run,
-    reason: Annotated[str, typer.Option(help="Why this model becomes the baseline; stored.")],
-    by: Annotated[str, typer.Option(metavar="NAME", help="Who approves it; stored.")] = "",
-    suite: Suites = None,
-    although: Annotated[str, typer.Option(metavar="REASON", help="Accept although not all gates passed; stored.")] = "",
-    runs: Runs = Path("runs"),
-) -> None:
-    """Write a run's scores into its suites as baseline.json, for `--baseline accepted`."""
-    from harness.baseline.accept import Acceptance, accept
-    from harness.runs.folder import find_run, now
-
-    acceptance = Acceptance(reason=reason, accepted_at=now(), approved_by=by, although=although)
-    for path in accept(find_run(run, runs), load_available_suites(suite), acceptance):
-        typer.echo(
-            f"accepted: {path} ({path.stat().st_size / 1000:.0f} kB). Commit the file: its diff is what gets approved"
-        )
-
-
-@app.command()
-def power(
-    suite: Annotated[list[str] | None, typer.Argument(help="Suite folders (default: evalsuites).")] = None,
-    from_run: Annotated[
-        str | None, typer.Option("--from", metavar="RUN", help="Use this run's measurements instead of assumptions.")
-    ] = None,
-    target_power: Annotated[float, typer.Option("--power", help="Target power.")] = 0.80,
-    discordance: Annotated[float, typer.Option(help="Assumed share of cases that change.")] = 0.10,
-    baseline_rate: Annotated[float, typer.Option(help="Assumed baseline rate for 'reduces' gates.")] = 0.20,
-    correlation: Annotated[float, typer.Option(help="Assumed correlation of scores, for 'reduces' gates.")] = 0.5,
-    icc: Annotated[float, typer.Option(help="Assumed correlation of two cases of one cluster.")] = 0.2,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a gate cannot pass.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print a page of Markdown.")] = False,
-    bars: Bars = None,
-    runs: Runs = Path("runs"),
-) -> None:
-    """Show what each gate can and cannot detect with its cases, before anything runs."""
-    import msgspec
-
-    from harness.gates import power_view
-    from harness.gates.config import load_suite_gates
-    from harness.gates.power import suite_power
-    from harness.gates.rules.base import Assumed
-
-    assumed = Assumed(
-        power=_inside(target_power, "--power"),
-        discordance=_inside(discordance, "--discordance"),
-        baseline_rate=_inside(baseline_rate, "--baseline-rate"),
-        correlation=_inside(correlation, "--correlation", 0.0),
-        icc=_inside(icc, "--icc", 0.0),
-    )
-    run, rows, other = _run(from_run, runs), [], []
-    for current in load_available_suites(suite):
-        rows += suite_power(
-            current, load_suite_gates(current, bars), assumed, run.by_variant(current.name) if run else None
-        )
-        other += [current.name for info in run.manifest.suites if _differs(info, current)] if run else []
-    head = power_view.heading(rows, assumed, run.manifest.run_id if run else None, other)
-    if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode({"assumed": assumed, "gates": rows}), indent=1).decode())
-    elif markdown:
-        typer.echo(power_view.markdown(rows, head))
-    elif sys.stdout.isatty():
-        typer.echo(power_view.terminal_text(rows, head, shutil.get_terminal_size().columns))
-    else:
-        typer.echo("\n".join(power_view.plain_lines(rows, head)))
-    if strict and not all(row.can_pass for row in rows):
-        raise typer.Exit(EXIT_GATE_FAILED)
-
-
-@app.command()
-def noise(
-    checkpoint: Annotated[str, typer.Argument(help="Checkpoint: Hub ID, folder or alias.")],
-    suite: Suites = None,
-    engine: Engine = None,
-    engines: Engines = None,
-    tensor_parallel_size: TensorParallel = 1,
-    lora: Annotated[str, typer.Option(help="How to serve an adapter: auto, force or merge.")] = "auto",
-    batch: Annotated[int, typer.Option(min=1, help="Batch size of the second pass; 1 differs most.")] = 1,
-    repeats: Annotated[int | None, typer.Option(min=1, help="Answers per case (default: the suite's).")] = None,
-    runs: Runs = Path("runs"),
-    script: Annotated[Path | None, typer.Option(help="JSON with the answers of the fake engine.")] = None,
-    url: Url = None,
-    served_model: ServedModel = None,
-) -> None:
-    """Run one checkpoint twice and write the run-to-run variation of each metric to its suites' noise.json."""
-    from harness.engines.options import engine_config
-    from harness.evaluation.noise import measure, save
-    from harness.evaluation.plan import Job, SuiteJob
-    from harness.progress.progress import Progress
-    from harness.runs.folder import RunFolder
-
-    config = engine_config(
-        engine,
-        engines=engines,
-        tensor_parallel_size=tensor_parallel_size,
-        lora=lora,
-        script=script,
-        url=url,
-        served_model=served_model,
-    )
-    job = Job(
-        suites=[SuiteJob(suite=s, cases=s.cases) for s in load_available_suites(suite)],
-        candidate=checkpoint,
-        engine=config,
-        repeats=repeats,
-    )
-    folder = RunFolder.create(runs, "noise")
-    measured = measure(job, folder, Progress(), batch)
-    for one in measured:
-        typer.echo("\n".join(one.lines))
-    for path in save(measured):
-        typer.echo(f"noise: {path}. Once it is committed, gates do not judge smaller margins")
-    unmeasured = [one.suite.name for one in measured if not one.is_measured]
-    if unmeasured:
-        raise NothingJudged(
-            f"{', '.join(unmeasured)}: no metric could be measured, so no noise.json was written. To see why answers "
-            f"failed: tunegate report {folder.path}"
-        )
-    typer.echo(f"run folder: {folder.path}. To see every case that flipped: tunegate report {folder.path.name}")
-
-
-def _inside(value: float, option: str, low: float | None = None) -> float:
-    """Check that a share is between 0 and 1, exclusive except for `low`. Raises UserError."""
-    if not (0 < value < 1 or value == low):
-        raise UserError(f"{option} {value:g}: expected a number between 0 and 1, such as 0.2")
-    return value
-
-
-def _differs(info: SuiteInfo, suite: Suite) -> bool:
-    """Tell whether the suite's cases have changed since the run."""
-    return info.name == suite.name and (info.cases_hash != suite.cases_hash or info.asked != len(suite.cases))
-
-
-def _run(name: str | None, root: Path) -> RunData | None:
-    from harness.runs.folder import find_run, load_run
-    from harness.runs.score_events import with_later
-
-    return with_later(load_run(find_run(name, root))) if name else None

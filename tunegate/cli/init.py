@@ -1,17 +1,20 @@
-"""`tunegate init` and `tunegate cases`: create your own suite and import its cases."""
+"""`tunegate init`, `tunegate cases` and `tunegate demo`: your own suite with its cases, and an example of the whole."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.errors import UserError
+from tunegate.cli.layout import SET_UP, App
+from tunegate.cli.options import Engine, Runs
 
-app = typer.Typer()
-cases = typer.Typer(name="cases", help="Import cases into a suite.", no_args_is_help=True)
-app.add_typer(cases)
+app = App(SET_UP)
+cases = App(SET_UP, name="cases", help="Import cases into a suite.", no_args_is_help=True)
+app.add(cases)
 
 
 def _option(text: str) -> object:
@@ -37,9 +40,10 @@ def init(
     objective: Annotated[str | None, _option("The objective in one sentence.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Use defaults; do not prompt.")] = False,
 ) -> None:
-    """Create a suite: test file, five example cases, prompt, gates, README and a training configuration.
+    """Create a suite of your own that runs immediately.
 
-    On a terminal, the command prompts for missing options. The suite runs immediately on the bundled model.
+    Writes a test file, five example cases, a prompt, gates, a README and a training configuration. On a terminal, the
+    command prompts for missing options.
     """
     from harness.scaffold.create import copy, create_suite
     from harness.scaffold.paths import suite_name
@@ -94,7 +98,10 @@ def import_cases(
     config: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a Hub dataset.")] = None,
     revision: Annotated[str | None, typer.Option(metavar="HASH", help="Revision of a Hub dataset.")] = None,
 ) -> None:
-    """Import the rows of a table as cases, by named columns. A bad row stops the import before anything is written."""
+    """Import the rows of a table as cases, by named columns.
+
+    A bad row stops the import before anything is written.
+    """
     from harness.scaffold.paths import named_columns
     from harness.suites.tables import Hub
     from harness.tabular.import_cases import ImportColumns, Mode, import_table
@@ -113,3 +120,18 @@ def import_cases(
     mode: Mode | None = "append" if append else "replace" if replace else None
     for line in import_table(file, into, columns, Hub(split=split, config=config, revision=revision), mode, skip_bad):
         typer.echo(line)
+
+
+@app.command()
+def demo(
+    runs: Runs = Path("runs"),
+    rows: Annotated[int | None, typer.Option(min=1, help="Training rows; fewer are faster but worse.")] = None,
+    engine: Engine = None,
+) -> None:
+    """Run the full pipeline on the bundled model.
+
+    Baseline, LoRA training, tuned model, gates, report.
+    """
+    from tunegate.demo import run_demo
+
+    typer.echo(run_demo(runs, rows, engine))

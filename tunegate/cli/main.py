@@ -7,25 +7,43 @@ import gc
 import os
 import select
 import sys
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
 from harness.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UserError
 from harness.signals import interruptible
-from tunegate.cli import cache, ci, data, evaluate, init, report, review, serve, train, view
+from tunegate.cli import cache, ci, data, evaluate, init, judge, power, report, review, serve, ship, train, view
+from tunegate.cli.layout import App, Commands
 from tunegate.defects import describe_defect
 
-app = typer.Typer(
-    name="tunegate",
-    help="Evaluate, compare and gate fine-tuned language models; train LoRA adapters for them.\n\n"
-    "Suites also run as tests: pytest evalsuites --checkpoint X --baseline Y",
+app = App(
+    cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (evaluate, train, data, report, view, review, ci, serve, init, cache):
-    app.add_typer(group.app)
+for group in (evaluate, power, judge, data, train, report, view, review, ci, ship, serve, init, cache):
+    app.add(group.app)
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"tunegate {version('tunegate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Evaluate, compare and gate fine-tuned language models; train LoRA adapters for them.
+
+    Suites also run as tests: pytest evalsuites --checkpoint X --baseline Y
+    """
 
 
 # Typer bundles its own command-line parser; the base class of BadParameter is its usage error.
@@ -49,7 +67,7 @@ def main() -> None:
         typer.echo("tunegate: interrupted; finished answers and training steps are kept", err=True)
         code = EXIT_INTERRUPTED
     except UsageProblem as error:
-        message = error.format_message()  # type: ignore[attr-defined]
+        message = _usage_problem(error)
         if type(error).__name__ == "NoArgsIsHelpError":
             typer.echo(message)
         else:
@@ -67,6 +85,12 @@ def main() -> None:
             typer.echo(f"tunegate: {describe_defect(error)}", err=True)
             code = EXIT_INTERNAL
     sys.exit(code if isinstance(code, int) else EXIT_OK)
+
+
+def _usage_problem(error: Any) -> str:
+    """Return the message of a usage error, with what a misspelt option may have meant."""
+    similar = sorted(getattr(error, "possibilities", None) or ())
+    return f"{error.message}. Did you mean {' or '.join(similar)}?" if similar else str(error.format_message())
 
 
 def _is_stdout_closed() -> bool:

@@ -34,6 +34,7 @@ Runs = Annotated[
     typer.Option(
         "--runs",
         callback=_runs_of_the_project,
+        show_default=False,
         help="Folder of runs (default: the project's).",
     ),
 ]
@@ -41,6 +42,8 @@ Engine = Annotated[
     str | None, typer.Option(metavar="|".join(ENGINES), help="Inference engine (default: vllm where installed).")
 ]
 Engines = Annotated[int | None, typer.Option(min=1, help="vLLM engines of --engine ray (default: one per GPU).")]
+Lora = Annotated[str, typer.Option(help="How to serve an adapter: auto, force or merge.")]
+Script = Annotated[Path | None, typer.Option(help="JSON with the answers of the fake engine.")]
 TensorParallel = Annotated[int, typer.Option("--tensor-parallel-size", min=1, help="GPUs per model (vLLM).")]
 Url = Annotated[list[str] | None, typer.Option("--url", help="Server for --engine openai (repeatable).")]
 ServedModel = Annotated[str | None, typer.Option(metavar="NAME", help="The checkpoint's name on the servers.")]
@@ -61,16 +64,20 @@ MoreSuites = Annotated[list[str] | None, typer.Option("--suite", help="Suite tha
 ApprovalBars = Annotated[Path | None, typer.Option("--bars", help="Take approval.toml and gates from this evalsuites.")]
 
 
-def load_available_suites(folders: list[str] | None, left_out: list[str] | None = None) -> list[Suite]:
+def load_available_suites(
+    folders: list[str] | None, left_out: list[str] | None = None, with_long: bool = True
+) -> list[Suite]:
     """Load the suites below the folders whose data is available; print the others and add them to `left_out`.
 
-    Raises UserError where none is left.
+    Without `with_long`, those that are marked long are left out too. Raises UserError where none is left.
     """
     from harness.suites.discovery import find_suites
 
     suites: list[Suite] = []
     for suite in find_suites(folders or ["evalsuites"]):
         try:
+            if suite.is_long and not with_long:
+                raise Unavailable(f"{suite.name} is marked long: run it with --long")
             suite.cases  # noqa: B018 - loading them is the check
         except Unavailable as missing:
             typer.echo(f"not run: {missing}", err=True)

@@ -12,19 +12,28 @@ import typer
 from harness.errors import UserError
 from harness.files import file_link, replacing
 from harness.runs import redaction
+from tunegate.cli.layout import RESULTS, App
 from tunegate.cli.options import Run, Runs, exit_if_unclaimed
+from tunegate.cli.view import open_in_browser
 
-app = typer.Typer()
+app = App(RESULTS)
 
 
-def write_report(parts: list[Path], out: Path, with_pdf: bool = False, business: Path | None = None) -> None:
-    """Write the report of runs to `out`; print the path of each file, and last the link to open it."""
+Open = Annotated[bool, typer.Option("--open", help="Open the report in a browser.")]
+
+
+def write_report(
+    parts: list[Path], out: Path, with_pdf: bool = False, business: Path | None = None, opens: bool = False
+) -> None:
+    """Write the report of runs to `out`, print the path of each file, and last the link to open it."""
     import reports
     from reports import assumptions as reports_assumptions
 
     assumptions = reports_assumptions.load(business) if business else None
     files = reports.publish(parts, out, with_pdf, assumptions)
     typer.echo("\n".join(f"report: {line}" for line in reports.named(files)))
+    if opens:
+        open_in_browser(files[0])
     typer.echo(file_link(files[0]))
 
 
@@ -36,16 +45,19 @@ def report(
     business: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Assumptions of the business estimate, TOML.")
     ] = None,
+    open_report: Open = False,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write report.html, report.md, report.json, cases.csv and pages of cases for a finished run.
+    """Write the report of a finished run.
+
+    Files: report.html, report.md, report.json, cases.csv and pages of cases.
 
     A run that is unfinished or was changed after sealing is reported without a verdict, with exit code 6.
     """
     from harness.runs.folder import find_run
 
     paths = [find_run(text, runs) for text in run]
-    write_report(paths, out or paths[0] / "report", pdf, business)
+    write_report(paths, out or paths[0] / "report", pdf, business, open_report)
     exit_if_unclaimed(paths)
 
 
@@ -109,9 +121,9 @@ def list_runs(
     html: Annotated[bool, typer.Option("--html", help="Write a page of trends with links to reports.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
-    """List runs, newest last: kind, status, gates, checkpoints, suites.
+    """List runs, newest last.
 
-    An unreadable folder is listed with the reason.
+    Shows kind, status, gates, checkpoints and suites. An unreadable folder is listed with the reason.
     """
     import msgspec
 

@@ -6,24 +6,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperGroup
 
 from harness.runs.folder import find_run
+from tunegate.cli.layout import RESULTS, App, Group
 from tunegate.cli.options import Run, Runs
 
 START = "start"
 
 
-class StartsByDefault(TyperGroup):
+class StartsByDefault(Group):
     """Treats `tunegate review RUN` as `tunegate review start RUN`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, "--help"):
+        if args and args[0] not in (*self.commands, "-h", "--help"):
             args = [START, *args]
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
+app = App(
+    RESULTS,
     name="review",
     cls=StartsByDefault,
     no_args_is_help=True,
@@ -67,9 +68,9 @@ def start(
     plan_only: Annotated[bool, typer.Option("--plan-only", help="Only plan the review, for packets.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Serve the review of a run until interrupted; the same command resumes it.
+    """Serve the review of a run until interrupted.
 
-    Items, reviewers, order and sides are fixed at the first start.
+    The same command resumes it. Items, reviewers, order and sides are fixed at the first start.
     """
     from reports import review
 
@@ -97,7 +98,10 @@ def packet(
     mode: Mode = "compare",
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write one reviewer's review as an HTML file that needs no server; plan it first if necessary."""
+    """Write one reviewer's review as an HTML file.
+
+    It needs no server. Plans the review first if necessary.
+    """
     from reports import review
 
     review.packet(find_run(run, runs), mode, reviewer, out, typer.echo)
@@ -110,7 +114,10 @@ def import_answers(
     mode: Mode = "compare",
     runs: Runs = Path("runs"),
 ) -> None:
-    """Import a packet's answers into the run, once, and only unchanged."""
+    """Import a packet's answers into the run.
+
+    Only once, and only unchanged.
+    """
     from reports import review
 
     review.import_answers(find_run(run, runs), mode, answers, typer.echo)
@@ -123,7 +130,10 @@ def finish(
     mode: Mode = "compare",
     runs: Runs = Path("runs"),
 ) -> None:
-    """Record reviewers who have finished, and close the named ones as they are; adds events to the run."""
+    """Record reviewers who have finished.
+
+    Closes the named ones as they are. Adds events to the run.
+    """
     from reports import review
 
     review.finish(find_run(run, runs), mode, reviewer or [], typer.echo)
@@ -139,7 +149,10 @@ def adjudicate(
     new_link: NewLink = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Let a third person decide, also blind, where two finished reviewers differ."""
+    """Let a third person decide where two reviewers differ.
+
+    This is also blind; both reviewers must have finished.
+    """
     from reports import review
 
     review.adjudicate(find_run(run, runs), by, typer.echo, host, port, address, new_link or [])
@@ -158,7 +171,10 @@ def export(
     ] = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write corrected drafts as training rows; refuse and name those about cases of an evaluation."""
+    """Write corrected drafts as training rows.
+
+    Refuses and names those about cases of an evaluation.
+    """
     from training.data import from_reviews
 
     exported = from_reviews.export(find_run(run, runs), out, suite or [], drafts or [from_reviews.DRAFTS])

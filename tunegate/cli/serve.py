@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from harness.env import SERVE_ARGS
 from harness.serving.platforms import PLATFORMS
+from tunegate.cli.layout import SHIP, App, Command
 from tunegate.cli.options import ApprovalBars, MoreSuites, Runs, TensorParallel
 
-app = typer.Typer()
+app = App(SHIP)
 
 
-class FromEnvironment(TyperCommand):
+class FromEnvironment(Command):
     """Takes the arguments from TUNEGATE_SERVE_ARGS if there are none: SageMaker starts `IMAGE serve`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -50,10 +50,11 @@ def serve(
     bars: ApprovalBars = None,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Serve a gated checkpoint with vLLM until interrupted: check verdict and route, start, smoke test.
+    """Serve a gated checkpoint with vLLM until interrupted.
 
-    Every suite in evalsuites/approval.toml must have passed on exactly these weights; `tunegate approval` writes that
-    file. Merged weights are judged again before they are served.
+    Checks verdict and route, starts the server and runs a smoke test. Every suite in evalsuites/approval.toml must have
+    passed on exactly these weights; `tunegate approval` writes that file. Merged weights are judged again before they
+    are served.
     """
     from harness.progress.progress import Progress
     from harness.serving.deploy import DeployOptions, plan_deployment

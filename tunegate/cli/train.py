@@ -1,4 +1,4 @@
-"""`tunegate train`, `sweep`, `plan`, `models`, `diagnose`, `merge`, `card` and `demo`."""
+"""`tunegate train`, `diagnose`, `plan`, `models` and `sweep`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from tunegate.cli.options import ApprovalBars, Engine, MoreSuites, Runs, WithoutSuites
+from tunegate.cli.layout import TRAIN, App
+from tunegate.cli.options import Engine, Runs, WithoutSuites
 
-app = typer.Typer()
+app = App(TRAIN)
 
 
 @app.command()
@@ -19,7 +20,7 @@ def train(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
     no_contamination_check: WithoutSuites = False,
 ) -> None:
-    """Train a LoRA adapter; an interrupted run resumes where it stopped."""
+    """Train a LoRA adapter, or resume an interrupted run."""
     from training.run import train as run_training
 
     folder = run_training(config, fresh=fresh, without_suites=no_contamination_check)
@@ -31,7 +32,7 @@ def diagnose(
     run: Annotated[str, typer.Argument(help="Training run: folder, name or latest.")],
     runs: Runs = Path("runs"),
 ) -> None:
-    """Diagnose a training run's curves (overfit, underfit, unstable, ...) and suggest one change."""
+    """Diagnose a training run's curves and suggest one change."""
     from harness.runs.folder import find_run, load_run
     from training import diagnosis
 
@@ -46,7 +47,10 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Estimate memory, time and suitable GPUs of a training run before anything is loaded."""
+    """Estimate memory, time and suitable GPUs of a training run.
+
+    Loads no weights, unless --measure is given.
+    """
     from training.estimate import report
 
     planned = report.plan(config, runs, measure)
@@ -56,12 +60,12 @@ def plan(
 @app.command()
 def models(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[FOLDER_OR_NAME]...", help="Base models (default: all known ones).")
+        list[str] | None, typer.Argument(metavar="FOLDER_OR_NAME", help="Base models (default: all known ones).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts and sources as JSON.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Compare base models: size, context, licence, memory to tune and serve, own scores."""
+    """Compare base models: size, licence, memory, own scores."""
     from training.estimate import compare_models
 
     comparison = compare_models.compare(names or [], runs)
@@ -80,9 +84,10 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the points and their steps; do not train.")] = False,
     no_contamination_check: WithoutSuites = False,
 ) -> None:
-    """Train a grid or random points, compare them in one table, and run the test cases once on the winner.
+    """Train several configurations and compare them.
 
-    The same command resumes an interrupted sweep. --engine is for the test cases.
+    Trains a grid or random points and runs the test cases once on the winner. The same command resumes an interrupted
+    sweep. --engine is for the test cases.
     """
     from training.sweep import run
 
@@ -90,57 +95,3 @@ def sweep(
         typer.echo(run.planned(config, _columns()))
     else:
         typer.echo(run.shown(run.sweep(config, engine, no_contamination_check), _columns()))
-
-
-@app.command()
-def merge(
-    adapter: Annotated[str, typer.Argument(help="PEFT adapter folder or training run.")],
-    out: Annotated[Path, typer.Argument(help="New folder for the merged model.")],
-    ungated: Annotated[
-        str | None, typer.Option(metavar="REASON", help="Merge without a passing verdict; recorded.")
-    ] = None,
-    suite: MoreSuites = None,
-    bars: ApprovalBars = None,
-    runs: Runs = Path("runs"),
-) -> None:
-    """Merge an adapter into its base in fp32 and measure the difference.
-
-    Every suite in evalsuites/approval.toml must have passed on exactly this adapter; `tunegate approval` writes that
-    file.
-    """
-    from harness.approval.approve import Where, may_merge
-    from training.merge import merge as merge_adapter
-
-    permission = may_merge(adapter, Where(runs=runs, bars=bars, suites=tuple(suite or ())), ungated)
-    shown = [one.says for one in permission.passed]
-    result = merge_adapter(adapter, out, approval=permission.says, shown_by=shown)
-    typer.echo(f"merged: {out}\n{result.summary}\n{permission.says}")
-    typer.echo(f"judge the merged weights: pytest evalsuites --checkpoint {out}")
-
-
-@app.command()
-def card(
-    checkpoint: Annotated[str, typer.Argument(help="Adapter, training run or merged model.")],
-    runs: Runs = Path("runs"),
-) -> None:
-    """Write the newest verdict on an adapter or merged model into its README.md."""
-    from harness.approval.approve import Where, verdict_on
-    from harness.checkpoints.resolve import resolve
-    from training import model_card
-
-    resolved = resolve(checkpoint)
-    verdict = verdict_on(resolved, Where(runs=runs))
-    file = model_card.update(resolved, verdict)
-    typer.echo(f"{file}: {verdict or f'no evaluation in {runs.resolve()}'}")
-
-
-@app.command()
-def demo(
-    runs: Runs = Path("runs"),
-    rows: Annotated[int | None, typer.Option(min=1, help="Training rows; fewer are faster but worse.")] = None,
-    engine: Engine = None,
-) -> None:
-    """Run the full pipeline on the bundled model: baseline, LoRA training, tuned model, gates, report."""
-    from tunegate.demo import run_demo
-
-    typer.echo(run_demo(runs, rows, engine))

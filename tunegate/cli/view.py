@@ -11,9 +11,10 @@ import typer
 
 from harness.errors import UserError
 from harness.files import file_link
+from tunegate.cli.layout import RESULTS, App
 from tunegate.cli.options import Runs
 
-app = typer.Typer()
+app = App(RESULTS)
 REPORTS = ("report.html", "side-by-side.html")
 
 
@@ -23,15 +24,13 @@ def view(
     no_open: Annotated[bool, typer.Option("--no-open", help="Only print the link.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:
-    """Open the newest report, or that of a run, in the browser and print its link.
+    """Open the newest report, or that of a run, in the browser.
 
-    Without a display the link is printed only.
+    Prints its link; without a display, only that.
     """
     report = _report_of(run, runs) if run else _newest(runs)
-    if not no_open and _has_display():
-        import webbrowser
-
-        webbrowser.open(file_link(report))
+    if not no_open:
+        open_in_browser(report)
     typer.echo(file_link(report))
 
 
@@ -53,5 +52,9 @@ def _newest(runs: Path) -> Path:
     return max(found, key=lambda file: file.stat().st_mtime)
 
 
-def _has_display() -> bool:
-    return sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+def open_in_browser(file: Path) -> None:
+    """Open a file in the browser; do nothing without a display."""
+    if sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+        import webbrowser
+
+        webbrowser.open(file_link(file))

@@ -30,7 +30,6 @@ from tunegate.pytest_plugin.items import (
     GateItem,
     SkipItem,
     exit_on_defect,
-    marks_of,
     runs_of,
     session_exit,
     session_of,
@@ -142,6 +141,8 @@ def pytest_pycollect_makeitem(collector: pytest.Module, name: str, obj: object) 
 
 
 def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: Any) -> list[pytest.Item]:
+    from harness.suites.discovery import marks_of
+
     if suite.folder != collector.path.parent:
         return []
     if not session.add(suite, is_long=any(m.name == "long" for m in marks_of(collector.obj))):

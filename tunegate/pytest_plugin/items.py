@@ -71,13 +71,6 @@ def runs_of(config: pytest.Config) -> Path:
         raise pytest.UsageError(str(error)) from None
 
 
-def marks_of(source: object) -> list[pytest.Mark]:
-    """Return the marks of a function or module, from decorators or `pytestmark`."""
-    declared: Any = getattr(source, "pytestmark", [])
-    marks: list[Any] = declared if isinstance(declared, list) else [declared]
-    return [getattr(mark, "mark", mark) for mark in marks]
-
-
 class _SuiteItem(pytest.Item):
     """An item with brackets in its name.
 
@@ -94,6 +87,8 @@ class CaseItem(_SuiteItem):
 
     def __init__(self, *, test: Any, case: Any, repeat: int, **rest: Any) -> None:
         super().__init__(**rest)
+        from harness.suites.discovery import marks_of
+
         self.test, self.case, self.repeat = test, case, repeat
         for source in (test.function, test):
             for mark in marks_of(source):

@@ -137,7 +137,9 @@ def test_a_case_takes_few_bytes(root: Path) -> None:
 def test_accepting_needs_gates_that_passed_or_a_reason(root: Path) -> None:
     run = evaluate(root, OLD, ACCEPTED)
     before = file(root).read_bytes()
-    with pytest.raises(GateFailed, match=r"4 of 6 gates did not pass, the first: legal/mini .*--although REASON") as e:
+    with pytest.raises(
+        GateFailed, match=r"4 of 6 gates did not pass, the first: legal/mini .*--override-reason REASON"
+    ) as e:
         accept(run.path, suites(root), msgspec.structs.replace(SAID, although="  "))
     assert e.value.exit_code == 1 and file(root).read_bytes() == before
     accept(run.path, suites(root), SAID)
@@ -237,7 +239,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake_and_never_a_pass(root: Path, ho
     spoil(file(root))
     with pytest.raises(UserError, match=said) as error:
         evaluate(root, right(CASES), ACCEPTED)
-    assert error.value.exit_code == 4 and "tunegate accept" in str(error.value)
+    assert error.value.exit_code == 4 and "tunegate baseline accept" in str(error.value)
 
 
 EDITED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
@@ -284,7 +286,7 @@ def test_a_suite_without_an_accepted_baseline_skips_its_comparisons_and_says_the
     file(root).unlink()
     made = evaluate(root, right(CASES), ACCEPTED)
     found = {v.rule: (v.outcome, v.reason) for v in made.verdicts}
-    way = "tunegate accept RUN --suite evalsuites/legal/mini --reason TEXT"
+    way = "tunegate baseline accept RUN --suite evalsuites/legal/mini --reason TEXT"
     assert found["improves"] == ("skipped", f"no accepted baseline: make one with `{way}`")
     assert found["at_least"][0] == "pass"
     assert made.manifest.notes == ["no accepted baseline: legal/mini; their comparative gates skip"]

@@ -140,15 +140,15 @@ def test_noise_of_something_else_is_passed_over_with_a_note(
     assert made.manifest.suites[0].noise is None
     assert made.manifest.notes[-1] == (
         f"legal/mini: noise.json was measured with another {what}, so no margin uses it; measure again with "
-        "`tunegate noise`"
+        "`tunegate repeatability`"
     )
 
 
 def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: Path) -> None:
     compared(project)
     (before,) = (project / "runs").iterdir()
-    tunegate(project, "noise", "mini", "--engine", "fake", "--script", "script.json")
-    done = tunegate(project, "gate", before.name)
+    tunegate(project, "repeatability", "mini", "--engine", "fake", "--script", "script.json")
+    done = tunegate(project, "regate", before.name)
     assert done.returncode == 1
     assert "changed: legal/mini clause_exact_set-no_worse-0.05: inconclusive -> error" in done.stdout
 
@@ -169,14 +169,14 @@ def test_a_noise_file_that_cannot_be_used_ends_a_run_before_anything_is_asked(
     noise_file(project).write_bytes(content)
     with pytest.raises(UserError, match=says):
         compared(project)
-    for words in (("compare", "old", "new"), ("noise", "mini")):
+    for words in (("compare", "old", "new"), ("repeatability", "mini")):
         done = tunegate(project, *words, "--engine", "fake", "--script", "script.json")
         assert done.returncode == 4 and len(done.stderr.strip().splitlines()) == 1
         assert says in done.stderr
 
 
 def test_the_command_writes_the_file_and_says_what_is_held_back(project: Path) -> None:
-    done = tunegate(project, "noise", "mini", "--engine", "fake", "--script", "script.json")
+    done = tunegate(project, "repeatability", "mini", "--engine", "fake", "--script", "script.json")
     assert done.returncode == 0, done.stderr
     assert "clause_exact_set-no_worse-0.05 will not be judged: the margin of 5.0 points" in done.stdout
     written = json.loads(noise_file(project).read_text())
@@ -193,7 +193,7 @@ def test_a_checkpoint_that_gives_no_answer_has_no_noise_and_the_file_stays(proje
     noise_file(project).unlink(missing_ok=True)
     ids = list(right(rows()))
     write_script(project, fail={"baseline": ids, "tuned": ids})
-    done = tunegate(project, "noise", "mini", "--engine", "fake", "--script", "script.json")
+    done = tunegate(project, "repeatability", "mini", "--engine", "fake", "--script", "script.json")
     assert done.returncode == 6, done.stdout + done.stderr
     assert "no metric could be measured" in done.stderr and not noise_file(project).exists()
 

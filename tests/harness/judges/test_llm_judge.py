@@ -133,7 +133,7 @@ def test_the_command_judges_and_prints_agreement_with_people(tmp_path: Path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "80 answers judged, 0 unscored" in done.stdout
-    added = tunegate(tmp_path, "add-labels", run.path.name, "labels.jsonl", *rubric, "--reviewer", "r1")
+    added = tunegate(tmp_path, "labels", "import", run.path.name, "labels.jsonl", *rubric, "--reviewer", "r1")
     assert added.returncode == 0, added.stderr
     assert (
         "judge and r1: exact agreement 0.988" in added.stdout and "kappa 0.97" in added.stdout

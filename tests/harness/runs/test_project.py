@@ -70,8 +70,8 @@ def test_a_folder_inside_the_project_uses_the_runs_of_the_project(root: Path) ->
 def test_what_is_not_found_is_said_with_the_folder_that_was_searched(root: Path) -> None:
     (root / "pyproject.toml").write_text(SECTION)
     where = str(root / "evaluations")
-    for words in (("report", "x"), ("gate", "x"), ("accept", "x", "--reason", "y"), ("ci", "comment", "x")):
-        done = tunegate(root / "evalsuites", *words)
+    for words in ("report x", "regate x", "baseline accept x --reason y", "ci comment x"):
+        done = tunegate(root / "evalsuites", *words.split())
         assert done.returncode == 4 and f"run 'x': no run has that name in {where}" in done.stderr, done.stderr
     assert tunegate(root / "evalsuites", "runs").stdout == f"no runs in {where}. Create one with: pytest evalsuites\n"
     assert str(root / "other") in tunegate(root, "runs", "--runs", "other").stdout

@@ -126,20 +126,17 @@ def test_a_listing_of_it_shows_no_pass(make: Callable[[Path], Path], says: str, 
 @pytest.mark.parametrize(
     "words",
     [
-        ("gate",),
-        ("rescore",),
-        ("accept", "--reason", "r"),
-        ("export", "--format", "model-card"),
-        ("review", "--reviewer", "r1"),
+        "regate RUN",
+        "rescore RUN",
+        "baseline accept RUN --reason r",
+        "export RUN --format model-card",
+        "review RUN --reviewer r1",
     ],
-    ids=" ".join,
 )
-def test_no_command_takes_it_for_evidence(
-    make: Callable[[Path], Path], says: str, words: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_no_command_takes_it_for_evidence(make: Callable[[Path], Path], says: str, words: str, tmp_path: Path) -> None:
     path = make(tmp_path / "runs")
     write_suite(tmp_path)
-    done = tunegate(tmp_path, words[0], path.name, *words[1:])
+    done = tunegate(tmp_path, *words.replace("RUN", path.name).split())
     assert done.returncode == 6, done.stderr
     assert says[len("No verdict: ") : -1] in done.stderr and "Traceback" not in done.stderr
 

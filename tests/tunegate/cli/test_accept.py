@@ -10,7 +10,7 @@ from tests.support.accepted_suite import CASES, GATES, LEVEL, OLD, write
 from tests.support.command import tunegate
 from tests.support.mini import pytest_in, right, write_script
 
-REASON = ("--reason", "in production", "--although", "a first baseline")
+REASON = ("--reason", "in production", "--override-reason", "a first baseline")
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def file(root: Path) -> Path:
 
 
 def test_accept_then_compare_with_it_and_judge_again(root: Path) -> None:
-    refused = tunegate(root, "accept", first_run(root), "--reason", "in production")
+    refused = tunegate(root, "baseline", "accept", first_run(root), "--reason", "in production")
     assert refused.returncode == 1 and "5 of 6 gates did not pass" in refused.stderr
     assert not file(root).exists()
-    done = tunegate(root, "accept", first_run(root), *REASON, "--by", "A. Reviewer")
+    done = tunegate(root, "baseline", "accept", first_run(root), *REASON, "--by", "A. Reviewer")
     assert done.returncode == 0, done.stderr
     assert "accepted: " in done.stdout and "baseline.json (" in done.stdout
     assert json.loads(file(root).read_text())["approved_by"] == "A. Reviewer"
@@ -52,21 +52,21 @@ def test_accept_then_compare_with_it_and_judge_again(root: Path) -> None:
     assert "baseline old" not in compared.stderr and "answers (fake" in compared.stderr
     made = by_age(root)[-1]
     assert (made / "report" / "report.html").exists()
-    again = tunegate(root, "gate", made.name, "--require-gates")
+    again = tunegate(root, "regate", made.name, "--require-gates")
     assert again.returncode == 0, again.stdout + again.stderr
     (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL.replace("value = 0.2", "value = 0.999") + IMPROVES)
-    stricter = tunegate(root, "gate", made.name)
+    stricter = tunegate(root, "regate", made.name)
     assert stricter.returncode == 1
     assert "changed: legal/mini clause_recall-at_least-0.999: not judged -> inconclusive" in stricter.stdout
     assert "changed: legal/mini clause_recall-at_least-0.2: pass -> no longer a gate" in stricter.stdout
-    assert tunegate(root, "gate", made.name, "--baseline", "old").returncode == 4
+    assert tunegate(root, "regate", made.name, "--baseline", "old").returncode == 4
 
 
 IMPROVES = '\n[[gate]]\nmetric = "clause_exact_set"\nrule = "improves"\n'
 
 
 def test_pytest_compares_with_the_accepted_baseline_and_names_it(root: Path) -> None:
-    tunegate(root, "accept", first_run(root), *REASON)
+    tunegate(root, "baseline", "accept", first_run(root), *REASON)
     write_script(root, tuned=right(CASES))
     done = pytest_in(
         root, "-q", "--baseline", "accepted", "--require-gates", "-k", "gate and not macro and not likeness"
@@ -85,12 +85,12 @@ def test_pytest_compares_with_the_accepted_baseline_and_names_it(root: Path) -> 
 def test_pytest_without_an_accepted_baseline_skips_and_is_red_where_gates_are_required(root: Path) -> None:
     done = pytest_in(root, "-q", "--baseline", "accepted", "-rs")
     assert done.returncode == 0, done.stdout
-    assert "5 skipped" in done.stdout and "tunegate accept RUN --suite evalsuites/legal/mini" in done.stdout
+    assert "5 skipped" in done.stdout and "tunegate baseline accept RUN --suite evalsuites/legal/mini" in done.stdout
     required = pytest_in(root, "-q", "--baseline", "accepted", "--require-gates")
     assert required.returncode == 1 and "gates that did not run" in required.stdout
-    judged = tunegate(root, "gate", first_run(root), "--require-gates")
+    judged = tunegate(root, "regate", first_run(root), "--require-gates")
     assert judged.returncode == 1 and "--require-gates: gates that did not run" in judged.stderr
-    assert tunegate(root, "gate", first_run(root)).returncode == 0
+    assert tunegate(root, "regate", first_run(root)).returncode == 0
 
 
 def test_a_broken_file_is_a_usage_error_everywhere(root: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_broken_file_is_a_usage_error_everywhere(root: Path) -> None:
     for done in (
         pytest_in(root, "-q", "--baseline", "accepted"),
         tunegate(root, "compare", "accepted", "new", "--engine", "fake", "--script", "script.json"),
-        tunegate(root, "gate", first_run(root), "--baseline", "accepted"),
+        tunegate(root, "regate", first_run(root), "--baseline", "accepted"),
     ):
         said = done.stdout + done.stderr
         assert done.returncode == 4 and "is not an accepted baseline" in said and "Traceback" not in said, said
@@ -106,7 +106,7 @@ def test_a_broken_file_is_a_usage_error_everywhere(root: Path) -> None:
 
 
 def test_workers_share_the_accepted_baseline(root: Path) -> None:
-    tunegate(root, "accept", first_run(root), *REASON)
+    tunegate(root, "baseline", "accept", first_run(root), *REASON)
     (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL + IMPROVES)
     write_script(root, tuned=right(CASES))
     done = pytest_in(root, "-q", "--baseline", "accepted", "-n", "2")
@@ -115,7 +115,7 @@ def test_workers_share_the_accepted_baseline(root: Path) -> None:
 
 def test_a_suite_without_cases_is_a_usage_error_when_judged_again(root: Path) -> None:
     write(root, cases=[])
-    done = tunegate(root, "gate", first_run(root))
+    done = tunegate(root, "regate", first_run(root))
     assert done.returncode == 4 and "no cases were found" in done.stderr
 
 

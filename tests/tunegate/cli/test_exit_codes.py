@@ -69,7 +69,7 @@ def test_a_session_whose_suites_are_all_skipped_judges_nothing(tmp_path: Path, m
 
 def test_gate_and_rescore_without_a_verdict_judge_nothing(root: Path) -> None:
     pytest_in(root, "-q")
-    for command in ("gate", "rescore"):
+    for command in ("regate", "rescore"):
         done = tunegate(root, command, newest_run(root))
         assert done.returncode == NOTHING_JUDGED, (command, done.stdout + done.stderr)
         assert "No gate was judged" in done.stderr
@@ -77,7 +77,7 @@ def test_gate_and_rescore_without_a_verdict_judge_nothing(root: Path) -> None:
 
 def test_a_run_without_a_verdict_is_not_accepted(root: Path) -> None:
     pytest_in(root, "-q")
-    done = tunegate(root, "accept", newest_run(root), "--reason", "in production")
+    done = tunegate(root, "baseline", "accept", newest_run(root), "--reason", "in production")
     assert done.returncode == NOTHING_JUDGED and "no gate was judged" in done.stderr, done.stderr
 
 
@@ -96,7 +96,7 @@ def test_a_failed_gate_wins_over_a_skipped_one(root: Path) -> None:
     write_suite(root, gates=GATES + IMPROVES)
     write_script(root, tuned=dict.fromkeys(right(CASES), "none"))
     assert pytest_in(root, "-q").returncode == FAILED
-    assert tunegate(root, "gate", newest_run(root)).returncode == FAILED
+    assert tunegate(root, "regate", newest_run(root)).returncode == FAILED
     assert tunegate(root, "compare", "accepted", "new", *FAKE).returncode == FAILED
 
 
@@ -114,7 +114,7 @@ def test_a_passed_gate_beside_a_skipped_one_is_enough_unless_gates_are_required(
 def test_gates_are_required_in_ci_unless_that_is_switched_off(root: Path) -> None:
     write_suite(root, gates=GATES + IMPROVES)
     pytest_in(root, "-q")
-    commands = (("compare", "accepted", "new", *FAKE), ("gate", newest_run(root)))
+    commands = (("compare", "accepted", "new", *FAKE), ("regate", newest_run(root)))
     for words in commands:
         in_ci = tunegate(root, *words, CI="true")
         assert in_ci.returncode == FAILED and "CI is set" in in_ci.stderr, in_ci.stdout + in_ci.stderr

@@ -1,45 +1,65 @@
 """The `tunegate` command, run as a user runs it: help, exit codes, one line for each mistake."""
 
+import re
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from harness.runs.folder import load_run
 from tests.support.command import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
-
-COMMANDS = (
-    *(
-        "train",
-        "merge",
-        "compare",
-        "report",
-        "rescore",
-        "judge",
-        "add-labels",
-        "runs",
-        "demo",
-        "accept",
-        "gate",
-        "view",
-    ),
-    *("card", "power", "noise", "serve"),
-    *("review start", "review packet", "review import", "review finish", "review adjudicate"),
-)
+from tunegate.cli import main
+from tunegate.cli.layout import GROUPS, RENAMED
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(tmp_path: Path, command: str) -> None:
-    done = tunegate(tmp_path, *command.split(), "--help")
+def commands(group: Any = None, name: str = "") -> Iterator[str]:
+    """Names of all commands, such as `review start`."""
+    for inner, command in (group or typer.main.get_command(main.app)).commands.items():
+        yield f"{name}{inner}"
+        yield from commands(command, f"{name}{inner} ") if hasattr(command, "commands") else ()
+
+
+@pytest.mark.parametrize("command", ["", *commands()])
+def test_help_has_whole_lines_within_80_columns_and_no_python_type(tmp_path: Path, command: str) -> None:
+    done = tunegate(tmp_path, *command.split(), "-h", COLUMNS="80")
     assert done.returncode == 0
-    assert f"{command} [OPTIONS]" in done.stdout
+    assert f"Usage: {' '.join(['tunegate', *command.split()])} [OPTIONS]" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert not re.search(r"\.\.\.$|<|list\[|Path", done.stdout, re.MULTILINE)
+
+
+def test_commands_are_listed_in_groups(tmp_path: Path) -> None:
+    shown = tunegate(tmp_path, "--help").stdout
+    heads = [line.rstrip(":") for line in shown.splitlines() if re.fullmatch(r"[A-Z][\w ]*:", line)]
+    assert heads == ["Options", *GROUPS]
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_old_names_still_work_and_no_help_shows_them(tmp_path: Path, old: str, new: tuple[str, ...]) -> None:
+    assert f"Usage: tunegate {' '.join(new)} [OPTIONS]" in tunegate(tmp_path, old, "--help").stdout
+    assert f"\n  {old} " not in tunegate(tmp_path, "--help").stdout
+
+
+def test_the_version_is_one_line(tmp_path: Path) -> None:
+    assert tunegate(tmp_path, "--version").stdout == f"tunegate {version('tunegate')}\n"
+
+
+def test_completion_offers_commands(tmp_path: Path) -> None:
+    asked = {"_TUNEGATE_COMPLETE": "complete_bash", "COMP_WORDS": "tunegate rep", "COMP_CWORD": "1"}
+    assert tunegate(tmp_path, **asked).stdout.split() == ["repeatability", "report"]
 
 
 @pytest.mark.parametrize(("words", "expected"), [
     (["nonsense"], "No such command 'nonsense'"),
+    (["compar"], "No such command 'compar'. Did you mean 'compare'? See `tunegate --help`"),
+    (["compare", "--suit", "x"], "No such option: --suit. Did you mean --script or --suite?"),
     (["report"], "Missing argument 'run'"),
     (["report", "nowhere"], "run 'nowhere': no run has that name"),
-    (["compare", "a"], "Missing argument 'tuned'"),
+    (["compare", "a"], "Missing argument 'TUNED'"),
     (["compare", "./a", "./b", "--suite", "nowhere"], "nowhere: no suite was found"),
     (["train", "nowhere.toml"], "nowhere.toml"),
     (["merge", "./nowhere", "out"], "./nowhere: no such checkpoint"),

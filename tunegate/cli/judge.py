@@ -1,0 +1,85 @@
+"""`tunegate judge` and `tunegate labels`: verdicts of a model and of people on answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import NothingJudged
+from tunegate.cli.layout import EVALUATE, App
+from tunegate.cli.options import Engine, Run, Runs, Script, ServedModel, TensorParallel, Url
+
+app = App(EVALUATE)
+labels = App(EVALUATE, name="labels", help="Add people's labels to a run's answers.", no_args_is_help=True)
+app.add(labels)
+
+
+@app.command()
+def judge(
+    run: Run,
+    rubric: Annotated[Path, typer.Option(help="Rubric: TOML with name, question and labels.")],
+    by: Annotated[str, typer.Option(help="Judge: Hub ID, folder or alias.")],
+    engine: Engine = None,
+    tensor_parallel_size: TensorParallel = 1,
+    script: Script = None,
+    url: Url = None,
+    served_model: ServedModel = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Let a model judge a finished run's answers by a rubric.
+
+    Its verdicts are added to the run as events.
+    """
+    from harness.engines.options import engine_config
+    from harness.evaluation.plan import judge_checkpoint
+    from harness.judges import human_labels
+    from harness.judges.llm_judge import judge as ask
+    from harness.judges.rubric import load_rubric
+    from harness.progress.progress import Progress
+    from harness.runs.folder import find_run, load_run
+
+    loaded_rubric, path = load_rubric(rubric), find_run(run, runs)
+    config = engine_config(
+        engine, tensor_parallel_size=tensor_parallel_size, script=script, url=url, served_model=served_model
+    )
+    judged = ask(
+        load_run(path),
+        loaded_rubric,
+        judge_checkpoint(by, config),
+        engine=config,
+        progress=Progress(),
+    )
+    typer.echo(f"{judged.scored} answers judged, {judged.unscored} unscored: {judged.path}")
+    typer.echo(f"canaries: {judged.fooled} of {judged.canaries} answers that demand the best verdict got it")
+    if judged.fooled:
+        typer.echo("the answers can manipulate this judge: do not rely on its numbers")
+    for line in human_labels.describe(human_labels.agreement(load_run(path), loaded_rubric)):
+        typer.echo(line)
+    if not judged.scored:
+        raise NothingJudged(
+            f"{path}: the judge scored none of {judged.unscored} answers. Each reason is in {judged.path}"
+        )
+
+
+@labels.command("import")
+def import_labels(
+    run: Run,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL: suite, case_id, variant, label, comment.")],
+    rubric: Annotated[Path, typer.Option(help="The rubric of the labels.")],
+    reviewer: Annotated[str, typer.Option(help="Name or pseudonym of the person.")],
+    runs: Runs = Path("runs"),
+) -> None:
+    """Add a person's labels to a finished run.
+
+    Prints how far the judge agrees with them.
+    """
+    from harness.judges import human_labels
+    from harness.judges.rubric import load_rubric
+    from harness.runs.folder import find_run, load_run
+
+    path, loaded_rubric = find_run(run, runs), load_rubric(rubric)
+    typer.echo(f"labels added: {human_labels.add_labels(load_run(path), loaded_rubric, file, reviewer)}")
+    for line in human_labels.describe(human_labels.agreement(load_run(path), loaded_rubric)):
+        typer.echo(line)

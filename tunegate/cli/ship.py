@@ -1,0 +1,99 @@
+"""`tunegate baseline`, `approval`, `merge` and `model-card`: from a verdict to a model that may be served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tunegate.cli.layout import SHIP, App
+from tunegate.cli.options import ApprovalBars, MoreSuites, Run, Runs, Suites, load_available_suites
+
+app = App(SHIP)
+baseline = App(SHIP, name="baseline", help="Accept a run's scores as the baseline.", no_args_is_help=True)
+app.add(baseline)
+
+
+@baseline.command()
+def accept(
+    run: Run,
+    reason: Annotated[str, typer.Option(help="Why this model becomes the baseline; stored.")],
+    by: Annotated[str, typer.Option(metavar="NAME", help="Who approves it; stored.")] = "",
+    suite: Suites = None,
+    override_reason: Annotated[
+        str, typer.Option(metavar="REASON", help="Why to accept it with gates not passed; stored.")
+    ] = "",
+    although: Annotated[str, typer.Option(hidden=True)] = "",
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write a run's scores into its suites as baseline.json.
+
+    `--baseline accepted` compares with them.
+    """
+    from harness.baseline.accept import Acceptance, accept
+    from harness.runs.folder import find_run, now
+
+    acceptance = Acceptance(reason=reason, accepted_at=now(), approved_by=by, although=override_reason or although)
+    for path in accept(find_run(run, runs), load_available_suites(suite), acceptance):
+        typer.echo(
+            f"accepted: {path} ({path.stat().st_size / 1000:.0f} kB). Commit the file: its diff is what gets approved"
+        )
+
+
+@app.command()
+def approval(
+    suite: Annotated[list[str] | None, typer.Option("--suite", help="Suite folder to add (repeatable).")] = None,
+) -> None:
+    """Write approval.toml: which suites must pass before a merge.
+
+    Updates the digests of the suites in evalsuites/approval.toml; a new file names every suite. Commit the file: a
+    change to it, or to one of its suites, changes what may be merged and served.
+    """
+    from harness.approval.policy import policy_path, renew, required_folders
+
+    for line in renew(load_available_suites(suite or required_folders()), add_new=bool(suite)):
+        typer.echo(line)
+    typer.echo(f"written: {policy_path()}. Review and commit it: it decides what may be merged and served")
+
+
+@app.command()
+def merge(
+    adapter: Annotated[str, typer.Argument(help="PEFT adapter folder or training run.")],
+    out: Annotated[Path, typer.Argument(help="New folder for the merged model.")],
+    ungated: Annotated[
+        str | None, typer.Option(metavar="REASON", help="Merge without a passing verdict; recorded.")
+    ] = None,
+    suite: MoreSuites = None,
+    bars: ApprovalBars = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Merge an adapter into its base and measure the difference.
+
+    The merge is in fp32. Every suite in evalsuites/approval.toml must have passed on exactly this adapter; `tunegate
+    approval` writes that file.
+    """
+    from harness.approval.approve import Where, may_merge
+    from training.merge import merge as merge_adapter
+
+    permission = may_merge(adapter, Where(runs=runs, bars=bars, suites=tuple(suite or ())), ungated)
+    shown = [one.says for one in permission.passed]
+    result = merge_adapter(adapter, out, approval=permission.says, shown_by=shown)
+    typer.echo(f"merged: {out}\n{result.summary}\n{permission.says}")
+    typer.echo(f"judge the merged weights: pytest evalsuites --checkpoint {out}")
+
+
+@app.command("model-card")
+def card(
+    checkpoint: Annotated[str, typer.Argument(help="Adapter, training run or merged model.")],
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write the newest verdict on a model into its README.md."""
+    from harness.approval.approve import Where, verdict_on
+    from harness.checkpoints.resolve import resolve
+    from training import model_card
+
+    resolved = resolve(checkpoint)
+    verdict = verdict_on(resolved, Where(runs=runs))
+    file = model_card.update(resolved, verdict)
+    typer.echo(f"{file}: {verdict or f'no evaluation in {runs.resolve()}'}")
