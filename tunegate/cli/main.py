@@ -89,8 +89,8 @@ def main() -> None:
 
 def _usage_problem(error: Any) -> str:
     """Return the message of a usage error, with what a misspelt option may have meant."""
-    similar = sorted(getattr(error, "possibilities", None) or ())
-    return f"{error.message}. Did you mean {' or '.join(similar)}?" if similar else str(error.format_message())
+    similar = getattr(error, "possibilities", None)
+    return f"{error.message}. Did you mean {similar[0]}?" if similar else str(error.format_message())
 
 
 def _is_stdout_closed() -> bool:

@@ -24,7 +24,7 @@ def accept(
     override_reason: Annotated[
         str, typer.Option(metavar="REASON", help="Why to accept it with gates not passed; stored.")
     ] = "",
-    although: Annotated[str, typer.Option(hidden=True)] = "",
+    although: Annotated[str, typer.Option(hidden=True, help="Old name of --override-reason.")] = "",
     runs: Runs = Path("runs"),
 ) -> None:
     """Write a run's scores into its suites as baseline.json.

@@ -66,7 +66,7 @@ def test_all_bad_lines_of_all_files_are_named_at_once(tunegate):
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    (["check"], "Missing argument 'FILE...'"),
+    (["check"], "Missing argument 'FILE'"),
     (["clean", "a.jsonl"], "Missing option '--out'"),
     (["check", "a.jsonl", "--near", "2"], "Invalid value for '--near'"),
     (["check", "a.jsonl", "--suite", "nowhere"], "nowhere: no suite was found"),
