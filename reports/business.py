@@ -42,7 +42,7 @@ def missed(evidence: RunView, suite: SuiteInfo, metric: Metric) -> str:
 
 def scaled(evidence: RunView, suite: SuiteInfo) -> str:
     """Say the change in 100 documents like these, with its interval; empty where it cannot be scaled."""
-    metric = evidence.headline_metric(suite)
+    metric = evidence.primary_metric(suite)
     level = evidence.level(suite.name, CANDIDATE, metric.name) if metric else None
     if metric is None or level is None or not _counts(level) or not _is_counted(evidence, suite, metric):
         return ""

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from msgspec.structs import replace
+
+from harness.gates.rules import directed
 from harness.runs.folder import RunData
 from harness.schema import (
     BASELINE,
@@ -48,9 +51,17 @@ class RunView:
     """The reader's assumptions for the business estimate."""
     _joint: dict[str, Joint] = field(default_factory=dict, compare=False)
 
-    @property
+    @cached_property
     def suites(self) -> list[SuiteInfo]:
-        return self.run.manifest.suites
+        """The run's suites; a neutral metric with a gate has the gate's direction."""
+        rules = {info.name: [(v.metric, v.rule) for v in self._gated(info)] for info in self.run.manifest.suites}
+        return [
+            replace(info, metrics=directed(info.metrics, rules[info.name], info.primary))
+            for info in self.run.manifest.suites
+        ]
+
+    def _gated(self, suite: SuiteInfo) -> list[Verdict]:
+        return [verdict for verdict in self.run.verdicts if verdict.suite == suite.name]
 
     @property
     def variants(self) -> list[str]:
@@ -73,8 +84,23 @@ class RunView:
         """Return the paired difference of one metric, over a suite or one slice value."""
         for row in self.run.metrics.comparisons:
             if (row.suite, row.comparison.metric, row.slice, row.slice_value) == (suite, metric, tag, value):
-                return row.comparison
+                won, lost = row.comparison.wins, row.comparison.losses
+                return (
+                    replace(row.comparison, wins=lost, losses=won)
+                    if (suite, metric) in self._turned
+                    else row.comparison
+                )
         return None
+
+    @cached_property
+    def _turned(self) -> set[tuple[str, str]]:
+        """Suites and neutral metrics whose gate has the direction opposite to the one that the run counted by."""
+        return {
+            (info.name, metric.name)
+            for info, declared in zip(self.suites, self.run.manifest.suites, strict=True)
+            for metric, other in zip(info.metrics, declared.metrics, strict=True)
+            if metric.higher_is_better != other.higher_is_better
+        }
 
     def unit(self, suite: str, metric: Metric) -> Literal["share", "number"]:
         """Return `share`, or `number` where a value of the metric exceeds 1 and it is not a mean over labels."""
@@ -115,12 +141,13 @@ class RunView:
     def _read(self) -> tuple[dict[str, dict[str, Tally]], CaseIndex]:
         """The run's answers, read once."""
         tallies, index = dict[str, dict[str, Tally]]({suite.name: {} for suite in self.suites}), CaseIndex(self.suites)
-        index.add(read.read(self.source, self.suites, tallies))
+        index.add(read.read(self.source, self.run.manifest.suites, tallies))
         index.show(case for suite in self.suites for case in self._chosen(suite, index))
         return tallies, index
 
     def _chosen(self, suite: SuiteInfo, index: CaseIndex) -> Iterable[SelectedCase]:
-        return choose(suite, self.headline_metric(suite), index.pairs(suite.name), index.tuned(suite.name))
+        gated = {verdict.metric for verdict in self._gated(suite)}
+        return choose(suite, self.primary_metric(suite), gated, index.pairs(suite.name), index.tuned(suite.name))
 
     def joint(self, suite: str) -> Joint:
         """Return the paired counts of a suite's cases."""
@@ -133,11 +160,15 @@ class RunView:
         """The cases of all suites in the order and on the pages where they are shown."""
         return CasePages(self.index)
 
-    def headline_metric(self, suite: SuiteInfo) -> Metric | None:
-        """Return the metric of the suite's first gate, or its first metric: what the summary sentence counts."""
+    def primary_metric(self, suite: SuiteInfo) -> Metric | None:
+        """Return the suite's declared primary metric, or that of its first gate, or its first metric with a direction.
+
+        The summary sentence counts it, and a case regresses where it falls.
+        """
         by_name = {m.name: m for m in suite.metrics}
-        gated = [by_name[v.metric] for v in self.run.verdicts if v.suite == suite.name and v.metric in by_name]
-        return next(iter(gated or suite.metrics), None)
+        names = [suite.primary, *(verdict.metric for verdict in self._gated(suite))]
+        named = [by_name[name] for name in names if name in by_name]
+        return next(iter(named or [m for m in suite.metrics if m.better]), None)
 
 
 def unmet_first(verdicts: Iterable[Verdict]) -> list[Verdict]:

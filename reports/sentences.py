@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from harness.schema import Comparison, Estimate
+from harness.schema import Better, Comparison, Estimate, Metric
 from reports import number_format, wording
 from reports.model import Kind, Reading, Tone
 
@@ -15,26 +15,38 @@ READINGS: dict[Reading, str] = {"better": "Better", "worse": "Worse", "undecided
 TONES: dict[Reading, Tone] = {"better": "good", "worse": "bad", "undecided": "plain"}
 
 
-def tally(wins: int, losses: int, ties: int) -> str:
+def tally(comparison: Comparison, metric: Metric) -> str:
     """Say the paired outcomes of the cases."""
-    return f"{wins:,} better, {losses:,} worse, {ties:,} equal"
+    up, down = (
+        ("better", "worse")
+        if metric.better
+        else ("higher", "lower")
+        if metric.higher_is_better
+        else ("lower", "higher")
+    )
+    return f"{comparison.wins:,} {up}, {comparison.losses:,} {down}, {comparison.ties:,} equal"
 
 
-def reading(comparison: Comparison, higher_is_better: bool) -> tuple[str, Literal["good", "bad", "plain"]]:
-    """Say what a paired change shows: better or worse only where both interval and exact test exclude no change."""
+def reading(comparison: Comparison, better: Better) -> tuple[str, Literal["good", "bad", "plain"]]:
+    """Say what a paired change shows: better or worse only where both interval and exact test exclude no change.
+
+    Of a neutral metric: higher or lower.
+    """
     difference, p = comparison.difference, comparison.p_value
     low, high = difference.low, difference.high
     if difference.value is None:
         return number_format.NOT_MEASURED, "plain"
     if low is None or high is None or low <= 0 <= high or (p is not None and p >= ALPHA):
         return "no clear change", "plain"
-    better = (low > 0) == higher_is_better
-    return ("better", "good") if better else ("worse", "bad")
+    way = "higher" if low > 0 else "lower"
+    if not better:
+        return way, "plain"
+    return ("better", "good") if way == better else ("worse", "bad")
 
 
-def reading_of(comparison: Comparison, higher_is_better: bool) -> Reading:
+def reading_of(comparison: Comparison, better: Better) -> Reading:
     """Return what a paired change shows, for a chart."""
-    tone = reading(comparison, higher_is_better)[1]
+    tone = reading(comparison, better)[1]
     return "better" if tone == "good" else "worse" if tone == "bad" else "undecided"
 
 

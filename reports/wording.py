@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from harness.formatting import count as count
 from harness.formatting import plural as plural
-from harness.schema import BASELINE, CANDIDATE, FLOOR, Outcome, Verdict
+from harness.schema import BASELINE, CANDIDATE, FLOOR, Better, Outcome, Verdict
 
 OUTCOMES: dict[str, str] = {
     "pass": "PASS",
@@ -113,9 +113,9 @@ def needs(needed: str | None) -> str:
     return f"To settle it: {needed}." if needed else ""
 
 
-def direction(higher_is_better: bool, says: str = "") -> str:
+def direction(better: Better, says: str = "") -> str:
     """Say which direction is better, after the metric's own sentence."""
-    way = "higher is better" if higher_is_better else "lower is better"
+    way = f"{better} is better" if better else "neither direction is better"
     return f"{says.rstrip('.')}; {way}" if says else way
 
 

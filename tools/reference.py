@@ -53,6 +53,7 @@ FILES: list[tuple[str, type[Struct]]] = [
     ("the export of `tunegate ci export`", export.Export),
 ]
 """The files that tunegate reads and writes, by what their content is."""
+BETTER: dict[schema.Better, str] = {"higher": "more", "lower": "fewer", "": "neither"}
 
 
 def pages() -> dict[str, str]:
@@ -173,10 +174,7 @@ def _family(module: ModuleType) -> Iterator[str]:
         yield f"## {name}"
         yield f"`{module.__name__}`: {one_line(module.__doc__.partition(chr(10) * 2)[0])}"
         yield table(("scorer", "what it says"), rows)
-        metrics = [
-            (f"`{one.name}`", one.kind, "more" if one.higher_is_better else "fewer", one.says)
-            for one in getattr(module, "METRICS", [])
-        ]
+        metrics = [(f"`{one.name}`", one.kind, BETTER[one.better], one.says) for one in getattr(module, "METRICS", [])]
         if metrics:
             yield table(("metric", "kind", "better", "what it is"), metrics)
 

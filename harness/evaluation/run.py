@@ -204,6 +204,7 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: RunPlan, accepte
         prompt=suite.prompt,
         scorers=suite.scorer_versions,
         metrics=suite.metrics,
+        primary=suite.primary,
         slices=suite.slices,
         licence=suite.licence,
         samples=job.samples(suite),

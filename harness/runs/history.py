@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -14,9 +14,10 @@ from msgspec import Struct, field
 
 from harness.errors import UserError
 from harness.files import digest
+from harness.gates.rules import directed
 from harness.runs.folder import SEAL, SEALED, decode, load_manifest, recorded_verdicts, standing_of
 from harness.runs.status import claimed
-from harness.schema import CANDIDATE, FLOOR, Manifest, Outcome, SuiteInfo, Verdict
+from harness.schema import CANDIDATE, FLOOR, Better, Manifest, Outcome, SuiteInfo, Verdict
 from harness.schema.constants import combine_outcomes
 
 RUN_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-.+-[0-9a-f]{8}")
@@ -118,8 +119,8 @@ class MetricLevel(Struct, frozen=True, kw_only=True):
     """Clusters that they come from."""
     is_share: bool
     """Whether it is in [0, 1], as far as the run shows."""
-    higher_is_better: bool
-    """Direction of improvement."""
+    better: Better
+    """Direction of improvement; empty for a neutral metric."""
 
 
 class _Estimate(Struct):
@@ -166,7 +167,7 @@ def read(folder: Path, name: str) -> tuple[PastRun, list[MetricLevel]]:
         models={v: PastModel(name=c.name, digest=c.digest) for v, c in manifest.checkpoints.items() if v != FLOOR},
         suites=[_suite(info, [v for v in verdicts if v.suite == info.name]) for info in manifest.suites],
     )
-    return run, list(_levels(manifest, name, rows))
+    return run, list(_levels(manifest, name, rows, verdicts))
 
 
 def _worth_hashing(folder: Path) -> list[str]:
@@ -209,8 +210,12 @@ def _suite(info: SuiteInfo, verdicts: Iterable[Verdict]) -> PastSuite:
     )
 
 
-def _levels(manifest: Manifest, name: str, rows: Iterable[_Row]) -> Iterator[MetricLevel]:
-    known = {(suite.name, metric.name): metric for suite in manifest.suites for metric in suite.metrics}
+def _levels(manifest: Manifest, name: str, rows: Iterable[_Row], verdicts: Sequence[Verdict]) -> Iterator[MetricLevel]:
+    known = {
+        (suite.name, metric.name): metric
+        for suite in manifest.suites
+        for metric in directed(suite.metrics, [(v.metric, v.rule) for v in verdicts if v.suite == suite.name])
+    }
     by_metric, over_one = {}, set()
     for row in rows:
         key, estimate = (row.suite, row.metric), row.estimate
@@ -232,7 +237,7 @@ def _levels(manifest: Manifest, name: str, rows: Iterable[_Row]) -> Iterator[Met
             n=estimate.n,
             clusters=estimate.clusters,
             is_share=known[key].over_labels or key not in over_one,
-            higher_is_better=known[key].higher_is_better,
+            better=known[key].better,
         )
 
 

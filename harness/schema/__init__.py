@@ -9,6 +9,7 @@ from harness.schema.constants import ACCEPTED, BASELINE, CANDIDATE, FLOOR, SCHEM
 from harness.schema.gate import Gate, GateFile, Objective, Verdict
 from harness.schema.manifest import AcceptedInfo, Manifest, SuiteInfo
 from harness.schema.metric import (
+    Better,
     Comparison,
     ComparisonRow,
     Estimate,
@@ -28,6 +29,7 @@ __all__ = [
     "FLOOR",
     "SCHEMA_VERSION",
     "AcceptedInfo",
+    "Better",
     "Case",
     "Checkpoint",
     "Comparison",

@@ -65,6 +65,8 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Version of each scorer by its name: a hash of its source, of what it uses, and of its configuration."""
     metrics: list[Metric]
     """Metrics of its scorers."""
+    primary: str = ""
+    """The declared primary metric; empty where it is the metric of the first gate."""
     slices: list[str]
     """Slice tags."""
     licence: str = ""

@@ -7,6 +7,12 @@ from msgspec import Struct, field
 
 from harness.schema.constants import Side
 
+NEUTRAL = frozenset(
+    {("given", "answer_words"), ("facts", "claims_per_answer"), ("terms", "compression"), ("plain", "length_share")}
+)
+"""Scorer and name of the shipped neutral metrics; a list, since the metrics of older runs have no field for it."""
+Better = Literal["higher", "lower", ""]
+
 
 class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A number over many records, a ratio of sums of counts or a mean: what gates and reports speak of."""
@@ -22,6 +28,8 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Count summed below the line; None counts each scored record once."""
     higher_is_better: bool = True
     """Direction of improvement."""
+    neutral: bool | None = None
+    """Neither direction is better, as for a length; a gate gives it its own. None: only a shipped length or count."""
     kind: Literal["ratio", "mean", "macro_f1", "macro_recall"] = "ratio"
     """`mean` averages the scores' own values; `macro_f1` and `macro_recall` average over labels, from the found,
     missing and invented lists."""
@@ -49,6 +57,12 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(
                 f"metric '{self.name}': higher_is_better is {self.higher_is_better}, worst and best {limits}"
             )
+
+    @property
+    def better(self) -> Better:
+        """The direction that counts as better; empty for a neutral metric."""
+        is_neutral = (self.scorer, self.name) in NEUTRAL if self.neutral is None else self.neutral
+        return "" if is_neutral else "higher" if self.higher_is_better else "lower"
 
     @property
     def over_labels(self) -> bool:

@@ -182,9 +182,14 @@ OVER_LABELS: dict[str, permutation.Statistic] = {kind: partial(mean_over_labels,
 
 
 def case_value(record: Record, metric: Metric) -> float | None:
-    """One record's share or value of a metric; an error of engine or scorer is the worst, an unscored record None."""
+    """One record's share or value of a metric; an error of engine or scorer is the worst.
+
+    None for an unscored record, and for an error where a neutral metric has no worst.
+    """
     score = record.scores.get(metric.scorer)
     if record.error is not None or (score is not None and score.failed):
+        if not metric.better:
+            return None
         return metric.limits[0] if metric.higher_is_better else metric.limits[1]
     if score is None or score.value is None:
         return None

@@ -63,6 +63,7 @@ class Suite:
             it raises Unavailable where they cannot be had
         prompt: template of the user message, in the folder
         scorers: the checks of each answer; at most one per name
+        primary: the metric that a case must not lose by; without it, that of the first gate
         cluster: the noun for what cases share, such as contract; intervals and tests count clusters
         slices: tags whose values are reported separately, and that gates may name
         shape: task shape, such as `excerpt` or `whole contract`; metrics of two shapes are never compared
@@ -84,6 +85,7 @@ class Suite:
         cases: str | Callable[[], Iterable[Case]] = "cases.jsonl",
         prompt: str = "prompt.jinja",
         scorers: Sequence[Scorer],
+        primary: str = "",
         cluster: str = "contract",
         slices: Sequence[str] = (),
         shape: str = "excerpt",
@@ -106,6 +108,7 @@ class Suite:
         self.name = f"{self.folder.parent.name}/{self.folder.name}"
         self.title = ((frame.f_globals.get("__doc__") or "").strip().splitlines() or [self.name])[0]
         self.scorers = list(scorers)
+        self.primary = primary
         self.cluster = cluster
         self.slices = list(slices)
         self.shape = shape
@@ -186,10 +189,17 @@ class Suite:
 
     @cached_property
     def metrics(self) -> list[Metric]:
-        """Metrics of the scorers, in their order."""
+        """Metrics of the scorers, in their order. Raises UserError where none of them is the primary metric."""
         from harness.scoring.base import metrics_of
 
-        return metrics_of(self.scorers)
+        metrics = metrics_of(self.scorers)
+        names = [metric.name for metric in metrics]
+        if self.primary and self.primary not in names:
+            known = ", ".join(names) or "none"
+            raise UserError(
+                f"{self.name}: Suite(primary={self.primary!r}) is not a metric of its scorers. They have: {known}"
+            )
+        return metrics
 
     @cached_property
     def scorer_versions(self) -> dict[str, str]:

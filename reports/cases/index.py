@@ -26,11 +26,12 @@ from reports.model import Kind
 TABLES = """
 pragma journal_mode = off;
 create table answers (
-    number integer primary key, suite text, variant text, case_id blob, claims integer, brief blob
+    number integer primary key, suite text, variant text, case_id blob, claims integer, said blob,
+    brief blob
 );
 create table cases (
     suite integer, case_id blob, cluster blob, tuned integer, baseline integer,
-    kind integer, kinds blob, shift real, away real, measured integer, wrong integer, wrong_before integer,
+    kind integer, kinds blob, shift real, rank real, measured integer, wrong integer, wrong_before integer,
     same_prompt integer, same_expected integer, textless integer, new integer, gone integer, kept integer
 );
 """
@@ -40,7 +41,7 @@ create index by_suite on answers (suite, variant);
 create index by_case on answers (suite, variant, case_id);
 """
 CASES_BY = """
-create index in_order on cases (kind, suite, away desc, case_id);
+create index in_order on cases (kind, suite, rank desc, case_id);
 create index by_name on cases (suite, case_id);
 """
 PAIRS = """
@@ -49,18 +50,30 @@ join answers b indexed by by_case on b.suite = t.suite and b.variant = ? and b.c
 where t.suite = ? and t.variant = ? order by t.number
 """
 TUNED = "select brief from answers indexed by by_suite where suite = ? and variant = ? order by number"
+COMMONEST = """
+select count(*), min(number) from answers indexed by by_suite where suite = ? and variant = ? and said != x''
+group by said order by 1 desc, 2 limit 1
+"""
 FABRICATING = TUNED.replace("order by", "and claims order by")
 CHOSEN = """
 select c.suite, c.kinds, c.shift, c.measured, c.wrong, c.wrong_before, b.brief, t.brief from cases c
 join answers t on t.number = c.tuned left join answers b on b.number = c.baseline
 """
-SORTED = f"{CHOSEN} order by c.kind, c.suite, c.away desc, c.case_id"
+SORTED = f"{CHOSEN} order by c.kind, c.suite, c.rank desc, c.case_id"
+PLACES = """
+with placed as (
+    select rowid as id, kind, suite,
+    row_number() over (partition by kind, suite order by rank desc, case_id) as place from cases
+), sample as (select * from placed order by kind > 1, place, kind, suite limit ?)
+"""
+SAMPLE = "".join((PLACES, CHOSEN, "join sample s on s.id = c.rowid order by s.kind > 1, s.place, s.kind, s.suite"))
+"""The first regressions and gains of every suite, then the next ones, then the other kinds in the same way."""
 NAMED = f"{CHOSEN} where c.suite = ? and c.case_id = ?"
 WITH: dict[Literal["new", "kept"], str] = {
     "new": f"{CHOSEN} where c.suite = ? and c.new order by c.tuned",
     "kept": f"{CHOSEN} where c.suite = ? and c.kept order by c.tuned",
 }
-WORST = "select case_id from cases where suite = ? and shift < 0 order by shift, case_id limit ?"
+WORST = "select case_id from cases where suite = ? and kind = 0 order by rank desc, case_id limit ?"
 TOTALS = "select suite, kind, count(*) from cases group by suite, kind"
 JOINT = """
 select
@@ -68,7 +81,7 @@ select
     (select coalesce(sum(claims), 0) from answers indexed by by_suite where suite = :name and variant = :tuned),
     count(baseline), count(distinct cluster), coalesce(sum(textless), 0),
     coalesce(sum(same_prompt), 0), coalesce(sum(same_expected), 0),
-    coalesce(sum(new), 0), coalesce(sum(gone), 0), coalesce(sum(kept), 0), coalesce(sum(shift < 0), 0),
+    coalesce(sum(new), 0), coalesce(sum(gone), 0), coalesce(sum(kept), 0), coalesce(sum(kind = 0), 0),
     coalesce(sum(measured), 0), count(distinct case when measured then cluster end),
     coalesce(sum(measured and wrong), 0), coalesce(sum(measured and wrong_before), 0)
 from cases where suite = :suite
@@ -100,9 +113,9 @@ class Joint(Struct, frozen=True):
     kept: int
     """Fabricated by both."""
     worse: int
-    """Pairs whose tuned answer moved for the worse."""
+    """Pairs that regress."""
     measured: int
-    """Cases that the headline metric has values for."""
+    """Cases that the primary metric has values for."""
     measured_contracts: int
     """That those come from."""
     wrong: int
@@ -128,9 +141,9 @@ class CaseIndex:
 
     def add(self, answers: Iterable[tuple[str, str, AnswerSummary]]) -> None:
         """Take in all answers, each with its suite and variant."""
-        rows = ((b.number, s, v, _bytes(b.case.id), len(b.claims), PACK.encode(b)) for s, v, b in answers)
+        rows = ((b.number, s, v, _bytes(b.case.id), len(b.claims), b.text_key, PACK.encode(b)) for s, v, b in answers)
         with _kept():
-            self._db.executemany("insert into answers values (?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany("insert into answers values (?, ?, ?, ?, ?, ?, ?)", rows)
             self._db.executescript(ANSWERS_BY)
 
     def show(self, cases: Iterable[SelectedCase]) -> None:
@@ -151,14 +164,22 @@ class CaseIndex:
         for (found,) in self._db.execute(FABRICATING if fabricating else TUNED, (suite, CANDIDATE)):
             yield UNPACK.decode(found)
 
+    def commonest(self, suite: str, variant: str) -> tuple[int, int]:
+        """How many first answers of a variant are its commonest text, and the number of the first of them."""
+        return self._db.execute(COMMONEST, (suite, variant)).fetchone() or (0, 0)
+
     def joint(self, suite: str) -> Joint:
         """What the cases of a suite come to."""
         asked = {"name": suite, "tuned": CANDIDATE, "suite": self._place[suite]}
         return Joint(*self._db.execute(JOINT, asked).fetchone())
 
-    def cases(self, most: int = -1) -> Iterator[SelectedCase]:
-        """The cases, or the first of them, by their first kind, suite, shift and id."""
-        return self._chosen(f"{SORTED} limit ?", most)
+    def cases(self) -> Iterator[SelectedCase]:
+        """The cases by their first kind and suite, those that changed most by the primary metric first."""
+        return self._chosen(SORTED)
+
+    def sample(self, most: int) -> Iterator[SelectedCase]:
+        """The cases, or some, in the order in which pages take them: regressions and gains of every suite in turn."""
+        return self._chosen(SAMPLE, most)
 
     def named(self, suite: str, case_id: str) -> SelectedCase | None:
         """The case of this id; of several, the last that came in."""
@@ -171,7 +192,7 @@ class CaseIndex:
         return (pair for pair in pairs if pair is not None)
 
     def worst(self, suite: str, most: int) -> list[str]:
-        """Ids of the cases that moved farthest for the worse."""
+        """Ids of the regressions, those that fell most by the primary metric first."""
         rows = self._db.execute(WORST, (self._place[suite], most))
         return [case_id.decode("utf-8", "surrogatepass") for (case_id,) in rows]
 
@@ -197,7 +218,7 @@ def _row(suite: int, case: SelectedCase) -> tuple[Any, ...]:
     pair, kinds = case.pair, bytes(map(ORDER.index, case.kinds))
     name = _bytes(case.tuned.case.id), _bytes(case.tuned.case.cluster)
     numbers = case.tuned.number, case.baseline.number if case.baseline else None
-    columns = (suite, *name, *numbers, kinds[0], kinds, case.shift, abs(case.shift))
+    columns = (suite, *name, *numbers, kinds[0], kinds, case.shift, case.rank)
     headline = (case.measured, case.wrong, case.wrong_before)
     if pair is None:
         return (*columns, *headline, 0, 0, 0, 0, 0, 0)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from reports.cases.index import CaseIndex
-from reports.cases.select import SelectedCase
+from reports.cases.select import ORDER, SelectedCase
 from reports.model import Facets, Kind
 
 REPORT = "report.html"
@@ -23,7 +23,7 @@ class Page(NamedTuple):
     name: str
     """File."""
     cases: Sequence[SelectedCase]
-    """In the report's order."""
+    """By kind; in each kind those that changed most first, with the suites in turn."""
 
 
 class CasePages:
@@ -37,8 +37,8 @@ class CasePages:
 
     @cached_property
     def first(self) -> list[SelectedCase]:
-        """Those that are on pages."""
-        return list(self._index.cases(MOST))
+        """Those that are on pages: regressions and gains of every suite in turn, so that each page holds both."""
+        return list(self._index.sample(MOST))
 
     @cached_property
     def pages(self) -> list[Page]:
@@ -90,4 +90,5 @@ class CasePages:
 
 
 def _page(number: int, cases: Sequence[SelectedCase]) -> Page:
-    return Page(name=f"cases-{str(number).zfill(4)}.html" if number else REPORT, cases=cases)
+    by_kind = sorted(cases, key=lambda case: ORDER.index(case.kinds[0]))
+    return Page(name=f"cases-{str(number).zfill(4)}.html" if number else REPORT, cases=by_kind)

@@ -143,7 +143,7 @@ class AnswerSummary(Struct, frozen=True, kw_only=True):
     claims: tuple[Fabrication, ...] = ()
     """What it fabricates."""
     keys: bytes = bytes(3 * KEY)
-    """Three keys, of input, prompt and expected answer: equal for equal ones."""
+    """Keys of input, prompt, expected answer and text: equal for equal ones. No key of the text where there is none."""
     failed: bool = False
     """The engine gave no answer, or a scorer failed on it."""
     text_kept: bool = True
@@ -161,7 +161,11 @@ class AnswerSummary(Struct, frozen=True, kw_only=True):
 
     @property
     def expected_key(self) -> bytes:
-        return self.keys[2 * KEY :]
+        return self.keys[2 * KEY : 3 * KEY]
+
+    @property
+    def text_key(self) -> bytes:
+        return self.keys[3 * KEY :]
 
 
 class AnswerError(Struct, frozen=True, kw_only=True):
@@ -231,12 +235,15 @@ def read(
 
 def brief(record: Record, metrics: Sequence[Metric], slices: Iterable[str] = (), number: int = 0) -> AnswerSummary:
     """One answer without its text."""
+    hashes = [record.input_hash, record.prompt_hash, record.expected_hash]
+    if record.text_kept and record.error is None:
+        hashes.append(record.completion.text.strip())
     return AnswerSummary(
         case=_name(record, slices),
         number=number,
         values=tuple(case_value(record, metric) for metric in metrics),
         claims=tuple(fabrications(record)),
-        keys=b"".join(map(_key, (record.input_hash, record.prompt_hash, record.expected_hash))),
+        keys=b"".join(map(_key, hashes)),
         failed=record.error is not None or any(score.failed for score in record.scores.values()),
         text_kept=record.text_kept,
         size=_bytes(record.completion.text),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -56,19 +56,18 @@ class Pair(Struct, frozen=True, kw_only=True):
         )
 
     def changes(self, metrics: Sequence[Metric]) -> list[float | None]:
-        """How much better the tuned answer is, metric by metric, from -1 to 1 for a share; None where not comparable.
+        """How much better the tuned answer is, metric by metric, from -1 to 1 for a share.
 
-        `metrics` are the suite's, as the answers were read with.
+        None where it is not comparable, or neither direction is better. `metrics` are the suite's.
         """
         return [
-            None if before is None or after is None else after - before if metric.higher_is_better else before - after
+            None
+            if before is None or after is None or not metric.better
+            else after - before
+            if metric.better == "higher"
+            else before - after
             for metric, before, after in zip(metrics, self.baseline.values, self.tuned.values, strict=True)
         ]
-
-
-def shift(pair: Pair, suite: SuiteInfo) -> float:
-    """Sum over the suite's metrics of the tuned answer's change for the better; negative is a regression."""
-    return sum(c for c in pair.changes(suite.metrics) if c is not None)
 
 
 def _without(found: Sequence[Fabrication], others: Sequence[Fabrication]) -> list[Fabrication]:
@@ -93,9 +92,9 @@ class SelectedCase(Struct, frozen=True, kw_only=True):
     kinds: tuple[Kind, ...]
     """All that it is, in their order."""
     shift: float = 0.0
-    """How far the tuned answer moved for the better."""
+    """How far the tuned answer moved for the better by the primary metric."""
     measured: bool
-    """The suite's headline metric has a value for both answers, or there is but one."""
+    """The suite's primary metric has a value for both answers, or there is but one."""
     wrong: bool
     """The tuned answer falls short of the best by it."""
     wrong_before: bool = False
@@ -111,6 +110,11 @@ class SelectedCase(Struct, frozen=True, kw_only=True):
         return anchor(self.suite.name, self.tuned.case.id)
 
     @property
+    def rank(self) -> float:
+        """Its place in the list of its first kind: how far it fell or rose by the primary metric."""
+        return -self.shift if self.kinds[0] == "regression" else self.shift
+
+    @property
     def facets(self) -> Facets:
         return Facets(suite=self.suite.name, kinds=self.kinds, slices=self.tuned.case.slices)
 
@@ -121,32 +125,39 @@ class SelectedCase(Struct, frozen=True, kw_only=True):
 
 
 def choose(
-    suite: SuiteInfo, metric: Metric | None, pairs: Iterable[Pair], alone: Iterable[AnswerSummary]
+    suite: SuiteInfo,
+    primary: Metric | None,
+    gated: Collection[str],
+    pairs: Iterable[Pair],
+    alone: Iterable[AnswerSummary],
 ) -> Iterator[SelectedCase]:
-    """The cases of one suite; `metric` says which answers are wrong.
+    """The cases of one suite; the `primary` metric says which answers are wrong.
 
-    Without pairs, the tuned answers `alone` are shown.
+    A case regresses where it or a metric of `gated` falls. Without pairs, the tuned answers `alone` are shown.
     """
-    at = suite.metrics.index(metric) if metric else None
+    at = suite.metrics.index(primary) if primary else None
+    counted = [place for place, metric in enumerate(suite.metrics) if place == at or metric.name in gated]
 
     def wrong(answer: AnswerSummary) -> bool | None:
-        return None if metric is None or at is None else falls_short(answer.values[at], metric)
+        return None if primary is None or at is None else falls_short(answer.values[at], primary)
 
     compared = False
     for pair in pairs:
-        compared, moved, now, before = True, shift(pair, suite), wrong(pair.tuned), wrong(pair.baseline)
+        compared, now, before = True, wrong(pair.tuned), wrong(pair.baseline)
+        changes = [change or 0.0 for change in pair.changes(suite.metrics)]
+        moved = [changes[place] for place in counted]
         yield SelectedCase(
             suite=suite,
             tuned=pair.tuned,
             baseline=pair.baseline,
             kinds=_true(
-                ("regression", moved < 0),
-                ("gain", moved > 0),
+                ("regression", min(moved, default=0) < 0),
+                ("gain", max(moved, default=0) > 0),
                 ("fabrication", pair.tuned.claims),
                 ("error", pair.tuned.failed or pair.baseline.failed),
                 ("wrong", now),
             ),
-            shift=moved,
+            shift=0.0 if at is None else changes[at],
             measured=now is not None and before is not None,
             wrong=bool(now),
             wrong_before=bool(before),
@@ -154,7 +165,7 @@ def choose(
     for tuned in () if compared else alone:
         now = wrong(tuned)
         kinds = _true(("fabrication", tuned.claims), ("error", tuned.failed), ("wrong", now))
-        yield SelectedCase(suite=suite, tuned=tuned, kinds=kinds, measured=metric is not None, wrong=bool(now))
+        yield SelectedCase(suite=suite, tuned=tuned, kinds=kinds, measured=primary is not None, wrong=bool(now))
 
 
 def anchor(suite: str, case_id: str) -> str:

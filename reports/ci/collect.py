@@ -81,7 +81,7 @@ def _export(view: RunView) -> Export:
         checkpoints=_checkpoints(manifest),
         moved=manifest.moved,
         notes=_capped(cautions(view), "more notes"),
-        suites=[_suite(view, suite) for suite in manifest.suites],
+        suites=[_suite(view, suite) for suite in view.suites],
     )
 
 

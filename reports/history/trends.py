@@ -15,7 +15,7 @@ from msgspec import Struct
 from harness.baseline.format import BASELINE_FILE
 from harness.runs.folder import UNREADABLE
 from harness.runs.history import MetricLevel, PastRun, PastSuite
-from harness.schema import CANDIDATE, Estimate, Outcome
+from harness.schema import CANDIDATE, Better, Estimate, Outcome
 from harness.schema.constants import combine_outcomes
 from reports import number_format, wording
 from reports.model import Cell, Table
@@ -57,8 +57,8 @@ class Trend(Struct, frozen=True, kw_only=True):
     """The suite's noun for a cluster."""
     is_share: bool
     """Whether it is in [0, 1] in every run."""
-    higher_is_better: bool
-    """Direction of improvement."""
+    better: Better
+    """Direction of improvement; empty for a neutral metric."""
     points: list[TrendPoint]
     """Oldest first; never empty."""
     left_out: int = 0
@@ -115,7 +115,7 @@ def _trend(
         shape=newest.shape,
         cluster=newest.cluster,
         is_share=all(level.is_share for _, _, level in known),
-        higher_is_better=last.higher_is_better,
+        better=last.better,
         points=[_point(run, own, level, (suite, run.name) in accepted) for run, own, level in shown],
         left_out=len(known) - len(shown),
     )
@@ -165,7 +165,7 @@ def lead(trends: Sequence[Trend]) -> str:
 
 def caption(trend: Trend) -> str:
     """Explain the chart of a trend."""
-    parts = [f"{wording.capital(wording.direction(trend.higher_is_better))}; the band is the 95% interval"]
+    parts = [f"{wording.capital(wording.direction(trend.better))}; the band is the 95% interval"]
     if any(point.accepted for point in trend.points):
         parts.append("a diamond marks an accepted baseline")
     if len(trend.stretches) > 1:

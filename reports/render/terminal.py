@@ -42,7 +42,7 @@ def summary(run: RunData, gates: Collection[tuple[str, str]] | None = None) -> R
     """
     evidence = gather(run, None)
     chosen = {suite for suite, _ in gates or ()}
-    messages = [*map(sentences.gates_changed, run.manifest.moved), *cautions(evidence)]
+    messages = [*map(sentences.gates_changed, run.manifest.moved), *cautions(evidence, not run.is_large)]
     parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in messages]
     for suite in evidence.suites:
         if chosen and suite.name not in chosen:
@@ -106,7 +106,7 @@ def _change(evidence: RunView, suite: SuiteInfo, name: str) -> Text:
     if comparison is None:
         return _text(number_format.DASH, "dim")
     unit = evidence.unit_of_change(suite.name, metric)
-    reading, tone = sentences.reading(comparison, metric.higher_is_better)
+    reading, tone = sentences.reading(comparison, metric.better)
     return _text(f"{number_format.estimate(comparison.difference, unit)}, {reading}", TONES[tone])
 
 

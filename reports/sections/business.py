@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.schema import BASELINE, CANDIDATE, Estimate, SuiteInfo
-from reports import business, number_format, sentences, wording
+from reports import business, degenerate, number_format, sentences, wording
 from reports.assumptions import Assumptions
 from reports.business import SuiteValue
 from reports.model import Block, Cell, Facts, Section, Table, Text
@@ -23,6 +23,7 @@ NO_METRIC = (
     "no gate judges a share of answers that need no fix, so no minutes are estimated. Name such a metric under "
     "metrics in the file that --business names"
 )
+DEGENERATE = "no minutes are estimated, for the reason at the top: the models may differ in form only"
 
 
 def section(evidence: RunView) -> Section | None:
@@ -34,6 +35,9 @@ def section(evidence: RunView) -> Section | None:
     for suite in evidence.suites:
         if scaled := business.scaled(evidence, suite):
             blocks.append(Text(text=f"{suite.name}: {scaled}"))
+        if degenerate.warning(evidence, suite):
+            blocks.append(Text(text=f"{suite.name}: {DEGENERATE}.", tone="muted"))
+            continue
         suite_value = business.worth(evidence, suite, assumed)
         if suite_value is None:
             blocks.append(Text(text=f"{suite.name}: {NO_METRIC}.", tone="muted"))
@@ -65,7 +69,7 @@ def _table(suite_value: SuiteValue, suite: SuiteInfo, assumed: Assumptions) -> T
 def _note(suite_value: SuiteValue) -> str:
     if suite_value.timed or not (suite_value.change and suite_value.metric):
         return TIMED if suite_value.timed else ""
-    reading, _ = sentences.reading(suite_value.change, suite_value.metric.higher_is_better)
+    reading, _ = sentences.reading(suite_value.change, suite_value.metric.better)
     return f"Change in answers to fix: {reading}."
 
 

@@ -14,9 +14,10 @@ from reports.model import Block, Cell, Kind, Section, Table, Text
 from reports.run_data import RunView
 
 LEAD = (
-    "Cases are ordered by how far the tuned answer changed over all metrics of the suite. The boxes show untrusted "
-    "text from documents and models. [− …] marks words that are only in the baseline's answer, [+ …] words that are "
-    "only in the tuned model's, ✗ what a scorer rejects and ✓ what it accepts."
+    "A case regresses where the suite's primary metric or a metric of a gate gets worse. Regressions and gains are "
+    "ordered by the change of the primary metric. The boxes show untrusted text from documents and models. [− …] marks "
+    "words that are only in the baseline's answer, [+ …] words that are only in the tuned model's, ✗ what a scorer "
+    "rejects and ✓ what it accepts."
 )
 ALWAYS: tuple[Kind, ...] = ("regression", "gain")
 """Kinds that are listed even without a case."""
@@ -29,8 +30,8 @@ def section(evidence: RunView) -> Section | None:
 
 
 def others(evidence: RunView) -> Section | None:
-    """Build the section of cases that did not change: those that fabricate, failed or stay wrong, then the rest."""
-    lead = "Cases whose scores did not change, those worth a look first."
+    """Build the section of the other cases: those that fabricate, failed or stay wrong, then the rest."""
+    lead = "Cases that neither regressed nor improved, those worth a look first."
     compared = any(evidence.joint(suite.name).pairs for suite in evidence.suites)
     return _section(evidence, "others", "Other cases", REST, lead if compared else f"{reports_sentences.ALONE} {LEAD}")
 

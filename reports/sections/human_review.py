@@ -115,7 +115,7 @@ def _findings(remarks: Sequence[Rating], suite: SuiteInfo, title: str) -> Table:
 
 
 def _head(metric: Metric) -> Cell:
-    return Cell(text=wording.title(metric.name), note=wording.direction(metric.higher_is_better, metric.says))
+    return Cell(text=wording.title(metric.name), note=wording.direction(metric.better, metric.says))
 
 
 def _levels(remarks: Sequence[Rating], metric: Metric, suite: SuiteInfo) -> list[Cell]:
@@ -133,7 +133,7 @@ def is_share(metric: Metric) -> bool:
 
 def _change(comparison: Comparison, metric: Metric) -> list[Cell]:
     unit: number_format.Unit = "points" if is_share(metric) else "number"
-    reading, tone = sentences.reading(comparison, metric.higher_is_better)
+    reading, tone = sentences.reading(comparison, metric.better)
     return [
         Cell(
             text=number_format.value(comparison.difference, unit),

@@ -45,12 +45,12 @@ def section(evidence: RunView) -> Section | None:
 
 
 def _changes(evidence: RunView, suite: SuiteInfo) -> list[Change]:
-    """Return every compared metric, those that got worse first."""
+    """Return every compared metric of which a direction is better, those that got worse first."""
     changes = []
     for metric in suite.metrics:
         comparison = evidence.comparison(suite.name, metric.name)
-        if comparison is not None and comparison.difference.value is not None:
-            changes.append(Change(metric, comparison, sentences.reading_of(comparison, metric.higher_is_better)))
+        if metric.better and comparison is not None and comparison.difference.value is not None:
+            changes.append(Change(metric, comparison, sentences.reading_of(comparison, metric.better)))
     return sorted(changes, key=lambda change: ORDER.index(change.reading))
 
 
@@ -88,9 +88,11 @@ def _metrics(changes: Sequence[Change], reading: Reading, note: str) -> Cell:
 def _cases(evidence: RunView, suite: SuiteInfo) -> str:
     """Say which cases and slices got worse, even where no metric did as a whole."""
     totals = evidence.cases.totals
-    lost = totals[suite.name, "regression"]
+    lost, won = totals[suite.name, "regression"], totals[suite.name, "gain"]
     of = sum(n for (name, _), n in totals.items() if name == suite.name)
-    parts = [f"{number_format.number(lost)} of {wording.count(of, 'case')} regressed"]
+    parts = [
+        f"{number_format.number(lost)} of {wording.count(of, 'case')} regressed, {number_format.number(won)} improved"
+    ]
     if new := evidence.joint(suite.name).new:
         parts.append(wording.count(new, "new fabrication"))
     if slices := _worse_slices(evidence, suite):
@@ -108,15 +110,16 @@ def _worse_slices(evidence: RunView, suite: SuiteInfo) -> list[str]:
             f"{row.slice_value} ({wording.phrase(row.comparison.metric)})"
             for row in evidence.run.metrics.comparisons
             if row.suite == suite.name and row.slice is not None and row.comparison.metric in by_name
-            if row.comparison.difference.n >= TOO_FEW
-            if sentences.reading_of(row.comparison, by_name[row.comparison.metric].higher_is_better) == "worse"
+            if row.comparison.difference.n >= TOO_FEW and by_name[row.comparison.metric].better
+            if sentences.reading_of(row.comparison, by_name[row.comparison.metric].better) == "worse"
         )
     )
 
 
 def _certainty(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Cell:
-    """Say how many cases are behind the first metric's change, and how wide its interval is."""
-    first = next((c for m in suite.metrics for c in changes if c.metric == m), changes[0])
+    """Say how many cases are behind the primary metric's change, and how wide its interval is."""
+    primary = evidence.primary_metric(suite)
+    first = next((c for c in changes if c.metric == primary), changes[0])
     difference = first.comparison.difference
     unit = evidence.unit_of_change(suite.name, first.metric)
     size = f"n {number_format.number(difference.n)}, {number_format.sources(difference, suite.cluster)}"
@@ -149,7 +152,7 @@ def _row(evidence: RunView, suite: SuiteInfo, change: Change) -> PlotRow:
     bars = [bar for v in evidence.verdicts(suite.name) if v.metric == metric.name for bar in _bar(v, change)]
     return PlotRow(
         label=wording.title(metric.name),
-        note=wording.direction(metric.higher_is_better),
+        note=wording.direction(metric.better),
         marks=[turned(change.comparison, metric, change.reading)],
         bars=bars,
     )
@@ -187,10 +190,10 @@ def _bar(verdict: Verdict, change: Change) -> list[Tick]:
 def _twin(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Table:
     rows = [
         [
-            Cell(text=wording.metric(metric.name, suite.shape), note=wording.direction(metric.higher_is_better)),
+            Cell(text=wording.metric(metric.name, suite.shape), note=wording.direction(metric.better)),
             number_format.estimate_cell(comparison.difference, evidence.unit_of_change(suite.name, metric)),
             Cell(text=sentences.READINGS[reading], tone=sentences.TONES[reading]),
-            Cell(text=sentences.tally(comparison.wins, comparison.losses, comparison.ties)),
+            Cell(text=sentences.tally(comparison, metric)),
         ]
         for metric, comparison, reading in changes
     ]

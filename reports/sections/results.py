@@ -68,11 +68,11 @@ def change_cells(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str |
     if comparison is None:
         return [Cell(text=number_format.DASH, tone="muted")] * 3
     unit = evidence.unit_of_change(suite.name, metric)
-    reading, tone = sentences.reading(comparison, metric.higher_is_better)
+    reading, tone = sentences.reading(comparison, metric.better)
     return [
         number_format.estimate_cell(comparison.difference, unit),
         Cell(text=reading, tone=tone, note=number_format.test(comparison.p_value, comparison.test)),
-        Cell(text=sentences.tally(comparison.wins, comparison.losses, comparison.ties)),
+        Cell(text=sentences.tally(comparison, metric)),
     ]
 
 
@@ -82,7 +82,7 @@ def _table(evidence: RunView, suite: SuiteInfo, caption: str) -> Table:
     for metric in suite.metrics:
         unit = evidence.unit(suite.name, metric)
         levels = [level_cell(evidence.level(suite.name, v, metric.name), suite.cluster, unit) for v in variants]
-        note = f"{wording.direction(metric.higher_is_better, metric.says)}\n{validity.note_for(metric)}".strip()
+        note = f"{wording.direction(metric.better, metric.says)}\n{validity.note_for(metric)}".strip()
         head = Cell(text=wording.metric(metric.name, suite.shape), note=note)
         rows.append((suite, [head, *levels, *change_cells(evidence, suite, metric, None, None)]))
     columns = ["Metric", *map(wording.variant, variants), "Change", "Reading", "Cases"]
@@ -105,7 +105,7 @@ def _plot_row(evidence: RunView, suite: SuiteInfo, metric: Metric) -> PlotRow:
     bars = [bar for v in evidence.verdicts(suite.name) if v.metric == metric.name for bar in _bar(v)]
     return PlotRow(
         label=wording.metric(metric.name, suite.shape),
-        note=wording.direction(metric.higher_is_better),
+        note=wording.direction(metric.better),
         marks=marks_of(levels),
         bars=bars,
     )

@@ -57,9 +57,9 @@ def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values
 
 
 def _matters(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric) -> bool:
-    """Tell whether a metric is the suite's first, or one that a gate judges by this slice."""
+    """Tell whether a metric is the suite's primary one, or one that a gate judges by this slice."""
     is_gated = any(v.metric == metric.name and v.slice == tag for v in evidence.verdicts(suite.name))
-    return is_gated or metric == evidence.headline_metric(suite)
+    return is_gated or metric == evidence.primary_metric(suite)
 
 
 def _row(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, value: str) -> list[Cell]:
@@ -85,7 +85,7 @@ def _plot(
     evidence: RunView, suite: SuiteInfo, tag: str, metrics: Sequence[Metric], values: Sequence[str]
 ) -> list[Block]:
     """Plot small multiples: one panel per metric, the most important first, one line per slice."""
-    shares = [m for m in metrics if evidence.unit(suite.name, m) == "share"]
+    shares = [m for m in metrics if m.better and evidence.unit(suite.name, m) == "share"]
     ranked = sorted(shares, key=lambda metric: not _matters(evidence, suite, tag, metric))
     by_metric = {m.name: _changes(evidence, suite, tag, m, values) for m in ranked}
     drawn = [m for m in ranked if by_metric[m.name]][:MOST_PANELS]
@@ -116,8 +116,8 @@ def _changes(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, valu
             or size(evidence, suite, metric, tag, value) < TOO_FEW
         ):
             continue
-        reading = sentences.reading_of(comparison, metric.higher_is_better)
+        reading = sentences.reading_of(comparison, metric.better)
         mark = turned(comparison, metric, reading)
-        note = wording.direction(metric.higher_is_better)
+        note = wording.direction(metric.better)
         rows.append(PlotRow(label=value, note=note, marks=[mark], panel=wording.title(metric.name)))
     return rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.schema import SuiteInfo, Verdict
-from reports import business, number_format, sentences, wording
+from harness.schema import BASELINE, CANDIDATE, SuiteInfo, Verdict
+from reports import business, degenerate, number_format, sentences, wording
 from reports.cases.index import Joint
 from reports.model import Block, Cell, Headline, Section, Text
 from reports.run_data import RunView, overall
@@ -36,24 +36,50 @@ def lead(evidence: RunView) -> str:
     )
 
 
-def cautions(evidence: RunView) -> list[str]:
-    """List the warnings that apply to the whole report."""
+def cautions(evidence: RunView, with_answers: bool = True) -> list[str]:
+    """List the warnings on the first screen; without `with_answers`, those that need no answer of the run."""
     training = evidence.training.standing.reason if evidence.training else ""
     texts = [evidence.run.standing.says, f"The training run is not valid evidence: {training}." if training else ""]
+    texts += [degenerate.warning(evidence, suite, with_answers) for suite in evidence.suites]
     return [*filter(None, texts), *evidence.run.manifest.notes]
 
 
 def sentence(evidence: RunView, suite: SuiteInfo) -> str:
     """Say in one sentence what changed; counts what the suite's first gate calls missed or wrong."""
-    metric, joint = evidence.headline_metric(suite), evidence.joint(suite.name)
+    metric, joint = evidence.primary_metric(suite), evidence.joint(suite.name)
     if metric is None or not (joint.pairs or joint.answers):
         return "Nothing was measured."
     before = joint.wrong_before if joint.pairs else None
     wrong = sentences.wrong(joint.wrong, before, joint.measured, *_nouns(joint, suite.cluster))
     shortfall = wording.capital(business.missed(evidence, suite, metric) or wrong)
+    shortfall += recall_and_precision(evidence, suite)
     if not joint.pairs:
         return f"{shortfall}."
     return f"{shortfall}; {sentences.fabrications(joint.new, joint.gone) if joint.both_texts else sentences.NO_TEXT}."
+
+
+def recall_and_precision(evidence: RunView, suite: SuiteInfo) -> str:
+    """Say recall and precision of what the answers find, since fewer misses alone may come from naming more.
+
+    Empty where no scorer of the suite has both.
+    """
+    names = [metric.name for metric in suite.metrics]
+    for precision in names:
+        stem = precision.removesuffix("_precision")
+        if stem != precision and f"{stem}_recall" in names:
+            rates = [
+                _levels(evidence, suite, f"{stem}_recall", "recall"),
+                _levels(evidence, suite, precision, "precision"),
+            ]
+            return f"; {', '.join(rates)}"
+    return ""
+
+
+def _levels(evidence: RunView, suite: SuiteInfo, metric: str, title: str) -> str:
+    """Say a metric of both variants: `recall 72.0% (baseline 0%)`."""
+    tuned, baseline = (evidence.level(suite.name, variant, metric) for variant in (CANDIDATE, BASELINE))
+    before = f" (baseline {number_format.value(baseline)})" if baseline else ""
+    return f"{title} {number_format.value(tuned)}{before}"
 
 
 NAMED = 4

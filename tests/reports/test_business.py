@@ -29,7 +29,7 @@ from tests.support.sample import (
 )
 
 EXACT = Metric(name="clause_exact_set", scorer="clauses", numerator="exact")
-PARSED = Metric(name="parse_rate", scorer="clauses", numerator="parsed")
+PARSED = Metric(name="complete_rate", scorer="clauses", numerator="parsed")
 ALARMS = Metric(name="invented_rate", scorer="clauses", numerator="invented", higher_is_better=False)
 
 
@@ -133,7 +133,7 @@ def test_no_minutes_are_estimated_from_what_does_not_say_that_an_answer_is_right
 
 def test_a_metric_can_be_named_and_must_fit(write_run: Writer) -> None:
     path = write_run(**parts(PARSED))
-    assert cells(part(path, Assumptions(metrics={SUITE: "parse_rate"})))
+    assert cells(part(path, Assumptions(metrics={SUITE: "complete_rate"})))
     with pytest.raises(UserError, match="'clause_recall' is not a share of this suite's answers"):
         part(path, Assumptions(metrics={SUITE: "clause_recall"}))
 

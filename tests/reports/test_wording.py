@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 import reports
-from harness.schema import Comparison, Estimate, Verdict
+from harness.schema import Better, Comparison, Estimate, Metric, Verdict
 from reports import number_format, sentences, wording
 
 REPORTS = Path(reports.__file__).parent
+TALLIED = Comparison(metric="m", difference=Estimate(value=0.1), wins=45, losses=3, ties=1192)
+LENGTH = Metric(name="m", scorer="s", numerator="n", higher_is_better=False, neutral=True)
 
 
 def estimate(value: float | None, low: float | None = None, high: float | None = None, **more: Any) -> Estimate:
@@ -43,7 +45,9 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
         (wording.count(1200, "policy"), "1,200 policies"),
         (wording.plural("lease"), "leases"),
         (wording.plural("box"), "boxes"),
-        (sentences.tally(45, 3, 1192), "45 better, 3 worse, 1,192 equal"),
+        (sentences.tally(TALLIED, Metric(name="m", scorer="s", numerator="n")), "45 better, 3 worse, 1,192 equal"),
+        (sentences.tally(TALLIED, LENGTH), "45 lower, 3 higher, 1,192 equal"),
+        (wording.direction(LENGTH.better, "Words per answer."), "Words per answer; neither direction is better"),
         (number_format.p_value(0.0), "p < 0.001"),
         (number_format.p_value(0.0312), "p = 0.031"),
         (number_format.p_value(1.0), "p = 1.00"),
@@ -100,22 +104,24 @@ def test_an_estimate_travels_with_its_interval(found: Estimate | None, unit: num
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "p", "higher_is_better", "said"),
+    ("low", "high", "p", "better", "said"),
     [
-        (0.01, 0.2, 0.01, True, "better"),
-        (0.01, 0.2, None, False, "worse"),
-        (-0.2, -0.01, 0.049, False, "better"),
-        (-0.2, -0.01, 0.01, True, "worse"),
-        (-0.1, 0.2, 0.01, True, "no clear change"),
-        (0.0, 0.2, 0.01, True, "no clear change"),
-        (0.01, 0.2, 0.077, True, "no clear change"),
+        (0.01, 0.2, 0.01, "higher", "better"),
+        (0.01, 0.2, None, "lower", "worse"),
+        (-0.2, -0.01, 0.049, "lower", "better"),
+        (-0.2, -0.01, 0.01, "higher", "worse"),
+        (-0.1, 0.2, 0.01, "higher", "no clear change"),
+        (0.0, 0.2, 0.01, "higher", "no clear change"),
+        (0.01, 0.2, 0.077, "higher", "no clear change"),
+        (0.01, 0.2, 0.01, "", "higher"),
+        (-0.2, -0.01, 0.01, "", "lower"),
     ],
 )
 def test_a_change_is_read_by_direction_and_only_where_interval_and_test_agree(
-    low: float, high: float, p: float | None, higher_is_better: bool, said: str
+    low: float, high: float, p: float | None, better: Better, said: str
 ) -> None:
     found = Comparison(metric="m", difference=estimate((low + high) / 2, low, high), p_value=p)
-    assert sentences.reading(found, higher_is_better)[0] == said
+    assert sentences.reading(found, better)[0] == said
 
 
 @pytest.mark.parametrize(

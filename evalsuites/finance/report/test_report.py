@@ -10,6 +10,7 @@ suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
     scorers=[report.report, short_answer.given],
+    primary="report_clean_rate",
     cluster="fact sheet",
     slices=["kind"],
     shape="fact sheet",

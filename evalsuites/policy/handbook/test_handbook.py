@@ -9,6 +9,7 @@ suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
     scorers=[guidelines.answered],
+    primary="answer_correct",
     cluster="handbook",
     slices=["kind"],
     shape="excerpt",

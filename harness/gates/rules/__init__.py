@@ -1,6 +1,8 @@
 """The table of gate rules. A new rule is one file in this package and one line here."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
 
 from harness.gates.rules import level
 from harness.gates.rules.base import GateRule
@@ -22,6 +24,25 @@ GATE_RULES: dict[str, GateRule] = {
 
 COMPARATIVE: frozenset[str] = frozenset(name for name, rule in GATE_RULES.items() if rule.compares)
 """Rules that need a baseline."""
+
+HIGHER_IS_BETTER: dict[str, bool] = {"at_least": True, "at_most": False, "never": False}
+"""Rules that say which direction of a neutral metric is better; the others use the metric's `higher_is_better`."""
+
+
+def directed(metrics: Iterable[Metric], rules: Sequence[tuple[str, str]], primary: str = "") -> list[Metric]:
+    """Give neutral metrics the direction of their gates; `rules` are gated metrics with their rules.
+
+    A metric with gates in both directions stays neutral. A neutral primary metric without a gate has its declared
+    direction.
+    """
+    found = []
+    for metric in metrics:
+        ways = {HIGHER_IS_BETTER.get(rule, metric.higher_is_better) for name, rule in rules if name == metric.name}
+        if not ways and metric.name == primary:
+            ways = {metric.higher_is_better}
+        is_given = not metric.better and len(ways) == 1
+        found.append(replace(metric, neutral=False, higher_is_better=ways.pop()) if is_given else metric)
+    return found
 
 
 def threshold_in_words(gate: Gate, metric: Metric | None = None) -> str:

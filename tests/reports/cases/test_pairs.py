@@ -83,12 +83,12 @@ def test_what_the_cases_of_a_suite_come_to() -> None:
         silent, make_record(4, "tuned", "x", found=False),
     )  # fmt: skip
     suite = make_suite()
-    index.show(choose(suite, METRICS[0], index.pairs(suite.name), index.tuned(suite.name)))
+    index.show(choose(suite, METRICS[0], (), index.pairs(suite.name), index.tuned(suite.name)))
     joint = index.joint(suite.name)
     assert (joint.answers, joint.pairs, joint.contracts, joint.both_texts) == (4, 4, 4, True)
     assert (joint.measured, joint.measured_contracts, joint.wrong, joint.wrong_before) == (3, 3, 1, 2)
     assert (joint.claims, joint.new, joint.gone, joint.kept) == (2, 1, 1, 1)
-    assert [case.tuned.case.id for case in index.cases(1)] == ["lease-001"]
+    assert [case.tuned.case.id for case in index.sample(1)] == ["lease-001"]
 
 
 def test_a_disk_without_room_for_the_cases_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

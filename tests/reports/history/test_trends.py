@@ -47,7 +47,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_a_trend_holds_the_judged_levels_oldest_first(root: Path) -> None:
     (trend,) = found(root)
-    assert (trend.suite, trend.metric, trend.is_share, trend.higher_is_better) == (SUITE, "clause_recall", True, True)
+    assert (trend.suite, trend.metric, trend.is_share, trend.better) == (SUITE, "clause_recall", True, "higher")
     assert [point.estimate.value for point in trend.points] == [0.5, 0.6, 0.7, 0.8, 0.9]
     first = trend.points[0].estimate
     assert (first.low, first.high) == pytest.approx((0.45, 0.55))

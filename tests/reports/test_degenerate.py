@@ -1,0 +1,68 @@
+"""A gain over unreadable, cut or constant answers is warned of in every view, and no minutes are estimated from it."""
+
+from collections.abc import Sequence
+from itertools import cycle
+
+import msgspec
+import pytest
+from msgspec import structs
+
+import reports
+from harness.runs.folder import load_run
+from harness.schema import Metric, MetricRow, Record
+from reports.assemble import read
+from reports.ci import collect
+from reports.degenerate import warning
+from reports.render.terminal import summary_lines
+from tests.reports.conftest import Writer
+from tests.support.sample import METRICS, SUITE, interval, make_manifest, make_metrics, make_record, make_suite
+
+FORM = "The models may differ in form only, so a gain is no evidence of better content."
+PARSED = Metric(name="clause_parse_rate", scorer="clauses", numerator="tp")
+
+
+def answers(baseline: Sequence[str], cut: int = 0, count: int = 20) -> list[Record]:
+    """Cases whose tuned answers all differ; of the baseline's, the first `cut` reached the token limit."""
+    records = []
+    for number, text in zip(range(count), cycle(baseline), strict=False):
+        before = make_record(number, "baseline", text)
+        ended = structs.replace(before.completion, finish_reason="length" if number < cut else "stop")
+        records += [structs.replace(before, completion=ended), make_record(number, "tuned", f"Clause {number}.")]
+    return records
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        (answers(["none", "all"]), ""),
+        (answers(["none"], count=9), ""),
+        (answers(["none"]), "20 of 20 answers of the baseline are the same text, “none”."),
+        (answers([" "]), "20 of 20 answers of the baseline are empty."),
+        (answers(["none"] * 18 + ["other", "all"]), ""),
+        (answers(["none", "all"], cut=4), ""),
+        (answers(["none", "all"], cut=5), "Answers cut off at the token limit: 25.0% of the baseline, 0% of the tuned"),
+    ],
+)
+def test_constant_and_cut_answers_are_named(write_run: Writer, records: list[Record], said: str) -> None:
+    suite = make_suite(asked=len(records) // 2)
+    found = warning(read([write_run(records=records, manifest=make_manifest(suites=[suite]))]), suite)
+    assert said in found and bool(said) == (FORM in found)
+
+
+@pytest.mark.parametrize(("before", "warned"), [(0.75, True), (0.77, False)])
+def test_parse_rates_far_apart_are_named_in_every_view(write_run: Writer, before: float, warned: bool) -> None:
+    metrics, suite = make_metrics(), make_suite(metrics=[*METRICS, PARSED])
+    rates = {"baseline": before, "tuned": 0.96}
+    rows = [
+        MetricRow(suite=SUITE, variant=name, metric=PARSED.name, estimate=interval(rate, rate, rate))
+        for name, rate in rates.items()
+    ]
+    metrics = structs.replace(metrics, metrics=[*metrics.metrics, *rows])
+    run = write_run(manifest=make_manifest(suites=[suite]), metrics=metrics)
+    said = f"{SUITE}: Answers that could be read: 75.0% of the baseline, 96.0% of the tuned model. {FORM}"
+    model = reports.build([run])
+    verdict, business = (next(s for s in model.sections if s.id == name) for name in ("verdict", "business"))
+    assert (said in msgspec.json.encode(verdict).decode()) is warned
+    assert ("no minutes are estimated, for the reason" in msgspec.json.encode(business).decode()) is warned
+    assert (said in " ".join(" ".join(summary_lines(load_run(run))).split())) is warned
+    assert (said in collect.export(collect.evidence(run)).notes) is warned
