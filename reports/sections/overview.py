@@ -9,7 +9,7 @@ from harness.gates.rules import GATE_RULES
 from harness.schema import Comparison, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
 from reports.charts.intervals import POINTS, turned_ticks
-from reports.model import Block, Cell, Facts, Intervals, Mark, PlotRow, Reading, Section, Table, Tick
+from reports.model import Block, Cell, Facts, Intervals, Kind, Mark, PlotRow, Reading, Section, Table, Tick
 from reports.run_data import TOO_FEW, RunView
 
 ORDER: tuple[Reading, ...] = ("worse", "undecided", "better")
@@ -58,7 +58,7 @@ def _summary(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> 
     """Summarise what got worse or better, what is undecided, and how certain that is."""
     pairs = [
         (HEADINGS["worse"], _metrics(changes, "worse", _cases(evidence, suite))),
-        (HEADINGS["better"], _metrics(changes, "better", "")),
+        (HEADINGS["better"], _metrics(changes, "better", _counted(evidence, suite, "gain", "improved"))),
         (HEADINGS["undecided"], _metrics(changes, "undecided", "")),
         (CERTAINTY, _certainty(evidence, suite, changes)),
     ]
@@ -87,12 +87,7 @@ def _metrics(changes: Sequence[Change], reading: Reading, note: str) -> Cell:
 
 def _cases(evidence: RunView, suite: SuiteInfo) -> str:
     """Say which cases and slices got worse, even where no metric did as a whole."""
-    totals = evidence.cases.totals
-    lost, won = totals[suite.name, "regression"], totals[suite.name, "gain"]
-    of = sum(n for (name, _), n in totals.items() if name == suite.name)
-    parts = [
-        f"{number_format.number(lost)} of {wording.count(of, 'case')} regressed, {number_format.number(won)} improved"
-    ]
+    parts = [_counted(evidence, suite, "regression", "regressed")]
     if new := evidence.joint(suite.name).new:
         parts.append(wording.count(new, "new fabrication"))
     if slices := _worse_slices(evidence, suite):
@@ -100,6 +95,13 @@ def _cases(evidence: RunView, suite: SuiteInfo) -> str:
         more = f" and {number_format.number(len(slices) - MOST_SLICES)} more" if len(slices) > MOST_SLICES else ""
         parts.append(f"worse on {named}{more}")
     return "\n".join(parts)
+
+
+def _counted(evidence: RunView, suite: SuiteInfo, kind: Kind, verb: str) -> str:
+    """Say `3 of 60 cases regressed`."""
+    totals = evidence.cases.totals
+    of = sum(n for (name, _), n in totals.items() if name == suite.name)
+    return f"{number_format.number(totals[suite.name, kind])} of {wording.count(of, 'case')} {verb}"
 
 
 def _worse_slices(evidence: RunView, suite: SuiteInfo) -> list[str]:

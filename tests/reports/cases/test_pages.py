@@ -55,7 +55,9 @@ def exchanges(model: ReportModel) -> list[Exchange]:
 
 
 @pytest.mark.usefixtures("small_pages")
-def test_every_case_is_on_one_page_and_pages_begin_with_regressions_and_gains(write_run: Writer, tmp_path: Path) -> None:
+def test_every_case_is_on_one_page_and_pages_begin_with_regressions_and_gains(
+    write_run: Writer, tmp_path: Path
+) -> None:
     files = written(write_run(records=many()), tmp_path / "out")
     names = pages_of(files)
     assert names[:2] == ["report.html", "cases-0001.html"] and len(names) > 5

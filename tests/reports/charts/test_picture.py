@@ -40,6 +40,7 @@ def test_what_got_worse_stands_first_with_the_cases_that_did(write_run: Writer) 
     name, cell = summary.pairs[0]
     assert (name, cell.text, cell.tone) == ("Got worse", "Fabrication rate", "bad")
     assert cell.note == "1 of 10 cases regressed\n1 new fabrication"
+    assert summary.pairs[1][1].note == "4 of 10 cases improved"
     assert [row.label for row in plot.rows] == ["Fabrication rate", "Clause recall"]
     assert plot.rows[0].marks[0].value == -0.2, "worse lies on the left"
     assert [row[2].text for row in twin.rows] == ["Worse", "Better"]
