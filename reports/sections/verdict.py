@@ -65,21 +65,17 @@ def recall_and_precision(evidence: RunView, suite: SuiteInfo) -> str:
     """
     names = [metric.name for metric in suite.metrics]
     for precision in names:
-        stem = precision.removesuffix("_precision")
-        if stem != precision and f"{stem}_recall" in names:
-            rates = [
-                _levels(evidence, suite, f"{stem}_recall", "recall"),
-                _levels(evidence, suite, precision, "precision"),
-            ]
-            return f"; {', '.join(rates)}"
+        recall = f"{precision.removesuffix('_precision')}_recall"
+        if precision.endswith("_precision") and recall in names:
+            return f"; {_levels(evidence, suite, recall)}, {_levels(evidence, suite, precision)}"
     return ""
 
 
-def _levels(evidence: RunView, suite: SuiteInfo, metric: str, title: str) -> str:
-    """Say a metric of both variants: `recall 72.0% (baseline 0%)`."""
+def _levels(evidence: RunView, suite: SuiteInfo, metric: str) -> str:
+    """Say a metric of both variants: `clause recall 72.0% (baseline 0%)`."""
     tuned, baseline = (evidence.level(suite.name, variant, metric) for variant in (CANDIDATE, BASELINE))
     before = f" (baseline {number_format.value(baseline)})" if baseline else ""
-    return f"{title} {number_format.value(tuned)}{before}"
+    return f"{wording.phrase(metric)} {number_format.value(tuned)}{before}"
 
 
 NAMED = 4

@@ -66,3 +66,16 @@ def test_parse_rates_far_apart_are_named_in_every_view(write_run: Writer, before
     assert ("no minutes are estimated, for the reason" in msgspec.json.encode(business).decode()) is warned
     assert (said in " ".join(" ".join(summary_lines(load_run(run))).split())) is warned
     assert (said in collect.export(collect.evidence(run)).notes) is warned
+
+
+def test_recall_and_precision_are_next_to_what_is_missed(write_run: Writer) -> None:
+    precision = Metric(name="clause_precision", scorer="clauses", numerator="tp", denominator="named")
+    metrics, rates = make_metrics(), {"baseline": 0.5, "tuned": 0.25}
+    rows = [
+        MetricRow(suite=SUITE, variant=name, metric=precision.name, estimate=interval(rate, rate, rate))
+        for name, rate in rates.items()
+    ]
+    metrics = structs.replace(metrics, metrics=[*metrics.metrics, *rows])
+    run = write_run(manifest=make_manifest(suites=[make_suite(metrics=[*METRICS, precision])]), metrics=metrics)
+    (suite,) = collect.export(collect.evidence(run)).suites
+    assert "clause recall 88.3% (baseline 70.8%), clause precision 25.0% (baseline 50.0%)" in suite.sentence
