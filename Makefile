@@ -1,4 +1,4 @@
-# make demo | make test | make test-all | make coverage | make check | make setup [DEVICE=cpu|cuda]
+# make demo | make checker | make test | make test-all | make coverage | make check | make setup [DEVICE=cpu|cuda]
 PYTHON ?= python3
 DEVICE ?= cpu
 VENV := .venv
@@ -17,7 +17,7 @@ OPT_IN := tests/harness/engines/ray tests/harness/engines/openai/test_vllm.py te
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all coverage mutants check format docs reference power examples audit install lock notices clean
+.PHONY: help setup demo checker test test-all coverage mutants check format docs reference power examples audit install lock notices clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -39,6 +39,20 @@ endif
 
 demo: $(READY) ## the whole path on a small real model: baseline, training, tuned model, gates, report
 	@$(BIN)/tunegate demo $(if $(ROWS),--rows $(ROWS))
+
+CLAIMS := build/claims
+WINDOWS := 1
+checker: $(READY) $(CLAIMS)/train-claims.jsonl $(CLAIMS)/train-edits.jsonl $(CLAIMS)/dev-claims.jsonl $(CLAIMS)/dev-edits.jsonl ## train the checker of meaning (hours; the same command resumes), and print its folder; needs TUNEGATE_DATA
+	@adapter=$$($(BIN)/tunegate train evalsuites/general/claims/checker.toml | sed -n 's/^adapter: //p') && [ -n "$$adapter" ] \
+		&& $(BIN)/python -m evalsuites.general.claims.checker "$$adapter" --windows $(WINDOWS)
+
+$(CLAIMS)/%-claims.jsonl: | $(READY)
+	@mkdir -p $(CLAIMS)
+	@$(BIN)/python -m evalsuites.general.claims.cases --split $* --windows $(WINDOWS) --out $@.new && mv $@.new $@
+
+$(CLAIMS)/%-edits.jsonl: | $(READY)
+	@mkdir -p $(CLAIMS)
+	@$(BIN)/python -m evalsuites.general.claims.build_edits --split $* --out $@.new && mv $@.new $@
 
 test: $(READY) ## the whole test suite, a file a process, as many at once as there are cores, four at most
 	$(BIN)/python -m pytest $(AT_ONCE) --durations 25 $(TESTS)

@@ -16,7 +16,7 @@ from harness.errors import UserError
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring import support_models, support_readers
 from harness.scoring.base import Scorer, make_span, ratios, scorer, whole_length
-from harness.scoring.text.passages import TOKENS, passages, text_of
+from harness.scoring.text.passages import TOKENS, check_library, passages, text_of
 from harness.scoring.text.refusals import refuses
 from harness.scoring.text.sentences import statements
 
@@ -52,6 +52,7 @@ def by_model(
     `answers` are a language model's answers, the one that means support first; their first tokens are compared.
     Passages need the extra `claims`. Raises UserError for a folder, label, prompt or number that cannot be used.
     """
+    check_library()
     model = support_models.choose(path, kind, label, prompt, answers, system)
     if not 0 < threshold < 1 or windows < 1 or window_tokens < 1:
         raise UserError(

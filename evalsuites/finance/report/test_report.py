@@ -3,13 +3,13 @@
 from evalsuites.finance.report.cases import eval_cases
 from evalsuites.finance.report.floor import first_row
 from harness import Suite
-from harness.scoring import short_answer
+from harness.scoring import checker, short_answer
 from harness.scoring.finance import report
 
 suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[report.report, short_answer.given],
+    scorers=[report.report, short_answer.given, *checker.ready()],
     primary="report_clean_rate",
     cluster="fact sheet",
     slices=["kind"],

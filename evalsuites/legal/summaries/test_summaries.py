@@ -3,14 +3,20 @@
 from evalsuites.legal.summaries.cases import eval_cases
 from evalsuites.legal.summaries.floor import keyword_floor
 from harness import Suite
-from harness.scoring import evaluate_bridge, short_answer
+from harness.scoring import checker, evaluate_bridge, short_answer
 from harness.scoring.grounding import facts
 from harness.scoring.legal import key_terms
 
 suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[key_terms.covered, facts.fabricated, short_answer.given, *evaluate_bridge.rouge(reference="summary")],
+    scorers=[
+        key_terms.covered,
+        facts.fabricated,
+        short_answer.given,
+        *evaluate_bridge.rouge(reference="summary"),
+        *checker.ready(),
+    ],
     cluster="instrument",
     slices=["kind", "instrument"],
     shape="whole contract",

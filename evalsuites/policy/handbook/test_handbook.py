@@ -3,12 +3,13 @@
 from evalsuites.policy.handbook.cases import eval_cases
 from evalsuites.policy.handbook.floor import keyword_floor
 from harness import Suite
+from harness.scoring import checker
 from harness.scoring.policy import guidelines
 
 suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[guidelines.answered],
+    scorers=[guidelines.answered, *checker.ready()],
     primary="answer_correct",
     cluster="handbook",
     slices=["kind"],

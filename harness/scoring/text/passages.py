@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
+from importlib.util import find_spec
 from itertools import pairwise
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -88,6 +89,12 @@ def _indexed(source: str) -> tuple[tuple[Passage, ...], Any]:
     return parts, index
 
 
+def check_library() -> None:
+    """Raise MissingExtra without bm25s; nothing is loaded."""
+    if find_spec("bm25s") is None:
+        raise MissingExtra("the retrieval of passages", "bm25s", "claims")
+
+
 @cache
 def _library() -> ModuleType:
     """Import bm25s without numba, which it uses where it finds it: vLLM 0.32 cannot load once numba is loaded."""
@@ -95,9 +102,9 @@ def _library() -> ModuleType:
     if not has_numba:
         sys.modules["numba"] = None  # type: ignore[assignment]
     try:
+        check_library()
         return importlib.import_module("bm25s")
-    except ModuleNotFoundError:
-        missing = MissingExtra("the retrieval of passages", "bm25s", "claims")
+    except MissingExtra as missing:
         raise Unavailable(str(missing)) from None
     finally:
         if not has_numba:
