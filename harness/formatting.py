@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from harness.schema import Estimate
-
 
 IRREGULAR = {"lease": "leases", "case": "cases", "this": "these", "policy": "policies", "query": "queries"}
 
@@ -52,23 +47,41 @@ def first_few(items: Sequence[str], most: int, noun: str = "") -> str:
     return ", ".join(items[:most]) + more
 
 
+def percent(value: float) -> str:
+    """A share with one decimal, three digits at most; only exactly 0 and 1 are shown as 0% and 100%."""
+    if value in (0, 1):
+        return f"{value:.0%}"
+    if 0 < value < 0.0005:
+        return "<0.1%"
+    if 0.9995 <= value < 1:
+        return ">99.9%"
+    return f"{value:.1%}" if abs(value) < 1 else f"{value:,.0%}"
+
+
+def significant(value: float) -> str:
+    """`0.931`, `34.2`, `1,230`: whole numbers as they are, others at three significant digits."""
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{float(f'{value:.3g}'):,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def number(value: float, is_share: bool, apart_from: float | None = None) -> str:
-    """`93.1%` or `0.931`, with as many decimals as it takes to look different from `apart_from`."""
-    for decimals in range(1, 7):
-        shown = _plain(value, is_share, decimals)
-        if apart_from is None or value == apart_from or shown != _plain(apart_from, is_share, decimals):
-            return shown
-    return shown
+    """`93.1%` or `0.931`; `just under 95.0%` where it would look equal to `apart_from` and is not."""
+    shown = percent(value) if is_share else significant(value)
+    if apart_from is None or value == apart_from or shown != number(apart_from, is_share):
+        return shown
+    return f"just {'under' if value < apart_from else 'over'} {shown}"
 
 
-def _plain(value: float, is_share: bool, decimals: int) -> str:
-    return f"{100 * value:.{decimals}f}%" if is_share else f"{value:.{decimals + 2}f}"
+def unsigned(difference: float, is_share: bool = True) -> str:
+    """`2.1 points`."""
+    return points(difference, is_share).lstrip("+-")
 
 
 def points(difference: float, is_share: bool) -> str:
-    """A difference with its sign: `+2.1 points`, or `+0.210` for a score that is no share."""
+    """A difference with its sign: `+2.1 points`, or `+0.21` for a score that is no share."""
     if not is_share:
-        return f"{difference:+.3f}"
+        return ("+" if difference > 0 else "") + significant(difference)
     for decimals in (1, 2, 3):
         shown = f"{100 * difference:+.{decimals}f}"
         if difference == 0 or float(shown) != 0:
@@ -81,14 +94,8 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def interval(found: Estimate, is_share: bool) -> str:
-    """`95% interval +1.0 to +3.0 points` of a difference that has both bounds."""
-    low, high = points(found.low or 0.0, is_share), points(found.high or 0.0, is_share)
-    return f"{found.level:.0%} interval {low.removesuffix(' points')} to {high}"
-
-
 def settle(times: float | None, cases: int, clusters: int, cluster: str, apart: str = "") -> str:
-    """`about 580 cases would settle it; has 240`, with the clusters, called `cluster`, where they are fewer.
+    """`about 580 cases; has 240`, with the clusters, called `cluster`, where they are fewer.
 
     `times` as many are needed; None where the value is at the threshold, and then the present ones decide `apart`.
     """
@@ -101,25 +108,7 @@ def settle(times: float | None, cases: int, clusters: int, cluster: str, apart: 
     if cases != clusters:
         enough = f"{enough} from {count(round_to_two_digits(times * clusters), cluster)}"
         now = f"{now} from {clusters:,}"
-    return f"{enough} would settle it; {now}"
-
-
-def worth(found: Estimate, cluster: str) -> str:
-    """`; they are worth about 77 independent ones (design effect 2.6)`; empty where cases of a cluster share nothing.
-
-    For claims of a ratio it is claims that are counted.
-    """
-    if found.n_eff is None or found.n_eff > NEARLY_ALL * found.n:
-        return ""
-    effect = f" (design effect {found.deff:.1f})" if found.deff is not None and found.deff > 1 / NEARLY_ALL else ""
-    clusters = plural(cluster)
-    alike = f"all {clusters} score the same" if found.value in (0.0, 1.0) else f"few {clusters} differ from the others"
-    few = f", since {alike}" if "guard" in found.method and not effect else ""
-    return f"; the {found.n:,} counted are worth about {found.n_eff:,.0f} independent ones{effect}{few}"
-
-
-NEARLY_ALL = 0.95
-"""Cases that are worth this share of their number are as good as independent."""
+    return f"{enough}; {now}"
 
 
 def round_to_two_digits(count: float) -> int:

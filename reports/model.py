@@ -78,15 +78,13 @@ class Headline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     sentence: str
     """One plain sentence: what changed for the business."""
     reason: str
-    """Which gates decided it."""
+    """How many gates are not met."""
     objective: str
     """The suite's objective."""
     glance: list[tuple[str, str]] = field(default_factory=list)
     """What got worse and how certain that is, where several suites share the first screen."""
-    counted: str = ""
-    """How many gates are not met."""
     unmet: list[Cell] = field(default_factory=list)
-    """The gates that `reason` names, with the observed values."""
+    """The first gates that are not met, each with its finding."""
 
 
 class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="facts"):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from harness.formatting import NEARLY_ALL, format_duration
-from harness.gates.rules import GATE_RULES
-from harness.schema import Estimate, Verdict
+from harness.formatting import format_duration, significant
+from harness.formatting import percent as share
+from harness.schema import Estimate
 from reports import wording
 from reports.model import Cell
 
@@ -22,15 +22,7 @@ NOT_MEASURED = "not measured"
 
 def percent(value: float) -> str:
     """A share as a percentage with one decimal; only exactly 0 and 1 are shown as 0% and 100%."""
-    if value == 0:
-        return "0%"
-    if value == 1:
-        return "100%"
-    if 0 < value < 0.0005:
-        return "<0.1%"
-    if 0.9995 <= value < 1:
-        return ">99.9%"
-    return _minus(f"{value * 100:.1f}%")
+    return _minus(share(value))
 
 
 def points(value: float) -> str:
@@ -49,12 +41,8 @@ def ratio(value: float) -> str:
 
 
 def number(value: float | int) -> str:
-    """Any other number, at three to four significant digits, with thousands separated."""
-    if isinstance(value, int) or float(value).is_integer():
-        return _minus(f"{int(value):,}")
-    if abs(value) >= 1000:
-        return _minus(f"{value:,.0f}")
-    return _minus(f"{value:.3g}" if abs(value) < 100 else f"{value:.1f}")
+    """Any other number, at three significant digits, with thousands separated."""
+    return _minus(significant(value))
 
 
 def coefficient(value: float) -> str:
@@ -108,19 +96,11 @@ def estimate(measured: Estimate | None, unit: Unit = "share") -> str:
     return f"{value(measured, unit)} ({bounds})" if bounds else value(measured, unit)
 
 
-def sized(measured: Estimate | None, unit: Unit, cluster: str) -> str:
-    """An estimate with the cases and sources behind it, in one phrase."""
-    if measured is None or measured.value is None:
-        return estimate(measured, unit)
-    return f"{estimate(measured, unit)}, n {number(measured.n)}, {sources(measured, cluster)}"
-
-
-def sources(measured: Estimate, cluster: str) -> str:
-    """`40 contracts`, and what their cases are worth where they share errors: `40 contracts, worth 77 independent`."""
-    clusters = wording.count(measured.clusters, cluster)
-    if measured.n_eff is None or measured.n_eff > NEARLY_ALL * measured.n:
-        return clusters
-    return f"{clusters}, worth {number(round(measured.n_eff))} independent"
+def basis(measured: Estimate, cluster: str, noun: str = "case") -> str:
+    """What an estimate counts: `390 clauses in 91 contracts`, or `60 questions` where each cluster is one case."""
+    if measured.n == measured.clusters and noun == "case":
+        return wording.count(measured.clusters, cluster)
+    return f"{wording.count(measured.n, noun)} in {wording.count(measured.clusters, cluster)}"
 
 
 def level(found: Estimate) -> str:
@@ -128,28 +108,11 @@ def level(found: Estimate) -> str:
     return percent(found.level).replace(".0%", "%") + (" interval" if found.side == "two" else " bound, one-sided")
 
 
-def margin(distance: float | None, unit: Unit) -> str:
-    """Distance from the deciding bound to the bar, signed; positive lies on the passing side."""
-    if distance is None:
-        return DASH
-    if unit in ("share", "points"):
-        return points(distance) + " points"
-    return _minus(f"{distance:+.2f}" + ("×" if unit == "ratio" else ""))
-
-
 def floor(found: float | None, unit: Unit) -> str:
     """The largest change that needs no change of the model: `1.2 points`."""
     if found is None:
         return NOT_MEASURED
     return f"{points(found).lstrip('+')} points" if unit == "points" else quantity(found, unit)
-
-
-def unit_of(verdict: Verdict) -> Unit:
-    """The unit of the number that a verdict judges; a level or difference beyond 1 is no share."""
-    unit: Unit = GATE_RULES[verdict.rule].unit
-    seen = verdict.observed
-    is_share = seen is None or seen.value is None or abs(seen.value) <= 1
-    return unit if is_share or unit == "ratio" else "number"
 
 
 def p_value(p: float | None) -> str:
@@ -185,7 +148,7 @@ def short(digest: str | None) -> str:
 
 def too_few(n: int, needed: int) -> str:
     """What stands in place of a number on too few cases."""
-    return f"too few (n {n}, under {needed})"
+    return f"too few: {n}, and {needed} are needed"
 
 
 def clean(value: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from harness.formatting import count as count
 from harness.formatting import plural as plural
-from harness.schema import BASELINE, CANDIDATE, FLOOR, Better, Outcome, Verdict
+from harness.schema import BASELINE, CANDIDATE, FLOOR, Better, Metric, Outcome, Verdict
 
 OUTCOMES: dict[str, str] = {
     "pass": "PASS",
@@ -86,6 +86,22 @@ ITEMS = {
 """The countable things in a metric's denominator, in the singular."""
 
 
+COUNTS = {
+    "claims": "checkable fact",
+    "citations": "citation",
+    "figures": "figure",
+    "names": "name",
+    "quotes": "quotation",
+    **dict.fromkeys(("positives", "empty_gold", "answerable", "unanswerable", "has_stale"), "case"),
+}
+"""The things that a count of a scorer counts, in the singular."""
+
+
+def item(metric: Metric) -> str:
+    """Return the noun of what a metric counts: `clause`; `item` where its denominator has no noun of its own."""
+    return ITEMS.get(metric.name) or ("case" if metric.denominator is None else COUNTS.get(metric.denominator, "item"))
+
+
 def decoding(samples: int, temperature: float) -> str:
     """Say `greedy`, or `temperature 0.7, mean of 5 answers`."""
     how = f"temperature {temperature:g}" if temperature else "greedy"
@@ -108,9 +124,9 @@ def gate(verdict: Verdict, shape: str) -> str:
     return f"{metric_and_slice(verdict, shape)}: {verdict.bar}"
 
 
-def needs(needed: str | None) -> str:
-    """Say what would settle an inconclusive verdict; empty where nothing is given."""
-    return f"To settle it: {needed}." if needed else ""
+def finding(verdict: Verdict) -> str:
+    """Say what a gate found, as its verdict does, and what would settle it where that is given."""
+    return f"{verdict.reason} To settle it: {verdict.needed}." if verdict.needed else verdict.reason
 
 
 def direction(better: Better, says: str = "") -> str:

@@ -14,6 +14,7 @@ from harness.gates.config import GateId, gate_ids, load_gates, validate
 from harness.gates.evidence import NO_BASELINE, claims_of, gather, screen, too_few, with_claim, within_noise
 from harness.gates.rules import GATE_RULES, is_tested, threshold_in_words
 from harness.gates.rules.base import Evidence, Finding
+from harness.gates.sentences import sentence
 from harness.schema import GateFile, Metric, Noise, Verdict
 
 if TYPE_CHECKING:
@@ -71,15 +72,18 @@ def _apply(evidence: Evidence) -> Finding:
     rule = GATE_RULES[evidence.gate.rule]
     finding, lacking = rule.judge(evidence), too_few(evidence)
     if lacking and not (rule.one_decides and finding.outcome == "fail"):
-        return replace(finding, outcome="inconclusive", reason=lacking[0], needed=lacking[1])
+        value = finding.seen.partition(";")[0]
+        return replace(finding, outcome="inconclusive", reason=lacking[0], needed=lacking[1], seen=value)
     left_out = evidence.pairs or evidence.level
-    notes = [
-        f" {left_out.errors} answers failed, in the engine or the scorer, and count against the claim."
+    parts = [
+        sentence(finding.seen, threshold_in_words(evidence.gate, evidence.metric)) if finding.seen else "",
+        finding.reason,
+        f"{left_out.errors} answers failed, in the engine or the scorer, and count against the claim."
         if left_out.errors
         else "",
-        f" {left_out.unscored} answers have no score and are left out." if left_out.unscored else "",
+        f"{left_out.unscored} answers have no score and are left out." if left_out.unscored else "",
     ]
-    return replace(finding, reason=finding.reason + "".join(notes))
+    return replace(finding, reason=" ".join(filter(None, parts)))
 
 
 def _verdict(suite: str, asked: GateId, finding: Finding, metric: Metric | None = None) -> Verdict:
@@ -93,6 +97,7 @@ def _verdict(suite: str, asked: GateId, finding: Finding, metric: Metric | None 
         slice_value=asked.slice_value,
         outcome=finding.outcome,
         observed=finding.observed,
+        seen=finding.seen,
         bar=threshold_in_words(gate, metric),
         margin=finding.margin,
         reason=finding.reason,

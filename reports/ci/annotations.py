@@ -34,7 +34,6 @@ def lines(export: Export) -> list[str]:
 
 
 def _gate(suite: SuiteExport, verdict: Verdict) -> str:
-    seen = number_format.sized(verdict.observed, number_format.unit_of(verdict), suite.cluster)
-    parts = [f"{wording.outcome(verdict.outcome)}: {seen}.", verdict.reason, wording.needs(verdict.needed)]
     kind = "warning" if verdict.outcome == "skipped" else "error"
-    return command(kind, f"{suite.name}: {wording.gate(verdict, suite.shape)}", " ".join(filter(None, parts)))
+    title = f"{suite.name}: {wording.metric_and_slice(verdict, suite.shape)}"
+    return command(kind, title, f"{wording.outcome(verdict.outcome)}: {wording.finding(verdict)}")

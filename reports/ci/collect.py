@@ -10,7 +10,7 @@ from msgspec import structs
 from harness.errors import UserError
 from harness.gates.config import suites_with_bars
 from harness.runs.folder import find_run, load_run
-from harness.schema import FLOOR, Manifest, SuiteInfo
+from harness.schema import FLOOR, Manifest, SuiteInfo, Verdict
 from reports import number_format
 from reports.assemble import gather
 from reports.ci.export import MOST_IDS, MOST_LINES, MOST_VERDICTS, Export, Status, SuiteExport
@@ -112,13 +112,25 @@ def _capped(texts: list[str], what: str) -> list[str]:
 
 def _suite(view: RunView, suite: SuiteInfo) -> SuiteExport:
     verdicts = view.verdicts(suite.name)
+    listed = verdicts[:MOST_VERDICTS]
+    changes = {cut(verdict.gate): _change(view, suite, verdict) for verdict in listed}
     return SuiteExport(
         name=cut(suite.name),
         shape=cut(suite.shape),
         cluster=cut(suite.cluster),
         sentence=cut(sentence(view, suite)),
         counts=dict(Counter(verdict.outcome for verdict in verdicts)),
-        verdicts=verdicts[:MOST_VERDICTS],
+        verdicts=listed,
+        changes={gate: change for gate, change in changes.items() if change},
         worse=[cut(case_id) for case_id in view.index.worst(suite.name, MOST_IDS)],
         worse_total=view.joint(suite.name).worse,
     )
+
+
+def _change(view: RunView, suite: SuiteInfo, verdict: Verdict) -> str:
+    """Say how much a gate's metric changed against the baseline; empty without one."""
+    found = view.comparison(suite.name, verdict.metric, verdict.slice, verdict.slice_value)
+    metrics = [metric for metric in suite.metrics if metric.name == verdict.metric]
+    if not metrics or found is None or found.difference.value is None:
+        return ""
+    return number_format.value(found.difference, view.unit_of_change(suite.name, metrics[0]))

@@ -40,7 +40,7 @@ def inert(text: str) -> str:
     return " ".join(shown(text).split()).replace("##[", "## [")
 
 
-VERSION = 1
+VERSION = 2
 MOST_BYTES = 1 << 20
 """Size limit of an export."""
 MOST_VERDICTS = 400
@@ -71,6 +71,8 @@ class SuiteExport(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Number of gates by outcome."""
     verdicts: Annotated[list[Verdict], Meta(max_length=MOST_VERDICTS)] = field(default_factory=list)
     """Verdicts, unmet ones first; fewer than counted where there are very many."""
+    changes: Annotated[dict[Line, Line], Meta(max_length=MOST_VERDICTS)] = field(default_factory=dict)
+    """By gate, how much its metric changed against the baseline."""
     worse: Annotated[list[Line], Meta(max_length=MOST_IDS)] = field(default_factory=list)
     """IDs of cases on which the tuned answer is worse than the baseline's, worst first."""
     worse_total: Count = 0
@@ -175,8 +177,13 @@ def encode(export: Export) -> bytes:
         if most == 0:
             raise UserError("the export is too large even without its gates. Shorten names and notes")
         most //= 2
-        shorter = [msgspec.structs.replace(s, verdicts=s.verdicts[:most], worse=s.worse[:most]) for s in export.suites]
-        export = msgspec.structs.replace(export, suites=shorter)
+        export = msgspec.structs.replace(export, suites=[_shortened(suite, most) for suite in export.suites])
+
+
+def _shortened(suite: SuiteExport, most: int) -> SuiteExport:
+    listed = suite.verdicts[:most]
+    changes = {v.gate: suite.changes[v.gate] for v in listed if v.gate in suite.changes}
+    return msgspec.structs.replace(suite, verdicts=listed, changes=changes, worse=suite.worse[:most])
 
 
 def _contradiction(export: Export) -> str:

@@ -20,7 +20,7 @@ from reports.sections.verdict import LEADS
 
 PART_BYTES = 12_000
 """A table or list is split past this size, so that no part is large."""
-CELL = 240
+CELL = 400
 """Most code points of one foreign text."""
 LINKING = re.compile(r"&#(64|35|58);")
 """Escaped @, # and colon: GitHub looks for mentions, issue numbers and emoji after it has read the entities."""
@@ -48,15 +48,22 @@ def text(foreign: str, most: int = CELL) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[CommentPart]:
-    """Build a table from Markdown cells under a heading; a large one is split into parts that repeat the head."""
+    """Build a table from Markdown cells; a large one is split into parts that repeat the head."""
     head = [_line(columns), _line(["---"] * len(columns))]
-    return [_part(title, at, [*head, *chunk, ""]) for at, chunk in enumerate(_chunks(map(_line, rows)))]
+    return [CommentPart(title=title, lines=[*head, *chunk, ""]) for chunk in _chunks(map(_line, rows))]
 
 
 def bullets(title: str, texts: Iterable[str]) -> list[CommentPart]:
     """Build a list of foreign sentences under a heading; a long one is split into parts."""
-    lines = (f"- {text(item)}" for item in texts)
-    return [_part(title, at, [*chunk, ""]) for at, chunk in enumerate(_chunks(lines))]
+    return [_part(title, at, [*chunk, ""]) for at, chunk in enumerate(_chunks(f"- {text(item)}" for item in texts))]
+
+
+def folded(title: str, lines: Iterable[str]) -> list[CommentPart]:
+    """Fold Markdown lines under a title; a long list is split into parts that fold by themselves."""
+    return [
+        CommentPart(title=title, lines=[f"<details><summary>{text(title)}</summary>", "", *chunk, "", "</details>", ""])
+        for chunk in _chunks(lines)
+    ]
 
 
 def join(parts: Sequence[CommentPart], most_bytes: int) -> str:
@@ -106,7 +113,7 @@ SUMMARY_BYTES = 1_000_000
 MOST_WORSE = 20
 """Most case IDs in a comment."""
 MOVED = "The gates changed"
-COLUMNS = ("Gate", "Outcome", "Value", "Interval", "n", "Clusters", "Threshold", "Reason", "To settle it")
+COLUMNS = ("Gate", "Observed", "Required", "Change")
 
 
 RUN_MARKER = "<!-- tunegate:run -->"
@@ -126,7 +133,8 @@ def comments(export: Export, *, commit: str = "", link: str = "", conclusion: st
             for suite in export.suites
         }
     notes = bullets("Why", export.notes)
-    head = [RUN_MARKER, *_changes(export), "### Evaluation: no verdict", "", *_context(export, commit, link)]
+    where = [f"{_report(link)}.", ""] if link else []
+    head = [RUN_MARKER, *_changes(export), "### Evaluation: no verdict", "", *where, *_context(export, commit), ""]
     return {RUN_MARKER: join([CommentPart(title="Verdict", lines=head), *notes], COMMENT_BYTES)}
 
 
@@ -146,15 +154,16 @@ def comment(export: Export, suite: SuiteExport, *, commit: str = "", link: str =
     if conclusion and (conclusion == "success") != (export.outcome == "pass"):
         ended = f"The workflow run itself ended with {conclusion}"
         doubts.append(f"{ended}, but its result is {wording.outcome(export.outcome)}. See its log.")
-    head = [marker(suite.name), *_changes(export), *_verdict(suite), *_context(export, commit, link)]
+    head = [marker(suite.name), *_changes(export), *_verdict(suite, link)]
     notes = bullets("Read this first", [*doubts, *export.notes])
-    return join([CommentPart(title="Verdict", lines=head), *notes, *_suite(suite)], COMMENT_BYTES)
+    context = folded("Commit, models and run", _context(export, commit))
+    return join([CommentPart(title="Verdict", lines=head), *notes, *_suite(suite), *context], COMMENT_BYTES)
 
 
 def summary(export: Export, sections: Sequence[Section] = ()) -> str:
     """Render the step summary: verdict and gates of every suite, then report sections, at most SUMMARY_BYTES."""
     overall = [f"## Evaluation: {wording.SYMBOLS[export.outcome]} {wording.outcome(export.outcome)}", ""]
-    head = [*_changes(export), *overall, LEADS[export.outcome], "", *_context(export, "", "")]
+    head = [*_changes(export), *overall, LEADS[export.outcome], "", *_context(export, ""), ""]
     parts = [CommentPart(title="Verdict", lines=head), *bullets("Read this first", export.notes)]
     for suite in export.suites:
         parts += [CommentPart(title=suite.name, lines=_verdict(suite)), *_suite(suite)]
@@ -170,14 +179,19 @@ def _changes(export: Export) -> list[str]:
     return [*listed, *([f"- and {number_format.number(rest)} more"] if rest else []), end]
 
 
-def _verdict(suite: SuiteExport) -> list[str]:
+def _verdict(suite: SuiteExport, link: str = "") -> list[str]:
     result = f"{wording.SYMBOLS[suite.outcome]} {wording.outcome(suite.outcome)}"
     tally = f"{number_format.number(suite.gates - suite.unmet)} of {wording.count(suite.gates, 'gate')} met."
-    tally = tally if suite.gates else "No gate was judged."
-    return [f"### {result}: {text(suite.name)}", "", f"{text(suite.sentence)} {tally}", ""]
+    sentence = f"{text(suite.sentence)} {tally if suite.gates else 'No gate was judged.'}"
+    return [f"### {result}: {text(suite.name)}", "", f"{sentence} {_report(link)}." if link else sentence, ""]
 
 
-def _context(export: Export, commit: str, link: str) -> list[str]:
+def _report(link: str) -> str:
+    """Link the artifacts on the page of the run."""
+    return f"[Report and log]({link}#artifacts)"
+
+
+def _context(export: Export, commit: str) -> list[str]:
     """Name the commit, models and run."""
     judged = f"checked out as {number_format.short(export.commit)}" if export.commit else ""
     named = (
@@ -187,51 +201,38 @@ def _context(export: Export, commit: str, link: str) -> list[str]:
     )
     models = [f"{text(wording.variant(v))}: {text(name)}" for v, name in export.checkpoints.items()]
     where = [f"Run {text(export.run_id)}"] if export.run_id else []
-    facts = filter(None, [named, *models, *where, f"[log and report]({link})" if link else ""])
-    return [" · ".join(facts), ""]
+    return [" · ".join(filter(None, [named, *models, *where]))]
 
 
 def _suite(suite: SuiteExport) -> list[CommentPart]:
+    """Tabulate every gate, unmet ones first; fold what each unmet gate found, and the cases that regressed."""
     unmet = [v for v in suite.verdicts if v.outcome != "pass"]
     met = [v for v in suite.verdicts if v.outcome == "pass"]
-    parts = table("Gates that are not met", COLUMNS, [_row(v, suite) for v in unmet])
-    parts += _worse(suite)
-    parts += table("Gates that are met", COLUMNS, [_row(v, suite) for v in met])
+    parts = table("Gates", COLUMNS, [_row(v, suite) for v in [*unmet, *met]])
     unlisted = suite.gates - len(suite.verdicts)
     if unlisted:
         parts += bullets("Gates not listed here", [f"{wording.count(unlisted, 'gate')}; the JUnit report names all."])
-    return parts
+    found = [f"- {text(wording.metric_and_slice(v, suite.shape))}: {text(wording.finding(v))}" for v in unmet]
+    return [*parts, *(folded("What the gates that are not met found", found) if found else []), *_worse(suite)]
 
 
 def _row(verdict: Verdict, suite: SuiteExport) -> list[str]:
-    seen, unit = verdict.observed, number_format.unit_of(verdict)
-    bounds = number_format.interval(seen, unit)
-    size = (
-        [number_format.number(seen.n), wording.count(seen.clusters, suite.cluster)]
-        if seen
-        else [number_format.DASH, number_format.DASH]
-    )
-    cells = [
-        wording.metric_and_slice(verdict, suite.shape),
-        f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}",
-        number_format.value(seen, unit),
-        f"{bounds} ({number_format.level(seen)})" if seen and bounds else number_format.DASH,
-        *size,
-        verdict.bar,
-        verdict.reason,
-        verdict.needed or number_format.DASH,
+    result = f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}"
+    return [
+        f"{result} {text(wording.metric_and_slice(verdict, suite.shape))}",
+        text(verdict.seen or number_format.NOT_MEASURED),
+        text(verdict.bar),
+        text(suite.changes.get(verdict.gate, number_format.DASH)),
     ]
-    return [text(cell) for cell in cells]
 
 
 def _worse(suite: SuiteExport) -> list[CommentPart]:
     if not suite.worse_total:
         return []
-    title = f"Worse than with the baseline: {wording.count(suite.worse_total, 'case')}"
     named = [text(case_id, 80) for case_id in suite.worse[:MOST_WORSE]]
     more = suite.worse_total - len(named)
     line = ", ".join([*named, *([f"and {number_format.number(more)} more"] if more else [])])
-    return [CommentPart(title=title, lines=[f"#### {title}", "", line, ""])]
+    return folded(f"Worse than with the baseline: {wording.count(suite.worse_total, 'case')}", [line])
 
 
 def _sections(sections: Sequence[Section]) -> Iterator[CommentPart]:

@@ -82,6 +82,8 @@ def _headline(block: Headline) -> list[str]:
         "",
         escape(block.reason),
         "",
+        *(f"- {escape(cell.text)}: {escape(cell.note)}" for cell in block.unmet),
+        *([""] if block.unmet else []),
         f"Aim: {escape(block.objective)}",
     ]
 

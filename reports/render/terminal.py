@@ -73,16 +73,13 @@ def show(run: RunData) -> None:
 
 
 def _verdicts(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Table:
-    """Build one entry per gate: threshold, observed value and, where it is not met, the reason; fits any width."""
+    """Build one entry per gate: what it judges, and its finding; fits any width."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for verdict in verdicts:
-        unit = number_format.unit_of(verdict)
-        seen = f"{number_format.estimate(verdict.observed, unit)}; margin {number_format.margin(verdict.margin, unit)}"
-        lines = [_text(wording.gate(verdict, shapes[verdict.suite]), "bold"), _text(seen)]
-        if verdict.outcome != "pass":
-            lines.append(_text(" ".join(filter(None, [verdict.reason, wording.needs(verdict.needed)])), "dim"))
+        judged = wording.metric_and_slice(verdict, shapes[verdict.suite])
+        lines = [_text(judged, "bold"), _text(wording.finding(verdict))]
         result = f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}"
         table.add_row(_text(result, STYLES[verdict.outcome]), Text("\n").join(lines))
     return table
@@ -95,7 +92,7 @@ def _estimates(evidence: RunView, suite: SuiteInfo) -> Table:
     for metric in suite.metrics:
         unit = evidence.unit(suite.name, metric)
         levels = [evidence.level(suite.name, v, metric.name) for v in evidence.variants]
-        cells = [_text(number_format.sized(level, unit, suite.cluster)) for level in levels]
+        cells = [_text(number_format.estimate(level, unit)) for level in levels]
         table.add_row(_text(wording.metric(metric.name, suite.shape)), *cells, _change(evidence, suite, metric.name))
     return table
 

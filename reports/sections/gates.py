@@ -8,11 +8,11 @@ from reports.model import Block, Cell, Section, Table, Text, Tone
 from reports.run_data import RunView
 from reports.sections import results
 
-COLUMNS = ["Gate and threshold", "Outcome", "Observed", "Margin", "Based on", "Reason"]
+COLUMNS = ["Gate", "Outcome", "Finding", "Based on"]
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "error": "bad", "inconclusive": "caution", "skipped": "muted"}
 NOTE = (
-    "Margin is the distance from the deciding end of the interval to the threshold; it is negative where the threshold "
-    "is not met. Only PASS allows a merge. Thresholds are fixed in a file before the run."
+    "Each finding gives the value and the end of its 95% interval that decides. Only PASS allows a merge. Thresholds "
+    "are fixed in a file before the run."
 )
 
 
@@ -36,25 +36,17 @@ def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
         [(suite, _row(v, suite)) for v in verdicts],
         caption=f"Gates of {suite.name} (gate file {number_format.short(suite.gates_hash)})",
         columns=COLUMNS,
-        numeric=[2, 3, 4],
         note=NOTE,
     )
 
 
 def _row(verdict: Verdict, suite: SuiteInfo) -> list[Cell]:
     seen = verdict.observed
-    unit = number_format.unit_of(verdict)
-    confidence = number_format.level(seen) if seen and number_format.interval(seen, unit) else ""
-    size = (
-        (f"n {number_format.number(seen.n)}", number_format.sources(seen, suite.cluster))
-        if seen
-        else (number_format.DASH, "")
-    )
+    nouns = {metric.name: wording.item(metric) for metric in suite.metrics}
+    basis = number_format.basis(seen, suite.cluster, nouns.get(verdict.metric, "item")) if seen else number_format.DASH
     return [
         Cell(text=wording.metric_and_slice(verdict, suite.shape), note=verdict.bar),
         Cell(text=wording.outcome(verdict.outcome), badge=verdict.outcome, tone=TONES[verdict.outcome]),
-        number_format.estimate_cell(seen, unit, confidence),
-        Cell(text=number_format.margin(verdict.margin, unit)),
-        Cell(text=size[0], note=size[1]),
-        Cell(text=verdict.reason, note=wording.needs(verdict.needed)),
+        Cell(text=wording.finding(verdict), estimate=seen),
+        Cell(text=basis),
     ]

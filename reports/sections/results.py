@@ -32,7 +32,7 @@ def table(rows: Sequence[tuple[SuiteInfo, list[Cell]]], **named: Any) -> Table:
 NOTE = (
     "Change is tuned minus baseline on the same cases, in percentage points. It counts as better or worse only where "
     "its interval excludes 0 and the exact test gives p below 0.05. These p values are not corrected for multiple "
-    "comparisons; those of the gates are. n counts cases, or claims where a metric is a share of claims."
+    "comparisons; those of the gates are. Cases of one source tend to fail together, so intervals count sources."
 )
 
 
@@ -49,8 +49,8 @@ def section(evidence: RunView) -> Section:
     return Section(id="results", title="Results", lead=lead, blocks=blocks)
 
 
-def level_cell(estimate: Estimate | None, cluster: str, unit: number_format.Unit) -> Cell:
-    """Format a metric of one variant: value; in the smaller lines interval, n and clusters."""
+def level_cell(estimate: Estimate | None, cluster: str, unit: number_format.Unit, noun: str) -> Cell:
+    """Format a metric of one variant: value; in the smaller lines interval and size; it counts `noun`."""
     if estimate is None or estimate.value is None:
         return Cell(
             text=number_format.NOT_MEASURED,
@@ -58,8 +58,7 @@ def level_cell(estimate: Estimate | None, cluster: str, unit: number_format.Unit
             tone="muted",
             estimate=estimate,
         )
-    size = f"n {number_format.number(estimate.n)}, {number_format.sources(estimate, cluster)}"
-    return number_format.estimate_cell(estimate, unit, size)
+    return number_format.estimate_cell(estimate, unit, number_format.basis(estimate, cluster, noun))
 
 
 def change_cells(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str | None, value: str | None) -> list[Cell]:
@@ -81,7 +80,8 @@ def _table(evidence: RunView, suite: SuiteInfo, caption: str) -> Table:
     rows = []
     for metric in suite.metrics:
         unit = evidence.unit(suite.name, metric)
-        levels = [level_cell(evidence.level(suite.name, v, metric.name), suite.cluster, unit) for v in variants]
+        found = (evidence.level(suite.name, variant, metric.name) for variant in variants)
+        levels = [level_cell(level, suite.cluster, unit, wording.item(metric)) for level in found]
         note = f"{wording.direction(metric.better, metric.says)}\n{validity.note_for(metric)}".strip()
         head = Cell(text=wording.metric(metric.name, suite.shape), note=note)
         rows.append((suite, [head, *levels, *change_cells(evidence, suite, metric, None, None)]))

@@ -76,7 +76,7 @@ def _row(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, value: s
     levels = [evidence.level(suite.name, v, metric.name, tag, value) for v in evidence.variants]
     return [
         head,
-        *(level_cell(level, suite.cluster, unit) for level in levels),
+        *(level_cell(level, suite.cluster, unit, wording.item(metric)) for level in levels),
         *change_cells(evidence, suite, metric, tag, value),
     ]
 

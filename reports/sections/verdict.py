@@ -84,46 +84,36 @@ NAMED = 4
 
 def _headline(evidence: RunView, suite: SuiteInfo) -> Headline:
     verdicts = evidence.verdicts(suite.name)
-    unmet = _not_met(verdicts)
     return Headline(
         suite=suite.name,
         outcome=overall(verdicts),
         sentence=sentence(evidence, suite),
-        reason=reason(verdicts, suite.shape),
+        reason=reason(verdicts),
         objective=suite.objective,
         glance=overview.glance(evidence, suite) if len(evidence.suites) > 1 else [],
-        counted=_counted(verdicts)
-        + (f" {number_format.number(left)} more below." if (left := len(unmet) - NAMED) > 0 else ""),
-        unmet=[_unmet(v, suite.shape) for v in unmet[:NAMED]],
+        unmet=[_unmet(v, suite.shape) for v in _not_met(verdicts)[:NAMED]],
     )
 
 
 def _unmet(verdict: Verdict, shape: str) -> Cell:
-    seen = number_format.estimate(verdict.observed, number_format.unit_of(verdict))
-    text = wording.outcome(verdict.outcome)
-    return Cell(text=text, badge=verdict.outcome, note=f"{wording.gate(verdict, shape)}\nObserved {seen}")
+    note = f"{wording.metric_and_slice(verdict, shape)}: {wording.finding(verdict)}"
+    return Cell(text=wording.outcome(verdict.outcome), badge=verdict.outcome, note=note)
 
 
-def reason(verdicts: list[Verdict], shape: str) -> str:
-    """Say which gates are not met, or that all are."""
+def reason(verdicts: list[Verdict]) -> str:
+    """Say how many gates are not met, or that all are."""
     if not verdicts:
         return "The suite has no gates, or none was judged."
-    unmet = _not_met(verdicts)
+    unmet = len(_not_met(verdicts))
     if not unmet:
         return f"All {wording.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
-    named = "; ".join(f"{wording.outcome(v.outcome)}: {wording.gate(v, shape)}" for v in unmet[:NAMED])
-    more = f"; and {number_format.number(len(unmet) - NAMED)} more below" if len(unmet) > NAMED else ""
-    return f"{_counted(verdicts)} {named}{more}."
+    more = f" {number_format.number(unmet - NAMED)} more below." if unmet > NAMED else ""
+    return f"{wording.count(unmet, 'gate')} of {number_format.number(len(verdicts))} not met.{more}"
 
 
 def _not_met(verdicts: list[Verdict]) -> list[Verdict]:
     """Return the gates that are not met, failed ones first."""
     return sorted((v for v in verdicts if v.outcome != "pass"), key=lambda v: v.outcome != "fail")
-
-
-def _counted(verdicts: list[Verdict]) -> str:
-    unmet = len(_not_met(verdicts))
-    return f"{wording.count(unmet, 'gate')} of {number_format.number(len(verdicts))} not met."
 
 
 def _nouns(joint: Joint, cluster: str) -> tuple[str, str]:

@@ -27,8 +27,9 @@ def verdict(number: int = 0, outcome: Outcome = "fail", **more: Any) -> Verdict:
         "observed": observed,
         "bar": "at least 95.0%",
         "margin": -0.147,
-        "reason": "the upper bound lies under the bar",
-        "needed": None if outcome in ("pass", "fail") else "about 620 cases would settle it; has 240",
+        "seen": "88.3%; at most 93.4%",
+        "reason": "88.3%; at most 93.4%, and at least 95.0% was required.",
+        "needed": None if outcome in ("pass", "fail") else "about 620 cases; has 240",
     }
     return Verdict(**{**fields, **more})
 
@@ -64,13 +65,22 @@ def full_of(text: str, count: int = 1) -> Export:
     gates = [
         verdict(
             number, outcome, suite=text, gate=text, metric=text, slice=text, slice_value=text, bar=text, reason=text,
-            needed=text,
+            needed=text, seen=text,
         )
         for outcome in ("fail", "inconclusive", "skipped", "error", "pass")
         for number in range(count)
     ]  # fmt: skip
     named = [text] * min(count, 50)
-    part = suite(*gates, name=text, shape=text, cluster=text, sentence=text, worse=named, worse_total=len(named) + 7)
+    part = suite(
+        *gates,
+        name=text,
+        shape=text,
+        cluster=text,
+        sentence=text,
+        changes={text: text},
+        worse=named,
+        worse_total=len(named) + 7,
+    )
     return export(part, run_id=text, checkpoints={text: text}, moved=[text] * count, notes=[text] * count)
 
 

@@ -18,10 +18,10 @@ def test_a_gate_that_is_not_met_is_named_with_its_numbers_and_one_that_is_met_is
     made = lines(export(suite(verdict(), verdict(1, "inconclusive"), verdict(2, "skipped"), verdict(3, "pass"))))
     assert [name for name, _ in commands("\n".join(made))] == ["error", "error", "warning"]
     assert made[0] == (
-        "::error title=legal/clauses%3A Clause recall%2C excerpt%2C instrument kind 0%3A at least 95.0%25::"
-        "FAIL: 88.3%25 (80.3%25 or more), n 240, 40 contracts. the upper bound lies under the bar"
+        "::error title=legal/clauses%3A Clause recall%2C excerpt%2C instrument kind 0::"
+        "FAIL: 88.3%25; at most 93.4%25, and at least 95.0%25 was required."
     )
-    assert made[1].endswith("To settle it: about 620 cases would settle it; has 240.")
+    assert made[1].endswith("To settle it: about 620 cases; has 240.")
 
 
 def test_a_passing_run_has_no_annotation() -> None:

@@ -8,7 +8,7 @@ from harness.errors import UserError
 from harness.runs.folder import load_run
 from harness.schema import Metrics
 from reports import wording
-from reports.model import Cell, Intervals, Table
+from reports.model import Cell, Headline, Intervals, Table
 from reports.sections import results
 from tests.reports.conftest import Writer
 from tests.support.sample import make_manifest, make_metrics, make_suite, make_verdicts
@@ -57,9 +57,9 @@ def test_every_measured_number_stands_in_a_table_of_one_shape_with_its_name(two_
 
 
 def test_the_verdict_names_the_shape_of_each_gate(two_shapes: reports.ReportModel) -> None:
-    found = [block.reason for block in two_shapes.sections[0].blocks if hasattr(block, "reason")]
-    for shape, reason in zip(SHAPES, found, strict=True):
-        assert f"Clause recall, {shape}: at least 95.0%" in reason
+    found = [block.unmet[0].note for block in two_shapes.sections[0].blocks if isinstance(block, Headline)]
+    for shape, note in zip(SHAPES, found, strict=True):
+        assert note == f"Clause recall, {shape}: 88.3%; at most 93.4%, and at least 95.0% was required."
 
 
 def test_a_gate_of_a_slice_names_metric_shape_and_slice() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import reports
-from harness.schema import Better, Comparison, Estimate, Metric, Verdict
+from harness.schema import Better, Comparison, Estimate, Metric
 from reports import number_format, sentences, wording
 
 REPORTS = Path(reports.__file__).parent
@@ -61,7 +61,7 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
         (number_format.short("sha256:0123456789abcdef"), "sha256:0123456789ab"),
         (number_format.short(None), "–"),
         (wording.listing(["a", "b", "c"]), "a, b and c"),
-        (number_format.too_few(4, 10), "too few (n 4, under 10)"),
+        (number_format.too_few(4, 10), "too few: 4, and 10 are needed"),
         (number_format.bytes_of(3 * 2**30), "3.0 GiB"),
         (number_format.tokens_per_second(812.4), "812 tokens/s"),
         (number_format.setting(812.4, "tokens_per_s").text, "812 tokens/s"),
@@ -137,23 +137,6 @@ def test_the_plain_sentence_counts_wrong_contracts(tuned: int, baseline: int | N
     assert sentences.wrong(tuned, baseline, 100, "contract", "") == said
 
 
-@pytest.mark.parametrize(
-    ("rule", "observed", "distance", "said"),
-    [
-        ("at_least", 0.88, -0.147, "−14.7 points"),
-        ("reduces", 0.6, -0.15, "−0.15×"),
-        ("at_most", 212.0, 3.5, "+3.50"),
-        ("never", None, None, "–"),
-    ],
-)
-def test_a_margin_has_the_unit_of_its_gate(
-    rule: Any, observed: float | None, distance: float | None, said: str
-) -> None:
-    seen = None if observed is None else estimate(observed)
-    verdict = Verdict(suite="s", gate="g", metric="m", rule=rule, outcome="pass", observed=seen, bar="b", reason="r")
-    assert number_format.margin(distance, number_format.unit_of(verdict)) == said
-
-
 def formats_a_number(node: ast.AST) -> bool:
     if isinstance(node, ast.FormattedValue):
         return node.format_spec is not None
@@ -176,9 +159,8 @@ def test_no_other_module_formats_a_number() -> None:
     assert wrong == []
 
 
-def test_the_sources_of_an_estimate_say_what_its_cases_are_worth() -> None:
-    shared = estimate(0.9, 0.8, 0.95, n=120, clusters=40, n_eff=46.4)
-    assert number_format.sources(shared, "contract") == "40 contracts, worth 46 independent"
-    assert number_format.sized(shared, "share", "contract").endswith("n 120, 40 contracts, worth 46 independent")
-    alone = estimate(0.9, 0.8, 0.95, n=120, clusters=120, n_eff=119.0)
-    assert number_format.sources(alone, "contract") == "120 contracts"
+def test_the_size_of_an_estimate_names_what_it_counts() -> None:
+    found = estimate(0.9, 0.8, 0.95, n=120, clusters=40, n_eff=46.4)
+    assert number_format.basis(found, "policy", "clause") == "120 clauses in 40 policies"
+    alone = estimate(0.9, 0.8, 0.95, n=60, clusters=60)
+    assert number_format.basis(alone, "question") == "60 questions"

@@ -113,7 +113,6 @@ def _blocks(supply: Iterator[str]) -> list[Any]:
             sentence=next(supply),
             reason=next(supply),
             objective=next(supply),
-            counted=next(supply),
             unmet=cells(2, badge="fail"),
         ),
         Facts(caption=next(supply), pairs=[(next(supply), cells(1)[0])]),

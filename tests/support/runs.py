@@ -41,6 +41,7 @@ def make_verdict(outcome: Outcome = "pass", **more: Any) -> Verdict:
         "outcome": outcome,
         "bar": "at least 90.0%",
         "reason": "as it is",
+        "seen": "as it is",
     }
     return Verdict(**{**fields, **more})
 

@@ -197,9 +197,11 @@ def make_verdicts() -> list[Verdict]:
             rule="reduces",
             outcome="inconclusive",
             observed=interval(0.6, 0.41, 0.9),
-            bar="at most 0.75 times the baseline",
+            bar="at most 75% of the baseline's",
             margin=-0.15,
-            reason="the interval reaches over the bar",
+            reason="12.0%, 60.0% of the baseline's; could be as high as 90.0% of it, and at most 75% of the baseline's "
+            "was required.",
+            seen="12.0%, 60.0% of the baseline's; could be as high as 90.0% of it",
             needed="about 620 cases",
         ),
         Verdict(
@@ -211,7 +213,8 @@ def make_verdicts() -> list[Verdict]:
             observed=interval(0.883, 0.803, 0.934, side="lower"),
             bar="at least 95.0%",
             margin=-0.147,
-            reason="the upper bound lies under the bar",
+            reason="88.3%; at most 93.4%, and at least 95.0% was required.",
+            seen="88.3%; at most 93.4%",
         ),
     ]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
-from harness.formatting import count, number, plural, points, round_to_two_digits, settle, worth
+from harness.formatting import count, number, plural, points, round_to_two_digits, settle
 from harness.schema import Estimate, Gate, Metric, Observation, Outcome, Side
 
 if TYPE_CHECKING:
@@ -104,10 +104,6 @@ class Evidence:
     def population(self) -> str:
         return f"{count(self.cases, 'case')} from {count(self.clusters, self.cluster)}"
 
-    def sample(self, estimate: Estimate) -> str:
-        """The population, and what it is worth where cases of a cluster share errors."""
-        return self.population + worth(estimate, self.cluster)
-
     @property
     def is_share(self) -> bool:
         """The metric is in [0, 1], so that its level is a percentage and its differences are points."""
@@ -118,12 +114,11 @@ class Evidence:
         return self.level.table.is_share
 
     @property
-    def move(self) -> str:
-        """`went from 70.0% to 98.0%`, baseline to tuned, on the cases that both answered."""
+    def now(self) -> str:
+        """The tuned model's level on the cases that both answered."""
         if self.pairs is None or self.pairs.values is None:
-            return "is not defined for both variants"
-        tuned, baseline = self.pairs.values
-        return f"went from {number(baseline, self.is_share)} to {number(tuned, self.is_share)}"
+            return "not defined for both variants"
+        return number(self.pairs.values[0], self.is_share)
 
     def settle(self, need: Need) -> str:
         """What it takes to settle an inconclusive verdict."""
@@ -136,10 +131,13 @@ class Finding:
     """What a rule finds in its evidence."""
 
     outcome: Outcome
-    reason: str
+    reason: str = ""
+    """Why there is no judgement; after `seen`, what it leaves unsaid."""
     observed: Estimate | None = None
     margin: float | None = None
     needed: str | None = None
+    seen: str = ""
+    """The value and the end of its interval that decides, see `gates.sentences`."""
 
 
 def not_measured(estimate: Estimate) -> Finding:
@@ -305,11 +303,6 @@ def how_often(chance: float) -> str:
     """`80% of the time`."""
     shown = "under 1%" if chance < 0.005 else "over 99%" if chance > 0.995 else f"{chance:.0%}"
     return f"{shown} of the time"
-
-
-def unsigned(difference: float, is_share: bool = True) -> str:
-    """`2.1 points`."""
-    return points(difference, is_share).lstrip("+")
 
 
 def fewest_clusters(chance: Callable[[Design], float], power: float) -> int | None:

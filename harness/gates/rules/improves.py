@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from harness.formatting import interval, p_value
+from harness.formatting import p_value, percent, unsigned
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -21,9 +21,9 @@ from harness.gates.rules.base import (
     idle_margin,
     not_measured,
     oriented,
-    unsigned,
 )
-from harness.schema import Gate, Metric, Observation
+from harness.gates.sentences import of_change
+from harness.schema import Gate, Metric, Observation, Outcome
 
 if TYPE_CHECKING:
     from harness.stats.power import Design
@@ -51,7 +51,7 @@ def _judge(evidence: Evidence) -> Finding:
     from harness.stats.paired import difference
     from harness.stats.pairs import changed_clusters
 
-    gate, name = evidence.gate, evidence.metric.name
+    gate = evidence.gate
     assert evidence.pairs is not None
     sign = 1 if evidence.metric.higher_is_better else -1
     is_relative = gate.unit == "relative"
@@ -62,21 +62,32 @@ def _judge(evidence: Evidence) -> Finding:
     if change.value is None or low is None or high is None:
         return not_measured(change)
     margin = low - threshold
+    is_unchanged = changed_clusters(evidence.pairs)[0] == 0
     is_shown = gate.margin > 0 or (evidence.p_value is not None and evidence.p_value < ALPHA)
-    seen = f"{name} {evidence.move} in {evidence.sample(change)}; {interval(change, evidence.is_share)}"
-    if is_relative and gate.margin:
-        seen += f" of tuned minus {factor:g} times baseline"
-    if evidence.p_value is not None:
-        seen += f", p {p_value(evidence.p_value)}" + (
-            f" after Holm over {evidence.claims}" if evidence.claims > 1 else ""
-        )
+    outcome: Outcome = "inconclusive"
     if margin > 0 and is_shown:
-        return Finding("pass", f"{seen}: the improvement is shown.", change, margin)
-    if high <= threshold or changed_clusters(evidence.pairs)[0] == 0:
-        return Finding("fail", f"{seen}: no such improvement.", change, margin)
+        outcome = "pass"
+    elif high <= threshold or is_unchanged:
+        outcome = "fail"
+    than = f" than {percent(factor)} of the baseline's" if factor != 1 else ""
+    turned = (sign * change.value, low, high)
+    # An interval past the threshold is told as such; what is then missing is the test.
+    seen = of_change("pass" if margin > 0 else outcome, evidence.now, turned, threshold, evidence.is_share, than)
+    if is_unchanged:
+        seen = f"{evidence.now}, no case changed"
+    if outcome != "inconclusive":
+        return Finding(outcome, "", change, margin, seen=seen)
     level = 1 - (1 - change.level) / evidence.claims
     need = power.for_difference(evidence.pairs, sign * threshold, level=level, factor=factor)
-    return Finding("inconclusive", f"{seen}: an improvement is not shown.", change, margin, evidence.settle(need))
+    return Finding(outcome, "" if is_shown else _test(evidence), change, margin, evidence.settle(need), seen)
+
+
+def _test(evidence: Evidence) -> str:
+    """That chance explains the change, by the exact test."""
+    if evidence.p_value is None:
+        return ""
+    corrected = f" after Holm over {evidence.claims} gates" if evidence.claims > 1 else ""
+    return f"The exact test does not confirm a change: p {p_value(evidence.p_value)}{corrected}."
 
 
 def _all_wrong(cases: Sequence[Observation], metric: Metric, rate: float) -> Sequence[Observation]:

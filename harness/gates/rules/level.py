@@ -20,7 +20,8 @@ from harness.gates.rules.base import (
     percent_typo,
     value_range,
 )
-from harness.schema import Gate, Metric, Side
+from harness.gates.sentences import of_level
+from harness.schema import Gate, Metric, Outcome, Side
 
 if TYPE_CHECKING:
     from harness.stats.power import Design
@@ -52,28 +53,17 @@ def _judge(evidence: Evidence, side: Side) -> Finding:
     from harness.stats import power
     from harness.stats.estimates import estimate
 
-    threshold, name = _value(evidence.gate), evidence.metric.name
+    threshold = _value(evidence.gate)
     level = estimate(evidence.level, evidence.metric, side=side)
     if level.value is None or level.low is None or level.high is None:
         return not_measured(level)
     sign = 1 if side == "lower" else -1
     near, far = (level.low, level.high) if side == "lower" else (level.high, level.low)
     margin = sign * (near - threshold)
-    words = _in_words(evidence.gate, evidence.is_share)
-    bound, value = (number(shown, evidence.is_share, threshold) for shown in (near, level.value))
-    seen = f"{name} is {value} in {evidence.sample(level)}, with a one-sided 95% bound of {bound}"
-    if margin >= 0:
-        return Finding("pass", f"{seen}: it is {words}.", level, margin)
-    if sign * (far - threshold) < 0:
-        return Finding("fail", f"{seen}: the threshold of {words} is missed.", level, margin)
-    is_met = sign * (level.value - threshold) >= 0
-    why = (
-        "the value meets the threshold, its bound does not"
-        if is_met
-        else "the value misses the threshold, perhaps by chance"
-    )
-    need = power.for_level(evidence.level, evidence.metric, threshold, side)
-    return Finding("inconclusive", f"{seen}: {why}.", level, margin, evidence.settle(need))
+    outcome: Outcome = "pass" if margin >= 0 else "fail" if sign * (far - threshold) < 0 else "inconclusive"
+    seen = of_level(outcome, level, threshold, side == "lower", evidence.is_share)
+    need = power.for_level(evidence.level, evidence.metric, threshold, side) if outcome == "inconclusive" else None
+    return Finding(outcome, "", level, margin, need and evidence.settle(need), seen)
 
 
 def _idle(gate: Gate, metric: Metric) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.formatting import count, percent
 from harness.gates.rules.base import Assumed, Evidence, Finding, GateRule, PowerNumbers, PowerQuestion, how_often
 from harness.schema import Estimate, Gate
 
@@ -15,12 +16,12 @@ def _judge(evidence: Evidence) -> Finding:
     from harness.stats.estimates import estimate
     from harness.stats.intervals import rule_of_three
 
-    name, cases = evidence.metric.name, evidence.cases
+    cases = evidence.cases
     events = evidence.level.table.take(evidence.level.table.numerators > 0)
     level = estimate(evidence.level, evidence.metric, side="upper")
     if events:
         named = ", ".join(c.case_id for c in events[:3]) + (" ..." if len(events) > 3 else "")
-        return Finding("fail", f"{name}: found in {len(events)} of {cases} cases, and none is allowed: {named}.", level)
+        return Finding("fail", "", level, seen=f"found in {len(events):,} of {count(cases, 'case')} ({named})")
     bound = rule_of_three(cases)
     if level.value is not None:
         level = Estimate(
@@ -35,8 +36,8 @@ def _judge(evidence: Evidence) -> Finding:
             errors=level.errors,
             unscored=level.unscored,
         )
-    seen = f"{name}: 0 found in {evidence.population}; the true share is under {bound:.2%} (3/n), one-sided 95%"
-    return Finding("pass", f"{seen}, cases taken as independent.", level, 0.0)
+    seen = f"found in 0 of {count(cases, 'case')}; at most {percent(bound)} of all cases"
+    return Finding("pass", "", level, 0.0, seen=seen)
 
 
 def _power(question: PowerQuestion) -> PowerNumbers:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.formatting import count, points
+from harness.formatting import count, unsigned
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -20,9 +20,9 @@ from harness.gates.rules.base import (
     idle_margin,
     not_measured,
     oriented,
-    unsigned,
 )
-from harness.schema import Gate, Metric, Observation, Side
+from harness.gates.sentences import of_change
+from harness.schema import Gate, Metric, Observation, Outcome, Side
 
 if TYPE_CHECKING:
     from harness.stats.power import Design, Need
@@ -47,16 +47,13 @@ def _judge(evidence: Evidence) -> Finding:
     low, high = oriented(change, sign)
     if change.value is None or low is None or high is None:
         return not_measured(change)
-    bound = points(sign * low, evidence.is_share)
-    seen = f"{metric.name} {evidence.move} in {evidence.sample(change)}, with a one-sided 95% bound of {bound}"
-    if low > -margin:
-        return Finding("pass", f"{seen}: {_in_words(evidence.gate, evidence.is_share)}.", change, low + margin)
-    if high <= -margin:
-        return Finding("fail", f"{seen}: worse by more than the margin.", change, low + margin)
+    outcome: Outcome = "pass" if low > -margin else "fail" if high <= -margin else "inconclusive"
+    seen = of_change(outcome, evidence.now, (sign * change.value, low, high), -margin, evidence.is_share)
+    if outcome != "inconclusive":
+        return Finding(outcome, "", change, low + margin, seen=seen)
     need = _need(evidence, change.side)
-    visible, guards = (unsigned(loss, evidence.is_share) for loss in (need.apart, margin))
-    reason = f"{seen}: the suite can detect losses of {visible} or more; the gate's margin is {guards}."
-    return Finding("inconclusive", reason, change, low + margin, evidence.settle(need))
+    reason = f"This suite can detect losses of {unsigned(need.apart, evidence.is_share)} or more."
+    return Finding(outcome, reason, change, low + margin, evidence.settle(need), seen)
 
 
 def _need(evidence: Evidence, side: Side) -> Need:

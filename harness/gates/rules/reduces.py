@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from harness.formatting import percent
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -16,7 +17,8 @@ from harness.gates.rules.base import (
     PowerQuestion,
     how_often,
 )
-from harness.schema import Gate, Metric, Observation
+from harness.gates.sentences import of_ratio
+from harness.schema import Gate, Metric, Observation, Outcome
 
 
 def _in_words(gate: Gate, is_share: bool) -> str:
@@ -30,24 +32,22 @@ def _judge(evidence: Evidence) -> Finding:
     from harness.stats.intervals import rule_of_three
     from harness.stats.paired import rate_ratio
 
-    threshold, name = evidence.gate.ratio, evidence.metric.name
+    threshold = evidence.gate.ratio
     assert evidence.pairs is not None and threshold is not None
     ratio = rate_ratio(evidence.pairs)
-    seen = f"{name} {evidence.move} in {evidence.population}"
     if ratio.value is None:
-        none = f"a baseline with some to reduce; with 0 in {evidence.cases:,} cases its rate is under "
-        return Finding(
-            "inconclusive", f"{seen}: {ratio.reason}.", ratio, needed=f"{none}{rule_of_three(evidence.cases):.2%}"
-        )
-    upper = "no finite upper bound" if ratio.high is None else f"{ratio.high:.2f}"
-    seen += f"; tuned is {ratio.value:.2f} of the baseline, 95% interval {ratio.low or 0:.2f} to {upper}"
+        bound = percent(rule_of_three(evidence.cases))
+        needed = f"a baseline with some to reduce; with 0 in {evidence.cases:,} cases its rate is under {bound}"
+        return Finding("inconclusive", f"Not measured: {ratio.reason}.", ratio, needed=needed)
     margin = None if ratio.high is None else threshold - ratio.high
+    outcome: Outcome = "inconclusive"
     if margin is not None and (margin > 0 or (margin == 0 and threshold < 1)):
-        return Finding("pass", f"{seen}: {_in_words(evidence.gate, evidence.is_share)}.", ratio, margin)
-    if ratio.low is not None and ratio.low > threshold:
-        return Finding("fail", f"{seen}: the cut asked for is ruled out.", ratio, margin)
-    need = power.for_ratio(evidence.pairs, threshold)
-    return Finding("inconclusive", f"{seen}: not shown.", ratio, margin, evidence.settle(need))
+        outcome = "pass"
+    elif ratio.low is not None and ratio.low > threshold:
+        outcome = "fail"
+    need = power.for_ratio(evidence.pairs, threshold) if outcome == "inconclusive" else None
+    seen = of_ratio(outcome, evidence.now, ratio, threshold)
+    return Finding(outcome, "", ratio, margin, need and evidence.settle(need), seen)
 
 
 def _at_rate(cases: Sequence[Observation], metric: Metric, rate: float) -> Sequence[Observation]:

@@ -1,0 +1,57 @@
+"""The sentence of a verdict: the observed value, the end of its interval that decides, and what was required."""
+
+from __future__ import annotations
+
+from harness.formatting import number, unsigned
+from harness.schema import Estimate, Outcome
+
+
+def sentence(seen: str, bar: str) -> str:
+    """`72.0%; at most 76.0%, and at least 80.0% was required.`, for every view and every rule."""
+    return f"{seen}, and {bar} was required."
+
+
+def of_level(outcome: Outcome, level: Estimate, threshold: float, higher_is_better: bool, is_share: bool) -> str:
+    """`72.0%; at most 76.0%` of a level that has both bounds; an undecided one `could be as low as 68.0%`."""
+    value, low, high = (number(x or 0.0, is_share, threshold) for x in (level.value, level.low, level.high))
+    is_met = ((level.value or 0.0) >= threshold) == higher_is_better or level.value == threshold
+    is_low = _is_worst_end(outcome, is_met) == higher_is_better
+    return f"{value}; {_limit(outcome, is_low)} {low if is_low else high}"
+
+
+def of_ratio(outcome: Outcome, now: str, ratio: Estimate, threshold: float) -> str:
+    """`4.0%, 62.0% of the baseline's; at most 71.0% of it`, where fewer is better; `now` is the tuned model's level."""
+    is_low = not _is_worst_end(outcome, (ratio.value or 0.0) <= threshold)
+    end = (ratio.low or 0.0) if is_low else ratio.high
+    limit = "no upper limit" if end is None else f"{_limit(outcome, is_low)} {number(end, True, threshold)} of it"
+    return f"{now}, {number(ratio.value or 0.0, True, threshold)} of the baseline's; {limit}"
+
+
+def of_change(
+    outcome: Outcome, now: str, change: tuple[float, float, float], threshold: float, is_share: bool, than: str = ""
+) -> str:
+    """`72.0%, 3.0 points worse; at best 2.2 points worse` of value, low and high end, turned so that more is better.
+
+    `now` is the tuned model's level; `than` what the change is taken from where that is not the baseline itself.
+    """
+    value, low, high = change
+    is_worst = _is_worst_end(outcome, value >= threshold)
+    limit = "could be" if outcome == "inconclusive" else "at worst" if is_worst else "at best"
+    return f"{now}, {_moved(value, is_share, than)}; {limit} {_moved(low if is_worst else high, is_share)}"
+
+
+def _is_worst_end(outcome: Outcome, is_met: bool) -> bool:
+    """A pass is decided by the worst end of the interval, a fail by the best; else it is the one past the threshold."""
+    return is_met if outcome == "inconclusive" else outcome == "pass"
+
+
+def _limit(outcome: Outcome, is_low: bool) -> str:
+    if outcome == "inconclusive":
+        return f"could be as {'low' if is_low else 'high'} as"
+    return "at least" if is_low else "at most"
+
+
+def _moved(change: float, is_share: bool, than: str = "") -> str:
+    if not change:
+        return f"no better{than}" if than else "unchanged"
+    return f"{unsigned(change, is_share)} {'better' if change > 0 else 'worse'}{than}"
