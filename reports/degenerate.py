@@ -20,14 +20,15 @@ MOST_CHARACTERS = 40
 SIDES = {BASELINE: "baseline", CANDIDATE: "tuned model"}
 
 
-def warning(evidence: RunView, suite: SuiteInfo, with_answers: bool = True) -> str:
+def warning(evidence: RunView, suite: SuiteInfo, with_answers: bool = True, with_quotes: bool = True) -> str:
     """Say why a difference between the variants may not be one of content; empty where nothing shows it.
 
-    Without `with_answers` only parse rates are read, which metrics.json has. Nothing is said of fewer than ten cases.
+    Without `with_answers` only parse rates are read, which metrics.json has; without `with_quotes` no answer is quoted.
+    Nothing is said of fewer than ten cases.
     """
     found = _parse_rates(evidence, suite)
     if with_answers and suite.asked >= TOO_FEW:
-        found += [*_cut(evidence, suite), *_constant(evidence, suite)]
+        found += [*_cut(evidence, suite), *_constant(evidence, suite, with_quotes)]
     if not found:
         return ""
     facts = " ".join(found)
@@ -51,7 +52,7 @@ def _cut(evidence: RunView, suite: SuiteInfo) -> list[str]:
     return [f"Answers cut off at the token limit: {_sides(shares)}."] if _apart(shares) else []
 
 
-def _constant(evidence: RunView, suite: SuiteInfo) -> list[str]:
+def _constant(evidence: RunView, suite: SuiteInfo, with_quotes: bool) -> list[str]:
     found = []
     for variant, name in SIDES.items():
         tally = evidence.tallies[suite.name].get(variant)
@@ -59,7 +60,7 @@ def _constant(evidence: RunView, suite: SuiteInfo) -> list[str]:
         if tally and count > CONSTANT * tally.firsts:
             text = " ".join(evidence.source.read(number).completion.text.split())
             quoted = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
-            said = f"the same text, \u201c{quoted}\u201d" if text else "empty"
+            said = ("the same text" + (f", \u201c{quoted}\u201d" if with_quotes else "")) if text else "empty"
             of = wording.count(tally.firsts, "answer")
             found.append(f"{number_format.number(count)} of {of} of the {name} are {said}.")
     return found

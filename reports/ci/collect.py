@@ -80,7 +80,7 @@ def _export(view: RunView) -> Export:
         commit=commit if isinstance(commit, str) else "",
         checkpoints=_checkpoints(manifest),
         moved=manifest.moved,
-        notes=_capped(cautions(view), "more notes"),
+        notes=_capped(cautions(view, with_quotes=False), "more notes"),
         suites=[_suite(view, suite) for suite in view.suites],
     )
 

@@ -36,11 +36,14 @@ def lead(evidence: RunView) -> str:
     )
 
 
-def cautions(evidence: RunView, with_answers: bool = True) -> list[str]:
-    """List the warnings on the first screen; without `with_answers`, those that need no answer of the run."""
+def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = True) -> list[str]:
+    """List the warnings on the first screen; without `with_answers`, those that need no answer of the run.
+
+    Without `with_quotes` they hold no text of a model.
+    """
     training = evidence.training.standing.reason if evidence.training else ""
     texts = [evidence.run.standing.says, f"The training run is not valid evidence: {training}." if training else ""]
-    texts += [degenerate.warning(evidence, suite, with_answers) for suite in evidence.suites]
+    texts += [degenerate.warning(evidence, suite, with_answers, with_quotes) for suite in evidence.suites]
     return [*filter(None, texts), *evidence.run.manifest.notes]
 
 

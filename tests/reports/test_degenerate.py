@@ -45,8 +45,10 @@ def answers(baseline: Sequence[str], cut: int = 0, count: int = 20) -> list[Reco
 )
 def test_constant_and_cut_answers_are_named(write_run: Writer, records: list[Record], said: str) -> None:
     suite = make_suite(asked=len(records) // 2)
-    found = warning(read([write_run(records=records, manifest=make_manifest(suites=[suite]))]), suite)
+    view = read([write_run(records=records, manifest=make_manifest(suites=[suite]))])
+    found = warning(view, suite)
     assert said in found and bool(said) == (FORM in found)
+    assert "\u201c" not in warning(view, suite, with_quotes=False)
 
 
 @pytest.mark.parametrize(("before", "warned"), [(0.75, True), (0.77, False)])
