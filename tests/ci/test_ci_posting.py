@@ -105,7 +105,7 @@ def test_the_pull_request_the_commit_and_the_link_come_from_the_event(server: Se
     said = post(server, number=None, GITHUB_EVENT_PATH=event_file(tmp_path))
     assert said == "o/r#5: 1 new comment, 0 updated"
     assert f"Commit {SHA[:12]}" in server.bodies[0]
-    assert "[log and report](https://github.example/o/r/actions/runs/12)" in server.bodies[0]
+    assert "[Report and log](https://github.example/o/r/actions/runs/12#artifacts)" in server.bodies[0]
 
 
 def test_a_fork_is_found_by_its_branch_and_commit(server: Server, tmp_path: Path) -> None:
