@@ -86,9 +86,9 @@ def record(case: Case, variant: str, answer: list[str], found: int, made_up: boo
     return Record(case=case, variant=variant, completion=completion, scores=scores, **hashes)
 
 
-def write(folder: Path, cases: int, words: int, characters: int) -> None:
-    """A sealed run folder."""
-    chance = random.Random(5)
+def write(folder: Path, cases: int, words: int, characters: int, number_of_run: int = 1) -> None:
+    """A sealed run folder; runs of other numbers have the same cases, and other answers of the tuned model."""
+    chance, own = random.Random(5), random.Random(number_of_run)
     folder.mkdir(parents=True)
     run = RunFolder(folder)
     digest = "0" * 64
@@ -106,7 +106,7 @@ def write(folder: Path, cases: int, words: int, characters: int) -> None:
             run_id=folder.name,
             kind="eval",
             status="finished",
-            started="2026-01-01T00:00:00Z",
+            started=f"2026-01-{number_of_run:02d}T00:00:00Z",
             checkpoints=checkpoints,
             suites=[info],
         )
@@ -124,11 +124,11 @@ def write(folder: Path, cases: int, words: int, characters: int) -> None:
             tags=tags,
         )
         before = prose(chance, words)
-        after = [chance.choice(WORDS) if chance.random() < 0.1 else word for word in before]
+        after = [own.choice(WORDS) if own.random() < 0.1 else word for word in before]
         found = chance.choices((1, 2, 3), (1, 1, 4))[0]
-        moved = chance.choices((0, 1, -1), (80, 13, 7))[0]
+        moved = own.choices((0, 1, -1), (80, 13, 7))[0]
         for variant, answer, hits in (("baseline", before, found), ("tuned", after, min(3, max(0, found + moved)))):
-            waiting.append(record(case, variant, answer, hits, chance.random() < 0.05, number))
+            waiting.append(record(case, variant, answer, hits, own.random() < 0.05, number))
         if len(waiting) >= 2000 or number == cases - 1:
             run.append_records(SUITE, waiting)
             waiting.clear()

@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from harness.gates.rules import directed
-from harness.runs.folder import RunData
+from harness.runs.folder import Results, RunData
 from harness.schema import (
     BASELINE,
     CANDIDATE,
@@ -54,14 +54,10 @@ class RunView:
     @cached_property
     def suites(self) -> list[SuiteInfo]:
         """The run's suites; a neutral metric with a gate has the gate's direction."""
-        rules = {info.name: [(v.metric, v.rule) for v in self._gated(info)] for info in self.run.manifest.suites}
-        return [
-            replace(info, metrics=directed(info.metrics, rules[info.name], info.primary))
-            for info in self.run.manifest.suites
-        ]
+        return directed_suites(self.run)
 
     def _gated(self, suite: SuiteInfo) -> list[Verdict]:
-        return [verdict for verdict in self.run.verdicts if verdict.suite == suite.name]
+        return gated(suite, self.run.verdicts)
 
     @property
     def variants(self) -> list[str]:
@@ -161,14 +157,29 @@ class RunView:
         return CasePages(self.index)
 
     def primary_metric(self, suite: SuiteInfo) -> Metric | None:
-        """Return the suite's declared primary metric, or that of its first gate, or its first metric with a direction.
+        """Return the metric that the summary sentence counts; a case regresses where it falls."""
+        return primary_metric(suite, self.run.verdicts)
 
-        The summary sentence counts it, and a case regresses where it falls.
-        """
-        by_name = {m.name: m for m in suite.metrics}
-        names = [suite.primary, *(verdict.metric for verdict in self._gated(suite))]
-        named = [by_name[name] for name in names if name in by_name]
-        return next(iter(named or [m for m in suite.metrics if m.better]), None)
+
+def gated(suite: SuiteInfo, verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Return the verdicts of one suite, in the order of its gates."""
+    return [verdict for verdict in verdicts if verdict.suite == suite.name]
+
+
+def directed_suites(run: Results) -> list[SuiteInfo]:
+    """Return a run's suites; a neutral metric with a gate has the gate's direction."""
+    rules = {info.name: [(v.metric, v.rule) for v in gated(info, run.verdicts)] for info in run.manifest.suites}
+    return [
+        replace(info, metrics=directed(info.metrics, rules[info.name], info.primary)) for info in run.manifest.suites
+    ]
+
+
+def primary_metric(suite: SuiteInfo, verdicts: Iterable[Verdict]) -> Metric | None:
+    """Return the suite's declared primary metric, or that of its first gate, or its first metric with a direction."""
+    by_name = {m.name: m for m in suite.metrics}
+    names = [suite.primary, *(verdict.metric for verdict in gated(suite, verdicts))]
+    named = [by_name[name] for name in names if name in by_name]
+    return next(iter(named or [m for m in suite.metrics if m.better]), None)
 
 
 def unmet_first(verdicts: Iterable[Verdict]) -> list[Verdict]:

@@ -152,16 +152,18 @@ def _why(case: SelectedCase) -> str:
     return reports_sentences.why(case.kinds, moved, new, persisting, len(case.tuned.claims), alone=pair is None)
 
 
-def _answer(record: Record, stretches: Sequence[Stretch]) -> Answer:
-    status = ""
+def status(record: Record) -> str:
+    """Say why an answer is not whole; empty for a usable one."""
     if record.completion.finish_reason == "length":
-        status = f"cut at {wording.count(record.completion.output_tokens, 'token')}"
-    elif record.error is not None:
-        status = f"no answer: {record.error}"
-    elif not record.text_kept:
-        status = reports_sentences.NO_TEXT
-    elif not record.completion.text.strip():
-        status = "empty answer"
+        return f"cut at {wording.count(record.completion.output_tokens, 'token')}"
+    if record.error is not None:
+        return f"no answer: {record.error}"
+    if not record.text_kept:
+        return reports_sentences.NO_TEXT
+    return "" if record.completion.text.strip() else "empty answer"
+
+
+def _answer(record: Record, stretches: Sequence[Stretch]) -> Answer:
     findings = [f"{wording.title(name)}: {score.reason}" for name, score in record.scores.items() if score.reason]
     for name, score in record.scores.items():
         findings += [f"{wording.title(name)}, {key}: {wording.listing(v)}" for key, v in score.extracted.items() if v]
@@ -171,6 +173,6 @@ def _answer(record: Record, stretches: Sequence[Stretch]) -> Answer:
     return Answer(
         variant=wording.variant(record.variant),
         pieces=pieces(record, list(stretches)),
-        status=status,
+        status=status(record),
         findings=list(dict.fromkeys(findings)),
     )

@@ -13,7 +13,6 @@ from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
 
-import jinja2
 from markupsafe import Markup
 from msgspec import Struct
 
@@ -61,7 +60,7 @@ class SuitePart(Struct, frozen=True, kw_only=True):
     """One per metric that gates judge."""
 
 
-class HistoryRow(Struct, frozen=True, kw_only=True):
+class RunRow(Struct, frozen=True, kw_only=True):
     """One run in the table of all."""
 
     id: str
@@ -71,7 +70,7 @@ class HistoryRow(Struct, frozen=True, kw_only=True):
     report: str
     """Relative address of its report; empty where there is none."""
     note: str
-    """When it started, and whether it has a report."""
+    """What is said below its name."""
     cells: list[Cell]
     """All columns except the first."""
 
@@ -85,7 +84,7 @@ class HistoryPage(Struct, frozen=True, kw_only=True):
     """Trends."""
     columns: list[str]
     """Headings of the table of all runs."""
-    runs: list[HistoryRow]
+    runs: list[RunRow]
     """Newest first."""
     note: str = NOTE
     """How to read the table."""
@@ -117,7 +116,7 @@ def render(root: Path, runs: Sequence[PastRun], trends: Sequence[Trend], page_fo
         columns=COLUMNS,
         runs=[_row(run, anchors[run.name], root, page_folder) for run in reversed(runs)],
     )
-    template = _environment().get_template("page.html.jinja")
+    template = html.environment_of(HERE).get_template("page.html.jinja")
     text = template.render(history=history, style=Markup(style), csp=html.policy(style), curves=charts, is_page=True)
     return text + "\n"
 
@@ -125,13 +124,6 @@ def render(root: Path, runs: Sequence[PastRun], trends: Sequence[Trend], page_fo
 def anchor(kind: str, name: str, at: int) -> str:
     """Return an anchor in the page; it includes the position because two names can have the same slug."""
     return f"{kind}-{at}-{wording.slug(name)}"
-
-
-def _environment() -> jinja2.Environment:
-    """Return the report's template environment, extended by this folder's page."""
-    report = html.environment()
-    assert report.loader is not None
-    return report.overlay(loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(HERE), report.loader]))
 
 
 def _suite(name: str, named: Sequence[tuple[str, Trend]], at: int, anchors: dict[str, str]) -> SuitePart:
@@ -160,13 +152,13 @@ def _lead(runs: Sequence[PastRun]) -> str:
     return f"{wording.count(len(runs), 'run')}, {runs[0].started[:10]} to {runs[-1].started[:10]}{unread}"
 
 
-def _row(run: PastRun, name: str, root: Path, page_folder: Path) -> HistoryRow:
+def _row(run: PastRun, name: str, root: Path, page_folder: Path) -> RunRow:
     report = root / run.name / "report" / "report.html"
     is_there = run.status != BROKEN and report.is_file()
     started = number_format.moment(run.started) if run.started else "time unknown"
     suites = run.problem or ", ".join(suite.name for suite in run.suites)
     gates = Cell(text=terminal.outcome(run), note=wording.outcomes(run.counts))
-    return HistoryRow(
+    return RunRow(
         id=name,
         name=run.name,
         report=quote(os.path.relpath(report, page_folder).replace(os.sep, "/")) if is_there else "",

@@ -238,3 +238,10 @@ def environment() -> jinja2.Environment:
         kind=lambda block: type(block).__name__.lower(),
     )
     return jinja
+
+
+def environment_of(folder: Path) -> jinja2.Environment:
+    """Return the template environment, extended by the templates of another folder."""
+    report = environment()
+    assert report.loader is not None
+    return report.overlay(loader=jinja2.ChoiceLoader([jinja2.FileSystemLoader(folder), report.loader]))

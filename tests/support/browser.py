@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,19 +23,31 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 NewContext = Callable[..., "BrowserContext"]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The machine's own Chromium, or the one that `playwright install chromium` brings; without either a skip."""
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
-    with api.sync_playwright() as playwright:
+@contextmanager
+def launched() -> Iterator[Browser | None]:
+    """The machine's own Chromium, or the one that `playwright install chromium` brings; None without either."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
         found = next(filter(None, map(shutil.which, NAMES)), playwright.chromium.executable_path)
         if not Path(found).exists():
-            pytest.skip(
-                "no Chromium on this machine: install the package chromium, or run `playwright install chromium`"
-            )
+            yield None
+            return
         as_root = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
         with playwright.chromium.launch(executable_path=found, args=as_root) as made:
             yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser; without Playwright or Chromium a skip."""
+    pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
+    with launched() as made:
+        if made is None:
+            pytest.skip(
+                "no Chromium on this machine: install the package chromium, or run `playwright install chromium`"
+            )
+        yield made
 
 
 @pytest.fixture

@@ -39,12 +39,13 @@ def write_report(
 
 @app.command()
 def report(
-    run: Annotated[list[str], typer.Argument(help="Evaluation run, and optionally its training run.")],
+    run: Annotated[list[str], typer.Argument(help="Evaluation run, optionally its training run; or several runs.")],
     out: Annotated[Path | None, typer.Option(help="Output folder (default: report/ in the first run).")] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also write report.pdf; needs the extra 'pdf'.")] = False,
     business: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Assumptions of the business estimate, TOML.")
     ] = None,
+    side_by_side: Annotated[bool, typer.Option("--side-by-side", help="Compare the cases of several runs.")] = False,
     open_report: Open = False,
     runs: Runs = Path("runs"),
 ) -> None:
@@ -52,13 +53,33 @@ def report(
 
     Files: report.html, report.md, report.json, cases.csv and pages of cases.
 
+    With --side-by-side write side-by-side.html: a row per case, a column per run, and the paired differences from the
+    first run. RUN:baseline stands for the answers of a run's baseline.
+
     A run that is unfinished or was changed after sealing is reported without a verdict, with exit code 6.
     """
     from harness.runs.folder import find_run
 
+    if side_by_side:
+        if pdf or business:
+            raise UserError("--side-by-side writes one HTML page. Leave out --pdf and --business")
+        _write_side_by_side(run, out, runs, open_report)
+        return
     paths = [find_run(text, runs) for text in run]
     write_report(paths, out or paths[0] / "report", pdf, business, open_report)
     exit_if_unclaimed(paths)
+
+
+def _write_side_by_side(named: list[str], out: Path | None, runs: Path, opens: bool) -> None:
+    from reports import side_by_side
+
+    columns, first = side_by_side.open_columns(named, runs)
+    page = side_by_side.write(columns, first, (out or first.run.path / "report") / side_by_side.NAME)
+    typer.echo(f"report: {page}")
+    if opens:
+        open_in_browser(page)
+    typer.echo(file_link(page))
+    exit_if_unclaimed(dict.fromkeys(column.run.path for column in columns))
 
 
 @app.command()

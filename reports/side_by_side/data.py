@@ -1,0 +1,154 @@
+"""The data of a side-by-side page: every value by its formatted text, every source and answer once, in bounded size.
+
+It is plain JSON. Compressed it would hold twice as much, but a search for secrets could not read it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from harness import sanitize
+from harness.schema import Metric
+from harness.stats.estimates import falls_short
+from reports import number_format, wording
+from reports.cases.exchange import status
+from reports.cases.read import shown_input
+from reports.number_format import Unit
+from reports.side_by_side.columns import Column
+from reports.side_by_side.differences import unit
+from reports.side_by_side.rows import SIGNS, Answer, Reader, Row, SuiteRows, in_order
+
+MOST_ROWS = 5_000
+"""Most cases of a page, the most changed ones; suites share them by their size, as they share the room for texts."""
+SOURCE = 2_000
+"""Code points of a source that are shown."""
+ROOM = 7_000_000
+"""Bytes of all texts of a page, which keep it below 8 MB."""
+SOURCES_SHARE = 0.65
+"""Most of the room that sources take before answers."""
+LEFT_OUT = "The page has no room for this text; the report of the run shows it."
+UNESCAPED = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+
+
+class Texts:
+    """Texts by number, each once, as long as there is room for them."""
+
+    def __init__(self) -> None:
+        self.room = 0
+        """Bytes that the next texts may take."""
+        self.listed: list[str] = [LEFT_OUT, ""]
+        self.left_out = 0
+        self._numbers: dict[str, int] = {text: number for number, text in enumerate(self.listed)}
+
+    def add(self, text: str) -> int:
+        """Return the number of a text; 0 where it does not fit."""
+        shown = sanitize.shown(text)
+        if shown not in self._numbers:
+            size = len(encoded(shown).encode()) + 2
+            if size > self.room:
+                self.left_out += 1
+                return 0
+            self.room -= size
+            self._numbers[shown] = len(self.listed)
+            self.listed.append(shown)
+        return self._numbers[shown]
+
+
+class Values:
+    """The distinct values of one metric."""
+
+    def __init__(self, metric: Metric, unit: Unit) -> None:
+        self.listed: list[tuple[float, str, int]] = []
+        """Number, text, and whether it is the best one (1), falls short (0), or neither is known (-1)."""
+        self._metric, self._unit = metric, unit
+        self._numbers: dict[float, int] = {}
+
+    def add(self, value: float | None) -> int:
+        """Return the number of a value; -1 for none."""
+        if value is None:
+            return -1
+        if value not in self._numbers:
+            self._numbers[value] = len(self.listed)
+            is_best = -1 if self._metric.unbounded or not self._metric.better else int(not falls_short(value, self._metric))
+            self.listed.append((value, number_format.quantity(value, self._unit), is_best))
+        return self._numbers[value]
+
+
+def encoded(value: Any) -> str:
+    """Encode as JSON that can stand in a script element: nothing in it is mark-up."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(UNESCAPED)
+
+
+class PageData:
+    """What the script of a page reads."""
+
+    def __init__(self, reader: Reader, suites: Sequence[SuiteRows], baseline: int) -> None:
+        self.reader, self.baseline = reader, baseline
+        self.texts = Texts()
+        self.rows_left_out = 0
+        total = sum(len(suite.rows) for suite in suites)
+        self.suites = [self._suite(suite, len(suite.rows) / total) for suite in suites]
+
+    def as_json(self) -> str:
+        """Encode it, one text per line."""
+        columns = [_column(column) for column in self.reader.columns]
+        parts = {"baseline": self.baseline, "columns": columns, "suites": self.suites}
+        texts = ",\n".join(map(encoded, self.texts.listed))
+        return f'{encoded(parts)[:-1]},\n"texts":[{texts}]}}'
+
+    def _suite(self, suite: SuiteRows, share: float) -> dict[str, Any]:
+        """Return a suite with its rows in order, as many as its share of the page holds."""
+        columns = self.reader.columns
+        units = [unit(columns, suite, metric) for metric in suite.metrics]
+        values = [Values(metric, of) for metric, of in zip(suite.metrics, units, strict=True)]
+        rows = in_order(suite, self.baseline)[: math.ceil(MOST_ROWS * share)]
+        self.rows_left_out += len(suite.rows) - len(rows)
+        slices = {text: number for number, text in enumerate(sorted({s for row in rows for s in row.slices}))}
+        self.texts.room = int(ROOM * share * SOURCES_SHARE)
+        firsts = [self._first(row) for row in rows]
+        self.texts.room += int(ROOM * share * (1 - SOURCES_SHARE))
+        cases = [
+            [
+                sanitize.shown(row.id),
+                sanitize.shown(row.cluster),
+                [slices[text] for text in row.slices],
+                *first,
+                [self._cell(place, answer, values) for place, answer in enumerate(row.answers)],
+            ]
+            for row, first in zip(rows, firsts, strict=True)
+        ]
+        metrics = [
+            {
+                "title": wording.title(metric.name),
+                "sign": SIGNS[metric.better],
+                "share": of == "share",
+                "values": known.listed,
+            }
+            for metric, of, known in zip(suite.metrics, units, values, strict=True)
+        ]
+        named = {"name": sanitize.shown(suite.name), "slices": [sanitize.shown(text) for text in slices]}
+        return {**named, "metrics": metrics, "cases": cases}
+
+    def _first(self, row: Row) -> tuple[int, int]:
+        """Return the numbers of a case's source and expected answer."""
+        place, answer = next((place, answer) for place, answer in enumerate(row.answers) if answer)
+        case = self.reader.record(place, answer).case
+        given = shown_input(case.input)
+        cut = f" […] ({wording.excerpt(SOURCE, len(given))})" if len(given) > SOURCE else ""
+        return self.texts.add(given[:SOURCE] + cut), self.texts.add("\n".join(case.expected))
+
+    def _cell(self, place: int, answer: Answer | None, values: Sequence[Values]) -> list[int] | int:
+        """Return text, note and values of an answer by their numbers; 0 for none."""
+        if answer is None:
+            return 0
+        record = self.reader.record(place, answer)
+        numbers = [self.texts.add(record.completion.text), self.texts.add(status(record))]
+        return [*numbers, *(known.add(answer.value(at)) for at, known in enumerate(values))]
+
+
+def _column(column: Column) -> dict[str, str]:
+    started = number_format.moment(column.run.manifest.started)
+    return {"letter": column.letter, "model": sanitize.shown(column.model), "started": started}

@@ -1,0 +1,135 @@
+"""Render several runs as one HTML file that loads nothing: paired differences, and every case by a script.
+
+The data is JSON that is no mark-up, and the script writes it as text only; the content policy allows one style sheet
+and one script by their hashes. Without the script the page shows the differences and says what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from markupsafe import Markup
+from msgspec import Struct
+
+from harness.files import write_atomic
+from harness.runs import redaction
+from reports import number_format, wording
+from reports.history.page import RunRow
+from reports.model import Cell, Table
+from reports.render import html
+from reports.run_data import overall
+from reports.side_by_side import differences
+from reports.side_by_side.columns import Column, metrics_of, suite_names
+from reports.side_by_side.data import PageData
+from reports.side_by_side.rows import Reader, SuiteRows
+
+HERE = Path(__file__).parent
+NAME = "side-by-side.html"
+
+
+class SuitePart(Struct, frozen=True, kw_only=True):
+    """The differences of one suite."""
+
+    id: str
+    """Anchor."""
+    name: str
+    """Suite name."""
+    lead: str
+    """Its cases."""
+    misfits: list[str]
+    """In what the runs do not fit together."""
+    by_baseline: list[list[Table]]
+    """Tables of differences for each column as the baseline."""
+
+
+def write(columns: Sequence[Column], first: Column, out: Path) -> Path:
+    """Write the page of these columns; `first` is its baseline until a reader chooses another.
+
+    Raises UserError where no case is in two of the runs, or the file cannot be written.
+    """
+    write_atomic(out, render(columns, first, out.parent), "Choose another folder with --out", parents=True)
+    return redaction.redact_files([out])[0]
+
+
+def render(columns: Sequence[Column], first: Column, page_folder: Path) -> str:
+    """Render the page; its links lead from the folder `page_folder` to the reports of the runs."""
+    baseline = list(columns).index(first)
+    suites = {
+        name: SuiteRows(name=name, metrics=metrics_of(columns, name), rows={}, scores=[])
+        for name in suite_names(columns)
+    }
+    reader = Reader(columns)
+    reader.read(suites)
+    differences.refuse_unrelated(columns, list(suites.values()))
+    shown = [suite for suite in suites.values() if suite.rows and suite.metrics]
+    data = PageData(reader, shown, baseline)
+    style = "".join((folder / "style.css").read_text("utf-8") for folder in (html.HERE, HERE))
+    script = (HERE / "page.js").read_text("utf-8")
+    return (
+        html.environment_of(HERE)
+        .get_template("page.html.jinja")
+        .render(
+            is_page=True,
+            style=Markup(style),
+            script=Markup(script),
+            csp=html.policy(style, script),
+            data=Markup(data.as_json()),
+            notes=_notes(data),
+            baseline=baseline,
+            columns=_numbered(f"{column.letter}: {column.model}" for column in columns),
+            suite_choices=_numbered(suite.name for suite in shown),
+            runs=[_run(column, page_folder) for column in columns],
+            suites=[_part(columns, suite, place, baseline) for place, suite in enumerate(shown)],
+        )
+        + "\n"
+    )
+
+
+def _numbered(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the options of a list: the number of each name, and the name."""
+    return [(str(number), name) for number, name in enumerate(names)]
+
+
+def _part(columns: Sequence[Column], suite: SuiteRows, place: int, baseline: int) -> SuitePart:
+    return SuitePart(
+        id=f"suite-{place}",
+        name=suite.name,
+        lead=f"{wording.count(len(suite.rows), 'case')}, {len(columns)} runs.",
+        misfits=list(differences.misfits(columns, suite, baseline)),
+        by_baseline=[differences.tables(columns, suite, at) for at in range(len(columns))],
+    )
+
+
+def _notes(data: PageData) -> list[str]:
+    """Say what the page has no room for."""
+    notes = []
+    if data.rows_left_out:
+        notes.append(f"{wording.count(data.rows_left_out, 'case')} with the smallest changes are not on this page.")
+    if data.texts.left_out:
+        notes.append(
+            f"{wording.count(data.texts.left_out, 'text')} of the cases with the smallest changes are not on this page."
+        )
+    return notes
+
+
+def _run(column: Column, page_folder: Path) -> RunRow:
+    manifest, folder = column.run.manifest, column.run.path
+    report = folder / "report" / "report.html"
+    address = os.path.relpath(report, page_folder).replace(os.sep, "/") if report.is_file() else ""
+    outcome = overall(column.run.verdicts)
+    standing = "" if column.run.standing.is_claim else column.run.standing.reason
+    return RunRow(
+        id=f"run-{column.letter}",
+        name=folder.name,
+        report=quote(address),
+        note="opens its report" if address else "no report",
+        cells=[
+            Cell(text=column.letter),
+            Cell(text=column.model, note=wording.variant(column.variant)),
+            Cell(text=number_format.moment(manifest.started)),
+            Cell(text=wording.outcome(outcome), badge=outcome, note=standing),
+        ],
+    )

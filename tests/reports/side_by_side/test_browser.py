@@ -1,0 +1,124 @@
+"""The side-by-side page in a real Chromium: inert, accessible, whole at every width, filtered and sorted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from reports import side_by_side
+from tests.reports.side_by_side.conftest import MakeRun, answers, written
+from tests.support.hostile import ATTACKS
+from tests.support.sample import make_record, with_text
+from tests.support.visits import Open, Visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture
+def page(three: list[str], tmp_path: Path) -> Path:
+    written(three, tmp_path / "out")
+    return tmp_path / "out" / side_by_side.NAME
+
+
+def ids(seen: Visit) -> list[str]:
+    return [text.strip() for text in seen.page.locator("#cases > tbody > tr > th > button").all_inner_texts()]
+
+
+def choose(seen: Visit, name: str, value: str) -> None:
+    """Set a field, and wait until the list has followed."""
+    field = seen.page.locator(f"[name={name}]")
+    before = seen.page.evaluate("document.querySelector('#cases thead tr').dataset.old = 'yes'")
+    assert before == "yes"
+    field.select_option(value) if field.evaluate("node => node.tagName") == "SELECT" else field.fill(value)
+    seen.page.wait_for_selector("#cases thead tr:not([data-old])", state="attached")
+
+
+def open_cases(seen: Visit) -> None:
+    seen.open_all()
+    for button in seen.page.locator("#cases button.case").all():
+        button.click()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_hostile_texts_are_inert_and_axe_finds_nothing(
+    visit: Open, make_run: MakeRun, tmp_path: Path, theme: str
+) -> None:
+    texts = [text for text in ATTACKS if "\ud800" not in text]
+    records = [with_text(make_record(number, "tuned", ""), text) for number, text in enumerate(texts)]
+    written([make_run(1, records), make_run(2, answers())], tmp_path)
+    seen = visit(tmp_path / side_by_side.NAME, color_scheme=theme)
+    open_cases(seen)
+    assert (seen.asked[1:], seen.blocked, seen.said, seen.ran) == ([], [], [], False)
+    assert Axe().run(seen.page).generate_report() == "Found 0 accessibility violations:\n"
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1440])
+def test_nothing_is_cut_off(visit: Open, page: Path, width: int) -> None:
+    seen = visit(page, viewport={"width": width, "height": 800})
+    open_cases(seen)
+    assert seen.wider_than(width) == []
+
+
+def test_without_a_script_the_differences_stay_and_a_sentence_says_what_is_missing(visit: Open, page: Path) -> None:
+    seen = visit(page, java_script_enabled=False)
+    assert "needs JavaScript, which is off" in seen.page.locator("noscript").inner_text()
+    assert seen.page.locator("table:visible", has_text="−25.0 points").count() == 1
+    assert not seen.page.locator("form:visible, #list:visible").count()
+
+
+def test_filters_narrow_and_sorting_orders_the_list(visit: Open, page: Path) -> None:
+    seen = visit(page)
+    assert ids(seen)[:2] == ["lease-001", "lease-003"] and len(ids(seen)) == 7
+    choose(seen, "show", "changed")
+    assert ids(seen) == ["lease-001", "lease-003"]
+    choose(seen, "text", "section 3")
+    assert ids(seen) == ["lease-003"]
+    assert seen.page.locator("#count").inner_text() == "Showing 1 of 1 matching case, 7 in all"
+    choose(seen, "text", "")
+    choose(seen, "show", "missing")
+    assert sorted(ids(seen)) == ["lease-004", "lease-004", "lease-005"]
+    choose(seen, "slice", "1")
+    assert ids(seen) == ["lease-005"]
+    seen.page.locator("button[type=reset]").click()
+    seen.page.wait_for_function("document.getElementById('count').textContent.startsWith('Showing 7 ')")
+    choose(seen, "most", "50")
+    choose(seen, "run", "2")
+    assert ids(seen) == ["lease-001"]
+    choose(seen, "most", "")
+    choose(seen, "sort", "case")
+    assert ids(seen)[0] == "lease-000"
+
+
+def test_another_baseline_changes_differences_and_cells(visit: Open, page: Path) -> None:
+    seen = visit(page)
+    row = seen.page.locator("#cases > tbody > tr", has_text="lease-003")
+    assert row.locator("td").all_inner_texts() == ["100%\nbaseline", "0%\n▼ worse", "100%\n= same"]
+    choose(seen, "baseline", "1")
+    assert row.locator("td").all_inner_texts() == ["100%\n▲ better", "0%\nbaseline", "100%\n▲ better"]
+    assert seen.page.locator("caption:visible", has_text="difference from B").count() == 1
+    assert "baseline=1" in seen.page.url
+
+
+def test_a_case_opens_with_its_history_flips_source_and_answers(visit: Open, page: Path) -> None:
+    seen = visit(page)
+    button = seen.page.locator("button.case", has_text="lease-003")
+    button.press("Enter")
+    assert button.get_attribute("aria-expanded") == "true"
+    details = seen.page.locator("tr.opened")
+    assert details.locator(".history tbody td:nth-of-type(2)").all_inner_texts() == [
+        "–",
+        "flip: right to wrong",
+        "flip: wrong to right",
+    ]
+    headings = details.locator("h3").all_inner_texts()
+    assert headings == ["Source of lease-003", "Expected", "Answer of A, C", "Answer of B"]
+    button.press("Enter")
+    assert details.count() == 0
+
+
+def test_the_address_restores_the_filter_and_an_odd_one_breaks_nothing(visit: Open, page: Path) -> None:
+    assert ids(visit(page, "#?show=changed&sort=case")) == ["lease-001", "lease-003"]
+    odd = visit(page, "#?show=nothing&metric=99&baseline=x&slice=7")
+    assert len(ids(odd)) == 7 and odd.said == []
