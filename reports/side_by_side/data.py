@@ -72,7 +72,9 @@ class Values:
             return -1
         if value not in self._numbers:
             self._numbers[value] = len(self.listed)
-            is_best = -1 if self._metric.unbounded or not self._metric.better else int(not falls_short(value, self._metric))
+            is_best = (
+                -1 if self._metric.unbounded or not self._metric.better else int(not falls_short(value, self._metric))
+            )
             self.listed.append((value, number_format.quantity(value, self._unit), is_best))
         return self._numbers[value]
 

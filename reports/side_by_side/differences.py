@@ -65,7 +65,13 @@ def _row(
     measured = found.difference
     cases = wording.count(measured.n, "case") if measured.value is not None else measured.reason or ""
     change = number_format.estimate_cell(measured, "points" if is_share else "number", cases)
-    words = ("better", "worse") if metric.better else ("higher", "lower") if metric.higher_is_better else ("lower", "higher")
+    words = (
+        ("better", "worse")
+        if metric.better
+        else ("higher", "lower")
+        if metric.higher_is_better
+        else ("lower", "higher")
+    )
     counts = zip((found.wins, found.losses, found.ties), (*words, "equal"), strict=True)
     return [
         *row,

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from harness.schema import Metric
 from reports import side_by_side
 from reports.side_by_side import differences
 from reports.side_by_side.columns import metrics_of
 from reports.side_by_side.rows import Reader, SuiteRows
 from tests.reports.side_by_side.conftest import MakeRun, answers, written
-from tests.support.sample import SUITE, make_suite
+from tests.support.sample import METRICS, SUITE, make_suite
 
 
 def read(runs: list[str]) -> tuple[list[side_by_side.columns.Column], SuiteRows]:
@@ -50,3 +51,13 @@ def test_values_of_two_scorer_versions_are_not_compared(make_run: MakeRun, tmp_p
     assert recall.rows[1][2].text == differences.OTHER_SCORER
     assert fabrications.rows[1][2].estimate is not None
     assert differences.OTHER_SCORER in written(runs, tmp_path)
+
+
+def test_a_metric_without_a_direction_is_higher_or_lower_and_has_no_colour(make_run: MakeRun) -> None:
+    named = Metric(name="clauses_named", scorer="clauses", numerator="tp", denominator="gold", neutral=True)
+    suites = [make_suite(metrics=[*METRICS, named])]
+    fewer = answers(tuple(range(12)), cases=16)
+    runs = [make_run(1, answers(cases=16), suites=suites), make_run(2, fewer, suites=suites)]
+    recall, _, neutral = differences.tables(*read(runs), baseline=0)
+    assert [cell.text for cell in neutral.rows[1]][2:4] == ["−75.0 points", "0 higher, 12 lower, 4 equal"]
+    assert (recall.rows[1][2].tone, neutral.rows[1][2].tone) == ("bad", "plain")
