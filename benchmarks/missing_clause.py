@@ -52,7 +52,9 @@ def bars(folder: Path, clause: str) -> Path:
 def judged(runs: Path, trained: Path, *options: str) -> tuple[int, Path]:
     """pytest's exit code and the run it wrote; answers are asked once and reused."""
     command = [sys.executable, "-m", "pytest", "evalsuites/legal/clauses", "-q", "--checkpoint", str(trained)]
-    done = subprocess.run([*command, "--runs", str(runs.resolve()), *options], stdout=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        [*command, "--eval-runs", str(runs.resolve()), *options], stdout=subprocess.DEVNULL, check=False
+    )
     return done.returncode, max(p for p in runs.iterdir() if p.is_dir())
 
 
@@ -67,7 +69,7 @@ def main() -> None:
         folder = args.out / label.replace(" ", "-")
         trained = adapter(folder, args.rows, without)
         every, _ = judged(folder / "whole", trained)
-        alone, run = judged(folder / "alone", trained, "--bars", str(bars(folder, args.clause).resolve()))
+        alone, run = judged(folder / "alone", trained, "--eval-bars", str(bars(folder, args.clause).resolve()))
         (verdict,) = load_verdicts(run)
         said = f"{verdict.outcome.upper()}, {verdict.reason}"
         print(f"{label:<15}exit {alone} with this gate alone, {every} with all: {said}", flush=True)

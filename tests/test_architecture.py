@@ -69,7 +69,7 @@ def test_heavy_packages_are_imported_late() -> None:
 
 
 def test_importing_the_harness_and_the_plugin_loads_nothing_heavy() -> None:
-    names = "sys, harness, tunegate.pytest_plugin.hooks, tunegate.cli.main"
+    names = "sys, harness, tunegate.pytest_plugin.evaluation_hooks, tunegate.cli.main"
     code = f"import {names}; print(*sorted(m.split('.')[0] for m in sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert set(loaded.stdout.split()) & (HEAVY | {"scipy", "statsmodels"}) == set()

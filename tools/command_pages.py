@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from tools.documented import REQUIRED, held, one_line, sentence, shown, words
+from tools.documented import REQUIRED, held, one_line, sentence, words
 from tools.markdown import page, table
 from tunegate.cli import main
 from tunegate.pytest_plugin import hooks
@@ -80,7 +80,9 @@ def options() -> str:
     return page(
         "Options of pytest",
         "`pytest evalsuites` takes these in addition to pytest's own.",
-        table(("option", "takes", "default", "what it does"), found.rows),
+        "`--checkpoint`, `--baseline` and `--engine` are short for the first three, unless the project or another "
+        "plugin defines an option of that name. tunegate then reads the long form only, and says so.",
+        table(("option", "takes", "what it does"), found.rows),
     )
 
 
@@ -88,12 +90,12 @@ class Recorder:
     """Replaces pytest's parser and records the options."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple[str, str, str, str]] = []
+        self.rows: list[tuple[str, str, str]] = []
 
     def getgroup(self, *names: str) -> Recorder:
         return self
 
-    def addoption(self, name: str, help: str, default: Any = None, **more: Any) -> None:
+    def addoption(self, name: str, help: str, **more: Any) -> None:
         choices = ", ".join(f"`{one}`" for one in more.get("choices", ()))
         takes = choices or (f"`{more['metavar']}`" if "metavar" in more else "")
-        self.rows.append((f"`{name}`", takes, shown(default), sentence(help)))
+        self.rows.append((f"`{name}`", takes, sentence(help)))

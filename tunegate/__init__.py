@@ -6,12 +6,15 @@
     for verdict in result.verdicts:
         print(verdict.suite, verdict.gate, verdict.outcome)
 
-Importing this package loads no model library.
+Importing this package loads nothing: each name loads its module when it is first used, so that pytest starts quickly.
 """
 
-from harness import Case, Completion, Metric, Record, Score, Span, Suite, Unavailable, UserError, __version__
-from harness.scoring.base import scorer
-from tunegate.api import compare, evaluate, train
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness import Case, Completion, Metric, Record, Score, Span, Suite, Unavailable, UserError, __version__
+    from harness.scoring.base import scorer
+    from tunegate.api import compare, evaluate, train
 
 __all__ = [
     "Case",
@@ -29,3 +32,14 @@ __all__ = [
     "scorer",
     "train",
 ]
+_MODULES = {"scorer": "harness.scoring.base"} | dict.fromkeys(("compare", "evaluate", "train"), "tunegate.api")
+"""Where the names are that `harness` does not have."""
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(_MODULES.get(name, "harness")), name)

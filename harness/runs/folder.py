@@ -97,10 +97,11 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def new_run_id(slug: str) -> str:
-    """Return a name for a new run folder: time, slug, 8 hex digits."""
+def new_run_id(slug: str, time_s: float | None = None, token: str | None = None) -> str:
+    """Return a name for a new run folder: time (seconds since 1970; now), slug, 8 hex digits (random)."""
+    when = datetime.now(UTC) if time_s is None else datetime.fromtimestamp(time_s, UTC)
     safe = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:40] or "run"
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{safe}-{secrets.token_hex(4)}"
+    return f"{when:%Y%m%dT%H%M%SZ}-{safe}-{token or secrets.token_hex(4)}"
 
 
 class RunFolder:

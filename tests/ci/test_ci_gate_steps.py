@@ -78,7 +78,7 @@ def test_a_change_without_any_suite_does_not_pass(change: Change) -> None:
 
 
 def test_gates_that_skip_do_not_pass(change: Change) -> None:
-    job = change.judge(FAKE + " --limit 10")
+    job = change.judge(FAKE + " --eval-limit 10")
     assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
     assert len(job.annotations("warning")) == 3
     assert "NOT JUDGED" in job.summary and exported(change).outcome != "pass"

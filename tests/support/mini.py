@@ -148,6 +148,6 @@ def pytest_in(
     """
     words = (*chosen, *([] if remembers else ["-p", "no:cacheprovider"]), *words)
     if "--engine" not in words:
-        words = (*words, "--engine", "fake", "--script", "script.json")
+        words = (*words, "--engine", "fake", "--eval-script", "script.json")
     settings = {**os.environ, "TUNEGATE_CACHE": str(root / "cache"), "PYTEST_ADDOPTS": "", **(env or {})}
     return run_pytest(*words, cwd=root, env=settings)

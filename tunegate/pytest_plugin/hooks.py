@@ -1,125 +1,68 @@
-"""pytest hooks that turn suites into ordinary items.
+"""What pytest loads at its start: the options, and the hooks that load the rest of the plugin for the first suite.
 
-Without a suite the plugin is inert: it imports and prints nothing until one is collected.
+Without a suite or one of its options, no other module of tunegate is imported.
 """
 
 from __future__ import annotations
 
-import gc
-import sys
+import secrets
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.env import required_by
-from harness.errors import (
-    EXIT_GATE_FAILED,
-    EXIT_INTERNAL,
-    EXIT_NOTHING_COLLECTED,
-    EXIT_NOTHING_JUDGED,
-    EXIT_OK,
-    EXIT_USAGE,
-    UserError,
-)
-from harness.schema import ACCEPTED
-from tunegate.pytest_plugin.items import (
-    EXIT_REASON,
-    KEY,
-    CaseItem,
-    GateItem,
-    SkipItem,
-    exit_on_defect,
-    runs_of,
-    session_exit,
-    session_of,
-)
-from tunegate.pytest_plugin.summary import SUMMARY, SessionSummary, case_texts, run_lines, show_engine_time, summarise
+from tunegate.pytest_plugin.options import add_options, options_of, read_short_names
 
 if TYPE_CHECKING:
-    from tunegate.pytest_plugin.session import EvaluationSession
+    from types import ModuleType
+
+RUN: pytest.StashKey[tuple[float, str, str]] = pytest.StashKey()
+"""Time, token and folder from which all xdist workers derive the same run folder."""
+
+
+def load(config: pytest.Config) -> ModuleType:
+    """Register the hooks of an evaluation, once, and return their module."""
+    from tunegate.pytest_plugin import evaluation_hooks
+
+    if not config.pluginmanager.is_registered(evaluation_hooks):
+        config.pluginmanager.register(evaluation_hooks, "tunegate-evaluation")
+    return evaluation_hooks
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    from harness.engines.base import ENGINES
+    add_options(parser)
 
-    group = parser.getgroup("tunegate", "evaluation of language models (tunegate)")
-    add = group.addoption
-    add("--checkpoint", metavar="X", help="checkpoint to evaluate: Hub ID, folder or alias")
-    add("--baseline", metavar="Y", help="checkpoint, or 'accepted' for each baseline.json")
-    add("--engine", choices=tuple(ENGINES), help="inference engine (default: vllm where installed)")
-    add("--engines", type=int, metavar="N", help="vLLM engines of --engine ray (default: one per GPU)")
-    add("--tensor-parallel-size", type=int, metavar="N", default=1, help="GPUs per model (vLLM)")
-    add("--url", action="append", metavar="U", help="server for --engine openai (repeatable)")
-    add("--served-model", metavar="NAME", help="the checkpoint's name on the servers")
-    add("--served-baseline", metavar="NAME", help="the baseline's name on the servers")
-    add("--trust-server", action="store_true", help="trust that the servers have these weights; recorded")
-    add("--lora", choices=("auto", "force", "merge"), default="auto", help="how to serve an adapter")
-    add("--runs", metavar="DIR", help="folder of runs (default: runs in the project)")
-    add("--bars", metavar="DIR", help="take gates and accepted baselines from this evalsuites")
-    add("--require-gates", action="store_true", default=None, help="fail if a gate did not run (default: only in CI)")
-    add("--no-require-gates", action="store_false", dest="require_gates", help="do not require gates, not even in CI")
-    add("--limit", type=int, metavar="N", help="run only the first N cases per suite; gates are skipped")
-    add("--repeats", type=int, metavar="N", help="answers per case and variant (default: the suite's)")
-    add("--long", action="store_true", help="also run suites marked long")
-    add("--script", metavar="FILE", help="fake engine: JSON of variant -> case ID -> text")
-    add("--no-answer-cache", action="store_true", help="ignore cached answers")
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Iterator[None]:
+    return (yield from read_short_names(early_config, parser, args))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long: a suite that runs only with --long")
-    if hasattr(config, "workerinput"):
-        return
-    runs_of(config)
-    for option in ("limit", "repeats"):
-        count = config.getoption(option)
-        if count is not None and count < 1:
-            raise pytest.UsageError(f"--{option} {count}: expected 1 or more")
-    _check_engine(config)
-    for option in ("checkpoint", "baseline"):
-        _check_checkpoint(config, option)
+    config.addinivalue_line("markers", "long: a suite that runs only with --eval-long")
+    if any(value is not None for value in vars(options_of(config)).values()):
+        load(config)
 
 
-def _check_engine(config: pytest.Config) -> None:
-    """Refuse invalid engine options before anything is collected."""
-    options = config.option
-    if options.engine is None and not options.url and options.engines is None and options.tensor_parallel_size == 1:
-        return
-    from tunegate.pytest_plugin.session import engine_of
-
-    try:
-        engine_of(options)
-    except UserError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
-def _check_checkpoint(config: pytest.Config, option: str) -> None:
-    """Refuse a checkpoint that does not exist before anything is collected."""
-    text = config.getoption(option)
-    if not text or (option, text) == ("baseline", ACCEPTED) or config.getoption("collectonly"):
-        return
-    from harness.checkpoints.resolve import resolve
-    from harness.engines.base import traits_of
-
-    traits = traits_of(config.getoption("engine"))
-    if traits.is_scripted or traits.needs_url:
-        return
-    try:
-        resolve(text)
-    except UserError as error:
-        raise pytest.UsageError(f"--{option}: {error}") from None
-
-
+@pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Give all xdist workers the same run folder."""
-    from harness.runs.folder import new_run_id
+    config = node.config
+    if RUN not in config.stash:
+        config.stash[RUN] = time.time(), secrets.token_hex(4), str(config.invocation_params.dir)
+    node.workerinput["tunegate_run"] = config.stash[RUN]
 
-    if not hasattr(node.config, "_tunegate_run"):
-        node.config._tunegate_run = str(runs_of(node.config) / new_run_id("eval"))
-    node.workerinput["tunegate_run"] = node.config._tunegate_run
 
-
-pytest_configure_node = pytest.hookimpl(optionalhook=True)(pytest_configure_node)
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over the summary of an xdist worker that collected a suite."""
+    output = getattr(node, "workeroutput", {})
+    if output.get("tunegate") or output.get("tunegate_ended"):
+        load(node.config).take_over(node.config, output)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -133,239 +76,13 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Module, name: str, obj: object) -> list[pytest.Item] | None:
-    kind = type(obj)
-    if kind.__module__ != "harness.suites.suite" or not isinstance(collector, pytest.Module):
+    if type(obj).__module__ != "harness.suites.suite" or not isinstance(collector, pytest.Module):
         return None
-    make = {"Suite": _suite_items, "CaseTest": _case_items}.get(kind.__name__)
-    return make and exit_on_defect(collector.session, make)(collector, session_of(collector.config), obj)
-
-
-def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: Any) -> list[pytest.Item]:
-    from harness.suites.discovery import marks_of
-
-    if suite.folder != collector.path.parent:
-        return []
-    if not session.add(suite, is_long=any(m.name == "long" for m in marks_of(collector.obj))):
-        why = session.why_not(suite)
-        return [SkipItem.from_parent(collector, name="suite", why=why)] if why else []
-    return [
-        GateItem.from_parent(collector, name=f"gate[{gate_id}]", suite=suite, gate_id=gate_id)
-        for gate_id in session.gate_ids(suite)
-    ]
-
-
-def _case_items(collector: pytest.Module, session: EvaluationSession, test: Any) -> list[pytest.Item]:
-    if test.suite.folder != collector.path.parent or not session.runs(test.suite):
-        return []
-    return [
-        CaseItem.from_parent(collector, name=f"{test.__name__}[{case.id}{suffix}]", test=test, case=case, repeat=repeat)
-        for case in session.cases(test.suite)
-        if test.applies(case)
-        for repeat, suffix in session.repeats(test.suite)
-    ]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Move gates to the end, before --stepwise deselects by position and drops gates that never ran."""
-    if KEY not in config.stash:
-        return
-    items.sort(key=lambda item: isinstance(item, GateItem))
-    problems = list(config.stash[KEY].problems)
-    if config.getoption("lf", False) and (required := required_by(config.option.require_gates)):
-        problems.append(
-            f"--lf runs only what failed last and cannot be combined with {required}. Leave one of them out"
-        )
-    if problems and hasattr(config, "workerinput"):
-        raise session_exit(session, "\n".join(problems), EXIT_USAGE)
-    if problems:
-        raise pytest.UsageError("\n".join(problems))
-
-
-def pytest_deselected(items: list[pytest.Item]) -> None:
-    for item in items:
-        if isinstance(item, GateItem):
-            session_of(item.config).deselected.append(item.nodeid)
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    config = session.config
-    if KEY not in config.stash or _stops_at_collection(session):
-        return
-    state = config.stash[KEY]
-    exit_on_defect(session, state.select)(
-        [(i.test.suite, i.case) for i in session.items if isinstance(i, CaseItem)],
-        [(i.suite, i.gate_id) for i in session.items if isinstance(i, GateItem)],
-    )
-    gc.freeze()  # Thousands of items live to the end; scanning them repeatedly takes a tenth of the time.
-    if not config.option.collectonly and not hasattr(config, "workerinput"):
-        for line in exit_on_defect(session, state.forecast)():
-            session.config.get_terminal_writer().line(line)
-
-
-def _stops_at_collection(session: pytest.Session) -> bool:
-    """Tell whether an error during collection ends the session before anything runs."""
-    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtestloop(session: pytest.Session) -> Any:
-    """Generate, score and judge before the first item runs; the items only read the results."""
-    config = session.config
-    controller = config.pluginmanager.hasplugin("dsession")
-    if KEY in config.stash and _stops_at_collection(session):
-        if hasattr(
-            config, "workerinput"
-        ):  # Without xdist pytest stops by itself; a worker would run the collected items.
-            session.shouldfail = "stopping after an error during collection"
-            raise session.Failed(session.shouldfail)
-    elif KEY in config.stash and not config.option.collectonly and not controller:
-        capture = config.pluginmanager.getplugin("capturemanager")
-        try:
-            with capture.global_and_fixture_disabled():
-                exit_on_defect(session, config.stash[KEY].prepare)(_terminal(config))
-        except UserError as error:
-            if hasattr(config, "workerinput") or error.exit_code == EXIT_INTERNAL:
-                raise session_exit(session, str(error), error.exit_code) from None
-            raise pytest.UsageError(str(error)) from None
-    return (yield)
-
-
-def _terminal(config: pytest.Config) -> TextIO | None:
-    """Return the stream for progress: pytest's own, or None in a worker or with -q -q."""
-    if hasattr(config, "workerinput") or config.get_verbosity() <= -2:
-        return None
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-    if reporter is None:
-        return sys.stderr
-    reporter.ensure_newline()
-    terminal: TextIO = reporter._tw._file
-    return terminal
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Turn a failed assertion of a plain case into a miss: shown and recorded in JUnit; the gate decides."""
-    report = yield
-    if isinstance(item, GateItem) and hasattr(report, "wasxfail"):
-        report.outcome = "passed" if call.excinfo is None else "failed"  # A gate cannot be excused by xfail.
-        report.longrepr = None if call.excinfo is None else item.repr_failure(call.excinfo)
-        del report.wasxfail
-    missed = (
-        isinstance(item, CaseItem)
-        and call.when == "call"
-        and report.outcome == "failed"
-        and not item.test.must
-        and not hasattr(report, "wasxfail")
-        and call.excinfo is not None
-        and call.excinfo.errisinstance(AssertionError)
-    )
-    if isinstance(item, CaseItem) and call.when == "call" and (text := exit_on_defect(item.session, item.text)()):
-        is_xfailed = report.outcome == "skipped" and hasattr(report, "wasxfail")
-        report.case_text = f"{item.title}: {'miss' if missed else 'xfailed' if is_xfailed else report.outcome}\n{text}"
-    if missed and call.excinfo is not None:
-        report.outcome = "passed"
-        report.miss = True
-        miss = ("miss", str(call.excinfo.value).splitlines()[0][:200])
-        item.user_properties.append(miss)  # JUnit reads the item's properties.
-        report.user_properties = [*report.user_properties, miss]
-        report.longrepr = None
-        call.excinfo = None  # --pdb would stop at it.
-    return report
+    found: list[pytest.Item] | None = load(collector.config).make_items(collector, obj)
+    return found
 
 
 def pytest_report_teststatus(report: Any, config: pytest.Config) -> Any:
     if report.when == "call" and getattr(report, "miss", False):
         return "miss", "m", ("MISS", {"yellow": True})
     return None
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: object) -> None:
-    """Take over the summary of an xdist worker: all are equal except for the seconds, and the slowest made the run."""
-    output = getattr(node, "workeroutput", {})
-    if output.get("tunegate_ended"):
-        node.config.stash[EXIT_REASON] = tuple(output["tunegate_ended"])
-    summary: SessionSummary | None = output.get("tunegate")
-    if summary and summary["prepare_s"] >= node.config.stash.get(SUMMARY, summary)["prepare_s"]:
-        node.config.stash[SUMMARY] = summary
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    config = session.config
-    if KEY in config.stash and (summary := summarise(config.stash[KEY])):
-        config.stash[SUMMARY] = summary
-    summary = config.stash.get(SUMMARY, None)
-    if hasattr(config, "workeroutput"):
-        config.workeroutput["tunegate"] = summary
-        config.workeroutput["tunegate_ended"] = config.stash.get(EXIT_REASON, None)
-        return
-    if summary:
-        show_engine_time(config, summary["prepare_s"])
-    if EXIT_REASON in config.stash:
-        session.exitstatus = config.stash[EXIT_REASON][1]
-        return
-    required = required_by(config.option.require_gates)
-    if config.option.collectonly or (not summary and not config.option.require_gates):
-        return
-    gates = _gate_reports(config)
-    not_run = [
-        *gates["not_run"],
-        *(summary["not_run"] if summary else []),
-        *_suites_not_run(config.option.bars, gates["suites"]),
-    ]
-    if required and (not_run or not gates["ran"]):
-        config.stash[REQUIRED] = f"{required}: gates that did not run: {'; '.join(not_run) or 'none was collected'}"
-        if exitstatus in (EXIT_OK, EXIT_NOTHING_COLLECTED):
-            session.exitstatus = EXIT_GATE_FAILED
-    elif exitstatus == 0 and not gates["ran"]:
-        session.exitstatus = EXIT_NOTHING_JUDGED
-
-
-def _suites_not_run(bars: str | None, seen: set[str]) -> list[str]:
-    """Return the suites with gates in `--bars` that were removed, renamed, marked long or lack their data."""
-    if not bars:
-        return []
-    from pathlib import Path
-
-    from harness.gates.config import suites_with_bars
-
-    return [f"{name} ({bars} has gates for it)" for name in suites_with_bars(Path(bars)) if name not in seen]
-
-
-REQUIRED: pytest.StashKey[str] = pytest.StashKey()
-"""Why required gates make the session fail."""
-
-
-def _gate_reports(config: pytest.Config) -> dict[str, Any]:
-    """Collect the gate items that ran and those that were skipped, from the reports of all workers."""
-    terminal = config.pluginmanager.getplugin("terminalreporter")
-    stats = terminal.stats if terminal else {}
-    gates: dict[str, Any] = {"ran": [], "not_run": [], "suites": set(), "run": None}
-    for category, reports in stats.items():
-        for report in reports:
-            if category in ("", "deselected") or not hasattr(report, "user_properties"):
-                continue
-            properties = dict(report.user_properties)
-            gates["run"] = properties.get("run", gates["run"])
-            if "gate" in properties:
-                gates["suites"].add(properties["suite"])
-                gates["not_run" if category == "skipped" else "ran"].append(report.nodeid)
-    return gates
-
-
-def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    gates = _gate_reports(config)
-    state, summary = config.stash.get(KEY, None), config.stash.get(SUMMARY, None)
-    if config.option.collectonly or EXIT_REASON in config.stash or (summary is None and REQUIRED not in config.stash):
-        return
-    text = exit_on_defect(terminalreporter._session, run_lines)(terminalreporter, summary, gates["run"])
-    terminalreporter.write_sep("=", "tunegate")
-    for line in [*(state.notes() if state else []), *case_texts(terminalreporter), *text]:
-        terminalreporter.write_line(line)
-    if not gates["ran"]:
-        code = int(terminalreporter._session.exitstatus)  # `exitstatus` is from before pytest_sessionfinish.
-        terminalreporter.write_line(f"No gate was judged in this session: exit code {code}.", yellow=True)
-    if REQUIRED in config.stash:
-        terminalreporter.write_line(config.stash[REQUIRED], red=True)

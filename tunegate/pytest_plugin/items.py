@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from harness.errors import EXIT_INTERNAL, Unavailable, UserError
+from harness.suites.discovery import marks_of
+from tunegate.pytest_plugin.options import in_pytest, options_of
 
 if TYPE_CHECKING:
     from tunegate.pytest_plugin.session import EvaluationSession
@@ -53,11 +55,14 @@ def exit_on_defect(session: pytest.Session, part: Callable[..., Result]) -> Call
 def session_of(config: pytest.Config) -> EvaluationSession:
     """Return the evaluation session of this process, created for the first suite."""
     if KEY not in config.stash:
+        from harness.runs.folder import new_run_id
         from tunegate.pytest_plugin.session import EvaluationSession
 
-        run_path = getattr(config, "workerinput", {}).get("tunegate_run")
-        runs = Path(run_path).parent if run_path else runs_of(config)
-        config.stash[KEY] = EvaluationSession(config.option, run_path=run_path, runs=runs)
+        options, runs = options_of(config), runs_of(config)
+        options.verbose = config.option.verbose
+        given = getattr(config, "workerinput", {}).get("tunegate_run")
+        run_path = str(runs / new_run_id("eval", *given[:2])) if given else None
+        config.stash[KEY] = EvaluationSession(options, run_path=run_path, runs=runs)
     return config.stash[KEY]
 
 
@@ -65,8 +70,9 @@ def runs_of(config: pytest.Config) -> Path:
     """Return the folder of runs. It does not follow pytest's rootdir, which depends on paths on the command line."""
     from harness.runs import project
 
+    here = getattr(config, "workerinput", {}).get("tunegate_run", [config.invocation_params.dir])[-1]
     try:
-        return project.runs_of(config.getoption("runs"), config.invocation_params.dir)
+        return project.runs_of(config.option.eval_runs, Path(here))
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -75,11 +81,13 @@ class _SuiteItem(pytest.Item):
     """An item with brackets in its name.
 
     The node id is given as text, so that pytest parses it as it parses ids from the command line and its cache:
-    otherwise --lf and --stepwise do not recognise the item.
+    otherwise --lf and --stepwise do not recognise the item. It reads a result that is fixed, so it is never run again.
     """
 
     def __init__(self, *, name: str, parent: pytest.Collector, **rest: Any) -> None:
         super().__init__(name, parent, nodeid=f"{parent.nodeid}::{name}", **rest)
+        if self.config.pluginmanager.hasplugin("rerunfailures"):
+            self.add_marker(pytest.mark.flaky(reruns=0))
 
 
 class CaseItem(_SuiteItem):
@@ -87,8 +95,6 @@ class CaseItem(_SuiteItem):
 
     def __init__(self, *, test: Any, case: Any, repeat: int, **rest: Any) -> None:
         super().__init__(**rest)
-        from harness.suites.discovery import marks_of
-
         self.test, self.case, self.repeat = test, case, repeat
         for source in (test.function, test):
             for mark in marks_of(source):
@@ -136,9 +142,9 @@ class GateItem(_SuiteItem):
         verdict = exit_on_defect(self.session, session.verdict)(self.suite, self.gate_id)
         self.user_properties += exit_on_defect(self.session, session.properties)(verdict).items()
         if verdict.outcome == "skipped":
-            pytest.skip(verdict.reason)
+            pytest.skip(in_pytest(verdict.reason))
         if verdict.outcome != "pass":
-            raise GateNotPassed(f"{verdict.outcome.upper()}: {verdict.reason}")
+            raise GateNotPassed(f"{verdict.outcome.upper()}: {in_pytest(verdict.reason)}")
 
     def reportinfo(self) -> tuple[Any, int, str]:
         return self.suite.gates_path, 0, self.name
@@ -159,7 +165,7 @@ class SkipItem(_SuiteItem):
         self.why = why
 
     def runtest(self) -> None:
-        pytest.skip(self.why)
+        pytest.skip(in_pytest(self.why))
 
     def reportinfo(self) -> tuple[Any, int, str]:
         return self.path, 0, self.name

@@ -21,6 +21,7 @@ from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, CANDIDATE, Case, GateFile, Record, Verdict
 from harness.suites.discovery import name_clash
 from harness.suites.suite import Suite
+from tunegate.pytest_plugin.options import in_pytest
 
 FEW = 5
 """Most selected cases for which the terminal shows each in full."""
@@ -28,7 +29,8 @@ FEW = 5
 
 def engine_of(options: Any) -> EngineConfig:
     """The engine that pytest's options configure; options that do not fit it are a UserError."""
-    return engine_config(options.engine, **{name: getattr(options, name) for name in ENGINE_OPTIONS})
+    given = {name: value for name in ENGINE_OPTIONS if (value := getattr(options, name)) is not None}
+    return engine_config(options.engine, **given)
 
 
 class EvaluationSession:
@@ -60,7 +62,7 @@ class EvaluationSession:
             return False
         try:
             if is_long and not self.options.long:
-                raise Unavailable(f"{suite.name} is marked long: run it with --long")
+                raise Unavailable(f"{suite.name} is marked long: run it with --eval-long")
             suite.cases  # noqa: B018 - loading them is the check
             self._refuse_same_names(suite)
             self._gates[suite.name] = load_suite_gates(suite, self._bars())
@@ -105,11 +107,11 @@ class EvaluationSession:
         """Return deselected gates, and why suites did not run; None where no suite was collected."""
         if not self._suites and not self._reasons:
             return None
-        return [*self.deselected, *self._reasons.values()]
+        return [*self.deselected, *map(in_pytest, self._reasons.values())]
 
     def notes(self) -> list[str]:
         """Return a line for each suite that did not run."""
-        return [f"not run: {reason}" for reason in self._reasons.values()]
+        return [in_pytest(f"not run: {reason}") for reason in self._reasons.values()]
 
     def cases(self, suite: Suite) -> Sequence[Case]:
         return suite.cases[: self.options.limit] if self.options.limit else suite.cases

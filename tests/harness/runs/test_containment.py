@@ -36,7 +36,7 @@ def test_ids_clusters_and_tags_of_cases_name_no_file(tmp_path: Path) -> None:
             case |= {"id": name, "cluster": name, "tags": {"instrument": name, "kind": name}}
         write_suite(root, cases)
         write_script(root, tuned=dict.fromkeys(names, "none"), baseline=dict.fromkeys(names, "holdover"))
-        done = pytest_in(root, "--baseline", "x", "--runs", "runs", "--junitxml", "junit.xml")
+        done = pytest_in(root, "--baseline", "x", "--eval-runs", "runs", "--junitxml", "junit.xml")
         assert done.returncode in (0, 1), done.stdout + done.stderr
         (run,) = [path for path in (root / "runs").iterdir() if path.is_dir()]
         assert runs_folder.check_seal(run) == [] and {

@@ -47,9 +47,9 @@ def test_a_checkpoint_elsewhere_does_not_move_the_runs(root: Path, tmp_path: Pat
 def test_runs_are_written_below_the_working_folder_where_suites_are_elsewhere(root: Path, tmp_path: Path) -> None:
     desk = tmp_path / "desk"
     desk.mkdir()
-    words = (str(root / "evalsuites"), "--script", str(root / "script.json"))
+    words = (str(root / "evalsuites"), "--eval-script", str(root / "script.json"))
     assert session(desk, *words).returncode == 0
-    assert session(desk, *words, "--runs", "mine").returncode == 0
+    assert session(desk, *words, "--eval-runs", "mine").returncode == 0
     assert {made.parent for made in runs_below(tmp_path)} == {desk / "runs", desk / "mine"}
 
 

@@ -197,7 +197,7 @@ def test_a_planted_key_and_a_client_name_are_in_no_file_of_a_run_and_in_no_outpu
     secret = SECRETS["api key"]
     planted(tmp_path, secret)
     own(tmp_path, "words = ['Acme Holdings']")
-    done = pytest_in(tmp_path, "--baseline", "x", "--runs", "runs", "--junitxml", "runs/junit.xml", "-rA")
+    done = pytest_in(tmp_path, "--baseline", "x", "--eval-runs", "runs", "--junitxml", "runs/junit.xml", "-rA")
     (run,) = [p for p in (tmp_path / "runs").iterdir() if p.is_dir()]
     assert check_seal(run) == []
     held = [name for name, text in everything(tmp_path / "runs") if secret[8:] in text or "Acme" in text]
@@ -218,7 +218,7 @@ def test_what_was_scored_is_the_answer_as_it_was(tmp_path: Path) -> None:
     found = []
     for words in ("[]", "['Contract']"):
         own(tmp_path, f"words = {words}")
-        pytest_in(tmp_path, "--runs", f"runs{len(found)}")
+        pytest_in(tmp_path, "--eval-runs", f"runs{len(found)}")
         (run,) = [p for p in (tmp_path / f"runs{len(found)}").iterdir() if p.is_dir()]
         found.append((run / "metrics.json").read_text())
         assert bool(load_manifest(run).redacted) == (words != "[]")
@@ -239,7 +239,7 @@ def test_a_secret_among_the_labels_of_a_metric_is_refused(tmp_path: Path) -> Non
     write_suite(tmp_path, rows(4))
     write_script(tmp_path, tuned=right(rows(4)))
     own(tmp_path, "words = ['holdover']")
-    assert "legal/mini: labels of " in pytest_in(tmp_path, "--runs", "runs").stderr
+    assert "legal/mini: labels of " in pytest_in(tmp_path, "--eval-runs", "runs").stderr
 
 
 @pytest.mark.parametrize("field", ["id", "cluster", "tags"])
@@ -249,7 +249,7 @@ def test_a_secret_in_a_name_is_refused_before_anything_is_asked(tmp_path: Path, 
     write_suite(tmp_path, cases)
     write_script(tmp_path, tuned=right(cases))
     own(tmp_path, "words = ['Acme']")
-    done = pytest_in(tmp_path, "--runs", "runs")
+    done = pytest_in(tmp_path, "--eval-runs", "runs")
     said = done.stdout + done.stderr
     assert done.returncode not in (0, 1)
     assert "id, cluster or tags of case 3: holds what must be redacted (word)" in said

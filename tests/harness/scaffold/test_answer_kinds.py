@@ -35,7 +35,7 @@ def test_a_new_suite_runs_at_once_and_its_five_examples_settle_nothing(tmp_path:
     assert all(case.tags["example"] for case in load_cases(folder / "cases.jsonl"))
     assert "with 5 cases this can only ever be inconclusive" in made.stdout or kind == "list"
     answers = script(tmp_path, right_answers(kind, folder / "cases.jsonl"))
-    done = run_pytest(tmp_path, "evalsuites", "--engine", "fake", "--script", answers, "-rf")
+    done = run_pytest(tmp_path, "evalsuites", "--engine", "fake", "--eval-script", answers, "-rf")
     assert done.returncode == 1, done.stdout + done.stderr
     failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
     assert failed and all("gate[" in line for line in failed)

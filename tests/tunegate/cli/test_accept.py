@@ -69,11 +69,11 @@ def test_pytest_compares_with_the_accepted_baseline_and_names_it(root: Path) -> 
     tunegate(root, "baseline", "accept", first_run(root), *REASON)
     write_script(root, tuned=right(CASES))
     done = pytest_in(
-        root, "-q", "--baseline", "accepted", "--require-gates", "-k", "gate and not macro and not likeness"
+        root, "-q", "--baseline", "accepted", "--eval-require-gates", "-k", "gate and not macro and not likeness"
     )
     assert "gates that did not run" in done.stdout and done.returncode == 1  # deselected gates are not judged
     (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL + IMPROVES)
-    done = pytest_in(root, "--baseline", "accepted", "--require-gates")
+    done = pytest_in(root, "--baseline", "accepted", "--eval-require-gates")
     assert done.returncode == 0, done.stdout + done.stderr
     flat = " ".join(done.stdout.split())
     assert "compared with the accepted baseline of" in flat and "model fake:smollm2-135m-instruct" in flat
@@ -86,7 +86,7 @@ def test_pytest_without_an_accepted_baseline_skips_and_is_red_where_gates_are_re
     done = pytest_in(root, "-q", "--baseline", "accepted", "-rs")
     assert done.returncode == 0, done.stdout
     assert "5 skipped" in done.stdout and "tunegate baseline accept RUN --suite evalsuites/legal/mini" in done.stdout
-    required = pytest_in(root, "-q", "--baseline", "accepted", "--require-gates")
+    required = pytest_in(root, "-q", "--baseline", "accepted", "--eval-require-gates")
     assert required.returncode == 1 and "gates that did not run" in required.stdout
     judged = tunegate(root, "regate", first_run(root), "--require-gates")
     assert judged.returncode == 1 and "--require-gates: gates that did not run" in judged.stderr
@@ -124,7 +124,7 @@ def test_a_lowered_bar_shows_first_and_the_other_copy_decides(root: Path) -> Non
     (root / "evalsuites" / "legal" / "mini").rename(root / "bars" / "legal" / "mini")
     write(root, gates=GATES.replace("value = 0.2", "value = 0.01"))
     write_script(root, tuned=dict.fromkeys(right(CASES), "none"))
-    done = pytest_in(root, "-q", "--bars", "bars", "-k", "gate")
+    done = pytest_in(root, "-q", "--eval-bars", "bars", "-k", "gate")
     assert done.returncode == 1
     said = (
         "The gates changed: legal/mini/gates.toml: clause_recall at_least: value 0.2 -> 0.01, which is easier to meet"

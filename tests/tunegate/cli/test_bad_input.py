@@ -52,13 +52,11 @@ def test_a_script_that_names_what_is_not_there(project: Path, script: dict[str, 
     in_one_line(tunegate(project, *ASKING), said)
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [("--limit", "0"), ("--limit", "-3"), ("--repeats", "0"), ("--repeats", "-1")]
-)
+@pytest.mark.parametrize(("option", "value"), [("limit", "0"), ("limit", "-3"), ("repeats", "0"), ("repeats", "-1")])
 def test_pytest_options_that_ask_for_nothing(project: Path, option: str, value: str) -> None:
-    done = pytest_in(project, "-q", option, value)
+    done = pytest_in(project, "-q", f"--eval-{option}", value)
     assert done.returncode == 4 and "Traceback" not in done.stdout + done.stderr
-    assert f"ERROR: {option} {value}: expected 1 or more" in done.stdout + done.stderr
+    assert f"ERROR: --eval-{option} {value}: expected 1 or more" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(

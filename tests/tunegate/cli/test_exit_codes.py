@@ -108,7 +108,7 @@ def test_a_passed_gate_beside_a_skipped_one_is_enough_unless_gates_are_required(
     assert required.returncode == FAILED
     assert "--require-gates: gates that did not run: legal/mini clause_exact_set-improves" in required.stderr
     assert pytest_in(root, "-q").returncode == JUDGED
-    assert pytest_in(root, "-q", "--require-gates").returncode == FAILED
+    assert pytest_in(root, "-q", "--eval-require-gates").returncode == FAILED
 
 
 def test_gates_are_required_in_ci_unless_that_is_switched_off(root: Path) -> None:
@@ -122,7 +122,7 @@ def test_gates_are_required_in_ci_unless_that_is_switched_off(root: Path) -> Non
         assert tunegate(root, *words, CI="false").returncode == JUDGED
     in_ci = pytest_in(root, "-q", env={"CI": "true"})
     assert in_ci.returncode == FAILED and "CI is set" in in_ci.stdout, in_ci.stdout
-    assert pytest_in(root, "-q", "--no-require-gates", env={"CI": "true"}).returncode == JUDGED
+    assert pytest_in(root, "-q", "--eval-no-require-gates", env={"CI": "true"}).returncode == JUDGED
 
 
 def test_required_gates_cover_suites_that_are_skipped_by_a_mark(root: Path) -> None:
@@ -131,7 +131,7 @@ def test_required_gates_cover_suites_that_are_skipped_by_a_mark(root: Path) -> N
     (folder / "test_mini.py").rename(folder / "test_skipped.py")
     write_suite(root)
     assert pytest_in(root, "-q").returncode == JUDGED
-    required = pytest_in(root, "-q", "--require-gates")
+    required = pytest_in(root, "-q", "--eval-require-gates")
     assert required.returncode == FAILED and "test_skipped.py::gate[" in required.stdout, required.stdout
 
 

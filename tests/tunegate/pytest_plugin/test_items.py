@@ -107,20 +107,20 @@ def test_without_gates_only_the_selected_cases_are_asked(root: Path) -> None:
 
 
 def test_a_partial_population_skips_its_gates(root: Path) -> None:
-    done = pytest_in(root, "-q", "--limit", "10", "-rs")
+    done = pytest_in(root, "-q", "--eval-limit", "10", "-rs")
     assert done.returncode == 6
     assert "3 skipped" in done.stdout and "10 of 40 cases" in done.stdout
 
 
 def test_require_gates_fails_when_gates_skip_or_are_deselected(root: Path) -> None:
-    assert pytest_in(root, "-q", "--require-gates").returncode == 0
-    partial = pytest_in(root, "-q", "--require-gates", "--limit", "10")
+    assert pytest_in(root, "-q", "--eval-require-gates").returncode == 0
+    partial = pytest_in(root, "-q", "--eval-require-gates", "--eval-limit", "10")
     assert partial.returncode == 1 and "gates that did not run" in partial.stdout
-    assert pytest_in(root, "-q", "--require-gates", "-k", "not gate").returncode == 1
+    assert pytest_in(root, "-q", "--eval-require-gates", "-k", "not gate").returncode == 1
 
 
 def test_repeats_are_items_of_their_own(root: Path) -> None:
-    done = pytest_in(root, "--collect-only", "-q", "--repeats", "2")
+    done = pytest_in(root, "--collect-only", "-q", "--eval-repeats", "2")
     assert "test_finds_every_clause[c0]" in done.stdout and "test_finds_every_clause[c0-r2]" in done.stdout
 
 
@@ -197,7 +197,7 @@ def test_a_suite_marked_long_waits_for_the_option(root: Path) -> None:
     write_suite(root, test=TEST.replace("suite = ", "import pytest\n\npytestmark = pytest.mark.long\nsuite = "))
     without = pytest_in(root, "-q")
     assert "marked long" in without.stdout and "63 passed" not in without.stdout
-    assert "63 passed" in pytest_in(root, "-q", "--long").stdout
+    assert "63 passed" in pytest_in(root, "-q", "--eval-long").stdout
 
 
 def test_an_engine_error_counts_against_the_candidate_and_is_named(root: Path) -> None:

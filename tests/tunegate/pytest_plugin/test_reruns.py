@@ -75,8 +75,8 @@ def test_lf_works_with_several_workers(root: Path) -> None:
 
 def test_a_gate_that_lf_runs_again_judges_its_whole_suite_and_asks_no_other(root: Path) -> None:
     write_suite(root, name="other")  # there a miss is no failure
-    again(root, "-q", "--runs", "first")
-    done = again(root, "-v", "--lf", "--runs", "second")
+    again(root, "-q", "--eval-runs", "first")
+    done = again(root, "-v", "--lf", "--eval-runs", "second")
     assert ran(done) == [FAILED_GATE]
     run = load_run(only_run(root / "second"))
     asked = {(suite, record.case.id) for suite, record in zip(run.suite_of, run.records, strict=True)}
@@ -134,9 +134,9 @@ def test_one_answer_of_several_is_an_item_that_lf_finds(tmp_path: Path) -> None:
     write_suite(tmp_path, test=MUST, cases=[{**row, "cluster": "k"} for row in rows(2)])
     write_script(tmp_path, tuned={"c0": "none", "c1": "none"})
     second = f"{MINI}::test_finds_every_clause[c1-r2]"
-    assert collected(pytest_in(tmp_path, "--collect-only", "-q", "--repeats", "3", chosen=[second])) == [second]
-    again(tmp_path, "-q", "--repeats", "3")
-    failed = collected(again(tmp_path, "--collect-only", "-q", "--lf", "--repeats", "3"))
+    assert collected(pytest_in(tmp_path, "--collect-only", "-q", "--eval-repeats", "3", chosen=[second])) == [second]
+    again(tmp_path, "-q", "--eval-repeats", "3")
+    failed = collected(again(tmp_path, "--collect-only", "-q", "--lf", "--eval-repeats", "3"))
     assert [item for item in failed if "::gate[" not in item] == [
         f"{MINI}::test_finds_every_clause[c1{repeat}]" for repeat in ("", "-r2", "-r3")
     ]
@@ -145,16 +145,16 @@ def test_one_answer_of_several_is_an_item_that_lf_finds(tmp_path: Path) -> None:
 def test_a_case_named_as_another_cases_second_answer_is_refused(tmp_path: Path) -> None:
     write_suite(tmp_path, cases=[*rows(12), {**rows(2)[1], "id": "c1-r2"}])
     assert pytest_in(tmp_path, "--collect-only", "-q").returncode == 0
-    done = pytest_in(tmp_path, "--collect-only", "-q", "--repeats", "2")
+    done = pytest_in(tmp_path, "--collect-only", "-q", "--eval-repeats", "2")
     assert done.returncode == 4
     assert "legal/mini" in done.stderr and "'c1-r2'" in done.stderr and "rename" in done.stderr
 
 
 def test_gates_that_are_required_refuse_lf_and_a_project_without_suites_does_not(root: Path) -> None:
     again(root, "-q")
-    done = again(root, "-q", "--lf", "--require-gates")
+    done = again(root, "-q", "--lf", "--eval-require-gates")
     assert done.returncode == 4
-    assert "--lf runs only what failed last" in done.stderr and "--require-gates" in done.stderr
+    assert "--lf runs only what failed last" in done.stderr and "--eval-require-gates" in done.stderr
     in_ci = pytest_in(root, "-q", "--lf", "-n", "2", remembers=True, env={"CI": "true"})
     assert in_ci.returncode == 4 and "CI is set" in in_ci.stdout
     (root / "plain").mkdir()

@@ -290,8 +290,8 @@ def test_a_run_records_what_pins_the_weights_and_may_then_approve_them(
         while not served_weights.cards(url):
             assert program.poll() is None and time.monotonic() < end
             time.sleep(0.2)
-        words = ["--engine", "openai", "--url", url, "--checkpoint", str(model), "--served-model", "clauses"]
-        done = pytest_in(tmp_path, "-q", *words, *(["--trust-server"] if trusted else []))
+        words = ["--engine", "openai", "--eval-url", url, "--checkpoint", str(model), "--eval-served-model", "clauses"]
+        done = pytest_in(tmp_path, "-q", *words, *(["--eval-trust-server"] if trusted else []))
     finally:
         program.kill()
         program.wait()

@@ -126,5 +126,5 @@ def test_the_option_of_every_command_reaches_vllm(command: str, tiny_model: Path
         given = [model, model] if command == "compare" else [model]
         done = run_tunegate(command, *given, *words, cwd=tmp_path)
     assert done.returncode != 0
-    assert "--tensor-parallel-size 3: " in done.stdout + done.stderr
+    assert "-tensor-parallel-size 3: " in done.stdout + done.stderr
     assert "its 4 attention heads cannot be divided by 3" in done.stdout + done.stderr

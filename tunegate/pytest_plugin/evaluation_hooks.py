@@ -1,0 +1,312 @@
+"""pytest hooks of an evaluation, registered once a suite is found or one of the options is given."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import pytest
+
+from harness.engines.base import ENGINES, traits_of
+from harness.env import required_by
+from harness.errors import (
+    EXIT_GATE_FAILED,
+    EXIT_INTERNAL,
+    EXIT_NOTHING_COLLECTED,
+    EXIT_NOTHING_JUDGED,
+    EXIT_OK,
+    EXIT_USAGE,
+    UserError,
+)
+from harness.schema import ACCEPTED
+from harness.suites.discovery import marks_of
+from tunegate.pytest_plugin.items import (
+    EXIT_REASON,
+    KEY,
+    CaseItem,
+    GateItem,
+    SkipItem,
+    exit_on_defect,
+    runs_of,
+    session_exit,
+    session_of,
+)
+from tunegate.pytest_plugin.options import in_pytest, options_of, taken_lines
+from tunegate.pytest_plugin.summary import SUMMARY, SessionSummary, case_texts, run_lines, show_engine_time, summarise
+
+if TYPE_CHECKING:
+    from tunegate.pytest_plugin.session import EvaluationSession
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse invalid options before anything is collected."""
+    if hasattr(config, "workerinput"):
+        return
+    runs_of(config)
+    options = options_of(config)
+    for name in ("limit", "repeats"):
+        count = getattr(options, name)
+        if count is not None and count < 1:
+            raise pytest.UsageError(f"--eval-{name} {count}: expected 1 or more")
+    _check_engine(options)
+    if not config.option.collectonly:
+        for name in ("checkpoint", "baseline"):
+            _check_checkpoint(options, name)
+
+
+def _check_engine(options: Any) -> None:
+    if options.engine is not None and options.engine not in ENGINES:
+        raise pytest.UsageError(f"--engine {options.engine}: expected one of: {', '.join(ENGINES)}")
+    if options.engine is None and not options.url and options.engines is None and options.tensor_parallel_size is None:
+        return
+    from tunegate.pytest_plugin.session import engine_of
+
+    try:
+        engine_of(options)
+    except UserError as error:
+        raise pytest.UsageError(in_pytest(error)) from None
+
+
+def _check_checkpoint(options: Any, name: str) -> None:
+    """Refuse a checkpoint that does not exist."""
+    text = getattr(options, name)
+    if not text or (name, text) == ("baseline", ACCEPTED):
+        return
+    from harness.checkpoints.resolve import resolve
+
+    traits = traits_of(options.engine)
+    if traits.is_scripted or traits.needs_url:
+        return
+    try:
+        resolve(text)
+    except UserError as error:
+        raise pytest.UsageError(f"--{name}: {error}") from None
+
+
+def make_items(collector: pytest.Module, obj: object) -> list[pytest.Item] | None:
+    """Turn a suite into its gates and a case test into its cases."""
+    make = {"Suite": _suite_items, "CaseTest": _case_items}.get(type(obj).__name__)
+    return make and exit_on_defect(collector.session, make)(collector, session_of(collector.config), obj)
+
+
+def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: Any) -> list[pytest.Item]:
+    if suite.folder != collector.path.parent:
+        return []
+    if not session.add(suite, is_long=any(m.name == "long" for m in marks_of(collector.obj))):
+        why = session.why_not(suite)
+        return [SkipItem.from_parent(collector, name="suite", why=why)] if why else []
+    return [
+        GateItem.from_parent(collector, name=f"gate[{gate_id}]", suite=suite, gate_id=gate_id)
+        for gate_id in session.gate_ids(suite)
+    ]
+
+
+def _case_items(collector: pytest.Module, session: EvaluationSession, test: Any) -> list[pytest.Item]:
+    if test.suite.folder != collector.path.parent or not session.runs(test.suite):
+        return []
+    return [
+        CaseItem.from_parent(collector, name=f"{test.__name__}[{case.id}{suffix}]", test=test, case=case, repeat=repeat)
+        for case in session.cases(test.suite)
+        if test.applies(case)
+        for repeat, suffix in session.repeats(test.suite)
+    ]
+
+
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Move gates to the end, before --stepwise deselects by position and drops gates that never ran.
+
+    Registered last, it runs before the hooks of pytest and after those with `tryfirst`, which may shuffle.
+    """
+    if KEY not in config.stash:
+        return
+    items.sort(key=lambda item: isinstance(item, GateItem))
+    problems = list(config.stash[KEY].problems)
+    if config.getoption("lf", False) and (required := in_pytest(required_by(config.option.eval_require_gates))):
+        problems.append(
+            f"--lf runs only what failed last and cannot be combined with {required}. Leave one of them out"
+        )
+    if problems and hasattr(config, "workerinput"):
+        raise session_exit(session, in_pytest("\n".join(problems)), EXIT_USAGE)
+    if problems:
+        raise pytest.UsageError(in_pytest("\n".join(problems)))
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, GateItem):
+            session_of(item.config).deselected.append(item.nodeid)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    config = session.config
+    if KEY not in config.stash or _stops_at_collection(session):
+        return
+    state = config.stash[KEY]
+    exit_on_defect(session, state.select)(
+        [(i.test.suite, i.case) for i in session.items if isinstance(i, CaseItem)],
+        [(i.suite, i.gate_id) for i in session.items if isinstance(i, GateItem)],
+    )
+    gc.freeze()  # Thousands of items live to the end; scanning them repeatedly takes a tenth of the time.
+    if not config.option.collectonly and not hasattr(config, "workerinput"):
+        for line in [*taken_lines(config), *exit_on_defect(session, state.forecast)()]:
+            session.config.get_terminal_writer().line(line)
+
+
+def _stops_at_collection(session: pytest.Session) -> bool:
+    """Tell whether an error during collection ends the session before anything runs."""
+    return bool(session.testsfailed) and not session.config.option.continue_on_collection_errors
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Any:
+    """Generate, score and judge before the first item runs; the items only read the results."""
+    config = session.config
+    controller = config.pluginmanager.hasplugin("dsession")
+    if KEY in config.stash and _stops_at_collection(session):
+        if hasattr(
+            config, "workerinput"
+        ):  # Without xdist pytest stops by itself; a worker would run the collected items.
+            session.shouldfail = "stopping after an error during collection"
+            raise session.Failed(session.shouldfail)
+    elif KEY in config.stash and not config.option.collectonly and not controller:
+        capture = config.pluginmanager.getplugin("capturemanager")
+        try:
+            with capture.global_and_fixture_disabled():
+                exit_on_defect(session, config.stash[KEY].prepare)(_terminal(config))
+        except UserError as error:
+            if hasattr(config, "workerinput") or error.exit_code == EXIT_INTERNAL:
+                raise session_exit(session, in_pytest(error), error.exit_code) from None
+            raise pytest.UsageError(in_pytest(error)) from None
+    return (yield)
+
+
+def _terminal(config: pytest.Config) -> TextIO | None:
+    """Return the stream for progress: pytest's own, or None in a worker or with -q -q."""
+    if hasattr(config, "workerinput") or config.get_verbosity() <= -2:
+        return None
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        return sys.stderr
+    reporter.ensure_newline()
+    terminal: TextIO = reporter._tw._file
+    return terminal
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Turn a failed assertion of a plain case into a miss: shown and recorded in JUnit; the gate decides."""
+    report = yield
+    if isinstance(item, GateItem) and hasattr(report, "wasxfail"):
+        report.outcome = "passed" if call.excinfo is None else "failed"  # A gate cannot be excused by xfail.
+        report.longrepr = None if call.excinfo is None else item.repr_failure(call.excinfo)
+        del report.wasxfail
+    missed = (
+        isinstance(item, CaseItem)
+        and call.when == "call"
+        and report.outcome == "failed"
+        and not item.test.must
+        and not hasattr(report, "wasxfail")
+        and call.excinfo is not None
+        and call.excinfo.errisinstance(AssertionError)
+    )
+    if isinstance(item, CaseItem) and call.when == "call" and (text := exit_on_defect(item.session, item.text)()):
+        is_xfailed = report.outcome == "skipped" and hasattr(report, "wasxfail")
+        report.case_text = f"{item.title}: {'miss' if missed else 'xfailed' if is_xfailed else report.outcome}\n{text}"
+    if missed and call.excinfo is not None:
+        report.outcome = "passed"
+        report.miss = True
+        miss = ("miss", str(call.excinfo.value).splitlines()[0][:200])
+        item.user_properties.append(miss)  # JUnit reads the item's properties.
+        report.user_properties = [*report.user_properties, miss]
+        report.longrepr = None
+        call.excinfo = None  # --pdb would stop at it.
+    return report
+
+
+def take_over(config: pytest.Config, output: dict[str, Any]) -> None:
+    """Take over the summary of an xdist worker: all are equal except for the seconds, and the slowest made the run."""
+    if output.get("tunegate_ended"):
+        config.stash[EXIT_REASON] = tuple(output["tunegate_ended"])
+    summary: SessionSummary | None = output.get("tunegate")
+    if summary and summary["prepare_s"] >= config.stash.get(SUMMARY, summary)["prepare_s"]:
+        config.stash[SUMMARY] = summary
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    config = session.config
+    if KEY in config.stash and (summary := summarise(config.stash[KEY])):
+        config.stash[SUMMARY] = summary
+    summary = config.stash.get(SUMMARY, None)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput["tunegate"] = summary
+        config.workeroutput["tunegate_ended"] = config.stash.get(EXIT_REASON, None)
+        return
+    if summary:
+        show_engine_time(config, summary["prepare_s"])
+    if EXIT_REASON in config.stash:
+        session.exitstatus = config.stash[EXIT_REASON][1]
+        return
+    required = in_pytest(required_by(config.option.eval_require_gates))
+    if config.option.collectonly or (not summary and not config.option.eval_require_gates):
+        return
+    gates = _gate_reports(config)
+    not_run = [
+        *gates["not_run"],
+        *(summary["not_run"] if summary else []),
+        *_suites_not_run(config.option.eval_bars, gates["suites"]),
+    ]
+    if required and (not_run or not gates["ran"]):
+        config.stash[REQUIRED] = f"{required}: gates that did not run: {'; '.join(not_run) or 'none was collected'}"
+        if exitstatus in (EXIT_OK, EXIT_NOTHING_COLLECTED):
+            session.exitstatus = EXIT_GATE_FAILED
+    elif exitstatus == 0 and not gates["ran"]:
+        session.exitstatus = EXIT_NOTHING_JUDGED
+
+
+def _suites_not_run(bars: str | None, seen: set[str]) -> list[str]:
+    """Return the suites with gates in `--eval-bars` that were removed, renamed, marked long or lack their data."""
+    if not bars:
+        return []
+    from harness.gates.config import suites_with_bars
+
+    return [f"{name} ({bars} has gates for it)" for name in suites_with_bars(Path(bars)) if name not in seen]
+
+
+REQUIRED: pytest.StashKey[str] = pytest.StashKey()
+"""Why required gates make the session fail."""
+
+
+def _gate_reports(config: pytest.Config) -> dict[str, Any]:
+    """Collect the gate items that ran and those that were skipped, from the reports of all workers."""
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    stats = terminal.stats if terminal else {}
+    gates: dict[str, Any] = {"ran": [], "not_run": [], "suites": set(), "run": None}
+    for category, reports in stats.items():
+        for report in reports:
+            if category in ("", "deselected") or not hasattr(report, "user_properties"):
+                continue
+            properties = dict(report.user_properties)
+            gates["run"] = properties.get("run", gates["run"])
+            if "gate" in properties:
+                gates["suites"].add(properties["suite"])
+                gates["not_run" if category == "skipped" else "ran"].append(report.nodeid)
+    return gates
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    gates = _gate_reports(config)
+    state, summary = config.stash.get(KEY, None), config.stash.get(SUMMARY, None)
+    if config.option.collectonly or EXIT_REASON in config.stash or (summary is None and REQUIRED not in config.stash):
+        return
+    text = exit_on_defect(terminalreporter._session, run_lines)(terminalreporter, summary, gates["run"])
+    terminalreporter.write_sep("=", "tunegate")
+    for line in [*(state.notes() if state else taken_lines(config)), *case_texts(terminalreporter), *text]:
+        terminalreporter.write_line(line)
+    if not gates["ran"]:
+        code = int(terminalreporter._session.exitstatus)  # `exitstatus` is from before pytest_sessionfinish.
+        terminalreporter.write_line(f"No gate was judged in this session: exit code {code}.", yellow=True)
+    if REQUIRED in config.stash:
+        terminalreporter.write_line(config.stash[REQUIRED], red=True)
