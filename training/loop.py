@@ -270,7 +270,7 @@ class Loop:
             general=score_questions(model, held.forgetting, self.accelerator) if held.forgetting else None,
         )
 
-    def _show(self, line: dict[str, Any], total: int, left: float) -> None:
+    def _show(self, line: dict[str, Any], total: int, left: float | None) -> None:
         fields = {name: line[name] for name in SHOWN}
         self.hooks.progress(Update(total=total, saved_step=self.saved_step, seconds_left=left, **fields))
 

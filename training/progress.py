@@ -59,7 +59,7 @@ class TrainingProgress:
             self.say(f"training: {at}: {self._metrics(update.measured)}{mark}")
         elif self._terminal is None and (time.monotonic() >= self._next_line or update.step == update.total):
             self._next_line = time.monotonic() + LINE_EVERY_S
-            left = f", {format_duration(update.seconds_left)} left" if update.seconds_left else ""
+            left = f", about {format_duration(update.seconds_left)} left" if update.seconds_left else ""
             self.say(f"training: {update.step}/{update.total} steps, {self._numbers(update)}{left}")
 
     def _metrics(self, measured: Validation) -> str:

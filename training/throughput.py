@@ -16,6 +16,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness.engines import usage
+from harness.progress.time_left import TimeLeft
 from training.batching import Micro
 from training.checkpointing import TrainingState
 from training.data.tokenize import Document
@@ -113,6 +114,7 @@ class Clock:
         self.wall, self.cpu = time.perf_counter(), time.process_time()
         self.step_s: list[float] = []
         self.evaluation_s = 0.0
+        self.time_left = TimeLeft()
 
     def add(self, seconds: float) -> None:
         """Record the duration of a step."""
@@ -125,8 +127,8 @@ class Clock:
         self.state.cpu_s += cpu - self.cpu
         self.wall, self.cpu = wall, cpu
 
-    def left(self, steps: int, evaluate_every: int) -> float:
-        """Estimate the remaining seconds from the last steps and the last validation."""
+    def left(self, steps: int, evaluate_every: int) -> float | None:
+        """Estimate the remaining seconds from the last steps and the last validation; None in the first 30."""
         recent = self.step_s[-RECENT_STEPS:]
         evaluations = math.ceil(steps / evaluate_every) if evaluate_every else 0
-        return steps * sum(recent) / len(recent) + evaluations * self.evaluation_s
+        return self.time_left.update(steps * sum(recent) / len(recent) + evaluations * self.evaluation_s)

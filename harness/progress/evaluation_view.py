@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from harness.formatting import format_duration
 from harness.progress import widgets
+from harness.progress.time_left import TimeLeft
 from harness.schema import Completion
 
 if TYPE_CHECKING:
@@ -72,13 +73,13 @@ class LiveStage:
         self.began = time.monotonic()
         self.done = self.cached = self.tokens = self.truncated = self.errors = 0
         self._lock = threading.Lock()
+        self._time_left = TimeLeft()
         self.row = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn(unit, markup=False),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
             auto_refresh=False,
             expand=True,
             speed_estimate_period=RATE_OVER_S,
@@ -105,9 +106,11 @@ class LiveStage:
     def facts(self) -> list[str]:
         """Counts that the bar does not show; empty strings where there is none."""
         is_waiting = self.done == self.cached and self.total is not None and self.done < self.total
-        speed = self.row.tasks[0].speed
+        task = self.row.tasks[0]
+        speed, left = task.speed, task.time_remaining
         return [
             f"{speed:,.1f} {self.unit}/s" if speed and not is_waiting else "",
+            self._time_left.text(None if is_waiting else left),
             "waiting for the first new answer" if is_waiting and self.unit == "answers" else "",
             f"{self.cached:,} from the cache" if self.cached else "",
             f"{self.truncated:,} cut at the token limit" if self.truncated else "",

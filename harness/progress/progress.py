@@ -10,6 +10,7 @@ from typing import Protocol, TextIO
 
 from harness.formatting import format_duration
 from harness.progress.terminal import terminal_of
+from harness.progress.time_left import TimeLeft
 from harness.schema import Completion
 
 LINE_EVERY_S = 15.0
@@ -111,23 +112,33 @@ class _StageLines:
 
     def __init__(self, lines: Lines, name: str, total: int, unit: str) -> None:
         self.lines, self.name, self.total, self.unit = lines, name, total, unit
-        self.done = self.tokens = 0
+        self.done = self.done_before = self.tokens = 0
         self.start = self.last = time.monotonic()
+        self.first_new: float | None = None
+        self.time_left = TimeLeft()
 
     def advance(self, done: int = 1, tokens: int = 0) -> None:
+        now = time.monotonic()
         self.done += done
         self.tokens += tokens
-        if time.monotonic() - self.last >= LINE_EVERY_S:
-            self.last = time.monotonic()
-            self.close()
+        if self.first_new is None:
+            self.first_new, self.done_before = now, self.done
+        new = self.done - self.done_before
+        left = self.time_left.text((now - self.first_new) * (self.total - self.done) / new if new else None)
+        if now - self.last >= LINE_EVERY_S:
+            self.last = now
+            self.close(left)
 
     def answered(self, completion: Completion, cached: bool) -> None:
-        self.advance(1, completion.prompt_tokens + completion.output_tokens)
+        if cached and self.first_new is None:  # Neither cached completions nor loading the engine are the rate.
+            self.done += 1
+            self.tokens += completion.prompt_tokens + completion.output_tokens
+        else:
+            self.advance(1, completion.prompt_tokens + completion.output_tokens)
 
-    def close(self) -> None:
+    def close(self, left: str = "") -> None:
         """Print the current counts."""
         seconds = max(time.monotonic() - self.start, 1e-9)
-        left = seconds * (self.total - self.done) / self.done if self.done else None
         rate = f", {self.tokens / seconds:,.0f} tokens/s" if self.tokens else ""
-        wait = f", {format_duration(left)} left" if left else ""
-        self.lines.say(f"{self.name}: {self.done}/{self.total} {self.unit}{rate}, {format_duration(seconds)}{wait}")
+        parts = f"{self.name}: {self.done}/{self.total} {self.unit}{rate}, {format_duration(seconds)}"
+        self.lines.say(f"{parts}, {left}" if left else parts)

@@ -42,7 +42,7 @@ exec {PROGRAMS}/tunegate "$@"
 PYTEST = f"""#!/bin/bash
 case "$ONLY_READ $*" in
     " "*evalsuites*)
-        set -- "$@" -p no:cacheprovider -p no:hypothesispytest --engine fake --script="$ANSWERS"
+        set -- "$@" -p no:cacheprovider -p no:hypothesispytest --engine fake --eval-script="$ANSWERS"
         exec {PROGRAMS}/pytest "$@" ;;
 esac
 exec {sys.executable} {STAND_IN} pytest "$@"
