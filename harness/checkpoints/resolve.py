@@ -142,11 +142,13 @@ def _refuse_pickles(folder: Path) -> None:
 
 def _from_hub(text: str, weights: bool) -> Path:
     try:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import snapshot_download, try_to_load_from_cache
     except ImportError:
         raise MissingExtra(f"the hub id {text}", "huggingface_hub", "train") from None
     patterns = ["*.json", "*.jinja", "*.txt", "*.model", "README.md", *(["*.safetensors"] if weights else [])]
     try:
+        if weights and not isinstance(try_to_load_from_cache(text, "config.json"), str):
+            say_on_stderr(f"downloading {text} from the model hub")
         return Path(snapshot_download(text, allow_patterns=patterns))
     except Exception as error:  # The hub client raises many types; users get one line for any.
         first = (str(error).strip().splitlines() or [""])[0]

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from harness.env import silence_bars
 from harness.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UserError
 from harness.signals import interruptible
 from tunegate.cli import cache, ci, data, evaluate, init, judge, power, report, review, serve, ship, train, view
@@ -106,6 +107,7 @@ def command() -> None:
     Collecting during the imports of torch and vLLM costs two seconds, their teardown at exit two more.
     """
     gc.set_threshold(100_000, 50, 1000)
+    silence_bars()
     try:
         main()
     except SystemExit as exit_:

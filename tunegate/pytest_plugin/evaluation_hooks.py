@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pytest
 
 from harness.engines.base import ENGINES, traits_of
-from harness.env import required_by
+from harness.env import required_by, silence_bars
 from harness.errors import (
     EXIT_GATE_FAILED,
     EXIT_INTERNAL,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse invalid options before anything is collected."""
+    silence_bars()
     if hasattr(config, "workerinput"):
         return
     runs_of(config)
