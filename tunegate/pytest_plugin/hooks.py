@@ -42,7 +42,9 @@ def pytest_load_initial_conftests(
     return (yield from read_short_names(early_config, parser, args))
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
+    """Load the hooks of an evaluation after those of pytest's --stepwise, which come into being here too."""
     config.addinivalue_line("markers", "long: a suite that runs only with --eval-long")
     if any(value is not None for value in vars(options_of(config)).values()):
         load(config)
