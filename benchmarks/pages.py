@@ -1,9 +1,38 @@
-"""Puts what a benchmark printed into a page of the documents."""
+"""Tables of benchmarks: for the eye, and in a page of the documents."""
 
+import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.errors import UserError
+
+
+class Table(NamedTuple):
+    """A table as it is printed and written."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+    note: str
+
+
+def show_table(table: Table) -> None:
+    """Print a table for the eye."""
+    from rich.console import Console
+    from rich.table import Table as Drawn
+
+    drawn = Drawn(*table.header, title=table.title, caption=table.note, title_justify="left")
+    for row in table.rows:
+        drawn.add_row(*row)
+    Console(width=max(120, int(os.environ.get("COLUMNS", "150")))).print(drawn)
+
+
+def markdown(table: Table) -> str:
+    """A table as Markdown."""
+    lines = [table.header, ["---"] * len(table.header), *table.rows]
+    body = "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    return f"**{table.title}**\n\n{body}\n\n{table.note}\n"
 
 
 def write_between(file: Path, name: str, text: str) -> None:

@@ -1,12 +1,12 @@
 """How far may the fabrication scorer be trusted? Measures it against people's labels and against known errors.
 
     python benchmarks/scorer_validity.py [--only PART] [--frozen] [--show 20]
-        [--docs docs/scorer-validity.md] [--json FILE]
+        [--docs docs/scorer-validity.md] [--json FILE] [--checker FOLDER [--limit N]]
 
 Prints its tables, and writes them into a Markdown file, between markers. The public data is found through
 TUNEGATE_DATA; a part whose data is not there is left as it is. The frozen parts of the completions and of the injected
 errors are scored only with --frozen, so that daily work on the scorer does not look at them. Under two minutes on one
-core.
+core. With --checker, what a trained checker is worth is measured instead; the first time takes hours.
 """
 
 import argparse
@@ -16,17 +16,18 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
 
 import known_truth as truth  # noqa: E402
+import validity_checker as trained  # noqa: E402
 import validity_injected as known  # noqa: E402
 import validity_known_truth as completions  # noqa: E402
 import validity_people as people  # noqa: E402
 from injected import FAITHFUL, OPERATORS, cuad_folder  # noqa: E402
-from pages import write_between  # noqa: E402
+from pages import Table, markdown, show_table, write_between  # noqa: E402
 
 from harness.errors import UserError  # noqa: E402
 from harness.scoring.grounding import facts  # noqa: E402
@@ -37,15 +38,6 @@ SCORER, CHOSEN, RULE = "fact scorer", "fact scorer, choices cross-validated by s
 NOVELTY = "novelty of runs, threshold cross-validated by source"
 COLUMNS = [(origin, part) for part in ("open", "frozen") for origin in ("cuad", "own")]
 HEADINGS = {"cuad": "CUAD", "own": "own text"}
-
-
-class Table(NamedTuple):
-    """A table as it is printed and written."""
-
-    title: str
-    header: list[str]
-    rows: list[list[str]]
-    note: str
 
 
 def people_table(name: str, data: Path) -> tuple[Table, list[dict[str, Any]]]:
@@ -142,11 +134,11 @@ def completion_tables(part: str) -> tuple[list[Table], list[dict[str, Any]]]:
     header = ["detector", *(f"recall, {kind}" for kind in truth.CLASSES), "faithful with a finding"]
     header += ["findings per 100 faithful words", "precision of findings", "balanced accuracy"]
     cells = [
-        [r.detector, *map(_share, (*r.recall.values(), r.alarms, r.density, r.precision, r.accuracy))]
+        [r.detector, *map(trained.shown, (*r.recall.values(), r.alarms, r.density, r.precision, r.accuracy))]
         for r in (*found, *by_domain)
     ]
     note = f"{completions.numbers_of(whole)} 95% intervals by resampling documents."
-    types = [[kind, _share(value)] for kind, value in by_type.recall.items()]
+    types = [[kind, trained.shown(value)] for kind, value in by_type.recall.items()]
     records = [
         {"set": f"completions, {part}", "detector": r.detector, "measure": measure, "value": value.value}
         | {"low": value.low, "high": value.high, "n": len(whole), "clusters": len({each.document for each in whole})}
@@ -158,12 +150,6 @@ def completion_tables(part: str) -> tuple[list[Table], list[dict[str, Any]]]:
         Table(title, header, cells, note),
         Table(f"{title}: the scorer by type of error", ["type", "recall"], types, ""),
     ], records
-
-
-def _share(interval: completions.Interval) -> str:
-    if interval.value != interval.value:  # NaN
-        return "-"
-    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
 
 def show_false_alarms(data: Path, most: int) -> None:
@@ -187,24 +173,6 @@ def show(results: list[tuple[known.Copy, bool]], most: int) -> None:
             for start, end in spans:
                 around = f"{text[max(0, start - 50) : start]}[[{text[start:end]}]]{text[end : end + 50]}"
                 print(f"{copy.origin} {copy.operator}: {copy.kind} | {' '.join(around.split())}")
-
-
-def show_table(table: Table) -> None:
-    """Print a table for the eye."""
-    from rich.console import Console
-    from rich.table import Table as Drawn
-
-    drawn = Drawn(*table.header, title=table.title, caption=table.note, title_justify="left")
-    for row in table.rows:
-        drawn.add_row(*row)
-    Console(width=max(120, int(os.environ.get("COLUMNS", "150")))).print(drawn)
-
-
-def markdown(table: Table) -> str:
-    """A table as Markdown."""
-    lines = [table.header, ["---"] * len(table.header), *table.rows]
-    body = "\n".join("| " + " | ".join(row) + " |" for row in lines)
-    return f"**{table.title}**\n\n{body}\n\n{table.note}\n"
 
 
 def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -240,6 +208,20 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
     return records
 
 
+def measure_checker(args: argparse.Namespace) -> None:
+    """Print and write what a checker is worth on the completions and the public sets."""
+    root = os.environ.get("TUNEGATE_DATA")
+    if not root:
+        raise UserError("--checker needs the public sets: set TUNEGATE_DATA to the folder that has them")
+    supports, sets = trained.Supports(args.checker.absolute()), []
+    if args.only in (None, "completions"):
+        sets.append(trained.known("frozen" if args.frozen else "derived", supports, args.limit))
+    for name in people.SETS:
+        if args.only in (None, name):
+            sets += trained.reported(name, Path(root), supports, args.limit)
+    _publish(trained.tables(sets, supports), "checker", args.docs)
+
+
 def _publish(tables: list[Table], name: str, docs: Path | None) -> None:
     for table in tables:
         show_table(table)
@@ -266,12 +248,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--docs", type=Path, help=f"Markdown file to write the tables into, such as {DOCS}")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
+    parser.add_argument("--checker", type=Path, metavar="FOLDER", help="measure this checker instead of the scorer")
+    parser.add_argument("--limit", type=int, metavar="N", help="with --checker: at most N statements of a set")
     args = parser.parse_args(arguments)
     try:
-        records = measure(args)
+        records = [] if args.checker else measure(args)
+        if args.checker:
+            measure_checker(args)
     except UserError as error:
         parser.exit(error.exit_code, f"{error}\n")
-    if args.json:
+    if args.json and not args.checker:
         says = next(m.says for m in facts.fabricated.metrics if m.name == "fabrication_rate")
         told = {"fabrication_rate": {"says": says, "scorer": facts.fabricated.version, "rows": records}}
         told["measured"] = today()

@@ -169,7 +169,7 @@ def judged(name: str, detector: Detector, known: Sequence[Known], by_type: bool 
         any(end - start == len(each.text) for start, end in ranges) for each, ranges in zip(known, found, strict=True)
     ]
     kinds = sorted({error.type for each in known for error in each.errors}) if by_type else list(CLASSES)
-    draw = _Draw([each.document for each in known])
+    draw = Draw([each.document for each in known])
     recall = {}
     for kind in kinds:
         errors = [[e for e in each.errors if kind in (e.kind, e.type)] for each in known]
@@ -198,7 +198,7 @@ def judged(name: str, detector: Detector, known: Sequence[Known], by_type: bool 
     return Result(name, recall, alarms, density, precision, accuracy)
 
 
-class _Draw:
+class Draw:
     """Resamples documents and gives shares of sums with their intervals."""
 
     def __init__(self, documents: Sequence[str]) -> None:
@@ -213,7 +213,7 @@ class _Draw:
     def share(self, numerator: Sequence[float], denominator: Sequence[float]) -> Interval:
         top, bottom = self._sums(numerator), self._sums(denominator)
         with np.errstate(invalid="ignore", divide="ignore"):
-            return _interval(top.sum() / bottom.sum(), (self.drawn @ top) / (self.drawn @ bottom))
+            return interval(top.sum() / bottom.sum(), (self.drawn @ top) / (self.drawn @ bottom))
 
     def balanced(self, flagged: Sequence[bool], positive: Sequence[bool], negative: Sequence[bool]) -> Interval:
         hit, spared = (
@@ -224,10 +224,10 @@ class _Draw:
         with np.errstate(invalid="ignore", divide="ignore"):
             value = (hit.sum() / p.sum() + spared.sum() / n.sum()) / 2
             draws = ((self.drawn @ hit) / (self.drawn @ p) + (self.drawn @ spared) / (self.drawn @ n)) / 2
-        return _interval(value, draws)
+        return interval(value, draws)
 
 
-def _interval(value: float, draws: Any) -> Interval:
+def interval(value: float, draws: Any) -> Interval:
     if np.isnan(value) or np.isnan(draws).all():
         return Interval(float("nan"), float("nan"), float("nan"))
     low, high = np.nanpercentile(draws, [2.5, 97.5])

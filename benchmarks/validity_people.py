@@ -130,6 +130,11 @@ def load(name: str, data: Path) -> list[Labelled]:
     ]
 
 
+def corpora(data: Path) -> dict[str, str]:
+    """Return the corpus of each of FRANK's sources."""
+    return {row["source_id"]: row["dataset"] for row in _rows(data / SETS["frank"].file)}
+
+
 def _rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import NothingJudged
+from harness.errors import NothingJudged, UserError
 from tunegate.cli.layout import EVALUATE, App
 from tunegate.cli.options import Engine, Run, Runs, Script, ServedModel, TensorParallel, Url
 
@@ -19,8 +19,10 @@ app.add(labels)
 @app.command()
 def judge(
     run: Run,
-    rubric: Annotated[Path, typer.Option(help="Rubric: TOML with name, question and labels.")],
-    by: Annotated[str, typer.Option(help="Judge: Hub ID, folder or alias.")],
+    by: Annotated[str, typer.Option(help="Judge: Hub ID, folder, alias, or checker.")],
+    rubric: Annotated[
+        Path | None, typer.Option(help="Rubric: TOML with name, question, labels. The checker has one.")
+    ] = None,
     engine: Engine = None,
     tensor_parallel_size: TensorParallel = 1,
     script: Script = None,
@@ -30,29 +32,32 @@ def judge(
 ) -> None:
     """Let a model judge a finished run's answers by a rubric.
 
-    Its verdicts are added to the run as events.
+    Its verdicts are added to the run as events. `--by checker` asks the checker of meaning whether the source supports
+    every sentence; it needs no rubric.
     """
     from harness.engines.options import engine_config
     from harness.evaluation.plan import judge_checkpoint
-    from harness.judges import human_labels
+    from harness.judges import checker_judge, human_labels
     from harness.judges.llm_judge import judge as ask
     from harness.judges.rubric import load_rubric
     from harness.progress.progress import Progress
     from harness.runs.folder import find_run, load_run
 
-    loaded_rubric, path = load_rubric(rubric), find_run(run, runs)
-    config = engine_config(
-        engine, tensor_parallel_size=tensor_parallel_size, script=script, url=url, served_model=served_model
-    )
-    judged = ask(
-        load_run(path),
-        loaded_rubric,
-        judge_checkpoint(by, config),
-        engine=config,
-        progress=Progress(),
-    )
+    path, by_checker = find_run(run, runs), by == checker_judge.NAME
+    if rubric is None and not by_checker:
+        raise UserError("--rubric is missing: a model needs a question with labels; only --by checker has its own")
+    loaded_rubric = load_rubric(rubric) if rubric else checker_judge.SUPPORTED
+    if by_checker:
+        judged = checker_judge.judge(load_run(path), loaded_rubric, Progress())
+    else:
+        config = engine_config(
+            engine, tensor_parallel_size=tensor_parallel_size, script=script, url=url, served_model=served_model
+        )
+        judge_model = judge_checkpoint(by, config)
+        judged = ask(load_run(path), loaded_rubric, judge_model, engine=config, progress=Progress())
     typer.echo(f"{judged.scored} answers judged, {judged.unscored} unscored: {judged.path}")
-    typer.echo(f"canaries: {judged.fooled} of {judged.canaries} answers that demand the best verdict got it")
+    if not by_checker:
+        typer.echo(f"canaries: {judged.fooled} of {judged.canaries} answers that demand the best verdict got it")
     if judged.fooled:
         typer.echo("the answers can manipulate this judge: do not rely on its numbers")
     for line in human_labels.describe(human_labels.agreement(load_run(path), loaded_rubric)):
