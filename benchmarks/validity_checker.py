@@ -31,7 +31,7 @@ from harness.scoring.text.sentences import statements
 
 ALARMS = (0.05, 0.10)
 VALIDATION_ROWS = 800
-AT_ONCE = 64
+AT_ONCE = 16
 STEPS = 40
 """Thresholds that cross-validation chooses from, evenly spaced over the ranks of the supports."""
 BINS = 5

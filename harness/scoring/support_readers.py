@@ -112,7 +112,9 @@ def load(model: SupportModel) -> Reader:
     try:
         before_torch()
         from transformers import AutoConfig
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         tokenizer = load_tokenizer(Path(model.tokenizer))
         config = AutoConfig.from_pretrained(model.folder, **safety.TOKENIZER).get_text_config()
         logits = _graph(model) if model.kind == "onnx" else _network(model, tokenizer)
