@@ -10,7 +10,6 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from msgspec import Struct
 
@@ -19,14 +18,21 @@ from harness import sanitize
 ABBREVIATION = re.compile(
     r"(?:\b(?:Inc|Corp|Ltd|Co|Mr|Mrs|Ms|Dr|St|No|Nos|Sec|Art|Par|v|vs|cf|Ga|Ann|Jr|Sr|approx|e\.g|i\.e)|\b[A-Z])\.$"
 )
-NUMBERED = re.compile(r"\s*(?:Section\s+)?\(?\d[\d.]*[.)]\s*")
-STOP = re.compile(r"[.!?]+[\"”’)\]]*(?=\s)|\n")
-BULLET = re.compile(r"\s*(?:[-*•#>]+|\(?(?:\d{1,3}|[A-Za-z]|[ivx]{1,4})[.)])?\s*")
+NUMBERED = re.compile(r"\s*(?:(?:Section|Article|Clause|§)\s+)?\(?\d[\d.]*[.)]\s*")
+STOP = re.compile(r"[.!?]+[\"”’)\]]*(?=\s)|\n\s*")
+NUMERAL = r"(?:\d{1,3}(?:\.\d{1,3})*|[A-Za-z]|[ivx]{1,5}|[IVX]{1,5})"
+MARKER = rf"(?:[-*•#>]+|\(?{NUMERAL}[.)])"
+BULLET = re.compile(rf"\s*(?:{MARKER}(?:\s+\({NUMERAL}\)|[^\S\n]*\n\s*{MARKER}){{0,9}}(?=\s|$))?\s*")
+"""White space and a list marker, such as `- `, `2. ` or `1. (a) `, which are not part of a sentence."""
 WORD = re.compile(r"[^\W_]+(?:[.,'’/-][^\W_]+)*")
 SHORTEST = 4
 """Fewest characters of a word that is compared; shorter ones count only with a digit."""
 ENOUGH = 0.3
 """Least share of a sentence's weight that a passage of the source must have to be linked."""
+LIST = re.compile(rf"[:;,]\s+{MARKER}$")
+"""A list marker inside a sentence, as in `shall: 1. pay`."""
+NEAR = 16
+"""Characters before a mark that decide whether it ends a sentence."""
 MOST = 3
 """Most passages that are linked to a sentence."""
 HALF = 0.5
@@ -62,27 +68,32 @@ class Passage(Struct, frozen=True, kw_only=True):
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Return the ranges of the sentences; the rest is white space, bullets and lone marks."""
-    ends = [0, *(stop.end() for stop in STOP.finditer(text) if _ends_sentence(text, stop)), len(text)]
-    spans = []
-    for start, end in pairwise(ends):
-        bullet = BULLET.match(text, start, end)
-        left, right = bullet.end() if bullet else start, start + len(text[start:end].rstrip())
-        if left >= right:
-            left = start + len(text[start:end]) - len(text[start:end].lstrip())
-        if any(character.isalnum() for character in text[left:right]):
-            spans.append((left, right))
+    """Return the ranges of the sentences; the rest is white space, list markers and lone marks."""
+    spans: list[tuple[int, int]] = []
+    start, is_list = 0, False
+    for end in [*(stop.end() for stop in STOP.finditer(text)), len(text)]:
+        whole = text[start:end]
+        bullet = BULLET.match(whole)
+        left, right = bullet.end() if bullet else 0, len(whole.rstrip())
+        if end < len(text) and (left >= right or not _ends_sentence(whole)):
+            continue
+        lead = len(whole) - len(whole.lstrip())
+        if left >= right and not is_list:
+            left = lead
+        if any(character.isalnum() for character in whole[left:right]):
+            spans.append((start + left, start + right))
+        start, is_list = end, is_list or left > lead
     return spans
 
 
-def _ends_sentence(text: str, stop: re.Match[str]) -> bool:
-    if stop[0] == "\n":
+def _ends_sentence(text: str) -> bool:
+    """Tell whether a text up to a mark or line end is a whole sentence."""
+    if text[-1].isspace():
         return True
-    line = text.rfind("\n", 0, stop.start()) + 1
-    heading = NUMBERED.match(text, line, stop.end())
-    if heading and len(text[heading.end() : stop.end()].split()) <= HEADING:
+    heading = NUMBERED.match(text)
+    if heading and len(text[heading.end() :].split()) <= HEADING:
         return False
-    return not ABBREVIATION.search(text, line, stop.end()) and not BULLET.fullmatch(text, line, stop.end())
+    return not ABBREVIATION.search(text, max(0, len(text) - NEAR)) and not LIST.search(text, max(0, len(text) - NEAR))
 
 
 def cut(text: str, source: Sequence[tuple[int, int]] = (), source_text: str = "") -> list[Passage]:

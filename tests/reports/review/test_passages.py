@@ -1,5 +1,6 @@
 """Texts on the page: numbered sentences, hidden characters by name, and places that lead back to the exact text."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,6 +56,19 @@ def test_sentences_end_where_a_reader_ends_them() -> None:
         "none",
     ]
     assert said("No.") == ["No."] and said("42") == ["42"] and said("B.") == ["B."] and said(" \n—\n") == []
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("1.\nRent is due.\n(a)\nLate fees.\n(iv) None", ["Rent is due.", "Late fees.", "None"]),
+    ("Tenant shall: 1. Pay the rent when it is due. 2. Insure the whole store at once. (b) Keep it.",
+     ["Tenant shall: 1. Pay the rent when it is due.", "Insure the whole store at once.", "Keep it."]),
+    ("1. (a) Rent is due.\nII. Fees\n2.1. Term\n§ 5. Law", ["Rent is due.", "Fees", "Term", "§ 5. Law"]),
+    ("1.\n2.\n3. Rent\n4.", ["Rent"]),
+    ("How much? 42.", ["How much?", "42."]),
+    ("The sum is 5. It is due.", ["The sum is 5.", "It is due."]),
+])  # fmt: skip
+def test_a_list_number_is_no_sentence(text: str, expected: list[str]) -> None:
+    assert said(text) == expected
 
 
 def test_a_sentence_points_to_the_source_that_shares_its_figures_and_rarer_words() -> None:
