@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.errors import UserError
 from reports import number_format
 from reports.review import packet as review_packet
-from reports.review import planning, results, workflow
+from reports.review import planning, progress, results, workflow
 from reports.review.items import Material, load_material
 from reports.review.planning import ReviewOptions
 from reports.review.schema import Mode
@@ -28,6 +28,12 @@ def plan(run: Path, options: ReviewOptions, say: Say) -> tuple[ReviewDatabase, M
     state, review_plan = planning.planned(material, options)
     for line in planning.summary(review_plan):
         say(line)
+    efforts = [progress.estimate(state.tasks(reviewer.name), material) for reviewer in state.reviewers()]
+    longest = max(efforts, key=lambda effort: effort.left_s)
+    say(
+        f"estimated time: about {progress.minutes(longest.per_item_s)} per item, "
+        f"{progress.minutes(longest.left_s)} for one reviewer"
+    )
     if material.named:
         say(f"in {material.named} items, an answer names a model of this run: they may not be blind")
     return state, material

@@ -1,7 +1,7 @@
 """The web application of a review: sessions, pages and requests.
 
-All pages have the address `/`, so no URL names an item, side or model. The token of a link is exchanged for a session
-cookie; only hashes of both are stored.
+All pages of a reviewer have the address `/`, so no URL names an item, side or model. The token of a link is exchanged
+for a session cookie; only hashes of both are stored. The organiser's are kept in memory alone.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from urllib.parse import SplitResult, urlsplit
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import FormData, Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.errors import UserError
-from reports.review import pages, workflow
+from harness.runs.folder import now
+from reports.review import pages, progress, workflow
 from reports.review.items import Material
 from reports.review.schema import Reviewer
-from reports.review.storage import Conflict, ReviewDatabase
+from reports.review.storage import Conflict, ReviewDatabase, secret_hash
 from reports.review.workflow import earlier
 
 SAFE = ("GET", "HEAD")
@@ -73,18 +74,25 @@ class HostGuard:
         return ""
 
 
+ORGANISER = "/organiser"
+WRONG_KEY = "This key is not valid. Copy the whole link again, or ask for a new one."
 LARGEST_BODY = 2_000_000
 MONTH_S = 30 * 24 * 3600
 
 
-def application(state: ReviewDatabase, material: Material, origins: Iterable[str]) -> ASGIApp:
-    """Build the application for reviewers who use one of these origins, such as `http://127.0.0.1:8765`."""
+def application(state: ReviewDatabase, material: Material, origins: Iterable[str], organiser: str) -> ASGIApp:
+    """Build the application for people who use one of these origins, such as `http://127.0.0.1:8765`.
+
+    `organiser` is the hash of the token that opens the organiser's page.
+    """
     origins = list(origins)
-    site = Site(state, material, urlsplit(origins[0]))
+    site = Site(state, material, urlsplit(origins[0]), organiser)
     routes = [
         Route("/", site.page, methods=["GET"]),
         Route("/enter", site.ask_token, methods=["GET"]),
         Route("/enter", site.enter, methods=["POST"]),
+        Route("/organiser", site.organise, methods=["GET"]),
+        Route("/organiser", site.enter_organiser, methods=["POST"]),
         Route("/do/{action}", site.act, methods=["POST"]),
     ]
     app = Starlette(routes=routes, max_body_size=LARGEST_BODY)
@@ -94,13 +102,15 @@ def application(state: ReviewDatabase, material: Material, origins: Iterable[str
 class Site:
     """Handles the requests of one review."""
 
-    def __init__(self, state: ReviewDatabase, material: Material, address: SplitResult) -> None:
+    def __init__(self, state: ReviewDatabase, material: Material, address: SplitResult, organiser: str) -> None:
         self.state = state
         self.material = material
         self.plan = state.plan()
         self.is_secure = address.scheme == "https"
         # Cookies are shared between ports: two reviews on one machine need two names.
         self.cookie = f"{'__Host-' if self.is_secure else ''}review-{address.port or 'default'}"
+        self.organiser = organiser
+        self.organiser_sessions: set[str] = set()
 
     def page(self, request: Request) -> Response:
         reviewer = self._reviewer(request)
@@ -117,7 +127,7 @@ class Site:
     def _next(self, position: workflow.ReviewPosition, reviewer: Reviewer) -> pages.Page:
         has_previous = workflow.previous(position) is not None
         if position.stage == "consent":
-            return pages.consent_page(reviewer, position.tasks)
+            return pages.consent_page(reviewer, position.tasks, progress.estimate(position.tasks, self.material))
         if position.stage == "rubric":
             return pages.rubric_page(position.tasks)
         if position.stage == "guess":
@@ -127,28 +137,44 @@ class Site:
             return pages.done_page()
         if position.stage == "feedback":
             return pages.feedback_page(position.task, position.tasks)
-        opinions = earlier(self.state, reviewer, position.task)
-        return pages.task_page(
-            position.task, self.material.item(position.task.key), position.tasks, opinions, has_previous
-        )
+        task, tasks = position.task, position.tasks
+        opinions = earlier(self.state, reviewer, task)
+        effort = progress.estimate(tasks, self.material, since=task)
+        return pages.task_page(task, self.material.item(task.key), tasks, effort, opinions, has_previous)
+
+    def organise(self, request: Request) -> Response:
+        session = request.cookies.get(f"{self.cookie}-organiser", "")
+        if secret_hash(session) not in self.organiser_sessions:
+            return self._html([pages.enter_page(address=ORGANISER)])
+        page = pages.organiser_page(progress.read(self.state, self.material), now())
+        return HTMLResponse(pages.document([page], title="Progress of the review", plan=self.plan))
+
+    async def enter_organiser(self, request: Request) -> Response:
+        token = _token(await request.form())
+        if not hmac.compare_digest(secret_hash(token), self.organiser):
+            return self._html([pages.enter_page(WRONG_KEY, ORGANISER)], 403)
+        session = secrets.token_urlsafe(32)
+        self.organiser_sessions.add(secret_hash(session))
+        return self._signed_in(ORGANISER, f"{self.cookie}-organiser", session)
 
     def ask_token(self, request: Request) -> Response:
         return self._html([pages.enter_page()])
 
     async def enter(self, request: Request) -> Response:
-        token = str((await request.form()).get("token", "")).strip().rpartition("#")[2]
-        return await run_in_threadpool(self._enter, token)
+        return await run_in_threadpool(self._enter, _token(await request.form()))
 
     def _enter(self, token: str) -> Response:
         reviewer = self.state.by_token(token) if token else None
         if reviewer is None or reviewer.packet_hash:
-            problem = "This key is not valid. Copy the whole link again, or ask for a new one."
-            return self._html([pages.enter_page(problem)], 403)
+            return self._html([pages.enter_page(WRONG_KEY)], 403)
         session = secrets.token_urlsafe(32)
         self.state.start_session(session, reviewer.name)
-        response = RedirectResponse("/", status_code=303)
+        return self._signed_in("/", self.cookie, session)
+
+    def _signed_in(self, address: str, cookie: str, session: str) -> Response:
+        response = RedirectResponse(address, status_code=303)
         response.set_cookie(
-            self.cookie, session, max_age=MONTH_S, path="/", secure=self.is_secure, httponly=True, samesite="strict"
+            cookie, session, max_age=MONTH_S, path="/", secure=self.is_secure, httponly=True, samesite="strict"
         )
         return response
 
@@ -185,6 +211,10 @@ class Site:
 
     def _html(self, parts: list[pages.Page], status: int = 200) -> Response:
         return HTMLResponse(pages.document(parts, title=pages.TITLE), status_code=status)
+
+
+def _token(form: FormData) -> str:
+    return str(form.get("token", "")).strip().rpartition("#")[2]
 
 
 def _refusal(message: str, status: int) -> Response:

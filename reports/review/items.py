@@ -14,8 +14,9 @@ from msgspec import Struct
 from harness.errors import UserError
 from harness.files import digest
 from harness.runs.folder import SEAL, RunData, load_sealed
-from harness.schema import BASELINE, CANDIDATE, Checkpoint, Record
+from harness.schema import BASELINE, CANDIDATE, Checkpoint, Record, SuiteInfo
 from harness.scoring.legal.key_terms import clauses_of
+from harness.suites.prompts import recorded_messages
 from reports.review.schema import AnswerKey, ReviewItem
 
 SUITE = "practice"
@@ -95,13 +96,13 @@ def load_material(path: Path, suites: Iterable[str] = ()) -> Material:
         raise UserError(f"{path}: no suite '{sorted(unknown)[0]}' in this run. It has: {known}")
     items: dict[AnswerKey, ReviewItem] = {}
     left_out: Counter[str] = Counter()
-    titles = {info.name: info.title for info in run.manifest.suites}
+    infos = {info.name: info for info in run.manifest.suites}
     for key, records in _by_case(run, names).items():
         reason = _unfit(records)
         if reason:
             left_out[reason] += 1
         else:
-            items[key] = _item(key, records, titles.get(key.suite, ""))
+            items[key] = _item(key, records, infos.get(key.suite))
     if not items:
         why = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "it has no answers"
         raise UserError(
@@ -137,13 +138,15 @@ def _unfit(records: dict[str, Record]) -> str:
     return ""
 
 
-def _item(key: AnswerKey, records: dict[str, Record], title: str) -> ReviewItem:
+def _item(key: AnswerKey, records: dict[str, Record], info: SuiteInfo | None) -> ReviewItem:
     record = records[CANDIDATE]
     case = record.case
+    chat = recorded_messages(info.prompt, case) if info else []
     return ReviewItem(
         key=key,
         cluster=case.cluster,
-        task=title,
+        task=info.title if info else "",
+        prompt=[(message["role"], message["content"]) for message in chat],
         inputs=[(_heading(name), text) for name, text in case.input.items() if name != "document"],
         source=case.document,
         clauses=listed_clauses(record),

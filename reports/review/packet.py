@@ -19,6 +19,7 @@ from harness.errors import UserError, refuse_all, refuse_newer
 from harness.files import digest, write_atomic
 from reports.review import pages, results, workflow
 from reports.review.items import Material
+from reports.review.progress import estimate
 from reports.review.schema import Draft, Reviewer, Task
 from reports.review.storage import ReviewDatabase
 from reports.review.workflow import earlier
@@ -39,10 +40,14 @@ def write_packet(state: ReviewDatabase, material: Material, name: str, out: Path
             f"{name} has already begun, and a packet would start over. Write one for a reviewer who has not begun"
         )
     tasks = state.tasks(name)
-    parts: list[pages.Page] = [pages.consent_page(reviewer, tasks), pages.rubric_page(tasks)]
+    parts: list[pages.Page] = [
+        pages.consent_page(reviewer, tasks, estimate(tasks, material)),
+        pages.rubric_page(tasks),
+    ]
     for task in tasks:
         opinions = earlier(state, reviewer, task)
-        parts.append(pages.task_page(task, material.item(task.key), tasks, opinions))
+        effort = estimate(tasks, material, since=task)
+        parts.append(pages.task_page(task, material.item(task.key), tasks, effort, opinions))
         if task.kind == "practice":
             parts.append(pages.feedback_page(task, tasks))
     guess_tasks = workflow.guess_tasks_of(tasks, plan.seed, name)
@@ -62,7 +67,8 @@ def packet_hash(material: Material, tasks: list[Task], rubric: str) -> str:
     for task in tasks:
         item = material.item(task.key)
         texts = {side: item.answers[variant] for side, variant in task.sides.items()}
-        contents.append([task.id, item.inputs, item.source, item.clauses, texts])
+        prompt = [item.prompt] if item.prompt else []
+        contents.append([task.id, item.inputs, item.source, item.clauses, texts, *prompt])
     return digest(msgspec.json.encode([rubric, contents]))
 
 

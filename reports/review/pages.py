@@ -19,16 +19,21 @@ import msgspec
 from markupsafe import Markup
 
 from harness import sanitize
+from harness.schema import Estimate
 from harness.stats.human_review import SCALES
+from reports import number_format, wording
 from reports.render import html
 from reports.review import passages
 from reports.review.items import practices
+from reports.review.progress import QUESTION_S, WORDS_PER_MINUTE, Effort, ReviewProgress, minutes
 from reports.review.schema import Reviewer, ReviewItem, ReviewPlan, Task
 from reports.review.workflow import EarlierJudgement
 
 HERE = Path(__file__).parent
 SHARED = ("answer.js", "clock.js", "marks.js", "task.js", "keys.js", "page.js")
 TITLE = "Review"
+LONG_PROMPT = 120
+"""Most words of a prompt, without the source, that is shown unfolded."""
 EXCERPT = 400
 """Characters of an answer on the page of guesses."""
 KEYS = [
@@ -37,6 +42,8 @@ KEYS = [
     ("a, b", "go to answer A, answer B (or the draft)"),
     ("s", "go to the source"),
     ("p", "go to the preference"),
+    ("q", "show or hide the prompt"),
+    ("t", "mark all listed clauses of the answer as present"),
     ("f", "mark a fabrication: type a sentence number, Enter, then choose with Tab or 1, 2, 3"),
     ("n", "write a note"),
     ("z", "undo"),
@@ -68,6 +75,7 @@ def document(
         "script": Markup(script(packet)),
         "rubric": plan.rubric if plan else {},
         "mode": plan.mode if plan else "",
+        "plan": plan,
         "keys": KEYS,
         "scales": SCALES,
     }
@@ -106,13 +114,14 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def enter_page(problem: str = "") -> Page:
-    return "enter", {"problem": problem}
+def enter_page(problem: str = "", address: str = "/enter") -> Page:
+    return "enter", {"problem": problem, "address": address}
 
 
-def consent_page(reviewer: Reviewer, tasks: Sequence[Task]) -> Page:
+def consent_page(reviewer: Reviewer, tasks: Sequence[Task], effort: Effort) -> Page:
     practice = _practice(tasks)
-    return "consent", {"reviewer": reviewer.name, "count": len(tasks) - practice, "practice": practice}
+    values = {"reviewer": reviewer.name, "count": len(tasks) - practice, "practice": practice}
+    return "consent", values | _times(effort)
 
 
 def rubric_page(tasks: Sequence[Task]) -> Page:
@@ -127,6 +136,7 @@ def task_page(
     task: Task,
     item: ReviewItem,
     tasks: Sequence[Task],
+    effort: Effort,
     earlier: Sequence[EarlierJudgement] = (),
     has_previous: bool = False,
 ) -> Page:
@@ -146,7 +156,7 @@ def task_page(
         "number": task.position + 1 - (0 if is_practice else before),
         "of": before if is_practice else len(tasks) - before,
         "task": item.task,
-        "inputs": item.inputs,
+        **_prompt(item),
         "source": passages.cut(item.source),
         "answers": [
             {
@@ -162,7 +172,61 @@ def task_page(
         "hidden_characters": [part for part, is_name in sanitize.split(draft) if is_name],
         "earlier": earlier,
         "has_previous": has_previous,
+        **_times(effort),
     }
+
+
+def _prompt(item: ReviewItem) -> dict[str, Any]:
+    """Split each message at the source, which the page shows by itself, and leave out inputs that the prompt shows."""
+    source = item.source.strip()
+    messages = [(role, text.split(source, 1) if source else [text]) for role, text in item.prompt]
+    words = sum(len(part.split()) for _, parts in messages for part in parts)
+    is_folded = words > LONG_PROMPT
+    shown = "" if is_folded else "\n".join(text for _, text in item.prompt)
+    inputs = [(heading, text) for heading, text in item.inputs if text.strip() not in shown or not shown]
+    return {"prompt": messages, "prompt_words": words, "is_folded": is_folded, "inputs": inputs}
+
+
+def _times(effort: Effort) -> dict[str, str]:
+    return {"per_item": minutes(effort.per_item_s), "left": minutes(effort.left_s)}
+
+
+def organiser_page(progress: ReviewProgress, at: str) -> Page:
+    """Build the organiser's page: progress, time and agreement, without a variant's name."""
+    agreement = [
+        (
+            wording.title(one.measure.name),
+            number_format.estimate(one.raw),
+            _coefficient(one.alpha),
+            _coefficient(one.ac1),
+        )
+        for one in progress.agreement
+    ]
+    rows = [
+        {
+            "name": one.name,
+            "stage": one.stage,
+            "done": f"{one.done} of {one.of}",
+            "left_out": one.left_out,
+            "median": "–" if one.median_s is None else number_format.duration(one.median_s),
+            "estimated": minutes(one.estimated_s),
+            "left": minutes(one.left_s) if one.left_s else "–",
+            "last": number_format.moment(one.last) if one.last else "–",
+        }
+        for one in progress.reviewers
+    ]
+    return "organiser", {
+        "rows": rows,
+        "agreement": agreement,
+        "shared": wording.count(progress.shared, "item") if progress.shared else "",
+        "words_per_minute": WORDS_PER_MINUTE,
+        "question_s": QUESTION_S,
+        "at": number_format.moment(at),
+    }
+
+
+def _coefficient(found: Estimate) -> str:
+    return "–" if found.value is None else number_format.estimate(found, "coefficient")
 
 
 def feedback_page(task: Task, tasks: Sequence[Task]) -> Page:

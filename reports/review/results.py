@@ -129,8 +129,8 @@ def record(state: ReviewDatabase, material: Material, name: str) -> str:
         shown = [task for task in tasks if task.kind == "item" and task.submitted_at]
         if not shown:
             raise UserError(f"{name} has not submitted an item yet, so there is nothing to record")
-        events = [event for task in shown for event in _events(task, material.item(task.key), plan, name)]
-        path = append(material.path, "human", events, about(plan, reviewer, tasks))
+        found = [event for task in shown for event in events(task, material.item(task.key), plan, name)]
+        path = append(material.path, "human", found, about(plan, reviewer, tasks))
         written.append(path.name)
         return path.name
 
@@ -144,7 +144,8 @@ def _written_before(material: Material, plan: ReviewPlan, name: str) -> str:
     return ""
 
 
-def _events(task: Task, item: ReviewItem, plan: ReviewPlan, author: str) -> Iterator[ScoreEvent]:
+def events(task: Task, item: ReviewItem, plan: ReviewPlan, author: str) -> Iterator[ScoreEvent]:
+    """Yield the score events of one submitted task, unblinded."""
     findings = _compare(task, item) if plan.mode == "compare" else _fix(task, item)
     why = unjudged(task)
     seconds = _seconds(task, plan.mode)

@@ -94,6 +94,8 @@ class ReviewItem(Struct, frozen=True, kw_only=True):
     """Heading and text of the inputs other than the source."""
     source: str
     """The text that answers must be grounded in."""
+    prompt: list[tuple[str, str]] = []
+    """Role and text of each message that both models received; empty where the run does not hold it."""
     clauses: list[str]
     """The case's list of clauses, if any."""
     answers: dict[str, str]

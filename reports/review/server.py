@@ -48,9 +48,11 @@ def serve(
     with bound:
         own = f"http://{{}}:{bound.getsockname()[1]}"
         origins = origins or [own.format("127.0.0.1"), own.format("localhost")]
-        app = application(state, material, origins)
+        token = secrets.token_urlsafe(32)
+        app = application(state, material, origins, secret_hash(token))
         for line in _links(state, origins[0], new_links):
             say(line)
+        say(f"organiser: progress, time and agreement, until this server stops\n  {origins[0]}/organiser#{token}")
         if host not in LOOPBACK and not origins[0].startswith("https:"):
             say(f"others can reach {host}, and traffic is not encrypted: put a TLS proxy in front of it")
         say(

@@ -10,6 +10,8 @@ class Keys {
       p: () => this.jump('[data-question="preference"]'),
       s: () => this.page.current?.querySelector(".source")?.focus(),
       f: () => this.card()?.querySelector(".numbers")?.focus(),
+      q: () => this.prompt(),
+      t: () => this.allPresent(),
       n: () => this.page.current?.querySelector('[name="note"]')?.focus(),
       z: () => this.page.undo(),
       c: () => this.page.ask("cannot_judge"), x: () => this.page.ask("skipped"),
@@ -66,6 +68,19 @@ class Keys {
   jump(selector) {
     const target = this.page.current?.querySelector(selector);
     Keys.enter(target?.matches("fieldset") ? target : target?.querySelector("fieldset[data-question]") ?? target);
+  }
+
+  prompt() {
+    const details = this.page.current?.querySelector("details.prompt");
+    if (!details) return;
+    details.open = !details.open;
+    details.querySelector("summary").focus();
+  }
+
+  allPresent() {
+    const button = this.card()?.querySelector("[data-all-present]");
+    button?.click();
+    if (button) Keys.enter([...button.closest(".card").querySelectorAll("[data-clause]")].at(-1));
   }
 
   choose(digit) {

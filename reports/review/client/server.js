@@ -102,10 +102,10 @@ const enter = document.querySelector("form#enter");
 if (enter) {
   const token = location.hash.slice(1);
   if (token) {
-    history.replaceState(null, "", "/enter");
+    history.replaceState(null, "", location.pathname);
     enter.elements.token.value = token;
     enter.submit();
   }
-} else {
+} else if (document.getElementById("boot")) {
   new Server(JSON.parse(document.getElementById("boot").textContent));
 }

@@ -18,11 +18,22 @@ class Task {
     this.undone = [this.snapshot()];
     form.addEventListener("change", (event) => { if (!event.target.matches(".finder input")) this.changed(); });
     form.addEventListener("input", (event) => { if (event.target.matches("textarea")) this.changed(); });
+    for (const card of this.cards) {
+      card.querySelector("[data-all-present]")?.addEventListener("click", () => this.markPresent(card));
+    }
     form.querySelector(".restart")?.addEventListener("click", () => {
       this.editor.value = this.original;
       this.editor.focus();
       this.changed();
     });
+  }
+
+  // One change, so that one undo takes it back.
+  markPresent(card) {
+    const clauses = [...card.querySelectorAll('[data-clause] input[value="found"]')];
+    for (const input of clauses) input.checked = true;
+    this.changed();
+    card.querySelector(".listed [role=status]").textContent = "All marked; Undo takes it back.";
   }
 
   field(name) { return this.form.elements.namedItem(name); }
@@ -58,6 +69,7 @@ class Task {
       return;
     }
     this.set("preference", draft.preference);
+    for (const status of this.form.querySelectorAll(".listed [role=status]")) status.textContent = "";
     for (const card of this.cards) {
       const opinion = draft[card.dataset.side];
       for (const name of this.scales(card)) this.set(`${card.dataset.side}.${name}`, opinion[name]);

@@ -21,7 +21,7 @@ from reports.review.planning import ReviewOptions, planned
 from reports.review.storage import ReviewDatabase
 from tests.support.browser import NewContext
 from tests.support.command import TUNEGATE, Process
-from tests.support.sample import SUITE, make_manifest, make_metrics, make_records, make_verdicts
+from tests.support.sample import SUITE, make_manifest, make_metrics, make_records, make_suite, make_verdicts
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
@@ -30,10 +30,10 @@ WriteRun = Callable[..., Path]
 Planned = Callable[..., tuple[ReviewDatabase, Any]]
 
 
-def write_sealed(path: Path, records: Sequence[Record] = ()) -> Path:
+def write_sealed(path: Path, records: Sequence[Record] = (), prompt: str = "") -> Path:
     folder = RunFolder(path)
     folder.path.mkdir(parents=True)
-    folder.write_manifest(make_manifest())
+    folder.write_manifest(make_manifest(suites=[make_suite(prompt=prompt)]))
     folder.append_records(SUITE, records or make_records())
     folder.write_metrics(make_metrics())
     folder.write_verdicts(make_verdicts())
@@ -43,8 +43,10 @@ def write_sealed(path: Path, records: Sequence[Record] = ()) -> Path:
 
 @pytest.fixture
 def write_run(tmp_path: Path) -> WriteRun:
-    """Write a sealed run: `write_run(records)`; without records those of the sample."""
-    return lambda records=(): write_sealed(tmp_path / f"run-{len(list(tmp_path.iterdir()))}", records)
+    """Write a sealed run: `write_run(records, prompt)`; without records those of the sample."""
+    return lambda records=(), prompt="": write_sealed(
+        tmp_path / f"run-{len(list(tmp_path.iterdir()))}", records, prompt
+    )
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def answer_all(state: ReviewDatabase, material: Material, name: str, say: object
         draft = say(task, item) if callable(say) else plain(task, item.clauses)
         state.open_task(task.id)
         state.save(name, task.id, task.revision, draft, active_ms=0, submit=True)
-        state.change_task(task.id, active_ms=61_500, wall_ms=90_000)
+        state.change_task(task.id, active_ms=61_500, wall_ms=90_000, acknowledged=True)
 
 
 def plain(task: Task, clauses: list[str]) -> Draft:

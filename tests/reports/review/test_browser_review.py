@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from harness.runs.folder import check_seal
 from harness.runs.score_events import batches
@@ -245,6 +246,46 @@ def _select(page: Page, text: str, words: str) -> None:
         [start, start + len(words)],
     )
     page.wait_for_selector('[data-side="A"] .chosen:has-text("“")')
+
+
+def test_the_prompt_all_clauses_at_once_and_the_preference_are_in_reach(
+    live: Start, write_run: WriteRun, reviewers_browser: NewContext
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    kinds = ["Insurance", "Holdover", "Assignment"]
+    records = [replace(r, case=replace(r.case, expected=kinds)) for r in make_records()]
+    prompt = '{% set system = "Be brief." %}Read the lease.\n{{ document }}\n' + "Which clauses does it have? " * 30
+    server = live(write_run(records, prompt), "--reviewer", "r1", "--items", "1")
+    page = open_link(reviewers_browser(viewport={"width": 1440, "height": 900}), server.links["r1"])
+    begin(page)
+    practise(page)
+    details = page.locator("details.prompt")
+    assert details.get_attribute("open") is None and "155 words" in details.inner_text()
+    press(page, "q")
+    said = details.inner_text()
+    assert "Be brief." in said and "the source below\nWhich clauses" in said and "governed by" not in said
+    assert axe.run(page).response["violations"] == []
+    place = page.locator("[data-question=preference]").bounding_box()
+    assert place is not None and place["y"] > 0 and place["y"] + place["height"] <= 900
+    assert page.evaluate("scrollY") == 0
+    _marks_all_clauses_of_one_side(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    for value in ("A", "B", "tie", "both_bad"):
+        page.locator(f"[name=preference][value={value}]").click()
+        assert page.locator("[name=preference]:checked").input_value() == value
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 390
+
+
+def _marks_all_clauses_of_one_side(page: Page) -> None:
+    present = '[data-side="{}"] [data-clause] [value=found]:checked'
+    press(page, "b", "t")
+    assert page.locator(present.format("B")).count() == 3 and page.locator(present.format("A")).count() == 0
+    assert page.evaluate("document.activeElement.name") == "B.clause.2"
+    press(page, "z")
+    assert page.locator(present.format("B")).count() == 0
+    page.locator('[data-side="A"] [data-all-present]').focus()
+    press(page, "Enter", "z", "Enter")
+    assert page.locator(present.format("A")).count() == 3
 
 
 @pytest.mark.parametrize("mode", ["compare", "fix"])

@@ -106,6 +106,25 @@ def test_a_wrong_key_opens_nothing(server: Live) -> None:
     assert ask(server, "GET", "/", Cookie=f"review-{server.port}=forged")[0] == 401
 
 
+def test_the_organisers_page_needs_its_own_key_and_names_no_variant(server: Live) -> None:
+    key = server.said.partition("/organiser#")[2].split()[0]
+    kind = "application/x-www-form-urlencoded"
+    for wrong in ("", key[:-1], token(server)):
+        form = urllib.parse.urlencode({"token": wrong})
+        status, headers, _ = ask(server, "POST", "/organiser", form, Content_Type=kind)
+        assert status == 403 and "set-cookie" not in headers
+    mine, _ = log_in(server)
+    assert "Progress of the review" not in ask(server, "GET", "/organiser", Cookie=mine)[2]
+    form = urllib.parse.urlencode({"token": key})
+    status, headers, _ = ask(server, "POST", "/organiser", form, Content_Type=kind)
+    cookie = headers["set-cookie"].partition(";")[0]
+    assert status == 303 and headers["location"] == "/organiser" and key not in headers["set-cookie"]
+    page = ask(server, "GET", "/organiser", Cookie=cookie)[2]
+    assert "Progress of the review" in page and "not started" in page and "1 minute" in page
+    assert not re.search("baseline|tuned|small-instruct|adapter", page)
+    assert ask(server, "GET", "/", Cookie=cookie)[0] == 401
+
+
 def test_the_cookie_is_for_this_site_alone_and_out_of_reach_of_scripts(server: Live) -> None:
     form = urllib.parse.urlencode({"token": token(server)})
     headers = ask(server, "POST", "/enter", form, Content_Type="application/x-www-form-urlencoded")[1]

@@ -36,8 +36,10 @@ def make(run: Path, out: Path, **wanted: Any) -> Path:
 
 
 def test_a_packet_names_no_variant_and_asks_for_nothing(tmp_path: Path, write_run: WriteRun) -> None:
-    text = make(write_run(), tmp_path / "p.html").read_text("utf-8")
-    assert "Item 3 of 3" in text
+    run = write_run(prompt="Read this.\n{{ document }}\nWhich clauses does it have?")
+    text = make(run, tmp_path / "p.html").read_text("utf-8")
+    assert "Item 3 of 3" in text and "About 1 minute per item, 3 minutes left" in text
+    assert text.count("Which clauses does it have?") == 3
     assert [name for name in NAMES if name in text.lower()] == []
     assert (
         '<meta http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; script-src &#39;sha256-'
