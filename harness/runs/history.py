@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from harness.errors import UserError
 from harness.files import digest
-from harness.gates.rules import directed
+from harness.gates.rules import directed, level_threshold
 from harness.runs.folder import SEAL, SEALED, decode, load_manifest, recorded_verdicts, standing_of
 from harness.runs.status import claimed
 from harness.schema import CANDIDATE, FLOOR, Better, Manifest, Outcome, SuiteInfo, Verdict
@@ -52,6 +52,8 @@ class PastSuite(Struct, frozen=True, kw_only=True):
     """Number of gates per outcome."""
     gated: list[str]
     """Metrics judged by a gate, in the order of the gates."""
+    thresholds: dict[str, list[float]] = field(default_factory=dict)
+    """Thresholds of the gates on a metric's level in the whole suite, by metric."""
     accepted_run: str = ""
     """The run behind its accepted baseline; empty without one."""
 
@@ -194,9 +196,13 @@ def questions_of(info: SuiteInfo) -> str:
 def _suite(info: SuiteInfo, verdicts: Iterable[Verdict]) -> PastSuite:
     counts: dict[Outcome, int] = {}
     gated: dict[str, None] = {}
+    thresholds: dict[str, list[float]] = {}
     for verdict in verdicts:
         counts[verdict.outcome] = counts.get(verdict.outcome, 0) + 1
         gated[verdict.metric] = None
+        threshold = level_threshold(verdict)
+        if threshold is not None:
+            thresholds.setdefault(verdict.metric, []).append(threshold)
     return PastSuite(
         name=info.name,
         shape=info.shape,
@@ -206,6 +212,7 @@ def _suite(info: SuiteInfo, verdicts: Iterable[Verdict]) -> PastSuite:
         questions=questions_of(info),
         counts=counts,
         gated=list(gated),
+        thresholds=thresholds,
         accepted_run=info.accepted.run_id if info.accepted else "",
     )
 

@@ -1,4 +1,4 @@
-"""A metric over runs as inline SVG: its values, their intervals as a band, and the accepted runs.
+"""A metric over runs as inline SVG: its values, their intervals as a band, gate thresholds, and the accepted runs.
 
 A line ends where cases, prompt or scorers changed: later values are not comparable.
 """
@@ -33,7 +33,8 @@ def draw(trend: Trend, name: str, narrow: bool = False) -> tuple[str, str]:
 def label(trend: Trend) -> str:
     """Return the alternative text of the chart."""
     of = f"{wording.metric(trend.metric, trend.shape)} of {trend.suite} over {wording.count(len(trend.points), 'run')}"
-    return f"{of}, with 95% intervals. The same numbers are in the table below"
+    drawn = "95% intervals and gate thresholds" if any(point.thresholds for point in trend.points) else "95% intervals"
+    return f"{of}, with {drawn}. The same numbers are in the table below"
 
 
 def _figure(trend: Trend, size: tuple[int, int]) -> Figure:
@@ -44,6 +45,9 @@ def _figure(trend: Trend, size: tuple[int, int]) -> Figure:
     at = {point.run: place for place, point in enumerate(trend.points)}
     for stretch in trend.stretches:
         _stretch(axes, stretch, [at[point.run] for point in stretch])
+    for place, point in enumerate(trend.points):
+        ends = (place - 0.5, place + 0.5)
+        axes.hlines(point.thresholds, *ends, color=svg.CAUTION, linewidth=1.5, linestyle=(0, (5, 3)))
     for stretch in trend.stretches[1:]:
         axes.axvline(at[stretch[0].run] - 0.5, color=svg.MUTED, linewidth=1, linestyle=(0, (3, 3)))
     _style_axes(axes, trend, MOST_LABELS[size])

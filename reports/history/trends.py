@@ -40,6 +40,8 @@ class TrendPoint(Struct, frozen=True, kw_only=True):
     """Combined outcome of the suite's gates in that run."""
     questions: str
     """Digest of cases, prompt and scorers."""
+    thresholds: list[float] = []
+    """Thresholds that gates of that run set for it."""
     accepted: bool = False
     """Whether the run was accepted as a baseline."""
 
@@ -139,6 +141,7 @@ def _point(run: PastRun, suite: PastSuite, level: MetricLevel, accepted: bool) -
         estimate=Estimate(value=level.value, low=level.low, high=level.high, n=level.n, clusters=level.clusters),
         outcome=combine_outcomes(suite.counts),
         questions=suite.questions,
+        thresholds=suite.thresholds.get(level.metric, []),
         accepted=accepted,
     )
 
@@ -149,7 +152,7 @@ NOTE = (
     "Runs with different questions had other cases, prompts or scorers than the newest run: do not compare their "
     "numbers with its own. Only finished, sealed runs of the whole suite are shown."
 )
-COLUMNS = ["Run", "Model", "Value", "Based on", "Gates", "Questions"]
+COLUMNS = ["Run", "Model", "Value", "Threshold", "Based on", "Gates", "Questions"]
 
 
 def unit(trend: Trend) -> number_format.Unit:
@@ -166,10 +169,12 @@ def lead(trends: Sequence[Trend]) -> str:
 def caption(trend: Trend) -> str:
     """Explain the chart of a trend."""
     parts = [f"{wording.capital(wording.direction(trend.better))}; the band is the 95% interval"]
+    if any(point.thresholds for point in trend.points):
+        parts.append("a horizontal dashed line is the threshold of a gate in that run")
     if any(point.accepted for point in trend.points):
         parts.append("a diamond marks an accepted baseline")
     if len(trend.stretches) > 1:
-        parts.append("a dashed line marks where cases, prompt or scorers changed")
+        parts.append("a vertical dashed line marks where cases, prompt or scorers changed")
     return f"{'; '.join(parts)}."
 
 
@@ -180,7 +185,7 @@ def table(trend: Trend, links: Mapping[str, str]) -> Table:
         caption=f"{wording.metric(trend.metric, trend.shape)} of {trend.suite}, as numbers",
         columns=COLUMNS,
         rows=[_row(trend, point, newest, links) for point in reversed(trend.points)],
-        numeric=[2, 3],
+        numeric=[2, 3, 4],
         note=f"{NOTE} {wording.capital(wording.shown_of('run', len(trend.points), of))}." if trend.left_out else NOTE,
     )
 
@@ -193,6 +198,7 @@ def _row(trend: Trend, point: TrendPoint, newest: str, links: Mapping[str, str])
         ),
         Cell(text=point.model or number_format.DASH),
         value(point, unit(trend)),
+        Cell(text=", ".join(number_format.quantity(at, unit(trend)) for at in point.thresholds) or number_format.DASH),
         Cell(
             text=f"n {number_format.number(point.estimate.n)}",
             note=wording.count(point.estimate.clusters, trend.cluster),

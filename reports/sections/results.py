@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.errors import UserError
-from harness.gates.rules import GATE_RULES
+from harness.gates.rules import level_threshold
 from harness.schema import Estimate, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
 from reports.charts.intervals import marks_of, share_ticks
@@ -112,10 +112,6 @@ def _plot_row(evidence: RunView, suite: SuiteInfo, metric: Metric) -> PlotRow:
 
 
 def _bar(verdict: Verdict) -> list[Tick]:
-    """Place the threshold of a level gate, recovered from the deciding bound and the margin."""
-    seen, margin = verdict.observed, verdict.margin
-    rule = GATE_RULES[verdict.rule]
-    if "value" not in rule.needs or verdict.slice is not None or seen is None or margin is None:
-        return []
-    bound, way = (seen.low, -1) if rule.lower_is_easier else (seen.high, 1)
-    return [] if bound is None else [Tick(at=min(1.0, max(0.0, bound + way * margin)), text=verdict.bar)]
+    """Place the threshold of a level gate."""
+    at = level_threshold(verdict)
+    return [] if at is None else [Tick(at=min(1.0, max(0.0, at)), text=verdict.bar)]

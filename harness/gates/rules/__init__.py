@@ -10,7 +10,7 @@ from harness.gates.rules.improves import IMPROVES
 from harness.gates.rules.never import NEVER
 from harness.gates.rules.no_worse import NO_WORSE
 from harness.gates.rules.reduces import REDUCES
-from harness.schema import Gate, Metric
+from harness.schema import Gate, Metric, Verdict
 
 GATE_RULES: dict[str, GateRule] = {
     "at_least": level.AT_LEAST,
@@ -48,6 +48,15 @@ def directed(metrics: Iterable[Metric], rules: Sequence[tuple[str, str]], primar
 def threshold_in_words(gate: Gate, metric: Metric | None = None) -> str:
     """The threshold as a reader says it, such as `at least 95.0%`; of a metric that is no share, `at least 0.950`."""
     return GATE_RULES[gate.rule].in_words(gate, metric is None or not metric.unbounded)
+
+
+def level_threshold(verdict: Verdict) -> float | None:
+    """The threshold of a gate on a metric's level in the whole suite, from its deciding bound and margin; or None."""
+    rule, seen, margin = GATE_RULES.get(verdict.rule), verdict.observed, verdict.margin
+    if rule is None or "value" not in rule.needs or verdict.slice is not None or seen is None or margin is None:
+        return None
+    bound, way = (seen.low, -1) if rule.lower_is_easier else (seen.high, 1)
+    return None if bound is None else round(bound + way * margin, 9)
 
 
 def is_tested(gate: Gate) -> bool:

@@ -15,7 +15,7 @@ def open_link(context: BrowserContext, link: str) -> Page:
     page = context.new_page()
     page.goto(link)
     page.wait_for_url("**/")
-    page.wait_for_selector(".page h1")
+    page.wait_for_selector(".page h1:focus")
     return page
 
 
@@ -29,10 +29,10 @@ def press(page: Page, *keys: str) -> None:
 
 
 def go_on(page: Page) -> None:
-    """Submit what is on the page, and wait for the next one."""
+    """Submit what is on the page, and wait for the next one, whose script focuses its heading."""
     page.evaluate("document.body.dataset.old = 1")
     press(page, "Control+Enter")
-    page.wait_for_selector("body:not([data-old]) .page h1")
+    page.wait_for_selector("body:not([data-old]) .page h1:focus")
 
 
 def wait_saved(page: Page) -> None:
