@@ -1,7 +1,9 @@
 """Import directions and light imports: what architecture.md promises, read from the code itself."""
 
 import ast
+import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -73,6 +75,31 @@ def test_importing_the_harness_and_the_plugin_loads_nothing_heavy() -> None:
     code = f"import {names}; print(*sorted(m.split('.')[0] for m in sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert set(loaded.stdout.split()) & (HEAVY | {"scipy", "statsmodels"}) == set()
+
+
+def test_the_first_commands_of_the_readme_need_no_heavy_package(tmp_path: Path) -> None:
+    """`tunegate init` and a comparison with the fake engine write a report; charts are left out without matplotlib."""
+    block = (ROOT / "README.md").read_text("utf-8").split("```sh exit=1\n", 1)[1].split("```", 1)[0]
+    commands = [shlex.split(line, comments=True) for line in block.splitlines() if line.startswith("tunegate ")]
+    code = (
+        f"import sys; sys.modules |= dict.fromkeys({sorted(HEAVY)!r}); "
+        "from tunegate.cli.main import main; sys.argv = sys.argv[1:]; main()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TUNEGATE_CACHE": str(tmp_path / "cache")}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code, *words],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for words in commands
+    ]
+    assert [words[1] for words in commands] == ["init", "compare"]
+    assert [run.returncode for run in runs] == [0, 1], runs[-1].stderr
+    assert "INCONCLUSIVE" in runs[-1].stdout and len(list(tmp_path.glob("runs/*/report/report.html"))) == 1
 
 
 def test_every_file_opens_with_what_it_does() -> None:

@@ -163,7 +163,10 @@ def test_the_page_marks_accepted_runs_and_other_questions_in_words(root: Path) -
     text = written(root)
     assert text.count("accepted baseline</span>") == 1
     assert text.count(">different</span>") == 2 and text.count(">same as the newest run</span>") == 3
-    assert "a diamond marks an accepted baseline; a vertical dashed line marks where cases, prompt or scorers changed" in text
+    assert (
+        "a diamond marks an accepted baseline; a vertical dashed line marks where cases, prompt or scorers changed"
+        in text
+    )
     assert ">90.0%</span>" in text and "85.0% to 95.0%" in text
 
 
