@@ -54,26 +54,17 @@ def scaled(evidence: RunView, suite: SuiteInfo) -> str:
     noun = wording.ITEMS.get(metric.name, "")
     if comparison is None:
         per_hundred = rescaled(level, up * each, each if metric.higher_is_better else 0.0)
-        return sentences.scaled(per_hundred, False, noun, suite.cluster, None)
+        return sentences.scaled(per_hundred, False, noun, suite.cluster)
     if comparison.difference.value is None:
         return ""
     per_hundred = rescaled(comparison.difference, up * each)
-    return sentences.scaled(per_hundred, True, noun, suite.cluster, _fabrications(evidence, suite))
+    return sentences.scaled(per_hundred, True, noun, suite.cluster)
 
 
 def _is_counted(evidence: RunView, suite: SuiteInfo, metric: Metric) -> bool:
     """Tell whether the metric is a share of things that a reader can count, or of answers."""
     is_of_answers = metric.kind == "ratio" and metric.denominator is None
     return metric.name in wording.ITEMS or (is_of_answers and evidence.unit(suite.name, metric) == "share")
-
-
-def _fabrications(evidence: RunView, suite: SuiteInfo) -> tuple[float, float] | None:
-    """Return new and fixed fabrications in 100 clusters; None where the baseline's answers are not stored."""
-    joint = evidence.joint(suite.name)
-    if not joint.pairs or not joint.both_texts:
-        return None
-    each = HUNDRED / joint.contracts
-    return each * joint.new, each * joint.gone
 
 
 def _counts(estimate: Estimate) -> bool:

@@ -1,8 +1,8 @@
-"""Sentences on what comparisons, fabrications and reviews show."""
+"""Sentences on what comparisons, unsupported claims and reviews show."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from harness.schema import Better, Comparison, Estimate, Metric
@@ -72,11 +72,8 @@ def _against(does: str, tuned: int, baseline: int | None, whole: str) -> str:
     return f"{does} {change} of {whole} ({tuned:,}, baseline {baseline:,})"
 
 
-def scaled(estimate: Estimate, is_change: bool, noun: str, source: str, fabricated: tuple[float, float] | None) -> str:
-    """Say what an estimate of missed things or wrong answers means in 100 sources: `422 fewer clauses missed`.
-
-    `fabricated` are new and fixed fabrications in 100 sources.
-    """
+def scaled(estimate: Estimate, is_change: bool, noun: str, source: str) -> str:
+    """Say what an estimate of missed things or wrong answers means in 100 sources: `422 fewer clauses missed`."""
     if estimate.value is None:
         return ""
     of = noun or "answer"
@@ -87,15 +84,7 @@ def scaled(estimate: Estimate, is_change: bool, noun: str, source: str, fabricat
         if estimate.low is None or estimate.high is None
         else f" ({number_format.level(estimate)}: {_range(estimate, is_change)})"
     )
-    return f"Scaled to 100 {wording.plural(source)}: {many} {what}{bounds}{_claims(fabricated)}."
-
-
-def _claims(fabricated: tuple[float, float] | None) -> str:
-    """Say new and fixed fabrications after a scaled count; empty where there are none."""
-    if fabricated is None or not any(fabricated):
-        return ""
-    new, fixed = map(_about, fabricated)
-    return f"; {new} new {'fabrication' if new == '1' else 'fabrications'}, {fixed} fixed"
+    return f"Scaled to 100 {wording.plural(source)}: {many} {what}{bounds}."
 
 
 def _about(number: float) -> str:
@@ -124,10 +113,20 @@ NO_TEXT = "the accepted baseline keeps scores, not answers"
 """Why a baseline's answer is not shown."""
 
 
-def fabrications(new: int, fixed: int) -> str:
-    """Say new and fixed fabrications: the second half of the summary sentence."""
-    noun = "fabrication" if new == 1 else "fabrications"
-    return f"{number_format.number(new) if new else 'no'} new {noun}, {fixed:,} fixed"
+def findings(new: Mapping[str, int], fixed: Mapping[str, int], looked_for: bool) -> str:
+    """Say new and fixed findings by their noun; `looked_for` where fabrications were, so that none is worth saying."""
+    nouns = sorted({*new, *fixed} | ({wording.FABRICATION} if looked_for else set()))
+    return "; ".join(_change_of(noun, new.get(noun, 0), fixed.get(noun, 0)) for noun in nouns)
+
+
+def _change_of(noun: str, new: int, fixed: int) -> str:
+    named = wording.count(new, f"new {noun}") if new else f"no new {wording.plural(noun)}"
+    return f"{named}, {fixed:,} fixed" if new or fixed else named
+
+
+def finding_counts(noun: str, new: int, fixed: int, kept: int) -> str:
+    """Say new and fixed findings, and those of both models: `fabrications: 3 new, 1 fixed, 0 by both models`."""
+    return f"{wording.plural(noun)}: {new:,} new, {fixed:,} fixed, {kept:,} by both models"
 
 
 def gates_changed(text: str) -> str:
@@ -141,11 +140,6 @@ def moved(changes: dict[str, float]) -> str:
     better = wording.listing(wording.phrase(name) for name, change in changes.items() if change > 0)
     parts = [f"worse on {worse}" if worse else "", f"better on {better}" if better else ""]
     return wording.capital("; ".join(filter(None, parts)))
-
-
-def fabrication_counts(new: int, fixed: int, persisting: int) -> str:
-    """Say new, fixed and persisting fabrications."""
-    return f"{new:,} new, {fixed:,} fixed, {persisting:,} by both models"
 
 
 def preferred(share: Estimate) -> tuple[str, Literal["good", "bad", "plain"]]:
@@ -179,7 +173,7 @@ def blind(share: Estimate) -> tuple[str, Literal["bad", "plain"]]:
 NAMES: dict[Kind, str] = {
     "regression": "Regression",
     "gain": "Gain",
-    "fabrication": "Fabrication",
+    "fabrication": "Not supported",
     "error": "Error",
     "wrong": "Wrong",
     "unchanged": "Unchanged",
@@ -196,7 +190,7 @@ SIGNS: dict[Kind, str] = {
 NOUNS: dict[Kind, str] = {
     "regression": "regression",
     "gain": "gain",
-    "fabrication": "other fabricating answer",
+    "fabrication": "other answer with unsupported claims",
     "error": "other failed answer",
     "wrong": "other wrong answer",
     "unchanged": "unchanged case",
@@ -204,7 +198,7 @@ NOUNS: dict[Kind, str] = {
 FILTERS: dict[Kind, str] = {
     "regression": "Regressions",
     "gain": "Gains",
-    "fabrication": "Fabrications",
+    "fabrication": "Unsupported claims",
     "error": "Errors",
     "wrong": "Wrong answers",
     "unchanged": "Unchanged",
@@ -246,15 +240,20 @@ def others(left: int) -> str:
     return f" The other {number_format.number(left)} are marked in cases.csv, which has a row for every case."
 
 
-def why(kinds: Sequence[Kind], moved: str, new: int, persisting: int, claims: int, alone: bool) -> str:
-    """Say why a case is shown: what changed, what is fabricated, what failed."""
-    parts = [moved or ("" if alone else "No metric changed")]
-    if new:
-        parts.append(wording.count(new, "new fabrication"))
-    if persisting:
-        parts.append(f"{wording.count(persisting, 'fabrication')} by both models")
-    if not (new or persisting) and claims:
-        parts.append(wording.count(claims, "fabrication"))
+def why(
+    kinds: Sequence[Kind],
+    moved: str,
+    new: Mapping[str, int],
+    kept: Mapping[str, int],
+    claims: Mapping[str, int],
+    alone: bool,
+) -> str:
+    """Say why a case is shown: what changed, which of its claims nothing supports, what failed."""
+    parts = [moved or ("" if alone else "No metric changed"), wording.counts(new, "new")]
+    if kept:
+        parts.append(f"{wording.counts(kept)} by both models")
+    if not (new or kept):
+        parts.append(wording.counts(claims))
     if "error" in kinds:
         parts.append("an answer or a score failed")
     if "wrong" in kinds and not moved:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from harness.formatting import count as count
 from harness.formatting import plural as plural
 from harness.schema import BASELINE, CANDIDATE, FLOOR, Better, Metric, Outcome, Verdict
+from harness.scoring.grounding.claims import FABRICATED
 
 OUTCOMES: dict[str, str] = {
     "pass": "PASS",
@@ -86,6 +87,23 @@ ITEMS = {
 """The countable things in a metric's denominator, in the singular."""
 
 
+FABRICATION = "fabrication"
+FALSE_POSITIVES = {"clause": "wrong clause name", "claim": "unsupported statement"}
+"""What a finding is called, by its kind, where it is no fact that can be checked."""
+
+
+def verdict_on(kind: str, verdict: str) -> str:
+    """Say a scorer's verdict on a claim of a kind: `citation invented`; a clause that is not there is a wrong name."""
+    if verdict in FABRICATED and kind in FALSE_POSITIVES:
+        return FALSE_POSITIVES[kind]
+    return f"{phrase(kind)} {phrase(verdict)}"
+
+
+def counts(by_noun: Mapping[str, int], kind: str = "") -> str:
+    """Count findings by their noun: `2 new fabrications and 1 new wrong clause name`."""
+    return listing(count(n, f"{kind} {noun}".strip()) for noun, n in sorted(by_noun.items()) if n)
+
+
 COUNTS = {
     "claims": "checkable fact",
     "citations": "citation",
@@ -116,7 +134,7 @@ def slug(name: str) -> str:
 def metric_and_slice(verdict: Verdict, shape: str) -> str:
     """Name what a gate judges: `Clause recall, excerpt, instrument lease`."""
     named = metric(verdict.metric, shape)
-    return named if verdict.slice is None else f"{named}, {phrase(verdict.slice)} {verdict.slice_value}"
+    return named if verdict.slice is None else f"{named}, {phrase(verdict.slice)} {phrase(verdict.slice_value or '')}"
 
 
 def gate(verdict: Verdict, shape: str) -> str:

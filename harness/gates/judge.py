@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.formatting import count
 from harness.gates.config import GateId, gate_ids, load_gates, validate
 from harness.gates.evidence import NO_BASELINE, claims_of, gather, screen, too_few, with_claim, within_noise
 from harness.gates.rules import GATE_RULES, is_tested, threshold_in_words
@@ -78,10 +79,10 @@ def _apply(evidence: Evidence) -> Finding:
     parts = [
         sentence(finding.seen, threshold_in_words(evidence.gate, evidence.metric)) if finding.seen else "",
         finding.reason,
-        f"{left_out.errors} answers failed, in the engine or the scorer, and count against the claim."
+        f"{count(left_out.errors, 'answer')} failed, in the engine or the scorer, and count against the claim."
         if left_out.errors
         else "",
-        f"{left_out.unscored} answers have no score and are left out." if left_out.unscored else "",
+        f"Left out without a score: {count(left_out.unscored, 'answer')}." if left_out.unscored else "",
     ]
     return replace(finding, reason=" ".join(filter(None, parts)))
 

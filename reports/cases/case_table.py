@@ -10,7 +10,7 @@ from reports.cases.select import SelectedCase
 from reports.exports.records_csv import Value, line
 
 HEAD = ("suite", "case_id", "source", "slices", "shown_for", "change")
-TAIL = ("fabrications", "new_fabrications", "failed", "shown_in")
+TAIL = ("unsupported_claims", "new_unsupported_claims", "failed", "shown_in")
 
 
 def lines(cases: CasePages, metrics: Sequence[str]) -> Iterator[str]:

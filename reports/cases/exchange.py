@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import accumulate, groupby, pairwise
 from operator import itemgetter
 from typing import Literal, cast
 
-from harness.schema import Record, Span
+from harness.schema import Record, Score, Span
 from harness.scoring.grounding.claims import BORNE_OUT, FABRICATED
 from reports import sentences as reports_sentences
 from reports import wording
@@ -94,7 +95,7 @@ def _joined(parts: list[tuple[str, str]]) -> list[Stretch]:
 
 def finding(span: Span) -> str:
     """A span's verdict in words: `citation invented`."""
-    return f"{span.kind} {span.verdict}"
+    return wording.verdict_on(span.kind, span.verdict)
 
 
 def tone(spans: list[Span]) -> Tone:
@@ -148,8 +149,14 @@ def _why(case: SelectedCase) -> str:
     pair = case.pair
     changes = pair.changes(case.suite.metrics) if pair else []
     moved = reports_sentences.moved({m.name: c or 0.0 for m, c in zip(case.suite.metrics, changes, strict=False)})
-    new, persisting = (len(pair.new), len(pair.persisting)) if pair and pair.has_both_texts else (0, 0)
-    return reports_sentences.why(case.kinds, moved, new, persisting, len(case.tuned.claims), alone=pair is None)
+    new, kept = (pair.new, pair.persisting) if pair and pair.has_both_texts else ([], [])
+    found = [Counter(claim.noun for claim in claims) for claims in (new, kept, case.tuned.claims)]
+    return reports_sentences.why(case.kinds, moved, found[0], found[1], found[2], alone=pair is None)
+
+
+def _list_name(key: str, score: Score) -> str:
+    """Name a list of a score; what a list of labels names in error is no invention."""
+    return "wrong" if key == "invented" and "missing" in score.extracted else wording.phrase(key)
 
 
 def status(record: Record) -> str:
@@ -166,9 +173,14 @@ def status(record: Record) -> str:
 def _answer(record: Record, stretches: Sequence[Stretch]) -> Answer:
     findings = [f"{wording.title(name)}: {score.reason}" for name, score in record.scores.items() if score.reason]
     for name, score in record.scores.items():
-        findings += [f"{wording.title(name)}, {key}: {wording.listing(v)}" for key, v in score.extracted.items() if v]
+        findings += [
+            f"{wording.title(name)}, {_list_name(key, score)}: {wording.listing(items)}"
+            for key, items in score.extracted.items()
+            if items
+        ]
     findings += [
-        f"{f.kind} {f.verdict}: {f.quote}" + (f" ({f.reason})" if f.reason else "") for f in fabrications(record)
+        f"{wording.capital(wording.verdict_on(f.kind, f.verdict))}: {f.quote}" + (f" ({f.reason})" if f.reason else "")
+        for f in fabrications(record)
     ]
     return Answer(
         variant=wording.variant(record.variant),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import weakref
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from harness.errors import UserError
 from harness.schema import BASELINE, CANDIDATE, SuiteInfo
-from reports.cases.read import AnswerSummary
+from reports.cases.read import AnswerSummary, Fabrication
 from reports.cases.select import ORDER, Pair, SelectedCase
 from reports.model import Kind
 
@@ -89,6 +89,10 @@ from cases where suite = :suite
 """In the order of `Joint`."""
 
 
+Finding = Literal["tuned", "new", "fixed", "kept"]
+"""Claims that nothing supports: of the tuned answers, of them alone, of the baseline's alone, or of both."""
+
+
 class Joint(Struct, frozen=True):
     """What the cases of a suite come to."""
 
@@ -135,13 +139,39 @@ class CaseIndex:
     def __init__(self, suites: Sequence[SuiteInfo]) -> None:
         self._suites = list(suites)
         self._place = {suite.name: place for place, suite in enumerate(suites)}
+        self._findings: defaultdict[tuple[str, Finding], Counter[str]] = defaultdict(Counter)
         self._db = sqlite3.connect("")
         weakref.finalize(self, self._db.close)
         self._db.executescript(TABLES)
 
+    def findings(self, suite: str, what: Finding) -> Counter[str]:
+        """Count the claims that nothing supports by their noun."""
+        return self._findings[suite, what]
+
+    def _counted(self, answers: Iterable[tuple[str, str, AnswerSummary]]) -> Iterator[tuple[str, str, AnswerSummary]]:
+        for suite, variant, answer in answers:
+            if variant == CANDIDATE:
+                self._findings[suite, "tuned"].update(claim.noun for claim in answer.claims)
+            yield suite, variant, answer
+
+    def _paired(self, cases: Iterable[SelectedCase]) -> Iterator[SelectedCase]:
+        for case in cases:
+            if pair := case.pair:
+                found: dict[Finding, list[Fabrication]] = {
+                    "new": pair.new,
+                    "fixed": pair.fixed,
+                    "kept": pair.persisting,
+                }
+                for what, claims in found.items():
+                    self._findings[case.suite.name, what].update(claim.noun for claim in claims)
+            yield case
+
     def add(self, answers: Iterable[tuple[str, str, AnswerSummary]]) -> None:
         """Take in all answers, each with its suite and variant."""
-        rows = ((b.number, s, v, _bytes(b.case.id), len(b.claims), b.text_key, PACK.encode(b)) for s, v, b in answers)
+        rows = (
+            (b.number, s, v, _bytes(b.case.id), len(b.claims), b.text_key, PACK.encode(b))
+            for s, v, b in self._counted(answers)
+        )
         with _kept():
             self._db.executemany("insert into answers values (?, ?, ?, ?, ?, ?, ?)", rows)
             self._db.executescript(ANSWERS_BY)
@@ -149,7 +179,7 @@ class CaseIndex:
     def show(self, cases: Iterable[SelectedCase]) -> None:
         """Take in all cases that a report shows."""
         with _kept():
-            self._db.executemany(CASE, (_row(self._place[case.suite.name], case) for case in cases))
+            self._db.executemany(CASE, (_row(self._place[case.suite.name], case) for case in self._paired(cases)))
             self._db.executescript(CASES_BY)
 
     def pairs(self, suite: str) -> Iterator[Pair]:

@@ -15,6 +15,7 @@ from harness.runs.folder import RecordLine, RunData, stream
 from harness.schema import BASELINE, CANDIDATE, Metric, Record, ScoreEvent, Scores, SuiteInfo
 from harness.scoring.grounding.claims import FABRICATED
 from harness.stats.estimates import case_value
+from reports import wording
 
 
 class RecordSource(Protocol):
@@ -113,6 +114,11 @@ class Fabrication(Struct, frozen=True, kw_only=True):
     """The scorer's word for it."""
     reason: str
     """Why it is not grounded."""
+
+    @property
+    def noun(self) -> str:
+        """What it is called: a fabrication only where it is a fact that can be checked."""
+        return wording.FALSE_POSITIVES.get(self.kind, wording.FABRICATION)
 
     @property
     def key(self) -> tuple[str, str]:

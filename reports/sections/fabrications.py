@@ -1,4 +1,4 @@
-"""Section: fabrications, the claims that scorers could not find in the source: new, fixed and persisting."""
+"""Section: claims that nothing supports, by their noun: new, fixed and of both models."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 from reports import sentences as reports_sentences
 from reports import wording
-from reports.cases.index import Joint
 from reports.cases.read import AnswerSummary, Fabrication
 from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
 
 MOST = 50
 """Most claims in one table; all are counted."""
-NOTE = "Found by rules, not by people. A claim counts as new where only the tuned model makes it on that case."
+NOTE = "Found by rules, not by people. A finding is new where only the tuned model has it on that case."
 COLUMNS = ["Case", "Claim", "Finding", "Reason", "Found by"]
 
 
@@ -29,58 +28,63 @@ def section(evidence: RunView) -> Section | None:
     for suite in evidence.suites:
         joint = evidence.joint(suite.name)
         if joint.pairs and joint.both_texts:
-            blocks += _of_both(evidence, suite.name, joint)
+            blocks += _of_both(evidence, suite.name)
         elif joint.pairs or joint.claims:
-            blocks += _of_tuned(evidence, suite.name, joint)
+            blocks += _of_tuned(evidence, suite.name, bool(joint.pairs))
     if not blocks:
         return None
-    lead = "Claims that are not in the source: those that the tuned model adds, and those that it no longer makes."
-    return Section(id="fabrications", title="Fabrications", lead=lead, blocks=blocks)
+    lead = "Claims that scorers reject: those that the tuned model adds, and those that it no longer makes."
+    return Section(id="fabrications", title="Unsupported claims", lead=lead, blocks=blocks)
 
 
-def _of_both(evidence: RunView, suite: str, joint: Joint) -> list[Block]:
-    """Tabulate new and persisting fabrications, and count the fixed ones."""
-    counts = reports_sentences.fabrication_counts(joint.new, joint.gone, joint.kept)
-    blocks: list[Block] = [Text(text=f"{suite}: {counts}.")]
-    if joint.new:
-        new = (Claim(p.tuned, f) for p in evidence.index.having(suite, "new") for f in p.new)
-        blocks.append(_table(evidence, suite, f"New fabrications in {suite}", new, joint.new))
-    if joint.kept:
-        persisting = (Claim(p.tuned, f) for p in evidence.index.having(suite, "kept") for f in p.persisting)
-        blocks.append(_table(evidence, suite, f"Fabrications of both models in {suite}", persisting, joint.kept))
+def _of_both(evidence: RunView, suite: str) -> list[Block]:
+    """Tabulate new findings and those of both models, and count the fixed ones."""
+    blocks: list[Block] = []
+    new, fixed, kept = (evidence.index.findings(suite, what) for what in ("new", "fixed", "kept"))
+    for noun in sorted({*new, *fixed, *kept}):
+        many = wording.plural(noun)
+        counts = reports_sentences.finding_counts(noun, new[noun], fixed[noun], kept[noun])
+        blocks.append(Text(text=f"{suite}, {counts}."))
+        if new[noun]:
+            added = (Claim(p.tuned, f) for p in evidence.index.having(suite, "new") for f in p.new)
+            blocks.append(_table(evidence, suite, noun, f"New {many} in {suite}", added, new[noun]))
+        if kept[noun]:
+            both = (Claim(p.tuned, f) for p in evidence.index.having(suite, "kept") for f in p.persisting)
+            title = f"{wording.capital(many)} of both models in {suite}"
+            blocks.append(_table(evidence, suite, noun, title, both, kept[noun]))
     return blocks
 
 
-def _of_tuned(evidence: RunView, suite: str, joint: Joint) -> list[Block]:
-    """Tabulate the tuned model's fabrications, where the baseline's are unknown."""
-    count, why = (
-        wording.count(joint.claims, "fabrication"),
-        reports_sentences.NO_TEXT if joint.pairs else "no baseline was run",
-    )
+def _of_tuned(evidence: RunView, suite: str, is_compared: bool) -> list[Block]:
+    """Tabulate the tuned model's findings, where the baseline's are unknown."""
+    found = evidence.index.findings(suite, "tuned")
+    why = reports_sentences.NO_TEXT if is_compared else "no baseline was run"
+    counted = wording.counts(found) or "no unsupported claims"
     blocks: list[Block] = [
-        Text(text=f"{suite}: {count} of the tuned model; {why}, so new ones cannot be distinguished from old ones.")
+        Text(text=f"{suite}: {counted} of the tuned model; {why}, so new ones cannot be distinguished from old ones.")
     ]
-    if joint.claims:
+    for noun, of in sorted(found.items()):
         answers = evidence.index.tuned(suite, fabricating=True)
         claims = (Claim(answer, claim) for answer in answers for claim in answer.claims)
-        blocks.append(_table(evidence, suite, f"Fabrications of the tuned model in {suite}", claims, joint.claims))
+        title = f"{wording.capital(wording.plural(noun))} of the tuned model in {suite}"
+        blocks.append(_table(evidence, suite, noun, title, claims, of))
     return blocks
 
 
-def _table(evidence: RunView, suite: str, caption: str, claims: Iterable[Claim], of: int) -> Table:
-    shown = list(islice(claims, MOST))
+def _table(evidence: RunView, suite: str, noun: str, caption: str, claims: Iterable[Claim], of: int) -> Table:
+    shown = list(islice((claim for claim in claims if claim.fabrication.noun == noun), MOST))
     places = [evidence.cases.named(suite, answer.case.id) for answer, _ in shown]
     rows = [
         [
             Cell(text=answer.case.id, code=True, note=answer.case.cluster, link=link),
             Cell(text=claim.quote, tone="bad"),
-            Cell(text=f"{claim.kind} {claim.verdict}"),
+            Cell(text=wording.capital(wording.verdict_on(claim.kind, claim.verdict))),
             Cell(text=claim.reason or "no support found"),
-            Cell(text=f"rule ({claim.scorer})"),
+            Cell(text=wording.title(claim.scorer)),
         ]
         for (answer, claim), (link, _) in zip(shown, places, strict=True)
     ]
-    counted = wording.capital(wording.shown_of("fabrication", len(rows), of))
+    counted = wording.capital(wording.shown_of(noun, len(rows), of))
     return Table(
         caption=caption,
         columns=COLUMNS,

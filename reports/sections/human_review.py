@@ -59,7 +59,7 @@ def cell(estimate: Estimate, unit: number_format.Unit, cluster: str) -> Cell:
     if estimate.value is None:
         return Cell(text=number_format.NOT_MEASURED, note=estimate.reason or "", tone="muted", estimate=estimate)
     bounds = number_format.interval(estimate, unit) or estimate.method
-    size = number_format.basis(estimate, cluster, "rating")
+    size = number_format.basis(estimate, cluster)
     return Cell(text=number_format.value(estimate, unit), note=f"{bounds}\n{size}", estimate=estimate)
 
 

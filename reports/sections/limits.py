@@ -12,7 +12,7 @@ from reports.run_data import RunView
 STANDING = [
     "Scores come from rules that compare text with an expected answer or with the source; they judge neither style nor "
     "legal soundness.",
-    "The cases are a sample. Intervals describe variation among contracts like these, not other kinds of document.",
+    "The cases are a sample. Intervals describe variation among cases like these, not cases of other kinds.",
     "Latency, load and cost in production are not measured.",
 ]
 

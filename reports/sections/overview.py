@@ -88,8 +88,8 @@ def _metrics(changes: Sequence[Change], reading: Reading, note: str) -> Cell:
 def _cases(evidence: RunView, suite: SuiteInfo) -> str:
     """Say which cases and slices got worse, even where no metric did as a whole."""
     parts = [_counted(evidence, suite, "regression", "regressed")]
-    if new := evidence.joint(suite.name).new:
-        parts.append(wording.count(new, "new fabrication"))
+    if new := evidence.index.findings(suite.name, "new"):
+        parts.append(wording.counts(new, "new"))
     if slices := _worse_slices(evidence, suite):
         named = wording.listing(slices[:MOST_SLICES])
         more = f" and {number_format.number(len(slices) - MOST_SLICES)} more" if len(slices) > MOST_SLICES else ""
@@ -109,7 +109,7 @@ def _worse_slices(evidence: RunView, suite: SuiteInfo) -> list[str]:
     by_name = {metric.name: metric for metric in suite.metrics}
     return list(
         dict.fromkeys(
-            f"{row.slice_value} ({wording.phrase(row.comparison.metric)})"
+            f"{wording.phrase(row.slice_value or '')} ({wording.phrase(row.comparison.metric)})"
             for row in evidence.run.metrics.comparisons
             if row.suite == suite.name and row.slice is not None and row.comparison.metric in by_name
             if row.comparison.difference.n >= TOO_FEW and by_name[row.comparison.metric].better

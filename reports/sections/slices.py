@@ -63,7 +63,7 @@ def _matters(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric) -> b
 
 
 def _row(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, value: str) -> list[Cell]:
-    head = Cell(text=value)
+    head = Cell(text=wording.phrase(value))
     n = size(evidence, suite, metric, tag, value)
     if n < TOO_FEW:
         blank = Cell(text=number_format.DASH, tone="muted")
@@ -119,5 +119,5 @@ def _changes(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, valu
         reading = sentences.reading_of(comparison, metric.better)
         mark = turned(comparison, metric, reading)
         note = wording.direction(metric.better)
-        rows.append(PlotRow(label=value, note=note, marks=[mark], panel=wording.title(metric.name)))
+        rows.append(PlotRow(label=wording.phrase(value), note=note, marks=[mark], panel=wording.title(metric.name)))
     return rows

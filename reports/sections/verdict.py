@@ -58,7 +58,16 @@ def sentence(evidence: RunView, suite: SuiteInfo) -> str:
     shortfall += recall_and_precision(evidence, suite)
     if not joint.pairs:
         return f"{shortfall}."
-    return f"{shortfall}; {sentences.fabrications(joint.new, joint.gone) if joint.both_texts else sentences.NO_TEXT}."
+    return f"{'; '.join(filter(None, [shortfall, _findings(evidence, suite)]))}."
+
+
+def _findings(evidence: RunView, suite: SuiteInfo) -> str:
+    """Say new and fixed findings; whether a suite looks for fabrications is read from its metrics' names."""
+    if not evidence.joint(suite.name).both_texts:
+        return sentences.NO_TEXT
+    looked_for = any("fabricat" in metric.name for metric in suite.metrics)
+    new, fixed = (evidence.index.findings(suite.name, what) for what in ("new", "fixed"))
+    return sentences.findings(new, fixed, looked_for)
 
 
 def recall_and_precision(evidence: RunView, suite: SuiteInfo) -> str:

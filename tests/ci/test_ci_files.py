@@ -113,7 +113,7 @@ def test_every_week_the_opt_in_tests_run_too() -> None:
 
 def test_run_folders_with_answers_and_documents_are_no_artifact() -> None:
     (upload,) = [s for s in steps("eval-gate.yml") if s.get("uses", "").startswith("actions/upload-artifact@")]
-    assert upload["with"]["path"].split() == ["out/verdicts.json", "out/junit.xml"]
+    assert upload["with"]["path"].split() == ["out/summary.md", "out/verdicts.json", "out/junit.xml"]
 
 
 def test_the_comment_may_write_to_pull_requests_and_never_checks_out_the_change() -> None:

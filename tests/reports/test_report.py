@@ -224,7 +224,7 @@ def test_many_fabrications_are_all_counted_and_fifty_named(write_run: Writer) ->
         span = cite(text, f"§ {number}")
         records += [make_record(number, "baseline", "none"), make_record(number, "tuned", text, spans=(span,))]
     text, table = part(reports.build([write_run(records=records)]), "fabrications").blocks[:2]
-    assert msgspec.to_builtins(text)["text"] == "legal/clauses: 61 new, 1 fixed, 0 by both models."
+    assert msgspec.to_builtins(text)["text"] == "legal/clauses, fabrications: 61 new, 1 fixed, 0 by both models."
     assert len(table.rows) == 50
     assert table.note.startswith("50 of 61 fabrications shown.")
 

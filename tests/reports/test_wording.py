@@ -77,8 +77,19 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
         (wording.shown_of("regression", 10, 42), "10 of 42 regressions shown"),
         (wording.shown_of("gain", 1, 1), "1 gain"),
         (wording.shown_of("gain", 0, 0), "no gains"),
-        (sentences.fabrications(0, 2), "no new fabrications, 2 fixed"),
-        (sentences.fabrications(1, 0), "1 new fabrication, 0 fixed"),
+        (sentences.findings({}, {"fabrication": 2}, True), "no new fabrications, 2 fixed"),
+        (sentences.findings({"fabrication": 1}, {}, True), "1 new fabrication, 0 fixed"),
+        (
+            sentences.findings({"wrong clause name": 288}, {"wrong clause name": 1}, True),
+            "no new fabrications; 288 new wrong clause names, 1 fixed",
+        ),
+        (sentences.findings({}, {}, False), ""),
+        (
+            wording.counts({"fabrication": 2, "wrong clause name": 1}, "new"),
+            "2 new fabrications and 1 new wrong clause name",
+        ),
+        (wording.verdict_on("clause", "invented"), "wrong clause name"),
+        (wording.verdict_on("citation", "wrong_subject"), "citation wrong subject"),
     ],
 )
 def test_a_number_is_said_in_one_way(made: str, said: str) -> None:

@@ -62,7 +62,7 @@ def test_words_kind_and_slice_narrow_together(visit: Open, report: Path) -> None
 
 def test_a_case_that_is_several_things_is_found_as_each(visit: Open, report: Path) -> None:
     page = visit(report).page
-    field(page, "kind").select_option(label="Fabrications")
+    field(page, "kind").select_option(label="Unsupported claims")
     count(page, "Showing 10 of 60 cases")
     assert "lease-101" in shown(page)
 
