@@ -32,7 +32,7 @@ def points(value: float) -> str:
         return "0.0"
     if abs(scaled) < 0.05:
         return _minus(f"{scaled:+.1g}")
-    return _minus(f"{scaled:+.1f}")
+    return _minus(f"{scaled:+.1f}" if abs(scaled) < 99.95 else f"{scaled:+.0f}")
 
 
 def ratio(value: float) -> str:

@@ -153,8 +153,8 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
     name, shares = evidence.largest
     if cluster_variance.effective(shares) < FEWEST_EQUAL:
         return (
-            f"{shown}: '{name}' alone holds {shares[0]:.0%} of what is counted. They are worth "
-            f"{cluster_variance.effective(shares):.1f} {noun} of equal size, and a gate needs {FEWEST_EQUAL}.",
+            f"{shown}: '{name}' alone holds {shares[0]:.0%} of what is counted, so they tell as much as "
+            f"{cluster_variance.effective(shares):.1f} {noun} of equal size; a gate needs {FEWEST_EQUAL}.",
             f"{_evened_out(shares)} more {noun} like the others, or fewer cases of '{name}'",
         )
     rarest = evidence.level.table.rarest_label if evidence.metric.over_labels else None

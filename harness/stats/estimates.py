@@ -108,7 +108,7 @@ def _why_empty(observed: Observations, metric: Metric) -> str:
         return "no answers"
     if not observed.cases:
         return f"none of {observed.records} answers has a score by '{metric.scorer}'"
-    return f"no case counts towards '{metric.name}': every '{metric.denominator}' is 0"
+    return "no case has anything that it counts"
 
 
 def _over_labels(cases: Cases, metric: Metric, left_out: dict[str, Any]) -> Estimate:

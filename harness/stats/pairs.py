@@ -38,7 +38,7 @@ class Pairs:
         """Why nothing is compared, or None."""
         if self.too_many_errors or not self.tuned:
             return self.too_many_errors or "no case was answered and scored for both variants"
-        return None if self.values else f"'{self.metric.name}' is not defined for both variants"
+        return None if self.values else "it is not defined for both variants"
 
     @property
     def count(self) -> int:

@@ -213,7 +213,7 @@ def _suite(suite: SuiteExport) -> list[CommentPart]:
     if unlisted:
         parts += bullets("Gates not listed here", [f"{wording.count(unlisted, 'gate')}; the JUnit report names all."])
     found = [f"- {text(wording.metric_and_slice(v, suite.shape))}: {text(wording.finding(v))}" for v in unmet]
-    return [*parts, *(folded("What the gates that are not met found", found) if found else []), *_worse(suite)]
+    return [*parts, *(folded("Findings of the gates that are not met", found) if found else []), *_worse(suite)]
 
 
 def _row(verdict: Verdict, suite: SuiteExport) -> list[str]:

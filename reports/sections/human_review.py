@@ -185,8 +185,8 @@ def _row(rubric: str, agreement: Agreement) -> list[Cell]:
     return [
         Cell(text=rubric),
         Cell(text=agreement.reviewer),
-        cell(agreement.exact, "share", "contract"),
-        cell(agreement.kappa, "coefficient", "contract"),
+        cell(agreement.exact, "share", "source"),
+        cell(agreement.kappa, "coefficient", "source"),
     ]
 
 

@@ -120,7 +120,7 @@ def reason(verdicts: list[Verdict]) -> str:
     if not unmet:
         return f"All {wording.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
     more = f" {number_format.number(unmet - NAMED)} more below." if unmet > NAMED else ""
-    return f"{wording.count(unmet, 'gate')} of {number_format.number(len(verdicts))} not met.{more}"
+    return f"{number_format.number(unmet)} of {wording.count(len(verdicts), 'gate')} not met.{more}"
 
 
 def _not_met(verdicts: list[Verdict]) -> list[Verdict]:

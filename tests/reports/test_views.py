@@ -1,5 +1,6 @@
 """Three views of one model: the same numbers, the same bytes each time, one plain line when the disk refuses."""
 
+import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 import reports
 from harness.errors import UserError
 from harness.runs.folder import RunData
+from reports.ci import annotations, collect, markdown
 from reports.model import Curve, ReportModel, Table
+from reports.render import terminal
 from tests.reports.conftest import Writer
 from tests.support.sample import make_metrics
 
@@ -86,3 +89,20 @@ def test_a_refused_write_is_one_plain_line(run: RunData, tmp_path: Path) -> None
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot be written"):
         reports.write(reports.build([run]), tmp_path / "file")
+
+
+def test_every_view_says_what_a_gate_found_in_the_same_words(write_run: Writer, tmp_path: Path) -> None:
+    view = collect.evidence(write_run())
+    exported = collect.export(view)
+    page, text, _ = (p.read_text("utf-8") for p in reports.write(reports.build([view.run]), tmp_path / "out"))
+    views = {
+        "page": page,
+        "markdown": text,
+        "terminal": "\n".join(terminal.summary_lines(view.run, 300)),
+        "comment": markdown.comment(exported, exported.suites[0]),
+        "annotation": "\n".join(annotations.lines(exported)).replace("%25", "%"),
+    }
+    unmet = [verdict.reason for verdict in view.run.verdicts if verdict.outcome != "pass"]
+    assert len(unmet) == 2
+    for name, shown in views.items():
+        assert [reason for reason in unmet if reason not in html.unescape(shown)] == [], name

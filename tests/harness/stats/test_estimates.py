@@ -62,7 +62,7 @@ def test_cases_without_claims_stay_out_of_a_ratio():
     made = estimate(found, RECALL)
     assert made.value == 0.75 and made.n == 4 and made.clusters == 2
     empty = estimate(observations([record(1, 0, claims=0)], RECALL), RECALL)
-    assert empty.reason == "no case counts towards 'recall': every 'claims' is 0"
+    assert empty.reason == "no case has anything that it counts"
 
 
 def test_a_number_without_an_upper_end_solves_the_equation_of_its_score_interval():

@@ -160,7 +160,7 @@ def test_a_gate_is_inconclusive_where_one_contract_holds_half_of_all_cases_and_n
     (found,) = verdicts(giant(0.5), rule)
     assert found.outcome == "inconclusive"
     assert "'contract 0' alone holds 50% of what is counted" in found.reason
-    assert "worth 3.9 clusters of equal size" in found.reason
+    assert "they tell as much as 3.9 clusters of equal size" in found.reason
     assert "more clusters like the others, or fewer cases of 'contract 0'" in found.needed
 
 
