@@ -9,6 +9,7 @@ input to the second frame after the list has changed. They include the 100 ms th
 """
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -85,10 +86,12 @@ def main() -> None:
             [sys.executable, "-c", WORKER, name, *names], capture_output=True, text=True, check=True, cwd=Path.cwd()
         )
         seconds, peak = time.monotonic() - start, int(done.stdout) * 1024 / 1e6
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = usage.ru_utime + usage.ru_stime
         page = root / "side-by-side.html"
         print(
-            f"{args.cases:,} cases, {args.runs} runs: written in {seconds:.1f} s, peak memory {peak:,.0f} MB, "
-            f"{page.stat().st_size / 1e6:.2f} MB"
+            f"{args.cases:,} cases, {args.runs} runs: written in {seconds:.1f} s ({cpu:.1f} s of CPU), "
+            f"peak memory {peak:,.0f} MB, {page.stat().st_size / 1e6:.2f} MB"
         )
         for text in (line for line in page.read_text("utf-8").splitlines() if "are not on this page" in line):
             print(text)

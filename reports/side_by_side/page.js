@@ -156,8 +156,9 @@
     return make("table", "history stacks", caption, make("thead", "", head), make("tbody", "", ...body));
   };
 
-  const quoted = (heading, text, className = "") => {
-    const quote = make("div", `quote ${className}`, text || "(no text)");
+  const quoted = (heading, parts, className = "") => {
+    const quote = make("div", `quote ${className}`, ...parts);
+    if (!quote.textContent) quote.textContent = "(no text)";
     if (className === "excerpt") {
       quote.tabIndex = 0;
       quote.setAttribute("role", "group");
@@ -167,20 +168,19 @@
   };
 
   const details = (row) => {
+    const start = row[5][state.baseline] ? row[5][state.baseline][0] : 0;
     const letters = new Map();
-    row[5].forEach((cell, at) => {
-      if (!cell) return;
-      const key = cell[0] ? cell[0] : `left out ${at}`;
-      letters.set(key, [...(letters.get(key) ?? []), at]);
-    });
+    row[5].forEach((cell, at) => cell && letters.set(cell[0], [...(letters.get(cell[0]) ?? []), at]));
     const answers = [...letters].map(([key, places]) => {
       const names = places.map((at) => columns[at].letter).join(", ");
       const notes = new Set(places.map((at) => texts[row[5][at][1]]).filter(Boolean));
-      const heading = [`Answer of ${names}`, ...notes].join("; ");
-      return quoted(heading, texts[typeof key === "number" ? key : 0], "answer");
+      const isMarked = key !== start && key && start;
+      const about = isMarked ? [`words changed from ${columns[state.baseline].letter} are marked`] : [];
+      const heading = [`Answer of ${names}`, ...notes, ...about].join("; ");
+      return quoted(heading, isMarked ? withChanges(texts[start], texts[key]) : [texts[key]], "answer");
     });
-    const source = quoted(`Source of ${row[0]}`, texts[row[3]], "excerpt");
-    const pair = make("div", "pair", source, quoted("Expected", texts[row[4]]), ...answers);
+    const source = quoted(`Source of ${row[0]}`, [texts[row[3]]], "excerpt");
+    const pair = make("div", "pair", source, quoted("Expected", [texts[row[4]]]), ...answers);
     const cell = make("td", "details", history(row), pair);
     cell.colSpan = columns.length + 1;
     return make("tr", "opened", cell);

@@ -67,7 +67,8 @@ def render(columns: Sequence[Column], first: Column, page_folder: Path) -> str:
     shown = [suite for suite in suites.values() if suite.rows and suite.metrics]
     data = PageData(reader, shown, baseline)
     style = "".join((folder / "style.css").read_text("utf-8") for folder in (html.HERE, HERE))
-    script = (HERE / "page.js").read_text("utf-8")
+    scripts = (html.HERE / "place.js", HERE / "changes.js", HERE / "page.js")
+    script = "".join(file.read_text("utf-8") for file in scripts)
     return (
         html.environment_of(HERE)
         .get_template("page.html.jinja")

@@ -113,7 +113,15 @@ def test_a_case_opens_with_its_history_flips_source_and_answers(visit: Open, pag
         "flip: wrong to right",
     ]
     headings = details.locator("h3").all_inner_texts()
-    assert headings == ["Source of lease-003", "Expected", "Answer of A, C", "Answer of B"]
+    assert headings == [
+        "Source of lease-003",
+        "Expected",
+        "Answer of A, C",
+        "Answer of B; words changed from A are marked",
+    ]
+    marked = details.locator(".answer").last
+    assert marked.inner_text() == "[− The clause ] [+ None of the clauses ] is present."
+    assert (marked.locator("del").count(), marked.locator("ins").count()) == (1, 1)
     button.press("Enter")
     assert details.count() == 0
 
