@@ -103,6 +103,39 @@ def basis(measured: Estimate, cluster: str, noun: str = "case") -> str:
     return f"{wording.count(measured.n, noun)} in {wording.count(measured.clusters, cluster)}"
 
 
+def brief(measured: Estimate | None, unit: Unit, like: Estimate | None = None) -> str:
+    """The number of an estimate with the digits that an interval, its own or that of `like`, warrants: `86%`, `+47`."""
+    if measured is None or measured.value is None:
+        return NOT_MEASURED
+    return _rounded(measured.value, unit, _is_narrow(like or measured))
+
+
+def brief_estimate(measured: Estimate | None, unit: Unit) -> str:
+    """An estimate with its interval and no more digits than that warrants: `86% (81% to 90%)`, `+47 (44 to 50)`."""
+    if measured is None or measured.value is None or measured.low is None or measured.high is None:
+        return brief(measured, unit)
+    low, high = (_rounded(end, unit, _is_narrow(measured)).lstrip("+") for end in (measured.low, measured.high))
+    return f"{brief(measured, unit)} ({low} to {high})"
+
+
+def _is_narrow(measured: Estimate) -> bool:
+    return measured.low is not None and measured.high is not None and measured.high - measured.low < 0.02
+
+
+def _rounded(value: float, unit: Unit, is_narrow: bool) -> str:
+    """A share or points with one decimal where the interval is narrow, otherwise none; only exactly 0 is shown as 0."""
+    if unit not in ("share", "points"):
+        return quantity(value, unit)
+    decimals, sign = int(is_narrow), "+" if unit == "points" else ""
+    text = f"{100 * value:{sign}.{decimals}f}"
+    if unit == "points":
+        return "0" if value == 0 else _minus(text if float(text) else f"{100 * value:+.1g}")
+    if value in (0, 1):
+        return f"{value:.0%}"
+    least = 10**-decimals
+    return f"<{least:g}%" if float(text) == 0 else f">{100 - least:g}%" if float(text) == 100 else f"{text}%"
+
+
 def level(found: Estimate) -> str:
     """What an interval is: `95% interval` or `95% bound, one-sided`."""
     return percent(found.level).replace(".0%", "%") + (" interval" if found.side == "two" else " bound, one-sided")

@@ -33,7 +33,7 @@ from harness.suites import suite
 from reports import assumptions, model
 from reports.ci import export
 from reports.review import rubric as review_rubric
-from tools import command_pages, documented
+from tools import command_pages, documented, terminal_page
 from tools.documented import Entry, fields, keywords, one_line, own_doc, summary
 from tools.markdown import entries, page, table
 from training import config
@@ -248,7 +248,7 @@ def decisions() -> str:
 
 
 def main() -> None:
-    for path, text in pages().items():
+    for path, text in {**pages(), "reference/terminal.md": terminal_page.text()}.items():
         (DOCS / path).parent.mkdir(exist_ok=True)
         (DOCS / path).write_text(text, "utf-8")
         print(f"written: docs/{path}")

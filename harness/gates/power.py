@@ -15,7 +15,7 @@ from harness.gates.config import GateId, gate_ids
 from harness.gates.evidence import after_holm, too_few
 from harness.gates.power_inputs import PowerInputs, from_run, perfect_evidence
 from harness.gates.rules import COMPARATIVE, GATE_RULES, is_tested, threshold_in_words
-from harness.gates.rules.base import FEWEST_CLUSTERS, Assumed, Counted, Evidence, PowerQuestion
+from harness.gates.rules.base import FEWEST_CLUSTERS, Assumed, Counted, Evidence, PowerNumbers, PowerQuestion
 from harness.schema import Gate, GateFile, Record
 from harness.suites.suite import Suite
 
@@ -48,13 +48,15 @@ class GatePower(Struct, frozen=True, kw_only=True):
     allowed: int | None = None
     """Most errors with which a level passes while fewer than ten clusters hold one."""
     truth: float | None = None
-    """The good value that `chance` is for: half the errors, or half the rate, that the bar allows; no change."""
+    """The good value that `chance` is for: half the errors or the rate that the bar allows, no change, a gain of 10."""
     chance: float | None = None
     """Probability of passing there."""
     needed: float | None = None
     """The level, gain, margin or ratio at which the power asked for is reached with these cases."""
     contracts_needed: int | None = None
     """Clusters at which it is reached at `truth`."""
+    is_enough: bool | None = None
+    """Its cases are enough for the target power at `truth`; None where only a run can tell."""
     says: list[str] = field(default_factory=list)
     """All of it in plain words."""
     assumes: str = ""
@@ -91,6 +93,9 @@ def clusters_enough(gate: Gate, assumed: Assumed | None = None) -> int | None:
 
 def _gate(suite: Suite, asked: GateId, question: PowerQuestion) -> GatePower:
     counted, rule, lacking = question.counted, GATE_RULES[asked.gate.rule], too_few(question.best)
+    numbers = rule.power(question) if not lacking else _lacking(asked.gate, lacking[0], question.assumed)
+    can_pass = lacking is None and rule.judge(question.best).outcome == "pass"
+    chance: float | None = numbers.get("chance")
     return GatePower(
         suite=suite.name,
         gate=asked.id,
@@ -101,10 +106,15 @@ def _gate(suite: Suite, asked: GateId, question: PowerQuestion) -> GatePower:
         cases=len(counted.cases),
         contracts=counted.clusters,
         cluster=suite.cluster,
-        can_pass=lacking is None and rule.judge(question.best).outcome == "pass",
+        can_pass=can_pass,
+        is_enough=None if chance is None and can_pass else can_pass and (chance or 0.0) >= question.assumed.power,
         assumes=counted.assumed,
-        **({"says": [lacking[0]]} if lacking else rule.power(question)),
+        **numbers,
     )
+
+
+def _lacking(gate: Gate, reason: str, assumed: Assumed) -> PowerNumbers:
+    return {"contracts_needed": clusters_enough(gate, assumed), "says": [reason]}
 
 
 def measured(counted: Counted, assumed: Assumed) -> Assumed:

@@ -1,25 +1,27 @@
-"""Prints what gates can show: plain lines, a table for a terminal, a page of Markdown. Computes nothing.
+"""Print what gates need and can show: lines for a terminal, a page of Markdown. Computes nothing.
 
 Gates that cannot pass come first. Slice values of one gate that can show the same are put together.
 """
 
 from __future__ import annotations
 
-import io
+import textwrap
 from collections.abc import Sequence
 
 from msgspec import structs
 
 from harness.formatting import count, plural, round_to_two_digits
-from harness.gates.config import GateId, gate_ids
-from harness.gates.power import GatePower, clusters_enough, suite_power
-from harness.gates.rules import GATE_RULES
-from harness.gates.rules.base import FEWEST_CLUSTERS, Assumed
+from harness.gates.power import GatePower, suite_power
+from harness.gates.rules.base import Assumed
 from harness.schema import GateFile
 from harness.suites.suite import Suite
 
 LOUD = "CANNOT PASS"
-MADE = "Made by `make power`, before any model is asked; the guide says how to read it."
+MADE = "Written by `make power`; no model runs. [Before you run anything](before.md) says how to read it."
+GOOD = (
+    "Cases are enough where a good model passes that often: one with half the errors that the gate allows, one as good "
+    "as the baseline where that is asked for, or one that is right in 10 more of 100."
+)
 REACH = "even a faultless model (for `no_worse`: one that changes nothing)"
 
 
@@ -30,7 +32,7 @@ def heading(
     source = f"Measured in {taken_from} where it holds the suite; else assumed" if taken_from else "Assumed"
     short = sum(not row.can_pass for row in rows)
     verdict = f"{short} of {len(rows)} gates cannot pass: {REACH}" if short else f"All {len(rows)} gates can pass"
-    lines = [f"{verdict}.", f"{source}: {assumed.says}. Chances are asked to reach {assumed.power:.0%}."]
+    lines = [f"{verdict}.", f"{source}: {assumed.says}. Target: a pass {assumed.power:.0%} of the time."]
     return [
         *lines,
         *(f"{name}: that run asked other cases than the suite has now, and these are its own." for name in other),
@@ -55,6 +57,28 @@ def _merged(same: Sequence[GatePower]) -> GatePower:
     return structs.replace(same[0], gate=f"{stem}[{rest.partition('=')[0]}={values}]")
 
 
+def needs(row: GatePower) -> str:
+    """`needs about 180 cases from 60 contracts; you have 120 from 40`, or that these are enough.
+
+    Empty where only a run can tell, or where the cases are enough and something else is in the way.
+    """
+    are_clusters = row.contracts == row.cases
+    has = f"{row.cases:,}" if are_clusters else f"{row.cases:,} from {row.contracts:,}"
+    if row.is_enough:
+        return f"has enough: {count(row.cases, 'case')}" + (
+            "" if are_clusters else f" from {count(row.contracts, row.cluster)}"
+        )
+    if row.is_enough is None or (row.contracts_needed or row.contracts + 1) <= row.contracts:
+        return ""
+    if row.contracts_needed is None:
+        return f"needs more than 20,000 {plural(row.cluster)}; you have {has}"
+    clusters = round_to_two_digits(row.contracts_needed)
+    if are_clusters:
+        return f"needs about {count(clusters, 'case')}; you have {has}"
+    cases = round_to_two_digits(row.contracts_needed * row.cases / row.contracts)
+    return f"needs about {count(cases, 'case')} from {count(clusters, row.cluster)}; you have {has}"
+
+
 def counted(row: GatePower) -> str:
     """`408 counted in 336 cases from 168 contracts`."""
     units = "" if row.units == row.cases else f"{row.units:,} counted in "
@@ -69,39 +93,14 @@ def sentences(row: GatePower) -> list[str]:
     return lines
 
 
-def plain_lines(rows: Sequence[GatePower], head: Sequence[str]) -> list[str]:
-    """Text without colour or width."""
-    lines = list(head)
+def lines(rows: Sequence[GatePower], head: Sequence[str], width: int) -> list[str]:
+    """Text of at most `width` columns: for each gate what it needs, then what it can show."""
+    made = [line for text in [*head, GOOD] for line in textwrap.wrap(text, width)]
     for row in loud_first(rows):
-        mark = f"{LOUD}  " if not row.can_pass else ""
-        lines += ["", f"{mark}{row.suite}  {row.gate}  ({counted(row)})"]
-        lines += [f"    {said}" for said in sentences(row)]
-    return lines
-
-
-def terminal_text(rows: Sequence[GatePower], head: Sequence[str], width: int) -> str:
-    """A table for a terminal, with colour codes."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("gate", "counts", "can show"):
-        table.add_column(name, overflow="fold")
-    for row in loud_first(rows):
-        style = "" if row.can_pass else "bold red"
-        table.add_row(
-            Text(f"{row.suite}\n{row.gate}", style=style),
-            Text(counted(row)),
-            Text("\n".join(sentences(row)), style=style),
-            end_section=True,
-        )
-    out = io.StringIO()
-    console = Console(file=out, width=width, force_terminal=True)
-    for line in head:
-        console.print(Text(line))
-    console.print(table)
-    return out.getvalue()
+        made += ["", f"{row.suite}  {row.gate}"]
+        for text in filter(None, [needs(row), *sentences(row)]):
+            made += textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ")
+    return made
 
 
 def markdown(rows: Sequence[GatePower], head: Sequence[str]) -> str:
@@ -117,20 +116,7 @@ def markdown(rows: Sequence[GatePower], head: Sequence[str]) -> str:
 
 
 def power_summary(suite: Suite, gates: GateFile) -> list[str]:
-    """One line a gate: what its cases can show, or that they can only ever be inconclusive and how many it takes."""
+    """One line a gate: how many cases it needs, or what it can show where only a run can tell."""
     rows = suite_power(suite, gates, Assumed())
-    asked = gate_ids(gates, suite.slice_values(), suite.name)
-    told = [structs.replace(row, says=[_says(row, one)]) for row, one in zip(rows, asked, strict=True)]
+    told = [structs.replace(row, says=[needs(row) or row.says[0]]) for row in rows]
     return [f"power: {row.gate}: {row.says[0]}" for row in loud_first(told)]
-
-
-def _says(row: GatePower, asked: GateId) -> str:
-    cases = count(row.cases, "case")
-    of = f"{cases} from {count(row.contracts, row.cluster)}" if row.contracts != row.cases else cases
-    if row.can_pass:
-        return f"{of}: {'; '.join(row.says)}"
-    enough = row.contracts_needed or clusters_enough(asked.gate)
-    many = "more than 20,000" if enough is None else f"about {round_to_two_digits(enough):,}"
-    few = f"with {of} this can only ever be inconclusive; {many} {plural(row.cluster)} are needed"
-    why = f" ({'; '.join(row.says)})" if row.contracts >= FEWEST_CLUSTERS else ""
-    return f"{few}, for a model that {GATE_RULES[row.rule].good_model}{why}"

@@ -1,4 +1,4 @@
-"""Verdicts and estimates for a terminal, in the wording of the reports.
+"""The result of a run for a terminal: one line for each metric and each gate.
 
 Text is passed to rich as plain `Text`, so that markup and control characters in it have no effect.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from rich.console import Console, Group, RenderableType
-from rich.panel import Panel
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.gates.sentences import sentence as gate_sentence
 from harness.runs.folder import RunData
 from harness.sanitize import shown
-from harness.schema import SuiteInfo, Verdict
+from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
 from reports.assemble import gather
 from reports.run_data import RunView, overall, unmet_first
@@ -24,87 +25,118 @@ from reports.sections.verdict import cautions, sentence
 
 STYLES = {"pass": "green", "fail": "red", "error": "red", "inconclusive": "yellow", "skipped": "dim"}
 TONES = {"good": "green", "bad": "red", "plain": ""}
+Gates = Collection[tuple[str, str]]
+"""Gates as (suite, ID)."""
 
 
-def verdict_panel(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> RenderableType:
-    """Frame all verdicts, unmet ones first, under their combined outcome; `shapes` maps suites to task shapes."""
-    outcome = overall(verdicts)
-    body = _verdicts(unmet_first(verdicts), shapes) if verdicts else _text("No gate was judged.")
-    title = _text(f"{wording.SYMBOLS[outcome]} {wording.outcome(outcome)}", f"bold {STYLES[outcome]}")
-    return Panel(body, title=title, border_style=STYLES[outcome])
+def summary(run: RunData, gates: Gates | None = None, is_verbose: bool = False) -> RenderableType:
+    """Summarise a run: warnings, then the metrics and gates of each suite, then the outcome of all gates.
 
-
-def summary(run: RunData, gates: Collection[tuple[str, str]] | None = None) -> RenderableType:
-    """Summarise a run: changes of the gates, the sentence and estimates of each suite, then the verdicts.
-
-    With `gates`, as (suite, ID), show only their verdicts and the estimates of their suites, and count the others; an
-    empty collection shows estimates without verdicts.
+    With `gates`, show only these and the metrics of their suites, and count the others; an empty collection shows
+    metrics only. With `is_verbose`, add each suite's sentence, the estimates of all variants and the gates' reasons.
     """
     evidence = gather(run, None)
     chosen = {suite for suite, _ in gates or ()}
     messages = [*map(sentences.gates_changed, run.manifest.moved), *cautions(evidence, not run.is_large)]
     parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in messages]
+    selected = [v for v in unmet_first(run.verdicts) if gates is None or (v.suite, v.gate) in gates]
     for suite in evidence.suites:
         if chosen and suite.name not in chosen:
             continue
-        headline = f"{number_format.number(suite.asked)} cases" if run.is_large else sentence(evidence, suite)
-        parts += [_text(f"{suite.name}: {headline}", "bold"), _estimates(evidence, suite)]
-    verdicts = [v for v in run.verdicts if gates is None or (v.suite, v.gate) in gates]
-    if gates is None or verdicts:
-        parts.append(verdict_panel(verdicts, {suite.name: suite.shape for suite in evidence.suites}))
+        parts.append(_text(f"{suite.name}: {wording.count(suite.asked, 'case')}", "bold"))
+        if is_verbose and not run.is_large:
+            parts.append(_indented(_text(sentence(evidence, suite))))
+        parts.append(_indented(_metrics(evidence, suite, is_verbose)))
+        if of_suite := [v for v in selected if v.suite == suite.name]:
+            parts.append(_indented(gate_table(of_suite, is_verbose)))
     for name in sorted(chosen):
         others = Counter(v.outcome for v in run.verdicts if v.suite == name and (v.suite, v.gate) not in (gates or ()))
         if others:
             counted = wording.outcomes(others)
             parts.append(_text(f"{others.total()} other gates of {name} were not selected: {counted}", "yellow"))
+    if gates is None or selected:
+        outcome = overall(selected)
+        counted = wording.outcomes(Counter(v.outcome for v in selected)) or "no gate was judged"
+        parts.append(
+            _text(f"{wording.SYMBOLS[outcome]} {wording.outcome(outcome)}: {counted}", f"bold {STYLES[outcome]}")
+        )
     return Group(*parts)
 
 
-def summary_lines(run: RunData, width: int = 100, gates: Collection[tuple[str, str]] | None = None) -> list[str]:
+def lines(run: RunData, width: int, gates: Gates | None = None, is_verbose: bool = False) -> list[str]:
     """Return the summary as plain lines of at most `width` columns, without colour."""
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None, legacy_windows=False).print(summary(run, gates))
+    Console(file=out, width=width, color_system=None, legacy_windows=False).print(summary(run, gates, is_verbose))
     return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
-def show(run: RunData) -> None:
+def show(run: RunData, is_verbose: bool = False) -> None:
     """Print the summary to standard output, in colour where that is a terminal."""
-    Console().print(summary(run))
+    console = Console()
+    if console.is_terminal:
+        console.print(summary(run, is_verbose=is_verbose))
+    else:
+        console.file.writelines(f"{line}\n" for line in lines(run, console.width, is_verbose=is_verbose))
 
 
-def _verdicts(verdicts: Sequence[Verdict], shapes: Mapping[str, str]) -> Table:
-    """Build one entry per gate: what it judges, and its finding; fits any width."""
+def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
+    """Build one line for each gate: outcome, what it judges, what it found; with `is_verbose` in full."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for verdict in verdicts:
-        judged = wording.metric_and_slice(verdict, shapes[verdict.suite])
-        lines = [_text(judged, "bold"), _text(wording.finding(verdict))]
-        result = f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}"
-        table.add_row(_text(result, STYLES[verdict.outcome]), Text("\n").join(lines))
+        style = STYLES[verdict.outcome]
+        name = wording.phrase(wording.metric_and_slice(verdict, "")).lower()
+        table.add_row(
+            _text(f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}", style),
+            _text(f"{name}: {_found(verdict, is_verbose)}"),
+        )
     return table
 
 
-def _estimates(evidence: RunView, suite: SuiteInfo) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("metric", *map(wording.variant, evidence.variants), "change"):
-        table.add_column(heading, overflow="fold")
+def _found(verdict: Verdict, is_verbose: bool) -> str:
+    if is_verbose:
+        return wording.finding(verdict)
+    return gate_sentence(verdict.seen, verdict.bar) if verdict.seen else verdict.reason
+
+
+def _metrics(evidence: RunView, suite: SuiteInfo, is_verbose: bool) -> Table:
+    """Build one line for each metric: `term recall  39% -> 86%  +47 (44 to 50)  better`."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(overflow="fold")
+    for _ in range(3):
+        table.add_column(no_wrap=True)
     for metric in suite.metrics:
-        unit = evidence.unit(suite.name, metric)
-        levels = [evidence.level(suite.name, v, metric.name) for v in evidence.variants]
-        cells = [_text(number_format.estimate(level, unit)) for level in levels]
-        table.add_row(_text(wording.metric(metric.name, suite.shape)), *cells, _change(evidence, suite, metric.name))
+        table.add_row(_text(wording.phrase(metric.name)), *_cells(evidence, suite, metric))
+        if is_verbose:
+            details = "; ".join(_details(evidence, suite, metric))
+            table.add_row(_text(f"  {details}", "dim"))
     return table
 
 
-def _change(evidence: RunView, suite: SuiteInfo, name: str) -> Text:
-    comparison = evidence.comparison(suite.name, name)
-    metric = next(m for m in suite.metrics if m.name == name)
+def _cells(evidence: RunView, suite: SuiteInfo, metric: Metric) -> Iterable[Text]:
+    unit = evidence.unit(suite.name, metric)
+    tuned, before = (evidence.level(suite.name, variant, metric.name) for variant in (CANDIDATE, BASELINE))
+    comparison = evidence.comparison(suite.name, metric.name)
     if comparison is None:
-        return _text(number_format.DASH, "dim")
-    unit = evidence.unit_of_change(suite.name, metric)
+        yield _text(number_format.brief_estimate(tuned, unit))
+        return
+    change = comparison.difference
+    yield _text(" -> ".join(number_format.brief(level, unit, change) for level in (before, tuned)))
+    yield _text(number_format.brief_estimate(change, evidence.unit_of_change(suite.name, metric)))
     reading, tone = sentences.reading(comparison, metric.better)
-    return _text(f"{number_format.estimate(comparison.difference, unit)}, {reading}", TONES[tone])
+    yield _text(reading, TONES[tone])
+
+
+def _details(evidence: RunView, suite: SuiteInfo, metric: Metric) -> Iterable[str]:
+    unit = evidence.unit(suite.name, metric)
+    for variant in evidence.variants:
+        if level := evidence.level(suite.name, variant, metric.name):
+            yield f"{wording.variant(variant).lower()} {number_format.estimate(level, unit)}, n {level.n:,}"
+
+
+def _indented(inner: RenderableType) -> Padding:
+    return Padding(inner, (0, 0, 0, 2))
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -34,7 +34,7 @@ trap '{ declare -p | grep -v "^declare -[a-zA-Z]*r"; echo "cd $(printf %q "$PWD"
 TUNEGATE = f"""#!/bin/bash
 if [ -n "$ONLY_READ" ]; then exec {sys.executable} {STAND_IN} tunegate "$@"; fi
 case "$1" in
-    compare|noise) set -- "$@" --engine fake --script="$ANSWERS" ;;
+    compare|eval|repeatability|noise) set -- "$@" --engine fake --script="$ANSWERS" ;;
     judge) set -- "$@" --engine fake --script="$JUDGED" ;;
 esac
 exec {PROGRAMS}/tunegate "$@"

@@ -56,7 +56,7 @@ def test_what_moved_stands_above_the_bars_and_first_on_the_terminal(kept: RunDat
     first, _, table = part(reports.build([kept]), "gates").blocks
     assert isinstance(first, Text) and first.tone == "caution" and isinstance(table, Table)
     assert first.text == f"The gates changed: {MOVED[0]}."
-    lines = terminal.summary_lines(kept, 160)
+    lines = terminal.lines(kept, 160)
     assert lines[0] == f"! The gates changed: {MOVED[0]}."
     assert "\u202e" not in lines[1]
 

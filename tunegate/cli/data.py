@@ -10,7 +10,7 @@ import typer
 
 from harness.errors import EXIT_GATE_FAILED, UserError
 from harness.files import file_link, write_atomic
-from tunegate.cli.layout import TRAIN, App
+from tunegate.cli.layout import TRAIN, App, next_step
 
 if TYPE_CHECKING:
     from training.curation.review import Review
@@ -75,6 +75,7 @@ def rows(
     columns = RowColumns(input=named_columns(inputs, "--input"), answer=answer, cluster=cluster)
     written = write_rows(file, suite, columns, Hub(split=split, config=config, revision=revision), out)
     typer.echo(f"written: {out}: {written:,} rows")
+    next_step(f"tunegate data check {out}")
 
 
 @app.command()
@@ -99,6 +100,7 @@ def check(
     options = {"suites": suite or [], "style": style, "base": base, "max_length": max_length}
     result = _review(files, {**options, "near": near, "language": language}, action)
     write_atomic(html, render_html(result), "Name another file with --html")
+    next_step(f"tunegate data clean {' '.join(files)} --out clean", "write the rows without these problems")
     typer.echo(f"report: {html}\n{file_link(html)}")
     if strict and (result.drops or result.masked):
         raise typer.Exit(EXIT_GATE_FAILED)
@@ -126,6 +128,7 @@ def clean(
     result = _review(files, {**options, "near": near, "language": language}, action)
     for path in write_clean(result, out):
         typer.echo(f"written: {path}")
+    next_step(f"tunegate data split {out} --out FOLDER", "set rows aside for validation")
 
 
 @app.command()
@@ -151,3 +154,4 @@ def split(
     typer.echo(f"{result.groups:,} groups stay together; the largest has {result.largest:,} rows")
     for path in paths:
         typer.echo(f"written: {path}")
+    next_step("tunegate train CONFIG.toml")

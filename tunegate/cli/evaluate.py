@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,8 @@ app = App(EVALUATE)
 Repeats = Annotated[int | None, typer.Option(min=1, help="Answers per case and model (default: the suite's).")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Run the first N cases of each suite; judges no gate.")]
 Long = Annotated[bool, typer.Option("--long", help="Also run suites that are marked long.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show all estimates, reasons and whole texts.")]
+EveryMiss = Annotated[bool, typer.Option("-rm", help="Show every miss, not only the first three.")]
 NoAnswerCache = Annotated[bool, typer.Option("--no-answer-cache", help="Ignore cached answers.")]
 
 
@@ -61,6 +64,8 @@ def evaluate(
     trust_server: TrustServer = False,
     require_gates: RequireGates = None,
     open_report: Open = False,
+    verbose: Verbose = False,
+    every_miss: EveryMiss = False,
 ) -> None:
     """Run the suites on one model and judge its gates.
 
@@ -91,6 +96,8 @@ def compare(
     trust_server: TrustServer = False,
     require_gates: RequireGates = None,
     open_report: Open = False,
+    verbose: Verbose = False,
+    every_miss: EveryMiss = False,
 ) -> None:
     """Run two models on the same prompts and judge all gates.
 
@@ -117,6 +124,8 @@ def _run(
     bars: Path | None,
     require_gates: bool | None,
     open_report: bool,
+    verbose: bool,
+    every_miss: bool,
     **engine_options: Any,
 ) -> None:
     """Run the suites, print results, write the report, and exit with the verdicts' code."""
@@ -125,8 +134,8 @@ def _run(
     from harness.evaluation.run import run
     from harness.gates.config import suites_with_bars
     from harness.progress.progress import Progress
-    from harness.runs.folder import RunFolder
-    from tunegate.run_summary import lines
+    from harness.runs.folder import RunFolder, load_run
+    from reports.render import terminal, terminal_cases
 
     left_out: list[str] = []
     suites = load_available_suites(suite, left_out, with_long=long)
@@ -139,8 +148,10 @@ def _run(
         bars=bars,
     )
     results = run(job, RunFolder.create(runs, "eval" if baseline is None else "compare"), Progress())
-    for line in lines(results.path, 110):
-        typer.echo(line)
+    loaded = load_run(results.path, even_large=False)
+    for text in terminal_cases.misses(loaded, every_miss, verbose, shutil.get_terminal_size().columns):
+        typer.echo(f"{text}\n")
+    terminal.show(loaded, verbose)
     _next(results, is_part=any(not part.complete for part in job.suites))
     write_report([results.path], results.path / "report", opens=open_report)
     names = {info.name for info in results.manifest.suites}
@@ -150,13 +161,13 @@ def _run(
 
 def _next(results: Results, is_part: bool) -> None:
     """Print the usual next command: all cases, the baseline of later models, or the merge or service of this one."""
-    run, checkpoint = results.path.name, results.manifest.checkpoints[CANDIDATE]
+    checkpoint = results.manifest.checkpoints[CANDIDATE]
     if is_part:
         next_step("the same command without --limit", "gates are judged on all cases")
     elif any(v.outcome not in ("pass", "skipped") for v in results.verdicts):
-        next_step(f"tunegate review {run} --reviewer NAME", "let people judge the answers")
+        next_step("tunegate view", "open the report, with every case")
     elif BASELINE not in results.manifest.checkpoints:
-        next_step(f'tunegate baseline accept {run} --reason "..."', "compare later models with this one")
+        next_step('tunegate baseline accept latest --reason "..."', "compare later models with this one")
     elif checkpoint.kind == "adapter":
         next_step(f"tunegate merge {checkpoint.name} OUT", "merge the adapter into its base")
     else:
@@ -179,14 +190,15 @@ def rescore(
     from harness.evaluation.rescore import rescore as score_again
     from harness.progress.progress import Progress
     from harness.runs.folder import find_run, load_run
-    from tunegate.run_summary import lines_of
+    from reports.render import terminal
 
     path = find_run(run, runs)
     rescored = score_again(path, load_available_suites(suite), bars, Progress())
     before = load_run(path)
     after = msgspec.structs.replace(before, metrics=rescored.metrics, verdicts=rescored.verdicts)
-    for line in [*rescored.notes, *lines_of(after, 110)]:
-        typer.echo(line)
+    for note in rescored.notes:
+        typer.echo(note)
+    terminal.show(after)
     print_changed_outcomes(before.verdicts, rescored.verdicts)
     typer.echo(f"{rescored.records} answers scored again, {rescored.changed} findings differ: {rescored.path}")
     exit_with_verdicts(rescored.verdicts)
@@ -207,11 +219,10 @@ def regate(
     """
     from harness.evaluation.rejudge import regate
     from harness.runs.folder import find_run
-    from tunegate.run_summary import lines_of
+    from reports.render import terminal
 
     regated = regate(find_run(run, runs), load_available_suites(suite), bars, baseline)
-    for line in lines_of(regated.run, 110):
-        typer.echo(line)
+    terminal.show(regated.run)
     print_changed_outcomes(regated.before.verdicts, regated.run.verdicts)
     for name in regated.not_judged:
         typer.echo(f"not judged: {name}: not among the given suites, or not in the run")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.errors import EXIT_GATE_FAILED, NothingJudged, UserError
-from tunegate.cli.layout import EVALUATE, App
+from tunegate.cli.layout import EVALUATE, App, next_step
 from tunegate.cli.options import (
     Bars,
     Engine,
@@ -76,10 +75,8 @@ def power(
         typer.echo(msgspec.json.format(msgspec.json.encode({"assumed": assumed, "gates": rows}), indent=1).decode())
     elif markdown:
         typer.echo(power_view.markdown(rows, head))
-    elif sys.stdout.isatty():
-        typer.echo(power_view.terminal_text(rows, head, shutil.get_terminal_size().columns))
     else:
-        typer.echo("\n".join(power_view.plain_lines(rows, head)))
+        typer.echo("\n".join(power_view.lines(rows, head, shutil.get_terminal_size().columns)))
     if strict and not all(row.can_pass for row in rows):
         raise typer.Exit(EXIT_GATE_FAILED)
 
@@ -136,7 +133,8 @@ def repeatability(
             f"{', '.join(unmeasured)}: no metric could be measured, so no noise.json was written. To see why answers "
             f"failed: tunegate report {folder.path}"
         )
-    typer.echo(f"run folder: {folder.path}. To see every case that flipped: tunegate report {folder.path.name}")
+    typer.echo(f"run folder: {folder.path}")
+    next_step(f"tunegate report {folder.path.name}", "see every case that flipped")
 
 
 def _inside(value: float, option: str, low: float | None = None) -> float:

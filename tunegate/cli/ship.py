@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tunegate.cli.layout import SHIP, App
+from tunegate.cli.layout import SHIP, App, next_step
 from tunegate.cli.options import ApprovalBars, MoreSuites, Run, Runs, Suites, load_available_suites
 
 app = App(SHIP)
@@ -80,7 +80,7 @@ def merge(
     shown = [one.says for one in permission.passed]
     result = merge_adapter(adapter, out, approval=permission.says, shown_by=shown)
     typer.echo(f"merged: {out}\n{result.summary}\n{permission.says}")
-    typer.echo(f"judge the merged weights: pytest evalsuites --checkpoint {out}")
+    next_step(f"tunegate eval {out}", "judge the merged weights")
 
 
 @app.command("model-card")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tunegate.cli.layout import TRAIN, App
+from tunegate.cli.layout import TRAIN, App, next_step
 from tunegate.cli.options import Engine, Runs, WithoutSuites
 
 app = App(TRAIN)
@@ -25,6 +25,7 @@ def train(
 
     folder = run_training(config, fresh=fresh, without_suites=no_contamination_check)
     typer.echo(f"adapter: {folder / 'adapter'}")
+    next_step(f"tunegate compare BASELINE {folder.name}", "judge it against the model in use")
 
 
 @app.command()

@@ -212,7 +212,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         and call.excinfo is not None
         and call.excinfo.errisinstance(AssertionError)
     )
-    if isinstance(item, CaseItem) and call.when == "call" and (text := exit_on_defect(item.session, item.text)()):
+    if isinstance(item, CaseItem) and call.when == "call" and (text := exit_on_defect(item.session, item.text)(missed)):
         is_xfailed = report.outcome == "skipped" and hasattr(report, "wasxfail")
         report.case_text = f"{item.title}: {'miss' if missed else 'xfailed' if is_xfailed else report.outcome}\n{text}"
     if missed and call.excinfo is not None:
@@ -304,7 +304,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         return
     text = exit_on_defect(terminalreporter._session, run_lines)(terminalreporter, summary, gates["run"])
     terminalreporter.write_sep("=", "tunegate")
-    for line in [*(state.notes() if state else taken_lines(config)), *case_texts(terminalreporter), *text]:
+    for line in [*(state.notes() if state else taken_lines(config)), *case_texts(terminalreporter, summary), *text]:
         terminalreporter.write_line(line)
     if not gates["ran"]:
         code = int(terminalreporter._session.exitstatus)  # `exitstatus` is from before pytest_sessionfinish.

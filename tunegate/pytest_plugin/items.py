@@ -115,9 +115,9 @@ class CaseItem(_SuiteItem):
         repeat = f", answer {self.repeat}" if self.repeat > 1 else ""
         return f"{self.test.suite.name} {self.case.id}{repeat}, {self.test.__name__}"
 
-    def text(self) -> str | None:
-        """Return prompt, expected answer, answers and scores, where few cases are selected."""
-        return session_of(self.config).case_text(self.test.suite, self.case, self.repeat)
+    def text(self, is_miss: bool) -> str | None:
+        """Return prompt, expected answer, answers and scores, where the terminal shows the case."""
+        return session_of(self.config).case_text(self.test.suite, self.case, self.repeat, is_miss)
 
     def reportinfo(self) -> tuple[Any, int, str]:
         return self.path, self.test.function.__code__.co_firstlineno - 1, self.name

@@ -46,6 +46,7 @@ class EvaluationSession:
         self.prepare_s = 0.0
         self.gates_selected: list[tuple[str, str]] = []
         self.shows_cases = False
+        self.misses = 0
         self._reasons: dict[str, str] = {}
         self._suites: dict[str, Suite] = {}
         self._gates: dict[str, GateFile] = {}
@@ -184,15 +185,21 @@ class EvaluationSession:
             raise Unavailable(f"{case.id} is longer than the model's context and was left out")
         return record
 
-    def case_text(self, suite: Suite, case: Case, repeat: int) -> str | None:
-        """Return one case in full; None where many are selected or the case was left out."""
-        if not self.shows_cases or self.run is None or (suite.name, case.id, repeat) not in self._records:
+    def case_text(self, suite: Suite, case: Case, repeat: int, is_miss: bool) -> str | None:
+        """Return one case in full where few are selected, or a miss with long texts cut, if it is one to show."""
+        if self.run is None or (suite.name, case.id, repeat) not in self._records:
             return None
-        from tunegate.run_summary import case_text
+        from reports.render.terminal_cases import CUT, MISS_CUT, MISSES, case_text
+
+        self.misses += is_miss
+        if not self.shows_cases and not (is_miss and (self.misses <= MISSES or "m" in self.options.reportchars)):
+            return None
 
         named_records = zip(self.run.records, self.run.suite_of, strict=True)
         records = [r for r, name in named_records if (name, r.case.id, r.repeat) == (suite.name, case.id, repeat)]
-        return case_text(suite, records, whole=self.options.verbose > 0)
+        info = next(info for info in self.run.manifest.suites if info.name == suite.name)
+        cut = CUT if self.shows_cases else MISS_CUT
+        return case_text(info, records, None if self.options.verbose > 0 else cut)
 
     def verdict(self, suite: Suite, gate_id: str) -> Verdict:
         return self._verdicts[suite.name, gate_id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
@@ -51,15 +52,27 @@ def show_engine_time(config: pytest.Config, seconds: float) -> None:
         terminal.stats.setdefault("", []).append(report)
 
 
-def case_texts(terminal: Any) -> list[str]:
-    """Return the cases in full, from their reports."""
+def case_texts(terminal: Any, summary: SessionSummary | None) -> list[str]:
+    """Return the selected cases where they are few, otherwise the misses to show, from their reports."""
     reports = (report for category in terminal.stats.values() for report in category)
-    return [f"{text}\n" for report in reports if (text := getattr(report, "case_text", ""))]
+    texts = [text for report in reports if (text := getattr(report, "case_text", ""))]
+    if not texts:
+        return []
+    from reports.render.terminal_cases import MISSES, heading, wrapped
+
+    texts = [wrapped(f"{text}\n", terminal._tw.fullwidth) for text in texts]
+    if summary and summary["shows_cases"]:
+        return texts
+
+    shows_all = "m" in terminal.config.option.reportchars
+    return [heading(len(terminal.stats.get("miss", ())), shows_all), *(texts if shows_all else texts[:MISSES])]
 
 
 def run_lines(terminal: Any, summary: SessionSummary | None, run: str | None) -> list[str]:
     """Return estimates and verdicts of the selection and the run folder; only the folder for cases without a gate."""
-    from tunegate.run_summary import lines
+    from harness.errors import UserError
+    from harness.runs.folder import load_run
+    from reports.render.terminal import lines
 
     path = run or (summary["run"] if summary else None)
     if not path:
@@ -67,4 +80,9 @@ def run_lines(terminal: Any, summary: SessionSummary | None, run: str | None) ->
     if summary and summary["shows_cases"] and not summary["gates"]:
         return [f"run folder: {path}"]
     chosen = {(suite, gate) for suite, gate in summary["gates"]} if summary else None
-    return lines(path, terminal._tw.fullwidth, chosen)
+    is_verbose = terminal.config.option.verbose > 0
+    try:
+        shown = lines(load_run(Path(path), even_large=False), terminal._tw.fullwidth, chosen, is_verbose)
+    except UserError as error:
+        return [str(error)]
+    return [*shown, f"run folder: {path}"]

@@ -123,7 +123,16 @@ def _power(question: PowerQuestion) -> PowerNumbers:
         where = f"{assumed.discordance:.0%} of cases change" if is_mixed else "every change is a gain"
         says = f"shows true gains of {unsigned(gain)} or more {how_often(assumed.power)}, where {where}"
     says += f" (after Holm over {claims} claims)" if claims > 1 else ""
-    return {"deff": design.deff, "needed": gain, "says": [says]}
+    good = margin + GAIN
+
+    def chance(design: Design) -> float:
+        return power_exact.chance_of_gain(design, assumed.discordance + good, good, margin=margin, alpha=ALPHA / claims)
+
+    often, clusters = chance(design), None
+    if often < assumed.power:
+        clusters = power_exact.clusters_needed(design, chance, assumed.power)
+    numbers = {"deff": design.deff, "truth": good, "chance": often, "needed": gain, "contracts_needed": clusters}
+    return {**numbers, "says": [says]}
 
 
 def _power_of_scores(question: PowerQuestion) -> PowerNumbers:

@@ -126,7 +126,7 @@ def _power(question: PowerQuestion) -> PowerNumbers:
         "needed": None if needed is None else turned(needed),
     }
     if allowed.few is None:
-        return numbers | _out_of_reach(question, threshold)
+        return numbers | _out_of_reach(question, threshold, good)
     says = f"a model at {shown(good)} passes {how_often(chance)}"
     clusters = None
     if chance < power:
@@ -147,7 +147,7 @@ def _allowed(allowed: Allowed, question: PowerQuestion) -> str:
     return says
 
 
-def _out_of_reach(question: PowerQuestion, threshold: float) -> PowerNumbers:
+def _out_of_reach(question: PowerQuestion, threshold: float, good: float) -> PowerNumbers:
     """A level that no faultless model is shown to have."""
     from harness.stats import power_exact
 
@@ -159,7 +159,10 @@ def _out_of_reach(question: PowerQuestion, threshold: float) -> PowerNumbers:
         f"without any error in {question.design.units:,} the bound is {number(bound or 0.0, True, question.gate.value)}"
         f"; it takes {question.more(clusters)}"
     )
-    return {"contracts_needed": clusters, "says": [says]}
+    needed = power_exact.clusters_needed(
+        question.design, lambda d: power_exact.chance_of_level(d, threshold, good), question.assumed.power
+    )
+    return {"contracts_needed": needed, "says": [says]}
 
 
 def _power_of_scores(question: PowerQuestion) -> PowerNumbers:

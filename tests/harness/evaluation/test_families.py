@@ -22,9 +22,9 @@ from harness.runs.folder import RunData, RunFolder, load_run
 from harness.schema import ACCEPTED, Record
 from harness.suites.discovery import find_suites
 from harness.suites.prompts import Renderer
+from reports.render.terminal import lines
 from tests.support.adapters import change_json, save_adapter
 from tests.support.mini import TEST, rows, write_suite
-from tunegate.run_summary import lines
 
 COMPARED = """[objective]
 text = "Find the clauses."
@@ -124,7 +124,7 @@ def test_the_run_and_the_terminal_say_that_the_token_ids_differ(root: Path, tiny
     )
     assert said in made.manifest.notes
     assert made.manifest.own_prompts(made.manifest.suites[0])
-    assert said.replace(" ", "") in "".join(lines(made.path, 110)).replace(" ", "")
+    assert said.replace(" ", "") in "".join(lines(made, 110)).replace(" ", "")
 
 
 def test_models_of_one_family_still_receive_identical_token_ids(root: Path, tiny_models: dict[str, Path]) -> None:

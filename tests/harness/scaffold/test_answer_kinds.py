@@ -33,7 +33,7 @@ def test_a_new_suite_runs_at_once_and_its_five_examples_settle_nothing(tmp_path:
     folder = tmp_path / "evalsuites" / "contracts" / kind
     assert len(load_cases(folder / "cases.jsonl")) == 5
     assert all(case.tags["example"] for case in load_cases(folder / "cases.jsonl"))
-    assert "with 5 cases this can only ever be inconclusive" in made.stdout or kind == "list"
+    assert re.search(r"needs about \d+ cases; you have \d", made.stdout)
     answers = script(tmp_path, right_answers(kind, folder / "cases.jsonl"))
     done = run_pytest(tmp_path, "evalsuites", "--engine", "fake", "--eval-script", answers, "-rf")
     assert done.returncode == 1, done.stdout + done.stderr

@@ -18,7 +18,7 @@ from harness.schema import Verdict
 from reports.charts import curves
 from reports.model import ReportModel
 from reports.render import html, markdown
-from reports.render.terminal import verdict_panel
+from reports.render.terminal import gate_table
 from reports.write import to_json
 from tests.reports.conftest import Writer
 from tests.support.hostile import ATTACKS, curve_of, model_of, random_texts
@@ -141,7 +141,7 @@ def test_a_terminal_gets_no_control_sequence_and_no_markup() -> None:
     ]
     out = io.StringIO()
     Console(file=out, width=200, force_terminal=True, color_system="standard").print(
-        verdict_panel(verdicts, {verdict.suite: "excerpt" for verdict in verdicts})
+        gate_table(verdicts, is_verbose=True)
     )
     printed = re.sub(r"\x1b\[[\d;]*m", "", out.getvalue())
     assert {f"U+{ord(c):04X}" for c in printed if is_hidden(c)} == set()

@@ -1,25 +1,42 @@
-"""What a terminal is shown of a run."""
+"""What a terminal is shown of a run: a line for each metric and gate, and the cases that went wrong."""
+
+import re
 
 import msgspec
 
 from harness.runs.folder import RunData
-from reports.render import terminal
+from reports.render import terminal, terminal_cases
 
 
-def test_the_summary_names_sentence_estimates_and_unmet_gates_first(run: RunData) -> None:
-    text = "\n".join(terminal.summary_lines(run, 160))
-    assert "Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); 1 new fabrication, 1 fixed." in text
-    assert "+17.5 points (+10.1 to" in text
+def test_each_metric_is_one_line_and_unmet_gates_come_first(run: RunData) -> None:
+    lines = terminal.lines(run, 80)
+    text = "\n".join(lines)
+    assert re.search(r"^  clause recall +71% -> 88% +\+18 \(10 to \d+\) +better$", text, re.MULTILINE)
     assert text.index("✗ FAIL ") < text.index("? INCONCLUSIVE") < text.index("✓ PASS")
-    assert "To settle it: about 620 cases." in "\n".join(terminal.summary_lines(run, 300))
+    assert re.search(r"^✗ FAIL: \d fail, .*pass$", lines[-1])
 
 
 def test_lines_keep_to_the_width_and_carry_no_colour_codes(run: RunData) -> None:
-    lines = terminal.summary_lines(run, 80)
-    assert max(len(line) for line in lines) <= 80
-    assert "\x1b" not in "".join(lines)
+    for is_verbose in (False, True):
+        lines = terminal.lines(run, 80, is_verbose=is_verbose)
+        assert max(len(line) for line in lines) <= 80
+        assert "\x1b" not in "".join(lines)
+
+
+def test_more_is_shown_where_it_is_asked_for(run: RunData) -> None:
+    text = " ".join("\n".join(terminal.lines(run, 80, is_verbose=True)).split())
+    assert "Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); 1 new fabrication, 1 fixed." in text
+    assert "To settle it: about 620 cases." in text
 
 
 def test_no_verdict_is_not_a_pass(run: RunData) -> None:
-    text = "\n".join(terminal.summary_lines(msgspec.structs.replace(run, verdicts=[]), 100))
+    text = "\n".join(terminal.lines(msgspec.structs.replace(run, verdicts=[]), 100))
     assert "NOT JUDGED" in text and "PASS" not in text
+
+
+def test_a_miss_is_shown_with_prompt_expected_and_answers(run: RunData) -> None:
+    title, *every = terminal_cases.misses(run, shows_all=False, is_verbose=False, width=80)
+    assert title == "misses:" and every
+    for text in every:
+        assert re.match(r"(?s)legal/clauses \S+: miss\n  prompt:.*\n  expected: .*\n  tuned answers: ", text)
+        assert max(map(len, text.splitlines())) <= 80

@@ -216,7 +216,7 @@ WHERE = {
     "while suites are collected": "tunegate.pytest_plugin.session.EvaluationSession.gate_ids",
     "while the run is made": "harness.evaluation.run.run",
     "while an item reads the run": "tunegate.pytest_plugin.session.EvaluationSession.properties",
-    "while the run is summed up": "tunegate.run_summary.lines",
+    "while the run is summed up": "reports.render.terminal.lines",
 }
 """Parts on the plugin's own side that a conftest breaks."""
 
@@ -227,7 +227,7 @@ def test_a_defect_inside_a_session_ends_it_with_the_code_of_an_internal_error(
     root: Path, part: str, workers: tuple[str, ...]
 ) -> None:
     (root / "conftest.py").write_text(
-        "import harness.evaluation.run, tunegate.pytest_plugin.session, tunegate.run_summary\n\n"
+        "import harness.evaluation.run, tunegate.pytest_plugin.session, reports.render.terminal\n\n"
         "def broken(*_, **__):\n    raise KeyError('nobody expected this')\n\n"
         f"{part} = broken\n"
     )

@@ -11,7 +11,7 @@ import typer
 
 from harness.runs.folder import load_run
 from tests.support.command import tunegate
-from tests.support.mini import right, rows, write_script, write_suite
+from tests.support.mini import TEST, right, rows, write_script, write_suite
 from tunegate.cli import main
 from tunegate.cli.layout import GROUPS, RENAMED
 
@@ -113,6 +113,25 @@ def test_compare_leaves_with_the_gates_code(project: Path) -> None:
     done = tunegate(project, "compare", "old", "new", "--engine", "fake", "--script", "script.json")
     assert done.returncode == 1
     assert "FAIL" in done.stdout
+    assert "first 3 of 20 misses (-rm shows all):" in done.stdout and done.stdout.count(": miss\n") == 3
+    every = tunegate(project, "compare", "old", "new", "--engine", "fake", "--script", "script.json", "-rm")
+    assert every.stdout.count(": miss\n") == 20
+
+
+def test_eval_runs_one_model_and_limit_judges_nothing(project: Path) -> None:
+    fake = ("--engine", "fake", "--script", "script.json")
+    done = tunegate(project, "eval", "new", *fake)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "next: tunegate baseline accept latest" in done.stdout
+    part = tunegate(project, "eval", "new", *fake, "--limit", "5")
+    assert part.returncode == 6 and "legal/mini: 5 cases" in part.stdout, part.stdout + part.stderr
+
+
+def test_a_suite_that_is_marked_long_waits_for_the_option(project: Path) -> None:
+    write_suite(project, test=TEST.replace("suite = ", "import pytest\n\npytestmark = pytest.mark.long\nsuite = "))
+    words = ("eval", "new", "--engine", "fake", "--script", "script.json")
+    assert "legal/mini is marked long: run it with --long" in tunegate(project, *words).stderr
+    assert tunegate(project, *words, "--long").returncode == 0
 
 
 def test_report_finds_a_run_by_part_of_its_name_or_the_latest(project: Path) -> None:
