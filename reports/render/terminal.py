@@ -14,7 +14,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.gates.sentences import sentence as gate_sentence
 from harness.runs.folder import RunData
 from harness.sanitize import shown
 from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo, Verdict
@@ -80,7 +79,7 @@ def show(run: RunData, is_verbose: bool = False) -> None:
 
 
 def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
-    """Build one line for each gate: outcome, what it judges, what it found; with `is_verbose` in full."""
+    """Build one line for each gate: outcome, threshold, value and deciding end; with `is_verbose` the whole finding."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -89,15 +88,11 @@ def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
         name = wording.phrase(wording.metric_and_slice(verdict, "")).lower()
         table.add_row(
             _text(f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}", style),
-            _text(f"{name}: {_found(verdict, is_verbose)}"),
+            _text(f"{name}: {wording.finding(verdict)}")
+            if is_verbose or not verdict.seen
+            else _text(f"{name} {verdict.bar}: {verdict.seen}"),
         )
     return table
-
-
-def _found(verdict: Verdict, is_verbose: bool) -> str:
-    if is_verbose:
-        return wording.finding(verdict)
-    return gate_sentence(verdict.seen, verdict.bar) if verdict.seen else verdict.reason
 
 
 def _metrics(evidence: RunView, suite: SuiteInfo, is_verbose: bool) -> Table:
