@@ -56,7 +56,10 @@ COMMANDS = (
     ("Commands", ("tunegate", "--help")),
     ("Evaluate one model", ("tunegate", "eval", "smollm2-135m-instruct", *FAKE)),
     ("Compare two models", ("tunegate", "compare", "smollm2-135m-instruct", "runs/adapter", *FAKE)),
-    ("A failing pytest run", ("pytest", "evalsuites", "--checkpoint", "runs/adapter", *FAKE)),
+    (
+        "A failing pytest run",
+        ("pytest", "evalsuites", "--checkpoint", "runs/adapter", *FAKE[:2], "--eval-script", FAKE[3]),
+    ),
     ("Cases that gates need", ("tunegate", "power")),
 )
 PROGRAMS = {"tunegate": ("-P", "-m", "tunegate.cli.main"), "pytest": ("-P", "-m", "pytest")}

@@ -60,6 +60,7 @@ def session_of(config: pytest.Config) -> EvaluationSession:
 
         options, runs = options_of(config), runs_of(config)
         options.verbose = config.option.verbose
+        options.reportchars = config.option.reportchars
         given = getattr(config, "workerinput", {}).get("tunegate_run")
         run_path = str(runs / new_run_id("eval", *given[:2])) if given else None
         config.stash[KEY] = EvaluationSession(options, run_path=run_path, runs=runs)
