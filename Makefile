@@ -37,7 +37,7 @@ define install
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"tunegate needs Python 3.11 or newer; $(PYTHON) is {v[0]}.{v[1]}. Try: make setup PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python tools/install.py train,$(VLLM_$(DEVICE)),report$(1) --without '$(2)' $(INDEX_$(DEVICE))
+	@$(BIN)/python tools/install.py train,$(VLLM_$(DEVICE)),report$(1) --without '$(2)' $(INDEX_$(DEVICE))
 	@touch $@
 endef
 

@@ -46,8 +46,11 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         report, pins = Path(folder) / "report.json", Path(folder) / "pins.txt"
+        print("choosing versions", flush=True)
         where = resolve(given.extras, report, given.second_index)
-        pins.write_text("\n".join(kept(json.loads(report.read_bytes()), set(given.without.lower().split(",")))))
+        found = kept(json.loads(report.read_bytes()), set(given.without.lower().split(",")))
+        pins.write_text("\n".join(found))
+        print(f"installing {len(found)} packages", flush=True)
         for words in (("--requirement", str(pins)), ("--editable", str(ROOT))):
             if code := subprocess.run([*PIP, *where, "--no-deps", *words], check=False).returncode:
                 sys.exit(code)

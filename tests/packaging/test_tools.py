@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from tools import audit, lock, notices
+from tools import audit, install, lock, notices
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -102,3 +102,29 @@ def test_the_command_says_whether_it_could_ask() -> None:
     )
     assert done.stdout.splitlines()[-1].startswith("audit: ") and done.returncode in (0, 1)
     assert done.returncode == 1 or re.search("could not be asked|no known vulnerability", done.stdout)
+
+
+def test_an_installation_leaves_out_what_is_named_and_the_project_itself() -> None:
+    found = [
+        ("Torch", "2.13.0+cpu", {}),
+        ("triton", "3.9.0", {}),
+        ("tunegate", "0.1.0", {"dir_info": {"editable": True}}),
+    ]
+    report = {
+        "install": [{"metadata": {"name": n, "version": v}, "download_info": info} for n, v, info in found],
+    }
+    assert install.kept(report, {"triton"}) == ["Torch==2.13.0+cpu"]
+
+
+def test_the_demo_installs_less_than_the_tests_and_they_add_the_rest(tmp_path: Path) -> None:
+    commands = {}
+    for target in ("demo", "test"):
+        words = ["make", "--dry-run", target, f"VENV={tmp_path / 'venv'}", "DEVICE=cpu"]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+        (line,) = [line.split() for line in done.stdout.splitlines() if "tools/install.py" in line]
+        commands[target] = set(line[2].split(",")), set(line[4].strip("'").split(","))
+    extras, unused = commands["demo"]
+    assert not extras & {"ray", "docs", "dev", "review", "pdf"} and "triton" in unused
+    assert extras < commands["test"][0] and commands["test"][1] < unused
+    known = set(PROJECT["optional-dependencies"])
+    assert commands["test"][0] <= known

@@ -6,6 +6,7 @@ vLLM reads environment variables in many places; only this module sets them.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 import warnings
@@ -20,6 +21,8 @@ from harness.threads import WAIT_POLICY, for_children
 # No data about a run leaves the machine.
 TELEMETRY_OFF = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "TQDM_DISABLE": "1"}
+NO_TRITON = "torch._library.triton"
+"""Logger on which torch warns that Triton is not installed, which nothing on a CPU needs."""
 # Only while an engine starts: its processes inherit them. Models are local folders, so the hub is not needed.
 AT_START = {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
 IN_PROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
@@ -45,6 +48,7 @@ def prepare(cpu: bool) -> None:
     os.environ.update(TELEMETRY_OFF)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    logging.getLogger(NO_TRITON).setLevel(logging.ERROR)
     if not cpu:
         if _takes_batch_invariance():
             os.environ.setdefault("VLLM_BATCH_INVARIANT", "1")

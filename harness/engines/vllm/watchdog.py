@@ -22,6 +22,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from harness.engines.vllm.environment import NO_TRITON
+
 TICK_S = 1.0
 
 
@@ -149,7 +151,8 @@ class ErrorLog:
                     "handlers": ["vllm", "file"],
                     "level": "ERROR" if level == "CRITICAL" else level,
                     "propagate": False,
-                }
+                },
+                NO_TRITON: {"level": "ERROR"},
             },
         }
 
