@@ -13,7 +13,7 @@ from harness.sanitize import shown
 NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 """Errors of decoding bytes as JSON of a type: other JSON, none, bytes that are not UTF-8, and too deep nesting."""
 EXIT_OK = 0
-"""Success; for a run: gates were judged, and none failed. Some may have been skipped, unless gates are required."""
+"""Success; for a run: every judged gate passed. Some may have been skipped, unless gates are required."""
 EXIT_GATE_FAILED = 1
 """A gate failed, was inconclusive or could not be measured, or did not run where gates are required; a test failed."""
 EXIT_INTERRUPTED = 2
