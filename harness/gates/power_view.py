@@ -22,7 +22,7 @@ GOOD = (
     "Cases are enough where a good model passes that often: one with half the errors that the gate allows, one as good "
     "as the baseline where that is asked for, or one that is right in 10 more of 100."
 )
-REACH = "even a faultless model (for `no_worse`: one that changes nothing)"
+REACH = "not even with a faultless model (for `no_worse`: one that changes nothing)"
 
 
 def heading(
@@ -31,7 +31,11 @@ def heading(
     """How many gates cannot pass, and what was assumed; `other` suites had other cases in the run taken from."""
     source = f"Measured in {taken_from} where it holds the suite; else assumed" if taken_from else "Assumed"
     short = sum(not row.can_pass for row in rows)
-    verdict = f"{short} of {len(rows)} gates cannot pass: {REACH}" if short else f"All {len(rows)} gates can pass"
+    verdict = (
+        f"{short} of {len(rows)} gates cannot pass with these cases, {REACH}"
+        if short
+        else f"All {len(rows)} gates can pass"
+    )
     lines = [f"{verdict}.", f"{source}: {assumed.says}. Target: a pass {assumed.power:.0%} of the time."]
     return [
         *lines,

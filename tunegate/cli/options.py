@@ -42,7 +42,7 @@ Engine = Annotated[
     str | None, typer.Option(metavar="|".join(ENGINES), help="Inference engine (default: vllm where installed).")
 ]
 Engines = Annotated[int | None, typer.Option(min=1, help="vLLM engines of --engine ray (default: one per GPU).")]
-Lora = Annotated[str, typer.Option(help="How to serve an adapter: auto, force or merge.")]
+Lora = Annotated[str, typer.Option(metavar="auto|force|merge", help="How to serve an adapter.")]
 Script = Annotated[Path | None, typer.Option(help="JSON with the answers of the fake engine.")]
 TensorParallel = Annotated[int, typer.Option("--tensor-parallel-size", min=1, help="GPUs per model (vLLM).")]
 Url = Annotated[list[str] | None, typer.Option("--url", help="Server for --engine openai (repeatable).")]

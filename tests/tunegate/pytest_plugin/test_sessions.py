@@ -100,6 +100,14 @@ def test_only_chosen_gates_are_shown_and_the_others_counted(root: Path, workers:
     assert "3 other gates of legal/mini were not selected: 1 fail, 2 pass" in " ".join(text.split())
 
 
+@WORKERS
+def test_the_first_three_misses_are_shown_and_rm_shows_all(root: Path, workers: list[str]) -> None:
+    write_script(root, tuned=dict.fromkeys(right(rows()), "none"))
+    text = pytest_in(root, "-q", *workers).stdout
+    assert "first 3 of 20 misses (-rm shows all):" in text and text.count(": miss\n") == 3
+    assert pytest_in(root, "-q", "-rm", *workers).stdout.count(": miss\n") == 20
+
+
 def test_a_small_suite_run_whole_lists_no_case(root: Path) -> None:
     write_suite(root, cases=rows(4))
     assert "Which clauses?" not in pytest_in(root, "-q").stdout
