@@ -13,7 +13,7 @@ from harness.schema import Metric, MetricRow, Record
 from reports.assemble import read
 from reports.ci import collect
 from reports.degenerate import warning
-from reports.render.terminal import summary_lines
+from reports.render.terminal import lines
 from tests.reports.conftest import Writer
 from tests.support.sample import METRICS, SUITE, interval, make_manifest, make_metrics, make_record, make_suite
 
@@ -66,7 +66,7 @@ def test_parse_rates_far_apart_are_named_in_every_view(write_run: Writer, before
     verdict, business = (next(s for s in model.sections if s.id == name) for name in ("verdict", "business"))
     assert (said in msgspec.json.encode(verdict).decode()) is warned
     assert ("no minutes are estimated, for the reason" in msgspec.json.encode(business).decode()) is warned
-    assert (said in " ".join(" ".join(summary_lines(load_run(run))).split())) is warned
+    assert (said in " ".join(" ".join(lines(load_run(run), 120)).split())) is warned
     assert (said in collect.export(collect.evidence(run)).notes) is warned
 
 

@@ -98,7 +98,7 @@ def test_every_view_says_what_a_gate_found_in_the_same_words(write_run: Writer, 
     views = {
         "page": page,
         "markdown": text,
-        "terminal": "\n".join(terminal.summary_lines(view.run, 300)),
+        "terminal": "\n".join(terminal.lines(view.run, 300, is_verbose=True)),
         "comment": markdown.comment(exported, exported.suites[0]),
         "annotation": "\n".join(annotations.lines(exported)).replace("%25", "%"),
     }
