@@ -178,8 +178,7 @@ def tables(sets: Sequence[Reported], supports: Supports) -> list[Table]:
     pairs = validation()
     known_good = {CHECKER: np.array(supports.of(pairs)), NOVELTY: np.array([_new(said, s) for s, said in pairs])}
     note = (
-        f"Checker {supports.how.digest[:12]}, passages shown: {supports.how.windows}, "
-        f"of {supports.how.window_tokens} tokens. "
+        f"Checker {supports.how.digest[:12]}, {supports.how.windows} passages of {supports.how.window_tokens} tokens. "
         f"Thresholds are from {len(pairs)} supported validation sentences of all sets."
     )
     found = [_areas(sets, supports.ms, note), _accuracies(sets), _calibration(sets)]

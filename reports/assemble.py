@@ -15,7 +15,7 @@ from reports import sentences, wording
 from reports.assumptions import Assumptions
 from reports.model import CasePage, ReportModel
 from reports.run_data import RunView, overall
-from reports.sections import SECTIONS, cases
+from reports.sections import SECTIONS, cases, models_compared
 
 UNSEALED = "the run is not sealed"
 
@@ -51,6 +51,7 @@ def report(evidence: RunView) -> ReportModel:
         run_id=evidence.run.manifest.run_id,
         seal=evidence.seal,
         outcome=overall(evidence.run.verdicts),
+        context=models_compared.context(evidence),
         sections=[structs.replace(section, group=group) for group, section in sections if section is not None],
     )
 

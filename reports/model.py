@@ -68,6 +68,17 @@ class Text(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="t
     """Colour; the words always say the same."""
 
 
+class Passage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="passage"):
+    """A long text as it is, folded in views that can fold."""
+
+    caption: str
+    """What it is."""
+    note: str = ""
+    """Its start, or how much of it is shown."""
+    text: str
+    """The raw text."""
+
+
 class Headline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="headline"):
     """The summary of a suite at the top of the report."""
 
@@ -81,6 +92,8 @@ class Headline(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """How many gates are not met."""
     objective: str
     """The suite's objective."""
+    size: str = ""
+    """How many cases from how many clusters were run."""
     glance: list[tuple[str, str]] = field(default_factory=list)
     """What got worse and how certain that is, where several suites share the first screen."""
     unmet: list[Cell] = field(default_factory=list)
@@ -94,6 +107,8 @@ class Facts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
     """What the list describes."""
     pairs: list[tuple[str, Cell]]
     """Name and value."""
+    folded: bool = False
+    """Collapsed, in views that can collapse."""
 
 
 class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="table"):
@@ -227,8 +242,10 @@ class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """The most serious reason to show the case."""
     why: str
     """Which metrics changed, in words."""
+    asked: str = "Document"
+    """What the excerpt is of: the rendered prompt, or the document where the run holds no template."""
     excerpt: str
-    """Start of the input."""
+    """The prompt or document, long inputs cut."""
     excerpt_note: str
     """How much of the input is shown."""
     expected: str
@@ -241,7 +258,7 @@ class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """Its filter values."""
 
 
-Block = Text | Headline | Facts | Table | Intervals | Curve | Exchange
+Block = Text | Passage | Headline | Facts | Table | Intervals | Curve | Exchange
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -291,6 +308,8 @@ class ReportModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """SHA-256 of the run's MANIFEST.sha256, or a sentence that says there is none."""
     outcome: Outcome
     """Combined outcome of all suites; only `pass` allows a merge."""
+    context: list[tuple[str, str]] = field(default_factory=list)
+    """Models, base, engine and date: what the decision is about."""
     sections: list[Section]
     """In reading order."""
     schema_version: int = 1

@@ -160,6 +160,16 @@ class RunView:
         """Return the metric that the summary sentence counts; a case regresses where it falls."""
         return primary_metric(suite, self.run.verdicts)
 
+    def ranked_metrics(self, suite: SuiteInfo) -> list[Metric]:
+        """Return a suite's metrics by what they decide: the primary, those of unmet gates, of other gates, the rest."""
+        judged = [v.metric for v in self.verdicts(suite.name)]
+        primary = self.primary_metric(suite)
+
+        def rank(metric: Metric) -> tuple[bool, int]:
+            return metric != primary, judged.index(metric.name) if metric.name in judged else len(judged)
+
+        return sorted(suite.metrics, key=rank)
+
 
 def gated(suite: SuiteInfo, verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return the verdicts of one suite, in the order of its gates."""

@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.runs import redaction
 from harness.runs.folder import RunData
 from reports.assumptions import Assumptions
-from reports.cases.pages import TABLE
+from reports.cases.pages import REPORT, SUMMARY, TABLE
 from reports.model import ReportModel
 
 PAGES = "cases-[0-9][0-9][0-9][0-9].html"
@@ -65,11 +65,18 @@ def write(model: ReportModel, out_dir: Path, with_pdf: bool = False) -> list[Pat
     Raises UserError where a file cannot be written.
     """
     from reports.render import html, markdown, pdf
+    from reports.summary import summary
 
-    views = {"report.html": html.render, "report.md": markdown.render, "report.json": to_json}
-    files = {Path(out_dir) / name: view(model).encode("utf-8") for name, view in views.items()}
+    short = summary(model)
+    views = {
+        "report.html": html.render(model),
+        SUMMARY: html.render(short, (REPORT, "The whole report")),
+        "report.md": markdown.render(model),
+        "report.json": to_json(model),
+    }
+    files = {Path(out_dir) / name: text.encode("utf-8") for name, text in views.items()}
     if with_pdf:
-        files[Path(out_dir) / "report.pdf"] = pdf.render(model)
+        files |= {Path(out_dir) / f"{name}.pdf": pdf.render(m) for name, m in (("report", model), ("summary", short))}
     with _saved_in(out_dir):
         Path(out_dir).mkdir(parents=True, exist_ok=True)
         for path, content in files.items():

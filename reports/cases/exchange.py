@@ -14,7 +14,8 @@ from harness.schema import Record, Score, Span
 from harness.scoring.grounding.claims import BORNE_OUT, FABRICATED
 from reports import sentences as reports_sentences
 from reports import wording
-from reports.cases.read import EXCERPT, RecordSource, fabrications, shown_input
+from reports.cases.prompts import asked
+from reports.cases.read import RecordSource, fabrications
 from reports.cases.select import SelectedCase
 from reports.model import Answer, Exchange, Piece, Tone
 
@@ -119,14 +120,15 @@ def exchange(case: SelectedCase, source: RecordSource) -> Exchange:
     """A case with its answers side by side; answers are never cut."""
     tuned = source.read(case.tuned.number)
     baseline = source.read(case.baseline.number) if case.baseline else None
-    given = shown_input(tuned.case.input)
+    what, excerpt, note = asked(case.suite, tuned.case)
     return Exchange(
         case_id=tuned.case.id,
         source=f"{wording.title(case.suite.cluster)} {tuned.case.cluster}",
         kind=case.kinds[0],
         why=_why(case),
-        excerpt=given[:EXCERPT],
-        excerpt_note=wording.excerpt(min(EXCERPT, len(given)), len(given)),
+        asked=what,
+        excerpt=excerpt,
+        excerpt_note=note,
         expected="\n".join(tuned.case.expected) or "(nothing: the document has none)",
         answers=_answers(baseline, tuned),
         anchor=case.anchor,

@@ -11,10 +11,16 @@ from reports.cases.index import CaseIndex
 from reports.cases.select import ORDER, SelectedCase
 from reports.model import Facets, Kind
 
-REPORT = "report.html"
+REPORT, SUMMARY = "report.html", "summary.html"
 TABLE = "cases.csv"
 ROOM = 1_200_000
 """Bytes of cases on one page."""
+SAMPLE: dict[Kind, int] = {"regression": 3, "gain": 2, "fabrication": 1, "error": 1, "wrong": 1, "unchanged": 1}
+"""Most cases of a kind and suite in the report itself."""
+SAMPLE_ROOM = 6_000
+"""Bytes of answers of a suite in the report itself; the first case of a kind is there in any case."""
+FEW = 16
+"""Most cases of a run that the report holds without a choice."""
 MOST = 5_000
 """Most cases on all pages together."""
 
@@ -42,15 +48,31 @@ class CasePages:
 
     @cached_property
     def pages(self) -> list[Page]:
-        """The report first; every other page is full but the last."""
-        pages: list[Page] = []
+        """The report with a sample first, then pages with all others; every page but the last is full."""
+        sample, others = self._split()
+        pages = [_page(0, sample)]
         start, room = 0, ROOM
-        for number, case in enumerate(self.first):
+        for number, case in enumerate(others):
             if case.size > room and number > start:
-                pages.append(_page(len(pages), self.first[start:number]))
+                pages.append(_page(len(pages), others[start:number]))
                 start, room = number, ROOM
             room -= case.size
-        return [*pages, _page(len(pages), self.first[start:])]
+        return [*pages, _page(len(pages), others[start:])] if others else pages
+
+    def _split(self) -> tuple[list[SelectedCase], list[SelectedCase]]:
+        """Split the cases into the report's sample and all others."""
+        if len(self.first) <= FEW and sum(case.size for case in self.first) <= ROOM:
+            return self.first, []
+        sample, others = list[SelectedCase](), list[SelectedCase]()
+        counts, room = Counter[tuple[str, Kind]](), Counter[str]()
+        for case in self.first:
+            group, suite = (case.suite.name, case.kinds[0]), case.suite.name
+            fits = not counts[group] or room[suite] + case.said <= SAMPLE_ROOM
+            is_shown = fits and counts[group] < SAMPLE[case.kinds[0]]
+            (sample if is_shown else others).append(case)
+            counts[group] += is_shown
+            room[suite] += is_shown * case.said
+        return sample, others
 
     @cached_property
     def totals(self) -> Counter[tuple[str, Kind]]:

@@ -121,7 +121,12 @@ class SelectedCase(Struct, frozen=True, kw_only=True):
     @property
     def size(self) -> int:
         """About how many bytes it takes on a page."""
-        return FRAME + self.tuned.case.size + self.tuned.size + (self.baseline.size if self.baseline else 0)
+        return FRAME + self.tuned.case.size + self.said
+
+    @property
+    def said(self) -> int:
+        """Bytes of its answers."""
+        return self.tuned.size + (self.baseline.size if self.baseline else 0)
 
 
 def choose(

@@ -5,12 +5,11 @@ Marks differ by shape and have a text, so that readers need neither colour nor t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil, floor
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.sanitize import shown
-from harness.schema import Estimate
 from reports import number_format, sentences, wording
 from reports.charts import svg
 from reports.charts.canvas import Look, axes, rule, say, sheet, short
@@ -239,11 +238,6 @@ def _legend(figure: Figure, plot: Intervals, own: Layout) -> None:
         )  # fmt: skip
 
 
-def share_ticks() -> list[Tick]:
-    """Return ticks from 0% to 100% in quarters."""
-    return [Tick(at=at, text=number_format.tick(at, "share")) for at in (0.0, 0.25, 0.5, 0.75, 1.0)]
-
-
 POINTS = "Improvement in percentage points; right is better"
 """The unit of a scale of changes."""
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.2)
@@ -261,18 +255,3 @@ def turned_ticks(rows: Sequence[PlotRow]) -> list[Tick]:
     return [
         Tick(at=at, text=number_format.tick(at, "points")) for at in (number_format.clean(n * step) for n in places)
     ]
-
-
-def mark(variant: str, estimate: Estimate, unit: number_format.Unit = "share") -> Mark | None:
-    """Turn an estimate into a mark; None where nothing was measured."""
-    if estimate.value is None:
-        return None
-    low = estimate.value if estimate.low is None else estimate.low
-    high = estimate.value if estimate.high is None else estimate.high
-    return Mark(variant=variant, value=estimate.value, low=low, high=high, text=number_format.estimate(estimate, unit))
-
-
-def marks_of(estimates: Mapping[str, Estimate | None]) -> list[Mark]:
-    """Return one mark for each variant that has a number."""
-    marks = [mark(name, estimate) for name, estimate in estimates.items() if estimate is not None]
-    return [m for m in marks if m is not None]

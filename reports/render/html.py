@@ -24,7 +24,7 @@ from msgspec import Struct
 from harness import sanitize
 from harness.errors import MissingExtra
 from reports import sentences, wording
-from reports.cases.pages import REPORT
+from reports.cases.pages import REPORT, SUMMARY
 from reports.charts import curves
 from reports.model import CasePage, Curve, Exchange, Facets, Intervals, Piece, ReportModel, Section, Table
 
@@ -101,10 +101,10 @@ LINK = re.compile(r"(cases-\d{4}\.html|report\.html)?(#[a-z0-9-]+)?")
 """The addresses that a report may link to: a file next to it, a place in it."""
 
 
-def render(model: ReportModel) -> str:
-    """Render the whole report."""
+def render(model: ReportModel, other: tuple[str, str] = (SUMMARY, "Two-page summary")) -> str:
+    """Render a report or its summary, with a link to the `other` of them: file and text."""
     charts, rules = drawings(model, narrow=True)
-    return _page("report.html.jinja", model.sections, rules, model=model, curves=charts)
+    return _page("report.html.jinja", model.sections, rules, model=model, curves=charts, other=other)
 
 
 def page(case_page: CasePage) -> str:

@@ -20,6 +20,7 @@ from reports.model import (
     Facts,
     Headline,
     Intervals,
+    Passage,
     Piece,
     ReportModel,
     Section,
@@ -35,6 +36,8 @@ ADDRESS = re.compile(r"\b(w)(ww\.)|\b(h)(ttps?:)|\b(f)(tp:)", re.IGNORECASE)
 def render(model: ReportModel) -> str:
     """Render the whole report."""
     lines = [f"# {escape(model.title)}", "", f"**{wording.outcome(model.outcome)}** · run {escape(model.run_id)}", ""]
+    lines += [f"- {escape(name)}: {escape(text)}" for name, text in model.context]
+    lines += [""] if model.context else []
     for section in model.sections:
         lines += _section(section)
     lines += ["---", "", f"Run {escape(model.run_id)}. Content: {escape(model.seal)}"]
@@ -74,12 +77,18 @@ def _text(block: Text) -> list[str]:
     return [f"> {escape(block.text)}"] if block.tone == "caution" else [escape(block.text)]
 
 
+def _passage(block: Passage) -> list[str]:
+    note = [escape(block.note), ""] if block.note else []
+    return [f"**{escape(block.caption)}**", "", *note, *fence(block.text)]
+
+
 def _headline(block: Headline) -> list[str]:
     return [
         f"### {wording.outcome(block.outcome)}: {escape(block.suite)}",
         "",
         f"**{escape(block.sentence)}**",
         "",
+        *([f"{escape(block.size)}.", ""] if block.size else []),
         escape(block.reason),
         "",
         *(f"- {escape(cell.text)}: {escape(cell.note)}" for cell in block.unmet),
@@ -131,7 +140,7 @@ def _exchange(block: Exchange) -> list[str]:
         "",
         f"{escape(block.source)}. {escape(block.why)}.",
         "",
-        f"Document ({escape(block.excerpt_note)}), untrusted text:",
+        f"{escape(block.asked)} ({escape(block.excerpt_note)}), untrusted text:",
         "",
         *fence(block.excerpt),
         "",
@@ -160,6 +169,7 @@ def _change(piece: Piece) -> str:
 
 BLOCKS: dict[type[Block], Callable[[Any], list[str]]] = {
     Text: _text,
+    Passage: _passage,
     Headline: _headline,
     Facts: _facts,
     Table: _table,

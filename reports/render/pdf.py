@@ -10,20 +10,17 @@ import base64
 import contextlib
 import io
 import re
-from collections.abc import Iterable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from markupsafe import escape
 
 from harness.errors import MissingExtra, UserError
-from reports import sentences, wording
-from reports.model import Answer, Block, Cell, Exchange, Facts, Kind, Piece, ReportModel, Table, Text
+from reports import wording
+from reports.model import Answer, Block, Cell, Facts, Piece, ReportModel, Table
 from reports.render import html
 
-MOST_CASES: dict[Kind, int] = {"regression": 5, "gain": 3, "fabrication": 3, "error": 3, "wrong": 3, "unchanged": 1}
-"""Most consecutive cases of a kind."""
 MOST_CHARACTERS = 3000
 """Longest text in code points; the pieces of an answer count together."""
 MOST_FINDINGS = 12
@@ -31,22 +28,10 @@ MOST_FINDINGS = 12
 
 
 def shortened(model: ReportModel) -> ReportModel:
-    """Shorten a report: keep sections, tables and numbers; drop cases, findings and text beyond the limits."""
-    sections = [msgspec.structs.replace(s, blocks=list(_blocks(s.blocks))) for s in model.sections]
+    """Shorten a report: keep sections, tables and numbers; drop findings and text beyond the limits."""
+    sections = [msgspec.structs.replace(s, blocks=list(map(_plain, s.blocks))) for s in model.sections]
     short: ReportModel = _cut(msgspec.structs.replace(model, sections=sections))
     return short
-
-
-def _blocks(blocks: Iterable[Block]) -> Iterator[Block]:
-    """Yield blocks in order; of consecutive cases of one kind the first few, then a sentence on the others."""
-    for kind, group in groupby(blocks, key=lambda block: block.kind if isinstance(block, Exchange) else None):
-        if kind is None:
-            yield from map(_plain, group)
-            continue
-        cases = list(group)
-        yield from cases[: MOST_CASES[kind]]
-        if left := cases[MOST_CASES[kind] :]:
-            yield Text(text=wording.left_out(len(left), sentences.NOUNS[kind]), tone="muted")
 
 
 def _plain(block: Block) -> Block:

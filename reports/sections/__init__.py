@@ -16,6 +16,7 @@ from reports.sections import (
     limits,
     models_compared,
     overview,
+    prompt,
     provenance,
     repeats,
     results,
@@ -27,6 +28,7 @@ from reports.sections import (
 
 SECTIONS: list[tuple[str, Callable[[RunView], Section | None]]] = [
     ("Decision", verdict.section),
+    ("Decision", prompt.section),
     ("Decision", overview.section),
     ("Decision", gates.section),
     ("Evidence", models_compared.section),

@@ -11,7 +11,7 @@ from reports.cases.read import AnswerError, Tally
 from reports.model import Block, Cell, Facets, Section, Table
 from reports.run_data import RunView
 
-MOST_NAMED = 50
+MOST_NAMED = 10
 COLUMNS = ["Suite and model", "Answers", "Usable", "Errors", "Truncated", "Empty", "With an unscored metric"]
 NOTE = (
     "An engine error or a failed scorer counts against the tuned model: wrong for the tuned model, right for the "

@@ -12,7 +12,7 @@ from reports.cases.read import AnswerSummary, Fabrication
 from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
 
-MOST = 50
+MOST = 5
 """Most claims in one table; all are counted."""
 NOTE = "Found by rules, not by people. A finding is new where only the tuned model has it on that case."
 COLUMNS = ["Case", "Claim", "Finding", "Reason", "Found by"]
@@ -38,7 +38,7 @@ def section(evidence: RunView) -> Section | None:
 
 
 def _of_both(evidence: RunView, suite: str) -> list[Block]:
-    """Tabulate new findings and those of both models, and count the fixed ones."""
+    """Tabulate new findings, and count the fixed ones and those of both models."""
     blocks: list[Block] = []
     new, fixed, kept = (evidence.index.findings(suite, what) for what in ("new", "fixed", "kept"))
     for noun in sorted({*new, *fixed, *kept}):
@@ -48,10 +48,6 @@ def _of_both(evidence: RunView, suite: str) -> list[Block]:
         if new[noun]:
             added = (Claim(p.tuned, f) for p in evidence.index.having(suite, "new") for f in p.new)
             blocks.append(_table(evidence, suite, noun, f"New {many} in {suite}", added, new[noun]))
-        if kept[noun]:
-            both = (Claim(p.tuned, f) for p in evidence.index.having(suite, "kept") for f in p.persisting)
-            title = f"{wording.capital(many)} of both models in {suite}"
-            blocks.append(_table(evidence, suite, noun, title, both, kept[noun]))
     return blocks
 
 

@@ -1,12 +1,12 @@
-"""Section: each gate with its threshold, outcome, observed value and margin, unmet ones first."""
+"""Section: the gates that the verdict does not name, each with its outcome and finding, unmet ones first."""
 
 from __future__ import annotations
 
 from harness.schema import SuiteInfo, Verdict
-from reports import number_format, sentences, wording
-from reports.model import Block, Cell, Section, Table, Text, Tone
+from reports import number_format, wording
+from reports.model import Block, Cell, Section, Table, Tone
 from reports.run_data import RunView
-from reports.sections import results
+from reports.sections import results, verdict
 
 COLUMNS = ["Gate", "Outcome", "Finding", "Based on"]
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "error": "bad", "inconclusive": "caution", "skipped": "muted"}
@@ -16,37 +16,40 @@ NOTE = (
 )
 
 
-def section(evidence: RunView) -> Section:
-    blocks: list[Block] = [
-        Text(text=sentences.gates_changed(text), tone="caution") for text in evidence.run.manifest.moved
-    ]
+def section(evidence: RunView) -> Section | None:
+    blocks: list[Block] = []
     for suite in evidence.suites:
         verdicts = evidence.verdicts(suite.name)
-        if verdicts:
-            blocks.append(_table(suite, verdicts))
-        else:
-            blocks.append(Text(text=f"{suite.name}: no gate was judged.", tone="caution"))
-    return Section(
-        id="gates", title="Gates", lead="Each threshold with the evidence for it, unmet ones first.", blocks=blocks
-    )
+        if others := verdicts[len(verdict.named(verdicts)) :]:
+            blocks.append(_table(suite, others))
+    lead = "The thresholds that the verdict does not name, each with the evidence for it."
+    return Section(id="gates", title="Other gates", lead=lead, blocks=blocks) if blocks else None
 
 
 def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
     return results.table(
         [(suite, _row(v, suite)) for v in verdicts],
-        caption=f"Gates of {suite.name} (gate file {number_format.short(suite.gates_hash)})",
+        caption=_caption(suite, verdicts),
         columns=COLUMNS,
         note=NOTE,
+        folded=True,
     )
 
 
-def _row(verdict: Verdict, suite: SuiteInfo) -> list[Cell]:
-    seen = verdict.observed
+def _caption(suite: SuiteInfo, verdicts: list[Verdict]) -> str:
+    """Say how many gates the table has, and how many of them are not met."""
+    unmet = sum(v.outcome != "pass" for v in verdicts)
+    said = f"{number_format.number(unmet)} of them not met" if unmet else "met"
+    return f"{suite.name}: {wording.count(len(verdicts), 'further gate')}, {said}"
+
+
+def _row(judged: Verdict, suite: SuiteInfo) -> list[Cell]:
+    seen = judged.observed
     nouns = {metric.name: wording.item(metric) for metric in suite.metrics}
-    basis = number_format.basis(seen, suite.cluster, nouns.get(verdict.metric, "item")) if seen else number_format.DASH
+    basis = number_format.basis(seen, suite.cluster, nouns.get(judged.metric, "item")) if seen else number_format.DASH
     return [
-        Cell(text=wording.metric_and_slice(verdict, suite.shape), note=verdict.bar),
-        Cell(text=wording.outcome(verdict.outcome), badge=verdict.outcome, tone=TONES[verdict.outcome]),
-        Cell(text=wording.finding(verdict), estimate=seen),
+        Cell(text=wording.metric_and_slice(judged, suite.shape)),
+        Cell(text=wording.outcome(judged.outcome), badge=judged.outcome, tone=TONES[judged.outcome]),
+        Cell(text=wording.finding(judged), estimate=seen),
         Cell(text=basis),
     ]

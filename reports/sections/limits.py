@@ -21,9 +21,7 @@ def section(evidence: RunView) -> Section:
     blocks: list[Block] = []
     rows = [row for suite in evidence.suites for row in _unmeasured(evidence, suite)]
     if rows:
-        blocks.append(
-            Table(caption="Not measured or not decided", columns=["What", "Why", "What would settle it"], rows=rows)
-        )
+        blocks.append(Table(caption="Not measured", columns=["What", "Why"], rows=rows))
     blocks += [
         Text(text=text) for text in [*_noise(evidence), *_shapes(evidence), *_missing_scorers(evidence), *STANDING]
     ]
@@ -32,22 +30,22 @@ def section(evidence: RunView) -> Section:
 
 
 def _unmeasured(evidence: RunView, suite: SuiteInfo) -> list[list[Cell]]:
-    rows = []
+    """Name the metrics without a value, in one row for each variant and reason."""
+    unmeasured: dict[tuple[str, str], list[str]] = {}
     for variant in evidence.variants:
         for metric in suite.metrics:
             level = evidence.level(suite.name, variant, metric.name)
             if level is not None and level.value is None:
-                what = Cell(
-                    text=f"{wording.metric(metric.name, suite.shape)}, {wording.variant(variant)}", note=suite.name
-                )
-                rows.append([what, Cell(text=level.reason or ""), Cell(text=number_format.DASH)])
-    for verdict in evidence.verdicts(suite.name):
-        if verdict.outcome in ("inconclusive", "skipped", "error"):
-            what = Cell(text=wording.gate(verdict, suite.shape), note=suite.name)
-            rows.append([what, Cell(text=verdict.reason), Cell(text=verdict.needed or number_format.DASH)])
+                unmeasured.setdefault((variant, level.reason or ""), []).append(wording.phrase(metric.name))
+    rows = [
+        [
+            Cell(text=wording.capital(wording.listing(names)), note=f"{wording.variant(variant)}, {suite.name}"),
+            Cell(text=why),
+        ]
+        for (variant, why), names in unmeasured.items()
+    ]
     if FLOOR not in evidence.tallies[suite.name]:
-        why = Cell(text="the suite defines no keyword floor")
-        rows.append([Cell(text="Keyword floor", note=suite.name), why, Cell(text=number_format.DASH)])
+        rows.append([Cell(text="Keyword floor", note=suite.name), Cell(text="the suite defines no keyword floor")])
     return rows
 
 

@@ -76,6 +76,21 @@ def same_cases(evidence: RunView, suite: SuiteInfo) -> tuple[bool, str]:
     )
 
 
+def context(evidence: RunView) -> list[tuple[str, str]]:
+    """Name the models, the base, the engine and the date."""
+    manifest = evidence.run.manifest
+    named, engine = manifest.checkpoints, manifest.engine
+    before, after = named.get(BASELINE), named.get(CANDIDATE)
+    pairs = [(wording.variant(v), named[v].name) for v in (CANDIDATE, BASELINE) if v in named]
+    if after and after.kind == "adapter":
+        is_baseline = before is not None and before.base_digest == after.base_digest
+        pairs.append(("Base", before.name if before and is_baseline else number_format.short(after.base_digest)))
+    machine = str(engine.get("device") or "")
+    name = " ".join(str(engine[key]) for key in ("name", "version") if engine.get(key))
+    where = f"{name} on {machine}" if machine not in ("", "none") else name
+    return [*pairs, *([("Engine", where)] if where else []), ("Date", manifest.started[:10])]
+
+
 def _checkpoints(evidence: RunView) -> Table:
     named = {
         v: evidence.run.manifest.checkpoints[v] for v in evidence.variants if v in evidence.run.manifest.checkpoints
@@ -85,7 +100,7 @@ def _checkpoints(evidence: RunView) -> Table:
         [Cell(text="Kind"), *(Cell(text=KINDS.get(c.kind) or SERVED[c.pin]) for c in named.values())],
     ]
     rows += [[Cell(text=title), *(_digest(c, name) for c in named.values())] for title, name in DIGESTS]
-    return Table(caption="Checkpoints by variant", columns=["", *map(wording.variant, named)], rows=rows)
+    return Table(caption="Checkpoints by variant", columns=["", *map(wording.variant, named)], rows=rows, folded=True)
 
 
 def _digest(checkpoint: Checkpoint, name: str) -> Cell:

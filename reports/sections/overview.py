@@ -6,20 +6,23 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.gates.rules import GATE_RULES
-from harness.schema import Comparison, Metric, SuiteInfo, Verdict
+from harness.schema import BASELINE, CANDIDATE, Comparison, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
 from reports.charts.intervals import POINTS, turned_ticks
-from reports.model import Block, Cell, Facts, Intervals, Kind, Mark, PlotRow, Reading, Section, Table, Tick
+from reports.model import Block, Cell, Facts, Intervals, Kind, Mark, PlotRow, Reading, Section, Tick
 from reports.run_data import TOO_FEW, RunView
+from reports.sections import results
 
 ORDER: tuple[Reading, ...] = ("worse", "undecided", "better")
-CERTAINTY = "Certainty"
+CERTAINTY, READABLE = "Certainty", "Answers that could be read"
 HEADINGS: dict[Reading, str] = {"worse": "Got worse", "undecided": "No clear change", "better": "Got better"}
 NONE: dict[Reading, str] = {
     "worse": "No metric is shown to be worse",
     "undecided": "None: every metric shows a clear change",
     "better": "No metric is shown to be better",
 }
+MOST_ROWS, MOST_NAMED = 10, 6
+"""Most metrics in the chart, and most that are named; the results have all."""
 MOST_SLICES = 3
 """Most slices that the summary names; the section by kind of case has all."""
 LEAD = "Tuned against baseline on the same cases; each line is the 95% interval of the change."
@@ -36,18 +39,14 @@ def section(evidence: RunView) -> Section | None:
     for suite in evidence.suites:
         changes = _changes(evidence, suite)
         if changes:
-            blocks += [
-                _summary(evidence, suite, changes),
-                *_plot(evidence, suite, changes),
-                _twin(evidence, suite, changes),
-            ]
+            blocks += [_summary(evidence, suite, changes), *_plot(evidence, suite, changes)]
     return Section(id="picture", title="What changed", lead=LEAD, blocks=blocks) if blocks else None
 
 
 def _changes(evidence: RunView, suite: SuiteInfo) -> list[Change]:
     """Return every compared metric of which a direction is better, those that got worse first."""
     changes = []
-    for metric in suite.metrics:
+    for metric in evidence.ranked_metrics(suite):
         comparison = evidence.comparison(suite.name, metric.name)
         if metric.better and comparison is not None and comparison.difference.value is not None:
             changes.append(Change(metric, comparison, sentences.reading_of(comparison, metric.better)))
@@ -61,6 +60,7 @@ def _summary(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> 
         (HEADINGS["better"], _metrics(changes, "better", _counted(evidence, suite, "gain", "improved"))),
         (HEADINGS["undecided"], _metrics(changes, "undecided", "")),
         (CERTAINTY, _certainty(evidence, suite, changes)),
+        (READABLE, Cell(text=_readable(evidence, suite))),
     ]
     return Facts(caption=suite.name, pairs=pairs)
 
@@ -79,6 +79,8 @@ def glance(evidence: RunView, suite: SuiteInfo) -> list[tuple[str, str]]:
 
 def _metrics(changes: Sequence[Change], reading: Reading, note: str) -> Cell:
     named = [wording.phrase(change.metric.name) for change in changes if change.reading == reading]
+    if (left := len(named) - MOST_NAMED) > 1:
+        named[MOST_NAMED:] = [f"{number_format.number(left)} more"]
     if not named:
         return Cell(text=NONE[reading], note=note, tone="muted")
     tone = sentences.TONES[reading]
@@ -131,9 +133,24 @@ def _certainty(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -
     return Cell(text=size, note=f"{wording.phrase(first.metric.name)} known to ±{half}, 95% interval")
 
 
+def _readable(evidence: RunView, suite: SuiteInfo) -> str:
+    """Say which share of each model's answers could be read: its parse rate, or else the usable answers."""
+    metric = next((m.name for m in suite.metrics if m.name.endswith("parse_rate")), "")
+    shares = {}
+    for variant, tally in evidence.tallies[suite.name].items():
+        level = evidence.level(suite.name, variant, metric) if metric else None
+        if level is not None and level.value is not None:
+            shares[variant] = level.value
+        elif tally.text_kept and tally.answers:
+            shares[variant] = tally.usable / tally.answers
+    named = [f"{v} {number_format.percent(shares[v])}" for v in (BASELINE, CANDIDATE) if v in shares]
+    return wording.capital(", ".join(named)) or number_format.NOT_MEASURED
+
+
 def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> list[Block]:
     """Plot every share's change on one scale, mirrored where needed so that right is better."""
-    shares = [c for c in changes if evidence.unit(suite.name, c.metric) == "share"]
+    chief = evidence.ranked_metrics(suite)[:MOST_ROWS]
+    shares = [c for c in changes if c.metric in chief and evidence.unit(suite.name, c.metric) == "share"]
     rows = [_row(evidence, suite, change) for change in shares]
     if not rows:
         return []
@@ -144,7 +161,7 @@ def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> lis
         unit=POINTS,
         ends=("◀ worse", "better ▶"),
         rows=rows,
-        twin=_caption(suite),
+        twin=results.caption(suite),
     )
     return [plot]
 
@@ -187,21 +204,3 @@ def _bar(verdict: Verdict, change: Change) -> list[Tick]:
     if near is None or seen.value != change.comparison.difference.value:
         return []
     return [Tick(at=near - margin, text=verdict.bar)]
-
-
-def _twin(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Table:
-    rows = [
-        [
-            Cell(text=wording.metric(metric.name, suite.shape), note=wording.direction(metric.better)),
-            number_format.estimate_cell(comparison.difference, evidence.unit_of_change(suite.name, metric)),
-            Cell(text=sentences.READINGS[reading], tone=sentences.TONES[reading]),
-            Cell(text=sentences.tally(comparison, metric)),
-        ]
-        for metric, comparison, reading in changes
-    ]
-    columns = ["Metric", "Change, 95% interval", "Reading", "Cases"]
-    return Table(caption=_caption(suite), columns=columns, rows=rows, numeric=[1], folded=True)
-
-
-def _caption(suite: SuiteInfo) -> str:
-    return f"Changes of {suite.name} ({suite.shape}) as numbers"

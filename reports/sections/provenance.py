@@ -36,11 +36,13 @@ def section(evidence: RunView) -> Section:
     packages = manifest.env.get("packages") or {}
     machine = {k: v for k, v in manifest.env.items() if k != "packages"}
     blocks: list[Block] = [Facts(caption="Run", pairs=run)]
-    blocks.append(Facts(caption="Engine", pairs=_pairs(manifest.engine)))
-    blocks.append(Facts(caption="Machine", pairs=_pairs(machine)))
+    blocks.append(Facts(caption="Engine", pairs=_pairs(manifest.engine), folded=True))
+    blocks.append(Facts(caption="Machine", pairs=_pairs(machine), folded=True))
     if packages:
         rows = [[Cell(text=name), Cell(text=str(packages[name]), code=True)] for name in sorted(packages)]
-        blocks.append(Table(caption="Packages that affect results", columns=["Package", "Version"], rows=rows))
+        blocks.append(
+            Table(caption="Packages that affect results", columns=["Package", "Version"], rows=rows, folded=True)
+        )
     blocks += [_data(evidence), _digests(evidence)]
     lead = "What identifies the code, weights, cases and machine of this run."
     return Section(id="provenance", title="Provenance", lead=lead, blocks=blocks)
@@ -74,7 +76,7 @@ def _digests(evidence: RunView) -> Table:
         for s in evidence.suites
     ]
     columns = ["Suite", "Cases", "Prompt", "Gates", "Scorers", "All"]
-    return Table(caption="Digests of the suites", columns=columns, rows=rows)
+    return Table(caption="Digests of the suites", columns=columns, rows=rows, folded=True)
 
 
 def _prompts(evidence: RunView) -> str:

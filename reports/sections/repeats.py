@@ -11,7 +11,7 @@ from reports import number_format, wording
 from reports.model import Block, Cell, Section, Table
 from reports.run_data import RunView
 
-MOST = 50
+MOST = 10
 """Most cases in one table; all are counted."""
 NOTE = (
     "The noise floor is the far end of the 95% interval of the difference between two passes of one model. A smaller "

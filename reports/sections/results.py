@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.errors import UserError
-from harness.gates.rules import level_threshold
-from harness.schema import Estimate, Metric, SuiteInfo, Verdict
+from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo
 from reports import number_format, sentences, wording
-from reports.charts.intervals import marks_of, share_ticks
-from reports.model import Block, Cell, Intervals, PlotRow, Section, Table, Text, Tick
+from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
 from reports.sections import validity
 
@@ -36,29 +34,34 @@ NOTE = (
 )
 
 
+VARIANTS = (BASELINE, CANDIDATE)
+MOST = 12
+"""Most metrics with every number; of the others, those without a gate have their values and change."""
+
+
+def caption(suite: SuiteInfo) -> str:
+    """Return the caption of a suite's table of results."""
+    return f"Results of {suite.name} ({suite.shape})"
+
+
 def section(evidence: RunView) -> Section:
     blocks: list[Block] = []
     for suite in evidence.suites:
-        caption = f"Results of {suite.name} ({suite.shape})"
-        shares = [m for m in suite.metrics if evidence.unit(suite.name, m) == "share"]
-        rows = [row for row in (_plot_row(evidence, suite, m) for m in shares) if row.marks]
-        if rows:
-            blocks.append(_plot(suite, rows, caption))
-        blocks.append(_table(evidence, suite, caption) if suite.metrics else Text(text=f"{suite.name}: no metric."))
-    lead = "Every number with its interval, its cases, and the keyword floor that any model must beat."
+        ranked = [m for m in evidence.ranked_metrics(suite) if _is_measured(evidence, suite, m)]
+        if not ranked:
+            blocks.append(Text(text=f"{suite.name}: no metric has a value."))
+            continue
+        blocks.append(_table(evidence, suite, ranked[:MOST]))
+        gated = {v.metric for v in evidence.verdicts(suite.name)}
+        if further := [m for m in ranked[MOST:] if m.name not in gated]:
+            blocks.append(_brief(evidence, suite, further))
+    lead = "The metrics that decide first, each with its interval and the keyword floor that any model must beat."
     return Section(id="results", title="Results", lead=lead, blocks=blocks)
 
 
-def level_cell(estimate: Estimate | None, cluster: str, unit: number_format.Unit, noun: str) -> Cell:
-    """Format a metric of one variant: value; in the smaller lines interval and size; it counts `noun`."""
-    if estimate is None or estimate.value is None:
-        return Cell(
-            text=number_format.NOT_MEASURED,
-            note=(estimate.reason or "") if estimate else "",
-            tone="muted",
-            estimate=estimate,
-        )
-    return number_format.estimate_cell(estimate, unit, number_format.basis(estimate, cluster, noun))
+def _is_measured(evidence: RunView, suite: SuiteInfo, metric: Metric) -> bool:
+    levels = [evidence.level(suite.name, variant, metric.name) for variant in evidence.variants]
+    return any(level is not None and level.value is not None for level in levels)
 
 
 def change_cells(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str | None, value: str | None) -> list[Cell]:
@@ -75,43 +78,35 @@ def change_cells(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str |
     ]
 
 
-def _table(evidence: RunView, suite: SuiteInfo, caption: str) -> Table:
+def _table(evidence: RunView, suite: SuiteInfo, metrics: Sequence[Metric]) -> Table:
     variants = evidence.variants
     rows = []
-    for metric in suite.metrics:
+    for metric in metrics:
         unit = evidence.unit(suite.name, metric)
-        found = (evidence.level(suite.name, variant, metric.name) for variant in variants)
-        levels = [level_cell(level, suite.cluster, unit, wording.item(metric)) for level in found]
+        levels = [evidence.level(suite.name, v, metric.name) for v in variants]
         note = f"{wording.direction(metric.better, metric.says)}\n{validity.note_for(metric)}".strip()
         head = Cell(text=wording.metric(metric.name, suite.shape), note=note)
-        rows.append((suite, [head, *levels, *change_cells(evidence, suite, metric, None, None)]))
+        cells = [number_format.estimate_cell(level, unit) for level in levels]
+        rows.append((suite, [head, *cells, *change_cells(evidence, suite, metric, None, None)]))
     columns = ["Metric", *map(wording.variant, variants), "Change", "Reading", "Cases"]
     numeric = list(range(1, len(variants) + 2))
-    return table(rows, caption=caption, columns=columns, numeric=numeric, note=NOTE)
+    return table(rows, caption=caption(suite), columns=columns, numeric=numeric, note=NOTE, folded=True)
 
 
-def _plot(suite: SuiteInfo, rows: list[PlotRow], caption: str) -> Intervals:
-    return Intervals(
-        id=f"levels-{wording.slug(suite.name)}",
-        title=f"Metrics of {suite.name}, {suite.shape}, with 95% intervals",
-        ticks=share_ticks(),
-        rows=rows,
-        twin=caption,
+def _brief(evidence: RunView, suite: SuiteInfo, metrics: Sequence[Metric]) -> Table:
+    """Tabulate the metrics that decide least: values of the two models and their change."""
+    rows = []
+    for metric in metrics:
+        comparison = evidence.comparison(suite.name, metric.name)
+        change = comparison.difference if comparison else None
+        unit = evidence.unit(suite.name, metric)
+        levels = [Cell(text=number_format.value(evidence.level(suite.name, v, metric.name), unit)) for v in VARIANTS]
+        moved = number_format.estimate_cell(change, evidence.unit_of_change(suite.name, metric))
+        rows.append((suite, [Cell(text=wording.metric(metric.name, suite.shape)), *levels, moved]))
+    return table(
+        rows,
+        caption=f"{wording.capital(wording.count(len(metrics), 'further metric'))} of {suite.name} ({suite.shape})",
+        columns=["Metric", *map(wording.variant, VARIANTS), "Change"],
+        numeric=[1, 2, 3],
+        folded=True,
     )
-
-
-def _plot_row(evidence: RunView, suite: SuiteInfo, metric: Metric) -> PlotRow:
-    levels = {v: evidence.level(suite.name, v, metric.name) for v in evidence.variants}
-    bars = [bar for v in evidence.verdicts(suite.name) if v.metric == metric.name for bar in _bar(v)]
-    return PlotRow(
-        label=wording.metric(metric.name, suite.shape),
-        note=wording.direction(metric.better),
-        marks=marks_of(levels),
-        bars=bars,
-    )
-
-
-def _bar(verdict: Verdict) -> list[Tick]:
-    """Place the threshold of a level gate."""
-    at = level_threshold(verdict)
-    return [] if at is None else [Tick(at=min(1.0, max(0.0, at)), text=verdict.bar)]

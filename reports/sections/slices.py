@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from harness.schema import CANDIDATE, Metric, SuiteInfo
 from reports import number_format, sentences, wording
 from reports.charts.intervals import POINTS, turned_ticks
@@ -11,11 +13,13 @@ from reports.model import Block, Cell, Intervals, PlotRow, Section, Table
 from reports.run_data import TOO_FEW, RunView
 from reports.sections import results
 from reports.sections.overview import turned
-from reports.sections.results import change_cells, level_cell
+from reports.sections.results import VARIANTS, change_cells
 
-NOTE = f"Slices of fewer than {TOO_FEW} cases show no number: a percentage of so few cases would mislead."
-MOST_PANELS = 6
-"""Most metrics in the chart; the tables have all."""
+MOST_LISTED = 12
+"""Most groups in a table, those on which the tuned model does worst."""
+MOST_ROWS = 12
+"""Most groups of a metric in the chart, those with the lowest changes; the tables have all."""
+NOTE = f"Groups of fewer than {TOO_FEW} cases show no number: a percentage of so few cases would mislead."
 
 
 def section(evidence: RunView) -> Section | None:
@@ -23,12 +27,16 @@ def section(evidence: RunView) -> Section | None:
     for suite in evidence.suites:
         for tag in suite.slices:
             values = evidence.slice_values(suite.name, tag)
-            metrics = [m for m in suite.metrics if _has_numbers(evidence, suite, tag, m, values)]
+            metrics = [
+                m
+                for m in evidence.ranked_metrics(suite)
+                if _matters(evidence, suite, tag, m) and _has_numbers(evidence, suite, tag, m, values)
+            ]
             blocks += _plot(evidence, suite, tag, metrics, values)
             blocks += [_table(evidence, suite, tag, metric, values) for metric in metrics]
     if not blocks:
         return None
-    lead = f"The same metrics for each kind of case, so that a good average does not hide a weak spot. {NOTE}"
+    lead = f"The metrics that decide, for each kind of case, so that a good average hides no weak spot. {NOTE}"
     return Section(id="slices", title="By kind of case", lead=lead, blocks=blocks)
 
 
@@ -47,13 +55,33 @@ def _caption(suite: SuiteInfo, tag: str, metric: Metric) -> str:
 
 
 def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> Table:
+    few = [value for value in values if size(evidence, suite, metric, tag, value) < TOO_FEW]
+    enough = [value for value in values if value not in few]
+    shown = _weakest(evidence, suite, tag, metric, enough)
+    notes = [
+        f"Fewer than {TOO_FEW} cases: {wording.listing(few)}." if few else "",
+        f"The {len(shown)} weakest of {len(enough)}; metrics.json has all." if len(shown) < len(enough) else "",
+    ]
     return results.table(
-        [(suite, _row(evidence, suite, tag, metric, value)) for value in values],
+        [(suite, _row(evidence, suite, tag, metric, value)) for value in shown],
         caption=_caption(suite, tag, metric),
-        columns=["Slice", *map(wording.variant, evidence.variants), "Change", "Reading", "Cases"],
-        numeric=list(range(1, len(evidence.variants) + 2)),
-        folded=not _matters(evidence, suite, tag, metric),
+        columns=[wording.title(tag), *map(wording.variant, VARIANTS), "Change", "Reading"],
+        numeric=[1, 2, 3],
+        note=" ".join(filter(None, notes)),
+        folded=True,
     )
+
+
+def _weakest(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: list[str]) -> list[str]:
+    """Return the groups on which the tuned model does worst, in their order."""
+
+    def strength(value: str) -> float:
+        level = evidence.level(suite.name, CANDIDATE, metric.name, tag, value)
+        seen = level.value if level and level.value is not None else 0.0
+        return -seen if metric.better == "lower" else seen
+
+    weakest = sorted(values, key=strength)[:MOST_LISTED]
+    return [value for value in values if value in weakest]
 
 
 def _matters(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric) -> bool:
@@ -63,21 +91,15 @@ def _matters(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric) -> b
 
 
 def _row(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, value: str) -> list[Cell]:
-    head = Cell(text=wording.phrase(value))
-    n = size(evidence, suite, metric, tag, value)
-    if n < TOO_FEW:
-        blank = Cell(text=number_format.DASH, tone="muted")
-        return [
-            head,
-            Cell(text=number_format.too_few(n, TOO_FEW), tone="muted"),
-            *[blank] * (len(evidence.variants) + 2),
-        ]
     unit = evidence.unit(suite.name, metric)
-    levels = [evidence.level(suite.name, v, metric.name, tag, value) for v in evidence.variants]
+    levels = [evidence.level(suite.name, variant, metric.name, tag, value) for variant in VARIANTS]
+    change, reading, _ = change_cells(evidence, suite, metric, tag, value)
+    size_ = number_format.basis(levels[-1], suite.cluster, wording.item(metric)) if levels[-1] else ""
     return [
-        head,
-        *(level_cell(level, suite.cluster, unit, wording.item(metric)) for level in levels),
-        *change_cells(evidence, suite, metric, tag, value),
+        Cell(text=wording.phrase(value), note=size_),
+        *(number_format.estimate_cell(level, unit) for level in levels),
+        change,
+        structs.replace(reading, note=""),
     ]
 
 
@@ -86,10 +108,9 @@ def _plot(
 ) -> list[Block]:
     """Plot small multiples: one panel per metric, the most important first, one line per slice."""
     shares = [m for m in metrics if m.better and evidence.unit(suite.name, m) == "share"]
-    ranked = sorted(shares, key=lambda metric: not _matters(evidence, suite, tag, metric))
-    by_metric = {m.name: _changes(evidence, suite, tag, m, values) for m in ranked}
-    drawn = [m for m in ranked if by_metric[m.name]][:MOST_PANELS]
-    rows = [row for m in drawn for row in by_metric[m.name]]
+    by_metric = {m.name: _changes(evidence, suite, tag, m, values) for m in shares}
+    drawn = [m for m in shares if by_metric[m.name]]
+    rows = [row for m in drawn for row in _lowest(by_metric[m.name])]
     if not rows:
         return []
     plot = Intervals(
@@ -103,6 +124,12 @@ def _plot(
         twin="; ".join(_caption(suite, tag, metric) for metric in drawn),
     )
     return [plot]
+
+
+def _lowest(rows: list[PlotRow]) -> list[PlotRow]:
+    """Return the rows with the lowest changes, in their order."""
+    lowest = sorted(rows, key=lambda row: row.marks[0].value)[:MOST_ROWS]
+    return [row for row in rows if row in lowest]
 
 
 def _changes(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> list[PlotRow]:

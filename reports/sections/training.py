@@ -54,7 +54,7 @@ def record_blocks(record: Mapping[str, Any]) -> Iterator[Block]:
     yield from _data(record)
     shown = {key.split(".")[0] for _, key in RESULT} | set(SHOWN)
     rest = {key: value for key, value in record.items() if key not in shown}
-    yield Facts(caption="Settings and files", pairs=list(flat(rest)))
+    yield Facts(caption="Settings and files", pairs=list(flat(rest)), folded=True)
 
 
 def _at(record: Mapping[str, Any], key: str) -> Cell | None:

@@ -19,7 +19,8 @@ LEADS = {
 
 
 def section(evidence: RunView) -> Section:
-    blocks: list[Block] = [Text(text=text, tone="caution") for text in cautions(evidence)]
+    changed = map(sentences.gates_changed, evidence.run.manifest.moved)
+    blocks: list[Block] = [Text(text=text, tone="caution") for text in [*changed, *cautions(evidence)]]
     blocks += [_headline(evidence, suite) for suite in evidence.suites]
     scaled = {suite.name: business.scaled(evidence, suite) for suite in evidence.suites}
     blocks += [Text(text=f"{name}: {sentence}", tone="muted") for name, sentence in scaled.items() if sentence]
@@ -90,8 +91,8 @@ def _levels(evidence: RunView, suite: SuiteInfo, metric: str) -> str:
     return f"{wording.phrase(metric)} {number_format.value(tuned)}{before}"
 
 
-NAMED = 4
-"""Most gates that the verdict names; the table below it has all."""
+NAMED = 6
+"""Most gates that the verdict names; a table further down has all others."""
 
 
 def _headline(evidence: RunView, suite: SuiteInfo) -> Headline:
@@ -102,9 +103,18 @@ def _headline(evidence: RunView, suite: SuiteInfo) -> Headline:
         sentence=sentence(evidence, suite),
         reason=reason(verdicts),
         objective=suite.objective,
+        size=_size(evidence, suite),
         glance=overview.glance(evidence, suite) if len(evidence.suites) > 1 else [],
         unmet=[_unmet(v, suite.shape) for v in _not_met(verdicts)[:NAMED]],
     )
+
+
+def _size(evidence: RunView, suite: SuiteInfo) -> str:
+    """Say how many cases from how many clusters were run."""
+    clusters = evidence.joint(suite.name).contracts
+    if clusters in (0, suite.asked):
+        return wording.count(suite.asked, suite.cluster if clusters else "case")
+    return f"{wording.count(suite.asked, 'case')} from {wording.count(clusters, suite.cluster)}"
 
 
 def _unmet(verdict: Verdict, shape: str) -> Cell:
@@ -121,6 +131,11 @@ def reason(verdicts: list[Verdict]) -> str:
         return f"All {wording.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
     more = f" {number_format.number(unmet - NAMED)} more below." if unmet > NAMED else ""
     return f"{number_format.number(unmet)} of {wording.count(len(verdicts), 'gate')} not met.{more}"
+
+
+def named(verdicts: list[Verdict]) -> list[Verdict]:
+    """Return the unmet gates that the verdict names."""
+    return _not_met(verdicts)[:NAMED]
 
 
 def _not_met(verdicts: list[Verdict]) -> list[Verdict]:

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     return adapter
 
 
-def test_supports_are_asked_once_and_kept(folder, own_cache, monkeypatch):
+def test_supports_are_asked_once_and_kept(folder, monkeypatch):
     pairs = [("The rent is due on sale.", f"Rent {n} is due.") for n in range(70)]
     first = trained.Supports(folder).of([*pairs, pairs[0]])
     assert first[-1] == first[0] and len(set(first)) > 60

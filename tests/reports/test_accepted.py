@@ -8,7 +8,7 @@ import pytest
 import reports
 from harness.runs.folder import RunData, load_run
 from harness.schema import AcceptedInfo, Record, Score, Scores
-from reports.model import Exchange, Headline, Table, Text
+from reports.model import Exchange, Headline, Text
 from reports.render import markdown, terminal
 from reports.render.html import render
 from reports.write import to_json
@@ -53,8 +53,9 @@ def test_every_view_is_made_and_names_the_accepted_baseline(kept: RunData) -> No
 
 
 def test_what_moved_stands_above_the_bars_and_first_on_the_terminal(kept: RunData) -> None:
-    first, _, table = part(reports.build([kept]), "gates").blocks
-    assert isinstance(first, Text) and first.tone == "caution" and isinstance(table, Table)
+    blocks = part(reports.build([kept]), "verdict").blocks
+    first, headline = blocks[0], next(block for block in blocks if isinstance(block, Headline))
+    assert isinstance(first, Text) and first.tone == "caution" and blocks.index(headline) > 0
     assert first.text == f"The gates changed: {MOVED[0]}."
     lines = terminal.lines(kept, 160)
     assert lines[0] == f"! The gates changed: {MOVED[0]}."

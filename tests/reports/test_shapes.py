@@ -53,7 +53,7 @@ def test_every_measured_number_stands_in_a_table_of_one_shape_with_its_name(two_
                     seen.add((section.id, *named))
             if isinstance(block, Intervals):
                 assert sum(shape in block.title for shape in SHAPES) == 1, block.title
-    assert seen == {(section, shape) for section in ("picture", "gates", "results", "slices") for shape in SHAPES}
+    assert seen == {(section, shape) for section in ("gates", "results", "slices") for shape in SHAPES}
 
 
 def test_the_verdict_names_the_shape_of_each_gate(two_shapes: reports.ReportModel) -> None:

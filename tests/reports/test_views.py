@@ -53,7 +53,7 @@ def numbers(texts: list[str]) -> list[str]:
 
 def test_html_markdown_and_json_show_the_same_numbers(run: RunData, training_run: RunData, tmp_path: Path) -> None:
     model = reports.build([run, training_run])
-    page, text, data = (p.read_text("utf-8") for p in reports.write(model, tmp_path / "out"))
+    page, _, text, data = (p.read_text("utf-8") for p in reports.write(model, tmp_path / "out"))
     shown = [[*t.columns, *(f"{c.text} {c.note}" for row in t.rows for c in row)] for t in tables(model)]
     expected = numbers([cell for cells in shown for cell in cells])
     parser = Tables()
@@ -71,7 +71,7 @@ def test_two_builds_of_one_run_give_equal_bytes(write_run: Writer, training_run:
     path = write_run()
     first = reports.write(reports.build([path, training_run.path]), tmp_path / "a")
     second = reports.write(reports.build([path, training_run.path]), tmp_path / "b")
-    assert [p.name for p in first] == ["report.html", "report.md", "report.json"]
+    assert [p.name for p in first] == ["report.html", "summary.html", "report.md", "report.json"]
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
 
 
@@ -94,7 +94,7 @@ def test_a_refused_write_is_one_plain_line(run: RunData, tmp_path: Path) -> None
 def test_every_view_says_what_a_gate_found_in_the_same_words(write_run: Writer, tmp_path: Path) -> None:
     view = collect.evidence(write_run())
     exported = collect.export(view)
-    page, text, _ = (p.read_text("utf-8") for p in reports.write(reports.build([view.run]), tmp_path / "out"))
+    page, _, text, _ = (p.read_text("utf-8") for p in reports.write(reports.build([view.run]), tmp_path / "out"))
     views = {
         "page": page,
         "markdown": text,

@@ -20,16 +20,17 @@ from tests.support.sample import SUITE, cite, make_manifest, make_record, make_r
 LINK = re.compile(r'href="([^"#]*)#([^"?]+)"')
 
 
-def many(count: int = 60) -> list[Record]:
-    """Contracts by number: a third regresses, a third gains, a sixth fabricates in both answers, the rest is equal."""
+def many(count: int = 60, fabricating: tuple[str, ...] = ("baseline", "tuned")) -> list[Record]:
+    """Contracts by number: a third regresses, a third gains, a sixth fabricates, the rest is equal."""
     records = []
     for number in range(100, 100 + count):
         invented = f"See O.C.G.A. § 44-99-{number}."
         spans = (cite(invented, f"O.C.G.A. § 44-99-{number}"),)
         fabricates = number % 6 == 5
         for variant, found in (("baseline", number % 3 != 1), ("tuned", number % 3 != 0)):
-            text = invented if fabricates else f"Answer {number} of {variant}."
-            records.append(make_record(number, variant, text, found, spans if fabricates else ()))
+            invents = fabricates and variant in fabricating
+            text = invented if invents else f"Answer {number} of {variant}."
+            records.append(make_record(number, variant, text, found, spans if invents else ()))
     return records
 
 
@@ -65,14 +66,14 @@ def test_every_case_is_on_one_page_and_pages_begin_with_regressions_and_gains(
     assert len(found) == len(set(found)) == 60
     by_page = [re.findall(r'<details class="exchange (\w+)"', files[name].decode()) for name in names]
     assert by_page == [sorted(kinds, key=select.ORDER.index) for kinds in by_page]
-    assert min(by_page[0].count("regression"), by_page[0].count("gain")) >= 4
+    assert [by_page[0].count(kind) for kind in ("regression", "gain", "fabrication")] == [3, 2, 1]
     kinds = [kind for page in by_page for kind in page]
     assert (kinds.count("regression"), kinds.count("gain"), kinds.count("fabrication")) == (20, 20, 10)
 
 
 @pytest.mark.usefixtures("small_pages")
 def test_every_link_between_the_pages_leads_to_its_place(write_run: Writer, tmp_path: Path) -> None:
-    files = written(write_run(records=many()), tmp_path / "out")
+    files = written(write_run(records=many(fabricating=("tuned",))), tmp_path / "out")
     ids = {name: set(re.findall(r' id="([^"]+)"', files[name].decode())) for name in pages_of(files)}
     followed = 0
     for name in ids:
@@ -81,7 +82,7 @@ def test_every_link_between_the_pages_leads_to_its_place(write_run: Writer, tmp_
             followed += bool(file)
         for file in re.findall(r'href="([^"#]+)"', files[name].decode()):
             assert file in files
-    assert followed >= 10, "the table of fabrications leads to other pages"
+    assert followed >= 4, "the table of fabrications leads to other pages"
 
 
 @pytest.mark.usefixtures("small_pages")
@@ -107,7 +108,7 @@ def test_cases_beyond_the_most_are_in_the_table_of_all_and_said_to_be(
     assert sum(len(anchors(files[name])) for name in pages_of(files)) == 25
     page = files["report.html"].decode()
     assert "35 cases are on no page: cases.csv has a row for each" in page
-    assert "12 of 20 gains shown. 8 are only in cases.csv." in page
+    assert "2 of 20 gains shown. The others are on cases-0001.html. 8 of them are only in cases.csv." in page
     rows = list(csv.DictReader(files["cases.csv"].decode().splitlines()))
     assert [len(rows), sum(not row["shown_in"] for row in rows)] == [60, 35]
 
@@ -177,7 +178,7 @@ def test_a_report_of_two_thousand_long_cases_is_one_file_under_three_megabytes(
         tuned = make_record(number, "tuned", answer.replace("word5 ", "other "), number % 10 != 1)
         records.append(msgspec.structs.replace(tuned, case=case))
     files = written(write_run(records=records), tmp_path / "out")
-    assert 300_000 < len(files["report.html"]) < 3_000_000
+    assert 30_000 < len(files["report.html"]) < 3_000_000
     assert max(len(files[name]) for name in pages_of(files)) < 3_000_000
     assert sum(len(anchors(files[name])) for name in pages_of(files)) == 2000
 

@@ -131,11 +131,11 @@ def test_without_matplotlib_the_extra_is_named_and_the_tables_take_the_place(
     with pytest.raises(MissingExtra, match=r"'.\[report\]'"):
         curves.draw(CURVE)
     page = html.render(assemble.build([run, training_run]))
-    assert page.count("The chart needs the package matplotlib; its numbers are in the table: ") == 4
+    assert page.count("The chart needs the package matplotlib; its numbers are in the table: ") == 3
     assert "needs the package" not in drawn
-    folded = re.compile(r"<details><summary>(Loss by training step|Changes of legal/clauses)")
+    folded = re.compile(r"<details><summary>(Loss by training step|Results of legal/clauses)")
     assert len(folded.findall(drawn)) == 2 and not folded.search(page)
-    assert "Loss by training step, as numbers" in page and "Changes of legal/clauses (excerpt) as numbers" in page
+    assert "Loss by training step, as numbers" in page and "Results of legal/clauses (excerpt)" in page
 
 
 def test_a_mark_stands_where_its_number_is() -> None:

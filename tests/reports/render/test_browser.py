@@ -93,7 +93,7 @@ def test_without_script_a_reader_opens_a_case(visit: Open, folder: Path) -> None
     page = visit(folder / "report.html", java_script_enabled=False).page
     closed = page.locator("details.exchange:not([open])").first
     assert not closed.locator(".answer").first.is_visible()
-    closed.locator("summary").click()
+    closed.locator("summary").first.click()
     opened = page.locator("details.exchange[open]").last
     assert opened.locator(".answer").first.is_visible()
 

@@ -1,6 +1,7 @@
 """The PDF: tagged for a screen reader, the same numbers as every view, inert, and nothing fetched to make it."""
 
 import html as markup
+import io
 import itertools
 import logging
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import msgspec
+import pypdf
 import pytest
 from typer.testing import CliRunner
 
@@ -21,9 +23,11 @@ from harness.errors import MissingExtra, UserError
 from harness.runs.folder import RunData
 from reports.model import Answer, Cell, Curve, Exchange, Facts, Piece, ReportModel, Section, Table, Text
 from reports.render import pdf
+from reports.summary import summary
 from tests.reports.conftest import Writer
 from tests.reports.test_views import numbers
 from tests.support.hostile import ATTACKS, model_of, random_texts
+from tests.support.sample import SUITE, make_manifest, make_metrics, make_suite, make_verdicts
 from tests.support.tagged import Element, names, read, whole_text
 from tunegate.cli import main
 
@@ -75,6 +79,29 @@ def test_the_document_is_tagged_titled_and_says_its_language(document: bytes) ->
     assert reader.metadata is not None and reader.metadata.title == "FAIL: Evaluation report: legal/clauses"
     packet = catalog["/Metadata"].get_object().get_data().decode("utf-8")
     assert re.search(r'pdfuaid:part="1"|<pdfuaid:part>1<', packet)
+
+
+def test_the_first_page_is_upright_and_says_the_decision(document: bytes) -> None:
+    first = pypdf.PdfReader(io.BytesIO(document)).pages[0]
+    assert first.mediabox.height > first.mediabox.width
+    assert "Do not merge" in first.extract_text()
+
+
+@pytest.mark.parametrize("suites", [1, 7])
+def test_the_summary_has_two_pages_with_decision_limits_and_signatures(write_run: Writer, suites: int) -> None:
+    names = [SUITE, *(f"other/suite{number}" for number in range(1, suites))]
+    metrics, verdicts = make_metrics(), make_verdicts()
+    changed = {name: [msgspec.structs.replace(row, suite=name) for row in metrics.comparisons] for name in names}
+    path = write_run(
+        manifest=make_manifest(suites=[make_suite(name=name) for name in names]),
+        metrics=msgspec.structs.replace(metrics, comparisons=[row for rows in changed.values() for row in rows]),
+        verdicts=[msgspec.structs.replace(v, suite=name) for name in names for v in verdicts],
+    )
+    pages = pypdf.PdfReader(io.BytesIO(pdf.render(summary(reports.build([path]))))).pages
+    texts = [page.extract_text() for page in pages]
+    assert len(texts) <= 2
+    assert "Do not merge" in texts[0] and names[-1] in texts[0]
+    assert "Limits" in texts[-1] and "Approved" in texts[-1]
 
 
 def test_headings_follow_the_sections_and_become_bookmarks(model: ReportModel, document: bytes) -> None:
@@ -227,19 +254,7 @@ def test_a_report_asks_weasyprint_for_nothing_that_it_refuses(
     assert [record.getMessage() for record in caplog.records if record.name == "weasyprint"] == []
 
 
-@pytest.mark.parametrize("kind", sorted(pdf.MOST_CASES))
-def test_many_cases_are_cut_to_a_few_and_the_rest_is_counted(kind: str) -> None:
-    cases: list[Text | Facts | Table | Exchange] = [exchange(kind, number) for number in range(12)]
-    (section,) = pdf.shortened(report_of([Text(text="a"), *cases, Text(text="b"), *cases])).sections
-    kept = [block for block in section.blocks if isinstance(block, Exchange)]
-    said = [block.text for block in section.blocks if isinstance(block, Text)]
-    most = pdf.MOST_CASES[kept[0].kind]
-    assert [case.case_id for case in kept] == 2 * [f"case-{number}" for number in range(most)]
-    assert len(said) == 4 and said[1] == said[3]
-    assert said[1].startswith(f"Left out here: {12 - most} ") and "report.html" in said[1]
-
-
-def test_few_cases_are_all_kept_and_nothing_is_said() -> None:
+def test_all_cases_are_kept_and_nothing_is_said() -> None:
     cases: list[Text | Facts | Table | Exchange] = [exchange(number=number) for number in range(5)]
     (section,) = pdf.shortened(report_of(cases)).sections
     assert section.blocks == cases

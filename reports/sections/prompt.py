@@ -1,0 +1,41 @@
+"""Section: what the models were asked: system message, template and one rendered example of each suite."""
+
+from __future__ import annotations
+
+import re
+
+from harness.schema import SuiteInfo
+from reports.cases.prompts import asked, chat
+from reports.model import Block, Passage, Section
+from reports.run_data import RunView
+
+LONGEST = 4_000
+"""Most characters of an input in the example."""
+SETTING = re.compile(r"\{%.*?%\}\s*", re.DOTALL)
+LEAD = "The same template filled from each case, for baseline and tuned model."
+
+
+def section(evidence: RunView) -> Section | None:
+    blocks: list[Block] = []
+    for suite in evidence.suites:
+        if suite.prompt:
+            blocks += _passages(evidence, suite)
+    return Section(id="prompt", title="What was asked", lead=LEAD, blocks=blocks) if blocks else None
+
+
+def _passages(evidence: RunView, suite: SuiteInfo) -> list[Block]:
+    template = Passage(caption=f"Prompt template of {suite.name}", note=_opening(suite), text=suite.prompt)
+    answer = next(iter(evidence.index.tuned(suite.name)), None)
+    if answer is None:
+        return [template]
+    case = evidence.source.read(answer.number).case
+    if not chat(suite, case):
+        return [template]
+    _, text, note = asked(suite, case, LONGEST)
+    return [template, Passage(caption=f"The prompt of case {case.id}", note=note, text=text)]
+
+
+def _opening(suite: SuiteInfo) -> str:
+    """Return the template's first line of text, which says the task."""
+    lines = SETTING.sub("", suite.prompt).strip().splitlines()
+    return next((line.strip() for line in lines if line.strip()), "")

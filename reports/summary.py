@@ -1,0 +1,51 @@
+"""Shorten a report to two pages for signing: decision, what changed, limits and sign-off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import structs
+
+from reports.model import Block, Facts, Headline, Intervals, ReportModel, Section, Text
+
+KEPT = ("verdict", "picture", "limits", "signoff")
+"""Sections of the summary."""
+FEW = 2
+"""Most suites for which the summary has what changed."""
+MOST_GATES, MOST_GATES_OF_MANY = 6, 1
+"""Most unmet gates named of a suite, where there are few suites and where there are many."""
+GENERAL = 3
+"""Limits at the end of their section that hold for every suite."""
+MOST_ROWS = 6
+"""Most metrics in the chart."""
+
+
+def summary(model: ReportModel) -> ReportModel:
+    """Return the summary of a report; every part of it is in the report too."""
+    suites = sum(isinstance(block, Headline) for section in model.sections for block in section.blocks)
+    kept = [section for section in model.sections if section.id in KEPT]
+    sections = [structs.replace(section, blocks=list(_blocks(section, suites))) for section in kept]
+    title = model.title.replace("Evaluation report", "Evaluation summary", 1)
+    return structs.replace(model, title=title, sections=[section for section in sections if section.blocks])
+
+
+def _blocks(section: Section, suites: int) -> Iterator[Block]:
+    for block in section.blocks:
+        if isinstance(block, Headline):
+            yield _headline(block, suites)
+        elif section.id == "picture":
+            if isinstance(block, Facts) and suites <= FEW:
+                yield block
+            if isinstance(block, Intervals) and suites == 1:
+                yield structs.replace(block, rows=block.rows[:MOST_ROWS])
+        elif section.id == "limits":
+            if isinstance(block, Text) and (suites <= FEW or block in section.blocks[-GENERAL:]):
+                yield block
+        elif section.id == "signoff" or (isinstance(block, Text) and block.tone == "caution"):
+            yield block
+
+
+def _headline(block: Headline, suites: int) -> Headline:
+    if suites <= FEW:
+        return structs.replace(block, unmet=block.unmet[:MOST_GATES])
+    return structs.replace(block, unmet=block.unmet[:MOST_GATES_OF_MANY], glance=[], objective="")
