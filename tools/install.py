@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,8 +52,10 @@ def main() -> None:
         found = kept(json.loads(report.read_bytes()), set(given.without.lower().split(",")))
         pins.write_text("\n".join(found))
         print(f"installing {len(found)} packages", flush=True)
+        # setuptools warns of every editable installation, which is what a checkout is for.
+        environment = os.environ | {"PYTHONWARNINGS": "ignore:Editable installation"}
         for words in (("--requirement", str(pins)), ("--editable", str(ROOT))):
-            if code := subprocess.run([*PIP, *where, "--no-deps", *words], check=False).returncode:
+            if code := subprocess.run([*PIP, *where, "--no-deps", *words], env=environment, check=False).returncode:
                 sys.exit(code)
 
 
