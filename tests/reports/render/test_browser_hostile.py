@@ -140,9 +140,10 @@ def test_escaping_alone_leaves_every_text_as_text(visit: Open) -> None:
     provoke(seen)
     assert (seen.ran, seen.asked[1:], seen.said) == (False, [], [])
     links = seen.page.eval_on_selector_all("a, form, base, iframe", "all => all.map((node) => node.outerHTML)")
-    assert [
-        link for link in links if not link.startswith(('<a href="#', '<a class="skip" href="#', '<form id="filter"'))
-    ] == []
+    own = ('<a href="#', '<a class="skip" href="#', '<a class="group" href="#', '<form id="filter"')
+    assert [link for link in links if not link.startswith(own)] == [
+        '<a class="other" href="summary.html">Two-page summary</a>'
+    ]
     shown = seen.page.locator("main").inner_text()
     assert all(part in shown for part in ("<script>", "onerror", "```", "⟨U+001B⟩", "⟨U+202E⟩", "⟨U+200B⟩", "<svg"))
 
@@ -152,10 +153,13 @@ def test_a_run_full_of_attacks_makes_inert_pages_whose_filter_works(visit: Open,
     for path in sorted(folder.glob("*.html")):
         page = path.read_text("utf-8")
         seen = visit(page if layer == "both" else POLICY.sub("", page))
-        seen.page.locator("#filter [name=text]").fill("onerror")
+        has_cases = path.name != "summary.html"
+        if has_cases:
+            seen.page.locator("#filter [name=text]").fill("onerror")
         provoke(seen)
         assert (seen.ran, seen.asked[1:], seen.blocked, seen.said) == (False, [], [], [])
-        seen.page.wait_for_function("document.getElementById('count').textContent.startsWith('Showing')")
+        if has_cases:
+            seen.page.wait_for_function("document.getElementById('count').textContent.startsWith('Showing')")
 
 
 @pytest.mark.parametrize("text", [LINE, f"<img src=x onerror={RUN}>" * 500], ids=["one word", "mark-up"])
