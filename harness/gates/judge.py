@@ -74,10 +74,11 @@ def _apply(evidence: Evidence) -> Finding:
     finding, lacking = rule.judge(evidence), too_few(evidence)
     if lacking and not (rule.one_decides and finding.outcome == "fail"):
         value = finding.seen.partition(";")[0]
-        return replace(finding, outcome="inconclusive", reason=lacking[0], needed=lacking[1], seen=value)
+        reason = " ".join(filter(None, (_required(evidence, value), lacking[0])))
+        return replace(finding, outcome="inconclusive", reason=reason, needed=lacking[1], seen=value)
     left_out = evidence.pairs or evidence.level
     parts = [
-        sentence(finding.seen, threshold_in_words(evidence.gate, evidence.metric)) if finding.seen else "",
+        _required(evidence, finding.seen),
         finding.reason,
         f"{count(left_out.errors, 'answer')} failed, in the engine or the scorer, and count against the claim."
         if left_out.errors
@@ -85,6 +86,11 @@ def _apply(evidence: Evidence) -> Finding:
         f"Left out without a score: {count(left_out.unscored, 'answer')}." if left_out.unscored else "",
     ]
     return replace(finding, reason=" ".join(filter(None, parts)))
+
+
+def _required(evidence: Evidence, seen: str) -> str:
+    """The sentence of what was seen and required; empty where nothing was measured."""
+    return sentence(seen, threshold_in_words(evidence.gate, evidence.metric)) if seen else ""
 
 
 def _verdict(suite: str, asked: GateId, finding: Finding, metric: Metric | None = None) -> Verdict:

@@ -90,9 +90,14 @@ def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
             _text(f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}", style),
             _text(f"{name}: {wording.finding(verdict)}")
             if is_verbose or not verdict.seen
-            else _text(f"{name} {verdict.bar}: {verdict.seen}"),
+            else _text(f"{name} {verdict.bar}: {_seen(verdict)}"),
         )
     return table
+
+
+def _seen(verdict: Verdict) -> str:
+    """What was seen; for a sample too small to be judged, what it needs."""
+    return verdict.seen if ";" in verdict.seen or not verdict.needed else f"{verdict.seen}; needs {verdict.needed}"
 
 
 def _metrics(evidence: RunView, suite: SuiteInfo, is_verbose: bool) -> Table:
