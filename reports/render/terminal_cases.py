@@ -57,8 +57,9 @@ def case_text(suite: SuiteInfo, records: Sequence[Record], cut: int | None) -> s
     prompt = _masked("\n\n".join(m["content"] if len(chat) == 1 else f"{m['role']}: {m['content']}" for m in chat))
     parts = [("prompt", prompt), ("expected", "; ".join(case.expected) or "(nothing)")]
     for record in records:
-        parts.append((f"{record.variant} answers", _answer(record)))
-        parts += [(f"{record.variant} scores", "; ".join(map(_score, record.scores.values())))] if record.scores else []
+        whose = f"{record.variant} " if len(records) > 1 else ""
+        parts.append((f"{whose}answer", _answer(record)))
+        parts += [(f"{whose}scores", "; ".join(map(_score, record.scores.values())))] if record.scores else []
     return "\n".join(line for label, text in parts for line in _labelled(label, _cut(text, cut)))
 
 

@@ -42,7 +42,7 @@ def test_one_case_shows_its_prompt_expected_answer_and_scores_and_no_gate(root: 
     assert "legal/mini c1, test_finds_every_clause: miss" in said
     assert "Which clauses? Contract 1." in text
     assert re.search(r"^  expected: assignment$", text, re.MULTILINE)
-    assert re.search(r"^  tuned answers: none$", text, re.MULTILINE)
+    assert re.search(r"^  answer: none$", text, re.MULTILINE)
     assert re.search(r"clauses 0\b.*missing: assignment", text)
     assert "PASS" not in text and "SKIPPED" not in text and "Clause exact set" not in text
     assert len(said) <= 15
@@ -60,8 +60,8 @@ def test_the_baselines_answer_is_shown_beside_the_tuned_one(root: Path) -> None:
     write_script(root, tuned=right(rows()), baseline={"c1": "holdover"})
     words = ["-q", "--checkpoint", "new", "--baseline", "old"]
     text = "\n".join(section(pytest_in(root, *words, chosen=[CASE]).stdout))
-    assert re.search(r"^  baseline answers: holdover$", text, re.MULTILINE)
-    assert re.search(r"^  tuned answers: assignment$", text, re.MULTILINE)
+    assert re.search(r"^  baseline answer: holdover$", text, re.MULTILINE)
+    assert re.search(r"^  tuned answer: assignment$", text, re.MULTILINE)
 
 
 def test_a_long_prompt_is_cut_in_the_middle_unless_v_asks_for_all(root: Path) -> None:
