@@ -140,10 +140,8 @@ class Tick(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An estimate in a chart."""
+    """A paired difference in a chart."""
 
-    variant: str
-    """The checkpoint, or `change` for a paired difference."""
     value: float
     """Centre."""
     low: float
@@ -152,8 +150,8 @@ class Mark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Right end."""
     text: str
     """The same in words."""
-    reading: Reading = ""
-    """What a change shows."""
+    reading: Reading
+    """What it shows."""
     brief: str = ""
     """The value alone, where there is no room for more."""
 
@@ -182,8 +180,8 @@ class Intervals(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, t
     """What is drawn; also the alternative text."""
     ticks: list[Tick]
     """Axis ticks; the first and last are the ends of the axis."""
-    ends: tuple[str, str] = ("", "")
-    """Labels left and right of 0; with them, positions are mirrored so that right is better."""
+    ends: tuple[str, str]
+    """Labels left and right of 0; positions are mirrored so that right is better."""
     unit: str = ""
     """The scale's unit and direction, in words."""
     rows: list[PlotRow]

@@ -69,10 +69,7 @@ with placed as (
 SAMPLE = "".join((PLACES, CHOSEN, "join sample s on s.id = c.rowid order by s.kind > 1, s.place, s.kind, s.suite"))
 """The first regressions and gains of every suite, then the next ones, then the other kinds in the same way."""
 NAMED = f"{CHOSEN} where c.suite = ? and c.case_id = ?"
-WITH: dict[Literal["new", "kept"], str] = {
-    "new": f"{CHOSEN} where c.suite = ? and c.new order by c.tuned",
-    "kept": f"{CHOSEN} where c.suite = ? and c.kept order by c.tuned",
-}
+WITH_NEW = f"{CHOSEN} where c.suite = ? and c.new order by c.tuned"
 WORST = "select case_id from cases where suite = ? and kind = 0 order by rank desc, case_id limit ?"
 TOTALS = "select suite, kind, count(*) from cases group by suite, kind"
 JOINT = """
@@ -216,9 +213,9 @@ class CaseIndex:
         *_, last = None, *self._chosen(NAMED, self._place.get(suite), _bytes(case_id))
         return last
 
-    def having(self, suite: str, what: Literal["new", "kept"]) -> Iterator[Pair]:
-        """Pairs with new fabrications, or such as both answers make, in the order of the tuned answers."""
-        pairs = (case.pair for case in self._chosen(WITH[what], self._place[suite]))
+    def with_new_claims(self, suite: str) -> Iterator[Pair]:
+        """Pairs whose tuned answer makes new unsupported claims, in the order of the tuned answers."""
+        pairs = (case.pair for case in self._chosen(WITH_NEW, self._place[suite]))
         return (pair for pair in pairs if pair is not None)
 
     def worst(self, suite: str, most: int) -> list[str]:

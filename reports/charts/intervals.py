@@ -1,4 +1,4 @@
-"""Interval charts: rows on one scale, or small multiples side by side.
+"""Charts of changes with their intervals: rows on one scale, or small multiples side by side.
 
 Marks differ by shape and have a text, so that readers need neither colour nor the line.
 """
@@ -10,7 +10,7 @@ from math import ceil, floor
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.sanitize import shown
-from reports import number_format, sentences, wording
+from reports import number_format, sentences
 from reports.charts import svg
 from reports.charts.canvas import Look, axes, rule, say, sheet, short
 from reports.model import Intervals, Mark, PlotRow, Tick
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-LOOKS = {
-    "baseline": Look("s", svg.MUTED, False),
-    "tuned": Look("o", svg.ACCENT, True),
-    "keyword_floor": Look("^", svg.MUTED, False),
-}
-OTHER = Look("D", svg.MUTED, False)
 READINGS = {
     "better": Look("^", svg.GOOD, True),
     "worse": Look("v", svg.BAD, True),
@@ -67,11 +61,10 @@ def rows(plot: Intervals, narrow: bool) -> Figure:
     """Draw rows of marks on one scale: labels on the left and text on the right, or each on lines of its own."""
     own = NARROW if narrow else WIDE
     heights = [_height(row, own) for row in plot.rows]
-    head = 26 if any(plot.ends) or _variants(plot) else 4
+    head = 26
     figure = sheet(own.width, head + sum(heights) + FOOT + (TEXT if plot.unit else 0))
     scale = axes(figure, own.left, head, own.scale, sum(heights))
     _scale(scale, plot)
-    _legend(figure, plot, own)
     top = 0.0
     for row, height in zip(plot.rows, heights, strict=True):
         rule(figure, head + top)
@@ -114,13 +107,12 @@ def panels(plot: Intervals, narrow: bool) -> Figure:
 
 
 def _scale(scale: Axes, plot: Intervals) -> None:
-    """Draw the horizontal scale with its grid; for a change, 0 is emphasised and each side is labelled."""
+    """Draw the horizontal scale with its grid; 0 is emphasised and each side is labelled."""
     low, high = plot.ticks[0].at, plot.ticks[-1].at
     scale.set_xlim(low, high)
     scale.set_xticks([tick.at for tick in plot.ticks], [shown(tick.text) for tick in plot.ticks])
     scale.grid(axis="x", color=svg.GRID, linewidth=1)
-    if any(plot.ends):
-        scale.axvline(0, color=svg.MUTED, linewidth=1.5)
+    scale.axvline(0, color=svg.MUTED, linewidth=1.5)
     for end, side, away, room in zip(plot.ends, ("right", "left"), (-9, 9), (-low, high), strict=True):
         if end and room > 0.15 * (high - low):
             scale.annotate(
@@ -155,16 +147,12 @@ def _row(figure: Figure, scale: Axes, plot: Intervals, row: PlotRow, head: float
 
 def _words(figure: Figure, mark: Mark, look: Look, y: float, own: Layout) -> None:
     """Write the text of a mark: its reading, then its numbers."""
-    if mark.reading:
-        word = sentences.READINGS[mark.reading]
-        if own.below:
-            say(figure, 0, y, f"{word}: {mark.text}", look.colour, bold=look.full, over=True)
-        else:
-            say(figure, own.words, y, word, look.colour, bold=True)
-            say(figure, own.words, y + TEXT, mark.text, size_=11.5)
-        return
-    label = f"{wording.variant(mark.variant)} {mark.text}" if own.below else mark.text
-    say(figure, own.words, y, label, svg.INK if look.full else svg.MUTED, bold=look.full, over=bool(own.below))
+    word = sentences.READINGS[mark.reading]
+    if own.below:
+        say(figure, 0, y, f"{word}: {mark.text}", look.colour, bold=look.full, over=True)
+    else:
+        say(figure, own.words, y, word, look.colour, bold=True)
+        say(figure, own.words, y + TEXT, mark.text, size_=11.5)
 
 
 def _bars(
@@ -195,7 +183,7 @@ def _bars(
 
 def _mark(scale: Axes, plot: Intervals, mark: Mark, y: float, small: bool = False) -> Look:
     """Draw a value with its interval, clipped to the ends of the scale."""
-    look = READINGS.get(mark.reading) or LOOKS.get(mark.variant, OTHER)
+    look = READINGS[mark.reading]
     ends = plot.ticks[0].at, plot.ticks[-1].at
     low, at, high = (min(max(x, ends[0]), ends[1]) for x in (mark.low, mark.value, mark.high))
     scale.errorbar(
@@ -213,29 +201,6 @@ def _mark(scale: Axes, plot: Intervals, mark: Mark, y: float, small: bool = Fals
         clip_on=False,
     )
     return look
-
-
-def _variants(plot: Intervals) -> list[str]:
-    """List the variants in the chart, in drawing order."""
-    return list(dict.fromkeys(mark.variant for row in plot.rows for mark in row.marks if not mark.reading))
-
-
-def _legend(figure: Figure, plot: Intervals, own: Layout) -> None:
-    """Draw the variants' shapes and names in one line at the top."""
-    from matplotlib.lines import Line2D
-
-    names = _variants(plot)
-    looks = [LOOKS.get(name, OTHER) for name in names]
-    if names:
-        figure.legend(
-            handles=[
-                Line2D([], [], marker=look.shape, color=look.colour, linewidth=2, markersize=8, markeredgewidth=1.8,
-                       markerfacecolor=look.colour if look.full else svg.PAPER, label=shown(wording.variant(name)))
-                for name, look in zip(names, looks, strict=True)
-            ],
-            loc="upper left", bbox_to_anchor=(own.left / own.width, 1), ncols=len(names), frameon=False, fontsize=12,
-            labelcolor=svg.INK, borderpad=0, borderaxespad=0.1, handlelength=2.2, columnspacing=1.6,
-        )  # fmt: skip
 
 
 POINTS = "Improvement in percentage points; right is better"

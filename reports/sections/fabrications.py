@@ -46,7 +46,7 @@ def _of_both(evidence: RunView, suite: str) -> list[Block]:
         counts = reports_sentences.finding_counts(noun, new[noun], fixed[noun], kept[noun])
         blocks.append(Text(text=f"{suite}, {counts}."))
         if new[noun]:
-            added = (Claim(p.tuned, f) for p in evidence.index.having(suite, "new") for f in p.new)
+            added = (Claim(p.tuned, f) for p in evidence.index.with_new_claims(suite) for f in p.new)
             blocks.append(_table(evidence, suite, noun, f"New {many} in {suite}", added, new[noun]))
     return blocks
 

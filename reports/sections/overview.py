@@ -185,7 +185,6 @@ def turned(comparison: Comparison, metric: Metric, reading: Reading) -> Mark:
     low, high = (value if end is None else end for end in (difference.low, difference.high))
     ends = sorted((sign * low, sign * high))
     return Mark(
-        variant="change",
         value=sign * value,
         low=ends[0],
         high=ends[1],

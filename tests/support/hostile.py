@@ -94,7 +94,7 @@ def _blocks(supply: Iterator[str]) -> list[Any]:
         note=next(supply),
         cases=[facets(), facets(), facets()],
     )
-    mark = Mark(variant=next(supply), value=0.5, low=0.4, high=0.6, text=next(supply))
+    mark = Mark(value=0.5, low=0.4, high=0.6, text=next(supply), reading="better")
     row = PlotRow(label=next(supply), note=next(supply), marks=[mark], bars=[Tick(at=0.9, text=next(supply))])
     ends = [Tick(at=0, text=next(supply)), Tick(at=1, text="100%")]
     pieces = [
@@ -117,7 +117,9 @@ def _blocks(supply: Iterator[str]) -> list[Any]:
         ),
         Facts(caption=next(supply), pairs=[(next(supply), cells(1)[0])]),
         table,
-        Intervals(id="i", title=next(supply), ticks=ends, rows=[row], twin=next(supply)),
+        Intervals(
+            id="i", title=next(supply), ticks=ends, ends=(next(supply), next(supply)), rows=[row], twin=next(supply)
+        ),
         Exchange(
             case_id=next(supply),
             source=next(supply),

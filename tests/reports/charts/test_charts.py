@@ -27,11 +27,16 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def plot(value: float = 0.5, low: float = 0.25, high: float = 0.75, bar: float = 0.95) -> Intervals:
-    """One level with a bar."""
-    mark = Mark(variant="tuned", value=value, low=low, high=high, text="50.0%")
+    """One change for the better with a bar."""
+    mark = Mark(value=value, low=low, high=high, text="50.0%", reading="better")
     row = PlotRow(label="Recall", note="higher is better", marks=[mark], bars=[Tick(at=bar, text="at least 95.0%")])
     return Intervals(
-        id="p", title="Metrics", ticks=[Tick(at=0, text="0%"), Tick(at=1, text="100%")], rows=[row], twin="Results"
+        id="p",
+        title="Metrics",
+        ticks=[Tick(at=0, text="0%"), Tick(at=1, text="100%")],
+        ends=("◀ worse", "better ▶"),
+        rows=[row],
+        twin="Results",
     )
 
 
@@ -45,7 +50,6 @@ def forest(panel: str = "") -> Intervals:
             panel=panel,
             marks=[
                 Mark(
-                    variant="change",
                     value=at,
                     low=at - 0.1,
                     high=at + 0.1,
@@ -81,7 +85,7 @@ def ticks(svg: str, *labels: str) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    "block", [CURVE, plot(), forest(), forest("Recall")], ids=["curve", "levels", "forest", "panels"]
+    "block", [CURVE, plot(), forest(), forest("Recall")], ids=["curve", "change", "forest", "panels"]
 )
 @pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
 def test_a_drawing_has_no_inline_style_prolog_or_metadata_and_is_small(block: Curve | Intervals, narrow: bool) -> None:
@@ -141,7 +145,7 @@ def test_without_matplotlib_the_extra_is_named_and_the_tables_take_the_place(
 def test_a_mark_stands_where_its_number_is() -> None:
     svg, css = curves.draw(plot(value=0.25, low=0.2))
     left, right = ticks(svg, "0%", "100%")
-    middles = {round((x - left) / (right - left), 2) for x, y in placed(svg, css, "accent") if y > 26}
+    middles = {round((x - left) / (right - left), 2) for x, y in placed(svg, css, "good") if y > 26}
     assert middles == {0.2, 0.25, 0.75}
 
 
@@ -157,7 +161,7 @@ def test_a_bar_stands_where_it_is_set_and_says_what_it_is() -> None:
 def test_a_mark_beyond_the_scale_stays_on_it() -> None:
     svg, css = curves.draw(plot(value=1.4, high=1.6))
     (right,) = ticks(svg, "100%")
-    assert max(x for x, _ in placed(svg, css, "accent")) == pytest.approx(right, abs=0.2)
+    assert max(x for x, _ in placed(svg, css, "good")) == pytest.approx(right, abs=0.2)
 
 
 @pytest.mark.parametrize("narrow", [False, True])
@@ -165,7 +169,7 @@ def test_a_plot_names_itself_and_its_table_and_every_mark_has_its_numbers_as_tex
     svg, _ = curves.draw(plot(), narrow)
     assert ET.fromstring(svg).get("aria-label") == "Metrics. The same numbers are in the table: Results"
     assert any("50.0%" in text for text in texts(svg))
-    assert "Tuned" in " ".join(texts(svg))
+    assert "Better" in " ".join(texts(svg))
 
 
 @pytest.mark.parametrize("narrow", [False, True])

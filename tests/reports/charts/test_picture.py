@@ -109,7 +109,7 @@ def test_without_a_comparison_there_is_no_picture(write_run: Writer) -> None:
     ],
 )
 def test_a_scale_covers_its_marks_and_no_more_with_signed_points(low: float, high: float, labels: list[str]) -> None:
-    mark = Mark(variant="change", value=low, low=low, high=high, text="")
+    mark = Mark(value=low, low=low, high=high, text="", reading="worse")
     ticks = turned_ticks([PlotRow(label="", note="", marks=[mark])])
     assert [tick.text for tick in ticks] == labels
     assert ticks[0].at <= low and ticks[-1].at >= high
