@@ -119,7 +119,8 @@ def _warmup(config: Config) -> list[str]:
 def chosen_dtype(config: Config) -> str:
     """Return float32 or bfloat16, resolving `auto` for this machine.
 
-    It is bfloat16 for a base in NF4 and on devices with matrix units for it: CUDA from Ampere on, x86 CPUs with AMX.
+    It is bfloat16 for a base in NF4 and on devices with instructions for it: CUDA from Ampere on, x86 CPUs with AMX or
+    AVX512-BF16.
     """
     import torch
 
@@ -129,5 +130,5 @@ def chosen_dtype(config: Config) -> str:
         return config.train.dtype
     if torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    return "bfloat16" if has_amx() else "float32"
+    names = "_is_amx_tile_supported", "_is_avx512_bf16_supported"
+    return "bfloat16" if any(getattr(torch.cpu, name, bool)() for name in names) else "float32"

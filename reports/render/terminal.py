@@ -132,7 +132,8 @@ def _details(evidence: RunView, suite: SuiteInfo, metric: Metric) -> Iterable[st
     unit = evidence.unit(suite.name, metric)
     for variant in evidence.variants:
         if level := evidence.level(suite.name, variant, metric.name):
-            yield f"{wording.variant(variant).lower()} {number_format.estimate(level, unit)}, n {level.n:,}"
+            size = number_format.number(level.n)
+            yield f"{wording.variant(variant).lower()} {number_format.estimate(level, unit)}, n {size}"
 
 
 def _indented(inner: RenderableType) -> Padding:

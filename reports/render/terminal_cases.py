@@ -13,6 +13,7 @@ from harness.runs.folder import RunData
 from harness.sanitize import shown
 from harness.schema import Record, Score, SuiteInfo
 from harness.suites.prompts import recorded_messages
+from reports import number_format
 from reports.assemble import gather
 
 MISSES = 3
@@ -44,7 +45,11 @@ def misses(run: RunData, shows_all: bool, is_verbose: bool, width: int) -> Itera
 
 def heading(count: int, shows_all: bool) -> str:
     """Say how many misses there are, and how to see all."""
-    return "misses:" if shows_all or count <= MISSES else f"first {MISSES} of {count:,} misses (-rm shows all):"
+    return (
+        "misses:"
+        if shows_all or count <= MISSES
+        else f"first {MISSES} of {number_format.number(count)} misses (-rm shows all):"
+    )
 
 
 def case_text(suite: SuiteInfo, records: Sequence[Record], cut: int | None) -> str:
@@ -88,7 +93,7 @@ def _answer(record: Record) -> str:
 
 
 def _score(score: Score) -> str:
-    value = f"{score.value:.3g}" if score.value is not None else f"none, {score.reason}"
+    value = number_format.number(score.value) if score.value is not None else f"none, {score.reason}"
     findings = (f"{name}: {', '.join(texts)}" for name, texts in score.extracted.items() if texts)
     return ", ".join([f"{score.name} {value}", *findings])
 
@@ -97,7 +102,8 @@ def _cut(text: str, most: int | None) -> str:
     if most is None or len(text) <= most:
         return text
     half = most // 2
-    return f"{text[:half]}\n[{len(text) - 2 * half:,} characters left out; -v shows them]\n{text[-half:]}"
+    left_out = number_format.number(len(text) - 2 * half)
+    return f"{text[:half]}\n[{left_out} characters left out; -v shows them]\n{text[-half:]}"
 
 
 def _labelled(label: str, text: str) -> list[str]:

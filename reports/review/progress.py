@@ -62,7 +62,7 @@ def estimate(tasks: Sequence[Task], material: Material, since: Task | None = Non
 
 def minutes(seconds: float) -> str:
     """Format an estimate: `1 minute`, `25 minutes`, `2 h 5 min`."""
-    whole = max(1, round(seconds / 60))
+    whole = max(1, int(seconds / 60 + 0.5))
     if whole < 90:
         return f"{whole} minute{'' if whole == 1 else 's'}"
     return f"{whole // 60} h {whole % 60} min"

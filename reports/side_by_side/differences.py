@@ -132,7 +132,7 @@ def misfits(columns: Sequence[Column], suite: SuiteRows, baseline: int) -> Itera
         differing = sum(own.prompt != other.prompt for own, other in shared)
         if differing:
             yield (
-                f"{column.letter} received other prompts than {first.letter} for {differing:,} of "
+                f"{column.letter} received other prompts than {first.letter} for {number_format.number(differing)} of "
                 f"{wording.count(len(shared), 'case')} of {suite.name}: template or tokenizer differ."
             )
 

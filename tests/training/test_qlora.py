@@ -293,3 +293,12 @@ def test_four_bits_that_cannot_be_had_are_refused_before_loading(write_config, m
 
 def test_a_base_in_nf4_computes_in_bfloat16_on_any_machine(write_config):
     assert chosen_dtype(load(write_config(model__quantise="nf4", train__dtype="auto"), model_problems)) == "bfloat16"
+
+
+@pytest.mark.parametrize("feature", ["_is_amx_tile_supported", "_is_avx512_bf16_supported", "neither"])
+def test_auto_is_bfloat16_on_a_cpu_with_instructions_for_it(write_config, monkeypatch, feature):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == feature)
+    expected = "float32" if feature == "neither" else "bfloat16"
+    assert chosen_dtype(load(write_config(train__dtype="auto"), model_problems)) == expected

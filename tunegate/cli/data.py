@@ -10,6 +10,7 @@ import typer
 
 from harness.errors import EXIT_GATE_FAILED, UserError
 from harness.files import file_link, write_atomic
+from harness.formatting import count
 from tunegate.cli.layout import TRAIN, App, next_step
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def rows(
 
     columns = RowColumns(input=named_columns(inputs, "--input"), answer=answer, cluster=cluster)
     written = write_rows(file, suite, columns, Hub(split=split, config=config, revision=revision), out)
-    typer.echo(f"written: {out}: {written:,} rows")
+    typer.echo(f"written: {out}: {count(written, 'row')}")
     next_step(f"tunegate data check {out}")
 
 

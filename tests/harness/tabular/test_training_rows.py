@@ -35,7 +35,7 @@ def test_a_row_asks_in_the_words_in_which_the_suite_asks_the_same_text(tunegate)
     case = suite.cases[0]
     table = f'who,text,desk\nMill,"{case.document}",a deposit\n'
     code, said, _ = tunegate(table, "--cluster", "who")
-    assert (code, said) == (0, "written: rows.jsonl: 1 rows\n")
+    assert (code, said) == (0, "written: rows.jsonl: 1 row\nnext: tunegate data check rows.jsonl\n")
     (row,) = [json.loads(line) for line in Path("rows.jsonl").read_text("utf-8").splitlines()]
     assert row["messages"] == [*messages(suite.template, case), {"role": "assistant", "content": "a deposit"}]
     assert row["cluster"] == "Mill"

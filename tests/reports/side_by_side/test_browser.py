@@ -82,7 +82,7 @@ def test_filters_narrow_and_sorting_orders_the_list(visit: Open, page: Path) -> 
     choose(seen, "slice", "1")
     assert ids(seen) == ["lease-005"]
     seen.page.locator("button[type=reset]").click()
-    seen.page.wait_for_function("document.getElementById('count').textContent.startsWith('Showing 7 ')")
+    seen.page.locator("#count", has_text="Showing 7 ").wait_for()
     choose(seen, "most", "50")
     choose(seen, "run", "2")
     assert ids(seen) == ["lease-001"]
