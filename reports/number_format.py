@@ -164,6 +164,12 @@ def duration(seconds: float) -> str:
     return format_duration(seconds)
 
 
+def minutes(seconds: float) -> str:
+    """An estimated time, in whole minutes: `1 minute`, `25 minutes`, `2 h 5 min`."""
+    whole = max(1, round(seconds / 60))
+    return wording.count(whole, "minute") if whole < 90 else f"{whole // 60} h {whole % 60} min"
+
+
 def moment(iso: str | None) -> str:
     """A UTC time: `2026-11-25 01:17:30 UTC`."""
     if not iso:

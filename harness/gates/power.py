@@ -48,7 +48,7 @@ class GatePower(Struct, frozen=True, kw_only=True):
     allowed: int | None = None
     """Most errors with which a level passes while fewer than ten clusters hold one."""
     truth: float | None = None
-    """The good value that `chance` is for: half the errors or the rate that the bar allows, no change, a gain of 10."""
+    """The good value that `chance` is for: half of what the threshold allows, no change, a gain of 10."""
     chance: float | None = None
     """Probability of passing there."""
     needed: float | None = None

@@ -31,8 +31,8 @@ def plan(run: Path, options: ReviewOptions, say: Say) -> tuple[ReviewDatabase, M
     efforts = [progress.estimate(state.tasks(reviewer.name), material) for reviewer in state.reviewers()]
     longest = max(efforts, key=lambda effort: effort.left_s)
     say(
-        f"estimated time: about {progress.minutes(longest.per_item_s)} per item, "
-        f"{progress.minutes(longest.left_s)} for one reviewer"
+        f"estimated time: about {number_format.minutes(longest.per_item_s)} per item, "
+        f"{number_format.minutes(longest.left_s)} for one reviewer"
     )
     if material.named:
         say(f"in {material.named} items, an answer names a model of this run: they may not be blind")

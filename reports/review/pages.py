@@ -25,7 +25,7 @@ from reports import number_format, wording
 from reports.render import html
 from reports.review import passages
 from reports.review.items import practices
-from reports.review.progress import QUESTION_S, WORDS_PER_MINUTE, Effort, ReviewProgress, minutes
+from reports.review.progress import QUESTION_S, WORDS_PER_MINUTE, Effort, ReviewProgress
 from reports.review.schema import Reviewer, ReviewItem, ReviewPlan, Task
 from reports.review.workflow import EarlierJudgement
 
@@ -188,7 +188,7 @@ def _prompt(item: ReviewItem) -> dict[str, Any]:
 
 
 def _times(effort: Effort) -> dict[str, str]:
-    return {"per_item": minutes(effort.per_item_s), "left": minutes(effort.left_s)}
+    return {"per_item": number_format.minutes(effort.per_item_s), "left": number_format.minutes(effort.left_s)}
 
 
 def organiser_page(progress: ReviewProgress, at: str) -> Page:
@@ -209,8 +209,8 @@ def organiser_page(progress: ReviewProgress, at: str) -> Page:
             "done": f"{one.done} of {one.of}",
             "left_out": one.left_out,
             "median": "–" if one.median_s is None else number_format.duration(one.median_s),
-            "estimated": minutes(one.estimated_s),
-            "left": minutes(one.left_s) if one.left_s else "–",
+            "estimated": number_format.minutes(one.estimated_s),
+            "left": number_format.minutes(one.left_s) if one.left_s else "–",
             "last": number_format.moment(one.last) if one.last else "–",
         }
         for one in progress.reviewers

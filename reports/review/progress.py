@@ -60,14 +60,6 @@ def estimate(tasks: Sequence[Task], material: Material, since: Task | None = Non
     return Effort(per_item_s=sum(times.values()) / max(1, len(times)), left_s=left)
 
 
-def minutes(seconds: float) -> str:
-    """Format an estimate: `1 minute`, `25 minutes`, `2 h 5 min`."""
-    whole = max(1, int(seconds / 60 + 0.5))
-    if whole < 90:
-        return f"{whole} minute{'' if whole == 1 else 's'}"
-    return f"{whole // 60} h {whole % 60} min"
-
-
 class ReviewerProgress(Struct, frozen=True, kw_only=True):
     """One reviewer's progress."""
 

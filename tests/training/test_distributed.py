@@ -107,7 +107,10 @@ def test_two_processes_do_what_one_does_and_one_of_them_speaks(uneven, tmp_path,
     assert [[len(share) for share in each] for each in shares] == [[5] * 4, [4] * 4]
     assert [first | second for first, second in zip(*shares, strict=True)] == answers
     assert all(len(found) == 9 for found in answers)
-    assert done.printed(0, "stdout")[:1] == [f"adapter: {folder / 'adapter'}"]
+    adapter, following = done.printed(0, "stdout")
+    assert adapter == f"adapter: {folder / 'adapter'}" and following.startswith(
+        f"next: tunegate compare BASELINE {folder.name}"
+    )
     assert sum("before the first step" in line for line in done.printed(0)) == 1
     assert done.printed(1, "stdout") == done.printed(1) == []
 

@@ -113,7 +113,8 @@ def test_it_ends_with_the_same_log_and_the_same_adapter_wherever_it_was_killed(w
     done = train_command(config)
     assert done.returncode == EXIT_OK
     folder = only_run(runs)
-    assert done.stdout.startswith(f"adapter: {folder / 'adapter'}\n")
+    adapter, following = done.stdout.splitlines()
+    assert adapter == f"adapter: {folder / 'adapter'}" and following.startswith("next: tunegate compare BASELINE ")
     assert f"resumes after step {STEPS} of {STEPS}" in done.stderr
     assert losses(folder) == losses(whole)
     assert [row["step"] for row in losses(folder) if "loss" in row] == list(range(1, STEPS + 1))

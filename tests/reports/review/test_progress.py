@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from reports.review.progress import Effort, estimate, minutes, read
+from reports import number_format
+from reports.review.progress import Effort, estimate, read
 from reports.review.schema import Draft
 from tests.reports.review.conftest import Planned
 from tests.reports.review.drafts import answer_all
@@ -35,7 +36,7 @@ def test_an_estimate_counts_words_to_read_and_questions_to_answer(plan_review: P
     ("seconds", "says"), [(5, "1 minute"), (100, "2 minutes"), (89 * 60, "89 minutes"), (7500, "2 h 5 min")]
 )
 def test_an_estimate_is_in_minutes(seconds: float, says: str) -> None:
-    assert minutes(seconds) == says
+    assert number_format.minutes(seconds) == says
 
 
 def test_progress_time_and_agreement_of_all_reviewers(plan_review: Planned) -> None:
