@@ -96,6 +96,7 @@ def _gate(suite: Suite, asked: GateId, question: PowerQuestion) -> GatePower:
     numbers = rule.power(question) if not lacking else _lacking(asked.gate, lacking[0], question.assumed)
     can_pass = lacking is None and rule.judge(question.best).outcome == "pass"
     chance: float | None = numbers.get("chance")
+    is_likely = rule.one_decides or (chance or 0.0) >= question.assumed.power  # `never`: the chance is a bad model's
     return GatePower(
         suite=suite.name,
         gate=asked.id,
@@ -107,7 +108,7 @@ def _gate(suite: Suite, asked: GateId, question: PowerQuestion) -> GatePower:
         contracts=counted.clusters,
         cluster=suite.cluster,
         can_pass=can_pass,
-        is_enough=None if chance is None and can_pass else can_pass and (chance or 0.0) >= question.assumed.power,
+        is_enough=None if chance is None and can_pass else can_pass and is_likely,
         assumes=counted.assumed,
         **numbers,
     )

@@ -12,12 +12,16 @@ from msgspec import structs
 
 from harness.formatting import count, plural, round_to_two_digits
 from harness.gates.power import GatePower, suite_power
-from harness.gates.rules.base import Assumed
+from harness.gates.rules.base import Assumed, how_often
 from harness.schema import GateFile
 from harness.suites.suite import Suite
 
 LOUD = "CANNOT PASS"
-MADE = "Written by `make power`; no model runs. [Before you run anything](before.md) says how to read it."
+MADE = (
+    "Written by `make power`; no model runs. [Before you run anything](before.md) says how to read it. "
+    "`tunegate power SUITE` prints each gate with the errors that it allows."
+)
+SHORT = "A good model passes these gates less often than the target. What a pass means is the same."
 GOOD = (
     "Cases are enough where a good model passes that often: one with half the errors that the gate allows, one as good "
     "as the baseline where that is asked for, or one that is right in 10 more of 100."
@@ -83,13 +87,6 @@ def needs(row: GatePower) -> str:
     return f"needs about {count(cases, 'case')} from {count(clusters, row.cluster)}; you have {has}"
 
 
-def counted(row: GatePower) -> str:
-    """`408 counted in 336 cases from 168 contracts`."""
-    units = "" if row.units == row.cases else f"{row.units:,} counted in "
-    clusters = "" if row.contracts == row.cases else f" from {count(row.contracts, row.cluster)}"
-    return f"{units}{count(row.cases, 'case')}{clusters}"
-
-
 def sentences(row: GatePower) -> list[str]:
     """What the gate can show, one thought each; the assumption that it alone rests on comes last."""
     lines = [*row.says, *([row.assumes] if row.assumes else [])]
@@ -108,15 +105,30 @@ def lines(rows: Sequence[GatePower], head: Sequence[str], width: int) -> list[st
 
 
 def markdown(rows: Sequence[GatePower], head: Sequence[str]) -> str:
-    """A page with a table for each suite."""
-    lines = ["# What the gates can show", "", f"{MADE}\n", *(f"{line}\n" for line in head)]
+    """A page: one line for each suite, then the gates whose cases are too few."""
+    lines = ["# What the gates can show", "", f"{MADE}\n", *(f"{line}\n" for line in head), f"{GOOD}\n"]
+    lines += [
+        "| suite | cases | gates | enough cases | need more | cannot pass | need a run |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
     for suite in dict.fromkeys(row.suite for row in rows):
-        lines += [f"## {suite}", "", "| gate | counts | can show |", "|---|---|---|"]
-        for row in loud_first([r for r in rows if r.suite == suite]):
-            name = f"**{row.gate}**" if not row.can_pass else f"`{row.gate}`"
-            lines.append(f"| {name} | {counted(row)} | {'; '.join(sentences(row))} |".replace("\n", " "))
-        lines.append("")
-    return "\n".join(lines[:-1])
+        own = [row for row in rows if row.suite == suite]
+        few, stuck = sum(row.is_enough is False and row.can_pass for row in own), sum(not row.can_pass for row in own)
+        cells = [max(r.cases for r in own), len(own), sum(r.is_enough is True for r in own), few, stuck]
+        numbers = " | ".join(f"{cell:,}" for cell in [*cells, len(own) - sum(cells[2:])])
+        lines.append(f"| `{suite}` | {numbers} |")
+    short = [row for row in loud_first(rows) if row.is_enough is False]
+    if short:
+        lines += ["", "## Gates that need more cases", "", SHORT, "", "| suite | gate | good model passes | cases |"]
+        lines += ["|---|---|---|---|", *(_short(row) for row in short)]
+    return "\n".join(lines)
+
+
+def _short(row: GatePower) -> str:
+    """`| legal/mini | a-at_least-0.5 | 76% of the time | needs about 52 cases; you have 40 |`."""
+    name = f"`{row.gate}`" if row.can_pass else f"**{row.gate}**"
+    often = how_often(row.chance) if row.can_pass and row.chance is not None else LOUD
+    return f"| `{row.suite}` | {name} | {often} | {needs(row) or '; '.join(row.says)} |".replace("\n", " ")
 
 
 def power_summary(suite: Suite, gates: GateFile) -> list[str]:

@@ -77,7 +77,7 @@ def _at_most(design: Design, rate: float, few: int, scattered: int) -> float:
         for i, most in enumerate((few, scattered)):
             in_few[i] += times * float(some[: most + 1].sum())
         some = np.convolve(some, hit).astype(np.float64)
-    return min(1.0, max(0.0, in_few[0] + float(together[: scattered + 1].sum()) - in_few[1]))
+    return float(min(1.0, max(0.0, in_few[0] + float(together[: scattered + 1].sum()) - in_few[1])))
 
 
 def rate_needed(design: Design, threshold: float, wanted: float = power.POWER) -> float | None:

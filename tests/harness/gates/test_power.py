@@ -148,7 +148,8 @@ def test_the_whole_and_every_slice_value_have_their_own_numbers(tmp_path: Path) 
     cut = found["false_alarm_rate-reduces-0.75"]
     assert not cut.can_pass and cut.says[0].startswith("with none left of a baseline rate of 20%, the bound is 100%")
     assert cut.contracts_needed == cases_for_cut(0.2, 0.375, 0.75, 0.5, 0.8)
-    assert found["false_alarm_rate-never"].needed == pytest.approx(1 - 0.05 ** (1 / 20))
+    never = found["false_alarm_rate-never"]
+    assert never.needed == pytest.approx(1 - 0.05 ** (1 / 20)) and never.is_enough is True
     assert found["clause_macro_f1-at_least-0.5"].says == NEEDS_RUN["says"]
     assert found["clause_macro_f1-at_least-0.5"].can_pass
 
@@ -279,9 +280,21 @@ def test_what_cannot_pass_comes_first_and_loudly() -> None:
     assert shown.index("  CANNOT PASS: too few") == shown.index("legal/mini  b-never") + 1
     assert shown.index("legal/mini  b-never") < shown.index("legal/mini  a-at_least-0.5")
     assert max(map(len, shown)) <= 80
-    assert "| **b-never** |" in power_view.markdown(made, head) and "| `a-at_least-0.5` |" in power_view.markdown(
-        made, head
-    )
+
+
+def test_the_page_counts_gates_by_suite_and_lists_those_that_need_more_cases() -> None:
+    made = [
+        row(is_enough=True),
+        row(gate="b-never", can_pass=False, is_enough=False, says=["too few"]),
+        row(gate="c-at_least-0.9", is_enough=False, chance=0.4, contracts_needed=60),
+        row(gate="d-improves"),
+    ]
+    page = power_view.markdown(made, power_view.heading(made, Assumed())).splitlines()
+    assert "| `legal/mini` | 40 | 4 | 1 | 1 | 1 | 1 |" in page
+    assert page[-2:] == [
+        "| `legal/mini` | **b-never** | CANNOT PASS | needs more than 20,000 contracts; you have 40 |",
+        "| `legal/mini` | `c-at_least-0.9` | 40% of the time | needs about 60 cases; you have 40 |",
+    ]
 
 
 @pytest.mark.parametrize(("fields", "says"), [
