@@ -5,18 +5,21 @@
 
 Simulates suites whose truth is known (`statistics_suites`), asks the project's own functions about each, and prints
 Markdown tables: coverage and width of every 95% interval, the share of gates that pass when tuned equals baseline and
-when the truth lies exactly at the threshold, and how far power is from what `tunegate power` predicts; a plain method
-next to each. With --docs the tables are written into a page, between markers. The same seed gives the same tables.
+when the truth is exactly the threshold, and how far power is from what `tunegate power` predicts; a plain method
+next to each. With --docs the tables are written into a page, between markers, and every cell into CSV files in the
+folder named after the page. The same seed gives the same tables.
 About an hour on one idle core with 2,000 suites a cell, whose Monte Carlo error is 0.5 points at 95%.
 """
 
 import argparse
+import csv
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT)]
@@ -35,20 +38,29 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}"
 
 
-def coverage_tables(suites: int, seed: int, unequal: bool = False) -> str:
-    """A table for each kind of interval, and how many cells miss; of contracts of one size, or of unequal ones."""
-    parts, cells = [], []
+COVERAGE = ["interval", "design", "truth", "coverage", "plain", "width", "cost", "judged", "missed"]
+"""Columns of the file of cells: shares in per cent; `missed` is empty, `interval` or `bound` (only a one-sided one)."""
+PASSED = ["gate", "design", "truth", "passed", "plain", "may pass"]
+"""Columns of the file of gates, in per cent."""
+
+
+class Part(NamedTuple):
+    """What one simulation says: a summary for the page, and every cell for the file next to it."""
+
+    text: str
+    header: Sequence[str] = ()
+    rows: Sequence[list[str]] = ()
+
+
+def coverage_part(suites: int, seed: int, unequal: bool = False) -> Part:
+    """Every kind of interval, and how many cells miss; of contracts of one size, or of unequal ones."""
+    rows, cells = [], []
     for kind in coverage.kinds():
         if (kind.designs[0].sizes != "equal") is not unequal:
             continue
         found = coverage.measured(kind, suites, seed)
         cells += found
-        names = list(kind.truths)
-        rows = [
-            [str(design), *(_coverage(c) for c in found[i * len(names) : (i + 1) * len(names)])]
-            for i, design in enumerate(kind.designs)
-        ]
-        parts.append(f"**{kind.title}** (plain: {kind.plain})\n\n{markdown(['contracts x cases', *names], rows)}")
+        rows += [coverage_row(kind.title, cell) for cell in found]
         print(f"{kind.title}: {sum(c.misses for c in found)} of {len(found)} cells under 93.5%", file=sys.stderr)
     seen = [c for c in cells if not math.isnan(c.coverage)]
     missed, plain = sum(c.misses for c in seen), sum(c.plain < coverage.TARGET for c in seen)
@@ -60,59 +72,81 @@ def coverage_tables(suites: int, seed: int, unequal: bool = False) -> str:
         f"lowest coverage is {percent(lowest)}%, of the plain methods {percent(worst)}%. One-sided bounds, which gates "
         f"use, are under 93.5% in {bounds} cells; the lowest holds {percent(one_sided)}% of the time."
     )
-    return "\n\n".join([told, *parts])
+    return Part(f"{told}\n\n{coverage_summary(rows)}", COVERAGE, rows)
 
 
-def _coverage(cell: coverage.Cell) -> str:
-    """Coverage, the plain method's in brackets, median width, and what the caution costs."""
+def coverage_row(title: str, cell: coverage.Cell) -> list[str]:
+    """One cell as the file has it; without numbers where no suite is judged."""
     if math.isnan(cell.coverage):
-        return "not judged"
-    star = " *" if cell.misses else " °" if cell.misses_one_sided else ""
-    cost = "" if cell.cost is None else f", {cell.cost:.1f}x"
-    judged = "" if cell.judged > 0.995 else f", {cell.judged:.0%} judged"
-    return f"{percent(cell.coverage)}{star} ({percent(cell.plain)}), {cell.width:.3f}{cost}{judged}"
+        return [title, cell.design, cell.case, "", "", "", "", "0", ""]
+    missed = "interval" if cell.misses else "bound" if cell.misses_one_sided else ""
+    cost = "" if cell.cost is None else f"{cell.cost:.1f}"
+    numbers = [percent(cell.coverage), percent(cell.plain), f"{cell.width:.3f}", cost, f"{100 * cell.judged:.0f}"]
+    return [title, cell.design, cell.case, *numbers, missed]
 
 
-def passed_table(found: list[rules.Passed]) -> str:
+def coverage_summary(rows: list[list[str]]) -> str:
+    """One line for each kind of interval: its cells, the lowest coverage, and the widest interval."""
+    lines = []
+    for title in dict.fromkeys(row[0] for row in rows):
+        own = [row for row in rows if row[0] == title and row[3]]
+        lowest, plain = (min(float(row[column]) for row in own) for column in (3, 4))
+        widest = max((float(row[6]) for row in own if row[6]), default=1.0)
+        missed = sum(row[8] == "interval" for row in own)
+        name = title.removesuffix("; contracts of unequal size")
+        lines.append([name, str(len(own)), str(missed), f"{lowest}%", f"{plain}%", f"{widest} times"])
+    return markdown(["interval", "cells", "under 93.5%", "lowest", "lowest, plain method", "widest"], lines)
+
+
+def passed_part(found: list[rules.Passed]) -> Part:
     """Shares of suites whose gate passed, in per cent."""
-    header = ["gate", "contracts x cases", "truth", "passed", "plain rule", "may pass"]
-    rows = [
-        [
-            f.claim,
-            f.design,
-            f.truth,
-            percent(f.ours) + (" *" if f.misses else ""),
-            percent(f.plain),
-            f"{f.most:.0%}",
-        ]
-        for f in found
-    ]
     missed, plain = sum(f.misses for f in found), sum(f.plain > f.most for f in found)
     worst, worst_plain = max(f.ours for f in found), max(f.plain for f in found)
     told = (
         f"{missed} of {len(found)} cells let through more than they may, the plain rules {plain}. The most is "
         f"{percent(worst)}%, of the plain rules {percent(worst_plain)}%."
     )
-    return f"{told}\n\n{markdown(header, rows)}"
+    rows = [[f.claim, f.design, f.truth, percent(f.ours), percent(f.plain), f"{100 * f.most:.0f}"] for f in found]
+    return Part(f"{told}\n\n{passed_summary(rows)}", PASSED, rows)
 
 
-def power_table(found: list[rules.Power]) -> str:
+def passed_summary(rows: list[list[str]]) -> str:
+    """One line for each rule: its cells, and the one that passed most often."""
+    lines = []
+    for gate in dict.fromkeys(row[0] for row in rows):
+        own = [row for row in rows if row[0] == gate]
+        most = max(own, key=lambda row: float(row[3]))
+        over = sum(float(row[3]) > float(row[5]) for row in own)
+        plain = max(float(row[4]) for row in own)
+        lines.append([gate, str(len(own)), str(over), f"{most[3]}% ({most[1]}; {most[2]})", f"{plain}%", f"{most[5]}%"])
+    return markdown(["gate", "cells", "over the limit", "passed at most", "at most, plain rule", "limit"], lines)
+
+
+def power_part(found: list[rules.Power]) -> Part:
     """Predicted and simulated power, in per cent."""
     header = ["gate and truth", "contracts x cases", "predicted", "simulated"]
     rows = [[f.claim, f.design, percent(f.predicted), percent(f.simulated) + (" *" if f.misses else "")] for f in found]
     far = max(abs(f.predicted - f.simulated) for f in found)
     missed = sum(f.misses for f in found)
     told = f"{missed} of {len(found)} designs are more than 3 points off; the farthest {percent(far)} points."
-    return f"{told}\n\n{markdown(header, rows)}"
+    return Part(f"{told}\n\n{markdown(header, rows)}")
 
 
-PARTS: dict[str, Callable[[int, int], str]] = {
-    "coverage": coverage_tables,
-    "unequal": lambda suites, seed: coverage_tables(suites, seed, unequal=True),
-    "null": lambda suites, seed: passed_table(list(rules.under_the_null(suites, seed))),
-    "bar": lambda suites, seed: passed_table(list(rules.at_the_bar(suites, seed))),
-    "power": lambda suites, seed: power_table(list(rules.power(suites, seed))),
+PARTS: dict[str, Callable[[int, int], Part]] = {
+    "coverage": coverage_part,
+    "unequal": lambda suites, seed: coverage_part(suites, seed, unequal=True),
+    "null": lambda suites, seed: passed_part(list(rules.under_the_null(suites, seed))),
+    "bar": lambda suites, seed: passed_part(list(rules.at_the_bar(suites, seed))),
+    "power": lambda suites, seed: power_part(list(rules.power(suites, seed))),
 }
+
+
+def write_cells(page: Path, name: str, part: Part) -> None:
+    """Write every cell next to the page: `statistics/coverage.csv` of `statistics.md`."""
+    file = page.with_suffix("") / f"{name}.csv"
+    file.parent.mkdir(exist_ok=True)
+    with file.open("w", encoding="utf-8", newline="") as target:
+        csv.writer(target, lineterminator="\n").writerows([part.header, *part.rows])
 
 
 def main() -> None:
@@ -128,15 +162,17 @@ def main() -> None:
         if args.only not in (None, name):
             continue
         start = time.monotonic()
-        text = part(suites, args.seed)
+        result = part(suites, args.seed)
         libraries = ", ".join(f"{library} {version(library)}" for library in ("numpy", "scipy"))
         again = "" if name == "power" else f", and {coverage.AGAIN * suites:,} where that missed"
-        text += f"\n\n{suites:,} suites a cell{again}; seed {args.seed}; {libraries}. * misses its band"
-        text += "; ° only a one-sided bound does." if name in ("coverage", "unequal") else "."
+        text = f"{result.text}\n\n{suites:,} suites a cell{again}; seed {args.seed}; {libraries}."
+        text += " * over 3 points off." if name == "power" else ""
         print(f"## {name}\n\n{text}\n")
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr)
         if args.docs:
             write_between(args.docs, name, text + "\n")
+            if result.rows:
+                write_cells(args.docs, name, result)
 
 
 if __name__ == "__main__":
