@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 IRREGULAR = {"lease": "leases", "case": "cases", "this": "these", "policy": "policies", "query": "queries"}
+
+
+def phrase(name: str) -> str:
+    """Turn an identifier into words of a sentence: `clause_macro_f1` becomes `clause macro F1`."""
+    return re.sub(r"\bf1\b", "F1", name.replace("_", " ").strip())
 
 
 def count(n: int, noun: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from harness.formatting import count as count
+from harness.formatting import phrase as phrase
 from harness.formatting import plural as plural
 from harness.schema import BASELINE, CANDIDATE, FLOOR, Better, Metric, Outcome, Verdict
 from harness.scoring.grounding.claims import FABRICATED
@@ -31,11 +32,6 @@ VARIANTS = {BASELINE: "Baseline", CANDIDATE: "Tuned", FLOOR: "Keyword floor"}
 def title(name: str) -> str:
     """Turn an identifier into a heading: `clause_recall` becomes `Clause recall`."""
     return capital(phrase(name))
-
-
-def phrase(name: str) -> str:
-    """Turn an identifier into words of a sentence: `clause_macro_f1` becomes `clause macro F1`."""
-    return re.sub(r"\bf1\b", "F1", name.replace("_", " ").strip())
 
 
 def metric(name: str, shape: str) -> str:

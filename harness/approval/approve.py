@@ -125,6 +125,10 @@ def reason_of(ungated: str) -> str:
     return ungated.strip()
 
 
+NOT_APPROVED = "Not approved: "
+"""Start of the sentence on a model that may not be used."""
+
+
 def verdict_on(checkpoint: Checkpoint, where: Where) -> str | None:
     """Write the sentence of a model card on exactly these weights; None where no run evaluated them."""
     if not was_evaluated(checkpoint, where.runs):
@@ -132,9 +136,9 @@ def verdict_on(checkpoint: Checkpoint, where: Where) -> str | None:
     try:
         approval = approve(checkpoint, where, None, "merge")
     except GateFailed as error:
-        return f"Not approved: {str(error).removeprefix(f'{checkpoint.name}: ').partition('. Evaluate it')[0]}."
+        return f"{NOT_APPROVED}{str(error).removeprefix(f'{checkpoint.name}: ').partition('. Evaluate it')[0]}."
     except UserError as error:
-        return f"Not approved: {error}."
+        return f"{NOT_APPROVED}{error}."
     return "\n".join(
         [f"{approval.says[0].upper()}{approval.says[1:]}.", "", *(f"- {one.says}" for one in approval.passed)]
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.baseline.format import BASELINE_FILE, Accepted, short
 from harness.errors import UserError
 from harness.files import digest
-from harness.formatting import first_few
+from harness.formatting import first_few, phrase
 from harness.gates.config import gates_path, load_gates
 from harness.gates.rules import GATE_RULES
 from harness.schema import Case, Gate
@@ -68,7 +68,7 @@ def scorers_moved(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
 
 
 def gates_moved(before: Sequence[Gate], now: Sequence[Gate]) -> list[str]:
-    """Return one sentence per changed gate: `clause_recall at_least: value 0.95 -> 0.9, which is easier to meet`."""
+    """Return one sentence per changed gate: `recall, at least: threshold 0.95 -> 0.9, which is easier to meet`."""
     left, right = [g for g in before if g not in now], [g for g in now if g not in before]
     changes = []
     for old in list(left):
@@ -83,19 +83,23 @@ def gates_moved(before: Sequence[Gate], now: Sequence[Gate]) -> list[str]:
 
 def _gate_name(gate: Gate) -> str:
     """Return a gate without its numbers."""
-    values = f"={'/'.join(gate.values)}" if gate.values else ""
-    return f"{gate.metric} {gate.rule}" + (f" [{gate.slice}{values}]" if gate.slice else "")
+    sliced = f", {phrase(gate.slice)} {phrase(' or '.join(gate.values or ()))}".rstrip() if gate.slice else ""
+    return f"{phrase(gate.metric)}{sliced}, {phrase(gate.rule)}"
+
+
+NUMBERS = {"value": "threshold", "margin": "margin", "ratio": "ratio", "n_min": "fewest cases"}
+"""Keys of a gate that are numbers, in words."""
 
 
 def _numbers(old: Gate, new: Gate) -> Iterator[str]:
     """Yield every key of a gate that differs, with both numbers and whether the new one is easier to meet."""
-    for key in ("value", "margin", "ratio", "n_min"):
+    for key, name in NUMBERS.items():
         was, now = getattr(old, key), getattr(new, key)
         if was is None or now is None or was == now:
             continue
         lower_is_easier = key == "n_min" or GATE_RULES[old.rule].lower_is_easier
         word = "easier" if (now < was) == lower_is_easier else "harder"
-        yield f"{key} {was:g} -> {now:g}, which is {word} to meet"
+        yield f"{name} {was:g} -> {now:g}, which is {word} to meet"
     if old.unit != new.unit:
         yield f"unit {old.unit} -> {new.unit}"
 

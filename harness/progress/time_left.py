@@ -14,11 +14,12 @@ SMOOTHED_OVER_S = 30.0
 
 
 class TimeLeft:
-    """Smooths estimates of the seconds left, from the first estimate on."""
+    """Smooths estimates of the seconds left, from the first estimate on, or from `began` on."""
 
-    def __init__(self) -> None:
-        self._began: float | None = None
-        self._last = self._end = 0.0
+    def __init__(self, began: float | None = None) -> None:
+        self._began = began
+        self._last: float | None = None
+        self._end = 0.0
 
     def update(self, left_s: float | None) -> float | None:
         """Add an estimate, None where there is none yet, and return the smoothed seconds; None in the first 30."""
@@ -27,12 +28,11 @@ class TimeLeft:
         now = time.monotonic()
         if self._began is None:
             self._began = now
-        if now - self._began < SILENT_S:
-            self._last, self._end = now, now + left_s
-            return None
-        self._end += (now + left_s - self._end) * (1 - math.exp((self._last - now) / SMOOTHED_OVER_S))
+        is_silent = now - self._began < SILENT_S
+        weight = 1.0 if is_silent or self._last is None else 1 - math.exp((self._last - now) / SMOOTHED_OVER_S)
+        self._end += (now + left_s - self._end) * weight
         self._last = now
-        return max(0.0, self._end - now)
+        return None if is_silent else max(0.0, self._end - now)
 
     def text(self, left_s: float | None) -> str:
         """Add an estimate and return it in words, such as `about 3 min left`; empty where none is shown."""

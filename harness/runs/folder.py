@@ -350,9 +350,12 @@ def find_run(text: str, root: Path, kind: str = "eval") -> Path:
     with suppress(OSError):  # The text may be longer than a file name can be.
         if (Path(text) / "run.json").exists():
             return Path(text)
-    names = [p.name for p in root.iterdir() if (p / "run.json").exists()] if root.is_dir() else []
     if text == LATEST:
-        return root / _latest(root, names, kind)
+        newest = next(runs_newest_first(root, kind), None)
+        if newest is None:
+            raise UserError(f"run '{LATEST}': no {kind} run in {root.resolve()}. `tunegate runs` lists the runs")
+        return root / newest
+    names = _names(root)
     hits = [n for n in names if n == text] or [n for n in names if n.startswith(text) or n.endswith(text)]
     if len(hits) == 1:
         return root / hits[0]
@@ -360,17 +363,19 @@ def find_run(text: str, root: Path, kind: str = "eval") -> Path:
     raise UserError(f"run '{text}': {problem} in {root.resolve()}. `tunegate runs` lists the runs")
 
 
-def _latest(root: Path, names: Iterable[str], kind: str) -> str:
-    """Return the name of the latest run; folders that cannot be read are skipped."""
+def runs_newest_first(root: Path, kind: str | None = None) -> Iterator[str]:
+    """Yield the names of the runs in a folder, of one kind or of all; folders that cannot be read are skipped."""
     started: list[tuple[str, str]] = []
-    for name in names:
+    for name in _names(root):
         with suppress(OSError, *UNREADABLE):
             start = msgspec.json.decode((root / name / "run.json").read_bytes(), type=_Start)
-            if start.kind == kind:
+            if kind in (None, start.kind):
                 started.append((start.started, name))
-    if not started:
-        raise UserError(f"run '{LATEST}': no {kind} run in {root.resolve()}. `tunegate runs` lists the runs")
-    return max(started)[1]
+    yield from (name for _, name in sorted(started, reverse=True))
+
+
+def _names(root: Path) -> list[str]:
+    return [p.name for p in root.iterdir() if (p / "run.json").exists()] if root.is_dir() else []
 
 
 def decode(path: Path, kind: type[T], version: int | None = None) -> T:

@@ -29,9 +29,9 @@ from msgspec.structs import replace
 from harness.checkpoints import resolve
 from harness.errors import EXIT_INTERRUPTED, EXIT_OK, UserError
 from harness.files import digest, write_atomic
-from harness.formatting import format_duration
 from harness.progress.progress import Progress
 from harness.progress.terminal import lent
+from harness.progress.time_left import TimeLeft
 from harness.runs import folder as runs_folder
 from harness.suites.prompts import Renderer
 from harness.threads import before_torch
@@ -235,12 +235,8 @@ def _train_all(state: Sweep, say: Callable[[str], None], without_suites: bool) -
         say(f"sweep: {len(points) - len(pending)} of {len(points)} points are already trained")
     with Processes([WITHOUT_SUITES] if without_suites else []) as processes:
         for place, point in enumerate(pending):
-            seconds_left = pace.left(sum(p.rows_seen for p in pending[place:]))
-            wait = (
-                f"; about {format_duration(seconds_left)} left for this and the rest"
-                if seconds_left and seconds_left >= 1
-                else ""
-            )
+            left = pace.left(sum(p.rows_seen for p in pending[place:]))
+            wait = f"; {left} for this and the rest" if left else ""
             say(f"sweep: point {point.number} of {len(points)}: {point.summary}{wait}")
             start = time.monotonic()
             row = _train(point, state, processes, inputs[point.number], say)
@@ -255,15 +251,16 @@ class SweepPace:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.rows = 0
+        self.time_left = TimeLeft(time.monotonic())
 
     def add(self, seconds: float, rows: int) -> None:
         """Count a finished point."""
         self.seconds += seconds
         self.rows += rows
 
-    def left(self, rows: int) -> float | None:
-        """Return the seconds for a number of rows; None before any point is finished."""
-        return rows * self.seconds / self.rows if self.rows else None
+    def left(self, rows: int) -> str:
+        """Say how long a number of rows takes; empty in the first 30 seconds and before any point is finished."""
+        return self.time_left.text(rows * self.seconds / self.rows if self.rows else None)
 
 
 def _inputs(config: Config, questions: dict[str, Questions]) -> str:

@@ -11,7 +11,7 @@ import typer
 from harness.errors import EXIT_NOTHING_JUDGED, UserError
 from harness.files import write_atomic
 from tunegate.cli.layout import RESULTS, App
-from tunegate.cli.options import Runs
+from tunegate.cli.options import Runs, complete_run
 
 if TYPE_CHECKING:
     from reports.ci.export import Export
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 app = App(RESULTS, name="ci", help="CI output of a run: annotations, summary, comments.", no_args_is_help=True)
 
-Run = Annotated[str, typer.Argument(help="Run folder, folder with one run, name or latest.")]
+Run = Annotated[
+    str, typer.Argument(help="Run folder, folder with one run, name or latest.", autocompletion=complete_run)
+]
 Bars = Annotated[Path | None, typer.Option(help="The evalsuites that the run took its gates from.")]
 Changed = Annotated[Path | None, typer.Option(help="List of edited files that guard the gate, one per line.")]
 Out = Annotated[Path, typer.Option(help="File to write.")]

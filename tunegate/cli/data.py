@@ -11,7 +11,8 @@ import typer
 from harness.errors import EXIT_GATE_FAILED, UserError
 from harness.files import file_link, write_atomic
 from harness.formatting import count
-from tunegate.cli.layout import TRAIN, App, next_step
+from tunegate.cli.layout import TRAIN, App
+from tunegate.cli.next_step import next_step
 
 if TYPE_CHECKING:
     from training.curation.review import Review

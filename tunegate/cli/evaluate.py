@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness.schema import BASELINE, CANDIDATE
-from tunegate.cli.layout import EVALUATE, App, next_step
+from tunegate.cli.layout import EVALUATE, App
+from tunegate.cli.next_step import after_verdicts, next_step
 from tunegate.cli.options import (
     Bars,
     Engine,
@@ -32,7 +32,7 @@ from tunegate.cli.options import (
 from tunegate.cli.report import Open, write_report
 
 if TYPE_CHECKING:
-    from harness.runs.folder import Results
+    from harness.runs.folder import RunData
 
 app = App(EVALUATE)
 
@@ -152,26 +152,14 @@ def _run(
     for text in terminal_cases.misses(loaded, every_miss, verbose, shutil.get_terminal_size().columns):
         typer.echo(f"{text}\n")
     terminal.show(loaded, verbose)
-    _next(results, is_part=any(not part.complete for part in job.suites))
+    if any(not part.complete for part in job.suites):
+        next_step("the same command without --limit", "gates are judged on all cases")
+    else:
+        after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view")
     write_report([results.path], results.path / "report", opens=open_report)
     names = {info.name for info in results.manifest.suites}
     left_out += [f"{name} ({bars} has gates for it)" for name in suites_with_bars(bars) if name not in names]
     exit_with_verdicts(results.verdicts, require_gates, left_out)
-
-
-def _next(results: Results, is_part: bool) -> None:
-    """Print the usual next command: all cases, the baseline of later models, or the merge or service of this one."""
-    checkpoint = results.manifest.checkpoints[CANDIDATE]
-    if is_part:
-        next_step("the same command without --limit", "gates are judged on all cases")
-    elif any(v.outcome not in ("pass", "skipped") for v in results.verdicts):
-        next_step("tunegate view", "open the report, with every case")
-    elif BASELINE not in results.manifest.checkpoints:
-        next_step('tunegate baseline accept latest --reason "..."', "compare later models with this one")
-    elif checkpoint.kind == "adapter":
-        next_step(f"tunegate merge {checkpoint.name} OUT", "merge the adapter into its base")
-    else:
-        next_step(f"tunegate serve {checkpoint.name}")
 
 
 @app.command()
@@ -201,6 +189,7 @@ def rescore(
     terminal.show(after)
     print_changed_outcomes(before.verdicts, rescored.verdicts)
     typer.echo(f"{rescored.records} answers scored again, {rescored.changed} findings differ: {rescored.path}")
+    _after(run, after)
     exit_with_verdicts(rescored.verdicts)
 
 
@@ -226,4 +215,11 @@ def regate(
     print_changed_outcomes(regated.before.verdicts, regated.run.verdicts)
     for name in regated.not_judged:
         typer.echo(f"not judged: {name}: not among the given suites, or not in the run")
+    _after(run, regated.run)
     exit_with_verdicts(regated.run.verdicts, require_gates, [f"{name}: not judged" for name in regated.not_judged])
+
+
+def _after(name: str, judged: RunData) -> None:
+    """Name the next step of a run that was judged again; its report is that of the first verdicts."""
+    command = "view" if (judged.path / "report" / "report.html").is_file() else "report"
+    after_verdicts(judged.manifest.checkpoints, judged.verdicts, name, f"tunegate {command} {name}")

@@ -9,6 +9,7 @@ import typer
 
 from harness.errors import NothingJudged, UserError
 from tunegate.cli.layout import EVALUATE, App
+from tunegate.cli.next_step import after_labels
 from tunegate.cli.options import Engine, Run, Runs, Script, ServedModel, TensorParallel, Url
 
 app = App(EVALUATE)
@@ -60,12 +61,14 @@ def judge(
         typer.echo(f"canaries: {judged.fooled} of {judged.canaries} answers that demand the best verdict got it")
     if judged.fooled:
         typer.echo("the answers can manipulate this judge: do not rely on its numbers")
-    for line in human_labels.describe(human_labels.agreement(load_run(path), loaded_rubric)):
+    agreements = human_labels.agreement(load_run(path), loaded_rubric)
+    for line in human_labels.describe(agreements):
         typer.echo(line)
     if not judged.scored:
         raise NothingJudged(
             f"{path}: the judge scored none of {judged.unscored} answers. Each reason is in {judged.path}"
         )
+    after_labels(run, rubric, by_people=bool(agreements), by_model=True)
 
 
 @labels.command("import")
@@ -86,5 +89,7 @@ def import_labels(
 
     path, loaded_rubric = find_run(run, runs), load_rubric(rubric)
     typer.echo(f"labels added: {human_labels.add_labels(load_run(path), loaded_rubric, file, reviewer)}")
-    for line in human_labels.describe(human_labels.agreement(load_run(path), loaded_rubric)):
+    agreements = human_labels.agreement(load_run(path), loaded_rubric)
+    for line in human_labels.describe(agreements):
         typer.echo(line)
+    after_labels(run, rubric, by_people=True, by_model=bool(agreements))

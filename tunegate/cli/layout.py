@@ -77,11 +77,6 @@ class App(typer.Typer):
         self.add_typer(inner, rich_help_panel=inner.group)
 
 
-def next_step(command: str, reason: str = "") -> None:
-    """Print the command that usually comes next, and what for."""
-    typer.echo(f"next: {command}" + (f"    # {reason}" if reason else ""))
-
-
 def _write_parameters(command: Any, ctx: Any, formatter: Any) -> None:
     rows: dict[str, list[tuple[str, str]]] = {"argument": [], "option": []}
     for parameter in command.get_params(ctx):

@@ -11,13 +11,21 @@ import typer
 from harness.engines.base import ENGINES
 from harness.env import required_by
 from harness.errors import EXIT_GATE_FAILED, EXIT_NOTHING_JUDGED, Unavailable, UserError
+from harness.runs.folder import LATEST, runs_newest_first
 from harness.runs.project import runs_of
 
 if TYPE_CHECKING:
     from harness.schema import Verdict
     from harness.suites.suite import Suite
 
-Run = Annotated[str, typer.Argument(help="Run folder, name or latest.")]
+
+def complete_run(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the name of a run: `latest`, then the names in the folder of runs, newest first."""
+    names = [LATEST, *runs_newest_first(context.params.get("runs") or runs_of(None, Path.cwd()))]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+Run = Annotated[str, typer.Argument(help="Run folder, name or latest.", autocompletion=complete_run)]
 
 
 def _runs_of_the_project(context: typer.Context, given: Path) -> Path:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import EXIT_GATE_FAILED, NothingJudged, UserError
-from tunegate.cli.layout import EVALUATE, App, next_step
+from tunegate.cli.layout import EVALUATE, App
+from tunegate.cli.next_step import after_power, next_step
 from tunegate.cli.options import (
     Bars,
     Engine,
@@ -21,6 +22,7 @@ from tunegate.cli.options import (
     Suites,
     TensorParallel,
     Url,
+    complete_run,
     load_available_suites,
 )
 
@@ -36,7 +38,13 @@ app = App(EVALUATE)
 def power(
     suite: Annotated[list[str] | None, typer.Argument(help="Suite folders (default: evalsuites).")] = None,
     from_run: Annotated[
-        str | None, typer.Option("--from", metavar="RUN", help="Use this run's measurements instead of assumptions.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Use this run's measurements instead of assumptions.",
+            autocompletion=complete_run,
+        ),
     ] = None,
     target_power: Annotated[float, typer.Option("--power", help="Target power.")] = 0.80,
     discordance: Annotated[float, typer.Option(help="Assumed share of cases that change.")] = 0.10,
@@ -77,6 +85,7 @@ def power(
         typer.echo(power_view.markdown(rows, head))
     else:
         typer.echo("\n".join(power_view.lines(rows, head, shutil.get_terminal_size().columns)))
+        after_power(rows, suite or [])
     if strict and not all(row.can_pass for row in rows):
         raise typer.Exit(EXIT_GATE_FAILED)
 

@@ -22,6 +22,11 @@ class StartsByDefault(Group):
             args = [START, *args]
         return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Complete commands, and runs for `start`."""
+        run = self.commands[START].params[0]
+        return [*super().shell_complete(ctx, incomplete), *run.shell_complete(ctx, incomplete)]
+
 
 app = App(
     RESULTS,

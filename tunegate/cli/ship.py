@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tunegate.cli.layout import SHIP, App, next_step
+from tunegate.cli.layout import SHIP, App
+from tunegate.cli.next_step import after_model_card, next_step
 from tunegate.cli.options import ApprovalBars, MoreSuites, Run, Runs, Suites, load_available_suites
 
 app = App(SHIP)
@@ -39,6 +40,7 @@ def accept(
         typer.echo(
             f"accepted: {path} ({path.stat().st_size / 1000:.0f} kB). Commit the file: its diff is what gets approved"
         )
+    next_step("tunegate compare accepted TUNED", "compare another model with it")
 
 
 @app.command()
@@ -55,6 +57,7 @@ def approval(
     for line in renew(load_available_suites(suite or required_folders()), add_new=bool(suite)):
         typer.echo(line)
     typer.echo(f"written: {policy_path()}. Review and commit it: it decides what may be merged and served")
+    next_step("tunegate compare BASELINE TUNED", "judge a model on all these suites")
 
 
 @app.command()
@@ -89,7 +92,7 @@ def card(
     runs: Runs = Path("runs"),
 ) -> None:
     """Write the newest verdict on a model into its README.md."""
-    from harness.approval.approve import Where, verdict_on
+    from harness.approval.approve import NOT_APPROVED, Where, verdict_on
     from harness.checkpoints.resolve import resolve
     from training import model_card
 
@@ -97,3 +100,5 @@ def card(
     verdict = verdict_on(resolved, Where(runs=runs))
     file = model_card.update(resolved, verdict)
     typer.echo(f"{file}: {verdict or f'no evaluation in {runs.resolve()}'}")
+    is_approved = verdict is not None and not verdict.startswith(NOT_APPROVED)
+    after_model_card(resolved, was_evaluated=verdict is not None, is_approved=is_approved)

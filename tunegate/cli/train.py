@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from tunegate.cli.layout import TRAIN, App, next_step
-from tunegate.cli.options import Engine, Runs, WithoutSuites
+from tunegate.cli.layout import TRAIN, App
+from tunegate.cli.next_step import next_step
+from tunegate.cli.options import Engine, Runs, WithoutSuites, complete_run
 
 app = App(TRAIN)
 
@@ -30,7 +31,7 @@ def train(
 
 @app.command()
 def diagnose(
-    run: Annotated[str, typer.Argument(help="Training run: folder, name or latest.")],
+    run: Annotated[str, typer.Argument(help="Training run: folder, name or latest.", autocompletion=complete_run)],
     runs: Runs = Path("runs"),
 ) -> None:
     """Diagnose a training run's curves and suggest one change."""

@@ -12,7 +12,7 @@ import typer
 from harness.errors import UserError
 from harness.files import file_link
 from tunegate.cli.layout import RESULTS, App
-from tunegate.cli.options import Runs
+from tunegate.cli.options import Runs, complete_run
 
 app = App(RESULTS)
 REPORTS = ("report.html", "side-by-side.html")
@@ -20,7 +20,10 @@ REPORTS = ("report.html", "side-by-side.html")
 
 @app.command()
 def view(
-    run: Annotated[str, typer.Argument(help="Run folder, name or latest (default: the newest report).")] = "",
+    run: Annotated[
+        str,
+        typer.Argument(help="Run folder, name or latest (default: the newest report).", autocompletion=complete_run),
+    ] = "",
     no_open: Annotated[bool, typer.Option("--no-open", help="Only print the link.")] = False,
     runs: Runs = Path("runs"),
 ) -> None:

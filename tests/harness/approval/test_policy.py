@@ -57,6 +57,7 @@ def test_the_command_names_every_suite_at_first_and_renews_those_that_are_named(
     policy.unlink()
     second_suite(tmp_path)
     done = tunegate(tmp_path, "approval")
+    assert "next: tunegate compare BASELINE TUNED" in done.stdout
     assert (done.returncode, done.stdout.splitlines()[:2]) == (0, ["legal/mini: added", "legal/other: added"])
     kept = load_policy(policy).suite[0]
     write_policy(policy, Policy(suite=[kept]))

@@ -164,20 +164,20 @@ RECALL = Gate(metric="recall", rule="at_least", value=0.95)
 @pytest.mark.parametrize(("before", "now", "said"), [
     ([RECALL], [RECALL], []),
     ([RECALL], [Gate(metric="recall", rule="at_least", value=0.99)],
-     ["recall at_least: value 0.95 -> 0.99, which is harder to meet"]),
+     ["recall, at least: threshold 0.95 -> 0.99, which is harder to meet"]),
     ([Gate(metric="x", rule="at_most", value=0.1)], [Gate(metric="x", rule="at_most", value=0.2)],
-     ["x at_most: value 0.1 -> 0.2, which is easier to meet"]),
+     ["x, at most: threshold 0.1 -> 0.2, which is easier to meet"]),
     ([Gate(metric="x", rule="reduces", ratio=0.75)], [Gate(metric="x", rule="reduces", ratio=1.0)],
-     ["x reduces: ratio 0.75 -> 1, which is easier to meet"]),
+     ["x, reduces: ratio 0.75 -> 1, which is easier to meet"]),
     ([Gate(metric="x", rule="never", n_min=300)], [Gate(metric="x", rule="never", n_min=30)],
-     ["x never: n_min 300 -> 30, which is easier to meet"]),
+     ["x, never: fewest cases 300 -> 30, which is easier to meet"]),
     ([Gate(metric="x", rule="improves", margin=0.2)], [Gate(metric="x", rule="improves", margin=0.2, unit="relative")],
-     ["x improves: unit points -> relative"]),
+     ["x, improves: unit points -> relative"]),
     ([Gate(metric="x", rule="improves", margin=0.2)], [Gate(metric="x", rule="improves", margin=0.1)],
-     ["x improves: margin 0.2 -> 0.1, which is easier to meet"]),
-    ([RECALL, Gate(metric="x", rule="improves")], [RECALL], ["x improves was removed"]),
+     ["x, improves: margin 0.2 -> 0.1, which is easier to meet"]),
+    ([RECALL, Gate(metric="x", rule="improves")], [RECALL], ["x, improves was removed"]),
     ([RECALL], [RECALL, Gate(metric="x", rule="improves", slice="kind", values=["a", "b"])],
-     ["x improves [kind=a/b] was added"]),
+     ["x, kind a or b, improves was added"]),
 ])  # fmt: skip
 def test_bars_are_compared_as_data(before: list[Gate], now: list[Gate], said: list[str]) -> None:
     assert gates_moved(before, now) == said

@@ -133,8 +133,10 @@ def test_the_command_judges_and_prints_agreement_with_people(tmp_path: Path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "80 answers judged, 0 unscored" in done.stdout
+    assert f"next: tunegate labels import {run.path.name} LABELS.jsonl --rubric rubric.toml" in done.stdout
     added = tunegate(tmp_path, "labels", "import", run.path.name, "labels.jsonl", *rubric, "--reviewer", "r1")
     assert added.returncode == 0, added.stderr
     assert (
         "judge and r1: exact agreement 0.988" in added.stdout and "kappa 0.97" in added.stdout
     )  # 1 - (1/80) / 0.5 = 0.975
+    assert f"next: tunegate report {run.path.name} " in added.stdout

@@ -25,6 +25,15 @@ def test_nothing_is_said_in_the_first_half_minute_however_wrong_the_estimate(now
     assert left.text(299.0) == "about 4 min 59 s left"
 
 
+def test_work_that_began_before_its_first_estimate_is_not_silent_again(now: list[float]) -> None:
+    left = TimeLeft(began=now[0])
+    now[0] += 29
+    assert left.text(600.0) == ""
+    later = TimeLeft(began=now[0])
+    now[0] += 300
+    assert later.text(600.0) == "about 10 min 0 s left"
+
+
 def test_a_jump_is_smoothed_and_a_steady_estimate_is_kept(now: list[float]) -> None:
     left = TimeLeft()
     left.update(100.0)

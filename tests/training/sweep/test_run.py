@@ -98,12 +98,17 @@ def test_a_sweep_trains_every_point_once_and_keeps_a_table_a_page_and_a_plot(wri
     assert "4 of 4 points are already trained" in capsys.readouterr().err
 
 
-def test_time_left_goes_by_the_rows_that_points_see():
+def test_time_left_goes_by_the_rows_that_points_see_and_is_silent_at_first(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
     pace = sweeping.SweepPace()
-    assert pace.left(10) is None
+    assert pace.left(10) == ""
     pace.add(30.0, 100)
+    now[0] += 29
+    assert pace.left(500) == ""
     pace.add(90.0, 300)
-    assert pace.left(200) == pytest.approx(60.0)
+    now[0] += 90
+    assert pace.left(200) == "about 1 min 0 s left"
 
 
 def test_a_point_that_fails_is_a_row_and_only_it_is_tried_again(write_sweep, hand_made, capsys):
@@ -116,7 +121,7 @@ def test_a_point_that_fails_is_a_row_and_only_it_is_tried_again(write_sweep, han
     broken.clear()
     again = sweeping.sweep(made.path)
     assert trained == ["p01", "p02", "p03", "p04", "p02"]
-    assert "point 2 of 4: optim.lr = 0.01, lora.r = 8, lora.alpha = 16; about 2 s left" in capsys.readouterr().err
+    assert "point 2 of 4: optim.lr = 0.01, lora.r = 8, lora.alpha = 16\n" in capsys.readouterr().err
     assert [row.number for row in again.table.ranked] == [1, 2, 3, 4]
 
 

@@ -127,7 +127,8 @@ def test_a_lowered_bar_shows_first_and_the_other_copy_decides(root: Path) -> Non
     done = pytest_in(root, "-q", "--eval-bars", "bars", "-k", "gate")
     assert done.returncode == 1
     said = (
-        "The gates changed: legal/mini/gates.toml: clause_recall at_least: value 0.2 -> 0.01, which is easier to meet"
+        "The gates changed: legal/mini/gates.toml: "
+        "clause recall, at least: threshold 0.2 -> 0.01, which is easier to meet"
     )
     assert said in " ".join(done.stdout.split())
     assert "FAILED evalsuites/legal/mini/gates.toml::gate[clause_recall-at_least-0.2]" in done.stdout.replace(

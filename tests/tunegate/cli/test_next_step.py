@@ -1,0 +1,54 @@
+"""Which command is named as the next one."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.schema import Checkpoint
+from tunegate.cli import next_step
+
+ADAPTER = Checkpoint(name="runs/adapter", kind="adapter", path="/m", digest="ab" * 32)
+MODEL = Checkpoint(name="org/model", kind="model", path="/m", digest="cd" * 32)
+
+MERGE = "merge the adapter into its base"
+
+
+def verdicts(*outcomes: str) -> Any:
+    return [SimpleNamespace(outcome=outcome) for outcome in outcomes]
+
+
+@pytest.mark.parametrize(("checkpoints", "outcomes", "expected"), [
+    ({"tuned": ADAPTER, "baseline": MODEL}, ["pass", "fail"], "tunegate view R    # open the report, with every case"),
+    ({"tuned": ADAPTER, "baseline": MODEL}, ["inconclusive"], "tunegate view R    # open the report, with every case"),
+    ({"tuned": ADAPTER, "baseline": MODEL}, ["pass"], f"tunegate merge runs/adapter OUT    # {MERGE}"),
+    ({"tuned": MODEL, "baseline": MODEL}, ["pass", "skipped"], "tunegate serve org/model"),
+    ({"tuned": MODEL}, ["pass"], 'tunegate baseline accept R --reason "..."    # compare later models with this one'),
+])  # fmt: skip
+def test_verdicts_decide_what_follows_a_run(
+    capsys: pytest.CaptureFixture[str], checkpoints: dict[str, Checkpoint], outcomes: list[str], expected: str
+) -> None:
+    next_step.after_verdicts(checkpoints, verdicts(*outcomes), "R", "tunegate view R")
+    assert capsys.readouterr().out == f"next: {expected}\n"
+
+
+@pytest.mark.parametrize(("was_evaluated", "is_approved", "expected"), [
+    (False, False, "tunegate compare BASELINE runs/adapter    # judge it against the model in use"),
+    (True, False, "tunegate runs --checkpoint abababababab    # see the runs that evaluated it"),
+    (True, True, f"tunegate merge runs/adapter OUT    # {MERGE}"),
+])  # fmt: skip
+def test_the_verdict_decides_what_follows_a_model_card(
+    capsys: pytest.CaptureFixture[str], was_evaluated: bool, is_approved: bool, expected: str
+) -> None:
+    next_step.after_model_card(ADAPTER, was_evaluated, is_approved)
+    assert capsys.readouterr().out == f"next: {expected}\n"
+
+
+def test_a_gate_that_cannot_pass_needs_cases(capsys: pytest.CaptureFixture[str]) -> None:
+    able, short = (SimpleNamespace(suite=f"legal/{can}", can_pass=can) for can in (True, False))
+    next_step.after_power([able, short], [])  # type: ignore[list-item]
+    next_step.after_power([able], ["evalsuites/legal"])  # type: ignore[list-item]
+    assert capsys.readouterr().out.splitlines() == [
+        "next: tunegate cases import FILE --into legal/False --append    # add cases",
+        "next: tunegate compare BASELINE TUNED --suite evalsuites/legal",
+    ]
