@@ -136,11 +136,21 @@ def test_the_frozen_part_is_scored_only_when_asked_for(monkeypatch):
     assert [c.case.cluster for c, _ in known.judged(("open", "frozen"))] == ["a", "b"]
 
 
-def test_tables_and_figures_are_written_and_the_words_around_them_stay(tmp_path, monkeypatch):
-    monkeypatch.setattr(known, "ORIGINS", ("own",))
+@pytest.fixture(scope="module")
+def of_own_text():
+    """What the scorer makes of every open copy of our own text."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(known, "ORIGINS", ("own",))
+        return known.judged(("open",))
+
+
+def test_tables_and_figures_are_written_and_the_words_around_them_stay(tmp_path, monkeypatch, of_own_text):
+    asked = []
+    monkeypatch.setattr(known, "judged", lambda parts: asked.append(parts) or of_own_text)
     docs, figures = tmp_path / "d.md", tmp_path / "f.json"
     docs.write_text(f"before\n{MARKERS}after\n")
     validity.main(["--only", "injected", "--docs", str(docs), "--json", str(figures)])
+    assert asked == [("open",)]
     written = docs.read_text()
     assert written.startswith("before\n") and written.endswith("after\n")
     assert "old frank" in written and "old injected" not in written
@@ -205,9 +215,8 @@ def test_novelty_counts_the_runs_of_words_that_the_source_lacks():
     assert people.is_novel(it, 2, 2 / 3) and not people.is_novel(it, 2, 0.7)
 
 
-def test_the_scorer_meets_its_targets_on_open_own_text(monkeypatch):
-    monkeypatch.setattr(known, "ORIGINS", ("own",))
-    rates = [r for r in known.rates(known.judged(("open",))) if r.kind == "all" and r.origin == "own"]
+def test_the_scorer_meets_its_targets_on_open_own_text(of_own_text):
+    rates = [r for r in known.rates(of_own_text) if r.kind == "all" and r.origin == "own"]
     missed = [(r.operator, round(r.value, 3)) for r in rates if r.met is False]
     assert missed == []
 

@@ -34,12 +34,6 @@ def test_no_text_of_models_or_documents_is_in_an_export(write_run: Writer) -> No
     assert "planted" not in raw and "governed by the laws" not in raw and "Rent is" not in raw
 
 
-def test_an_export_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    found = export(suite(verdict(), verdict(1, "pass")), moved=["legal/clauses: value 0.95 -> 0.9"])
-    (tmp_path / "verdicts.json").write_bytes(encode(found))
-    assert load(tmp_path / "verdicts.json") == found
-
-
 def test_a_run_whose_sealed_files_changed_cannot_pass(write_run: Writer) -> None:
     folder = write_run(verdicts=[verdict(0, "pass", slice=None, slice_value=None)])
     assert read(folder).outcome == "pass"

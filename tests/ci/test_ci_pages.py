@@ -6,28 +6,15 @@ import re
 
 import pytest
 
-from harness.sanitize import is_hidden
 from reports.ci import markdown
 from reports.ci.collect import NO_RUN, evidence, sections
 from reports.ci.collect import export as export_of
 from reports.ci.markdown import CELL, CommentPart, join, text
-from tests.ci.sample import COMMIT, SUITE, export, full_of, headings, suite, tables_are_whole, tokens, verdict
+from tests.ci.sample import COMMIT, SUITE, export, full_of, headings, suite, tables_are_whole, verdict
 from tests.reports.conftest import Writer
 
 HEAD = "f" * 40
 LINK = "https://github.example/o/r/actions/runs/12"
-FORGERIES = [
-    "```\n# PASSED\n![x](https://evil.example/p.png)\n```",
-    "# PASSED",
-    "x\n\n### ✓ PASS: legal/clauses\n",
-    "<!-- tunegate:suite:legal-clauses-00000000 -->",
-    "--> <h1>PASSED</h1> <img src=https://evil.example/p.png> <!--",
-    "| a | b |\n| --- | --- |\n| x | y |",
-    "![x](https://evil.example/pixel.png) [click](javascript:alert(1))",
-    "@everyone @org/team #1 www.evil.example https://evil.example :tada:",
-    "*bold* _it_ `code` ~~gone~~ $x^2$ \\| back\\slash",
-    "\u202e\u200b\x1b[31m\x9b\x00\x85\u2028\ufeff",
-]
 PAGES = ["comment", "summary"]
 
 
@@ -99,26 +86,6 @@ def test_where_there_is_no_run_one_comment_says_so() -> None:
     assert mark == markdown.RUN_MARKER and body.startswith(mark)
     assert "no verdict" in body and "There is no run" in body and HEAD[:12] in body
     assert "There is no run" in markdown.summary(NO_RUN) and "PASS" not in markdown.summary(NO_RUN)
-
-
-@pytest.mark.parametrize("forgery", FORGERIES)
-@pytest.mark.parametrize("kind", PAGES)
-def test_no_foreign_text_becomes_a_heading_mention_image_link_or_marker(kind: str, forgery: str) -> None:
-    made = page(kind, full_of(forgery))
-    blocks, inline = tokens(made)
-    links = 1 if kind == "comment" else 0
-    assert inline.count("link_open") == links
-    assert not {"image", "html_inline", "code_inline", "em_open", "s_open", "strong_open"} & set(inline)
-    folded = made.count("<details>")
-    assert folded == made.count("</details>") == (3 if kind == "comment" else 2)
-    assert blocks.count("html_block") == 2 * folded + links  # our marker
-    assert not {"fence", "code_block", "hr", "blockquote_open"} & set(blocks)
-    plain = full_of("plain")
-    assert len(headings(made)) == len(headings(page(kind, plain)))
-    assert blocks.count("table_open") == tokens(page(kind, plain))[0].count("table_open")
-    assert tables_are_whole(made)
-    assert {f"U+{ord(c):04X}" for c in made if is_hidden(c)} == set()
-    assert "@" not in made and made.count("<!--") == links
 
 
 @pytest.mark.parametrize("kind", PAGES)

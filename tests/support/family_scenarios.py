@@ -1,6 +1,6 @@
 """Run by vllm_real.py: each family's tiny model, compared with its adapter by both engines.
 
-Two of the families are compared with each other, too, and one with itself under another chat template.
+Two of the families are compared with each other, too, and one with its adapter under another chat template.
 
 Every run is a whole one, as `tunegate compare` makes it; token ids are asked for beside the text.
 """
@@ -69,12 +69,10 @@ def families(root: Path) -> dict[str, Any]:
         adapter = save_adapter(base, root / family / "adapter")
         found[family] = {name: compare(root, base, adapter, *way) for name, way in WAYS.items()}
     one, other = (root / family / "base" for family in FAMILIES[:2])
-    twin = Path(shutil.copytree(one, root / "twin"))
-    (twin / "chat_template.jinja").write_text(SHORT_TEMPLATE)
     own = Path(shutil.copytree(root / FAMILIES[0] / "adapter", root / "own"))
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(one / name, own / name)
-    shutil.copy(twin / "chat_template.jinja", own)
-    for pair, (tuned, baseline) in {"apart": (other, one), "twin": (twin, one), "own template": (own, one)}.items():
+    (own / "chat_template.jinja").write_text(SHORT_TEMPLATE)
+    for pair, (tuned, baseline) in {"apart": (other, one), "own template": (own, one)}.items():
         found[pair] = {name: compare(root, baseline, tuned, *way) for name, way in WAYS.items()}
     return found

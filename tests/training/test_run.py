@@ -246,22 +246,6 @@ def test_warm_up_that_never_ends_is_refused(write_config):
         train(write_config(optim__warmup_ratio=0.95), progress=quiet)
 
 
-@pytest.mark.parametrize(("rows", "warns"), [(999, True), (1000, False)])
-def test_fewer_than_a_thousand_rows_warn_and_never_block(write_config, rows, warns):
-    from training.config_file import load
-    from training.job import prepare
-
-    lines = []
-    prepare(load(write_config(rows=rows)), lines.append)
-    assert any("1,000 are recommended" in text for text in lines) == warns
-
-
-def test_a_loss_that_is_not_finite_stops_with_advice(write_config):
-    with pytest.raises(UserError, match=r"Lower optim\.lr"):
-        train(write_config(optim__lr=0.99, optim__schedule="constant", train__max_steps=400,
-                           optim__max_grad_norm=0.0, lora__alpha=1e30), progress=quiet)  # fmt: skip
-
-
 def test_the_rate_rises_then_falls_as_a_cosine():
     factors = [rate_factor(step, 12, 2, "cosine") for step in range(12)]
     assert factors[:3] == [pytest.approx(1 / 3), pytest.approx(2 / 3), 1.0]

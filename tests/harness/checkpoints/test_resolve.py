@@ -205,14 +205,6 @@ def test_a_hub_id_resolves_to_what_was_downloaded(tiny_model: Path, monkeypatch:
     assert not any("bin" in pattern for pattern in asked[0][1]["allow_patterns"])
 
 
-def test_pickled_weights_are_refused(tiny_model: Path, adapter: Path, tmp_path: Path) -> None:
-    model, tuned = copy(tiny_model, tmp_path / "m"), copy(adapter, tmp_path / "a")
-    (model / "model.safetensors").rename(model / "pytorch_model.bin")
-    (tuned / "adapter_model.safetensors").rename(tuned / "adapter_model.bin")
-    assert "holds pickles (pytorch_model.bin)" in message(model)
-    assert "holds pickles (adapter_model.bin)" in message(tuned)
-
-
 def test_a_cut_weight_file_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     twin = copy(tiny_model, tmp_path / "twin")
     weights = twin / "model.safetensors"

@@ -81,6 +81,9 @@ def test_a_pickle_in_an_adapter_folder_is_refused(model: Path, marker: Path, tmp
     adapter = save_adapter(model, tmp_path / "adapter")
     (adapter / "optimizer.pt").write_bytes(pickle.dumps(Bomb(marker)))
     assert message(adapter).startswith(f"{adapter}: holds pickles (optimizer.pt)")
+    (adapter / "optimizer.pt").unlink()
+    (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
+    assert message(adapter).startswith(f"{adapter}: holds pickles (adapter_model.bin)")
     assert not marker.exists()
 
 

@@ -1,7 +1,6 @@
 """A deployment from verdict to record: what is refused, what a dry run says, and a whole one with a stub server."""
 
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.approval.approve import Approval, Where, approve
+from harness.approval.approve import Approval
 from harness.checkpoints.merge import merged_folder
 from harness.checkpoints.resolve import resolve
 from harness.engines.base import installed
@@ -99,18 +98,9 @@ class TestRefused:
     def test_a_model_that_was_never_gated(self, wanted: Any) -> None:
         self.refused(wanted(), GateFailed, "not approved by .*or serve with --ungated REASON")
 
-    @pytest.mark.parametrize("outcome", ["fail", "inconclusive", "error", "skipped"])
-    def test_one_that_did_not_pass(self, wanted: Any, tiny_model: Path, outcome: str) -> None:
-        write_run(wanted().runs, tiny_model, "pass", outcome)
+    def test_one_that_did_not_pass(self, wanted: Any, tiny_model: Path) -> None:
+        write_run(wanted().runs, tiny_model, "pass", "fail")
         self.refused(wanted(), GateFailed, "1 of 2 gates not passed")
-
-    def test_other_content_than_was_judged(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
-        other = shutil.copytree(tiny_model, tmp_path / "other")
-        write_run(wanted().runs, other, "pass", "pass")
-        assert approve(resolve(str(tiny_model)), Where(runs=wanted().runs), None, "serve").passed
-        template = other / "chat_template.jinja"
-        template.write_text(template.read_text() + " ")
-        self.refused(wanted(checkpoint=str(other)), GateFailed, "no run in .* evaluated these weights")
 
     def test_a_reason_that_is_empty(self, wanted: Any) -> None:
         self.refused(wanted(ungated=" "), UserError, "--ungated needs a reason")

@@ -47,23 +47,6 @@ def test_a_planted_fault_is_found_once_with_its_reason(write_jsonl, write_cases,
     assert finding.other == other.format(file=path)
 
 
-def test_all_faults_together_are_each_found_once(write_jsonl, write_cases):
-    planted = [
-        row(prose(3).upper(), "none"),
-        row(NEAR, "repair"),
-        row(CASE),
-        row(f"{prose(90)} Pay to DE89 3704 0044 0532 0130 00."),
-        row(f"{prose(91)} The tenent agrees."),
-    ]
-    findings, done = checked(write_jsonl([*CLEAN, *planted]), write_cases([case(1, CASE)]))
-    expected = ["contamination", "exact_duplicates", "near_duplicates", "pii", "typos"]
-    assert {name: [f.row for f in some] for name, some in findings.items()} == dict(
-        zip(expected, ([14], [12], [13], [15], [16]), strict=True)
-    )
-    assert (done.rows_before, done.rows_after) == (17, 14)
-    assert dict(done.dropped_by) == {"contamination": 1, "exact_duplicates": 1, "near_duplicates": 1}
-
-
 def test_a_word_of_five_rows_is_a_term_and_said(write_jsonl, write_cases):
     rows = [*CLEAN, *(row(f"{prose(100 + n)} The tenqor agrees.") for n in range(5))]
     findings, done = checked(write_jsonl(rows), write_cases([case(1, CASE)]))

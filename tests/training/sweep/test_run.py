@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from pathlib import Path
 
 import msgspec
@@ -11,10 +10,9 @@ import pytest
 from harness.errors import EXIT_INTERRUPTED, UserError
 from harness.runs.folder import RunFolder, load_run
 from harness.schema import Estimate, Manifest
-from tests.support.command import TUNEGATE, Process, run_tunegate
+from tests.support.command import run_tunegate
 from tests.support.mini import rows as cases
 from tests.support.mini import write_suite
-from tests.support.training_process import wait_for
 from tests.training.sweep.conftest import GRID
 from training.config_file import load as load_config
 from training.run import Interrupted
@@ -301,45 +299,3 @@ def environment(folder):
 def sweep(folder, file):
     """`tunegate sweep FILE`, in this process; each of its points starts one."""
     return run_tunegate("sweep", file, cwd=folder, env=environment(folder))
-
-
-def trainings(folder):
-    return {p.name: load_run(p).manifest.status for p in (folder / "runs").iterdir() if (p / "run.json").exists()}
-
-
-@pytest.mark.slow
-def test_a_point_with_rows_that_cannot_be_read_fails_alone_and_is_trained_once_they_are_mended(
-    write_sweep, write_rows, tmp_path
-):
-    text = 'config = "train.toml"\n[vary]\n"data.train" = [["train.jsonl"], ["bad.jsonl"]]\n'
-    path = write_sweep(text, train__max_steps=2)
-    (tmp_path / "bad.jsonl").write_text('{"instruction": "x", "output": "y"}\nno row\n')
-    done = sweep(tmp_path, path.name)
-    first = trainings(tmp_path)
-    assert list(first.values()) == ["finished"], done.stderr
-    assert "1 of 2 points by validation loss" in done.stdout
-    assert f"point 2 (train [bad.jsonl]) failed: {tmp_path / 'bad.jsonl'}:2: " in " ".join(done.stdout.split())
-    write_rows("bad.jsonl", [{"instruction": f"x {n}", "output": "y"} for n in range(4)])
-    done = sweep(tmp_path, path.name)
-    assert done.returncode == 0 and "2 of 2 points" in done.stdout and "failed" not in done.stdout
-    assert len(trainings(tmp_path)) == 2 and first.items() <= trainings(tmp_path).items()
-    assert "sweep: 1 of 2 points are already trained" in done.stderr and "point 1 of 2" not in done.stderr
-
-
-@pytest.mark.slow
-def test_ctrl_c_keeps_the_running_point_and_the_same_command_goes_on_with_it(write_sweep, tmp_path):
-    path = write_sweep('config = "train.toml"\n[vary]\n"train.max_steps" = [2, 60]\n', train__validate_every=100)
-    running = Process(*TUNEGATE, "sweep", path.name, cwd=tmp_path, env=environment(tmp_path))
-    wait_for(lambda: "training: 1/60" in running.output()[1].partition("point 2 of 2")[2], running)
-    running.send_signal(signal.SIGINT)
-    ended = running.finish(60)
-    said = ended.stderr
-    assert ended.returncode == EXIT_INTERRUPTED, said
-    assert "sweep stopped at point 2 of 2. Run the same command to resume: tunegate sweep sweep.toml" in said
-    assert "Traceback" not in said
-    stopped = trainings(tmp_path)
-    assert sorted(stopped.values()) == ["finished", "interrupted"]
-    again = sweep(tmp_path, path.name)
-    assert again.returncode == 0, again.stderr
-    assert trainings(tmp_path) == dict.fromkeys(stopped, "finished")
-    assert "resumes after step" in again.stderr and "2 of 2 points by validation loss" in again.stdout

@@ -105,14 +105,6 @@ def test_a_broken_file_is_a_usage_error_everywhere(root: Path) -> None:
     assert pytest_in(root, "-q").returncode == 0
 
 
-def test_workers_share_the_accepted_baseline(root: Path) -> None:
-    tunegate(root, "baseline", "accept", first_run(root), *REASON)
-    (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL + IMPROVES)
-    write_script(root, tuned=right(CASES))
-    done = pytest_in(root, "-q", "--baseline", "accepted", "-n", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def test_a_suite_without_cases_is_a_usage_error_when_judged_again(root: Path) -> None:
     write(root, cases=[])
     done = tunegate(root, "regate", first_run(root))

@@ -50,7 +50,6 @@ def test_a_comparison_with_a_baseline_that_was_never_accepted_judges_nothing(roo
     ("--baseline", "accepted"),
     ("--limit", "10"),
     ("-k", "not gate"),
-    ("-n", "2"),
     ("-n", "2", "-k", "not gate"),
 ])  # fmt: skip
 def test_a_session_without_a_verdict_judges_nothing(root: Path, words: tuple[str, ...]) -> None:
@@ -153,6 +152,7 @@ def test_a_project_without_suites_sees_the_ordinary_codes_of_pytest(tmp_path: Pa
     for env in ({}, {"CI": "true"}):
         done = pytest_in(tmp_path, "-q", env=env)
         assert done.returncode == code and "tunegate" not in done.stdout, done.stdout
+    assert not (tmp_path / "runs").exists()
 
 
 def traceback_named_in(said: str) -> str:
@@ -222,15 +222,18 @@ WHERE = {
 """Parts on the plugin's own side that a conftest breaks."""
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
-@pytest.mark.parametrize("part", WHERE.values(), ids=list(WHERE))
+@pytest.mark.parametrize(("part", "workers"), [
+    *((part, ()) for part in WHERE),
+    ("while suites are collected", ("-n", "2")),
+    ("while the run is made", ("-n", "2")),
+])  # fmt: skip
 def test_a_defect_inside_a_session_ends_it_with_the_code_of_an_internal_error(
     root: Path, part: str, workers: tuple[str, ...]
 ) -> None:
     (root / "conftest.py").write_text(
         "import harness.evaluation.run, tunegate.pytest_plugin.session, reports.render.terminal\n\n"
         "def broken(*_, **__):\n    raise KeyError('nobody expected this')\n\n"
-        f"{part} = broken\n"
+        f"{WHERE[part]} = broken\n"
     )
     # In processes of their own: what the conftest breaks would stay broken for the tests that follow.
     words = ("evalsuites", "-p", "no:cacheprovider", "-q", "--engine", "fake", "--script", "script.json", *workers)

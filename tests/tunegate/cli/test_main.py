@@ -78,14 +78,6 @@ def test_a_mistake_is_one_line_and_the_usage_code(tmp_path: Path, words: list[st
     assert "Traceback" not in done.stderr
 
 
-def test_no_runs_is_said_and_is_no_mistake(tmp_path: Path) -> None:
-    done = tunegate(tmp_path, "runs")
-    assert (done.returncode, done.stdout.strip()) == (
-        0,
-        f"no runs in {tmp_path / 'runs'}. Create one with: pytest evalsuites",
-    )
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     write_suite(tmp_path)
@@ -141,11 +133,3 @@ def test_report_finds_a_run_by_part_of_its_name_or_the_latest(project: Path) -> 
         done = tunegate(project, "report", name, "--out", name)
         assert done.returncode == 0, done.stderr
         assert done.stdout.splitlines()[-1] == (project / name / "report.html").as_uri()
-
-
-def test_the_sealed_run_is_untouched_by_its_report(project: Path) -> None:
-    from harness.runs.folder import check_seal
-
-    tunegate(project, "compare", "old", "new", "--engine", "fake", "--script", "script.json")
-    (run,) = (project / "runs").iterdir()
-    assert check_seal(run) == []

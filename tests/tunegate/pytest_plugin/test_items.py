@@ -107,19 +107,6 @@ def test_without_gates_only_the_selected_cases_are_asked(root: Path) -> None:
     assert "c1" in asked and "c10" not in asked and "c2" not in asked
 
 
-def test_a_partial_population_skips_its_gates(root: Path) -> None:
-    done = pytest_in(root, "-q", "--eval-limit", "10", "-rs")
-    assert done.returncode == 6
-    assert "3 skipped" in done.stdout and "10 of 40 cases" in done.stdout
-
-
-def test_require_gates_fails_when_gates_skip_or_are_deselected(root: Path) -> None:
-    assert pytest_in(root, "-q", "--eval-require-gates").returncode == 0
-    partial = pytest_in(root, "-q", "--eval-require-gates", "--eval-limit", "10")
-    assert partial.returncode == 1 and "gates that did not run" in partial.stdout
-    assert pytest_in(root, "-q", "--eval-require-gates", "-k", "not gate").returncode == 1
-
-
 def test_repeats_are_items_of_their_own(root: Path) -> None:
     done = pytest_in(root, "--collect-only", "-q", "--eval-repeats", "2")
     assert "test_finds_every_clause[c0]" in done.stdout and "test_finds_every_clause[c0-r2]" in done.stdout
@@ -143,11 +130,6 @@ def test_several_workers_make_one_run(root: Path) -> None:
     assert len(load_run(only_run(root)).records) == 40
 
 
-def test_keywords_reach_the_tags(root: Path) -> None:
-    done = pytest_in(root, "--collect-only", "-q", "-k", "deed and not gate")
-    assert "30/63 tests collected" in done.stdout
-
-
 def test_keywords_do_not_search_a_text_in_a_tag(root: Path) -> None:
     text = "The deed, the lease and whatever else a summary of the contract may name."
     write_suite(root, [case | {"tags": {**case["tags"], "summary": text}} for case in CASES])
@@ -167,13 +149,6 @@ def test_the_baseline_answers_in_the_same_run_and_is_compared(root: Path) -> Non
     assert [v.outcome for v in run.verdicts if v.rule == "improves"] == ["pass"]
 
 
-def test_a_comparison_without_baseline_skips_and_says_so(root: Path) -> None:
-    write_suite(root, gates=GATES + '\n[[gate]]\nmetric = "clause_exact_set"\nrule = "improves"\n')
-    done = pytest_in(root, "-q", "-rs")
-    assert done.returncode == 0
-    assert "1 skipped" in done.stdout and "--baseline" in done.stdout
-
-
 def test_the_summary_shows_estimate_interval_and_verdict(root: Path) -> None:
     text = pytest_in(root).stdout
     assert re.search(r"^  clause recall +100% \(\d+% to 100%\)$", text, re.MULTILINE) and "PASS" in text
@@ -183,15 +158,6 @@ def test_an_unknown_checkpoint_is_a_usage_error(root: Path) -> None:
     done = pytest_in(root, "-q", "--engine", "transformers", "--checkpoint", "./nowhere")
     assert done.returncode == 4
     assert "nowhere" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_the_plugin_is_silent_in_a_project_without_suites(tmp_path: Path) -> None:
-    (tmp_path / "evalsuites").mkdir()
-    (tmp_path / "evalsuites" / "test_plain.py").write_text("def test_plain():\n    assert sum([1, 2]) == 3\n")
-    (tmp_path / "script.json").write_text("{}")
-    done = pytest_in(tmp_path, "-q")
-    assert done.returncode == 0
-    assert "tunegate" not in done.stdout and not (tmp_path / "runs").exists()
 
 
 def test_a_suite_marked_long_waits_for_the_option(root: Path) -> None:

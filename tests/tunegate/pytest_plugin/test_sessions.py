@@ -84,28 +84,25 @@ def test_a_shown_case_hides_secrets_and_shows_hidden_characters(root: Path) -> N
     assert "⟨U+202E⟩" in done.stdout and "⟨U+001B⟩" in done.stdout
 
 
-@WORKERS
-def test_several_cases_without_gates_show_estimates_and_no_verdicts(root: Path, workers: list[str]) -> None:
-    text = "\n".join(section(pytest_in(root, "-q", "-k", "lease and not gate", *workers).stdout))
+def test_several_cases_without_gates_show_estimates_and_no_verdicts(root: Path) -> None:
+    text = "\n".join(section(pytest_in(root, "-q", "-k", "lease and not gate").stdout))
     assert "legal/mini: " in text and re.search(r"^  clause recall +\d", text, re.MULTILINE)
     assert "SKIPPED" not in text and "at least" not in text and "No gate was judged" in text
 
 
-@WORKERS
-def test_only_chosen_gates_are_shown_and_the_others_counted(root: Path, workers: list[str]) -> None:
+def test_only_chosen_gates_are_shown_and_the_others_counted(root: Path) -> None:
     write_suite(root, gates=STRICT)
-    text = "\n".join(section(pytest_in(root, "-q", *workers, chosen=[GATE]).stdout))
+    text = "\n".join(section(pytest_in(root, "-q", chosen=[GATE]).stdout))
     assert re.search(r"PASS +clause recall at least 50.0%: ", text)
     assert "at least 99.9%" not in text
     assert "3 other gates of legal/mini were not selected: 1 fail, 2 pass" in " ".join(text.split())
 
 
-@WORKERS
-def test_the_first_three_misses_are_shown_and_rm_shows_all(root: Path, workers: list[str]) -> None:
+def test_the_first_three_misses_are_shown_and_rm_shows_all(root: Path) -> None:
     write_script(root, tuned=dict.fromkeys(right(rows()), "none"))
-    text = pytest_in(root, "-q", *workers).stdout
+    text = pytest_in(root, "-q").stdout
     assert "first 3 of 20 misses (-rm shows all):" in text and text.count(": miss\n") == 3
-    assert pytest_in(root, "-q", "-rm", *workers).stdout.count(": miss\n") == 20
+    assert pytest_in(root, "-q", "-rm").stdout.count(": miss\n") == 20
 
 
 def test_a_small_suite_run_whole_lists_no_case(root: Path) -> None:
@@ -162,10 +159,9 @@ def test_a_collection_error_stops_the_session_before_anything_is_asked(root: Pat
     assert not (root / "runs").exists() and "answers for" not in done.stdout
 
 
-@WORKERS
-def test_a_collection_error_can_be_passed_over_and_still_fails_the_session(root: Path, workers: list[str]) -> None:
+def test_a_collection_error_can_be_passed_over_and_still_fails_the_session(root: Path) -> None:
     (root / "evalsuites" / "test_broken.py").write_text("import nowhere_to_be_found\n")
-    done = pytest_in(root, "--continue-on-collection-errors", *workers)
+    done = pytest_in(root, "--continue-on-collection-errors")
     assert done.returncode == 1, done.stdout
     assert "62 passed" in done.stdout and asked(root) == 40
 
