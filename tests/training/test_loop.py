@@ -60,6 +60,14 @@ def test_the_gradient_is_that_of_one_row_a_pass(tiny_model, passes):
     assert apart(packed.gradient, expected.gradient) < 1e-6
 
 
+@pytest.mark.parametrize("pack_tokens", [HEAD + 2 * (LENGTH - HEAD), 1000])
+def test_a_shared_beginning_does_not_change_the_gradient(tiny_model, pack_tokens):
+    expected = Step(tiny_model, pack_tokens=0).gradient
+    shared = Step(tiny_model, pack_tokens=pack_tokens, share_prefix=True)
+    assert shared.passes == (4 if pack_tokens < 1000 else 1)
+    assert apart(shared.gradient, expected) < 1e-6
+
+
 def test_a_gradient_longer_than_max_grad_norm_is_cut_to_it(tiny_model):
     whole = Step(tiny_model)
     norm = float(whole.gradient.norm())

@@ -107,6 +107,13 @@ def test_without_gates_only_the_selected_cases_are_asked(root: Path) -> None:
     assert "c1" in asked and "c10" not in asked and "c2" not in asked
 
 
+def test_require_gates_fails_when_gates_skip_or_are_deselected(root: Path) -> None:
+    assert pytest_in(root, "-q", "--eval-require-gates").returncode == 0
+    partial = pytest_in(root, "-q", "--eval-require-gates", "--eval-limit", "10")
+    assert partial.returncode == 1 and "gates that did not run" in partial.stdout
+    assert pytest_in(root, "-q", "--eval-require-gates", "-k", "not gate").returncode == 1
+
+
 def test_repeats_are_items_of_their_own(root: Path) -> None:
     done = pytest_in(root, "--collect-only", "-q", "--eval-repeats", "2")
     assert "test_finds_every_clause[c0]" in done.stdout and "test_finds_every_clause[c0-r2]" in done.stdout
