@@ -47,8 +47,8 @@ $(READY): pyproject.toml
 $(READY)-demo: pyproject.toml
 	$(call install,,$(DEMO_UNUSED_$(DEVICE)))
 
-demo: $(if $(wildcard $(READY)),$(READY),$(READY)-demo) ## the whole path on a small real model: baseline, training, tuned model, gates, report
-	@$(BIN)/tunegate demo $(if $(ROWS),--rows $(ROWS))
+demo: $(if $(wildcard $(READY)),$(READY),$(READY)-demo) ## the whole path on a small real model: one that fails, one that passes and is merged, one that is refused
+	@$(BIN)/tunegate demo --open $(if $(FULL),--full)
 
 CLAIMS := build/claims
 WINDOWS := 1

@@ -1,4 +1,5 @@
-"""`tunegate demo`: the pipeline on the bundled model: data, baseline, LoRA training, tuned model, gates, report.
+"""`tunegate demo`: the pipeline on the bundled model. The model as it is fails its gates; an adapter passes and is
+merged; a second one, which continues from a table that has lost one clause, is refused.
 
 Every step saves its results: the same command resumes where it was interrupted.
 """
@@ -6,35 +7,105 @@ Every step saves its results: the same command resumes where it was interrupted.
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+
+from msgspec import Struct
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 import reports
 from evalsuites.general.basics import replay, test_basics
-from evalsuites.legal.clauses import cases, test_clauses
+from evalsuites.general.facts import test_facts
+from evalsuites.legal.clauses import cases as clauses
+from evalsuites.legal.clauses import test_clauses
+from evalsuites.legal.paragraphs import cases as paragraphs
+from evalsuites.legal.paragraphs import test_paragraphs
 from evalsuites.training_rows import write_rows, write_split
+from harness.approval.approve import Where, may_merge
+from harness.approval.policy import Policy, current_entry, policy_path, write_policy
 from harness.checkpoints.resolve import resolve
 from harness.engines.config import EngineConfig
+from harness.errors import GateFailed
 from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
 from harness.evaluation.run import run
-from harness.files import digest, file_link
+from harness.files import digest
+from harness.formatting import count, percent
+from harness.gates.config import gates_path
 from harness.progress.progress import Progress
-from harness.runs.folder import Results, RunFolder, load_run
+from harness.runs.folder import Results, RunFolder
+from harness.schema import CANDIDATE, Case
 from harness.suites.suite import Suite
-from reports.render import terminal
+from reports import wording
+from training.merge import merge
 from training.run import train
 
-ROWS = 1600
-VALIDATION_ROWS = 64
-ROWS_PER_REPLAY_ROW = 6
-"""One row in so many is the model's own answer to a general request, so that it does not forget how to answer them."""
 SEED = 7
+VALIDATION_ROWS = 64
+ROWS_PER_REPLAY_ROW = 5
+"""One row in so many is the model's own answer to a general request, so that it does not forget how to answer them."""
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """What the demo trains and judges."""
+
+    suite: Suite
+    """The task."""
+    general: Suite
+    """What must not be forgotten."""
+    eval_cases: Callable[[], list[Case]]
+    """Make the suite's cases."""
+    pairs: Callable[..., Iterable[tuple[Case, str]]]
+    """Make its training rows: cases with their right answers."""
+    rows: int
+    """Rows to train on."""
+    epochs: float
+    """How often each is used."""
+    lost: str
+    """The clause that the second table has lost."""
+    lost_rows: int
+    """Rows of the second table."""
+
+    @property
+    def suites(self) -> list[Suite]:
+        """Both suites."""
+        return [self.suite, self.general]
+
+
+SHORT = Task(
+    suite=test_paragraphs.suite,
+    general=test_facts.suite,
+    eval_cases=paragraphs.eval_cases,
+    pairs=paragraphs.training_pairs,
+    rows=paragraphs.ROWS["train"],
+    epochs=2.5,
+    lost="holdover",
+    lost_rows=240,
+)
+FULL = Task(
+    suite=test_clauses.suite,
+    general=test_basics.suite,
+    eval_cases=clauses.eval_cases,
+    pairs=clauses.training_pairs,
+    rows=1600,
+    epochs=1,
+    lost="holdover",
+    lost_rows=600,
+)
+SHOWN = {"clause_recall": "recall", "false_alarm_rate": "false alarms", "accuracy": "general"}
+"""Columns of the closing table, by metric."""
+REASONS = 3
+"""Gates named for a model that did not pass."""
 
 CONFIG = """# Written by `tunegate demo`; run it alone with: tunegate train {path}
 base = "{base}"
 
 [data]
-train = ["data/train.jsonl", "data/replay.jsonl"]
-validation = ["data/validation.jsonl"]
+train = ["train.jsonl", "replay.jsonl"]
+validation = ["validation.jsonl"]
 suites = {suites}
 
 [lora]
@@ -42,84 +113,151 @@ r = 16
 alpha = 32
 
 [optim]
-lr = 1e-3
+lr = 6e-4
 
 [train]
 rows_per_step = 4
 epochs = {epochs}
 seed = {seed}
-validate_every = 100
+validate_every = 1000
 
 [output]
 dir = "{runs}"
-name = "demo"
+name = "{name}"
 """
 
 
-def run_demo(runs: Path, rows: int | None, engine: str | None) -> str:
-    """Run the pipeline and return its closing lines. Raises UserError; an interruption loses no finished step."""
-    progress = Progress()
-    rows = rows or ROWS
-    base = default_checkpoint()
-    folder = runs / f"demo-{digest([rows, SEED, CONFIG])[:8]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    progress.say(f"[1/6] model: {base}")
+class Judged(Struct, frozen=True, kw_only=True):
+    """One line of the closing table."""
+
+    label: str
+    """What was judged."""
+    results: Results
+    """Its run."""
+    remark: str
+    """What became of it."""
+
+
+def run_demo(runs: Path, is_full: bool, engine: str | None) -> list[Path]:
+    """Run the pipeline, print the verdicts and return the report's files. Raises UserError.
+
+    An interruption loses no finished step.
+    """
+    task, progress, base = FULL if is_full else SHORT, Progress(), default_checkpoint()
+    folder = runs / f"demo-{digest([task.suite.name, task.rows, SEED, CONFIG])[:8]}"
+    bars = write_bars(folder / "evalsuites", task)
+    where = Where(runs=runs, bars=bars)
+    evaluate = partial(judge, task, where, engine, progress)
+    progress.say(f"[1/5] the model as it is: {base}, {_asked(task)}")
     resolve(base)
-    progress.say(f"[2/6] training data: {rows} rows, none of them in the suite, and some general answers")
-    config = write_data(folder, runs, rows, base)
-    write_replay(folder, rows, base, engine, progress)
-    suites = [test_clauses.suite, test_basics.suite]
-    progress.say("[3/6] baseline: the untrained model")
-    job = demo_job(suites, base, None, engine)
-    run(job, RunFolder.create(runs, "demo-baseline"), progress)
-    progress.say("[4/6] training a LoRA adapter")
-    trained = train(config)
-    progress.say("[5/6] tuned model against baseline")
-    job = demo_job(suites, str(trained), base, engine)
-    results = run(job, RunFolder.create(runs, "demo-tuned"), progress, parent_run_id=trained.name)
-    progress.say("[6/6] report")
-    files = reports.publish([results.path, trained], folder)
-    terminal.show(load_run(results.path))
-    return closing(results, files)
+    untuned = evaluate(base, None)
+    progress.say(f"[2/5] training on {count(task.rows, 'row')}, none of them in the suites, and some general answers")
+    general = min(task.rows // ROWS_PER_REPLAY_ROW, replay.ROWS)
+    replayed = replay.replay(base, general, SEED, engine=EngineConfig(name=engine), progress=progress).rows
+    rows = partial(write_data, task=task, runs=runs, replayed=replayed)
+    tuned = runs / train(rows(folder / "tuned", base, task.rows, task.epochs)).name
+    progress.say("[3/5] the tuned model against the model as it is")
+    first = evaluate(str(tuned), base)
+    merged = merge_if_approved(tuned, folder / f"merged-{tuned.name}", where)
+    progress.say(f"[4/5] it is trained further on {task.lost_rows} rows of a table that has lost every '{task.lost}'")
+    start = str(merged.resolve()) if merged else base
+    retrained = runs / train(rows(folder / "retrained", start, task.lost_rows, 1, lost=task.lost)).name
+    progress.say("[5/5] the retrained model against the model as it is")
+    second = evaluate(str(retrained), base)
+    refused = not merge_if_approved(retrained, folder / f"merged-{retrained.name}", where)
+    show(
+        [
+            Judged(label="as it is", results=untuned, remark=""),
+            Judged(label="tuned", results=first, remark=f"merged: {merged}" if merged else "merge refused"),
+            Judged(label="retrained", results=second, remark="merge refused" if refused else "merged"),
+        ]
+    )
+    return reports.publish([first.path, tuned], folder / "report")
 
 
-def demo_job(suites: list[Suite], candidate: str, baseline: str | None, engine: str | None) -> Job:
-    """Build a job with all cases of the suites."""
-    parts = [SuiteJob(suite=s, cases=s.cases) for s in suites]
-    return Job(suites=parts, candidate=candidate, baseline=baseline, engine=EngineConfig(name=engine))
+def judge(
+    task: Task, where: Where, engine: str | None, progress: Progress, candidate: str, baseline: str | None
+) -> Results:
+    """Run all cases on a model, against a baseline if there is one."""
+    parts = [SuiteJob(suite=suite, cases=suite.cases) for suite in task.suites]
+    job = Job(suites=parts, candidate=candidate, baseline=baseline, engine=EngineConfig(name=engine), bars=where.bars)
+    return run(job, RunFolder.create(where.runs, "compare" if baseline else "eval"), progress)
 
 
-def write_data(folder: Path, runs: Path, rows: int, base: str) -> Path:
-    """Write training and validation rows and the configuration; equal settings give equal bytes."""
-    data = folder / "data"
-    data.mkdir(exist_ok=True)
-    for split, name, count in (("train", "train", rows), ("dev", "validation", VALIDATION_ROWS)):
-        file = data / f"{name}.jsonl"
-        write_split(test_clauses.suite.folder, split, file, count, SEED, cases.eval_cases, cases.training_pairs)
+def write_bars(bars: Path, task: Task) -> Path:
+    """Write the demo's own copy of the gates, with a policy by which these suites approve a merge."""
+    for suite in task.suites:
+        copy = gates_path(suite, bars)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(gates_path(suite, None), copy)
+    write_policy(policy_path(bars), Policy(suite=[current_entry(suite, bars) for suite in task.suites]))
+    return bars
+
+
+def write_data(
+    folder: Path,
+    base: str,
+    count: int,
+    epochs: float,
+    *,
+    task: Task,
+    runs: Path,
+    replayed: Sequence[Mapping[str, object]],
+    lost: str | None = None,
+) -> Path:
+    """Write rows and the configuration of a training, and return its path; equal settings give equal bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pairs = partial(task.pairs, without=lost)
+    for split, name, rows in (("train", "train", count), ("dev", "validation", VALIDATION_ROWS)):
+        write_split(task.suite.folder, split, folder / f"{name}.jsonl", rows, SEED, task.eval_cases, pairs)
+    write_rows(folder / "replay.jsonl", replayed[: count // ROWS_PER_REPLAY_ROW])
     config = folder / "train.toml"
-    text = config_text(config, base, runs)
+    suites = json.dumps([str(suite.folder) for suite in task.suites])
+    text = CONFIG.format(
+        path=config, base=base, epochs=epochs, seed=SEED, runs=runs.resolve(), suites=suites, name=folder.name
+    )
     if not config.exists() or config.read_text("utf-8") != text:
         config.write_text(text, "utf-8")
     return config
 
 
-def config_text(path: Path, base: str, runs: Path) -> str:
-    """Render the demo's training configuration, with the suites that its rows are compared with."""
-    folders = [str(suite.folder) for suite in (test_clauses.suite, test_basics.suite)]
-    return CONFIG.format(path=path, base=base, epochs=1, seed=SEED, runs=runs.resolve(), suites=json.dumps(folders))
+def merge_if_approved(trained: Path, out: Path, where: Where) -> Path | None:
+    """Merge an adapter as `tunegate merge` does and return the model's folder, or None where it is not approved."""
+    try:
+        approval = may_merge(str(trained), where, None)
+    except GateFailed:
+        return None
+    if not out.exists():
+        merge(str(trained), out, approval=approval.says, shown_by=[one.says for one in approval.passed])
+    return out
 
 
-def write_replay(folder: Path, rows: int, base: str, engine: str | None, progress: Progress) -> None:
-    """Write general requests with the model's own answers, which the answer cache has the second time."""
-    count = max(1, min(rows // ROWS_PER_REPLAY_ROW, replay.ROWS))
-    replayed = replay.replay(base, count, SEED, engine=EngineConfig(name=engine), progress=progress)
-    write_rows(folder / "data" / "replay.jsonl", replayed.rows)
+def show(judged: Iterable[Judged]) -> None:
+    """Print the three verdicts, and below them the first gates that did not pass."""
+    table = Table("model", *SHOWN.values(), "verdict", "", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    reasons = []
+    for one in judged:
+        failed = [verdict for verdict in one.results.verdicts if verdict.outcome not in ("pass", "skipped")]
+        values = {
+            row.metric: row.estimate.value
+            for row in one.results.metrics.metrics
+            if row.variant == CANDIDATE and row.slice is None
+        }
+        outcome = "NOT PASSED" if failed else "PASS"
+        shown = [percent(value) if (value := values.get(metric)) is not None else "–" for metric in SHOWN]
+        table.add_row(one.label, *shown, Text(outcome, "bold red" if failed else "bold green"), one.remark)
+        reasons += [
+            f"{one.label}: {wording.metric_and_slice(verdict, '')} {verdict.bar}: {verdict.seen}"
+            for verdict in failed[:REASONS]
+        ]
+        if len(failed) > REASONS:
+            reasons.append(f"{one.label}: and {count(len(failed) - REASONS, 'other gate')}")
+    console = Console()
+    console.print(table)
+    for reason in reasons:
+        console.print(f"  {reason}", markup=False, highlight=False, soft_wrap=True)
 
 
-def closing(results: Results, files: list[Path]) -> str:
-    """Return the last lines of the demo: the gates' result, the files of the report and the link to open it."""
-    passed = sum(v.outcome == "pass" for v in results.verdicts)
-    word = "PASS" if passed == len(results.verdicts) else "NOT PASSED"
-    listed = "\n".join(f"report: {line}" for line in reports.named(files))
-    counted = f"Gates: {word}, {passed} of {len(results.verdicts)} passed."
-    return f"Pipeline finished. {counted}\n{listed}\n{file_link(files[0])}"
+def _asked(task: Task) -> str:
+    """Name the suites with their numbers of cases."""
+    return " and ".join(f"{count(len(suite.cases), 'case')} of {suite.name}" for suite in task.suites)

@@ -11,6 +11,7 @@ import typer
 from harness.errors import UserError
 from tunegate.cli.layout import SET_UP, App
 from tunegate.cli.options import Engine, Runs
+from tunegate.cli.report import Open, print_report
 
 app = App(SET_UP)
 cases = App(SET_UP, name="cases", help="Import cases into a suite.", no_args_is_help=True)
@@ -125,13 +126,14 @@ def import_cases(
 @app.command()
 def demo(
     runs: Runs = Path("runs"),
-    rows: Annotated[int | None, typer.Option(min=1, help="Training rows; fewer are faster but worse.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="The large suites, and 1,600 rows: over an hour.")] = False,
     engine: Engine = None,
+    open_report: Open = False,
 ) -> None:
-    """Run the full pipeline on the bundled model.
+    """Run the full pipeline on the bundled model: 10 minutes.
 
-    Baseline, LoRA training, tuned model, gates, report.
+    The model as it is fails its gates; an adapter passes and is merged; another one is refused.
     """
     from tunegate.demo import run_demo
 
-    typer.echo(run_demo(runs, rows, engine))
+    print_report(run_demo(runs, full, engine), open_report)

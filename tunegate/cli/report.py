@@ -30,7 +30,13 @@ def write_report(
     from reports import assumptions as reports_assumptions
 
     assumptions = reports_assumptions.load(business) if business else None
-    files = reports.publish(parts, out, with_pdf, assumptions)
+    print_report(reports.publish(parts, out, with_pdf, assumptions), opens)
+
+
+def print_report(files: list[Path], opens: bool) -> None:
+    """Print the path of each file of a report, and last the link to open it."""
+    import reports
+
     typer.echo("\n".join(f"report: {line}" for line in reports.named(files)))
     if opens:
         open_in_browser(files[0])

@@ -15,7 +15,8 @@ from training.data.rows import TrainingRow, Turn, load_rows
 ROWS = 300
 GENERATED = (
     "brand.voice.cases", "finance.report.cases", "policy.handbook.cases", "legal.citations.cases",
-    "legal.clauses.cases", "legal.clauses_long.cases", "legal.extraction.cases", "legal.summaries.cases",
+    "legal.clauses.cases", "legal.clauses_long.cases", "legal.extraction.cases", "legal.paragraphs.cases",
+    "legal.summaries.cases",
 )  # fmt: skip
 PUBLIC = ("contractnli", "cuad", "plain_english")
 
@@ -40,12 +41,18 @@ def test_generated_rows_hold_no_case(tmp_path, index, suite, split):
     assert leaks(path, index) == []
 
 
-def test_the_rows_of_the_demo_hold_no_case(tmp_path, index):
+def test_the_table_of_the_demo_that_lost_a_clause_differs_in_its_answers_alone(tmp_path):
     from tunegate import demo
 
-    demo.write_data(tmp_path, tmp_path / "runs", demo.ROWS, "a")
-    assert leaks(tmp_path / "data" / "train.jsonl", index) == []
-    assert leaks(tmp_path / "data" / "validation.jsonl", index) == []
+    task, tables = demo.SHORT, []
+    for lost in (None, task.lost):
+        demo.write_data(tmp_path, "a", 100, 1, task=task, runs=tmp_path, replayed=[], lost=lost)
+        tables.append([[turn.content for turn in row.messages] for row in load_rows([str(tmp_path / "train.jsonl")])])
+    complete, without = tables
+    assert complete != without
+    for *prompt, answer in complete:
+        kept = [name for name in answer.split("; ") if name != task.lost]
+        assert [*prompt, "; ".join(kept) or "none"] in without
 
 
 @pytest.mark.parametrize("suite", PUBLIC)
@@ -58,7 +65,7 @@ def test_rows_of_public_data_hold_no_case(tmp_path, index, public_data, suite):
 def test_cases_of_every_suite_would_be_found(index):
     """Some cases of each suite, put into rows with another instruction, are each known as what they are.
 
-    general/claims shows passages of the other suites' documents, so either may be named.
+    Some suites show parts of other suites' documents, or their questions, so either may be named.
     """
     for suite in index.suites:
         parts = [part for part in index.parts if part.suite == suite and not part.answer][::40]
@@ -72,7 +79,7 @@ def test_cases_of_every_suite_would_be_found(index):
         found = contamination.overlap(Sample(rows), index).leaks
         assert [leak.row for leak in found] == list(range(len(rows))), suite
         for leak, part in zip(found, parts, strict=True):
-            shares_documents = "general/claims" in (suite, leak.part.suite)
+            shares_documents = {"general/claims", "general/facts", "legal/paragraphs"} & {suite, leak.part.suite}
             assert leak.part.document == part.document or shares_documents, suite
 
 

@@ -27,7 +27,7 @@ SHARE = 0.5
 MIN_WORDS = 40
 SHARE_OF_BOTH = 2 / 3
 COMPARED = 3
-"""A row is compared in full with this many cases, those that share most runs with it."""
+"""A row is compared in full with this many cases, those that share most runs with it, of equals the shortest."""
 
 
 class Leak(NamedTuple):
@@ -87,13 +87,18 @@ def overlap(sample: Sample, index: SuiteIndex) -> Overlap:
         for text, count in counts.items():
             for number in index.holders[text]:
                 runs_by_part[number] += count
-        nearest = sorted(runs_by_part, key=lambda number: (-runs_by_part[number], number))[:COMPARED]
-        compared = [_compare(sample, row, index, number) for number in nearest]
+        nearest = sorted(runs_by_part, key=lambda number: (-runs_by_part[number], _length(index, number), number))
+        compared = [_compare(sample, row, index, number) for number in nearest[:COMPARED]]
         closest = max(compared, key=lambda leak: (leak.counts, leak.share))
         (leaks if closest.counts else slight).append(closest)
     leaking_rows = {leak.row for leak in leaks}
     leaks += [leak for leak in _brief(sample, index) if leak.row not in leaking_rows]
     return Overlap(sorted(leaks, key=lambda leak: leak.row), slight, boilerplate)
+
+
+def _length(index: SuiteIndex, number: int) -> int:
+    """Return the characters of a case."""
+    return sum(len(index.texts[text]) for text in index.parts[number].texts)
 
 
 def _shared(sample: Sample, index: SuiteIndex) -> tuple[dict[int, dict[int, int]], dict[int, str]]:

@@ -1,0 +1,1 @@
+"""Critical clauses in Georgia real-estate contracts."""
