@@ -24,10 +24,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from harness.errors import UserError
+from harness.errors import MissingExtra, Unavailable, UserError
 from harness.files import digest
 from harness.schema import Case, Completion, Metric, Score
 from harness.scoring import evaluate_metrics
@@ -92,7 +93,7 @@ def metric(
         "field": field,
         "arguments": asked.arguments,
         "range": [worst, best],
-        "evaluate": version("evaluate"),
+        "evaluate": version("evaluate") if find_spec("evaluate") else "",
         **({"reference": reference} if reference else {}),
     }
     try:
@@ -100,7 +101,7 @@ def metric(
     except TypeError as error:
         raise UserError(f"evaluate_bridge.metric: arguments must be plain data that JSON can hold: {error}") from None
 
-    @scorer(metrics=_metrics(family, worst, best)[: 2 if complete else 1], name=family, config=config)
+    @scorer(metrics=_metrics(family, worst, best)[: 2 if complete else 1], name=family, config=config, check=_installed)
     def bridged(case: Case, completion: Completion) -> Score:
         """The metric's value for one answer. A failed answer has the worst value."""
         value, unreadable = worst, []
@@ -121,6 +122,13 @@ def metric(
         return Score(name=family, value=value, extracted={"unreadable": unreadable}, counts={"complete": int(whole)})
 
     return bridged
+
+
+def _installed(case: Case) -> tuple[str, ...]:
+    """Raise Unavailable, which leaves out the suite, where the library is not installed; nothing is loaded."""
+    if find_spec("evaluate") is None:
+        raise Unavailable(str(MissingExtra("a metric of the library `evaluate`", "evaluate", "metrics")))
+    return ()
 
 
 class _Asked(NamedTuple):

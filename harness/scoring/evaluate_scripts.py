@@ -9,13 +9,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import UserError, refuse_all
+from harness.errors import MissingExtra, UserError, refuse_all
 from harness.files import digest
 
 HUB = "hub:"
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 REVISION = re.compile(r"[0-9a-f]{40}")
 BASES = ("Metric", "Measurement", "Comparison", "EvaluationModule")
+LIBRARY = ("evaluate", "datasets")
+"""Imports that may be missing: the suite is then left out with the extra that provides them."""
 
 
 class Script(NamedTuple):
@@ -75,8 +77,10 @@ def _from_hub(source: str, revision: str | None) -> Path:
             f"evaluate_bridge.metric: {source}: revision is {revision!r}, expected the 40 hex digits of a commit. A "
             "script from the Hub is code that runs here: pin the commit that you have read"
         )
-    from huggingface_hub import hf_hub_download
-
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        raise MissingExtra(f"the metric {source}", "huggingface_hub", "metrics") from None
     file = f"{name.split('/')[1]}.py"
     try:
         return Path(hf_hub_download(name, file, repo_type="space", revision=revision))
@@ -126,7 +130,7 @@ def _import_problems(node: ast.stmt, tree: ast.Module, folder: Path) -> Iterator
     for name in dict.fromkeys(name.split(".")[0] for name in names):
         if (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file():
             yield f"{name!r} is a module in the script's folder. {_standalone(name)}"
-        elif find_spec(name) is None:
+        elif name not in LIBRARY and find_spec(name) is None:
             yield f"{name!r} is imported but not installed. Install the package that provides it"
 
 

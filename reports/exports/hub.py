@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import NothingJudged, UserError
+from harness.errors import MissingExtra, NothingJudged, UserError
 from harness.runs.folder import Results, load_results
 from harness.sanitize import shown
 from harness.schema import CANDIDATE, Manifest, Metric, MetricRow, SuiteInfo
@@ -23,8 +23,10 @@ def model_card(run: Path, dataset: str = "") -> Iterator[str]:
 
     Raises UserError or NothingJudged as `published` does.
     """
-    from huggingface_hub import EvalResult, ModelCardData
-
+    try:
+        from huggingface_hub import EvalResult, ModelCardData
+    except ImportError:
+        raise MissingExtra("the format model-card", "huggingface_hub", "hub") from None
     stored = published(run)
     results = [
         EvalResult(
@@ -49,9 +51,11 @@ def eval_results(run: Path, dataset: str = "") -> Iterator[str]:
     A task of the Hub is a suite and a metric: its ID joins their names. Raises UserError without `dataset` or without
     a judged metric, and as `published` does.
     """
-    import yaml
-    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-
+    try:
+        import yaml
+        from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
+    except ImportError as error:
+        raise MissingExtra("the format eval-results", error.name or "huggingface_hub", "hub") from None
     if not dataset:
         raise UserError("--format eval-results needs --dataset OWNER/NAME: the Hub dataset that contains these cases")
     results = published(run)

@@ -52,7 +52,7 @@ def test_no_file_hides_an_exit_code_or_runs_a_change_with_rights(name: str) -> N
 @pytest.mark.parametrize("name", [*FILES, "deploy/skypilot.yaml"])
 def test_nothing_is_installed_from_a_release_that_no_index_has(name: str) -> None:
     known = re.findall(r'TUNEGATE: "(.*)"', code(name))
-    assert set(known) <= {"", ".", ".[train]"}
+    assert set(known) <= {"", ".", ".[train,metrics]"}
     assert not re.search(r"install.* tunegate\b", code(name))
 
 

@@ -1,8 +1,10 @@
 """A metric of `evaluate` scores answers one by one, and what only an answer shows to be wrong stops the run."""
 
+import sys
+
 import pytest
 
-from harness.errors import UserError
+from harness.errors import Unavailable, UserError
 from harness.gates.judge import judge
 from harness.schema import Case, Gate, GateFile, Objective, Record
 from harness.scoring import evaluate_bridge
@@ -291,3 +293,10 @@ def test_a_script_that_changes_after_it_was_read_is_refused(tmp_path):
     path.write_text(path.read_text() + "\n# changed\n")
     with pytest.raises(UserError, match="changed after the suite was read"):
         scored(made, "a", "b")
+
+
+def test_without_the_library_a_suite_is_left_out_with_the_way_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "evaluate", None)
+    (rouge, _) = evaluate_bridge.rouge()
+    with pytest.raises(Unavailable, match=r"'evaluate', which is not installed.*pip install '\.\[metrics\]'"):
+        rouge.check(Case(id="c", input={"document": "d"}, expected=["a"], cluster="k"))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,11 @@ def test_local_tables_leave_no_copy_in_the_cache(tmp_path, monkeypatch):
     datasets.Dataset.from_dict({"id": ["Harrowgate"]}).to_parquet(tmp_path / "a.parquet")
     assert read(tmp_path / "a.parquet", "id") == [("row 1", {"id": "Harrowgate"})]
     assert not [p for p in (tmp_path / "cache").rglob("*") if p.is_file() and b"Harrowgate" in p.read_bytes()]
+
+
+def test_without_datasets_a_parquet_file_is_one_line_and_csv_is_read(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=r"needs the package 'datasets'.*pip install '\.\[hub\]'"):
+        read(tmp_path / "t.parquet", "a")
+    assert read(write(tmp_path / "t.csv", "a\n1\n"), "a") == [("line 2", {"a": "1"})]

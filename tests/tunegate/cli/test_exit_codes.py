@@ -96,7 +96,7 @@ def test_a_failed_gate_wins_over_a_skipped_one(root: Path) -> None:
     write_script(root, tuned=dict.fromkeys(right(CASES), "none"))
     assert pytest_in(root, "-q").returncode == FAILED
     again = tunegate(root, "regate", newest_run(root))
-    assert again.returncode == FAILED and f"next: tunegate view {newest_run(root)} " in again.stdout
+    assert again.returncode == FAILED and f"next: tunegate report {newest_run(root)} " in again.stdout
     assert tunegate(root, "compare", "accepted", "new", *FAKE).returncode == FAILED
 
 
