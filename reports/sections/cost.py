@@ -16,7 +16,6 @@ NOTE = (
     "Seconds exclude loading the model and the canary. Utilisation is the share of the device's peak arithmetic, at "
     "two operations per parameter and computed token."
 )
-SERVERS_NOTE = "A server's counts include the requests of its other clients during the run."
 CACHED = "cached from an earlier run"
 NO_LATENCY = "only servers' answers are timed one by one, not those of a batch"
 COMPUTED = (
@@ -170,19 +169,14 @@ def _seconds(started: str, ended: str | None) -> float | None:
 
 
 def _servers(servers: Mapping[str, Any]) -> Table:
-    columns = ["Server", "Requests", "Prompt tokens", "Output tokens", "From the prefix cache", "Faults"]
-    rows = [_server(url, counters) for url, counters in servers.items()]
-    return Table(caption="Servers", columns=columns, rows=rows, numeric=[1, 2, 3, 4, 5], note=SERVERS_NOTE)
+    rows = [_server(url, record) for url, record in servers.items()]
+    return Table(caption="Servers", columns=["Server", "Requests", "Faults"], rows=rows, numeric=[1, 2])
 
 
-def _server(url: str, counters: Mapping[str, Any]) -> list[Cell]:
-    counted, faults = counters.get("counted") or {}, counters.get("faults") or {}
-    hits = counted.get("prefix_hit_rate")
+def _server(url: str, record: Mapping[str, Any]) -> list[Cell]:
+    faults = record.get("faults") or {}
     return [
-        Cell(text=url, note=f"version {counters.get('version') or 'unknown'}"),
-        number_format.setting(counters.get("answered")),
-        number_format.setting(counted.get("prompt_tokens")),
-        number_format.setting(counted.get("generated_tokens")),
-        _missing("the server published no counters") if hits is None else Cell(text=number_format.percent(hits)),
+        Cell(text=url, note=f"version {record.get('version') or 'unknown'}"),
+        number_format.setting(record.get("answered")),
         Cell(text=number_format.number(sum(faults.values())), note=wording.listing(faults)),
     ]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engines.openai import metrics, protocol
+from harness.engines.openai import protocol
 from harness.engines.openai.pool import Fault, Pool, RequestRefused, Server, _error_text, _retry_after
 from harness.errors import Unavailable
 from harness.judges import rubric
@@ -143,25 +143,6 @@ def test_any_reply_of_a_server_is_an_answer_or_an_error(said: dict[str, Any], od
         assert all(one == one and abs(one) != float("inf") for one in (*found.logprobs, *found.option_logprobs))
 
 
-METRICS = 'vllm:prompt_tokens_total{engine="0"} 12\nvllm:generation_tokens_total 1e3\n# HELP x\n'
-
-
-@FEW
-@given(
-    st.lists(
-        st.sampled_from(
-            [*METRICS.splitlines(), *(f"vllm:prompt_tokens_total {n}" for n in ("e", "1e", "+-1", "1e999", "-5"))]
-        )
-        | st.text(max_size=9)
-    )
-)
-def test_any_page_of_counters_is_read(lines: list[str]) -> None:
-    counted = metrics.Counters()
-    counted.look({"prompt_tokens": 0.0})
-    counted.look(metrics.read("\n".join(lines)))
-    counted.describe()
-
-
 WAITS = st.sampled_from(["nan", "inf", "-inf", "1e999", "Wed, 21 Oct 99999 07:28:00 GMT", "Wed, 32 Foo 2015", "-1", ""])
 
 
@@ -180,7 +161,7 @@ def test_any_refusal_of_a_server_is_told_in_one_short_line(body: bytes, wait: st
 @FEW
 @given(st.sampled_from([200, 204, 301, 400, 404, 429, 500]), as_json({"data": [{"id": "m", "owned_by": "vllm"}]}), JUNK)
 def test_any_server_is_learnt_of_or_left_alone(status: int, body: bytes, version: Any) -> None:
-    """Its list of models, its version and its counters, each whatever it likes."""
+    """Its list of models and its version, each whatever it likes."""
 
     def handle(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/version":

@@ -256,7 +256,6 @@ def _server_record(server: Server, models: Mapping[str, Checkpoint]) -> dict[str
             if name in models
         },
         "answered": server.asked,
-        "counted": server.counters.describe(),
         "faults": dict(server.faults),
     }
 

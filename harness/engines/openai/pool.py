@@ -18,9 +18,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from harness.engines.openai import metrics
 from harness.engines.openai.config import KEYS, api_key, without_key
-from harness.engines.openai.metrics import Counters
 from harness.errors import NOT_JSON, EngineFailed, UserError
 
 IN_FLIGHT = 64
@@ -67,7 +65,6 @@ class Server:
         self.proven = self.is_being_proven = False
         self.last_fault = ""
         self.faults: Counter[str] = Counter()
-        self.counters = Counters()
 
 
 class Pool:
@@ -188,15 +185,6 @@ class Pool:
             server.version = f"vllm {(await self.send(server, 'GET', '/version'))['version']}"
         except (RequestRefused, EngineFailed, KeyError):
             server.version = "unknown"
-        server.counters.look(await self._read_counters(server))
-
-    async def _read_counters(self, server: Server) -> dict[str, float]:
-        """Read the server's counters; {} if it publishes none. They are only reported, so errors are ignored."""
-        try:
-            got = await self._http_client().get(server.url + metrics.PATH, timeout=min(LOOK_S, self.timeout_s))
-        except httpx.HTTPError:
-            return {}
-        return metrics.read(got.text) if got.status_code == 200 else {}
 
     async def send_in_turn(self, server: Server, body: dict[str, Any]) -> dict[str, Any]:
         """Send one request to this server; retry for `patience_s` while it is busy. Raises as `send` does."""

@@ -36,8 +36,6 @@ class Stub:
         self.fault: Callable[[Body], Response | str | float | None] = lambda body: None
         self.change: Callable[[Body], Body] = lambda answer: answer
         self.mixes = False
-        self.counts = True
-        self.counted_from = 0
         self.slow_s = 0.0
         self.busy = self.most_busy = 0
         self._at_work: list[str] = []
@@ -104,8 +102,6 @@ class Stub:
             return as_json(200, {"object": "list", "data": [self._card(name) for name in self.models]})
         if path == "/version" and self.owned_by == "vllm":
             return as_json(200, {"version": self.version})
-        if path == "/metrics" and self.counts:
-            return 200, {}, self._metrics().encode()
         if path != "/v1/completions":
             return as_json(404, {"detail": "Not Found"})
         time.sleep(self.slow_s)
@@ -122,20 +118,6 @@ class Stub:
                 return CUT
             self.answered.append(body)
         return as_json(200, self.change(self._answer(body, mixed)))
-
-    def _metrics(self) -> str:
-        """What vLLM publishes, by the answers since it started; half of every second prompt is in its cache."""
-        prompts = [len(body["prompt"]) for body in self.answered[self.counted_from :]]
-        counted = {
-            "vllm:prompt_tokens_total": sum(prompts),
-            "vllm:generation_tokens_total": 2.0 * len(prompts),
-            "vllm:prefix_cache_queries_total": sum(prompts),
-            "vllm:prefix_cache_hits_total": sum(prompts) / 4,
-        }
-        lines = ["# HELP vllm:prompt_tokens_total Number of prefill tokens.", "# TYPE vllm:prompt_tokens_total counter"]
-        for name, value in counted.items():
-            lines += [f'{name}{{engine="{at}",model_name="base"}} {value / 2}' for at in (0, 1)]
-        return "\n".join([*lines, 'vllm:num_requests_running{engine="0"} 3.0'])
 
     def _card(self, name: str) -> Body:
         card = {"id": name, "object": "model", "owned_by": self.owned_by, "root": f"/models/{self.models[name]}"}

@@ -109,30 +109,3 @@ def test_how_an_adapter_is_served_is_not_for_this_engine_to_say(serve: Any, proj
             project.checkpoints(),
             max_model_len=64,
         )
-
-
-def test_what_a_server_counted_is_in_the_record_through_a_restart(serve: Any, project: Project) -> None:
-    stub = serve()
-    engine = project.open(stub)
-    asked = project.requests(20)
-    answers(engine, asked[:8])
-    stub.stop()
-    stub.counted_from = len(stub.answered)
-    stub.start()
-    answers(engine, asked[8:])
-    counted = engine.describe()["servers"][stub.url]["counted"]
-    fewest, most = (sum(len(body["prompt"]) for body in seen) for seen in (stub.questions, stub.answered))
-    assert fewest <= counted["prompt_tokens"] <= most  # the last looks come before the last canaries
-    assert 2 * len(stub.questions) <= counted["generated_tokens"] <= 2 * len(stub.answered)
-    assert counted["prefix_hit_rate"] == 0.25
-
-
-@pytest.mark.parametrize("page", [None, (500, {}, b"boom"), (200, {}, b"<html>\x00\xff</html>")])
-def test_a_server_that_counts_nothing_is_asked_all_the_same(page: Any, serve: Any, project: Project) -> None:
-    stub = serve()
-    stub.counts = page is not None
-    if page is not None:
-        stub._metrics = lambda: page[2].decode("latin-1")
-    engine = project.open(stub)
-    assert len(answers(engine, project.requests(3))) == 3
-    assert engine.describe()["servers"][stub.url]["counted"] == {}
