@@ -2,7 +2,7 @@
 
     <output.dir>/sweep-<name>-<8 hex>/
       points/01.toml ...   configuration of each point, for `tunegate train`
-      sweep.json  sweep.md  sweep.svg
+      sweep.json  sweep.md
 
 The run folders of the points are in <output.dir> too. The same command resumes a sweep: finished points are not trained
 again, an interrupted point resumes where it stopped, and failed points are retried.
@@ -46,7 +46,6 @@ from training.sweep.config import SweepPlan
 from training.sweep.grid import SweepPoint
 from training.sweep.results import SweepMeasure, SweepRow, SweepTable
 from training.sweep.test_winner import check, confirm, used_before
-from training.sweep.view import write_plot
 from training.validation import Questions
 
 ADAPTER = "adapter: "
@@ -297,12 +296,11 @@ def _train(point: SweepPoint, state: Sweep, processes: Processes, inputs: str, s
 
 
 def _store(state: Sweep, *rows: SweepRow) -> Sweep:
-    """Replace rows of the table and write it: first the numbers, then the page and the plot."""
+    """Replace rows of the table and write it: first the numbers, then the page."""
     by_number = {row.number: row for row in rows}
     table = replace(state.table, rows=[by_number.get(row.number, row) for row in state.table.rows])
     results.write(table, state.folder)
     write_atomic(state.folder / "sweep.md", view.markdown(table), results.REFUSED)
-    write_plot(table, state.folder / "sweep.svg")
     return replace(state, table=table)
 
 

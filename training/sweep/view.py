@@ -1,14 +1,12 @@
-"""A sweep as terminal text, as Markdown and as a plot."""
+"""A sweep as terminal text and as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table as Grid
 
-from harness.errors import MissingExtra
 from harness.formatting import format_duration
 from harness.schema import Estimate
 from training.estimate.report import text
@@ -46,10 +44,9 @@ def markdown(table: SweepTable) -> str:
     rows = [headings, ["---"] * len(headings), *(_row(table, row, place) for place, row in _ordered(table))]
     lines = ["| " + " | ".join(_escaped(cell) for cell in cells) + " |" for cells in rows]
     failures = [f"- {_escaped(line)}" for line in _failures(table)]
-    plot = "![The points by their metric](sweep.svg)"
     sentences = [f"{_escaped(line)}\n" for line in _sentences(table)]
     parts = [f"# Sweep of {_escaped(table.name)}", "", _title(table), "", *lines, "", *failures]
-    return "\n".join([*parts, *([""] if failures else []), plot, "", *sentences])
+    return "\n".join([*parts, *([""] if failures else []), *sentences])
 
 
 def dry(points: Sequence[SweepPoint], measure: str, width: int) -> str:
@@ -178,35 +175,3 @@ def _confirmed(table: SweepTable, test: Confirmed, best: SweepRow) -> list[str]:
 
 def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-ROW_INCHES = 0.35
-
-
-def write_plot(table: SweepTable, file: Path) -> None:
-    """Plot the metric of the finished points as SVG. Equal tables give equal bytes."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingExtra("the plot of a sweep", "matplotlib", "report") from None
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    rows = [(row, value) for row in table.ranked if (value := table.value(row)) is not None]
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sweep"}):
-        figure = Figure(figsize=(7, 1 + ROW_INCHES * max(len(rows), 2)), layout="constrained")
-        FigureCanvasSVG(figure)
-        axes = figure.add_subplot()
-        for place, (row, value) in enumerate(rows):
-            metric = row.metric
-            if metric is not None and metric.low is not None and metric.high is not None:
-                bounds = (metric.low, metric.high)
-                axes.plot(bounds, (place, place), color="#7a8793", linewidth=1.5, gid=f"interval-{row.number}")
-            axes.plot([value], [place], "o", color="#0b5cad", gid=f"point-{row.number}")
-        axes.set_yticks(range(len(rows)), [f"{row.number}: {changes(row.values)}" for row, _ in rows])
-        axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
-        measure = table.measure
-        axes.set_xlabel(f"{measure.name}, 95% interval" if measure.suite else f"{LOSS}, nats per answer token")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="x", color="#e3e7eb", linewidth=0.8)
-        figure.savefig(file, format="svg", metadata={"Date": None})

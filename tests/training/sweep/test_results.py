@@ -1,7 +1,6 @@
 """Points are ranked by their measure, and the best is told with how much of it may be chance."""
 
 import json
-from xml.etree import ElementTree
 
 import pytest
 
@@ -17,7 +16,6 @@ from training.sweep.results import (
     finished,
     standard_error,
 )
-from training.sweep.view import write_plot
 
 
 def estimate(value, half=0.05, n=100):
@@ -203,16 +201,3 @@ def test_the_test_is_shown_beside_the_number_that_chose():
     assert "no longer the best" not in shown
     other = " ".join(view.show(by_metric(row(1, 0.9), row(2, 0.8), confirmed=confirmed), 200).split())
     assert "point 2, which is no longer the best. It does not run twice: evaluate point 1" in other
-
-
-def test_the_plot_has_a_dot_and_an_interval_a_point_and_the_same_bytes_each_time(tmp_path):
-    kept = by_metric(row(1, 0.2), row(2, 0.8), FAILED)
-    for name in ("a.svg", "b.svg"):
-        write_plot(kept, tmp_path / name)
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    drawn = {element.get("id") for element in ElementTree.parse(tmp_path / "a.svg").iter()}
-    assert {"point-1", "point-2", "interval-1", "interval-2"} <= drawn and "point-9" not in drawn
-    write_plot(by_loss(row(1), FAILED), tmp_path / "c.svg")
-    drawn = {element.get("id") for element in ElementTree.parse(tmp_path / "c.svg").iter()}
-    assert "point-1" in drawn and "interval-1" not in drawn
-    write_plot(by_loss(FAILED), tmp_path / "d.svg")
