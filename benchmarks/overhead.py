@@ -134,7 +134,8 @@ def fill(root: Path) -> None:
     from harness.engines.config import EngineConfig
     from harness.engines.dispatch import Dispatcher
     from harness.evaluation.families import renderers
-    from harness.evaluation.plan import Job, SuiteJob, default_checkpoint, longest, make_plan, variants
+    from harness.evaluation.plan import Job, SuiteJob, default_checkpoint, make_plan, variants
+    from harness.evaluation.requests import longest
     from harness.schema import Completion
     from harness.suites.discovery import find_suites
 

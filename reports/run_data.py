@@ -21,8 +21,8 @@ from harness.schema import (
     Outcome,
     SuiteInfo,
     Verdict,
+    combine_outcomes,
 )
-from harness.schema.constants import combine_outcomes
 from reports.assumptions import Assumptions
 from reports.cases import read
 from reports.cases.index import CaseIndex, Joint

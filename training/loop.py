@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from harness.engines.transformers.generate import Answerer
 from harness.evaluation.generate import make_record
-from harness.evaluation.plan import longest
+from harness.evaluation.requests import longest
 from harness.formatting import first_few
 from harness.schema import CANDIDATE, Completion, Estimate, Request
 from harness.stats.estimates import estimate

@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
-from harness.evaluation.plan import Job, PlannedRequest, SuiteJob, make_plan
+from harness.evaluation.plan import Job, SuiteJob, make_plan
+from harness.evaluation.requests import PlannedRequest
 from harness.files import digest
 from harness.schema import CANDIDATE, Case, Checkpoint, Estimate, Metric
 from harness.suites.cases import check_cases, load_cases

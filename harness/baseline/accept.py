@@ -6,11 +6,12 @@ is recorded. Only the command calls this, so that a run never changes its own ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
+from harness.baseline.drift import gates_changed, parts_changed
 from harness.baseline.format import (
     BASELINE_FILE,
     LABEL_LISTS,
@@ -76,17 +77,10 @@ def _not_whole(run: RunData, info: SuiteInfo) -> list[str]:
     return []
 
 
-def _not_now(info: SuiteInfo, suite: Suite) -> Iterator[str]:
-    """Yield what changed in a suite since the run."""
-    pairs = {
-        "cases": (info.cases_hash, suite.cases_hash),
-        "prompt": (info.prompt_hash, suite.prompt_hash),
-        "scorers": (info.scorers_hash, suite.scorers_hash),
-        suite.gates_path.name: (info.gates_hash, digest(suite.gates_path.read_bytes())),
-    }
-    for what, (then, current) in pairs.items():
-        if then != current:
-            yield f"{info.name}: {what} changed since the run"
+def _not_now(info: SuiteInfo, suite: Suite) -> list[str]:
+    """Say what changed in a suite since the run."""
+    gates = [suite.gates_path.name] if gates_changed(info, suite) else []
+    return [f"{info.name}: {part} changed since the run" for part in [*parts_changed(info, suite), *gates]]
 
 
 def _check_gates(run: RunData, acceptance: Acceptance) -> None:

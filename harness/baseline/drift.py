@@ -14,7 +14,7 @@ from harness.files import digest
 from harness.formatting import first_few, phrase
 from harness.gates.config import gates_path, load_gates
 from harness.gates.rules import GATE_RULES
-from harness.schema import Case, Gate
+from harness.schema import Case, Gate, SuiteInfo
 from harness.suites.cases import case_hash, load_cases
 from harness.suites.suite import Suite
 
@@ -35,6 +35,24 @@ def describe_differences(accepted: Accepted, suite: Suite) -> list[str]:
     if accepted.scorers_hash != suite.scorers_hash:
         changes += scorers_moved(accepted.scorers, suite.scorer_versions)
     return changes
+
+
+def parts_changed(info: SuiteInfo, suite: Suite, scorers_hash: str | None = None) -> list[str]:
+    """Name the parts of a suite that changed since a run: its cases, prompt and scorers.
+
+    `scorers_hash` is of the scorers that scored the run again, where some did.
+    """
+    pairs = {
+        "cases": (info.cases_hash, suite.cases_hash),
+        "prompt": (info.prompt_hash, suite.prompt_hash),
+        "scorers": (scorers_hash or info.scorers_hash, suite.scorers_hash),
+    }
+    return [part for part, (then, now) in pairs.items() if then != now]
+
+
+def gates_changed(info: SuiteInfo, suite: Suite, bars: Path | None = None) -> bool:
+    """Whether the suite's gates.toml, or its copy below `bars`, changed since a run."""
+    return info.gates_hash != digest(gates_path(suite, bars).read_bytes())
 
 
 def _hashes(cases: Iterable[Case]) -> dict[str, tuple[str, str]]:

@@ -26,7 +26,7 @@ WINDOW_TOKENS = 8_000_000
 
 
 class CachedRequest(Protocol):
-    """What a dispatcher needs of a request; `harness.evaluation.plan.PlannedRequest` has it."""
+    """What a dispatcher needs of a request; `harness.evaluation.requests.PlannedRequest` has it."""
 
     @property
     def case(self) -> Case: ...

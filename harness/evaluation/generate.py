@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from harness.evaluation.plan import Job, PlannedRequest, RequestQueue, RunPlan, longest
+from harness.evaluation.plan import Job, RunPlan
+from harness.evaluation.requests import PlannedRequest, RequestQueue, longest
 from harness.files import digest
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, now

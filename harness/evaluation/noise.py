@@ -14,7 +14,8 @@ from msgspec import Struct, structs
 from harness.evaluation.families import renderers
 from harness.evaluation.generate import answer
 from harness.evaluation.noise_file import engine_facts, noise_path, read_floors, save_noise
-from harness.evaluation.plan import Job, PlannedRequest, RequestQueue, make_plan, variants
+from harness.evaluation.plan import Job, make_plan, variants
+from harness.evaluation.requests import PlannedRequest, RequestQueue
 from harness.evaluation.run import suite_info
 from harness.formatting import number, points
 from harness.gates.config import gate_ids, load_suite_gates

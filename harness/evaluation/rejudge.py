@@ -11,6 +11,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from harness.baseline.compare import compare_with_baselines, prompt_hashes, with_baseline, without_stale
+from harness.baseline.drift import parts_changed
 from harness.errors import UserError
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.run import estimate_and_judge
@@ -80,12 +81,7 @@ def _scorers(run: RunData) -> dict[str, str]:
 
 def _stale(info: SuiteInfo, suite: Suite, scorers_hash: str) -> str | None:
     """Say why the run's numbers do not apply to the current suite."""
-    pairs = {
-        "cases": (info.cases_hash, suite.cases_hash),
-        "prompt": (info.prompt_hash, suite.prompt_hash),
-        "scorers": (scorers_hash, suite.scorers_hash),
-    }
-    changed = [what for what, (then, current) in pairs.items() if then != current]
+    changed = parts_changed(info, suite, scorers_hash)
     if not changed:
         return None
     way = "score it again with `tunegate rescore`" if changed == ["scorers"] else "run the suite again"

@@ -17,8 +17,7 @@ from harness.files import digest
 from harness.gates.rules import directed, level_threshold
 from harness.runs.folder import SEAL, SEALED, decode, load_manifest, recorded_verdicts, standing_of
 from harness.runs.status import claimed
-from harness.schema import CANDIDATE, FLOOR, Better, Manifest, Outcome, SuiteInfo, Verdict
-from harness.schema.constants import combine_outcomes
+from harness.schema import CANDIDATE, FLOOR, Better, Manifest, Outcome, SuiteInfo, Verdict, combine_outcomes
 
 RUN_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-.+-[0-9a-f]{8}")
 SHOWN = ("run.json", "metrics.json", "verdicts.json")

@@ -1,13 +1,23 @@
 """Data structures of tunegate, in the order of the data flow; import them from here.
 
 All structs are frozen and keyword-only, and refuse unknown fields. Offsets are Unicode code points. The files, in
-reading order: constants, case, score, metric, gate, manifest.
+reading order: case, score, metric, gate, manifest.
 """
 
-from harness.schema.case import Case, Checkpoint, Completion, Prompt, Request, Sampling
-from harness.schema.constants import ACCEPTED, BASELINE, CANDIDATE, FLOOR, SCHEMA_VERSION, Outcome, Side
-from harness.schema.gate import Gate, GateFile, Objective, Verdict
-from harness.schema.manifest import AcceptedInfo, Manifest, SuiteInfo
+from harness.schema.case import (
+    ACCEPTED,
+    BASELINE,
+    CANDIDATE,
+    FLOOR,
+    Case,
+    Checkpoint,
+    Completion,
+    Prompt,
+    Request,
+    Sampling,
+)
+from harness.schema.gate import Gate, GateFile, Objective, Outcome, Verdict, combine_outcomes
+from harness.schema.manifest import SCHEMA_VERSION, AcceptedInfo, Manifest, SuiteInfo
 from harness.schema.metric import (
     Better,
     Comparison,
@@ -19,6 +29,7 @@ from harness.schema.metric import (
     Noise,
     NoiseFloor,
     Observation,
+    Side,
 )
 from harness.schema.score import Record, RecordKey, Score, ScoreEvent, Scores, SourceSpan, Span
 
@@ -60,4 +71,5 @@ __all__ = [
     "Span",
     "SuiteInfo",
     "Verdict",
+    "combine_outcomes",
 ]

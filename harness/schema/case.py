@@ -4,6 +4,13 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+BASELINE = "baseline"
+CANDIDATE = "tuned"
+FLOOR = "keyword_floor"
+"""Names of the variants that answer the cases."""
+ACCEPTED = "accepted"
+"""Given for a baseline: each suite's own baseline.json."""
+
 
 class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One question with its right answer: a line of cases.jsonl."""

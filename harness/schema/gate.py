@@ -1,11 +1,13 @@
 """Gates of gates.toml and their verdicts."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from msgspec import Struct
 
-from harness.schema.constants import Outcome
 from harness.schema.metric import Estimate
+
+Outcome = Literal["pass", "fail", "inconclusive", "skipped", "error"]
 
 
 class Gate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,3 +78,13 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One sentence."""
     needed: str | None = None
     """What would settle an inconclusive verdict."""
+
+
+def combine_outcomes(outcomes: Collection[Outcome]) -> Outcome:
+    """Combine outcomes: all pass is a pass, any failure or error a failure; none or only skipped is skipped."""
+    distinct = set(outcomes)
+    if distinct <= {"skipped"}:
+        return "skipped"
+    if distinct & {"fail", "error"}:
+        return "fail"
+    return "pass" if distinct == {"pass"} else "inconclusive"

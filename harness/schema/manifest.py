@@ -4,9 +4,10 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
-from harness.schema.case import Checkpoint
-from harness.schema.constants import BASELINE, CANDIDATE, SCHEMA_VERSION
+from harness.schema.case import BASELINE, CANDIDATE, Checkpoint
 from harness.schema.metric import Metric, Noise
+
+SCHEMA_VERSION = 1
 
 
 class AcceptedInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,13 +5,12 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from harness.schema.constants import Side
-
 NEUTRAL = frozenset(
     {("given", "answer_words"), ("facts", "claims_per_answer"), ("terms", "compression"), ("plain", "length_share")}
 )
 """Scorer and name of the shipped neutral metrics; a list, since the metrics of older runs have no field for it."""
 Better = Literal["higher", "lower", ""]
+Side = Literal["two", "lower", "upper"]
 
 
 class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,14 +12,13 @@ from pathlib import Path
 from msgspec import structs
 
 from harness.approval.approve import Approval, Where, approve, suites_here
+from harness.baseline.drift import gates_changed, parts_changed
 from harness.checkpoints.resolve import resolve
 from harness.engines.base import traits_of
 from harness.engines.config import EngineConfig
 from harness.errors import GateFailed, refuse_all
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
-from harness.files import digest
-from harness.gates.config import gates_path
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, load_manifest
 from harness.schema import ACCEPTED, BASELINE, Checkpoint, Manifest, SuiteInfo
@@ -88,11 +87,5 @@ def job_like(original: Manifest, names: Sequence[str], merged: Path, suites: Seq
 
 
 def _changed(info: SuiteInfo, suite: Suite, bars: Path | None) -> list[str]:
-    pairs = {
-        "cases": (info.cases_hash, suite.cases_hash),
-        "prompt": (info.prompt_hash, suite.prompt_hash),
-        "scorers": (info.scorers_hash, suite.scorers_hash),
-        "gates": (info.gates_hash, digest(gates_path(suite, bars).read_bytes())),
-    }
-    changed = [what for what, (then, now) in pairs.items() if then != now]
+    changed = [*parts_changed(info, suite), *(["gates"] if gates_changed(info, suite, bars) else [])]
     return [f"{suite.name}: {', '.join(changed)} changed since. Evaluate the adapter again"] if changed else []

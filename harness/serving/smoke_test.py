@@ -20,7 +20,8 @@ from harness.engines.base import open_engine
 from harness.engines.config import EngineConfig, Servers
 from harness.engines.openai import config
 from harness.errors import UserError
-from harness.evaluation.plan import Job, PlannedRequest, SuiteJob, longest, make_plan
+from harness.evaluation.plan import Job, SuiteJob, make_plan
+from harness.evaluation.requests import PlannedRequest, longest
 from harness.files import digest
 from harness.runs.folder import load_manifest, stream
 from harness.schema import BASELINE, CANDIDATE, Case, Completion, Request

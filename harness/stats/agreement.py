@@ -19,8 +19,8 @@ from msgspec import Struct
 
 from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, Observation, Score, Span
 from harness.stats import bootstrap
+from harness.stats.cluster_variance import FEW_DISAGREEMENTS, FEW_ERRORS
 from harness.stats.estimates import estimate
-from harness.stats.guards import FEW_DISAGREEMENTS, FEW_ERRORS
 from harness.stats.human_review import LEAST, MOST, SCALES, Rating, rate
 from harness.stats.intervals import Array, Codes
 from harness.stats.observations import Observations

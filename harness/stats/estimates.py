@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.schema import Estimate, Metric, Record, Score, Side
 from harness.stats import intervals, permutation
-from harness.stats.guards import FEW_ERRORS
+from harness.stats.cluster_variance import FEW_ERRORS
 from harness.stats.intervals import Array, ClusterSums, Codes, Interval
 from harness.stats.observations import Observations
 from harness.stats.score_table import Cases, label_names

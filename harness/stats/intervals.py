@@ -13,8 +13,8 @@ from scipy import special
 
 from harness.schema import Side
 from harness.stats import cluster_variance
+from harness.stats.cluster_variance import FEW_APART, FEW_ERRORS, FEW_ERRORS_OF_SCORES
 from harness.stats.cluster_variance import Array as Array
-from harness.stats.guards import FEW_APART, FEW_ERRORS, FEW_ERRORS_OF_SCORES
 
 Codes = NDArray[np.int64]
 

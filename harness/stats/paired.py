@@ -14,7 +14,7 @@ from scipy import special
 
 from harness.schema import Comparison, Estimate, Side
 from harness.stats import cluster_variance, intervals, permutation
-from harness.stats.guards import FEW_CHANGES, FEW_CHANGES_OF_RATIO, FEW_EVENTS, FEW_FLIPS
+from harness.stats.cluster_variance import FEW_CHANGES, FEW_CHANGES_OF_RATIO, FEW_EVENTS, FEW_FLIPS
 from harness.stats.intervals import Array, ClusterSums, contrast, effective_clusters, wilson_at
 from harness.stats.pairs import Pairs, case_gains, changed_clusters, level_of, scores
 from harness.stats.score_table import ratio_arrays

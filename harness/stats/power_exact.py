@@ -16,7 +16,7 @@ from scipy import special
 
 from harness.schema import Side
 from harness.stats import paired, power
-from harness.stats.guards import FEW_CHANGES, FEW_ERRORS, FEW_FLIPS
+from harness.stats.cluster_variance import FEW_CHANGES, FEW_ERRORS, FEW_FLIPS
 from harness.stats.intervals import (
     Array,
     critical,

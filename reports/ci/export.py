@@ -15,8 +15,7 @@ from msgspec import Meta, Struct, field
 from harness.errors import UserError, refuse_newer
 from harness.runs.status import withheld
 from harness.sanitize import shown
-from harness.schema import Outcome, Verdict
-from harness.schema.constants import combine_outcomes
+from harness.schema import Outcome, Verdict, combine_outcomes
 from reports import number_format
 
 

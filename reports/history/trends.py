@@ -15,8 +15,7 @@ from msgspec import Struct
 from harness.baseline.format import BASELINE_FILE
 from harness.runs.folder import UNREADABLE
 from harness.runs.history import MetricLevel, PastRun, PastSuite
-from harness.schema import CANDIDATE, Better, Estimate, Outcome
-from harness.schema.constants import combine_outcomes
+from harness.schema import CANDIDATE, Better, Estimate, Outcome, combine_outcomes
 from reports import number_format, wording
 from reports.model import Cell, Table
 

@@ -23,7 +23,8 @@ from harness.engines.base import traits_of
 from harness.engines.config import EngineConfig
 from harness.engines.dispatch import Dispatcher
 from harness.errors import UserError
-from harness.evaluation.plan import PlannedRequest, judge_checkpoint, longest
+from harness.evaluation.plan import judge_checkpoint
+from harness.evaluation.requests import PlannedRequest, longest
 from harness.progress.progress import Progress
 from harness.schema import CANDIDATE, Case, Completion, Sampling
 from harness.suites.prompts import Message, PlainRenderer, Renderer, load_template, messages

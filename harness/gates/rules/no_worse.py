@@ -59,7 +59,7 @@ def _judge(evidence: Evidence) -> Finding:
 def _need(evidence: Evidence, side: Side) -> Need:
     """What an equally good model needs, by the interval and by the few-flips guard."""
     from harness.stats import power
-    from harness.stats.guards import FEW_FLIPS
+    from harness.stats.cluster_variance import FEW_FLIPS
     from harness.stats.paired import flip_bound
     from harness.stats.pairs import changed_clusters
 

@@ -7,7 +7,7 @@ import pytest
 
 from harness.engines.dispatch import windows
 from harness.errors import UserError
-from harness.evaluation.plan import RequestQueue, SuiteRequests, TokenFile, longest
+from harness.evaluation.requests import RequestQueue, SuiteRequests, TokenFile, longest
 from harness.schema import Case, Sampling
 
 
@@ -43,7 +43,7 @@ def test_the_questions_of_one_variant() -> None:
 
 
 def test_ids_that_do_not_fit_into_memory_come_back_from_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.evaluation.plan.MEMORY_BYTES", 10)
+    monkeypatch.setattr("harness.evaluation.requests.MEMORY_BYTES", 10)
     on_disk = planned()
     assert on_disk._tokens._file._rolled
     monkeypatch.undo()
@@ -56,7 +56,7 @@ def test_a_disk_without_room_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) 
     def full(**_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("harness.evaluation.plan.MEMORY_BYTES", 10)
+    monkeypatch.setattr("harness.evaluation.requests.MEMORY_BYTES", 10)
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     with pytest.raises(
         UserError,

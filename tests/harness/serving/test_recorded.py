@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.evaluation.plan import PlannedRequest
+from harness.evaluation.requests import PlannedRequest
 from harness.schema import Case, Sampling
 from harness.serving.smoke_test import Recorded, likeness
 

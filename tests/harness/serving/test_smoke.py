@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.evaluation.plan import PlannedRequest
+from harness.evaluation.requests import PlannedRequest
 from harness.schema import Case, Sampling
 from harness.serving.platforms import find_platform
 from harness.serving.routing import Access, Route

@@ -13,7 +13,7 @@ from harness.engines.config import EngineConfig, Servers
 from harness.engines.dispatch import Dispatcher
 from harness.engines.openai import served_weights
 from harness.errors import CanaryFailed, EngineFailed
-from harness.evaluation.plan import PlannedRequest
+from harness.evaluation.requests import PlannedRequest
 from harness.schema import Case, Checkpoint, Completion, Sampling
 from tests.harness.engines.openai.project import Project, texts
 from tests.harness.engines.openai.stub_server import CUT, Stub
