@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.files import file_link, replacing
 from harness.runs import redaction
 from tunegate.cli.layout import RESULTS, App
-from tunegate.cli.options import Run, Runs, exit_if_unclaimed
+from tunegate.cli.options import Run, Runs, complete_run, exit_if_unclaimed
 from tunegate.cli.view import open_in_browser
 
 app = App(RESULTS)
@@ -45,7 +45,12 @@ def print_report(files: list[Path], opens: bool) -> None:
 
 @app.command()
 def report(
-    run: Annotated[list[str], typer.Argument(help="Evaluation run, optionally its training run; or several runs.")],
+    run: Annotated[
+        list[str],
+        typer.Argument(
+            help="Evaluation run, optionally its training run; or several runs.", autocompletion=complete_run
+        ),
+    ],
     out: Annotated[Path | None, typer.Option(help="Output folder (default: report/ in the first run).")] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also write report.pdf; needs the extra 'pdf'.")] = False,
     business: Annotated[

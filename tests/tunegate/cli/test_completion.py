@@ -20,7 +20,7 @@ def with_runs(group: Any = None, words: str = "") -> Iterator[str]:
     for name, command in (group or typer.main.get_command(main.app)).commands.items():
         yield from with_runs(command, f"{words}{name} ") if hasattr(command, "commands") else ()
         for parameter in command.params:
-            if (parameter.name == "run" and name != "report") or parameter.metavar == "RUN":
+            if parameter.name == "run" or parameter.metavar == "RUN":
                 yield f"{words}{name}" if parameter.name == "run" else f"{words}{name} {parameter.opts[0]}"
 
 
@@ -45,7 +45,7 @@ def test_every_run_is_completed_newest_first(project: Path, command: str) -> Non
 
 
 def test_these_commands_take_runs() -> None:
-    assert {"export", "view", "judge", "ci summary", "review start", "power --from", "diagnose"} <= {*with_runs()}
+    assert {"report", "view", "judge", "ci summary", "review start", "power --from", "diagnose"} <= {*with_runs()}
 
 
 def test_a_name_is_completed_from_its_start(project: Path) -> None:
