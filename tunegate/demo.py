@@ -81,7 +81,7 @@ SHORT = Task(
     eval_cases=paragraphs.eval_cases,
     pairs=paragraphs.training_pairs,
     rows=paragraphs.ROWS["train"],
-    epochs=2.5,
+    epochs=1.5,
     lost="holdover",
     lost_rows=240,
 )
@@ -113,7 +113,7 @@ r = 16
 alpha = 32
 
 [optim]
-lr = 6e-4
+lr = 8e-4
 
 [train]
 rows_per_step = 4

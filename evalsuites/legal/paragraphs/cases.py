@@ -3,13 +3,14 @@
 python -m evalsuites.legal.paragraphs.cases --split train --out train.jsonl
 """
 
+import json
+import random
 from collections.abc import Iterator
-from itertools import cycle
 from pathlib import Path
 
 from evalsuites.legal.clauses.cases import answer
 from evalsuites.legal.instruments.documents import Instrument
-from evalsuites.legal.instruments.excerpts import Excerpt, excerpts, of_split, shuffled, tags_of
+from evalsuites.legal.instruments.excerpts import Excerpt, excerpts, of_split, shuffled
 from evalsuites.training_rows import command
 from harness.schema import Case
 
@@ -24,32 +25,26 @@ TYPES = tuple(dict.fromkeys(name for names in ASKED.values() for name in names))
 MOST_WORDS = 100
 PER_INSTRUMENT = {True: 2, False: 2}
 """Paragraphs of one test instrument with a clause of these types, and without."""
-ROWS = {"train": 444, "dev": 93}
+ROWS = {"train": 714, "dev": 62}
 """Rows written when --rows is not given."""
-TURNS = (True, False, False)
-"""Training rows with a clause, and without, in turn."""
+WRITTEN = Path(__file__).parent / "written.jsonl"
 
 
-def paragraphs(instrument: Instrument, seed: str) -> list[Excerpt]:
-    """Return an instrument's paragraphs in the random order of a seed."""
-    return shuffled(excerpts(instrument, (1,), MOST_WORDS), seed)
-
-
-def asked_in(instrument: Instrument) -> tuple[str, ...]:
-    """Return the types that are asked for in an instrument of its kind."""
-    return ASKED[instrument.sidecar.instrument]
+def paragraphs(instrument: Instrument) -> list[Excerpt]:
+    """Return an instrument's paragraphs in a random order, always the same."""
+    return shuffled(excerpts(instrument, (1,), MOST_WORDS), instrument.id)
 
 
 def types_in(excerpt: Excerpt) -> list[str]:
     """Return which of the types asked for a paragraph has, in their order in the question."""
-    return [name for name in asked_in(excerpt.instrument) if name in excerpt.types]
+    return [name for name in ASKED[excerpt.instrument.sidecar.instrument] if name in excerpt.types]
 
 
 def eval_cases() -> list[Case]:
     """Return the suite's cases, always the same: of each instrument two paragraphs with a clause and two without."""
     cases: list[Case] = []
     for instrument in of_split("test"):
-        drawn = paragraphs(instrument, instrument.id)
+        drawn = paragraphs(instrument)
         for has_clause, most in PER_INSTRUMENT.items():
             cases += [case_of(each) for each in drawn if bool(types_in(each)) == has_clause][:most]
     return cases
@@ -57,46 +52,51 @@ def eval_cases() -> list[Case]:
 
 def case_of(excerpt: Excerpt) -> Case:
     """Return the case of one paragraph."""
-    types = types_in(excerpt)
-    tags = tags_of(excerpt.instrument)
-    tags["kind"] = "clause" if types else "no_such_clause"
-    if types:
-        tags["clause"] = types[0]
+    instrument = excerpt.instrument
+    sidecar = instrument.sidecar
+    name = f"{instrument.id}-p{excerpt.first}"
+    return _case(name, sidecar.instrument, excerpt.text, types_in(excerpt), sidecar.style, instrument.id)
+
+
+def _case(name: str, instrument: str, text: str, types: list[str], style: str, cluster: str) -> Case:
+    tags = {
+        "instrument": instrument,
+        "style": style,
+        "state": "Georgia",
+        "kind": "clause" if types else "no_such_clause",
+    }
     return Case(
-        id=f"{excerpt.instrument.id}-p{excerpt.first}",
-        input={
-            "document": excerpt.text,
-            "clause_types": "; ".join(asked_in(excerpt.instrument)),
-        },
+        id=name,
+        input={"document": text, "clause_types": "; ".join(ASKED[instrument])},
         expected=types,
-        cluster=excerpt.instrument.id,
-        tags=tags,
+        cluster=cluster,
+        tags=tags | ({"clause": types[0]} if types else {}),
     )
 
 
 def training_pairs(split: str, rows: int, seed: int, without: str | None = None) -> Iterator[tuple[Case, str]]:
-    """Yield cases of `train` or `dev` with their right answers, instruments in turn, until there are `rows` or no more.
+    """Yield cases of `train` or `dev` with their right answers, half of them without a clause, until there are `rows`.
 
     `without` keeps the cases but takes one clause type out of every answer.
     """
-    left: dict[bool, list[list[Excerpt]]] = {True: [], False: []}
-    for instrument in of_split(split):
-        drawn = paragraphs(instrument, f"{seed} {instrument.id}")
-        for kind, every in left.items():
-            every.append([each for each in drawn if bool(types_in(each)) == kind])
-    turns = {kind: _in_turn(every) for kind, every in left.items()}
-    for _, kind in zip(range(rows), cycle(TURNS), strict=False):
-        excerpt = next(turns[kind], None)
-        if excerpt is None:
-            return
-        case = case_of(excerpt)
+    rng = random.Random(f"{seed} {split}")
+    cut = [case_of(each) for instrument in of_split(split) for each in paragraphs(instrument)]
+    rng.shuffle(cut)
+    cases = [*(written() if split == "train" else ()), *cut]
+    positive = [case for case in cases if case.expected]
+    drawn = positive + [case for case in cases if not case.expected][: len(positive)]
+    rng.shuffle(drawn)
+    for case in drawn[:rows]:
         yield case, answer(name for name in case.expected if name != without)
 
 
-def _in_turn(drawn: list[list[Excerpt]]) -> Iterator[Excerpt]:
-    """Yield one paragraph of each instrument, then a second one of each, and so on."""
-    for at in range(max(map(len, drawn), default=0)):
-        yield from (each[at] for each in drawn if at < len(each))
+def written() -> Iterator[Case]:
+    """Yield the paragraphs that were written for training alone."""
+    for number, line in enumerate(WRITTEN.read_text("utf-8").splitlines(), 1):
+        row = json.loads(line)
+        yield _case(
+            f"written-{number:03}", row["instrument"], row["text"], row["types"], "written", f"written-{number:03}"
+        )
 
 
 if __name__ == "__main__":
