@@ -42,7 +42,7 @@ def test_the_bars_of_now_judge_and_those_of_another_copy(root: Path) -> None:
     assert [v.outcome for v in regate(run.path, suites(root), None).run.verdicts] == ["fail"]
     found = regate(run.path, suites(root), root / "bars")
     assert found.run.verdicts == run.verdicts
-    first = "legal/mini/gates.toml: clause_recall at_least: value 0.2 -> 0.999, which is harder to meet"
+    first = "legal/mini/gates.toml: clause recall, at least: threshold 0.2 -> 0.999, which is harder to meet"
     assert found.run.manifest.moved[0] == f"{first}; {root / 'bars'} decides"
     assert "legal/mini/gates.toml: likeness improves [instrument] was removed" in found.run.manifest.moved[-1]
 
