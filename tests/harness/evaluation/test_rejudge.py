@@ -44,7 +44,7 @@ def test_the_bars_of_now_judge_and_those_of_another_copy(root: Path) -> None:
     assert found.run.verdicts == run.verdicts
     first = "legal/mini/gates.toml: clause recall, at least: threshold 0.2 -> 0.999, which is harder to meet"
     assert found.run.manifest.moved[0] == f"{first}; {root / 'bars'} decides"
-    assert "legal/mini/gates.toml: likeness improves [instrument] was removed" in found.run.manifest.moved[-1]
+    assert "legal/mini/gates.toml: likeness, instrument, improves was removed" in found.run.manifest.moved[-1]
 
 
 def test_the_accepted_baseline_of_now_takes_the_place_of_the_runs_own(root: Path) -> None:
