@@ -48,4 +48,7 @@ def _blocks(section: Section, suites: int) -> Iterator[Block]:
 def _headline(block: Headline, suites: int) -> Headline:
     if suites <= FEW:
         return structs.replace(block, unmet=block.unmet[:MOST_GATES])
-    return structs.replace(block, unmet=block.unmet[:MOST_GATES_OF_MANY], glance=[], objective="")
+    shown = block.unmet[:MOST_GATES_OF_MANY]
+    others = " The report names the others." if len(shown) < len(block.unmet) else ""
+    reason = f"{block.reason.partition('. ')[0].rstrip('.')}.{others}"
+    return structs.replace(block, unmet=shown, reason=reason, glance=[], objective="")

@@ -112,6 +112,8 @@ SUMMARY_BYTES = 1_000_000
 """GitHub drops a step summary of more than 1 MiB."""
 MOST_WORSE = 20
 """Most case IDs in a comment."""
+FEW_MET = 5
+"""Most met gates that are shown next to unmet ones; more are folded."""
 MOVED = "The gates changed"
 COLUMNS = ("Gate", "Observed", "Required", "Change")
 
@@ -205,15 +207,29 @@ def _context(export: Export, commit: str) -> list[str]:
 
 
 def _suite(suite: SuiteExport) -> list[CommentPart]:
-    """Tabulate every gate, unmet ones first; fold what each unmet gate found, and the cases that regressed."""
+    """Tabulate the unmet gates; fold many others, the findings, and the cases that regressed."""
     unmet = [v for v in suite.verdicts if v.outcome != "pass"]
     met = [v for v in suite.verdicts if v.outcome == "pass"]
-    parts = table("Gates", COLUMNS, [_row(v, suite) for v in [*unmet, *met]])
+    if unmet and len(met) > FEW_MET:
+        parts = _table("Gates", unmet, suite)
+        title = f"{wording.count(len(met), 'gate')} met"
+        parts += [_folded(part, title) for part in _table("Gates that are met", met, suite)]
+    else:
+        parts = _table("Gates", [*unmet, *met], suite)
     unlisted = suite.gates - len(suite.verdicts)
     if unlisted:
         parts += bullets("Gates not listed here", [f"{wording.count(unlisted, 'gate')}; the JUnit report names all."])
     found = [f"- {text(wording.metric_and_slice(v, suite.shape))}: {text(wording.finding(v))}" for v in unmet]
     return [*parts, *(folded("Findings of the gates that are not met", found) if found else []), *_worse(suite)]
+
+
+def _table(title: str, verdicts: Sequence[Verdict], suite: SuiteExport) -> list[CommentPart]:
+    return table(title, COLUMNS, [_row(v, suite) for v in verdicts])
+
+
+def _folded(part: CommentPart, title: str) -> CommentPart:
+    lines = [f"<details><summary>{text(title)}</summary>", "", *part.lines, "</details>", ""]
+    return CommentPart(title=part.title, lines=lines)
 
 
 def _row(verdict: Verdict, suite: SuiteExport) -> list[str]:

@@ -78,7 +78,7 @@ def _text(block: Text) -> list[str]:
 
 
 def _passage(block: Passage) -> list[str]:
-    note = [escape(block.note), ""] if block.note else []
+    note = [escape(block.note), ""] if block.note and block.note not in block.text else []
     return [f"**{escape(block.caption)}**", "", *note, *fence(block.text)]
 
 

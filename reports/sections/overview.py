@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.gates.rules import GATE_RULES
-from harness.schema import BASELINE, CANDIDATE, Comparison, Metric, SuiteInfo, Verdict
+from harness.schema import BASELINE, CANDIDATE, Comparison, ComparisonRow, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
 from reports.charts.intervals import POINTS, turned_ticks
 from reports.model import Block, Cell, Facts, Intervals, Kind, Mark, PlotRow, Reading, Section, Tick
@@ -111,13 +111,17 @@ def _worse_slices(evidence: RunView, suite: SuiteInfo) -> list[str]:
     by_name = {metric.name: metric for metric in suite.metrics}
     return list(
         dict.fromkeys(
-            f"{wording.phrase(row.slice_value or '')} ({wording.phrase(row.comparison.metric)})"
+            f"{_slice(row)} ({wording.phrase(row.comparison.metric)})"
             for row in evidence.run.metrics.comparisons
             if row.suite == suite.name and row.slice is not None and row.comparison.metric in by_name
             if row.comparison.difference.n >= TOO_FEW and by_name[row.comparison.metric].better
             if sentences.reading_of(row.comparison, by_name[row.comparison.metric].better) == "worse"
         )
     )
+
+
+def _slice(row: ComparisonRow) -> str:
+    return wording.phrase(f"{row.slice} {row.slice_value}")
 
 
 def _certainty(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Cell:

@@ -12,6 +12,9 @@ from reports.run_data import RunView
 LONGEST = 4_000
 """Most characters of an input in the example."""
 SETTING = re.compile(r"\{%.*?%\}\s*", re.DOTALL)
+FILLED = re.compile(r"\{\{.*?\}\}")
+TASK_WORDS = 3
+"""Fewest words of a line that says the task; shorter ones only introduce what is filled in."""
 LEAD = "The same template filled from each case, for baseline and tuned model."
 
 
@@ -36,6 +39,6 @@ def _passages(evidence: RunView, suite: SuiteInfo) -> list[Block]:
 
 
 def _opening(suite: SuiteInfo) -> str:
-    """Return the template's first line of text, which says the task."""
-    lines = SETTING.sub("", suite.prompt).strip().splitlines()
-    return next((line.strip() for line in lines if line.strip()), "")
+    """Return the template's first line of text of its own, which says the task."""
+    lines = [line.strip() for line in SETTING.sub("", suite.prompt).splitlines()]
+    return next((line for line in lines if len(FILLED.sub("", line).split()) >= TASK_WORDS), "")

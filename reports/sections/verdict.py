@@ -129,7 +129,7 @@ def reason(verdicts: list[Verdict]) -> str:
     unmet = len(_not_met(verdicts))
     if not unmet:
         return f"All {wording.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
-    more = f" {number_format.number(unmet - NAMED)} more below." if unmet > NAMED else ""
+    more = f" {number_format.number(unmet - NAMED)} more under “Other gates”." if unmet > NAMED else ""
     return f"{number_format.number(unmet)} of {wording.count(len(verdicts), 'gate')} not met.{more}"
 
 

@@ -119,6 +119,13 @@ def test_a_summary_over_one_mebibyte_is_cut_between_sections() -> None:
     assert "## Evaluation: ✗ FAIL" in made
 
 
+def test_many_met_gates_are_folded_where_others_are_not_met() -> None:
+    part = suite(verdict(), *(verdict(n, "pass") for n in range(1, 9)))
+    shown, met, *_ = markdown.comment(export(part), part).split("<details>")
+    assert "✗ FAIL Clause recall" in shown and "✓ PASS" not in shown
+    assert met.startswith("<summary>8 gates met</summary>") and met.count("✓ PASS") == 8
+
+
 def test_a_page_that_fits_is_whole() -> None:
     part = suite(*(verdict(n) for n in range(40)), verdict(50, "pass"))
     assert "left out" not in markdown.comment(export(part), part)

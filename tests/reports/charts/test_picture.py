@@ -52,7 +52,7 @@ def test_a_slice_that_got_worse_is_named_even_where_no_metric_did(write_run: Wri
     both = msgspec.structs.replace(whole, comparisons=[*whole.comparisons, *part.comparisons])
     summary = picture(reports.build([write_run(metrics=both)])).blocks[0]
     assert summary.pairs[0][1].text == "No metric is shown to be worse"
-    assert summary.pairs[0][1].note.endswith("worse on deed (clause recall)")
+    assert summary.pairs[0][1].note.endswith("worse on instrument deed (clause recall)")
 
 
 def test_how_sure_is_the_half_of_the_first_metrics_interval(run: RunData) -> None:
