@@ -45,7 +45,7 @@ from training.run import train
 
 SEED = 7
 VALIDATION_ROWS = 64
-ROWS_PER_REPLAY_ROW = 5
+ROWS_PER_REPLAY_ROW = 6
 """One row in so many is the model's own answer to a general request, so that it does not forget how to answer them."""
 
 
@@ -81,7 +81,7 @@ SHORT = Task(
     eval_cases=paragraphs.eval_cases,
     pairs=paragraphs.training_pairs,
     rows=paragraphs.ROWS["train"],
-    epochs=1.5,
+    epochs=1,
     lost="holdover",
     lost_rows=240,
 )

@@ -130,7 +130,7 @@ def test_own_suites_work_next_to_the_installed_ones(installed: Path, tmp_path: P
     if init is None or "extend_path" in init:
         files, suites = run_with(installed, project, "python", "-c", DISCOVER, str(installed)).splitlines()
         assert files.split() == [str(folder / "words.py"), str(installed / "evalsuites/general/basics/__init__.py")]
-        assert suites.split() == ["letters/first", "general/basics", "general/claims"]
+        assert suites.split() == ["letters/first", "general/basics", "general/claims", "general/facts"]
     words = ["evalsuites", "-k", "right", "--engine", "fake", "--script", "answers.json"]
     tested = run_with(installed, project, "pytest", *words)
     assert "1 passed" in tested

@@ -96,8 +96,8 @@ def test_a_lowered_bar_is_said_and_the_gates_are_judged(root: Path) -> None:
     write(root, gates=GATES.replace("value = 0.2", "value = 0.1").replace("margin = 0.05", "margin = 0.2"))
     made = evaluate(root, right(CASES), ACCEPTED)
     assert made.manifest.moved == [
-        f"{SINCE}, gates.toml: clause_recall at_least: value 0.2 -> 0.1, which is easier to meet",
-        f"{SINCE}, gates.toml: clause_macro_f1 no_worse: margin 0.05 -> 0.2, which is easier to meet",
+        f"{SINCE}, gates.toml: clause recall, at least: threshold 0.2 -> 0.1, which is easier to meet",
+        f"{SINCE}, gates.toml: clause macro F1, no worse: margin 0.05 -> 0.2, which is easier to meet",
     ]
     assert {v.outcome for v in made.verdicts} <= {"pass", "inconclusive"}
     assert len(made.metrics.comparisons) > 0
@@ -113,7 +113,7 @@ def test_the_bars_of_another_copy_decide_and_the_lowered_one_is_said(root: Path,
     write(root, gates=GATES.replace("value = 0.2", "value = 0.01"))
     made = evaluate(root, right(CASES), bars=bars)
     assert made.manifest.moved == [
-        f"legal/mini/gates.toml: clause_recall at_least: value 0.2 -> 0.01, which is easier to meet; {bars} decides"
+        f"legal/mini/gates.toml: clause recall, at least: threshold 0.2 -> 0.01, which is easier to meet; {bars} decides"
     ]
     assert made.verdicts[0].bar == "at least 20.0%"
 

@@ -12,7 +12,7 @@ from harness.scaffold.copy_suite import SHIPPED, shipped
 from harness.suites.cases import load_cases
 from tests.support.new_suite import right_answers, run_pytest, script, tunegate
 
-NOT_ALONE = {"general/claims", "legal/clauses_long", "legal/extraction"}
+NOT_ALONE = {"general/claims", "general/facts", "legal/clauses_long", "legal/extraction", "legal/paragraphs"}
 """Built from the modules of another suite."""
 
 
