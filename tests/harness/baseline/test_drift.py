@@ -113,7 +113,8 @@ def test_the_bars_of_another_copy_decide_and_the_lowered_one_is_said(root: Path,
     write(root, gates=GATES.replace("value = 0.2", "value = 0.01"))
     made = evaluate(root, right(CASES), bars=bars)
     assert made.manifest.moved == [
-        f"legal/mini/gates.toml: clause recall, at least: threshold 0.2 -> 0.01, which is easier to meet; {bars} decides"
+        "legal/mini/gates.toml: clause recall, at least: threshold 0.2 -> 0.01, which is easier to meet; "
+        f"{bars} decides"
     ]
     assert made.verdicts[0].bar == "at least 20.0%"
 
