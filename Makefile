@@ -47,7 +47,7 @@ $(READY): pyproject.toml
 $(READY)-demo: pyproject.toml
 	$(call install,,$(DEMO_UNUSED_$(DEVICE)))
 
-demo: $(if $(wildcard $(READY)),$(READY),$(READY)-demo) ## the whole path on a small real model: one that fails, one that passes and is merged, one that is refused
+demo: $(if $(wildcard $(READY)),$(READY),$(READY)-demo) ## the whole path on a small real model: the model as it is, an adapter, gates, merge, report
 	@$(BIN)/tunegate demo --open $(if $(FULL),--full)
 
 CLAIMS := build/claims

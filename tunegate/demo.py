@@ -1,5 +1,6 @@
 """`tunegate demo`: the pipeline on the bundled model. The model as it is fails its gates; an adapter passes and is
-merged; a second one, which continues from a table that has lost one clause, is refused.
+merged; a second one, which continues from a table that has lost one clause, is refused. An adapter that does not pass
+ends it: nothing is merged or trained further.
 
 Every step saves its results: the same command resumes where it was interrupted.
 """
@@ -45,7 +46,7 @@ from training.run import train
 
 SEED = 7
 VALIDATION_ROWS = 64
-ROWS_PER_REPLAY_ROW = 6
+ROWS_PER_REPLAY_ROW = 5
 """One row in so many is the model's own answer to a general request, so that it does not forget how to answer them."""
 
 
@@ -81,7 +82,7 @@ SHORT = Task(
     eval_cases=paragraphs.eval_cases,
     pairs=paragraphs.training_pairs,
     rows=paragraphs.ROWS["train"],
-    epochs=1,
+    epochs=1.5,
     lost="holdover",
     lost_rows=240,
 )
@@ -159,19 +160,19 @@ def run_demo(runs: Path, is_full: bool, engine: str | None) -> list[Path]:
     progress.say("[3/5] the tuned model against the model as it is")
     first = evaluate(str(tuned), base)
     merged = merge_if_approved(tuned, folder / f"merged-{tuned.name}", where)
+    judged = [
+        Judged(label="as it is", results=untuned, remark=""),
+        Judged(label="tuned", results=first, remark=f"merged: {merged}" if merged else "merge refused"),
+    ]
+    if merged is None:
+        show(judged)
+        return reports.publish([first.path, tuned], folder / "report")
     progress.say(f"[4/5] it is trained further on {task.lost_rows} rows of a table that has lost every '{task.lost}'")
-    start = str(merged.resolve()) if merged else base
-    retrained = runs / train(rows(folder / "retrained", start, task.lost_rows, 1, lost=task.lost)).name
+    retrained = runs / train(rows(folder / "retrained", str(merged.resolve()), task.lost_rows, 1, lost=task.lost)).name
     progress.say("[5/5] the retrained model against the model as it is")
     second = evaluate(str(retrained), base)
     refused = not merge_if_approved(retrained, folder / f"merged-{retrained.name}", where)
-    show(
-        [
-            Judged(label="as it is", results=untuned, remark=""),
-            Judged(label="tuned", results=first, remark=f"merged: {merged}" if merged else "merge refused"),
-            Judged(label="retrained", results=second, remark="merge refused" if refused else "merged"),
-        ]
-    )
+    show([*judged, Judged(label="retrained", results=second, remark="merge refused" if refused else "merged")])
     return reports.publish([first.path, tuned], folder / "report")
 
 

@@ -130,9 +130,9 @@ def demo(
     engine: Engine = None,
     open_report: Open = False,
 ) -> None:
-    """Run the full pipeline on the bundled model: 10 minutes.
+    """Run the full pipeline on the bundled model: about 12 minutes.
 
-    The model as it is fails its gates; an adapter passes and is merged; another one is refused.
+    The model as it is, an adapter, its gates, and its merge if it passes.
     """
     from tunegate.demo import run_demo
 

@@ -25,9 +25,7 @@ TYPES = tuple(dict.fromkeys(name for names in ASKED.values() for name in names))
 MOST_WORDS = 100
 PER_INSTRUMENT = {True: 2, False: 2}
 """Paragraphs of one test instrument with a clause of these types, and without."""
-WITHOUT = 2
-"""Training rows without a clause to one with."""
-ROWS = {"train": 1071, "dev": 93}
+ROWS = {"train": 714, "dev": 62}
 """Rows written when --rows is not given."""
 WRITTEN = Path(__file__).parent / "written.jsonl"
 
@@ -77,7 +75,7 @@ def _case(name: str, instrument: str, text: str, types: list[str], style: str, c
 
 
 def training_pairs(split: str, rows: int, seed: int, without: str | None = None) -> Iterator[tuple[Case, str]]:
-    """Yield cases of `train` or `dev` with their right answers, a third with a clause, until there are `rows`.
+    """Yield cases of `train` or `dev` with their right answers, half of them without a clause, until there are `rows`.
 
     `without` keeps the cases but takes one clause type out of every answer.
     """
@@ -86,7 +84,7 @@ def training_pairs(split: str, rows: int, seed: int, without: str | None = None)
     rng.shuffle(cut)
     cases = [*(written() if split == "train" else ()), *cut]
     positive = [case for case in cases if case.expected]
-    drawn = positive + [case for case in cases if not case.expected][: len(positive) * WITHOUT]
+    drawn = positive + [case for case in cases if not case.expected][: len(positive)]
     rng.shuffle(drawn)
     for case in drawn[:rows]:
         yield case, answer(name for name in case.expected if name != without)
