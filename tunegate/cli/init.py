@@ -130,9 +130,9 @@ def demo(
     engine: Engine = None,
     open_report: Open = False,
 ) -> None:
-    """Run the full pipeline on the bundled model: about 12 minutes.
+    """Run the full pipeline on the bundled model.
 
-    The model as it is, an adapter, its gates, and its merge if it passes.
+    The model as it is, an adapter, its gates, and its merge if it passes: about 12 minutes.
     """
     from tunegate.demo import run_demo
 
