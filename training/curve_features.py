@@ -1,4 +1,4 @@
-"""Features of the curves of a training run, which its diagnosis is made from."""
+"""Features of the curves of a training run; its diagnosis is made from them."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def write_bars(bars: Path, task: Task) -> Path:
 def write_data(
     folder: Path,
     base: str,
-    count: int,
+    number: int,
     epochs: float,
     *,
     task: Task,
@@ -206,12 +206,12 @@ def write_data(
     replayed: Sequence[Mapping[str, object]],
     lost: str | None = None,
 ) -> Path:
-    """Write rows and the configuration of a training, and return its path; equal settings give equal bytes."""
+    """Write so many rows and a training configuration, and return its path; equal settings give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     pairs = partial(task.pairs, without=lost)
-    for split, name, rows in (("train", "train", count), ("dev", "validation", VALIDATION_ROWS)):
+    for split, name, rows in (("train", "train", number), ("dev", "validation", VALIDATION_ROWS)):
         write_split(task.suite.folder, split, folder / f"{name}.jsonl", rows, SEED, task.eval_cases, pairs)
-    write_rows(folder / "replay.jsonl", replayed[: count // ROWS_PER_REPLAY_ROW])
+    write_rows(folder / "replay.jsonl", replayed[: number // ROWS_PER_REPLAY_ROW])
     config = folder / "train.toml"
     suites = json.dumps([str(suite.folder) for suite in task.suites])
     text = CONFIG.format(
