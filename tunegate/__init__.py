@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness import Case, Completion, Metric, Record, Score, Span, Suite, Unavailable, UserError, __version__
     from harness.scoring.base import scorer
-    from tunegate.api import compare, evaluate, train
+    from tunegate.api import compare, evaluate, load_run, train
 
 __all__ = [
     "Case",
@@ -29,10 +29,13 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "load_run",
     "scorer",
     "train",
 ]
-_MODULES = {"scorer": "harness.scoring.base"} | dict.fromkeys(("compare", "evaluate", "train"), "tunegate.api")
+_MODULES = {"scorer": "harness.scoring.base"} | dict.fromkeys(
+    ("compare", "evaluate", "load_run", "train"), "tunegate.api"
+)
 """Where the names are that `harness` does not have."""
 
 if not TYPE_CHECKING:

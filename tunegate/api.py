@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.runs.folder import Results
+    from tunegate.results import RunResults
 
 SUITES = ("evalsuites",)
 
@@ -21,7 +21,7 @@ def evaluate(
     repeats: int | None = None,
     runs: str | Path | None = None,
     quiet: bool = False,
-) -> Results:
+) -> RunResults:
     """Run suites on one checkpoint, judge the gates that need no baseline, and write a run folder.
 
     Args:
@@ -53,7 +53,7 @@ def compare(
     repeats: int | None = None,
     runs: str | Path | None = None,
     quiet: bool = False,
-) -> Results:
+) -> RunResults:
     """Run suites on two checkpoints, pair them by case, judge every gate, and write a run folder.
 
     Checkpoints that share tokenizer and chat template receive identical token IDs; others render their own prompts from
@@ -99,6 +99,30 @@ def train(config: str | Path, *, fresh: bool = False, contamination_check: bool 
     return run_training(config, fresh=fresh, without_suites=not contamination_check)
 
 
+def load_run(run: str | Path = "latest", *, runs: str | Path | None = None) -> RunResults:
+    """Load the results of a past evaluation or comparison.
+
+    Args:
+        run: Run folder, its name, the start or end of its name, or `latest`.
+        runs: Folder of the run folders; by default that of the project in the working directory.
+
+    Returns:
+        The manifest, metrics and verdicts of the run, as `evaluate` and `compare` return them.
+
+    Raises:
+        UserError: No such run, a run that cannot be read, or one that is not an evaluation. The message is one line.
+    """
+    from harness.errors import UserError
+    from harness.runs.folder import find_run, load_results
+    from harness.runs.project import runs_of
+    from tunegate.results import RunResults
+
+    results = load_results(find_run(str(run), runs_of(runs, Path.cwd())))
+    if results.manifest.kind != "eval":
+        raise UserError(f"{results.path}: a {results.manifest.kind} run, which has no scores. Name an evaluation")
+    return RunResults.of(results)
+
+
 def _run(
     candidate: str | Path,
     baseline: str | Path | None,
@@ -108,7 +132,7 @@ def _run(
     repeats: int | None,
     runs: str | Path | None,
     quiet: bool,
-) -> Results:
+) -> RunResults:
     from harness.engines.config import EngineConfig
     from harness.evaluation.plan import Job, SuiteJob
     from harness.evaluation.run import run
@@ -116,6 +140,7 @@ def _run(
     from harness.runs.folder import RunFolder
     from harness.runs.project import runs_of
     from harness.suites.discovery import find_suites
+    from tunegate.results import RunResults
 
     loaded = list(find_suites([str(folder) for folder in suites]))
     job = Job(
@@ -127,4 +152,4 @@ def _run(
         repeats=repeats,
     )
     folder = RunFolder.create(runs_of(runs, Path.cwd()), "compare" if baseline is not None else "eval")
-    return run(job, folder, Progress(quiet=quiet))
+    return RunResults.of(run(job, folder, Progress(quiet=quiet)))

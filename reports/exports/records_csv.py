@@ -43,7 +43,7 @@ def write(run: Path, dataset: str = "") -> Iterator[str]:
     manifest = load_manifest(run)
     suites = {suite.name: suite for suite in manifest.suites}
     slices, metrics = columns(manifest)
-    yield line([*FIXED, *(f"slice {tag}" for tag in slices), *metrics])
+    yield line(heading(slices, metrics))
     for suite, record in stream(run):
         yield line(values(suites[suite], record, slices, metrics))
 
@@ -53,6 +53,11 @@ def columns(manifest: Manifest) -> tuple[list[str], list[str]]:
     slices = dict.fromkeys(tag for suite in manifest.suites for tag in suite.slices)
     metrics = dict.fromkeys(metric.name for suite in manifest.suites for metric in suite.metrics)
     return list(slices), list(metrics)
+
+
+def heading(slices: Sequence[str], metrics: Sequence[str]) -> list[str]:
+    """Return the names of all columns."""
+    return [*FIXED, *(f"slice {tag}" for tag in slices), *metrics]
 
 
 def values(suite: SuiteInfo, record: Record, slices: Sequence[str], metrics: Sequence[str]) -> list[Value]:

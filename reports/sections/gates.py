@@ -21,15 +21,16 @@ def section(evidence: RunView) -> Section | None:
     for suite in evidence.suites:
         verdicts = evidence.verdicts(suite.name)
         if others := verdicts[len(verdict.named(verdicts)) :]:
-            blocks.append(_table(suite, others))
+            blocks.append(table(suite, others, _caption(suite, others)))
     lead = "The thresholds that the verdict does not name, each with the evidence for it."
     return Section(id="gates", title="Other gates", lead=lead, blocks=blocks) if blocks else None
 
 
-def _table(suite: SuiteInfo, verdicts: list[Verdict]) -> Table:
+def table(suite: SuiteInfo, verdicts: list[Verdict], caption: str) -> Table:
+    """Tabulate gates of a suite: outcome, finding, and what it is based on."""
     return results.table(
         [(suite, _row(v, suite)) for v in verdicts],
-        caption=_caption(suite, verdicts),
+        caption=caption,
         columns=COLUMNS,
         note=NOTE,
         folded=True,

@@ -1,5 +1,6 @@
 """The Python API: what a script or a notebook calls."""
 
+import csv
 import inspect
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tunegate
+from reports.exports import export
 from tests.support.mini import rows, write_suite
 
 
@@ -31,13 +33,42 @@ def test_evaluate_needs_no_baseline_and_skips_the_gates_that_do(suite: Path, tmp
     assert {v.outcome for v in found.verdicts if v.rule in ("improves", "no_worse", "reduces")} <= {"skipped"}
 
 
+def test_a_past_run_is_loaded_and_its_answers_are_those_of_the_csv(suite: Path, tmp_path: Path) -> None:
+    made = tunegate.compare("old", "new", [suite], engine="fake", quiet=True)
+    found = tunegate.load_run()
+    assert (found.path, found.verdicts, found.metrics) == (made.path, made.verdicts, made.metrics)
+    assert made.manifest.run_id in repr(made) and "Gates of" in made._repr_html_()
+    table = found.to_pandas()
+    head, *lines = csv.reader("".join(export(found.path, "csv")).splitlines())
+    assert list(table.columns) == head and len(table) == len(lines) == 24
+    assert [list(row) for row in table[["case_id", "variant", "answer"]].to_numpy()] == [
+        [line[head.index(name)] for name in ("case_id", "variant", "answer")] for line in lines
+    ]
+    metric = made.manifest.suites[0].metrics[0].name
+    values = [float(line[head.index(metric)] or "nan") for line in lines]
+    assert table[metric].dtype == float and table[metric].tolist() == pytest.approx(values, nan_ok=True)
+
+
+def test_what_cannot_be_loaded_is_one_line(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(tunegate.UserError, match=r"run 'latest': no eval run in .*runs"):
+        tunegate.load_run()
+    made = tunegate.evaluate("new", [suite], engine="fake", quiet=True)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(tunegate.UserError, match=r"to_pandas needs the package 'pandas'.*pip install '\.\[pandas\]'"):
+        made.to_pandas()
+    file = made.path / "run.json"
+    file.write_text(file.read_text("utf-8").replace('"kind": "eval"', '"kind": "train"'), "utf-8")
+    with pytest.raises(tunegate.UserError, match=r"a train run, which has no scores\. Name an evaluation"):
+        tunegate.load_run(made.path)
+
+
 def test_a_suite_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(tunegate.UserError, match=r"nowhere: no suite was found") as caught:
         tunegate.evaluate("new", [tmp_path / "nowhere"], engine="fake")
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("function", [tunegate.compare, tunegate.evaluate, tunegate.train])
+@pytest.mark.parametrize("function", [tunegate.compare, tunegate.evaluate, tunegate.load_run, tunegate.train])
 def test_every_parameter_of_the_api_is_documented(function: object) -> None:
     text = inspect.getdoc(function) or ""
     for name in inspect.signature(function).parameters:  # type: ignore[arg-type]

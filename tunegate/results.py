@@ -1,0 +1,54 @@
+"""Results of a run for scripts and notebooks: shown as tables, and its answers as a pandas DataFrame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+
+from harness.errors import MissingExtra
+from harness.runs.folder import Results, stream
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class RunResults(Results, frozen=True, kw_only=True):
+    """Results of an evaluation or a comparison: `path`, `manifest`, `metrics`, `verdicts` and `standing`.
+
+    A notebook shows it as tables: the gates with their outcomes, and the metrics with their intervals.
+    """
+
+    @classmethod
+    def of(cls, results: Results) -> RunResults:
+        """Give results their views."""
+        return cls(**{field.name: getattr(results, field.name) for field in structs.fields(Results)})
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Load the answers: one row per answer, in the order of the run, with the columns of `tunegate export`'s CSV.
+
+        Texts are unchanged, and a metric is NaN where it was not scored.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+            UserError: The answers cannot be read.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise MissingExtra("to_pandas", "pandas", "pandas") from None
+        from reports.exports import records_csv
+
+        suites = {suite.name: suite for suite in self.manifest.suites}
+        tags, metrics = records_csv.columns(self.manifest)
+        rows = [records_csv.values(suites[name], record, tags, metrics) for name, record in stream(self.path)]
+        return pd.DataFrame(rows, columns=records_csv.heading(tags, metrics))
+
+    def __repr__(self) -> str:
+        outcomes = ", ".join(f"{verdict.gate} {verdict.outcome}" for verdict in self.verdicts)
+        return f"RunResults({self.manifest.run_id}: {outcomes or 'no gates'})"
+
+    def _repr_html_(self) -> str:
+        from reports.render import notebook
+
+        return notebook.render(self)
