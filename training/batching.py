@@ -9,15 +9,18 @@ from __future__ import annotations
 import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import msgspec
 from msgspec import Struct
 
+from training.config import Train
 from training.data.tokenize import Document
 
 SHORTEST_PREFIX = 16
 """Shorter shared prefixes are not worth a separate attention."""
+GROUP_TOKENS = 32
+"""Rows whose first tokens are the same count as one group: the system message of a task is longer."""
 PASS_TOKENS = 64
 """Documents with another prefix get a pass of their own if it saves this many tokens."""
 
@@ -47,19 +50,55 @@ def total_steps(rows: int, rows_per_step: int, epochs: float, max_steps: int | N
     return max_steps or max(1, math.ceil(rows * epochs / rows_per_step))
 
 
-def order(rows: int, rows_per_step: int, steps: int, seed: int, epochs: float | None) -> list[list[int]]:
+def order(
+    rows: int,
+    rows_per_step: int,
+    steps: int,
+    seed: int,
+    epochs: float | None,
+    groups: Sequence[Hashable] = (),
+) -> list[list[int]]:
     """Return the row indices of every step; every epoch has its own order, drawn from the seed.
 
-    With `epochs`, the last step may be incomplete; None fills every step.
+    With `epochs`, the last step may be incomplete; None fills every step. With `groups`, one per row, the rows of a
+    step are of the same group where there are enough of them.
     """
     total = steps * rows_per_step if epochs is None else min(steps * rows_per_step, round(rows * epochs))
     stream: list[int] = []
+    pending: list[int] = []
     for epoch in range(math.ceil(total / rows)):
+        rng = random.Random(f"{seed}/{epoch}")
         indices = list(range(rows))
-        random.Random(f"{seed}/{epoch}").shuffle(indices)
+        rng.shuffle(indices)
+        if groups:
+            indices, pending = _grouped(pending + indices, groups, rows_per_step, rng)
         stream += indices
-    stream = stream[: max(total, 1)]
+    stream = (stream + pending)[: max(total, 1)]
     return [stream[at : at + rows_per_step] for at in range(0, len(stream), rows_per_step)]
+
+
+def groups_of(documents: Sequence[Document], train: Train) -> list[Hashable]:
+    """Return the group of every document, by its first tokens; nothing where the configuration asks for no groups."""
+    return [tuple(document.ids[:GROUP_TOKENS]) for document in documents] if train.group_prefix else []
+
+
+def _grouped(
+    indices: Sequence[int], groups: Sequence[Hashable], size: int, rng: random.Random
+) -> tuple[list[int], list[int]]:
+    """Return the indices in steps of `size`, most of them of one group, and those that fill no step."""
+    members: dict[Hashable, list[int]] = {}
+    for index in indices:
+        members.setdefault(groups[index], []).append(index)
+    steps: list[list[int]] = []
+    rest: list[int] = []
+    for group in members.values():
+        whole = len(group) - len(group) % size
+        steps += [group[at : at + size] for at in range(0, whole, size)]
+        rest += group[whole:]
+    whole = len(rest) - len(rest) % size
+    steps += [rest[at : at + size] for at in range(0, whole, size)]
+    rng.shuffle(steps)
+    return list(itertools.chain.from_iterable(steps)), rest[whole:]
 
 
 def pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool = False) -> list[Micro]:

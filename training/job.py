@@ -14,7 +14,7 @@ from harness.schema import Checkpoint
 from harness.suites.prompts import Renderer
 from training import lora, model_checks
 from training import validation as training_validation
-from training.batching import order, total_steps
+from training.batching import groups_of, order, total_steps
 from training.config import Config, fingerprint, question_tables
 from training.curation.checks.contamination import refuse_contaminated
 from training.curation.checks.labels import warning
@@ -88,7 +88,8 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     for text in lora.consequences(config, shapes.of_folder(Path(base.path))):
         say(f"training: {text}")
     dtype = model_checks.chosen_dtype(config)
-    steps = order(len(rows), settings.rows_per_step, total, settings.seed, epochs)
+    groups = groups_of(training.documents, settings)
+    steps = order(len(rows), settings.rows_per_step, total, settings.seed, epochs, groups)
     checkpointing = _checkpoints(config, Path(base.path), duration.largest(training.documents, steps, settings), say)
     shared = fingerprint(config)
     local_keys = ("base", "data.train", "data.validation", "data.suites", "data.allow_contaminated")

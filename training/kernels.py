@@ -15,6 +15,9 @@ import torch
 from torch.nn import functional
 
 NAME = "tunegate_documents"
+FLOAT32_TOKENS = 256
+"""On a CPU, shorter documents attend in float32: the backward pass of torch's bfloat16 attention starts many small
+products, and takes twice as long at 140 tokens (docs/notebook.md, section 22)."""
 
 
 def register() -> str:
@@ -58,23 +61,36 @@ def attention(
         return done
     parts = []
     start = 0
-    for length in document_lengths:
-        inside = slice(start, start + length)
+    queries, keys, values = (each.split(document_lengths, dim=2) for each in (query, key, value))
+    for own, own_key, own_value in zip(queries, keys, values, strict=True):
+        inside = slice(start, start + own.shape[2])
         block = None if attention_mask is None else attention_mask[:, :, inside, inside]
-        parts.append(
-            functional.scaled_dot_product_attention(
-                query[:, :, inside],
-                key[:, :, inside],
-                value[:, :, inside],
-                attn_mask=block,
-                dropout_p=dropout,
-                scale=scaling,
-                is_causal=block is None,
-                enable_gqa=query.shape[1] != key.shape[1],
-            )
-        )
-        start += length
+        parts.append(_attend(own, own_key, own_value, block, dropout, scaling))
+        start = inside.stop
     return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+def _attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    dropout: float,
+    scaling: float | None,
+) -> torch.Tensor:
+    """Compute attention of one document, causal without a mask; the result has the shape of `query`."""
+    dtype = torch.float32 if query.device.type == "cpu" and key.shape[2] < FLOAT32_TOKENS else query.dtype
+    output = functional.scaled_dot_product_attention(
+        query.to(dtype),
+        key.to(dtype),
+        value.to(dtype),
+        attn_mask=mask if mask is None or mask.dtype == torch.bool else mask.to(dtype),
+        dropout_p=dropout,
+        scale=scaling,
+        is_causal=mask is None,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )
+    return output.to(query.dtype)
 
 
 def _has_kernel(module: torch.nn.Module, query: torch.Tensor, dropout: float) -> bool:
@@ -157,22 +173,14 @@ def _after_prefix(
     scaling: float | None,
 ) -> torch.Tensor:
     """Let the prefix attend to itself, and each document to the prefix and itself. Shapes as in `attention`."""
-    settings: dict[str, Any] = {
-        "dropout_p": dropout,
-        "scale": scaling,
-        "enable_gqa": query.shape[1] != key.shape[1],
-    }
-    head = slice(0, prefix)
-    attend = functional.scaled_dot_product_attention
-    parts = [attend(query[:, :, head], key[:, :, head], value[:, :, head], is_causal=True, **settings)]
-    start = prefix
-    for length in lengths:
-        own = slice(start, start + length)
-        keys = torch.cat((key[:, :, head], key[:, :, own]), dim=2)
-        values = torch.cat((value[:, :, head], value[:, :, own]), dim=2)
-        mask = torch.ones(length, prefix + length, dtype=torch.bool, device=query.device).tril(prefix)
-        parts.append(attend(query[:, :, own], keys, values, attn_mask=mask, **settings))
-        start += length
+    (query, *queries), (key, *keys), (value, *values) = (
+        each.split([prefix, *lengths], dim=2) for each in (query, key, value)
+    )
+    parts = [_attend(query, key, value, None, dropout, scaling)]
+    for own, own_key, own_value in zip(queries, keys, values, strict=True):
+        mask = torch.ones(own.shape[2], prefix + own.shape[2], dtype=torch.bool, device=own.device).tril(prefix)
+        seen = torch.cat((key, own_key), dim=2), torch.cat((value, own_value), dim=2)
+        parts.append(_attend(own, seen[0], seen[1], mask, dropout, scaling))
     return torch.cat(parts, dim=2).transpose(1, 2)
 
 

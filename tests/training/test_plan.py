@@ -29,6 +29,16 @@ def test_max_steps_fills_every_step_and_passes_differ_in_order():
     assert order(8, 4, 6, seed=2, epochs=None) != steps
 
 
+@given(groups=st.lists(st.integers(0, 4), min_size=1, max_size=40), size=st.integers(1, 5), epochs=st.integers(1, 3))
+def test_grouped_steps_have_every_row_once_a_pass_and_rarely_mix(groups, size, epochs):
+    rows = len(groups)
+    steps = order(rows, size, total_steps(rows, size, epochs, None), 3, epochs, groups)
+    assert Counter(i for step in steps for i in step) == Counter(dict.fromkeys(range(rows), epochs))
+    assert [len(step) for step in steps[:-1]] == [size] * (len(steps) - 1)
+    pure = sum(len({groups[i] for i in step}) == 1 for step in steps)
+    assert pure >= sum(count // size for count in Counter(groups).values()) * epochs - epochs
+
+
 @given(sizes=lengths, pack_tokens=st.integers(0, 60))
 def test_packing_keeps_every_document_whole(sizes, pack_tokens):
     documents = [document(size, first=100 * n) for n, size in enumerate(sizes)]

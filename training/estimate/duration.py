@@ -19,7 +19,7 @@ from harness.errors import UserError
 from harness.runs import folder as runs_folder
 from harness.schema import BASELINE, Checkpoint, Manifest
 from harness.suites.prompts import Renderer
-from training.batching import Micro, order, pack, total_steps
+from training.batching import Micro, groups_of, order, pack, total_steps
 from training.config import Config, Train, question_tables
 from training.data.rows import TrainingRow, load_rows, some_rows
 from training.data.tokenize import Document, encode
@@ -75,7 +75,8 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
     train = config.train
     epochs = None if train.max_steps else train.epochs
     total = total_steps(len(rows), train.rows_per_step, train.epochs, train.max_steps)
-    steps = order(len(rows), train.rows_per_step, total, train.seed, epochs)
+    groups = groups_of(documents, train)
+    steps = order(len(rows), train.rows_per_step, total, train.seed, epochs, groups)
     flat = [documents[i] for step in steps for i in step]
     packed = [pack([documents[i] for i in step], train.pack_tokens, train.share_prefix) for step in steps]
     batches = pack(validation_documents, train.pack_tokens, train.share_prefix) if validation_documents else []
