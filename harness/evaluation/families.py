@@ -16,7 +16,7 @@ from harness.suites.prompts import PlainRenderer, Renderer, Rendering
 
 def renderers(config: EngineConfig, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Rendering]:
     """Return the renderer of each variant; variants with one tokenizer and chat template share it."""
-    if traits_of(config.name).is_scripted:
+    if all(c.kind == "imported" for c in checkpoints.values()) or traits_of(config.name).is_scripted:
         return dict.fromkeys(checkpoints, PlainRenderer())
     shared: dict[str, Rendering] = {}
     for variant in sorted(checkpoints, key=lambda v: v != CANDIDATE):

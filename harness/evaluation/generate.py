@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+from harness.evaluation.imported import ImportedAnswers
 from harness.evaluation.plan import Job, RunPlan
 from harness.evaluation.requests import PlannedRequest, RequestQueue, longest
 from harness.files import digest
@@ -32,7 +33,10 @@ def answer(
     """Get every completion from cache or engine, score it, append it to the run folder; return the engine's record."""
     from harness.engines.dispatch import Dispatcher
 
-    broker = Dispatcher(job.engine, checkpoints, max_model_len=longest(questions), say=progress.say)
+    if job.imported:
+        broker: Dispatcher | ImportedAnswers = ImportedAnswers(job.imported)
+    else:
+        broker = Dispatcher(job.engine, checkpoints, max_model_len=longest(questions), say=progress.say)
     suites = [part.suite for part in job.suites]
     waiting: list[tuple[str, Record]] = []
     start = time.monotonic()
@@ -50,7 +54,8 @@ def answer(
             if len(waiting) >= FLUSH_EVERY:
                 _flush(folder, waiting)
         _flush(folder, waiting)
-    return broker.describe() | tokens | {"truncated": truncated, "wall_s": round(time.monotonic() - start, 1)}
+    counted = {} if job.imported else tokens
+    return broker.describe() | counted | {"truncated": truncated, "wall_s": round(time.monotonic() - start, 1)}
 
 
 def _flush(folder: RunFolder, waiting: list[tuple[str, Record]]) -> None:

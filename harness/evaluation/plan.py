@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from harness.answer_logs.answer_log import AnswerLog
 from harness.checkpoints.bundled_model import EMBEDDED
 from harness.engines.base import traits_of
 from harness.engines.config import EngineConfig, Servers
@@ -54,6 +55,8 @@ class Job(Struct, kw_only=True):
     """Seed of the first answer."""
     bars: Path | None = None
     """A copy of evalsuites to take every gates.toml from."""
+    imported: Mapping[str, AnswerLog] | None = None
+    """By variant, the logs that have the answers; None where the engine generates them."""
 
     @property
     def asked_baseline(self) -> str | None:
@@ -89,6 +92,8 @@ def default_checkpoint() -> str:
 
 def variants(job: Job) -> dict[str, Checkpoint]:
     """Resolve the checkpoints that a job runs, baseline first. Raises UserError."""
+    if job.imported:
+        return {variant: log.model for variant, log in sorted(job.imported.items())}
     traits = traits_of(job.engine.name)
     if traits.is_scripted:
         names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
@@ -245,7 +250,7 @@ def _rendered(
                 temperature=suite.temperature,
                 seed=job.seed,
                 stop_ids=renderer.stop_ids,
-                logprob_ids=option_ids(suite, renderer),
+                logprob_ids=() if job.imported else option_ids(suite, renderer),
                 **suite.structure,
             )
         rendered, first = array("Q"), len(tokens)

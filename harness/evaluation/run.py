@@ -15,6 +15,7 @@ from harness.evaluation.generate import ANSWERS, answer, floor_records
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.plan import Job, RunPlan, SuiteJob, make_plan, variants
 from harness.files import digest
+from harness.formatting import first_few
 from harness.gates.config import gate_ids, gates_path, load_suite_gates
 from harness.gates.evidence import NO_BASELINE
 from harness.progress.progress import Progress
@@ -48,8 +49,10 @@ PINS = {
     "(--trust-server): {why}. The run approves a merge only where the approval policy allows it (trust_server = true).",
     "server process": "A server on this machine answered as '{name}'. Its weights are known by content: its process "
     "loaded them from files that have not changed since.",
+    "imported": "The answers of '{name}' were {why}, not generated here: the prompts, decoding and weights behind them "
+    "are not known. The run approves no merge.",
 }
-"""Notes on a model behind a server, by how its weights are pinned."""
+"""Notes on a model that was not loaded here, by how its weights are pinned, or on imported answers."""
 
 
 def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) -> RunData:
@@ -124,7 +127,7 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
         git=git_state(Path.cwd()),
         checkpoints=compared.checkpoints | checkpoints | _floor(job),
         suites=[suite_info(p, gates[p.suite.name], job, plan, compared.infos.get(p.suite.name)) for p in job.suites],
-        sampling={"seed": job.seed},
+        sampling={} if job.imported else {"seed": job.seed},
         env=environment(),
         parent_run_id=parent_run_id,
         notes=[*_pins(checkpoints), *_notes(job, plan, rendering), *families.notes(checkpoints, plan), *compared.notes],
@@ -156,16 +159,20 @@ def _floor(job: Job) -> dict[str, Checkpoint]:
 
 
 def _pins(checkpoints: Mapping[str, Checkpoint]) -> list[str]:
-    served = (checkpoint for checkpoint in checkpoints.values() if checkpoint.kind == "endpoint")
-    return list(dict.fromkeys(PINS[c.pin].format(name=c.name, why=c.unpinned_because) for c in served))
+    served = (checkpoint for checkpoint in checkpoints.values() if checkpoint.kind in ("endpoint", "imported"))
+    return list(
+        dict.fromkeys(PINS.get(c.kind, PINS[c.pin]).format(name=c.name, why=c.unpinned_because) for c in served)
+    )
 
 
 def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[str]:
     notes = []
     for part in job.suites:
         if not part.complete:
-            run_share = f"{len(part.cases)} of {len(part.suite.cases)} cases were asked"
-            notes.append(f"{part.suite.name}: {run_share}; gates skip")
+            run_share = f"{len(part.cases)} of {len(part.suite.cases)} cases"
+            notes.append(
+                f"{part.suite.name}: {run_share} {_lacking(part) if job.imported else 'were asked'}; gates skip"
+            )
         if out := plan.left_out[CANDIDATE].get(part.suite.name):
             room = f"{rendering[CANDIDATE].max_positions} tokens"
             notes.append(f"{part.suite.name}: {_share(out, part)} are longer than {room}; left out")
@@ -177,6 +184,12 @@ def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[
                 "that compare skip"
             )
     return notes
+
+
+def _lacking(part: SuiteJob) -> str:
+    answered = {case.id for case in part.cases}
+    lacking = [case.id for case in part.suite.cases if case.id not in answered]
+    return f"are answered in every log, not {first_few(lacking, 3)}"
 
 
 def _share(some: Sequence[str], part: SuiteJob) -> str:

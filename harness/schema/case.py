@@ -80,9 +80,9 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: str
     """What the user wrote: hub id, folder or alias."""
-    kind: Literal["model", "adapter", "endpoint", "scripted", "accepted"]
-    """A whole model, a PEFT adapter over a base model, a model behind a server, a rule that answers without a model, or
-    the accepted scores of one."""
+    kind: Literal["model", "adapter", "endpoint", "scripted", "accepted", "imported"]
+    """A whole model, a PEFT adapter over a base model, a model behind a server, a rule that answers without a model,
+    the accepted scores of one, or one whose answers another tool logged."""
     path: str
     """Absolute folder of the model; for an adapter, of its base model; for an endpoint, of the tokenizer that renders
     its prompts; empty when scripted."""
@@ -90,7 +90,8 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Absolute folder of the adapter; for an endpoint, of one whose tokenizer renders its prompts."""
     digest: str
     """Content digest of weights, adapter and tokenizer: equal digests mean equal answers. Where a server answers, `pin`
-    says what the digest is worth; pinned by `name`, it is of name and tokenizer, and says nothing of answers."""
+    says what the digest is worth; pinned by `name`, it is of name and tokenizer, and says nothing of answers. Of
+    an imported model, it is of its name and the log."""
     base_digest: str = ""
     """Content digest of the model folder alone."""
     adapter_digest: str | None = None

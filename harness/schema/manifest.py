@@ -130,6 +130,11 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return len({c.tokenizer_digest for c in pair if c and c.tokenizer_digest}) > 1
 
     @property
+    def is_imported(self) -> bool:
+        """Whether another tool generated the answers."""
+        return any(checkpoint.kind == "imported" for checkpoint in self.checkpoints.values())
+
+    @property
     def asked_twice(self) -> bool:
         """Whether baseline and tuned are the same checkpoint, so that their differences are noise."""
         pair = [self.checkpoints.get(variant) for variant in (BASELINE, CANDIDATE)]

@@ -18,6 +18,7 @@ KINDS = {
     "adapter": "adapter over a base model",
     "scripted": "rule without a model",
     "accepted": "stored scores of an earlier run",
+    "imported": "answers from the log of another tool",
 }
 SERVED = {
     "name": "a server's model; its weights are unknown",
@@ -53,7 +54,12 @@ def own_prompts(evidence: RunView, suite: SuiteInfo) -> bool:
     return evidence.run.manifest.own_prompts(suite) and joint.same_prompt < joint.pairs
 
 
+IMPORTED = "The answers were imported from the log of another tool, so the prompts are not known"
+
+
 def _prompts(evidence: RunView) -> str:
+    if evidence.run.manifest.is_imported:
+        return IMPORTED
     return OWN_PROMPTS if any(own_prompts(evidence, suite) for suite in evidence.suites) else SAME_PROMPTS
 
 

@@ -80,6 +80,8 @@ def _digests(evidence: RunView) -> Table:
 
 
 def _prompts(evidence: RunView) -> str:
+    if evidence.run.manifest.is_imported:
+        return "not known: the answers were imported"
     if not any(models_compared.own_prompts(evidence, suite) for suite in evidence.suites):
         return number_format.DASH if BASELINE not in evidence.variants else "identical token IDs for baseline and tuned"
     return "each model's own tokenizer and chat template: the token IDs of baseline and tuned differ"

@@ -32,6 +32,7 @@ from tunegate.cli.options import (
 from tunegate.cli.report import Open, write_report
 
 if TYPE_CHECKING:
+    from harness.evaluation.plan import Job
     from harness.runs.folder import RunData
 
 app = App(EVALUATE)
@@ -128,14 +129,9 @@ def _run(
     every_miss: bool,
     **engine_options: Any,
 ) -> None:
-    """Run the suites, print results, write the report, and exit with the verdicts' code."""
+    """Run the suites and show their results."""
     from harness.engines.options import engine_config
     from harness.evaluation.plan import Job, SuiteJob
-    from harness.evaluation.run import run
-    from harness.gates.config import suites_with_bars
-    from harness.progress.progress import Progress
-    from harness.runs.folder import RunFolder, load_run
-    from reports.render import terminal, terminal_cases
 
     left_out: list[str] = []
     suites = load_available_suites(suite, left_out, with_long=long)
@@ -147,18 +143,44 @@ def _run(
         repeats=repeats,
         bars=bars,
     )
-    results = run(job, RunFolder.create(runs, "eval" if baseline is None else "compare"), Progress())
+    slug = "eval" if baseline is None else "compare"
+    incomplete = "the same command without --limit"
+    run_and_show(job, slug, runs, incomplete, left_out, require_gates, open_report, verbose, every_miss)
+
+
+def run_and_show(
+    job: Job,
+    slug: str,
+    runs: Path,
+    incomplete: str,
+    left_out: list[str],
+    require_gates: bool | None,
+    open_report: bool,
+    verbose: bool,
+    every_miss: bool,
+) -> None:
+    """Make a run, print its results, write its report, and exit with the verdicts' code.
+
+    `incomplete` is the next step where the run lacks cases, `left_out` names suites that did not run.
+    """
+    from harness.evaluation.run import run
+    from harness.gates.config import suites_with_bars
+    from harness.progress.progress import Progress
+    from harness.runs.folder import RunFolder, load_run
+    from reports.render import terminal, terminal_cases
+
+    results = run(job, RunFolder.create(runs, slug), Progress())
     loaded = load_run(results.path, even_large=False)
     for text in terminal_cases.misses(loaded, every_miss, verbose, shutil.get_terminal_size().columns):
         typer.echo(f"{text}\n")
     terminal.show(loaded, verbose)
     if any(not part.complete for part in job.suites):
-        next_step("the same command without --limit", "gates are judged on all cases")
+        next_step(incomplete, "gates are judged on all cases")
     else:
         after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view")
     write_report([results.path], results.path / "report", opens=open_report)
     names = {info.name for info in results.manifest.suites}
-    left_out += [f"{name} ({bars} has gates for it)" for name in suites_with_bars(bars) if name not in names]
+    left_out += [f"{name} ({job.bars} has gates for it)" for name in suites_with_bars(job.bars) if name not in names]
     exit_with_verdicts(results.verdicts, require_gates, left_out)
 
 

@@ -15,7 +15,22 @@ import typer
 from harness.env import silence_bars
 from harness.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, UserError
 from harness.signals import interruptible
-from tunegate.cli import cache, ci, data, evaluate, init, judge, power, report, review, serve, ship, train, view
+from tunegate.cli import (
+    cache,
+    ci,
+    data,
+    evaluate,
+    imports,
+    init,
+    judge,
+    power,
+    report,
+    review,
+    serve,
+    ship,
+    train,
+    view,
+)
 from tunegate.cli.layout import App, Commands
 from tunegate.defects import describe_defect
 
@@ -25,7 +40,7 @@ app = App(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (evaluate, power, judge, data, train, report, view, review, ci, ship, serve, init, cache):
+for group in (evaluate, imports, power, judge, data, train, report, view, review, ci, ship, serve, init, cache):
     app.add(group.app)
 
 

@@ -25,7 +25,8 @@ def after_verdicts(checkpoints: Mapping[str, Checkpoint], verdicts: Collection[V
 
     `run` is how the user names the run; `report` is the command that opens its report.
     """
-    if any(verdict.outcome not in ("pass", "skipped") for verdict in verdicts):
+    is_unmet = any(verdict.outcome not in ("pass", "skipped") for verdict in verdicts)
+    if is_unmet or checkpoints[CANDIDATE].kind == "imported":
         next_step(report, "open the report, with every case")
     elif BASELINE not in checkpoints:
         next_step(f'tunegate baseline accept {run} --reason "..."', "compare later models with this one")

@@ -1,0 +1,138 @@
+"""The answers of one model to the cases of one suite, read from a log and checked as a whole."""
+
+from __future__ import annotations
+
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from harness.answer_logs import FORMATS
+from harness.answer_logs.logged import LoggedAnswer
+from harness.answer_logs.matching import CaseFinder, NoCase
+from harness.errors import UserError, refuse_all
+from harness.files import MEMORY_BYTES, digest, file_sha256, shown_path
+from harness.formatting import count, first_few
+from harness.schema import Checkpoint, Completion
+from harness.suites.suite import Suite
+
+LONGEST_ANSWER = 1 << 20
+"""Most characters of one answer."""
+
+
+class AnswerLog:
+    """Answers by case and repeat: in memory while they are few, then in a temporary file."""
+
+    def __init__(self, tool: str) -> None:
+        self.tool = tool
+        """Name of the format in FORMATS."""
+        self._file = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115 - closed with this object
+        weakref.finalize(self, self._file.close)
+        self._places: dict[tuple[str, int], tuple[int, int]] = {}
+        self.sha256 = ""
+        """Of the log."""
+        self.model = Checkpoint(name="", kind="imported", path="", digest="")
+        """The model that answered, as far as the log names it."""
+
+    @property
+    def repeats(self) -> int:
+        """The most answers to one case."""
+        return max((repeat for _, repeat in self._places), default=0)
+
+    def has(self, case_id: str, repeats: int) -> bool:
+        """Whether a case has so many answers."""
+        return all((case_id, repeat) in self._places for repeat in range(1, repeats + 1))
+
+    def add(self, case_id: str, answer: LoggedAnswer) -> bool:
+        """Store an answer; False where the case has one of this repeat."""
+        if (case_id, answer.repeat) in self._places:
+            return False
+        data = msgspec.msgpack.encode(answer)
+        self._places[case_id, answer.repeat] = self._file.tell(), len(data)
+        self._file.write(data)
+        return True
+
+    def completion(self, case_id: str, repeat: int) -> Completion:
+        """Return an answer as a completion; tokens and times are not known."""
+        start, size = self._places[case_id, repeat]
+        self._file.seek(start)
+        answer = msgspec.msgpack.decode(self._file.read(size), type=LoggedAnswer)
+        return Completion(
+            key=digest([self.model.digest, case_id, repeat]),
+            text="" if answer.error else answer.text,
+            finish_reason="error" if answer.error else "length" if answer.is_cut else "stop",
+            prompt_tokens=0,
+            output_tokens=0,
+            error=" ".join(answer.error.split())[:500] or None,
+        )
+
+
+def read_log(path: Path, form: str, suite: Suite, model: str | None = None, option: str = "--model") -> AnswerLog:
+    """Read the answers of `model`; None: of the only one in the log. `option` is where the user names the model.
+
+    Raises UserError for a log that cannot be read or has several models, for answers to no case, and for two answers
+    to one case.
+    """
+    where, log, finder = shown_path(path), AnswerLog(form), CaseFinder(suite)
+    models: dict[str, None] = {}
+    strange: list[str] = []
+    doubled: list[str] = []
+    try:
+        for answer in FORMATS[form](path):
+            models[answer.model] = None
+            if answer.model not in ("", model or next(iter(models))):
+                continue
+            if len(answer.text) > LONGEST_ANSWER:
+                raise UserError(
+                    f"{where}: {answer.where}: the answer has {len(answer.text):,} characters, expected at most "
+                    f"{LONGEST_ANSWER:,}. Leave it out of the log"
+                )
+            try:
+                case_id = finder.find(answer)
+            except NoCase as problem:
+                strange.append(str(problem))
+            else:
+                if not log.add(case_id, answer):
+                    doubled.append(f"'{case_id}' at {answer.where}")
+        log.sha256 = file_sha256(path)
+    except OSError as error:
+        raise UserError(f"{where}: cannot be read ({error.strerror}). Name the log that {form} wrote") from None
+    name = _the_model([name for name in models if name], model, where, option) or path.stem
+    refuse_all([f"{where}: {problem}" for problem in _problems(strange, doubled, bool(models), suite)], where)
+    log.model = Checkpoint(
+        name=name,
+        kind="imported",
+        path="",
+        digest=digest(["imported", form, name, log.sha256]),
+        pinned_by="name",
+        unpinned_because=f"imported from {form} ({path.name}, SHA-256 {log.sha256[:12]})",
+    )
+    return log
+
+
+def _the_model(named: Sequence[str], model: str | None, where: str, option: str) -> str | None:
+    """Return the name of the model whose answers were read; None where neither log nor user names one."""
+    if model is None and len(named) > 1:
+        raise UserError(
+            f"{where}: has answers of {len(named)} models: {first_few(named, 10)}. Choose one with {option}"
+        )
+    if model is not None and named and model not in named:
+        raise UserError(f"{where}: has no answer of '{model}'. Choose one with {option}: {first_few(named, 10)}")
+    return model or next(iter(named), None)
+
+
+def _problems(strange: Sequence[str], doubled: Sequence[str], has_answers: bool, suite: Suite) -> Iterator[str]:
+    if not has_answers:
+        yield "has no answer. Name the log of a finished evaluation"
+    if strange:
+        yield (
+            f"{count(len(strange), 'answer')} without a case in {suite.name}, the first: {strange[0]}. Answers are "
+            "matched by case id, or by the text of the prompt or an input. Leave them out, or name their suite"
+        )
+    if doubled:
+        yield (
+            f"{count(len(doubled), 'answer')} to cases that have one already, the first: {doubled[0]}. Leave one of "
+            "the two out"
+        )

@@ -1,0 +1,39 @@
+"""Read answers from plain JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from harness.answer_logs.logged import LoggedAnswer, json_lines
+
+EXPECTED = 'Expected one JSON object per line: "id" (or "prompt"), "answer" and, if wanted, "model", "repeat", "error"'
+
+
+class _Line(Struct):
+    answer: str = ""
+    id: str | int | None = None
+    prompt: str | None = None
+    model: str = ""
+    repeat: int = 1
+    error: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.answer or self.error):
+            raise ValueError("has neither `answer` nor `error`")
+
+
+def answers(path: Path) -> Iterator[LoggedAnswer]:
+    """Yield the answer of each line."""
+    for where, line in json_lines(path, _Line, EXPECTED):
+        yield LoggedAnswer(
+            where=where,
+            text=line.answer,
+            ids=() if line.id is None else (str(line.id),),
+            prompts=(line.prompt,) if line.prompt else (),
+            model=line.model,
+            repeat=line.repeat,
+            error=line.error,
+        )

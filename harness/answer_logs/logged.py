@@ -1,0 +1,80 @@
+"""An answer in the log of another tool, and the two kinds of JSON files that hold answers."""
+
+from __future__ import annotations
+
+import json
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from harness.errors import NOT_JSON, UserError, first_line
+from harness.files import MEMORY_BYTES, shown_path, size_of
+
+T = TypeVar("T")
+
+
+class LoggedAnswer(Struct, frozen=True, kw_only=True):
+    """One answer as a log has it, with everything that may name its case."""
+
+    where: str
+    """Place in the log, for messages."""
+    text: str
+    """The answer; empty where there is none."""
+    ids: tuple[str, ...] = ()
+    """What may be the id of its case."""
+    prompts: tuple[str, ...] = ()
+    """What may be the text of its prompt, or of an input of its case."""
+    model: str = ""
+    """The model that answered; empty where the log does not say."""
+    repeat: int = 1
+    """1 for the first answer to a case."""
+    is_cut: bool = False
+    """Whether it ended at the limit of tokens."""
+    error: str = ""
+    """Why there is no answer; empty where there is one."""
+
+
+def json_lines(path: Path, kind: type[T], expected: str) -> Iterator[tuple[str, T]]:
+    """Yield the place and the content of each line, one in memory at a time. Raises UserError."""
+    size_of(path, expected)
+    with path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(MEMORY_BYTES + 1), b""), 1):
+            where = f"{shown_path(path)}:{number}"
+            if len(line) > MEMORY_BYTES:
+                raise UserError(f"{where}: the line is longer than {MEMORY_BYTES >> 20} MiB. {expected}")
+            if line.strip():
+                yield f"line {number}", decoded(line, kind, where, expected)
+
+
+def json_document(path: Path, kind: type[T], expected: str) -> T:
+    """Read a file that is one JSON document; what `kind` has no field for stays on disk. Raises UserError."""
+    if not size_of(path, expected):
+        raise UserError(f"{shown_path(path)}: is empty. {expected}")
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return decoded(data, kind, shown_path(path), expected)
+
+
+def decoded(data: bytes | mmap.mmap, kind: type[T], where: str, expected: str) -> T:
+    """Decode JSON. Raises UserError for anything else, as where the tool was stopped while it wrote."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except NOT_JSON as error:
+        raise UserError(f"{where}: cannot be read: {first_line(error)}. {expected}") from None
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield every text in a JSON value, numbers as text; a text that is JSON itself, such as a chat, also in parts."""
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from texts_in(part)
+    elif isinstance(value, str | int):
+        yield str(value)
+        if isinstance(value, str) and value.lstrip()[:1] == "[":
+            try:
+                yield from texts_in(json.loads(value))
+            except NOT_JSON:
+                return

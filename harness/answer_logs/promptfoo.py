@@ -1,0 +1,71 @@
+"""Read answers from the results that promptfoo writes with `--output results.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, field
+
+from harness.answer_logs.logged import LoggedAnswer, json_document, texts_in
+
+EXPECTED = "Expected the JSON that `promptfoo eval --output results.json` writes"
+FAILED = 2
+"""`failureReason` of a provider that gave no answer; 1 is an assertion that the answer did not meet."""
+
+
+class _Prompt(Struct):
+    raw: str
+
+
+class _Provider(Struct):
+    id: str
+    label: str | None = None
+
+
+class _Response(Struct):
+    output: Any = ""
+
+
+class _Test(Struct):
+    description: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class _Result(Struct, rename="camel"):
+    prompt: _Prompt
+    provider: _Provider
+    failure_reason: int
+    vars: dict[str, Any]
+    test_case: _Test
+    response: _Response = field(default_factory=_Response)
+    error: str | None = None
+
+
+class _Results(Struct):
+    results: list[_Result]
+
+
+class _File(Struct):
+    results: _Results
+
+
+def answers(path: Path) -> Iterator[LoggedAnswer]:
+    """Yield the answer of each provider to each test; the test's metadata `id`, variable `id` or description names it.
+
+    An output that is no text is its JSON.
+    """
+    for number, result in enumerate(json_document(path, _File, EXPECTED).results.results, 1):
+        output = result.response.output
+        test = result.test_case
+        ids = (test.metadata.get("id"), result.vars.get("id"), test.description)
+        yield LoggedAnswer(
+            where=f"result {number}",
+            text=output if isinstance(output, str) else json.dumps(output, ensure_ascii=False),
+            ids=tuple(str(name) for name in ids if name is not None),
+            prompts=tuple(texts_in([result.prompt.raw, result.vars])),
+            model=result.provider.label or result.provider.id,
+            error=result.error or "promptfoo gives no reason" if result.failure_reason == FAILED else "",
+        )

@@ -1,0 +1,160 @@
+"""Answers in files that other tools wrote are read, matched to cases, and refused in one line where they cannot be."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from harness.answer_logs import answer_log
+from harness.answer_logs.answer_log import AnswerLog, read_log
+from harness.errors import UserError
+from harness.suites.suite import Suite
+from tests.support.mini import TEST, suites, write_suite
+
+FILES = Path(__file__).parent / "files"
+PROMPT = "Which of these clauses does the text contain: holdover; assignment? Answer with the names or none."
+LEASES = {
+    "l1": ("Tenant may not assign this Lease.", ["assignment"]),
+    "l2": ("A tenant who holds over pays double rent.", ["holdover"]),
+    "l3": ("Rent is due on the first day of each month.", []),
+}
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    return write_leases(tmp_path)
+
+
+def write_leases(root: Path) -> Suite:
+    """A suite of the three texts that the tools were asked about."""
+    cases: list[dict[str, object]] = [
+        {
+            "id": name,
+            "input": {"document": text},
+            "expected": expected,
+            "cluster": name,
+            "tags": {"instrument": "lease"},
+        }
+        for name, (text, expected) in LEASES.items()
+    ]
+    folder = write_suite(root, cases, TEST, name="leases")
+    (folder / "prompt.jinja").write_text(PROMPT + "\n\n{{ document }}")
+    return suites(root)[0]
+
+
+def texts(log: AnswerLog, repeat: int = 1) -> dict[str, str]:
+    return {name: log.completion(name, repeat).text for name in LEASES}
+
+
+RIGHT = {"l1": "assignment", "l2": "holdover", "l3": "none"}
+
+
+def test_lm_eval_samples_give_the_answer_before_any_filter_once(suite: Suite) -> None:
+    log = read_log(FILES / "lm_eval.jsonl", "lm-eval", suite, "dummy")
+    assert (texts(log), log.repeats, log.model.name) == (dict.fromkeys(LEASES, "lol"), 1, "dummy")
+
+
+def test_lm_eval_samples_of_log_probabilities_are_refused(suite: Suite) -> None:
+    with pytest.raises(UserError, match=r"lm_eval_options.jsonl: line 1: has log probabilities.*generate_until"):
+        read_log(FILES / "lm_eval_options.jsonl", "lm-eval", suite)
+
+
+def test_epochs_of_an_inspect_log_are_repeats_and_answers_cut_at_the_limit_are_known(suite: Suite) -> None:
+    log = read_log(FILES / "inspect.eval", "inspect", suite)
+    assert (texts(log), texts(log, 2), log.repeats, log.model.name) == (RIGHT, RIGHT, 2, "mockllm/model")
+    assert [log.completion(name, 1).finish_reason for name in LEASES] == ["stop", "stop", "length"]
+
+
+def test_a_promptfoo_file_of_two_models_needs_a_choice_and_tells_errors_from_unmet_assertions(suite: Suite) -> None:
+    file = FILES / "promptfoo.json"
+    with pytest.raises(UserError, match=r"answers of 2 models: fixed:unsure, fixed:sure. Choose one with --model"):
+        read_log(file, "promptfoo", suite)
+    with pytest.raises(UserError, match=r"no answer of 'other'. Choose one with --model: fixed:unsure, fixed:sure"):
+        read_log(file, "promptfoo", suite, "other")
+    assert texts(read_log(file, "promptfoo", suite, "fixed:sure")) == RIGHT
+    unsure = read_log(file, "promptfoo", suite, "fixed:unsure")
+    assert texts(unsure) == {"l1": "", "l2": "holdover", "l3": "assignment"}
+    assert [unsure.completion(name, 1).error for name in LEASES] == ["the fixed model is offline", None, None]
+
+
+def test_deepeval_test_cases_are_matched_by_name_or_by_prompt(suite: Suite) -> None:
+    log = read_log(FILES / "deepeval.json", "deepeval", suite)
+    assert (texts(log), log.model.name) == (RIGHT, "fixed")
+
+
+def test_a_batch_gives_answers_and_the_errors_of_its_requests(suite: Suite) -> None:
+    log = read_log(FILES / "openai_batch.jsonl", "openai-batch", suite)
+    assert (texts(log), log.model.name) == ({"l1": "assignment", "l2": "holdover", "l3": ""}, "gpt-4o-mini-2024-07-18")
+    assert [log.completion(name, 1).finish_reason for name in LEASES] == ["stop", "length", "error"]
+    assert "max_tokens is too small" in str(log.completion("l3", 1).error)
+
+
+def plain(path: Path, *rows: dict[str, object]) -> Path:
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return path
+
+
+def test_plain_lines_are_matched_by_id_or_by_the_text_of_the_prompt(suite: Suite, tmp_path: Path) -> None:
+    text = LEASES["l2"][0]
+    rows = ({"id": "l1", "answer": "a"}, {"prompt": f"{PROMPT}\n{text}", "answer": "b"}, {"id": "l3", "error": "late"})
+    log = read_log(plain(tmp_path / "mine.jsonl", *rows), "jsonl", suite)
+    assert (texts(log), log.model.name) == ({"l1": "a", "l2": "b", "l3": ""}, "mine")
+
+
+def test_answers_without_a_case_or_with_a_case_that_has_one_are_named_together(suite: Suite, tmp_path: Path) -> None:
+    ids: list[object] = ["l1", "l1", "x9"]
+    file = plain(tmp_path / "a.jsonl", *({"id": name, "answer": "none"} for name in ids))
+    with pytest.raises(UserError) as caught:
+        read_log(file, "jsonl", suite)
+    assert "1 answer without a case in legal/leases, the first: line 3 (id 'x9')" in str(caught.value)
+    assert "1 answer to cases that have one already, the first: 'l1' at line 2" in str(caught.value)
+
+
+def test_an_id_and_a_prompt_of_two_cases_fit_neither(suite: Suite, tmp_path: Path) -> None:
+    file = plain(tmp_path / "a.jsonl", {"id": "l1", "prompt": LEASES["l2"][0], "answer": "none"})
+    with pytest.raises(UserError, match=r"line 1 \(id 'l1'\) fits l1 and l2"):
+        read_log(file, "jsonl", suite)
+
+
+@pytest.mark.parametrize("form", ["lm-eval", "inspect", "promptfoo", "deepeval", "openai-batch", "jsonl"])
+@pytest.mark.parametrize("content", [b"", b'{"id": "l1", "ans', b'{"other": 1}\n', b"\xff\xfe\n"])
+def test_a_file_that_is_no_log_is_one_line(suite: Suite, tmp_path: Path, form: str, content: bytes) -> None:
+    file = tmp_path / "broken"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=r"Expected|has no answer") as caught:
+        read_log(file, form, suite)
+    assert "\n" not in str(caught.value) and str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("inspect.eval", "inspect"), ("promptfoo.json", "promptfoo"), ("deepeval.json", "deepeval")]
+)
+def test_a_log_that_was_cut_off_is_one_line(suite: Suite, tmp_path: Path, name: str, form: str) -> None:
+    file = tmp_path / name
+    file.write_bytes((FILES / name).read_bytes()[:-600])
+    with pytest.raises(UserError, match="Expected") as caught:
+        read_log(file, form, suite)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_sample_of_an_inspect_log_that_was_changed_is_one_line(suite: Suite, tmp_path: Path) -> None:
+    file = Path(shutil.copy(FILES / "inspect.eval", tmp_path))
+    data = bytearray(file.read_bytes())
+    with zipfile.ZipFile(file) as archive:
+        start = archive.getinfo("samples/l2_epoch_1.json").header_offset
+    data[start + 100 : start + 120] = bytes(20)
+    file.write_bytes(data)
+    with pytest.raises(UserError, match=r"samples/l2_epoch_1.json: cannot be read") as caught:
+        read_log(file, "inspect", suite)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_answer_without_end_is_refused_with_its_place(
+    suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer_log, "LONGEST_ANSWER", 10)
+    file = plain(tmp_path / "a.jsonl", {"id": "l1", "answer": "none"}, {"id": "l2", "answer": "x" * 11})
+    with pytest.raises(UserError, match="line 2: the answer has 11 characters, expected at most 10"):
+        read_log(file, "jsonl", suite)
