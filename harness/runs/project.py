@@ -1,10 +1,13 @@
-"""Find the user's project and its folder of runs, from `[tool.tunegate]` in pyproject.toml."""
+"""Find the user's project, its folder of runs and its trackers, from `[tool.tunegate]` in pyproject.toml."""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
 from typing import Any
+
+import msgspec
+from msgspec import Struct, field
 
 from harness.errors import UserError
 from harness.files import NOT_TOML, read_toml
@@ -13,7 +16,7 @@ FILE = "pyproject.toml"
 SUITES = "evalsuites"
 DEFAULT = "runs"
 """Default folder of the run folders."""
-EXPECTED = '[tool.tunegate] takes one key: runs = "FOLDER"'
+EXPECTED = '[tool.tunegate] takes two keys: runs = "FOLDER", track = ["TRACKER"]'
 
 
 def project_of(here: Path) -> Path:
@@ -32,13 +35,30 @@ def runs_of(given: str | Path | None, here: Path) -> Path:
     if given is not None:
         return here / given
     project = project_of(here)
+    return project / _settings(project).runs
+
+
+def trackers_of(here: Path) -> list[str]:
+    """Return the trackers of the project around `here`. Raises UserError as `runs_of` does."""
+    return _settings(project_of(here)).track
+
+
+class _Settings(Struct, forbid_unknown_fields=True):
+    """The section [tool.tunegate]."""
+
+    runs: str = DEFAULT
+    """Folder of the run folders."""
+    track: list[str] = field(default_factory=list)
+    """Trackers that results are sent to."""
+
+
+def _settings(project: Path) -> _Settings:
     file = project / FILE
     section = _section(read_toml(file, EXPECTED)) if _is_project(project) else None
-    if section is None:
-        return project / DEFAULT
-    if not isinstance(section, dict) or set(section) - {"runs"} or not isinstance(section.get("runs", DEFAULT), str):
-        raise UserError(f"{file}: tool.tunegate is {section!r}. {EXPECTED}")
-    return project / str(section.get("runs", DEFAULT))
+    try:
+        return msgspec.convert({} if section is None else section, _Settings)
+    except msgspec.ValidationError:
+        raise UserError(f"{file}: tool.tunegate is {section!r}. {EXPECTED}") from None
 
 
 def _is_project(folder: Path) -> bool:

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from harness.errors import UserError
+from harness.runs import trackers
 from harness.runs.folder import check_seal, load_run
+from harness.runs.trackers import Trackers
 from tests.training.conftest import quiet
-from training import trackers
 from training.config_file import load
 from training.model_checks import model_problems
 from training.run import train
-from training.trackers import Trackers
 
 SECRET = "hunter2-do-not-log"
 
@@ -46,20 +46,15 @@ def test_mlflow_keeps_one_run_with_settings_and_losses_and_no_secret(tmp_path, m
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path}/mlruns")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"file:{tmp_path}/mlruns")
-    try:
-        for step in (0, 1):
-            lines = []
-            shown = Trackers(["mlflow"], tmp_path / "run-1", {"lora.r": 4, "base": "b" * 300}, step, lines.append)
-            shown.log({"step": step + 1, "loss": 2.5 - step, "best": True})
-            shown.log({"step": step + 1, "validation_loss": 2.25 - step})
-            shown.close()
-            assert lines == []
-        client = mlflow.MlflowClient()
-        (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
-    finally:
-        mlflow.set_tracking_uri(before)
+    for step in (0, 1):
+        lines = []
+        shown = Trackers(["mlflow"], tmp_path / "run-1", {"lora.r": 4, "base": "b" * 300}, lines.append)
+        shown.log_row({"step": step + 1, "loss": 2.5 - step, "best": True})
+        shown.log_row({"step": step + 1, "validation_loss": 2.25 - step})
+        shown.close()
+        assert lines == []
+    client = mlflow.MlflowClient()
+    (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert found.info.run_name == "run-1"
     assert found.data.params["lora.r"] == "4"
     assert found.data.metrics == {"train/loss": 1.5, "validation/loss": 1.25}
@@ -72,10 +67,10 @@ def test_a_tracker_that_breaks_is_left_out_with_one_line_without_its_address(tmp
             raise ConnectionError(f"https://me:{SECRET}@server refused")
 
     lines = []
-    shown = Trackers([], tmp_path, {}, 0, lines.append)
+    shown = Trackers([], tmp_path, {}, lines.append)
     shown.open["mlflow"] = Broken()
-    shown.log({"step": 1, "loss": 1.0})
-    shown.log({"step": 2, "loss": 1.0})
+    shown.log_row({"step": 1, "loss": 1.0})
+    shown.log_row({"step": 2, "loss": 1.0})
     shown.close()
     assert len(lines) == 1 and "mlflow failed and is dropped" in lines[0] and SECRET not in lines[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from tunegate.cli.options import (
     Engine,
     Engines,
     Lora,
+    Notify,
     RequireGates,
     Run,
     Runs,
@@ -23,6 +25,7 @@ from tunegate.cli.options import (
     ServedModel,
     Suites,
     TensorParallel,
+    Track,
     TrustServer,
     Url,
     exit_with_verdicts,
@@ -30,6 +33,7 @@ from tunegate.cli.options import (
     print_changed_outcomes,
 )
 from tunegate.cli.report import Open, write_report
+from tunegate.delivery import Delivery, deliver, delivery
 
 if TYPE_CHECKING:
     from harness.evaluation.plan import Job
@@ -64,6 +68,8 @@ def evaluate(
     served_model: ServedModel = None,
     trust_server: TrustServer = False,
     require_gates: RequireGates = None,
+    track: Track = None,
+    notify: Notify = None,
     open_report: Open = False,
     verbose: Verbose = False,
     every_miss: EveryMiss = False,
@@ -96,6 +102,8 @@ def compare(
     served_baseline: ServedBaseline = None,
     trust_server: TrustServer = False,
     require_gates: RequireGates = None,
+    track: Track = None,
+    notify: Notify = None,
     open_report: Open = False,
     verbose: Verbose = False,
     every_miss: EveryMiss = False,
@@ -124,6 +132,8 @@ def _run(
     runs: Path,
     bars: Path | None,
     require_gates: bool | None,
+    track: str | None,
+    notify: str | None,
     open_report: bool,
     verbose: bool,
     every_miss: bool,
@@ -133,6 +143,7 @@ def _run(
     from harness.engines.options import engine_config
     from harness.evaluation.plan import Job, SuiteJob
 
+    to = delivery(track, notify)
     left_out: list[str] = []
     suites = load_available_suites(suite, left_out, with_long=long)
     job = Job(
@@ -145,7 +156,7 @@ def _run(
     )
     slug = "eval" if baseline is None else "compare"
     incomplete = "the same command without --limit"
-    run_and_show(job, slug, runs, incomplete, left_out, require_gates, open_report, verbose, every_miss)
+    run_and_show(job, slug, runs, incomplete, left_out, require_gates, open_report, verbose, every_miss, to)
 
 
 def run_and_show(
@@ -158,10 +169,12 @@ def run_and_show(
     open_report: bool,
     verbose: bool,
     every_miss: bool,
+    to: Delivery | None = None,
 ) -> None:
     """Make a run, print its results, write its report, and exit with the verdicts' code.
 
-    `incomplete` is the next step where the run lacks cases, `left_out` names suites that did not run.
+    `incomplete` is the next step where the run lacks cases, `left_out` names suites that did not run. Without `to`, the
+    results go where the project sends them.
     """
     from harness.evaluation.run import run
     from harness.gates.config import suites_with_bars
@@ -169,6 +182,7 @@ def run_and_show(
     from harness.runs.folder import RunFolder, load_run
     from reports.render import terminal, terminal_cases
 
+    to = to or delivery(None, None)
     results = run(job, RunFolder.create(runs, slug), Progress())
     loaded = load_run(results.path, even_large=False)
     for text in terminal_cases.misses(loaded, every_miss, verbose, shutil.get_terminal_size().columns):
@@ -179,6 +193,7 @@ def run_and_show(
     else:
         after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view")
     write_report([results.path], results.path / "report", opens=open_report)
+    deliver(results.path, to, partial(typer.echo, err=True))
     names = {info.name for info in results.manifest.suites}
     left_out += [f"{name} ({job.bars} has gates for it)" for name in suites_with_bars(job.bars) if name not in names]
     exit_with_verdicts(results.verdicts, require_gates, left_out)

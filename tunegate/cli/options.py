@@ -59,6 +59,8 @@ ServedBaseline = Annotated[str | None, typer.Option(metavar="NAME", help="The ba
 TrustServer = Annotated[
     bool, typer.Option("--trust-server", help="Trust that the servers have these weights; recorded.")
 ]
+Track = Annotated[str | None, typer.Option(metavar="NAMES", help="Also send results to mlflow, wandb or tensorboard.")]
+Notify = Annotated[str | None, typer.Option(metavar="URL", help="Webhook for the verdict (default: TUNEGATE_NOTIFY).")]
 Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder (repeatable).")]
 WithoutSuites = Annotated[
     bool, typer.Option("--no-contamination-check", help="Train even without a suite to compare rows with.")

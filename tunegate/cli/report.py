@@ -1,4 +1,4 @@
-"""`tunegate report`, `export` and `runs`."""
+"""`tunegate report`, `export`, `track` and `runs`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
-from harness.errors import UserError
+from harness.errors import EXIT_INTERNAL, UserError
 from harness.files import file_link, replacing
 from harness.runs import redaction
 from tunegate.cli.layout import RESULTS, App
 from tunegate.cli.options import Run, Runs, complete_run, exit_if_unclaimed
 from tunegate.cli.view import open_in_browser
+from tunegate.delivery import deliver, delivery
 
 app = App(RESULTS)
 
@@ -117,6 +119,28 @@ def export(
     else:
         write(out, pieces)
         typer.echo(f"written: {out}")
+    exit_if_unclaimed([path])
+
+
+@app.command()
+def track(
+    run: Run,
+    to: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="mlflow, wandb, tensorboard (default: the project's).")
+    ] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Send a finished run to MLflow, W&B or TensorBoard.
+
+    Sends metrics with intervals, verdicts, report and table of cases. A repetition continues the same run there.
+    """
+    from harness.runs.folder import find_run
+
+    asked, path = delivery(to, None), find_run(run, runs)
+    if not asked.track:
+        raise UserError("no tracker is named. Use --to mlflow,wandb,tensorboard or the key track of [tool.tunegate]")
+    if deliver(path, replace(asked, notify=""), typer.echo):
+        raise typer.Exit(EXIT_INTERNAL)
     exit_if_unclaimed([path])
 
 

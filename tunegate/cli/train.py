@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,8 @@ import typer
 
 from tunegate.cli.layout import TRAIN, App
 from tunegate.cli.next_step import next_step
-from tunegate.cli.options import Engine, Runs, WithoutSuites, complete_run
+from tunegate.cli.options import Engine, Notify, Runs, Track, WithoutSuites, complete_run
+from tunegate.delivery import deliver_sweep, delivery
 
 app = App(TRAIN)
 
@@ -85,6 +87,8 @@ def sweep(
     engine: Engine = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the points and their steps; do not train.")] = False,
     no_contamination_check: WithoutSuites = False,
+    track: Track = None,
+    notify: Notify = None,
 ) -> None:
     """Train several configurations and compare them.
 
@@ -96,4 +100,7 @@ def sweep(
     if dry_run:
         typer.echo(run.planned(config, _columns()))
     else:
-        typer.echo(run.shown(run.sweep(config, engine, no_contamination_check), _columns()))
+        to = delivery(track, notify)
+        swept = run.sweep(config, engine, no_contamination_check)
+        typer.echo(run.shown(swept, _columns()))
+        deliver_sweep(swept, to, partial(typer.echo, err=True))

@@ -22,6 +22,7 @@ from harness.errors import (
 )
 from harness.schema import ACCEPTED
 from harness.suites.discovery import marks_of
+from tunegate.delivery import Delivery, deliver, delivery
 from tunegate.pytest_plugin.items import (
     EXIT_REASON,
     KEY,
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from tunegate.pytest_plugin.session import EvaluationSession
 
 
+DELIVERY: pytest.StashKey[Delivery] = pytest.StashKey()
+"""Where the results of the session go."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse invalid options before anything is collected."""
     silence_bars()
@@ -52,6 +57,10 @@ def pytest_configure(config: pytest.Config) -> None:
         if count is not None and count < 1:
             raise pytest.UsageError(f"--eval-{name} {count}: expected 1 or more")
     _check_engine(options)
+    try:
+        config.stash[DELIVERY] = delivery(options.track, options.notify)
+    except UserError as error:
+        raise pytest.UsageError(in_pytest(error)) from None
     if not config.option.collectonly:
         for name in ("checkpoint", "baseline"):
             _check_checkpoint(options, name)
@@ -311,3 +320,5 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         terminalreporter.write_line(f"No gate was judged in this session: exit code {code}.", yellow=True)
     if REQUIRED in config.stash:
         terminalreporter.write_line(config.stash[REQUIRED], red=True)
+    if run := gates["run"] or (summary and summary["run"]):
+        deliver(Path(run), config.stash[DELIVERY], terminalreporter.write_line)

@@ -34,6 +34,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "limit": {"type": int, "metavar": "N", "help": "run only the first N cases per suite; gates are skipped"},
     "repeats": {"type": int, "metavar": "N", "help": "answers per case and variant (default: the suite's)"},
+    "track": {"metavar": "NAMES", "help": "also send results to mlflow, wandb or tensorboard"},
+    "notify": {"metavar": "URL", "help": "webhook for the verdict (default: TUNEGATE_NOTIFY)"},
     "long": {"action": "store_true", "help": "also run suites marked long"},
     "script": {"metavar": "FILE", "help": "fake engine: JSON of variant -> case ID -> text"},
     "no-answer-cache": {"action": "store_true", "help": "ignore cached answers"},

@@ -82,10 +82,10 @@ def test_what_is_not_found_is_said_with_the_folder_that_was_searched(root: Path)
 )
 def test_a_section_that_cannot_be_used_is_a_usage_error(root: Path, section: str) -> None:
     (root / "pyproject.toml").write_text(section)
-    with pytest.raises(UserError, match=r"pyproject\.toml: tool\.tunegate is .*takes one key: runs"):
+    with pytest.raises(UserError, match=r"pyproject\.toml: tool\.tunegate is .*takes two keys: runs"):
         runs_of(None, root)
     for done in (pytest_in(root, "-q"), tunegate(root, "runs")):
-        assert done.returncode == 4 and "takes one key" in done.stdout + done.stderr
+        assert done.returncode == 4 and "takes two keys" in done.stdout + done.stderr
         assert "Traceback" not in done.stdout + done.stderr
 
 

@@ -1,0 +1,81 @@
+"""Post the verdict of a run to a webhook of Slack, or of another service that takes Slack's JSON."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import msgspec
+
+from harness.errors import UserError
+from harness.files import file_link
+from harness.runs.folder import Results
+from harness.sanitize import shown
+from harness.schema import BASELINE, CANDIDATE
+from reports import wording
+from reports.cases.pages import REPORT
+from reports.run_data import overall, unmet_first
+
+ANSWER_S = 10
+"""Seconds to wait for the service."""
+NAMED = 5
+"""Most gates named of those that did not pass."""
+
+
+def checked(url: str) -> str:
+    """Return the address. Raises UserError, without the address, where it is none of a web server."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise UserError("--notify or TUNEGATE_NOTIFY: not an address. Expected https://...")
+    return url
+
+
+def text(results: Results, link: str) -> str:
+    """Say in a few lines, without text of a model or document, how the run ended."""
+    outcome = overall(results.verdicts)
+    counted = wording.outcomes(Counter(verdict.outcome for verdict in results.verdicts)) or "no gate was judged"
+    models = [results.manifest.checkpoints[v].name for v in (CANDIDATE, BASELINE) if v in results.manifest.checkpoints]
+    unmet = [verdict for verdict in unmet_first(results.verdicts) if verdict.outcome not in ("pass", "skipped")]
+    lines = [
+        f"*{wording.outcome(outcome)}*: {counted}",
+        _plain(" compared with ".join(models)),
+        *(_plain(f"{wording.outcome(v.outcome)}: {v.suite} {v.gate}") for v in unmet[:NAMED]),
+        *([f"and {len(unmet) - NAMED} more gates"] if len(unmet) > NAMED else []),
+        f"<{link}|{_plain(results.manifest.run_id)}>",
+    ]
+    return "\n".join(lines)
+
+
+def link_of(results: Results, environment: Mapping[str, str] = os.environ) -> str:
+    """Return the address of the CI job that has the report, or that of the report on this machine."""
+    if job := environment.get("CI_JOB_URL"):
+        return job
+    if run := environment.get("GITHUB_RUN_ID"):
+        return f"{environment.get('GITHUB_SERVER_URL')}/{environment.get('GITHUB_REPOSITORY')}/actions/runs/{run}"
+    return file_link(results.path / "report" / REPORT)
+
+
+def send(results: Results, url: str) -> str | None:
+    """Post the notice once; return why it was not taken, in words without the address."""
+    body = msgspec.json.encode({"text": text(results, link_of(results))})
+    try:
+        request = Request(checked(url), body, {"Content-Type": "application/json", "User-Agent": "tunegate"})
+        with urlopen(request, timeout=ANSWER_S):
+            return None
+    except HTTPError as error:
+        return f"{urlsplit(url).hostname} answered {error.code}"
+    except (OSError, ValueError) as error:
+        return f"{urlsplit(url).hostname} did not answer ({type(error).__name__})"
+
+
+def _plain(foreign: str) -> str:
+    """Show hidden characters, and escape what Slack interprets."""
+    return shown(foreign).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
