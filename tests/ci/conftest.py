@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from tests.support.mini import right, rows, write_script, write_suite
 
 __all__ = ["write_run"]
 
-FAKE = "--engine fake --script script.json -q"
+FAKE = "--script script.json -q"
+"""Options with which the engine `fake` answers by a script."""
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +39,25 @@ class Change:
         self.home = tmp_path / "home"
         self.home.mkdir()
 
-    def judge(self, options: str = FAKE, **values: str) -> Job:
-        """Commit what was changed, and run the jobs' steps on it."""
+    def judge(
+        self,
+        options: str = FAKE,
+        values: Mapping[str, str] | None = None,
+        event: str = "pull_request",
+        **inputs: str,
+    ) -> Job:
+        """Commit what was changed, and run the action on it; `values` are of expressions, `inputs` of the action."""
         commit_all(self.folder)
         known = {
             "github.event.pull_request.base.sha || github.event.merge_group.base_sha": self.base,
             "github.event.pull_request.number": "7",
             "github.event.merge_group.head_ref": "",
             "vars.TUNEGATE_FIRST_ADOPTION": "",
+            "github.event.action": "synchronize",
+            **(values or {}),
         }
-        return run_job("eval-gate.yml", self.folder, self.home, {**known, **values}, TUNEGATE_ARGS=options)
+        given = {"engine": "fake", "options": options, **inputs}
+        return run_job("eval-gate.yml", self.folder, self.home, known, given, GITHUB_EVENT_NAME=event)
 
     @property
     def run(self) -> RunData:

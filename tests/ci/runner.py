@@ -6,6 +6,7 @@ it begins, blanks aside, with `::name`, or has `##[name]` anywhere; nothing is o
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -28,10 +29,27 @@ BASH = ["bash", "--noprofile", "--norc", "-eo", "pipefail"]
 """How GitHub runs a block under `shell: bash`."""
 
 
+def documents(name: str) -> list[dict[str, Any]]:
+    """The documents of a YAML file; `on` stays a string, as the services read it."""
+    return list(yaml.load_all((ROOT / name).read_text("utf-8"), Loader=_Plain))
+
+
 def workflow(name: str) -> dict[str, Any]:
-    """A workflow or GitLab file; `on` stays a string, as the services read it."""
-    path = ROOT / name
-    return dict(yaml.load(path.read_text("utf-8"), Loader=_Plain))
+    """A workflow or action, a file of one document."""
+    (only,) = documents(name)
+    return only
+
+
+def component(**inputs: str) -> dict[str, Any]:
+    """The job of the GitLab component with its inputs filled in, as GitLab does before it reads the job.
+
+    An input without a value and default is a KeyError, and so is a placeholder without an input.
+    """
+    head, body = documents("templates/eval-gate.yml")
+    defaults = {name: found["default"] for name, found in head["spec"]["inputs"].items() if "default" in found}
+    known = defaults | inputs
+    text = re.sub(r"\$\[\[ inputs\.([\w-]+) \]\]", lambda found: json.dumps(known[found[1]])[1:-1], json.dumps(body))
+    return dict(json.loads(text)["eval-gate"])
 
 
 class _Plain(yaml.SafeLoader):
@@ -129,21 +147,34 @@ def bash(script: str, folder: Path, env: Mapping[str, str]) -> subprocess.Comple
     )
 
 
-def run_job(name: str, folder: Path, home: Path, values: Mapping[str, str], **env: str) -> Job:
-    """Run the blocks of the one job of a workflow in `folder`, but for `Install`; `values` gives every expression."""
-    file = workflow(f".github/workflows/{name}")
-    (job,) = file["jobs"].values()
+def run_job(
+    name: str,
+    folder: Path,
+    home: Path,
+    values: Mapping[str, str],
+    inputs: Mapping[str, str] | None = None,
+    **env: str,
+) -> Job:
+    """Run action.yml as the one job of a workflow calls it, but for `Install`; `values` gives every expression.
+
+    `inputs` come on top of those that the workflow gives.
+    """
+    (job,) = workflow(f".github/workflows/{name}")["jobs"].values()
+    (call,) = [step for step in job["steps"] if step.get("uses") == "./"]
+    action = workflow("action.yml")
+    given = {key: filled(value, values) for key, value in call["with"].items()} | dict(inputs or {})
+    assert given.keys() <= action["inputs"].keys()
+    chosen = {key: found["default"] for key, found in action["inputs"].items()} | given
+    known = {**values, **{f"inputs.{key}": value for key, value in chosen.items()}}
     made = Job()
-    shared = {**file.get("env", {}), **job.get("env", {})}
-    for step in job["steps"]:
+    for step in action["runs"]["steps"]:
         if "run" not in step or step["name"] == "Install":
             continue
-        condition = step.get("if", "success()")
-        if not evaluated(condition, values, made.failed):
+        if not evaluated(step.get("if", "success()"), known, made.failed):
             continue
         summary = home / "summary.md"
         summary.write_text("")
-        own = {key: filled(str(found), values) for key, found in {**shared, **step.get("env", {})}.items()}
+        own = {key: filled(str(found), known) for key, found in step.get("env", {}).items()}
         files = {f"GITHUB_{part}": str(home / part.lower()) for part in ("ENV", "OUTPUT", "PATH")}
         for path in files.values():
             Path(path).touch()
@@ -166,12 +197,12 @@ def evaluated(condition: str, values: Mapping[str, str], failed: bool) -> bool:
     status = {"always()": True, "failure()": failed, "success()": not failed}
     if not any(part in status for part in parts):
         parts.append("success()")
-    return all(status[part] if part in status else _equal(part, values) for part in parts)
+    return all(status[part] if part in status else _holds(part, values) for part in parts)
 
 
-def _equal(part: str, values: Mapping[str, str]) -> bool:
-    name, _, word = part.partition(" == ")
-    return values[name] == word.strip("'")
+def _holds(part: str, values: Mapping[str, str]) -> bool:
+    name, sign, word = part.split(" ")
+    return (values[name] == word.strip("'")) is (sign == "==")
 
 
 def git(folder: Path, *words: str) -> str:

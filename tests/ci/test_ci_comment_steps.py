@@ -1,4 +1,4 @@
-"""The steps of eval-gate-comment.yml, executed against a server that plays GitHub."""
+"""The steps of action.yml as eval-gate-comment.yml calls it, executed against a server that plays GitHub."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.ci.runner import Job, run_job
 from tests.ci.sample import export, suite, verdict
 from tests.ci.test_ci_posting import SHA, event_file
 
+CHECK = "Check the inputs"
 SAY, POST, MISSING = "Say that it is running", "Validate it, render it again, post it", "Say that there is no verdict"
 
 
@@ -24,9 +25,12 @@ def server() -> Iterator[Server]:
         yield found
 
 
-def run(server: Server, tmp_path: Path, action: str) -> Job:
-    values = {"github.token": TOKEN, "github.event.action": action}
+def run(server: Server, tmp_path: Path, action: str, number: str = "") -> Job:
+    """Run the steps on a `workflow_run` event, or on one of pull request `number`."""
+    values = {"github.token": TOKEN, "github.event.action": action, "github.event.pull_request.number": number}
     env = {"GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": "o/r", "GITHUB_EVENT_PATH": event_file(tmp_path)}
+    if number:
+        env["GITHUB_EVENT_PATH"] = "of another form"
     return run_job("eval-gate-comment.yml", tmp_path, tmp_path, values, **env)
 
 
@@ -36,11 +40,11 @@ def artifact(tmp_path: Path, raw: bytes) -> None:
 
 
 def test_it_says_running_and_then_posts_what_it_rendered_itself(server: Server, tmp_path: Path) -> None:
-    assert run(server, tmp_path, "requested").codes == {SAY: 0}
+    assert run(server, tmp_path, "requested").codes == {CHECK: 0, SAY: 0}
     assert "running" in server.bodies[0]
     artifact(tmp_path, encode(export(suite(verdict(reason="@everyone ![x](https://evil.example/p.png)")))))
     job = run(server, tmp_path, "completed")
-    assert job.codes == {POST: 0}, job.log
+    assert job.codes == {CHECK: 0, POST: 0}, job.log
     (body,) = server.bodies
     assert "✗ FAIL: legal/clauses" in body and f"Commit {SHA[:12]}" in body
     assert "@" not in body and "](https://evil" not in body
@@ -51,7 +55,14 @@ def test_an_artifact_that_is_missing_or_forged_is_no_verdict(server: Server, tmp
     if raw is not None:
         artifact(tmp_path, raw)
     job = run(server, tmp_path, "completed")
-    assert job.codes == {POST: 4, MISSING: 0}, job.log
+    assert job.codes == {CHECK: 0, POST: 4, MISSING: 0}, job.log
     (body,) = server.bodies
     assert "no verdict" in body and "PASS" not in body
     assert job.commands == []
+
+
+def test_a_second_job_of_the_same_workflow_posts_on_its_own_pull_request(server: Server, tmp_path: Path) -> None:
+    artifact(tmp_path, encode(export(suite(verdict()))))
+    job = run(server, tmp_path, "synchronize", "5")
+    assert job.codes == {CHECK: 0, POST: 0}, job.log
+    assert ["FAIL: legal/clauses" in body for body in server.bodies] == [True]

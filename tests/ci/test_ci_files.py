@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.ci.runner import ROOT, workflow
+from tests.ci.runner import ROOT, component, documents, workflow
 from tests.docs.needs import REAL
 
 WORKFLOWS = sorted(path.name for path in (ROOT / ".github" / "workflows").glob("*.yml"))
-GITLAB = "docs/ci/gitlab-ci.yml"
-FILES = [*(f".github/workflows/{name}" for name in WORKFLOWS), GITLAB]
+ACTION, GITLAB = "action.yml", "templates/eval-gate.yml"
+PLACES = [*(f".github/workflows/{name}" for name in WORKFLOWS), ACTION]
+FILES = [*PLACES, GITLAB]
 OPT_IN = re.compile(r"not os\.environ\.get\(\"(TUNEGATE_[A-Z]+)\"\)")
 PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40}")
 
@@ -21,8 +22,16 @@ def jobs(name: str) -> list[dict[str, Any]]:
     return list(workflow(f".github/workflows/{name}")["jobs"].values())
 
 
-def steps(name: str) -> list[dict[str, Any]]:
-    return [step for job in jobs(name) for step in job["steps"]]
+def steps(place: str) -> list[dict[str, Any]]:
+    """The steps of a workflow or of the action."""
+    if place == ACTION:
+        return list(workflow(place)["runs"]["steps"])
+    return [step for job in workflow(place)["jobs"].values() for step in job["steps"]]
+
+
+def uses(place: str, action: str) -> list[dict[str, Any]]:
+    """The steps that use an action."""
+    return [step for step in steps(place) if step.get("uses", "").startswith(f"{action}@")]
 
 
 def code(name: str) -> str:
@@ -51,34 +60,36 @@ def test_no_file_hides_an_exit_code_or_runs_a_change_with_rights(name: str) -> N
 
 @pytest.mark.parametrize("name", [*FILES, "deploy/skypilot.yaml"])
 def test_nothing_is_installed_from_a_release_that_no_index_has(name: str) -> None:
-    known = re.findall(r'TUNEGATE: "(.*)"', code(name))
-    assert set(known) <= {"", ".", ".[train,metrics]"}
+    assert set(re.findall(r'TUNEGATE: "(.*)"', code(name))) <= {""}
     assert not re.search(r"install.* tunegate\b", code(name))
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.parametrize("name", PLACES)
 def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(name: str) -> None:
     used = [step["uses"] for step in steps(name) if "uses" in step]
-    assert used and all(PINNED.fullmatch(action) for action in used)
-    lines = [line for line in (ROOT / ".github/workflows" / name).read_text().splitlines() if "uses:" in line]
-    assert all(re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line) for line in lines)
+    assert used and all(action == "./" or PINNED.fullmatch(action) for action in used)
+    lines = [line for line in (ROOT / name).read_text().splitlines() if "uses:" in line]
+    assert all(re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$|uses: \./$", line) for line in lines)
 
 
 def test_one_action_has_one_pin_everywhere() -> None:
-    used = {step["uses"] for name in WORKFLOWS for step in steps(name) if "uses" in step}
+    used = {step["uses"] for name in PLACES for step in steps(name) if "uses" in step}
     assert len({action.split("@")[0] for action in used}) == len(used)
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.parametrize("name", PLACES)
 def test_no_checkout_leaves_credentials_behind(name: str) -> None:
-    for step in steps(name):
-        if step.get("uses", "").startswith("actions/checkout@"):
-            assert step["with"]["persist-credentials"] is False
+    assert all(step["with"]["persist-credentials"] is False for step in uses(name, "actions/checkout"))
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
+@pytest.mark.parametrize("name", PLACES)
 def test_no_expression_stands_inside_a_shell_block(name: str) -> None:
     assert not any("${{" in step.get("run", "") for step in steps(name))
+
+
+def test_no_input_of_the_component_stands_inside_a_shell_block() -> None:
+    job = documents(GITLAB)[1]["eval-gate"]
+    assert not any("[[ inputs" in line for part in ("before_script", "script", "after_script") for line in job[part])
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -93,17 +104,17 @@ def test_the_gate_reads_only_and_always_starts() -> None:
     assert file["permissions"] == {"contents": "read"}
     (job,) = jobs("eval-gate.yml")
     assert "permissions" not in job and "if" not in job
-    (checkout,) = [s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout@")]
+    checkout, call = job["steps"]
     assert checkout["with"]["fetch-depth"] == 0 and "ref" not in checkout["with"]
-    always = [step["name"] for step in job["steps"] if step.get("if") == "always()"]
-    assert always == ["Show the outcome", "Upload what the comment is made of"]
-    assert file["defaults"]["run"]["shell"] == "bash"
+    assert call["uses"] == "./" and "comment" not in call["with"]
+    always = [step["name"] for step in steps(ACTION) if step.get("if", "").startswith("always()")]
+    assert always == ["Show the outcome", "Write the report", "Upload what the comment is made of"]
 
 
 def test_every_week_the_opt_in_tests_run_too() -> None:
     file = workflow(".github/workflows/weekly.yml")
     assert set(file["on"]) == {"schedule", "workflow_dispatch"} and file["permissions"] == {"contents": "read"}
-    assert steps("weekly.yml")[-1]["run"] == "bash .ci/run test-all"
+    assert steps(".github/workflows/weekly.yml")[-1]["run"] == "bash .ci/run test-all"
     assert (ROOT / ".ci" / "run").read_text().endswith('make "${1:-test}"\n')
     makefile = (ROOT / "Makefile").read_text()
     opt_in = {name for path in (ROOT / "tests").rglob("test_*.py") for name in OPT_IN.findall(path.read_text())}
@@ -112,8 +123,9 @@ def test_every_week_the_opt_in_tests_run_too() -> None:
 
 
 def test_run_folders_with_answers_and_documents_are_no_artifact() -> None:
-    (upload,) = [s for s in steps("eval-gate.yml") if s.get("uses", "").startswith("actions/upload-artifact@")]
-    assert upload["with"]["path"].split() == ["out/summary.md", "out/verdicts.json", "out/junit.xml"]
+    (upload,) = uses(ACTION, "actions/upload-artifact")
+    assert upload["with"]["path"].split() == ["out/summary.md", "out/verdicts.json", "out/junit.xml", "out/report"]
+    assert workflow(ACTION)["inputs"]["report"]["default"] == "no"
 
 
 def test_the_comment_may_write_to_pull_requests_and_never_checks_out_the_change() -> None:
@@ -122,19 +134,24 @@ def test_the_comment_may_write_to_pull_requests_and_never_checks_out_the_change(
     assert file["permissions"] == {}
     (job,) = jobs("eval-gate-comment.yml")
     assert job["permissions"] == {"actions": "read", "contents": "read", "pull-requests": "write"}
-    (checkout,) = [s for s in job["steps"] if s.get("uses", "").startswith("actions/checkout@")]
+    checkout, call = job["steps"]
     assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
+    assert (call["uses"], call["with"]) == ("./", {"comment": "yes"})
     assert "head_sha" not in code(".github/workflows/eval-gate-comment.yml")
 
 
-def test_the_token_reaches_only_the_steps_that_post() -> None:
-    with_token = [s for s in steps("eval-gate-comment.yml") if "GITHUB_TOKEN" in s.get("env", {})]
-    assert [step["run"].split()[:3] for step in with_token] == [["tunegate", "ci", "comment"]] * 3
-    assert not any("GITHUB_TOKEN" in str(step) for step in steps("eval-gate.yml"))
+def test_the_token_reaches_only_the_steps_that_post_and_no_job_that_judges() -> None:
+    with_token = [step for step in steps(ACTION) if "github.token" in str(step)]
+    assert all("inputs.comment == 'yes'" in step["if"] for step in with_token)
+    posting = [step["run"].split()[:3] for step in with_token if "run" in step]
+    assert posting == [["tunegate", "ci", "comment"]] * 3 and len(with_token) == 4
+    judging = [step for step in steps(ACTION) if "inputs.comment == 'no'" in step.get("if", "")]
+    assert len(with_token) + len(judging) + 3 == len(steps(ACTION))
+    assert "${{ secrets" not in code(ACTION)
 
 
 def test_gitlab_runs_on_merge_requests_and_keeps_its_reports_whatever_happens() -> None:
-    job = workflow(GITLAB)["eval-gate"]
+    job = component(package="tunegate", checkpoint="a-model")
     assert job["rules"] == [{"if": '$CI_PIPELINE_SOURCE == "merge_request_event"'}]
     kept = job["artifacts"]
     assert (kept["when"], kept["expose_as"]) == ("always", "eval gate")

@@ -1,4 +1,4 @@
-"""The steps of eval-gate.yml, executed: exit codes, whose bars decide, and what the job shows of it."""
+"""The steps of action.yml, executed as eval-gate.yml calls it: exit codes, whose bars decide, what the job shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tests.ci.conftest import FAKE, Change
 from tests.ci.runner import bash, commands, commit_all, environment, git, workflow
 from tests.support.mini import GATES, TEST, right, rows, write_script, write_suite
 
-BARS = "Take bars and accepted baselines from the base commit"
+CHECK = "Check the inputs"
+BARS = "Take thresholds and accepted baselines from the base commit"
 JUDGE = "Evaluate and judge"
 SHOW = "Show the outcome"
 BROKEN_ENGINE = """import harness.engines.fake
@@ -35,7 +36,7 @@ def exported(change: Change) -> Export:
 
 def test_a_good_model_passes_and_is_shown_to(change: Change) -> None:
     job = change.judge()
-    assert job.codes == {BARS: 0, JUDGE: 0, SHOW: 0}, job.log
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0}, job.log
     assert job.commands == []
     assert "PASS" in job.summary and "Clause recall, excerpt" in job.summary
     found = exported(change)
@@ -47,7 +48,7 @@ def test_a_good_model_passes_and_is_shown_to(change: Change) -> None:
 def test_a_bad_model_turns_the_job_red_and_every_gate_is_named(change: Change) -> None:
     write_script(change.folder, tuned=dict.fromkeys(right(rows()), "holdover"))
     job = change.judge()
-    assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0}, job.log
     assert len(job.annotations("error")) == sum(v.outcome != "pass" for v in change.run.verdicts) == 3
     assert "FAIL" in job.summary and exported(change).outcome == "fail"
 
@@ -55,7 +56,7 @@ def test_a_bad_model_turns_the_job_red_and_every_gate_is_named(change: Change) -
 def test_an_engine_that_cannot_start_is_a_crash_and_no_verdict(change: Change) -> None:
     (change.folder / "conftest.py").write_text(BROKEN_ENGINE)
     job = change.judge()
-    assert job.codes == {BARS: 0, JUDGE: 3, SHOW: 0}, job.log
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 3, SHOW: 0}, job.log
     assert ["the run failed before it finished" in said for said in job.annotations("error")] == [True]
     assert (exported(change).status, exported(change).outcome) == ("failed", "skipped")
 
@@ -63,7 +64,7 @@ def test_an_engine_that_cannot_start_is_a_crash_and_no_verdict(change: Change) -
 def test_a_suite_that_cannot_be_read_is_a_usage_error_and_there_is_no_run(change: Change) -> None:
     write_suite(change.folder, cases=[{"id": "a"}])
     job = change.judge()
-    assert job.codes == {BARS: 0, JUDGE: 4, SHOW: 0}, job.log
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 4, SHOW: 0}, job.log
     assert ["There is no run" in said for said in job.annotations("error")] == [True]
     assert exported(change).status == "none" and "There is no run" in job.summary
 
@@ -79,7 +80,7 @@ def test_a_change_without_any_suite_does_not_pass(change: Change) -> None:
 
 def test_gates_that_skip_do_not_pass(change: Change) -> None:
     job = change.judge(FAKE + " --eval-limit 10")
-    assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0}, job.log
     assert len(job.annotations("warning")) == 3
     assert "NOT JUDGED" in job.summary and exported(change).outcome != "pass"
 
@@ -88,7 +89,7 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_base_and_said_to(chan
     write_suite(change.folder, gates=GATES.replace("value = 0.5", "value = 0.1"))
     write_script(change.folder, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
     job = change.judge()
-    assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0}, job.log
     verdicts = {v.gate: v.outcome for v in change.run.verdicts}
     assert verdicts["clause_recall-at_least-0.5"] == "fail"
     assert job.commands[0][0] == "warning" and "0.5 -> 0.1" in job.commands[0][1]
@@ -102,7 +103,7 @@ def test_a_change_of_what_guards_the_gate_is_named_before_everything_else(change
         (change.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (change.folder / name).write_text("")
     job = change.judge()
-    assert job.codes == {BARS: 0, JUDGE: 0, SHOW: 0}, job.log
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0}, job.log
     said = [text for text in exported(change).moved if "guards the gate" in text]
     assert [text.split(" ")[0] for text in said] == [
         ".github/workflows/eval-gate.yml",
@@ -110,6 +111,35 @@ def test_a_change_of_what_guards_the_gate_is_named_before_everything_else(change
         "evalsuites/legal/conftest.py",
     ]
     assert job.summary.startswith("#### The gates changed\n") and job.annotations("warning")[0].startswith(".github/")
+
+
+@pytest.mark.parametrize(("inputs", "event", "found"), [
+    ({"comment": "true"}, "pull_request", "comment must be"),
+    ({"report": "true"}, "pull_request", "report must be"),
+    ({"checkpoint": ""}, "pull_request", "checkpoint is empty"),
+    ({}, "pull_request_target", "event is pull_request_target"),
+    ({}, "workflow_run", "event is workflow_run"),
+])  # fmt: skip
+def test_an_input_or_event_that_cannot_be_used_is_named_before_code_of_the_change_runs(
+    change: Change, inputs: dict[str, str], event: str, found: str
+) -> None:
+    job = change.judge(event=event, **inputs)
+    assert job.codes[CHECK] == 4 and not {BARS, JUDGE} & job.codes.keys(), job.log
+    assert found in job.annotations("error")[0]
+
+
+def test_no_input_is_run_as_code(change: Change) -> None:
+    text = "$(touch owned)`touch owned`'; touch owned; \" ; touch owned #"
+    names = ("checkpoint", "baseline", "engine", "options", "suites", "first-adoption")
+    job = change.judge(values={"github.event.pull_request.number": text}, **dict.fromkeys(names, text))
+    assert job.codes[JUDGE] == 4, job.log
+    assert not list(change.folder.rglob("owned"))
+
+
+def test_the_report_is_written_where_it_is_asked_for(change: Change) -> None:
+    job = change.judge(report="yes")
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0, "Write the report": 0}, job.log
+    assert (change.folder / "out" / "report" / "report.html").is_file()
 
 
 @pytest.fixture
@@ -132,7 +162,7 @@ def test_a_suite_of_the_base_that_is_not_judged_turns_the_job_red(two: Change, h
             TEST.replace("suite = ", "import pytest\npytestmark = pytest.mark.long\nsuite = ")
         )
     job = two.judge()
-    assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0}, job.log
     assert "gates that did not run: legal/other" in job.log
     assert job.annotations("error") == [collect.LEFT_OUT]
     found = exported(two)
@@ -143,12 +173,19 @@ def test_a_suite_of_the_base_that_is_not_judged_turns_the_job_red(two: Change, h
 def test_a_new_suite_is_judged_by_bars_of_its_own_and_said_to_be_new(two: Change) -> None:
     two.base = git(two.folder, "rev-parse", "HEAD~1")
     job = two.judge()
-    assert job.codes == {BARS: 0, JUDGE: 0, SHOW: 0}, job.log
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0}, job.log
     assert [said.split(" ")[0] for said in job.annotations("warning")] == ["evalsuites/legal/other"]
     assert {suite.name: suite.outcome for suite in exported(two).suites} == {
         "legal/mini": "pass",
         "legal/other": "pass",
     }
+
+
+def test_only_the_chosen_suites_are_run_and_required(two: Change) -> None:
+    shutil.rmtree(two.folder / "evalsuites" / "legal" / "other")
+    job = two.judge(suites="evalsuites/legal/mini/")
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0}, job.log
+    assert [suite.name for suite in exported(two).suites] == ["legal/mini"]
 
 
 @pytest.mark.parametrize(("values", "judged"), [
@@ -169,11 +206,11 @@ def test_a_new_suite_is_judged_by_bars_of_its_own_and_said_to_be_new(two: Change
 def test_first_suites_come_only_with_the_one_change_that_was_named(
     adopting: Change, values: dict[str, str], judged: bool
 ) -> None:
-    job = adopting.judge("--collect-only -q", **values)
+    job = adopting.judge("--collect-only -q", values)
     assert job.codes[BARS] == (0 if judged else 4), job.log
     assert (JUDGE in job.codes) is judged
     assert bool(job.annotations("error")) is not judged or "There is no run" in job.log
-    assert ("bars of its own" in job.log) is judged
+    assert ("its own gates" in job.log) is judged
 
 
 @pytest.fixture
@@ -187,7 +224,7 @@ def adopting(change: Change) -> Change:
 
 def test_a_base_that_git_does_not_have_is_no_first_adoption(change: Change) -> None:
     change.base = "0" * 40
-    job = change.judge(**{"vars.TUNEGATE_FIRST_ADOPTION": "7"})
+    job = change.judge(values={"vars.TUNEGATE_FIRST_ADOPTION": "7"})
     assert job.codes[BARS] not in (0, 4) and JUDGE not in job.codes
 
 
@@ -197,11 +234,9 @@ def test_the_step_leaves_with_the_code_of_pytest_and_lets_commands_act_again(tmp
     stub.parent.mkdir()
     stub.write_text(f"#!/bin/sh\nprintf '::error::forged'\nexit {code}\n")
     stub.chmod(0o755)
-    env = environment(tmp_path, TUNEGATE_ARGS="")
+    env = environment(tmp_path, **dict.fromkeys(("SUITES", "CHECKPOINT", "BASELINE", "ENGINE", "OPTIONS"), ""))
     env["PATH"] = f"{stub.parent}:{env['PATH']}"
-    (step,) = [
-        s for s in workflow(".github/workflows/eval-gate.yml")["jobs"]["eval-gate"]["steps"] if s["name"] == JUDGE
-    ]
+    (step,) = [s for s in workflow("action.yml")["runs"]["steps"] if s["name"] == JUDGE]
     done = bash(step["run"], tmp_path, env)
     assert done.returncode == code
     assert [name for name, _ in commands(done.stdout + "::notice::after\n")] == ["stop-commands", "notice"]
@@ -237,7 +272,7 @@ def test_no_text_of_a_model_or_case_becomes_a_command(change: Change) -> None:
     write_suite(change.folder, cases=cases, test=PRINTS)
     write_script(change.folder, tuned={str(c["id"]): HOSTILE[i % len(HOSTILE)] for i, c in enumerate(cases)})
     job = change.judge(FAKE + " -rA")
-    assert job.codes == {BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0}, job.log
     assert job.log.count("\n::error::forged\n") > 1  # it was printed at the start of a line
     unmet = [v for v in change.run.verdicts if v.outcome != "pass"]
     moved, *gates = [said for name, said in job.commands if name in ("error", "warning")]

@@ -190,7 +190,7 @@ def test_hadolint_finds_nothing(path: Path) -> None:
 
 
 def test_yamllint_finds_nothing() -> None:
-    lint("yamllint", "--strict", "deploy", ".github", "docs/ci")
+    lint("yamllint", "--strict", "deploy", ".github", "templates", "action.yml")
 
 
 def test_the_compose_files_are_what_compose_expects() -> None:
@@ -204,6 +204,34 @@ def test_the_workflows_are_what_github_expects() -> None:
         "vendor.github-workflows",
         *map(str, (ROOT / ".github/workflows").iterdir()),
     )
+
+
+def test_the_action_is_what_github_expects() -> None:
+    lint("check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml")
+
+
+def test_the_component_is_what_gitlab_expects(tmp_path: Path) -> None:
+    parts = list(yaml.safe_load_all((ROOT / "templates" / "eval-gate.yml").read_text("utf-8")))
+    files = [tmp_path / f"{number}.json" for number in range(len(parts))]
+    for file, part in zip(files, parts, strict=True):
+        file.write_text(json.dumps(part), "utf-8")
+    assert [sorted(part) for part in parts] == [["spec"], ["eval-gate"]]
+    lint("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci", *map(str, files))
+
+
+def test_the_job_of_kubernetes_holds_to_its_schema_and_may_do_nothing_but_judge() -> None:
+    job = loaded("kubernetes-gate.yaml")
+    pytest.importorskip("kubernetes_validate").validate(job, "1.33", strict=True)
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"] and pod["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+    assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
 
 
 @pytest.mark.parametrize(
@@ -238,6 +266,19 @@ def test_an_image_runs_as_nobody_special_from_a_pinned_base_with_hashed_packages
     lock = f"requirements/{path.suffix[1:]}.lock"
     assert any(word == "COPY" and rest.startswith(lock) for word, rest in found)
     assert any("pip sync" in rest and rest.endswith(f"/src/{lock}") for word, rest in found if word == "RUN")
+
+
+def test_the_image_for_cpus_has_no_compiler_at_run_time() -> None:
+    found = instructions(DOCKERFILES[0])
+    run_time = found[max(at for at, (word, rest) in enumerate(found) if word == "FROM" and "python:" in rest) :]
+    assert not any(re.search(r"\b(g\+\+|gcc|clang|make|build-essential|\w+-dev)(?!\w)", rest) for _, rest in run_time)
+
+
+def test_mlflow_takes_the_command_line_of_its_service() -> None:
+    from mlflow.cli import cli
+
+    words = shlex.split(loaded("compose.yaml")["services"]["mlflow"]["command"])
+    cli.commands[words[0]].make_context("server", words[1:], resilient_parsing=True)
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
@@ -280,7 +321,7 @@ def test_the_layer_of_the_model_asks_for_the_embedded_model() -> None:
 
 def commands() -> list[list[str]]:
     """Every `tunegate` command line in the files, with values for what a user fills in."""
-    services = loaded("compose.yaml")["services"]
+    services = {name: s for name, s in loaded("compose.yaml")["services"].items() if "entrypoint" not in s}
     found = [
         ["serve", *words] if name == "serve" else words
         for name, words in ((n, s["command"]) for n, s in services.items())
@@ -295,6 +336,7 @@ def commands() -> list[list[str]]:
     ):
         assert entry == ["tunegate"]
         found.append(words)
+    found.append(loaded("kubernetes-gate.yaml")["spec"]["template"]["spec"]["containers"][0]["args"])
     hosted = loaded("sagemaker-model.json")["PrimaryContainer"]["Environment"]
     found.append(["serve", *shlex.split(hosted["TUNEGATE_SERVE_ARGS"])])
     found.append(loaded("vertex-model.json")["model"]["containerSpec"]["args"])
