@@ -66,7 +66,7 @@ class ReviewSession(Struct, frozen=True, kw_only=True):
     consented_at: str | None = None
     """UTC time, ISO 8601."""
     source: str = ""
-    """`server` or `packet`."""
+    """`server`, `packet`, `label-studio` or `argilla`."""
     rubric: dict[str, Any] = field(default_factory=dict)
     """The whole rubric; `name` is its title."""
     file: str = ""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from harness.errors import UserError
 from reports import number_format
+from reports.review import annotation_tools, argilla, label_studio, planning, progress, results, workflow
 from reports.review import packet as review_packet
-from reports.review import planning, progress, results, workflow
 from reports.review.items import Material, load_material
 from reports.review.planning import ReviewOptions
 from reports.review.schema import Mode
@@ -55,9 +55,21 @@ def start(
     serve(state, material, say, host, port, address, new_links)
 
 
-def packet(run: Path, mode: Mode, reviewer: str, out: Path, say: Say) -> None:
-    """Write one reviewer's packet; plan a review for this reviewer alone where there is no plan yet."""
+TOOLS = {"label-studio": label_studio, "argilla": argilla}
+
+
+def packet(run: Path, mode: Mode, reviewer: str, out: Path, say: Say, to: str = "html") -> None:
+    """Write one reviewer's packet; plan a review for this reviewer alone where there is no plan yet.
+
+    to: `html` for a page, or the name of an annotation tool
+    """
+    if to != "html" and mode == "fix":
+        raise UserError(f"--mode fix has no packet for {to}: drafts are edited in the review app. Leave --to out")
     state, material = plan(run, ReviewOptions(reviewers=[reviewer], mode=mode), say)
+    if to != "html":
+        say(annotation_tools.hand_out(state, material, reviewer, out, TOOLS[to].write))
+        say(f"import its annotations with: tunegate review import {run} FILE")
+        return
     items = review_packet.write_packet(state, material, reviewer, out)
     say(
         f"packet: {out} ({items} items, {number_format.number(out.stat().st_size // 1000)} kB). "
@@ -67,10 +79,19 @@ def packet(run: Path, mode: Mode, reviewer: str, out: Path, say: Say) -> None:
 
 
 def import_answers(run: Path, mode: Mode, file: Path, say: Say) -> None:
-    """Import a packet's answers and record them in the run."""
+    """Import the answers of packets and record them in the run.
+
+    Raises UserError where the file is not of a packet of this review; then nothing is imported.
+    """
     state = planning.existing(run, mode)
-    reviewer, items, batch = review_packet.import_answers(state, load_material(run), file)
-    say(f"{reviewer}: {items} answers imported and recorded: {run / 'later' / batch}")
+    data = annotation_tools.read_file(file)
+    if data.lstrip()[:1] != b"[":
+        reviewer, items, batch = review_packet.import_answers(state, load_material(run), data, file)
+        say(f"{reviewer}: {items} answers imported and recorded: {run / 'later' / batch}")
+        return
+    found, tool = annotation_tools.parsed(data, file, {name: module.read for name, module in TOOLS.items()})
+    for line in annotation_tools.store(state, load_material(run), found, tool, file):
+        say(line)
 
 
 def finish(run: Path, mode: Mode, reviewers: Sequence[str], say: Say) -> None:

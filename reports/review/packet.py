@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
-from harness.errors import UserError, refuse_all, refuse_newer
+from harness.errors import NOT_JSON, UserError, refuse_all, refuse_newer
 from harness.files import digest, write_atomic
 from reports.review import pages, results, workflow
 from reports.review.items import Material
@@ -30,16 +30,7 @@ def write_packet(state: ReviewDatabase, material: Material, name: str, out: Path
 
     Raises UserError where the reviewer is unknown or has begun, or the file cannot be written.
     """
-    plan = state.plan()
-    reviewer = {one.name: one for one in state.reviewers()}.get(name)
-    if reviewer is None:
-        known = ", ".join(one.name for one in state.reviewers())
-        raise UserError(f"no reviewer '{name}' in this review. It is planned for {known}")
-    if reviewer.consented_at or reviewer.closed_at:
-        raise UserError(
-            f"{name} has already begun, and a packet would start over. Write one for a reviewer who has not begun"
-        )
-    tasks = state.tasks(name)
+    plan, tasks, reviewer = state.plan(), state.tasks(name), unbegun(state, name)
     parts: list[pages.Page] = [
         pages.consent_page(reviewer, tasks, estimate(tasks, material)),
         pages.rubric_page(tasks),
@@ -56,9 +47,27 @@ def write_packet(state: ReviewDatabase, material: Material, name: str, out: Path
     boot = {"token": token, "packet": packet, "reviewer": name}
     text = pages.document(parts, title=pages.TITLE, plan=plan, boot=boot, packet=True)
     write_atomic(out, text, "Choose another --out")
+    hand_out(state, name, token, packet)
+    return sum(task.kind != "practice" for task in tasks)
+
+
+def unbegun(state: ReviewDatabase, name: str) -> Reviewer:
+    """Return a reviewer who may get a packet. Raises UserError for one who is unknown or has begun."""
+    reviewer = {one.name: one for one in state.reviewers()}.get(name)
+    if reviewer is None:
+        known = ", ".join(one.name for one in state.reviewers())
+        raise UserError(f"no reviewer '{name}' in this review. It is planned for {known}")
+    if reviewer.consented_at or reviewer.closed_at or any(task.submitted_at for task in state.tasks(name)):
+        raise UserError(
+            f"{name} has already begun, and a packet would start over. Write one for a reviewer who has not begun"
+        )
+    return reviewer
+
+
+def hand_out(state: ReviewDatabase, name: str, token: str, packet: str) -> None:
+    """Note that a reviewer works with a packet, and end their access to the server."""
     state.change_reviewer(name, token_hash="", packet_token=token, packet_hash=packet)
     state.end_sessions(name)
-    return sum(task.kind != "practice" for task in tasks)
 
 
 def packet_hash(material: Material, tasks: list[Task], rubric: str) -> str:
@@ -124,12 +133,12 @@ class PacketAnswers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The guesses at the end; empty where the reviewer stopped early."""
 
 
-def import_answers(state: ReviewDatabase, material: Material, file: Path) -> tuple[str, int, str]:
+def import_answers(state: ReviewDatabase, material: Material, data: bytes, file: Path) -> tuple[str, int, str]:
     """Import answers.json; return the reviewer, the number of items and the batch's name.
 
     Raises UserError where the file does not fit the review, its packet or its seal, or was imported before.
     """
-    envelope = _read(file)
+    envelope = _read(data, file)
     reviewer = {one.name: one for one in state.reviewers()}.get(envelope.reviewer)
     if reviewer is None:
         raise UserError(f"{file}: answers of {envelope.reviewer!r}, who is not a reviewer of this run. Check the run")
@@ -157,14 +166,11 @@ def import_answers(state: ReviewDatabase, material: Material, file: Path) -> tup
     return reviewer.name, sum(task.kind != "practice" for task in answered), batch
 
 
-def _read(file: Path) -> Envelope:
+def _read(data: bytes, file: Path) -> Envelope:
     try:
-        data = file.read_bytes()
         refuse_newer(data, VERSION, file)
         envelope = msgspec.json.decode(data, type=Envelope)
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}). Expected answers.json of a packet") from None
-    except msgspec.DecodeError as error:
+    except NOT_JSON as error:
         raise UserError(f"{file}: not the answers.json of a packet: {error}") from None
     if envelope.schema_version != VERSION:
         raise UserError(

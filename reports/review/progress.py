@@ -131,8 +131,8 @@ def _reviewer(state: ReviewDatabase, reviewer: Reviewer, tasks: list[Task], mate
     counted = [task for task in tasks if task.kind != "practice"]
     done = [task for task in counted if task.submitted_at]
     open_s = [estimated_s(task, material) for task in counted if not task.submitted_at]
-    took = [task.active_ms / 1000 for task in done]
-    left = median(took) * len(open_s) if len(done) >= ENOUGH else sum(open_s)
+    took = [task.active_ms / 1000 for task in done if task.active_ms]
+    left = median(took) * len(open_s) if len(took) >= ENOUGH else sum(open_s)
     return ReviewerProgress(
         name=reviewer.name,
         stage=_stage(state, reviewer),

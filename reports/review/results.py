@@ -150,7 +150,8 @@ def events(task: Task, item: ReviewItem, plan: ReviewPlan, author: str) -> Itera
     why = unjudged(task)
     seconds = _seconds(task, plan.mode)
     target = CANDIDATE if plan.mode == "compare" else task.sides["A"]
-    for variant, score in [*findings, (target, seconds)]:
+    timed = [(target, seconds)] if task.wall_ms else []  # Answers of annotation tools have no times.
+    for variant, score in [*findings, *timed]:
         if why and score is not seconds:
             score = Score(name=score.name, value=None, reason=why)
         yield ScoreEvent(
@@ -211,6 +212,7 @@ def about(plan: ReviewPlan, reviewer: Reviewer, tasks: list[Task]) -> Mapping[st
     counted = [task for task in tasks if task.kind == "item"]
     submitted = [task for task in tasks if task.kind != "practice" and task.submitted_at]
     before = sum(task.kind == "practice" for task in tasks)
+    practised = sum(task.kind == "practice" and task.submitted_at is not None for task in tasks)
     return {
         "kind": "adjudication" if reviewer.adjudicates else "review",
         "mode": plan.mode,
@@ -218,7 +220,7 @@ def about(plan: ReviewPlan, reviewer: Reviewer, tasks: list[Task]) -> Mapping[st
         "blind": True,
         "seed": plan.seed,
         "items": len(counted),
-        "practice": before,
+        "practice": practised,
         "shown": [_place(task, before) for task in submitted if task.kind == "item"],
         "repeats": _repeats(submitted, before),
         "guess": guessed(tasks, reviewer.guesses or {}, plan.mode),
@@ -230,7 +232,7 @@ def about(plan: ReviewPlan, reviewer: Reviewer, tasks: list[Task]) -> Mapping[st
         "share": plan.share,
         "created": plan.created,
         "consented_at": reviewer.consented_at,
-        "source": "packet" if reviewer.packet_hash else "server",
+        "source": reviewer.tool or ("packet" if reviewer.packet_hash else "server"),
     }
 
 

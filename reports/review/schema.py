@@ -150,6 +150,8 @@ class Reviewer(Struct, frozen=True, kw_only=True):
     """Hash of the latest packet; empty where the server is used."""
     packet_token: str = ""
     """Key that seals the packet's answers; it gives no access to the server."""
+    tool: str = ""
+    """Annotation tool that the imported answers come from, such as `argilla`; empty for the review's own pages."""
     shortcuts: bool = True
     """Whether single-key shortcuts are on."""
     consented_at: str | None = None

@@ -179,15 +179,18 @@ class ReviewDatabase:
         with self._open(write=True) as db:
             return _put(db, _task(db, task_id), **changes)
 
-    def put_answers(self, name: str, tasks: Iterable[Task], **changes: Any) -> None:
-        """Store a packet's tasks and close the review for its reviewer. Raises UserError where it is closed already."""
+    def put_answers(self, name: str, tasks: Iterable[Task], is_final: bool = True, **changes: Any) -> None:
+        """Store a packet's tasks; the final ones close the review for its reviewer.
+
+        Raises UserError where it is closed already.
+        """
         with self._open(write=True) as db:
             reviewer = _reviewer(db, name)
             if reviewer.closed_at:
                 raise UserError(f"{name}'s answers were imported on {reviewer.closed_at}, by another command")
             for task in tasks:
                 _put(db, task)
-            _put_reviewer(db, msgspec.structs.replace(reviewer, closed_at=now(), **changes))
+            _put_reviewer(db, msgspec.structs.replace(reviewer, closed_at=now() if is_final else None, **changes))
 
     @contextmanager
     def recording(self, name: str) -> Iterator[tuple[Reviewer, list[str]]]:

@@ -11,6 +11,7 @@ from reports.review import planning
 from reports.review.items import load_material
 from reports.review.packet import AnsweredTask, Envelope, PacketAnswers
 from tests.docs.places import a_suite, name_the_newest
+from tests.reports.review.annotating import exported, fill_in, save
 from tests.reports.review.drafts import plain
 from tests.support.reviewed_run import fixed, review
 
@@ -44,6 +45,20 @@ def a_packet_comes_back(folder: Path) -> None:
     (folder / "answers.json").write_bytes(msgspec.json.encode(envelope))
 
 
+def annotations_come_back(folder: Path) -> None:
+    """annotated.json, Label Studio's export of the tasks of r2, all answered."""
+    run = folder / "RUN"
+    state, material = planning.existing(run, "compare"), load_material(run)
+    rows = fill_in(
+        exported(folder / "r2.json", "label-studio"),
+        "label-studio",
+        state,
+        material,
+        lambda task, item: plain(task, item.clauses),
+    )
+    save(folder / "annotated.json", rows)
+
+
 def drafts_are_asked_for(folder: Path) -> None:
     """A suite of drafts, of contracts that no evaluation asks about."""
     made = a_suite(folder, "leases", "drafts")
@@ -57,7 +72,8 @@ def drafts_are_corrected(folder: Path) -> None:
 
 
 REVIEW = (
-    ("review import", a_packet_comes_back),
+    ("answers.json", a_packet_comes_back),
+    ("annotated.json", annotations_come_back),
     ("--suite drafts/leases", drafts_are_asked_for),
     ("--mode fix", name_the_newest),
     ("review export", drafts_are_corrected),

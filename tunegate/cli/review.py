@@ -99,29 +99,32 @@ def start(
 def packet(
     run: Run,
     reviewer: Annotated[str, typer.Option(metavar="NAME", help="Reviewer of the packet.")],
-    out: Annotated[Path, typer.Option(help="HTML file to write.")],
+    out: Annotated[Path, typer.Option(help="File to write; for argilla a folder.")],
+    to: Annotated[
+        Literal["html", "label-studio", "argilla"], typer.Option(help="A page, or the files of an annotation tool.")
+    ] = "html",
     mode: Mode = "compare",
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write one reviewer's review as an HTML file.
+    """Write one reviewer's review as a page or for another tool.
 
     It needs no server. Plans the review first if necessary.
     """
     from reports import review
 
-    review.packet(find_run(run, runs), mode, reviewer, out, typer.echo)
+    review.packet(find_run(run, runs), mode, reviewer, out, typer.echo, to)
 
 
 @app.command(name="import")
 def import_answers(
     run: Run,
-    answers: Annotated[Path, typer.Argument(help="The answers.json that the packet's page saved.")],
+    answers: Annotated[Path, typer.Argument(help="answers.json of a packet, or an annotation tool's JSON.")],
     mode: Mode = "compare",
     runs: Runs = Path("runs"),
 ) -> None:
-    """Import a packet's answers into the run.
+    """Import a packet's answers or a tool's annotations.
 
-    Only once, and only unchanged.
+    Each reviewer's are recorded once; a packet's must be unchanged.
     """
     from reports import review
 
