@@ -40,7 +40,8 @@ SUITE_FORM, BARE = "suite", "bare"
 FORMS = (SUITE_FORM, BARE, BARE)
 """Forms that the prompts of a request take in turn."""
 SOURCE = "replay"
-SPARE = 1.2
+FIRST_SPARE, SPARE = 1.5, 1.2
+"""Prompts per missing row: in the first batch, and then times the prompts that a row has taken so far."""
 
 Answers = Callable[[Sequence[PlannedRequest]], Mapping[str, Completion]]
 """Runs some prompts; returns completions by case id."""
@@ -144,8 +145,8 @@ def collect(waiting: Sequence[PlannedRequest], rows: int, answers: Answers) -> R
 
 
 def _batch(missing: int, chosen: int, dropped: int) -> int:
-    """Prompts for the missing rows; after the first batch some more, because an engine starts again for each batch."""
-    return math.ceil(SPARE * missing * (chosen + dropped) / max(1, chosen)) if dropped else missing
+    """Prompts for the missing rows, and some more, because an engine starts again for each batch."""
+    return math.ceil(missing * (SPARE * (chosen + dropped) / max(1, chosen) if dropped else FIRST_SPARE))
 
 
 def replay(checkpoint: str, rows: int, seed: int, *, engine: EngineConfig, progress: Progress) -> Replay:
