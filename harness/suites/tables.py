@@ -1,4 +1,4 @@
-"""Read rows of CSV, JSONL and Parquet files, folders of them and hub data sets.
+"""Read rows of CSV, JSONL, Parquet and Excel files, folders of them and hub data sets.
 
 `datasets` reads Parquet, folders and the hub. CSV and JSONL are read here: `datasets` does not report the line of a
 bad row, and it reads the cells `None` and `007` as nothing and as 7 (docs/decisions/0033).
@@ -39,13 +39,14 @@ class TableRow(NamedTuple):
 
 
 class Hub(NamedTuple):
-    """Which part of a hub data set to read."""
+    """Which part of a hub data set, or which sheet of a workbook, to read."""
 
     split: str | None = None
     config: str | None = None
     revision: str | None = None
     streaming: bool = False
     """Read row by row, without a copy in the cache."""
+    sheet: str | None = None
 
 
 def is_table(source: str) -> bool:
@@ -70,11 +71,14 @@ def refuse_unpinned(source: str) -> None:
 
 
 def rows_of(source: str, columns: Sequence[str], hub: Hub) -> Iterator[TableRow]:
-    """Read the rows of a file, a folder or `hf:owner/name@revision`, with `#split` where it has several.
+    """Read the rows of a file, a folder or `hf:owner/name@revision`, with `#split` or `#sheet` where it has several.
 
     Raises UserError for a source that cannot be read, or that lacks one of the columns.
     """
     source, split = parted(source)
+    path = Path(source)
+    if hub.sheet is not None and path.suffix.lower() != WORKBOOK:
+        raise UserError(f"--sheet is for {WORKBOOK} files, and {source} is not one. Leave it out")
     if source.startswith(HUB):
         source, _, revision = source.partition("@")
         hub = hub._replace(split=hub.split or split, revision=hub.revision or revision or None)
@@ -84,7 +88,6 @@ def rows_of(source: str, columns: Sequence[str], hub: Hub) -> Iterator[TableRow]
         raise UserError(
             f"{' and '.join(hub_options)} is for data sets of the hub, named as hf:owner/name. Leave it out"
         )
-    path = Path(source)
     if path.is_dir():
         return _of_folder(path, columns, split)
     reader = READERS.get(path.suffix.lower())
@@ -97,15 +100,15 @@ def rows_of(source: str, columns: Sequence[str], hub: Hub) -> Iterator[TableRow]
         raise UserError(f"{source}: cannot be read ({error.strerror})") from None
     if not opening:
         raise UserError(f"{source}: is empty. Expected one row per case")
-    if opening[:2] in UTF16 and reader is not _of_parquet:
+    if opening[:2] in UTF16 and reader in (_of_csv, _of_jsonl):
         raise UserError(f"{source}: is UTF-16. {AS_UTF8}")
-    return reader(path, columns)
+    return reader(path, columns, hub.sheet or split)
 
 
-OTHERWISE = "Save sheets as CSV UTF-8; write the objects of a JSON array one per line"
+OTHERWISE = "Save other sheets as .xlsx; write the objects of a JSON array one per line"
 
 
-def _lacking(where: str, columns: Sequence[str], names: Sequence[str]) -> None:
+def refuse_lacking(where: str, columns: Sequence[str], names: Sequence[str]) -> None:
     """Raise UserError for columns that are missing or duplicate; a dotted name may be inside its first part."""
     has = [str(name) for name in names]
     missing = [c for c in dict.fromkeys(columns) if c not in has and c.split(".")[0] not in has]
@@ -116,14 +119,14 @@ def _lacking(where: str, columns: Sequence[str], names: Sequence[str]) -> None:
         raise UserError(f"{where}: the column {twice[0]!r} is there {has.count(twice[0])} times. Rename all but one")
 
 
-def _of_csv(path: Path, columns: Sequence[str]) -> Iterator[TableRow]:
+def _of_csv(path: Path, columns: Sequence[str], part: str | None) -> Iterator[TableRow]:
     """Read rows below the header, separated by the first of DELIMITERS that gives the header all columns."""
     csv.field_size_limit(LONGEST_CELL)
     headers = {delimiter: _header(path, delimiter) for delimiter in DELIMITERS}
     fits = [d for d, header in headers.items() if all(c in header for c in columns)]
     delimiter = fits[0] if fits else max(DELIMITERS, key=lambda d: len(headers[d]))
     header = headers[delimiter]
-    _lacking(path.name, columns, header)
+    refuse_lacking(path.name, columns, header)
     return _below(path, delimiter, header)
 
 
@@ -177,11 +180,11 @@ def _below(path: Path, delimiter: str, header: list[str]) -> Iterator[TableRow]:
                 yield TableRow(line, dict(zip(header, cells, strict=True)))
 
 
-def _of_jsonl(path: Path, columns: Sequence[str]) -> Iterator[TableRow]:
+def _of_jsonl(path: Path, columns: Sequence[str], part: str | None) -> Iterator[TableRow]:
     rows = list(_json_lines(path))
     read = [row for row in rows if not row.problem]
     if read:
-        _lacking(path.name, columns, list(dict.fromkeys(name for row in read for name in row.cells)))
+        refuse_lacking(path.name, columns, list(dict.fromkeys(name for row in read for name in row.cells)))
     return iter(rows)
 
 
@@ -202,7 +205,13 @@ def _json_lines(path: Path) -> Iterator[TableRow]:
             yield TableRow(where, cells if is_row else {}, problem)
 
 
-def _of_parquet(path: Path, columns: Sequence[str]) -> Iterator[TableRow]:
+def _of_workbook(path: Path, columns: Sequence[str], part: str | None) -> Iterator[TableRow]:
+    from harness.suites.workbooks import sheet_rows
+
+    return sheet_rows(path, columns, part)
+
+
+def _of_parquet(path: Path, columns: Sequence[str], part: str | None) -> Iterator[TableRow]:
     return _streamed(path, "is not a Parquet file", columns, None, "parquet", data_files=str(path))
 
 
@@ -221,7 +230,7 @@ def _streamed(
         raise UserError(f"{path.name}: {fault}: {first_line(error)[:120]}") from None
     dataset = _one_split(path.name, dataset, split)
     has = list(dataset.column_names or [])
-    _lacking(path.name, columns, has)
+    refuse_lacking(path.name, columns, has)
     if columns:
         dataset = dataset.select_columns(list(dict.fromkeys(c if c in has else c.split(".")[0] for c in columns)))
 
@@ -270,7 +279,7 @@ def _of_hub(source: str, columns: Sequence[str], hub: Hub) -> Iterator[TableRow]
     if not HUB_ID.fullmatch(name) or ".." in name:
         raise UserError(f"{source}: {name!r} is not a data set, expected hf:owner/name")
     rows = _one_split(source, _loaded(source, name, hub), None)
-    _lacking(source, columns, rows.column_names or [])
+    refuse_lacking(source, columns, rows.column_names or [])
     return _numbered(rows)
 
 
@@ -296,13 +305,15 @@ def _named(feature: Any, value: Any) -> Any:
     return name(value) if name and isinstance(value, int) and value >= 0 else value
 
 
-Reader = Callable[[Path, Sequence[str]], Iterator[TableRow]]
+WORKBOOK = ".xlsx"
+Reader = Callable[[Path, Sequence[str], str | None], Iterator[TableRow]]
 READERS: dict[str, Reader] = {
     ".csv": _of_csv,
     ".tsv": _of_csv,
     ".jsonl": _of_jsonl,
     ".ndjson": _of_jsonl,
     ".parquet": _of_parquet,
+    WORKBOOK: _of_workbook,
 }
 TABLES = (".csv", ".tsv", ".parquet")
 """Suffixes of tables; files with any other suffix are JSON lines."""

@@ -21,7 +21,7 @@ from harness.files import write_atomic
 from harness.formatting import first_few, plural
 from harness.schema import Case
 from harness.suites.cases import load_cases, problem_of
-from harness.suites.tables import Hub, TableRow, is_table, rows_of
+from harness.suites.tables import HUB, Hub, TableRow, is_table, parted, rows_of
 
 if TYPE_CHECKING:
     from harness.suites.suite import Suite
@@ -31,13 +31,22 @@ MOST_SHOWN = 40
 """Number of different problems shown in full."""
 
 
-class ImportColumns(Struct, frozen=True, kw_only=True):
+class InputColumns(Struct, frozen=True, kw_only=True):
+    """The columns of the prompt's variables."""
+
+    input: Mapping[str, str]
+    """Variables of the prompt, by name."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Variables that are the text of the document that a cell names, by name."""
+    folder: Path = Path()
+    """The folder of these documents: that of the table."""
+
+
+class ImportColumns(InputColumns, frozen=True, kw_only=True):
     """The columns of the parts of a case."""
 
     id: str
     """The case's id."""
-    input: dict[str, str]
-    """Variables of the prompt, by name."""
     expected: str
     """The right answer."""
     cluster: str | None = None
@@ -53,7 +62,22 @@ class ImportColumns(Struct, frozen=True, kw_only=True):
     def names(self) -> list[str]:
         """All columns that are read."""
         cluster = [self.cluster] if self.cluster else []
-        return [self.id, *self.input.values(), self.expected, *cluster, *self.tags.values()]
+        return [self.id, *self.input.values(), *self.files.values(), self.expected, *cluster, *self.tags.values()]
+
+
+def prompt_columns(source: str, inputs: Iterable[str] | None, files: Iterable[str] | None) -> dict[str, Any]:
+    """Parse `NAME=COLUMN` options for texts and documents into the fields of InputColumns. Raises UserError."""
+    from harness.scaffold.paths import named_columns
+
+    texts, documents = named_columns(inputs, "--input"), named_columns(files, "--input-file")
+    if not texts and not documents:
+        raise UserError("no column for the prompt. Name one with --input NAME=COLUMN, or --input-file NAME=COLUMN")
+    if twice := texts.keys() & documents.keys():
+        raise UserError(f"--input and --input-file both name {min(twice)!r}. Use one of them")
+    if documents and source.startswith(HUB):
+        raise UserError(f"--input-file reads documents next to a table on this machine, not {source}. Use --input")
+    path = Path(parted(source)[0])
+    return {"input": texts, "files": documents, "folder": path if path.is_dir() else path.parent}
 
 
 class ImportedRows(Struct, kw_only=True):
@@ -94,11 +118,24 @@ def _case(cells: Mapping[str, Any], columns: ImportColumns) -> Case:
         raise Bad(f"id {name!r} contains an invisible character. Use letters, digits, '-', '/' and '.'")
     return Case(
         id=name,
-        input={key: filled(cells, column, whole=True) for key, column in columns.input.items()},
+        input=inputs_of(cells, columns),
         expected=_expected(_cell(cells, columns.expected), columns),
         cluster=filled(cells, columns.cluster) if columns.cluster else name,
         tags={key: text for key, column in columns.tags.items() if (text := _text(_cell(cells, column), column))},
     )
+
+
+def inputs_of(cells: Mapping[str, Any], columns: InputColumns) -> dict[str, str]:
+    """Return the variables of the prompt: texts of cells, and of files that cells name."""
+    from harness.tabular.documents import named_document
+
+    inputs = {name: filled(cells, column, whole=True) for name, column in columns.input.items()}
+    for name, column in columns.files.items():
+        try:
+            inputs[name] = _text(named_document(filled(cells, column), columns.folder), column, whole=True)
+        except UserError as error:
+            raise Bad(f"{column!r}: {error}") from None
+    return inputs
 
 
 def _check(case: Case, suite: Suite, ids: Mapping[str, str], texts: Mapping[str, str]) -> None:
@@ -270,7 +307,7 @@ def refuse_unfit(suite: Suite, imported: ImportedRows, cases: Sequence[Case], co
         for case in imported.cases:
             messages(suite.template, case)
     except UserError as error:
-        given = ", ".join(columns.input)
+        given = ", ".join([*columns.input, *columns.files])
         raise UserError(f"{error}. Name a column for it with --input NAME=COLUMN, in addition to {given}") from None
     values = {tag: sorted({c.tags[tag] for c in cases if tag in c.tags}) for tag in suite.slices}
     empty = [tag for tag, tag_values in values.items() if not tag_values]

@@ -6,27 +6,23 @@ A row is a chat: the suite's prompt for the row's text, and the answer from the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from msgspec import Struct
 
 from harness.files import write_atomic
 from harness.schema import Case
 from harness.suites.prompts import messages
 from harness.suites.tables import Hub, TableRow, rows_of
-from harness.tabular.import_cases import Bad, filled, refuse_bad
+from harness.tabular.import_cases import Bad, InputColumns, filled, inputs_of, refuse_bad
 
 if TYPE_CHECKING:
     from harness.suites.suite import Suite
 
 
-class RowColumns(Struct, frozen=True, kw_only=True):
+class RowColumns(InputColumns, frozen=True, kw_only=True):
     """The columns of the parts of a training row."""
 
-    input: Mapping[str, str]
-    """Variables of the suite's prompt, by name."""
     answer: str
     """The expected answer."""
     cluster: str | None = None
@@ -35,7 +31,7 @@ class RowColumns(Struct, frozen=True, kw_only=True):
     @property
     def names(self) -> list[str]:
         """All columns that are read."""
-        return [*self.input.values(), self.answer, *([self.cluster] if self.cluster else [])]
+        return [*self.input.values(), *self.files.values(), self.answer, *([self.cluster] if self.cluster else [])]
 
 
 def write_rows(source: str, folder: Path, columns: RowColumns, hub: Hub, out: Path) -> int:
@@ -64,7 +60,7 @@ def _rows(
         try:
             if row.problem:
                 raise Bad(row.problem)
-            prompt_input = {name: filled(row.cells, column, whole=True) for name, column in columns.input.items()}
+            prompt_input = inputs_of(row.cells, columns)
             answer = filled(row.cells, columns.answer)
             source = {"cluster": filled(row.cells, columns.cluster)} if columns.cluster else {}
         except Bad as bad:

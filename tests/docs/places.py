@@ -116,10 +116,19 @@ def with_own_scorer(folder: Path) -> None:
 
 
 def with_mails(folder: Path) -> None:
-    """A suite that sorts mails, and a table of other mails."""
+    """A suite that sorts mails, a table of other mails, and a workbook that names letters next to it."""
+    from openpyxl import Workbook
+
     a_suite(folder, "tickets/sort")
     table = [(f"Mail {n} says that lamp {n} is broken.", "complaint", f"customer {n}") for n in range(40)]
     write_table(folder / "mails.csv", ("text", "kind", "customer"), table)
+    (folder / "letter.txt").write_text("A letter says that a lamp is broken.", "utf-8")
+    book = Workbook()
+    book.create_sheet("Notes")["A1"] = "Ask the customer."
+    book.active.title = "Leases"
+    for row in (("file", "kind", "customer"), ("letter.txt", "complaint", "customer 1")):
+        book.active.append(row)
+    book.save(folder / "contracts.xlsx")
 
 
 def with_contracts(folder: Path) -> None:

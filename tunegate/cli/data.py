@@ -13,6 +13,7 @@ from harness.files import file_link, write_atomic
 from harness.formatting import count
 from tunegate.cli.layout import TRAIN, App
 from tunegate.cli.next_step import next_step
+from tunegate.cli.options import InputFiles, Inputs, Sheet
 
 if TYPE_CHECKING:
     from training.curation.review import Review
@@ -54,14 +55,16 @@ def _review(files: list[str], options: dict[str, Any], actions: list[str] | None
 
 @app.command()
 def rows(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV, JSONL or Parquet, or hf:owner/name.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="XLSX, CSV, JSONL or Parquet, or hf:owner/name.")],
     suite: Annotated[Path, typer.Option(metavar="FOLDER", help="Suite whose prompt the rows use.")],
-    inputs: Annotated[list[str], typer.Option("--input", metavar="NAME=COLUMN", help="Prompt variable (repeatable).")],
     answer: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the expected answer.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="JSONL file to write.")],
+    inputs: Inputs = None,
+    input_files: InputFiles = None,
     cluster: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column with the source; `split` keeps it together.")
     ] = None,
+    sheet: Sheet = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of a Hub dataset.")] = None,
     config: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a Hub dataset.")] = None,
     revision: Annotated[str | None, typer.Option(metavar="HASH", help="Revision of a Hub dataset.")] = None,
@@ -70,12 +73,13 @@ def rows(
 
     A bad row stops it before anything is written.
     """
-    from harness.scaffold.paths import named_columns
     from harness.suites.tables import Hub
+    from harness.tabular.import_cases import prompt_columns
     from harness.tabular.training_rows import RowColumns, write_rows
 
-    columns = RowColumns(input=named_columns(inputs, "--input"), answer=answer, cluster=cluster)
-    written = write_rows(file, suite, columns, Hub(split=split, config=config, revision=revision), out)
+    columns = RowColumns(**prompt_columns(file, inputs, input_files), answer=answer, cluster=cluster)
+    hub = Hub(split=split, config=config, revision=revision, sheet=sheet)
+    written = write_rows(file, suite, columns, hub, out)
     typer.echo(f"written: {out}: {count(written, 'row')}")
     next_step(f"tunegate data check {out}")
 

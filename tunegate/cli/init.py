@@ -1,4 +1,4 @@
-"""`tunegate init`, `tunegate cases` and `tunegate demo`: your own suite with its cases, and an example of the whole."""
+"""`tunegate init`, `cases`, `check` and `demo`: your own suite with its cases, and an example of the whole."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from harness.errors import UserError
 from tunegate.cli.layout import SET_UP, App
-from tunegate.cli.options import Engine, Runs
+from tunegate.cli.options import Engine, InputFiles, Inputs, Runs, Sheet
 from tunegate.cli.report import Open, print_report
 
 app = App(SET_UP)
@@ -77,11 +77,12 @@ def _ask(question: str, default: str) -> str:
 
 @cases.command(name="import")
 def import_cases(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV, JSONL or Parquet, or hf:owner/name.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="XLSX, CSV, JSONL or Parquet, or hf:owner/name.")],
     into: Annotated[str, typer.Option(metavar="SUITE", help="DOMAIN/SUITE below evalsuites.")],
     id_column: Annotated[str, typer.Option("--id", metavar="COLUMN", help="Column with the ID of each case.")],
-    inputs: Annotated[list[str], typer.Option("--input", metavar="NAME=COLUMN", help="Prompt variable (repeatable).")],
     expected: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the right answer or answers.")],
+    inputs: Inputs = None,
+    input_files: InputFiles = None,
     cluster: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column with the source, such as the contract.")
     ] = None,
@@ -95,6 +96,7 @@ def import_cases(
     append: Annotated[bool, typer.Option("--append", help="Keep the existing cases.")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Replace the existing cases.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip and count bad rows.")] = False,
+    sheet: Sheet = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Split of a Hub dataset.")] = None,
     config: Annotated[str | None, typer.Option(metavar="NAME", help="Configuration of a Hub dataset.")] = None,
     revision: Annotated[str | None, typer.Option(metavar="HASH", help="Revision of a Hub dataset.")] = None,
@@ -105,13 +107,13 @@ def import_cases(
     """
     from harness.scaffold.paths import named_columns
     from harness.suites.tables import Hub
-    from harness.tabular.import_cases import ImportColumns, Mode, import_table
+    from harness.tabular.import_cases import ImportColumns, Mode, import_table, prompt_columns
 
     if append and replace:
         raise UserError("--append keeps the existing cases and --replace drops them: use one of them")
     columns = ImportColumns(
         id=id_column,
-        input=named_columns(inputs, "--input"),
+        **prompt_columns(file, inputs, input_files),
         expected=expected,
         cluster=cluster,
         tags=named_columns(tag, "--tag"),
@@ -119,7 +121,22 @@ def import_cases(
         none=none,
     )
     mode: Mode | None = "append" if append else "replace" if replace else None
-    for line in import_table(file, into, columns, Hub(split=split, config=config, revision=revision), mode, skip_bad):
+    hub = Hub(split=split, config=config, revision=revision, sheet=sheet)
+    for line in import_table(file, into, columns, hub, mode, skip_bad):
+        typer.echo(line)
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Suites, their files, or configurations.")],
+) -> None:
+    """Validate suites and training configurations; run no model.
+
+    Reads gates, cases and prompts, and imports the test files of suites.
+    """
+    from tunegate.check import check as check_paths
+
+    for line in check_paths(paths):
         typer.echo(line)
 
 

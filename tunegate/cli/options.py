@@ -65,6 +65,14 @@ Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder 
 WithoutSuites = Annotated[
     bool, typer.Option("--no-contamination-check", help="Train even without a suite to compare rows with.")
 ]
+Inputs = Annotated[
+    list[str] | None, typer.Option("--input", metavar="NAME=COLUMN", help="Prompt variable (repeatable).")
+]
+InputFiles = Annotated[
+    list[str] | None,
+    typer.Option("--input-file", metavar="NAME=COLUMN", help="The same, from the document that the cell names."),
+]
+Sheet = Annotated[str | None, typer.Option(metavar="NAME", help="Sheet of an .xlsx file, if it has several.")]
 Bars = Annotated[Path | None, typer.Option(help="Take gates and accepted baselines from this evalsuites.")]
 RequireGates = Annotated[
     bool | None,

@@ -87,7 +87,7 @@ def test_parquet_rows_keep_lists_and_missing_values(tmp_path):
     ("é.csv", "né,label\n".encode("latin-1"), "line 1 is not UTF-8"),
     ("a.jsonl", '{"id": 1}\n', "no column 'label', 'more'. It has: 'id'"),
     ("a.parquet", "PAR1 no", "is not a Parquet file"),
-    ("a.xlsx", "x", "expected a file that ends in .csv, .tsv, .jsonl, .ndjson, .parquet"),
+    ("a.ods", "x", "expected a file that ends in .csv, .tsv, .jsonl, .ndjson, .parquet, .xlsx"),
     ("a.json", "[]", "write the objects of a JSON array one per line"),
 ])  # fmt: skip
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path, name, content, said):

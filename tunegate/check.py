@@ -1,0 +1,107 @@
+"""Validate suites and training configurations without a model, such as before a commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import Unavailable, UserError, first_line, refuse_all
+from harness.files import read_toml, shown_path
+from harness.formatting import count
+
+if TYPE_CHECKING:
+    from harness.suites.suite import Suite
+
+EXPECTED = "Name a suite's folder or one of its files, or a training configuration"
+
+
+def check(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield a line for each suite and training configuration that is valid, or whose data is not on this machine.
+
+    A file of a suite stands for its suite; one outside a suite's folder for all suites of its `evalsuites`. Raises one
+    UserError for all problems.
+    """
+    problems: list[str] = []
+    suites: dict[Path, None] = {}
+    configurations: dict[Path, None] = {}
+    for path in paths:
+        try:
+            if _is_configuration(path):
+                configurations[path] = None
+            else:
+                suites |= dict.fromkeys(_test_files(path.resolve()))
+        except UserError as error:
+            problems.append(str(error))
+    works = [(_configuration, file) for file in configurations] + [(_suites, file) for file in suites]
+    for work, file in works:
+        try:
+            yield from work(file)
+        except UserError as error:
+            problems.append(str(error))
+        except Exception as error:  # A suite's own code can raise anything.
+            problems.append(f"{shown_path(file)}: cannot be imported: {type(error).__name__}: {first_line(error)}")
+    refuse_all(problems, "not valid")
+
+
+def _is_configuration(path: Path) -> bool:
+    """Whether it is a training configuration, and not a gate file. Raises UserError for one that cannot be read."""
+    if not path.exists():
+        raise UserError(f"{path}: does not exist. {EXPECTED}")
+    return path.suffix == ".toml" and not {"gate", "objective"} & read_toml(path, EXPECTED).keys()
+
+
+def _test_files(path: Path) -> list[Path]:
+    """Return the test files of a folder's suites, or of the suite that a file belongs to. Raises UserError."""
+    if path.is_dir():
+        files = sorted(path.rglob("test_*.py"))
+    else:
+        root = next((folder for folder in path.parents if folder.name == "evalsuites"), path.parent)
+        above = [folder for folder in path.parents if folder.is_relative_to(root)]
+        files = next(filter(None, (sorted(folder.glob("test_*.py")) for folder in above)), [])
+        if not files and root.name == "evalsuites":
+            files = sorted(root.rglob("test_*.py"))
+    if not files:
+        raise UserError(f"{shown_path(path)}: belongs to no suite. {EXPECTED}")
+    return files
+
+
+def _configuration(file: Path) -> Iterator[str]:
+    from training.config_file import load
+
+    load(file)
+    yield f"{file}: valid"
+
+
+def _suites(file: Path) -> Iterator[str]:
+    from harness.suites.discovery import find_suites
+
+    for suite in find_suites([str(file)]):
+        try:
+            refuse_all(_problems(suite), suite.name)
+        except Unavailable as missing:
+            yield f"{suite.name}: not checked: {missing}"
+        else:
+            yield f"{suite.name}: valid, {count(len(suite.cases), 'case')}"
+
+
+def _problems(suite: Suite) -> list[str]:
+    """List what a run would refuse before it starts: gates, cases, prompts, and gates on slices without a case."""
+    from harness.gates.config import gate_ids, load_suite_gates
+    from harness.suites.prompts import messages
+
+    steps: tuple[Callable[[], object], ...] = (
+        lambda: load_suite_gates(suite, None),
+        lambda: suite.structure,
+        lambda: [messages(suite.template, case) for case in suite.cases],
+        lambda: gate_ids(load_suite_gates(suite, None), suite.slice_values(), suite.name),
+    )
+    problems: list[str] = []
+    for step in steps:
+        try:
+            step()
+        except Unavailable:
+            raise
+        except UserError as error:
+            problems.append(str(error))
+    return list(dict.fromkeys(problems))
