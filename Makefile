@@ -12,7 +12,7 @@ JOBS ?= auto
 AT_ONCE := -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Tests that take minutes each and a machine of their own: Ray, servers, the tutorial, empty environments.
 OPT_IN := tests/harness/engines/ray tests/harness/engines/openai/test_vllm.py tests/harness/serving/test_vllm.py \
-	tests/docs/test_real.py tests/packaging/test_install.py
+	tests/docs/test_real.py tests/packaging/test_install.py tests/reports/exports/test_readers.py
 
 # Tests start hundreds of processes: compiled modules are kept, whatever else the environment wants.
 unexport PYTHONDONTWRITEBYTECODE

@@ -24,7 +24,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("tunegate", "harness", "training", "reports", "evalsuites")
 PYTHONS = ("3.11", "3.12", "3.13")
-LIGHT = ("", "openai", "report", "pdf", "review", "docs", "data", "metrics", "hub", "pandas", "inspect", "tables")
+LIGHT = (
+    *("", "openai", "report", "pdf", "review", "docs", "data", "metrics", "hub"),
+    *("pandas", "inspect", "inspect-log", "tables"),
+)
 """Extras that are installed unasked; "" is none."""
 SUITE = "evalsuites/general/basics"
 UV = (sys.executable, "-m", "uv")

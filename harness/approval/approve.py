@@ -149,6 +149,16 @@ def was_evaluated(checkpoint: Checkpoint, runs: Path) -> bool:
     return any(True for _ in _evaluations(checkpoint, runs))
 
 
+def newest_evaluation(checkpoint: Checkpoint, runs: Path) -> Path | None:
+    """Return the run that evaluated exactly these weights last and may claim its verdicts; None without one."""
+    found = [
+        (manifest.started, folder)
+        for folder, manifest in _evaluations(checkpoint, runs)
+        if standing_of(folder, manifest).is_claim
+    ]
+    return max(found)[1] if found else None
+
+
 def suites_here(names: Iterable[str], folders: Iterable[str] = ()) -> dict[str, Suite]:
     """Find suites by name: the project's own first, then those below the folders."""
     wanted_names = list(names)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from harness.errors import UserError
-from reports.exports import hub, records_csv
+from reports.exports import hub, inspect_log, lm_eval, records_csv
 
 
 def as_json(run: Path, dataset: str = "") -> Iterator[str]:
@@ -34,6 +34,8 @@ FORMATS: dict[str, Format] = {
     "markdown": as_markdown,
     "model-card": hub.model_card,
     "eval-results": hub.eval_results,
+    "lm-eval": lm_eval.write,
+    "inspect": inspect_log.write,
 }
 
 

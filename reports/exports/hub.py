@@ -1,19 +1,24 @@
 """Export a run's numbers for the Hugging Face Hub: `model-index` of a model card, and `.eval_results`.
 
-Neither has a field for an interval, n or a threshold: those stay in report.json, and every entry names the run. The
-types are huggingface_hub's own (`EvalResult`, `EvalResultEntry`), which the library `datasets` depends on.
+Neither has a field for a threshold, and `.eval_results` none for an interval: those stay in report.json, and every
+entry names the run. In `model-index` the arguments of a metric hold its interval. The types are huggingface_hub's own
+(`EvalResult`, `EvalResultEntry`), which the library `datasets` depends on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.errors import MissingExtra, NothingJudged, UserError
+from harness.errors import MissingExtra, NothingJudged, UserError, first_line
 from harness.runs.folder import Results, load_results
 from harness.sanitize import shown
 from harness.schema import CANDIDATE, Manifest, Metric, MetricRow, SuiteInfo
 from reports import wording
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 TASK = "text-generation"
 
@@ -24,25 +29,69 @@ def model_card(run: Path, dataset: str = "") -> Iterator[str]:
     Raises UserError or NothingJudged as `published` does.
     """
     try:
-        from huggingface_hub import EvalResult, ModelCardData
+        from huggingface_hub import ModelCardData
     except ImportError:
         raise MissingExtra("the format model-card", "huggingface_hub", "hub") from None
     stored = published(run)
-    results = [
+    card = ModelCardData(model_name=model_name(stored.manifest), eval_results=index(stored, dataset))
+    yield f"---\n{card.to_yaml()}\n---\n"
+
+
+def index(stored: Results, dataset: str = "") -> list[EvalResult]:
+    """Return the entries of a `model-index`. The Hub groups them by dataset and its configuration: the suite."""
+    from huggingface_hub import EvalResult
+
+    return [
         EvalResult(
             task_type=TASK,
             task_name=shown(suite.title),
             dataset_type=dataset or suite.name,
             dataset_name=shown(suite.name),
+            dataset_config=shown(suite.name),
             dataset_args={"cases_sha256": suite.cases_hash, "run": shown(stored.manifest.run_id)},
             metric_type=metric.name,
             metric_name=wording.metric(metric.name, suite.shape),
             metric_value=row.estimate.value,
+            metric_args={name: getattr(row.estimate, name) for name in ("low", "high", "level", "n", "clusters")},
         )
         for suite, metric, row in measured(stored)
     ]
-    card = ModelCardData(model_name=model_name(stored.manifest), eval_results=results)
-    yield f"---\n{card.to_yaml()}\n---\n"
+
+
+def push(card: Path, repository: str, run: Path | None, attached: Sequence[Path] = ()) -> str:
+    """Upload a model card as README.md of a repository on the Hub; return the address of the commit.
+
+    With a run, the card's front matter gets its `model-index`; the file on disk stays. `attached` are files that the
+    card shows. The token is the one of `hf auth login` or HF_TOKEN. Raises UserError where the Hub does not take it.
+    """
+    try:
+        import httpx
+        from huggingface_hub import CommitOperationAdd, HfApi, ModelCard
+        from huggingface_hub.errors import RepositoryNotFoundError
+    except ImportError as error:
+        raise MissingExtra("--push", error.name or "huggingface_hub", "hub") from None
+    content = ModelCard(card.read_text("utf-8"))
+    stored = published(run) if run else None
+    if stored and (entries := index(stored)):
+        content.data["model_name"], content.data["eval_results"] = model_name(stored.manifest), entries
+    files = [(card.name, str(content).encode()), *((file.name, file.read_bytes()) for file in attached)]
+    try:
+        commit = HfApi().create_commit(
+            repository,
+            [CommitOperationAdd(path_in_repo=name, path_or_fileobj=data) for name, data in files],
+            commit_message="Update the model card with tunegate",
+        )
+    except RepositoryNotFoundError:
+        raise UserError(
+            f"--push {repository}: the Hub has no such model repository, or your login may not see it. Create it, and "
+            "log in with `hf auth login` or set HF_TOKEN"
+        ) from None
+    except (httpx.HTTPError, OSError, ValueError) as error:
+        raise UserError(
+            f"--push {repository}: not uploaded: {first_line(error).rstrip('.')}. {card} is written; correct this and "
+            "run the same command again"
+        ) from None
+    return str(commit.commit_url)
 
 
 def eval_results(run: Path, dataset: str = "") -> Iterator[str]:
@@ -90,12 +139,15 @@ def published(run: Path) -> Results:
     return results
 
 
-def measured(results: Results) -> Iterator[tuple[SuiteInfo, Metric, MetricRow]]:
-    """Yield the judged model's metrics over whole suites; a part of a suite does not represent it."""
+def measured(results: Results, has_parts: bool = False) -> Iterator[tuple[SuiteInfo, Metric, MetricRow]]:
+    """Yield the judged model's metrics over whole suites; a part of a suite does not represent it.
+
+    With `has_parts`, include suites of which only a part was run.
+    """
     metrics = {
         (suite.name, metric.name): (suite, metric)
         for suite in results.manifest.suites
-        if suite.asked == suite.cases
+        if has_parts or suite.asked == suite.cases
         for metric in suite.metrics
     }
     for row in results.metrics.metrics:

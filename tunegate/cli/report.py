@@ -98,7 +98,7 @@ def _write_side_by_side(named: list[str], out: Path | None, runs: Path, opens: b
 @app.command()
 def export(
     run: Run,
-    form: Annotated[str, typer.Option("--format", help="csv, json, markdown, model-card or eval-results.")],
+    form: Annotated[str, typer.Option("--format", help="One of the formats below.")],
     out: Annotated[Path | None, typer.Option(help="File to write (default: print).")] = None,
     dataset: Annotated[str, typer.Option(metavar="OWNER/NAME", help="Hub dataset that contains the cases.")] = "",
     runs: Runs = Path("runs"),
@@ -106,7 +106,8 @@ def export(
     """Export a finished run for other programs.
 
     csv: one row per answer, safe in spreadsheets; json: the whole report; markdown: numbers without model text;
-    model-card and eval-results: metrics in the formats of the Hugging Face Hub.
+    model-card and eval-results: metrics in the formats of the Hugging Face Hub; lm-eval: results of
+    lm-evaluation-harness; inspect: a log of Inspect with every answer of the judged model, for a file named .json.
     """
     from harness.runs.folder import find_run
     from reports import exports

@@ -89,16 +89,28 @@ def merge(
 @app.command("model-card")
 def card(
     checkpoint: Annotated[str, typer.Argument(help="Adapter, training run or merged model.")],
+    push: Annotated[
+        str, typer.Option(metavar="OWNER/NAME", help="Upload the card to this repository of the Hub.")
+    ] = "",
     runs: Runs = Path("runs"),
 ) -> None:
-    """Write the newest verdict on a model into its README.md."""
-    from harness.approval.approve import NOT_APPROVED, Where, verdict_on
+    """Write the newest verdict on a model into its README.md.
+
+    With --push, upload it to an existing model repository of the Hugging Face Hub, with the metrics of the newest run
+    on these weights in its front matter. The token is that of `hf auth login` or HF_TOKEN.
+    """
+    from harness.approval.approve import NOT_APPROVED, Where, newest_evaluation, verdict_on
     from harness.checkpoints.resolve import resolve
+    from reports.exports import hub
     from training import model_card
 
     resolved = resolve(checkpoint)
     verdict = verdict_on(resolved, Where(runs=runs))
     file = model_card.update(resolved, verdict)
     typer.echo(f"{file}: {verdict or f'no evaluation in {runs.resolve()}'}")
+    if push:
+        curve = file.with_name(model_card.CURVE)
+        attached = [curve] if curve.is_file() else []
+        typer.echo(f"pushed: {hub.push(file, push, newest_evaluation(resolved, runs), attached)}")
     is_approved = verdict is not None and not verdict.startswith(NOT_APPROVED)
     after_model_card(resolved, was_evaluated=verdict is not None, is_approved=is_approved)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -166,7 +167,21 @@ def test_the_model_card_is_what_the_hubs_library_reads(write_run: Writer) -> Non
     ]
     first = card.eval_results[0]
     assert first.task_type == "text-generation"
+    assert first.metric_args == {"low": 0.789, "high": 0.938, "level": 0.95, "n": 240, "clusters": 40}
     assert first.dataset_args == {"cases_sha256": "c".ljust(64, "0"), "run": "20261125T010000Z-clauses-0a1b2c3d"}
+
+
+def test_suites_of_one_data_set_stay_apart_in_the_model_card(write_run: Writer) -> None:
+    other = make_suite(name="legal/other", title="Other")
+    rows = [
+        msgspec.structs.replace(row, suite=name) for name in (SUITE, "legal/other") for row in make_metrics().metrics
+    ]
+    path = write_run(manifest=make_manifest(suites=[make_suite(), other]), metrics=Metrics(metrics=rows))
+    groups = yaml.safe_load(whole(path, "model-card", "org/cases").split("---\n")[1])["model-index"][0]["results"]
+    assert [(group["dataset"]["type"], group["dataset"]["config"], len(group["metrics"])) for group in groups] == [
+        ("org/cases", SUITE, 2),
+        ("org/cases", "legal/other", 2),
+    ]
 
 
 def test_the_model_card_names_no_folder_of_this_machine(write_run: Writer) -> None:
@@ -199,7 +214,7 @@ def test_only_whole_suites_and_measured_metrics_are_published(write_run: Writer)
         whole(write_run(metrics=only), "eval-results", "org/clauses")
 
 
-@pytest.mark.parametrize("form", ["model-card", "eval-results"])
+@pytest.mark.parametrize("form", ["model-card", "eval-results", "lm-eval"])
 def test_a_changed_run_is_not_published(write_run: Writer, form: str) -> None:
     path = write_run()
     file = path / "metrics.json"
@@ -228,6 +243,8 @@ def tunegate(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 def test_the_command_writes_or_prints(write_run: Writer, tmp_path: Path) -> None:
     path = write_run()
     for form in FORMATS:
+        if form == "inspect" and find_spec("inspect_ai") is None:
+            continue
         more = ["--dataset", "org/clauses"] if form == "eval-results" else []
         done = tunegate(tmp_path, str(path), "--format", form, "--out", f"new/{form}.txt", *more)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"written: new/{form}.txt\n", "")
