@@ -26,7 +26,7 @@ PACKAGES = ("tunegate", "harness", "training", "reports", "evalsuites")
 PYTHONS = ("3.11", "3.12", "3.13")
 LIGHT = (
     *("", "openai", "report", "pdf", "review", "docs", "data", "metrics", "hub"),
-    *("pandas", "inspect", "inspect-log", "tables"),
+    *("pandas", "inspect", "inspect-log", "tables", "otel"),
 )
 """Extras that are installed unasked; "" is none."""
 SUITE = "evalsuites/general/basics"

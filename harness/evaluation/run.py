@@ -9,6 +9,7 @@ import msgspec
 from filelock import FileLock
 from msgspec import Struct
 
+from harness import tracing
 from harness.baseline.compare import compare_with_baselines, how_to_accept
 from harness.evaluation import families
 from harness.evaluation.generate import ANSWERS, answer, floor_records
@@ -35,6 +36,7 @@ from harness.schema import (
     Record,
     SuiteInfo,
     Verdict,
+    combine_outcomes,
 )
 from harness.suites.prompts import Rendering
 from harness.suites.suite import Suite
@@ -73,9 +75,14 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
     An interruption leaves completions in the cache and the folder unsealed; the next run generates only the rest.
     """
     before_torch()
-    with progress.work(PLAN, ANSWERS, GATES, WRITING):
+    names, cases = [part.suite.name for part in job.suites], sum(len(part.cases) for part in job.suites)
+    with (
+        tracing.span("run", run_id=folder.path.name, suites=names, cases=cases) as note,
+        progress.work(PLAN, ANSWERS, GATES, WRITING),
+    ):
         with progress.stage(PLAN):
             ready = _ready(job, folder, parent_run_id)
+        note(models=[checkpoint.name for checkpoint in ready.checkpoints.values()])
         for line in [*(f"the gates changed: {text}" for text in ready.manifest.moved), *ready.manifest.notes]:
             progress.say(line)
         answered = _answered(job, ready, folder, progress)
@@ -88,6 +95,7 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
             finished = msgspec.structs.replace(answered, status="finished", ended=now())
             folder.write_manifest(finished)
             folder.seal()
+        note(outcome=combine_outcomes({verdict.outcome for verdict in verdicts}))
     return Results(path=folder.path, manifest=finished, metrics=metrics, verdicts=verdicts)
 
 

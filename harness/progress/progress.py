@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, TextIO
 
+from harness import tracing
 from harness.formatting import format_duration
 from harness.progress.terminal import terminal_of
 from harness.progress.time_left import TimeLeft
@@ -53,9 +54,11 @@ class Progress:
         """Group stages of these names, which follow one another."""
         return self._view.work(*names)
 
-    def stage(self, name: str, total: int | None = None, unit: str = "answers") -> AbstractContextManager[Stage]:
+    @contextmanager
+    def stage(self, name: str, total: int | None = None, unit: str = "answers") -> Iterator[Stage]:
         """Show one stage until the block ends; without a `total` where the amount of work is unknown."""
-        return self._view.stage(name, total, unit)
+        with tracing.span(name.partition(" (")[0], stage=name), self._view.stage(name, total, unit) as stage:
+            yield stage
 
 
 def _view(quiet: bool, stream: TextIO) -> View:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness import tracing
 from tunegate.cli.layout import EVALUATE, App
 from tunegate.cli.next_step import after_verdicts, next_step
 from tunegate.cli.options import (
@@ -183,16 +184,17 @@ def run_and_show(
     from reports.render import terminal, terminal_cases
 
     to = to or delivery(None, None)
-    results = run(job, RunFolder.create(runs, slug), Progress())
-    loaded = load_run(results.path, even_large=False)
-    for text in terminal_cases.misses(loaded, every_miss, verbose, shutil.get_terminal_size().columns):
-        typer.echo(f"{text}\n")
-    terminal.show(loaded, verbose)
-    if any(not part.complete for part in job.suites):
-        next_step(incomplete, "gates are judged on all cases")
-    else:
-        after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view")
-    write_report([results.path], results.path / "report", opens=open_report)
+    with tracing.span(slug):
+        results = run(job, RunFolder.create(runs, slug), Progress())
+        loaded = load_run(results.path, even_large=False)
+        for text in terminal_cases.misses(loaded, every_miss, verbose, shutil.get_terminal_size().columns):
+            typer.echo(f"{text}\n")
+        terminal.show(loaded, verbose)
+        if any(not part.complete for part in job.suites):
+            next_step(incomplete, "gates are judged on all cases")
+        else:
+            after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view")
+        write_report([results.path], results.path / "report", opens=open_report)
     deliver(results.path, to, partial(typer.echo, err=True))
     names = {info.name for info in results.manifest.suites}
     left_out += [f"{name} ({job.bars} has gates for it)" for name in suites_with_bars(job.bars) if name not in names]

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
+from harness import tracing
 from harness.errors import EXIT_INTERNAL, UserError
 from harness.files import file_link, replacing
 from harness.runs import redaction
@@ -32,7 +33,9 @@ def write_report(
     from reports import assumptions as reports_assumptions
 
     assumptions = reports_assumptions.load(business) if business else None
-    print_report(reports.publish(parts, out, with_pdf, assumptions), opens)
+    with tracing.span("report"):
+        files = reports.publish(parts, out, with_pdf, assumptions)
+    print_report(files, opens)
 
 
 def print_report(files: list[Path], opens: bool) -> None:
