@@ -53,7 +53,7 @@ class Layout(NamedTuple):
 
 
 WIDE = Layout(width=940, left=240, scale=450, words=708, step=24, named=0, below=0)
-NARROW = Layout(width=324, left=8, scale=308, words=0, step=40, named=38, below=17)
+NARROW = Layout(width=324, left=15, scale=292, words=0, step=40, named=38, below=17)
 PAD = 14
 
 

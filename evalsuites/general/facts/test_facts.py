@@ -1,4 +1,4 @@
-"""The questions on facts and common sense of `general/basics`, answered in few words."""
+"""The questions of general/basics on facts and common sense, answered in few words."""
 
 from evalsuites.general.basics import test_basics
 from harness import Case, Suite
