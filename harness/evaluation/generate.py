@@ -8,11 +8,11 @@ from contextlib import closing
 from itertools import islice
 from typing import Any
 
-from harness import tracing
 from harness.evaluation.imported import ImportedAnswers
 from harness.evaluation.plan import Job, RunPlan
 from harness.evaluation.requests import PlannedRequest, RequestQueue, longest
 from harness.files import digest
+from harness.progress import tracing
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, now
 from harness.schema import CANDIDATE, FLOOR, Case, Checkpoint, Completion, Record

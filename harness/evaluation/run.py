@@ -9,7 +9,6 @@ import msgspec
 from filelock import FileLock
 from msgspec import Struct
 
-from harness import tracing
 from harness.baseline.compare import compare_with_baselines, how_to_accept
 from harness.evaluation import families
 from harness.evaluation.generate import ANSWERS, answer, floor_records
@@ -19,6 +18,7 @@ from harness.files import digest
 from harness.formatting import first_few
 from harness.gates.config import gate_ids, gates_path, load_suite_gates
 from harness.gates.evidence import NO_BASELINE
+from harness.progress import tracing
 from harness.progress.progress import Progress
 from harness.runs.folder import Results, RunData, RunFolder, load_run, now, stream
 from harness.runs.provenance import environment, git_state

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol, TextIO
 
-from harness import tracing
 from harness.formatting import format_duration
+from harness.progress import tracing
 from harness.progress.terminal import terminal_of
 from harness.progress.time_left import TimeLeft
 from harness.schema import Completion

@@ -38,7 +38,7 @@ def refuse_other_content(path: Path, part: str) -> None:
     try:
         with zipfile.ZipFile(path) as package:
             members = package.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):  # The last: a version that zipfile cannot read.
         members = []
     if not any(member.filename.startswith(part) for member in members):
         raise UserError(f"{path.name}: its content is not that of a {kind} file. Save it again as {kind}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness import tracing
+from harness.progress import tracing
 from tunegate.cli.layout import EVALUATE, App
 from tunegate.cli.next_step import after_verdicts, next_step
 from tunegate.cli.options import (

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from msgspec.structs import replace
 
-from harness import tracing
 from harness.errors import EXIT_INTERNAL, UserError
 from harness.files import file_link, replacing
+from harness.progress import tracing
 from harness.runs import redaction
 from tunegate.cli.layout import RESULTS, App
 from tunegate.cli.options import Run, Runs, complete_run, exit_if_unclaimed

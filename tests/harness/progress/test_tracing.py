@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tests.support.mini import compare, evaluate, right, rows, write_script, write_suite
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_nothing_is_imported_where_nobody_asks_for_spans(tmp_path, environment):
 
 
 def test_a_missing_package_is_said_and_stops_no_run(tmp_path, monkeypatch, capfd):
-    from harness import tracing
+    from harness.progress import tracing
 
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
