@@ -38,7 +38,7 @@ SCHEMA = {
     "required": ["reason", "answer"],
     "additionalProperties": False,
 }
-SMALL = EngineConfig(kv_cache_bytes=1 << 28)
+SMALL = EngineConfig(kv_cache_bytes=1 << 28, dtype="float32")
 MAX_LEN = 96
 
 

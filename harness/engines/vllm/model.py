@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -175,10 +175,9 @@ class VllmModel:
         running: dict[str, Request] = {}
         self._watch.progress()
         try:
-            for request in requests:
-                problem = problem_of(request, max_model_len, vocabulary) or self._submit(request, running)
-                if problem:
-                    yield failed(request, problem)
+            with self._held():
+                problems = [problem_of(r, max_model_len, vocabulary) or self._submit(r, running) for r in requests]
+            yield from (failed(r, problem) for r, problem in zip(requests, problems, strict=True) if problem)
             while engine.has_unfinished_requests():
                 for output in self._step():
                     if output.finished:
@@ -190,6 +189,19 @@ class VllmModel:
             if running and not self.broken:
                 with suppress(Exception):  # An engine that dies now is not used again.
                     engine.abort_request(list(running))
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold the scheduler of an own process until every request is submitted.
+
+        Without it the batches, and with them the last bits of log probabilities, would depend on when requests arrive.
+        """
+        if environment.in_process():
+            yield
+            return
+        self._llm.sleep(level=0, mode="keep")
+        yield
+        self._llm.wake_up(tags=["scheduling"])
 
     def _step(self) -> list[Any]:
         """Run one step; returns requests with new tokens."""

@@ -30,7 +30,8 @@ def scenarios(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     root = tmp_path_factory.mktemp("vllm")
     chosen = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
     names = [name for name in SCENARIOS if name in chosen]
-    given = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    # A process that sets its title writes over its environment in /proc, unless SPT_NOENV is set.
+    given = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "SPT_NOENV": "1"}
     done = command.run("-m", "tests.support.vllm_real", str(root), *names, cwd=ROOT, env=given, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr[-3000:]
     return {name: json.loads((root / f"{name}.json").read_text("utf-8")) for name in names}
