@@ -12,7 +12,8 @@ JOBS ?= auto
 AT_ONCE := -n $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # Tests that take minutes each and a machine of their own: Ray, servers, the tutorial, empty environments.
 OPT_IN := tests/harness/engines/ray tests/harness/engines/openai/test_vllm.py tests/harness/serving/test_vllm.py \
-	tests/docs/test_real.py tests/packaging/test_install.py tests/reports/exports/test_readers.py
+	tests/docs/test_real.py tests/packaging/test_install.py tests/reports/exports/test_readers.py \
+	tests/reports/review/test_annotation_clients.py tests/reports/test_tracking.py
 
 # Tests start hundreds of processes: compiled modules are kept, whatever else the environment wants.
 unexport PYTHONDONTWRITEBYTECODE

@@ -214,6 +214,15 @@ def read_toml(path: Path, expected: str) -> dict[str, Any]:
         raise UserError(f"{shown_path(path)}: not valid TOML: {error}. {expected}") from None
 
 
+def dotted(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested tables by their keys with dots, such as `optim.lr`."""
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 

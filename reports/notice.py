@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
+from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -30,7 +31,7 @@ def checked(url: str) -> str:
     """Return the address. Raises UserError, without the address, where it is none of a web server."""
     try:
         parts = urlsplit(url)
-        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_address = False
     if not is_address:
@@ -72,7 +73,7 @@ def send(results: Results, url: str) -> str | None:
             return None
     except HTTPError as error:
         return f"{urlsplit(url).hostname} answered {error.code}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         return f"{urlsplit(url).hostname} did not answer ({type(error).__name__})"
 
 

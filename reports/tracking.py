@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.files import file_sha256
+from harness.files import dotted, file_sha256
 from harness.runs.folder import SEAL, RunData, load_run
 from harness.runs.trackers import Trackers
 from harness.schema import Estimate, combine_outcomes
@@ -43,16 +43,8 @@ def _settings(run: RunData) -> dict[str, Any]:
         for key in ("name", "kind", "digest")
     }
     suites = {f"suite.{suite.name}": suite.hash for suite in manifest.suites}
-    return models | suites | dict(flat((manifest.training or {}).get("config", {}))) | dict(flat(manifest.sampling))
-
-
-def flat(nested: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of nested tables by their names with dots."""
-    for key, value in nested.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    training = (manifest.training or {}).get("config", {})
+    return models | suites | dict(dotted(training)) | dict(dotted(manifest.sampling))
 
 
 def _tags(run: RunData) -> dict[str, str]:

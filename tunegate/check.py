@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from _pytest.outcomes import OutcomeException
+
 from harness.errors import Unavailable, UserError, first_line, refuse_all
 from harness.files import read_toml, shown_path
 from harness.formatting import count
@@ -39,7 +41,7 @@ def check(paths: Iterable[Path]) -> Iterator[str]:
             yield from work(file)
         except UserError as error:
             problems.append(str(error))
-        except Exception as error:  # A suite's own code can raise anything.
+        except (Exception, SystemExit, OutcomeException) as error:  # A suite's own code can raise anything.
             problems.append(f"{shown_path(file)}: cannot be imported: {type(error).__name__}: {first_line(error)}")
     refuse_all(problems, "not valid")
 

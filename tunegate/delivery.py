@@ -26,8 +26,8 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """Address of a webhook; empty for none."""
 
 
-def delivery(track: str | None, notify: str | None) -> Delivery:
-    """Read the options, else the project's key and the environment.
+def delivery(track: str | None, notify: str | None, option: str = "--track") -> Delivery:
+    """Read the options, else the project's key and the environment. `option` is the name of the one of trackers.
 
     Raises UserError, before anything runs, for an unknown tracker, a missing package and an address that is none.
     """
@@ -36,7 +36,7 @@ def delivery(track: str | None, notify: str | None) -> Delivery:
     if names:
         from harness.runs.trackers import checked
 
-        names = checked(names, "tool.tunegate.track" if track is None else "--track")
+        names = checked(names, "tool.tunegate.track" if track is None else option)
     if url:
         from reports import notice
 
@@ -53,7 +53,7 @@ def deliver(run: Path, to: Delivery, say: Callable[[str], None]) -> list[str]:
         try:
             failed = tracking.send(run, to.track, say)
         except UserError as error:
-            failed = to.track
+            failed = list(to.track)
             say(f"not sent to {', '.join(to.track)}: {error}")
         if sent := [name for name in to.track if name not in failed]:
             say(f"sent to {', '.join(sent)}: {run.name}")

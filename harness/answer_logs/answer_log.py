@@ -82,7 +82,7 @@ def read_log(path: Path, form: str, suite: Suite, model: str | None = None, opti
     try:
         for answer in FORMATS[form](path):
             models[answer.model] = None
-            if answer.model not in ("", model or next(iter(models))):
+            if answer.model not in ("", model or next(filter(None, models), "")):
                 continue
             if len(answer.text) > LONGEST_ANSWER:
                 raise UserError(

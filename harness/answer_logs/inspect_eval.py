@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from harness.answer_logs.logged import LoggedAnswer, decoded, texts_in
+from harness.answer_logs.logged import LoggedAnswer, Repeat, decoded, texts_in
 from harness.errors import MissingExtra, UserError, first_line
 from harness.files import MEMORY_BYTES, shown_path, size_of
 
@@ -44,7 +44,7 @@ class _Output(Struct):
 
 class _Sample(Struct):
     id: str | int
-    epoch: int
+    epoch: Repeat
     input: Any
     output: _Output = field(default_factory=_Output)
     error: _Error | None = None

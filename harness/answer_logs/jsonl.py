@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from harness.answer_logs.logged import LoggedAnswer, json_lines
+from harness.answer_logs.logged import LoggedAnswer, Repeat, json_lines
 
 EXPECTED = 'Expected one JSON object per line: "id" (or "prompt"), "answer" and, if wanted, "model", "repeat", "error"'
 
@@ -17,7 +17,7 @@ class _Line(Struct):
     id: str | int | None = None
     prompt: str | None = None
     model: str = ""
-    repeat: int = 1
+    repeat: Repeat = 1
     error: str = ""
 
     def __post_init__(self) -> None:

@@ -6,15 +6,17 @@ import json
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from harness.errors import NOT_JSON, UserError, first_line
 from harness.files import MEMORY_BYTES, shown_path, size_of
 
 T = TypeVar("T")
+Repeat = Annotated[int, Meta(ge=1)]
+"""Which answer to its case: 1 for the first."""
 
 
 class LoggedAnswer(Struct, frozen=True, kw_only=True):
@@ -30,8 +32,7 @@ class LoggedAnswer(Struct, frozen=True, kw_only=True):
     """What may be the text of its prompt, or of an input of its case."""
     model: str = ""
     """The model that answered; empty where the log does not say."""
-    repeat: int = 1
-    """1 for the first answer to a case."""
+    repeat: Repeat = 1
     is_cut: bool = False
     """Whether it ended at the limit of tokens."""
     error: str = ""

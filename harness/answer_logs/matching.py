@@ -37,4 +37,4 @@ class CaseFinder:
 
 def _key(text: str) -> str:
     """Return the digest of a text without regard to white space."""
-    return digest(" ".join(text.split()))
+    return digest(" ".join(text.split()).encode("utf-8", "replace"))

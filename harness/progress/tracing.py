@@ -6,6 +6,7 @@ variables say. Without either, nothing is imported and nothing is recorded.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -109,6 +110,7 @@ def _provide() -> None:
         print(text, file=sys.stderr, flush=True)
         return
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)  # It warns of every attempt.
         service = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "tunegate")})
         provider = TracerProvider(resource=service)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -24,6 +24,7 @@ UNREAD = {"pPr", "rPr", "tblPr", "trPr", "tcPr", "sectPr", "del", "moveFrom", "F
 def named_document(name: str, folder: Path) -> str:
     """Return the text of a file that a table names, below the table's folder. Raises UserError."""
     path = folder / name
+    size_of(path, EXPECTED)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{name!r} is outside the table's folder. Move it next to the table, or into a folder there")
     return document_text(path)

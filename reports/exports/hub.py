@@ -65,17 +65,16 @@ def push(card: Path, repository: str, run: Path | None, attached: Sequence[Path]
     card shows. The token is the one of `hf auth login` or HF_TOKEN. Raises UserError where the Hub does not take it.
     """
     try:
-        import httpx
         from huggingface_hub import CommitOperationAdd, HfApi, ModelCard
         from huggingface_hub.errors import RepositoryNotFoundError
     except ImportError as error:
         raise MissingExtra("--push", error.name or "huggingface_hub", "hub") from None
-    content = ModelCard(card.read_text("utf-8"))
     stored = published(run) if run else None
-    if stored and (entries := index(stored)):
-        content.data["model_name"], content.data["eval_results"] = model_name(stored.manifest), entries
-    files = [(card.name, str(content).encode()), *((file.name, file.read_bytes()) for file in attached)]
     try:
+        content = ModelCard(card.read_text("utf-8"))
+        if stored and (entries := index(stored)):
+            content.data["model_name"], content.data["eval_results"] = model_name(stored.manifest), entries
+        files = [(card.name, str(content).encode()), *((file.name, file.read_bytes()) for file in attached)]
         commit = HfApi().create_commit(
             repository,
             [CommitOperationAdd(path_in_repo=name, path_or_fileobj=data) for name, data in files],
@@ -86,7 +85,7 @@ def push(card: Path, repository: str, run: Path | None, attached: Sequence[Path]
             f"--push {repository}: the Hub has no such model repository, or your login may not see it. Create it, and "
             "log in with `hf auth login` or set HF_TOKEN"
         ) from None
-    except (httpx.HTTPError, OSError, ValueError) as error:
+    except Exception as error:  # Its parser of cards and the HTTP library of its version raise their own.
         raise UserError(
             f"--push {repository}: not uploaded: {first_line(error).rstrip('.')}. {card} is written; correct this and "
             "run the same command again"

@@ -18,7 +18,7 @@ SECRET = "T000/B000/hunter2hunter2"
 
 
 class Hook(HTTPServer):
-    """Keeps what it receives and answers with `code`."""
+    """Keeps what it receives and answers with `code`, with 0 in another protocol."""
 
     code = 200
 
@@ -37,8 +37,11 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.received.append((self.path, body))
-        self.send_response(self.server.code)
-        self.end_headers()
+        if self.server.code:
+            self.send_response(self.server.code)
+            self.end_headers()
+        else:
+            self.wfile.write(b"220 mail\r\n")
 
     def log_message(self, *_: object) -> None:
         pass
@@ -92,12 +95,16 @@ def test_a_notice_that_is_not_taken_is_one_line_and_changes_no_exit_code(project
     done = evaluate(project, "--notify", hook.url)
     assert done.returncode == 1
     assert done.stderr.count("the notice was not sent: 127.0.0.1 answered 404. The run is kept") == 1
+    hook.code = 0
+    done = evaluate(project, "--notify", hook.url)
+    assert done.returncode == 1 and "127.0.0.1 did not answer (BadStatusLine)" in done.stderr
     done = evaluate(project, "--notify", f"http://127.0.0.1:9/{SECRET}")
     assert done.returncode == 1 and "127.0.0.1 did not answer (URLError)" in done.stderr
     assert SECRET not in done.stderr
 
 
-def test_what_is_no_address_is_refused_without_repeating_it(project: Path) -> None:
-    done = evaluate(project, "--notify", f"file:///{SECRET}")
+@pytest.mark.parametrize("address", [f"file:///{SECRET}", f"http://localhost:{SECRET}/"])
+def test_what_is_no_address_is_refused_without_repeating_it(project: Path, address: str) -> None:
+    done = evaluate(project, "--notify", address)
     assert done.returncode == 4 and "not an address" in done.stderr and SECRET not in done.stderr
     assert not (project / "runs").exists()

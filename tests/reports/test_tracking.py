@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,7 @@ def test_wandb_writes_numbers_verdicts_and_files_to_its_offline_folder(
     run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("wandb")
+    from google.protobuf.message import DecodeError
     from wandb.proto.wandb_internal_pb2 import Record
 
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -130,7 +132,13 @@ def test_wandb_writes_numbers_verdicts_and_files_to_its_offline_folder(
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
     send(run, "wandb")
     (file,) = (run.path.parent / "wandb").glob("offline-run-*/*.wandb")
-    records = [Record.FromString(block) for block in blocks(file.read_bytes())]
+    records: list[Any] = []
+    for _ in range(600):  # W&B's own process writes the end of the file, after the run is finished here.
+        with suppress(DecodeError):
+            records = [Record.FromString(block) for block in blocks(file.read_bytes())]
+        if any(record.HasField("exit") for record in records):
+            break
+        time.sleep(0.1)
     history = {
         "/".join(item.nested_key) or item.key: msgspec.json.decode(item.value_json)
         for record in records

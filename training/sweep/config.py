@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
-from harness.files import digest, read_toml
+from harness.files import digest, dotted, read_toml
 from training import model_checks
 from training.batching import total_steps
 from training.config import Config
@@ -118,7 +118,7 @@ def _draw_problems(settings: SweepSettings, axes: Sequence[Axis], raw: Mapping[s
             yield "'points' is missing. Set it to the number of combinations that method = \"random\" draws"
         elif settings.points < 1:
             yield f"'points' is {settings.points}; set it to 1 or more"
-        elif len(axes) == len(list(_flat(settings.vary))) and settings.points > total:
+        elif len(axes) == len(list(dotted(settings.vary))) and settings.points > total:
             yield f"'points' is {settings.points}, but [vary] has {total} combinations. Set {total} or less"
 
 
@@ -126,7 +126,7 @@ def _axes(vary: Mapping[str, Any], problems: list[str]) -> list[Axis]:
     """Return the groups of keys with their values; unquoted `optim.lr`, a table in TOML, means the same as quoted."""
     axes: list[Axis] = []
     seen: set[str] = set()
-    for names, values in _flat(vary):
+    for names, values in dotted(vary):
         keys = tuple(key.strip() for key in names.split(","))
         key_problems = [*_bad_keys(keys), *_bad_values(names, keys, values)]
         key_problems += [
@@ -138,14 +138,6 @@ def _axes(vary: Mapping[str, Any], problems: list[str]) -> list[Axis]:
             rows = [(value,) for value in values] if len(keys) == 1 else [tuple(value) for value in values]
             axes.append(Axis(keys=keys, values=rows))
     return axes
-
-
-def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tables.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def settable() -> list[str]:

@@ -155,16 +155,12 @@ def _run(
         repeats=repeats,
         bars=bars,
     )
-    slug = "eval" if baseline is None else "compare"
-    incomplete = "the same command without --limit"
-    run_and_show(job, slug, runs, incomplete, left_out, require_gates, open_report, verbose, every_miss, to)
+    run_and_show(job, runs, left_out, require_gates, open_report, verbose, every_miss, to)
 
 
 def run_and_show(
     job: Job,
-    slug: str,
     runs: Path,
-    incomplete: str,
     left_out: list[str],
     require_gates: bool | None,
     open_report: bool,
@@ -174,8 +170,7 @@ def run_and_show(
 ) -> None:
     """Make a run, print its results, write its report, and exit with the verdicts' code.
 
-    `incomplete` is the next step where the run lacks cases, `left_out` names suites that did not run. Without `to`, the
-    results go where the project sends them.
+    `left_out` names suites that did not run. Without `to`, the results go where the project sends them.
     """
     from harness.evaluation.run import run
     from harness.gates.config import suites_with_bars
@@ -184,6 +179,7 @@ def run_and_show(
     from reports.render import terminal, terminal_cases
 
     to = to or delivery(None, None)
+    slug = "import" if job.imported else "eval" if job.baseline is None else "compare"
     with tracing.span(slug):
         results = run(job, RunFolder.create(runs, slug), Progress())
         loaded = load_run(results.path, even_large=False)
@@ -191,7 +187,8 @@ def run_and_show(
             typer.echo(f"{text}\n")
         terminal.show(loaded, verbose)
         if any(not part.complete for part in job.suites):
-            next_step(incomplete, "gates are judged on all cases")
+            complete = "with a log that answers every case" if job.imported else "without --limit"
+            next_step(f"the same command {complete}", "gates are judged on all cases")
         else:
             after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view")
         write_report([results.path], results.path / "report", opens=open_report)

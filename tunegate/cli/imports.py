@@ -50,6 +50,4 @@ def import_answers(
         logs[BASELINE] = read_log(baseline, form, one, baseline_model, "--baseline-model")
     elif baseline_model:
         raise UserError("--baseline-model: expected with --baseline LOG. Name the log that has its answers")
-    complete = "the same command with a log that answers every case"
-    job = imported_job(one, logs, bars)
-    run_and_show(job, "import", runs, complete, [], require_gates, open_report, verbose, every_miss)
+    run_and_show(imported_job(one, logs, bars), runs, [], require_gates, open_report, verbose, every_miss)

@@ -140,7 +140,7 @@ def track(
     """
     from harness.runs.folder import find_run
 
-    asked, path = delivery(to, None), find_run(run, runs)
+    asked, path = delivery(to, None, "--to"), find_run(run, runs)
     if not asked.track:
         raise UserError("no tracker is named. Use --to mlflow,wandb,tensorboard or the key track of [tool.tunegate]")
     if deliver(path, replace(asked, notify=""), typer.echo):

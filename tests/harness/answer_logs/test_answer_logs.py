@@ -103,6 +103,24 @@ def test_plain_lines_are_matched_by_id_or_by_the_text_of_the_prompt(suite: Suite
     assert (texts(log), log.model.name) == ({"l1": "a", "l2": "b", "l3": ""}, "mine")
 
 
+def test_a_line_without_a_model_belongs_to_the_only_one_that_is_named(suite: Suite, tmp_path: Path) -> None:
+    rows = ({"id": "l1", "answer": "a"}, {"id": "l2", "answer": "b", "model": "m"})
+    log = read_log(plain(tmp_path / "mine.jsonl", *rows), "jsonl", suite)
+    assert log.model.name == "m" and log.has("l1", 1) and log.has("l2", 1)
+
+
+@pytest.mark.parametrize(("form", "row", "said"), [
+    ("jsonl", {"id": "l1", "answer": "a", "repeat": 0}, "a.jsonl:1: cannot be read: Expected `int` >= 1"),
+    ("lm-eval", {"doc": {"x": '["\\ud800"]'}, "arguments": {}, "resps": [["a"]]}, "1 answer without a case"),
+])  # fmt: skip
+def test_a_repeat_before_the_first_and_half_a_character_are_one_line(
+    suite: Suite, tmp_path: Path, form: str, row: dict[str, object], said: str
+) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        read_log(plain(tmp_path / "a.jsonl", row), form, suite)
+    assert "\n" not in str(caught.value)
+
+
 def test_answers_without_a_case_or_with_a_case_that_has_one_are_named_together(suite: Suite, tmp_path: Path) -> None:
     ids: list[object] = ["l1", "l1", "x9"]
     file = plain(tmp_path / "a.jsonl", *({"id": name, "answer": "none"} for name in ids))

@@ -136,6 +136,8 @@ def test_a_table_names_only_documents_in_its_folder(tmp_path: Path) -> None:
     for name in ("../secret.txt", str(tmp_path / "secret.txt"), "link.txt"):
         with pytest.raises(UserError, match="is outside the table's folder"):
             named_document(name, tmp_path / "table")
+    with pytest.raises(UserError, match="cannot be read"):
+        named_document("a\0.txt", tmp_path / "table")
 
 
 # ---- the commands

@@ -156,3 +156,15 @@ def test_what_the_hub_refuses_is_one_line(
     with pytest.raises(UserError) as refused:
         upload(card, repository, None)
     assert says in str(refused.value) and "\n" not in str(refused.value) and TOKEN not in str(refused.value)
+
+
+@pytest.mark.parametrize(("head", "says"), [("license: mit", "Connection refused"), ("a: [", "while parsing")])
+def test_a_hub_that_does_not_answer_and_a_card_that_cannot_be_read_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: str, says: str
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    card = tmp_path / "README.md"
+    card.write_text(f"---\n{head}\n---\n# Mine\n")
+    with pytest.raises(UserError, match=f"not uploaded: .*{says}") as refused:
+        upload(card, "org/name", None)
+    assert "\n" not in str(refused.value)

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import EXIT_INTERRUPTED, UserError
 from harness.runs.folder import RunFolder, load_run
 from harness.schema import Estimate, Manifest
-from tests.support.command import run_tunegate
+from tests.support.command import outcome, run_tunegate
 from tests.support.mini import rows as cases
 from tests.support.mini import write_suite
 from tests.training.sweep.conftest import GRID
@@ -217,6 +217,23 @@ def test_the_winner_alone_is_asked_the_test_and_only_once(
     assert f"Test: {metric} of point {winner} is" in (made.folder / "sweep.md").read_text()
     again = sweeping.sweep(path, "fake")
     assert evaluations(again) == [asked] and again.table == made.table
+
+
+def test_the_project_s_trackers_get_every_point_and_the_test_of_the_winner(
+    write_sweep, hand_made, with_suite, tmp_path
+):
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    hand_made(lambda c: record_of(c, 1.0, selected("clause_recall", True, by_rate(c))))
+    write_sweep(**SELECT)
+    (tmp_path / "pyproject.toml").write_text('[tool.tunegate]\ntrack = ["tensorboard"]\n')
+    code, out, err = outcome("sweep", "sweep.toml", "--engine", "fake")
+    events = {file.parent.parent for file in (tmp_path / "runs").glob("*/tensorboard/*")}
+    (tested,) = (tmp_path / "runs").glob("*-test-*")
+    assert code == 0 and "Best: point 4" in out and len(events) == 5 and tested in events
+    assert err.count("sent to tensorboard: ") == 5
+    shown = reader.EventAccumulator(str(tested / "tensorboard"))
+    shown.Reload()
+    assert "legal/mini/tuned/clause_recall.low" in shown.Tags()["scalars"]
 
 
 def test_a_later_winner_is_not_asked_what_another_was_asked(write_sweep, hand_made, with_suite):
