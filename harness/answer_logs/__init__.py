@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.answer_logs import deepeval, inspect_eval, jsonl, lm_eval, openai_batch, promptfoo
-from harness.answer_logs.logged import LoggedAnswer
+if TYPE_CHECKING:
+    from harness.answer_logs.logged import LoggedAnswer
 
-Reader = Callable[[Path], Iterator[LoggedAnswer]]
-"""Yields the answers of a log, one in memory at a time. Raises UserError for another file, or one that ends early."""
-
-FORMATS: dict[str, Reader] = {
-    "lm-eval": lm_eval.answers,
-    "inspect": inspect_eval.answers,
-    "promptfoo": promptfoo.answers,
-    "deepeval": deepeval.answers,
-    "openai-batch": openai_batch.answers,
-    "jsonl": jsonl.answers,
+FORMATS = {
+    "lm-eval": "lm_eval",
+    "inspect": "inspect_eval",
+    "promptfoo": "promptfoo",
+    "deepeval": "deepeval",
+    "openai-batch": "openai_batch",
+    "jsonl": "jsonl",
 }
+"""Modules by format. Each has a function `answers`."""
+
+
+def answers(path: Path, form: str) -> Iterator[LoggedAnswer]:
+    """Yield the answers of a log, one at a time. Raises UserError for another file, or one that ends early."""
+    read: Callable[[Path], Iterator[LoggedAnswer]] = import_module(f"{__name__}.{FORMATS[form]}").answers
+    return read(path)

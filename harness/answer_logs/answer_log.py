@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from harness.answer_logs import FORMATS
+from harness.answer_logs import answers
 from harness.answer_logs.logged import LoggedAnswer
 from harness.answer_logs.matching import CaseFinder, NoCase
 from harness.errors import UserError, refuse_all
@@ -80,7 +80,7 @@ def read_log(path: Path, form: str, suite: Suite, model: str | None = None, opti
     strange: list[str] = []
     doubled: list[str] = []
     try:
-        for answer in FORMATS[form](path):
+        for answer in answers(path, form):
             models[answer.model] = None
             if answer.model not in ("", model or next(filter(None, models), "")):
                 continue

@@ -6,7 +6,6 @@ variables say. Without either, nothing is imported and nothing is recorded.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import time
@@ -99,6 +98,8 @@ def _is_asked_for() -> bool:
 @cache
 def _provide() -> None:
     """Send spans by OTLP, unless the program has its own provider. A missing package is said once and stops no run."""
+    import logging
+
     try:
         from opentelemetry import trace
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
