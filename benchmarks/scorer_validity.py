@@ -79,8 +79,9 @@ def labelled_table(title: str, rows: Sequence[people.Row], note: str) -> Table:
 
 def _interval(row: people.Row, measure: str) -> str:
     value, low, high = row.values[measure]
-    sign = "+" if row.flagged is None else ""
-    return f"{value:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+    if row.flagged is None:
+        return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
+    return f"{value:.3f} ({low:.3f}-{high:.3f})"
 
 
 def _or_dash(count: int | None) -> str:
@@ -90,8 +91,7 @@ def _or_dash(count: int | None) -> str:
 def injected_tables(rates: list[known.Rate]) -> list[Table]:
     """Recall by operator and kind, and false alarms, with a column for each origin and part."""
     columns = [column for column in COLUMNS if any((r.origin, r.part) == column for r in rates)]
-    header = ["", *(f"{HEADINGS[origin]}, {part}" for origin, part in columns), "target"]
-    note = "Share (interval), number of copies. * misses the target."
+    header = ["", *(f"{HEADINGS[origin]}, {part}" for origin, part in columns)]
     tables = []
     for title, faithful in (("Injected errors caught (recall)", False), ("False alarms on faithful copies", True)):
         cells = []
@@ -99,12 +99,12 @@ def injected_tables(rates: list[known.Rate]) -> list[Table]:
         for operator, kind in dict.fromkeys((r.operator, r.kind) for r in sorted(found, key=_order)):
             here = {(r.origin, r.part): r for r in found if (r.operator, r.kind) == (operator, kind)}
             name = operator if kind == "all" else f"- {kind}"
-            target = next(iter(here.values())).target
-            told = "" if target is None else f"{'at most' if faithful else 'at least'} {target:g}"
             if kind != "all" and not any(r.met is False or _differs(r, found) for r in here.values()):
                 continue
-            cells.append([name, *(_cell(here.get(column)) for column in columns), told])
-        tables.append(Table(title, header, cells, note))
+            cells.append([name, *(_cell(here.get(column)) for column in columns)])
+        aimed = {r.operator: r.target for r in sorted(found, key=_order) if r.target is not None}
+        told = f"{'at most' if faithful else 'at least'} {next(iter(aimed.values())):g} for {', '.join(aimed)}"
+        tables.append(Table(title, header, cells, f"Share (interval), copies. Target: {told}; * misses it."))
     return tables
 
 
@@ -123,7 +123,7 @@ def _order(rate: known.Rate) -> tuple[int, bool, str]:
 def _cell(rate: known.Rate | None) -> str:
     if rate is None:
         return "-"
-    return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}), {rate.n}{' *' if rate.met is False else ''}"
+    return f"{rate.value:.3f} ({rate.low:.3f}-{rate.high:.3f}), {rate.n}{' *' if rate.met is False else ''}"
 
 
 def injected_records(rates: Sequence[known.Rate]) -> list[dict[str, Any]]:

@@ -278,4 +278,6 @@ def shown(interval: completions.Interval) -> str:
     """A share with its interval."""
     if interval.value != interval.value:  # NaN
         return "-"
-    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+    if interval.low < 0:
+        return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+    return f"{interval.value:.2f} ({interval.low:.2f}-{interval.high:.2f})"
