@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.runs import redaction
 from harness.runs.folder import RunData
 from reports.assumptions import Assumptions
-from reports.cases.pages import REPORT, SUMMARY, TABLE
+from reports.cases.pages import REPORT, SUMMARY, TABLE, table
 from reports.model import ReportModel
 
 PAGES = "cases-[0-9][0-9][0-9][0-9].html"
@@ -32,7 +32,6 @@ def publish(
     written.
     """
     from reports import assemble
-    from reports.cases import case_table
     from reports.render import html
 
     evidence = assemble.read(runs, assumptions)
@@ -42,8 +41,8 @@ def publish(
         for old in Path(out_dir).glob(PAGES):
             old.unlink()
         files.append(Path(out_dir) / TABLE)
-        with files[-1].open("w", encoding="utf-8", newline="") as table:
-            table.writelines(case_table.lines(evidence.cases, metrics))
+        with files[-1].open("w", encoding="utf-8", newline="") as rows:
+            rows.writelines(table(evidence.cases, metrics))
         for page in assemble.pages(evidence):
             files.append(Path(out_dir) / page.name)
             files[-1].write_bytes(html.page(page).encode("utf-8"))

@@ -113,8 +113,8 @@ def load_run(run: str | Path = "latest", *, runs: str | Path | None = None) -> R
         UserError: No such run, a run that cannot be read, or one that is not an evaluation. The message is one line.
     """
     from harness.errors import UserError
-    from harness.runs.folder import find_run, load_results
-    from harness.runs.project import runs_of
+    from harness.runs.folder import load_results
+    from harness.runs.project import find_run, runs_of
     from tunegate.results import RunResults
 
     results = load_results(find_run(str(run), runs_of(runs, Path.cwd())))

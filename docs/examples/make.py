@@ -18,7 +18,7 @@ import msgspec
 
 import reports
 from harness.errors import UserError
-from harness.runs.folder import find_run
+from harness.runs.project import find_run
 from reports import wording
 from reports.cases import pages
 from reports.model import Headline, ReportModel

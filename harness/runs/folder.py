@@ -18,7 +18,6 @@ import re
 import secrets
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -329,53 +328,6 @@ def load_metrics(path: Path) -> Metrics:
     """Read metrics.json alone; empty where there is none."""
     file = path / "metrics.json"
     return decode(file, Metrics) if file.exists() else Metrics()
-
-
-LATEST = "latest"
-"""Given for a run: the one that started last."""
-
-
-class _Start(Struct):
-    """The fields of run.json that tell which run is the latest."""
-
-    kind: str = ""
-    started: str = ""
-
-
-def find_run(text: str, root: Path, kind: str = "eval") -> Path:
-    """Find a run folder by its path, its name, the unique start or end of its name, or `latest`. Raises UserError.
-
-    `latest` is the run of this kind that started last; of runs that started in one second, the last by name.
-    """
-    with suppress(OSError):  # The text may be longer than a file name can be.
-        if (Path(text) / "run.json").exists():
-            return Path(text)
-    if text == LATEST:
-        newest = next(runs_newest_first(root, kind), None)
-        if newest is None:
-            raise UserError(f"run '{LATEST}': no {kind} run in {root.resolve()}. `tunegate runs` lists the runs")
-        return root / newest
-    names = _names(root)
-    hits = [n for n in names if n == text] or [n for n in names if n.startswith(text) or n.endswith(text)]
-    if len(hits) == 1:
-        return root / hits[0]
-    problem = f"{len(hits)} runs match" if hits else "no run has that name"
-    raise UserError(f"run '{text}': {problem} in {root.resolve()}. `tunegate runs` lists the runs")
-
-
-def runs_newest_first(root: Path, kind: str | None = None) -> Iterator[str]:
-    """Yield the names of the runs in a folder, of one kind or of all; folders that cannot be read are skipped."""
-    started: list[tuple[str, str]] = []
-    for name in _names(root):
-        with suppress(OSError, *UNREADABLE):
-            start = msgspec.json.decode((root / name / "run.json").read_bytes(), type=_Start)
-            if kind in (None, start.kind):
-                started.append((start.started, name))
-    yield from (name for _, name in sorted(started, reverse=True))
-
-
-def _names(root: Path) -> list[str]:
-    return [p.name for p in root.iterdir() if (p / "run.json").exists()] if root.is_dir() else []
 
 
 def decode(path: Path, kind: type[T], version: int | None = None) -> T:

@@ -1,8 +1,10 @@
-"""Find the user's project, its folder of runs and its trackers, from `[tool.tunegate]` in pyproject.toml."""
+"""Find the user's project, its trackers and its runs, from `[tool.tunegate]` in pyproject.toml."""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from msgspec import Struct, field
 
 from harness.errors import UserError
 from harness.files import NOT_TOML, read_toml
+from harness.runs.folder import UNREADABLE
 
 FILE = "pyproject.toml"
 SUITES = "evalsuites"
@@ -75,3 +78,50 @@ def _section(content: dict[str, Any]) -> Any:
     """Return [tool.tunegate], or whatever has its place."""
     tool = content.get("tool")
     return tool.get("tunegate") if isinstance(tool, dict) else None
+
+
+LATEST = "latest"
+"""Given for a run: the one that started last."""
+
+
+class _Start(Struct):
+    """The fields of run.json that tell which run is the latest."""
+
+    kind: str = ""
+    started: str = ""
+
+
+def find_run(text: str, root: Path, kind: str = "eval") -> Path:
+    """Find a run folder by its path, its name, the unique start or end of its name, or `latest`. Raises UserError.
+
+    `latest` is the run of this kind that started last; of runs that started in one second, the last by name.
+    """
+    with suppress(OSError):  # The text may be longer than a file name can be.
+        if (Path(text) / "run.json").exists():
+            return Path(text)
+    if text == LATEST:
+        newest = next(runs_newest_first(root, kind), None)
+        if newest is None:
+            raise UserError(f"run '{LATEST}': no {kind} run in {root.resolve()}. `tunegate runs` lists the runs")
+        return root / newest
+    names = _names(root)
+    hits = [n for n in names if n == text] or [n for n in names if n.startswith(text) or n.endswith(text)]
+    if len(hits) == 1:
+        return root / hits[0]
+    problem = f"{len(hits)} runs match" if hits else "no run has that name"
+    raise UserError(f"run '{text}': {problem} in {root.resolve()}. `tunegate runs` lists the runs")
+
+
+def runs_newest_first(root: Path, kind: str | None = None) -> Iterator[str]:
+    """Yield the names of the runs in a folder, of one kind or of all; folders that cannot be read are skipped."""
+    started: list[tuple[str, str]] = []
+    for name in _names(root):
+        with suppress(OSError, *UNREADABLE):
+            start = msgspec.json.decode((root / name / "run.json").read_bytes(), type=_Start)
+            if kind in (None, start.kind):
+                started.append((start.started, name))
+    yield from (name for _, name in sorted(started, reverse=True))
+
+
+def _names(root: Path) -> list[str]:
+    return [p.name for p in root.iterdir() if (p / "run.json").exists()] if root.is_dir() else []

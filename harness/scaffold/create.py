@@ -1,16 +1,18 @@
-"""Create a suite from answers or as a copy of a shipped one; it is checked before it is put in place."""
+"""Create a suite from answers or as a copy of a shipped one, and the project's settings; a suite is checked first."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.approval.policy import policy_path, renew
 from harness.errors import UserError
+from harness.files import NOT_TOML
+from harness.runs.project import DEFAULT, FILE, SUITES
 from harness.scaffold.copy_suite import copy_suite, source_folder
 from harness.scaffold.paths import place, refuse_taken, write_into
-from harness.scaffold.project_settings import add_settings
 from harness.scaffold.render import BASE, files_of, import_command
 from harness.scaffold.wizard import Ask, answers
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from harness.suites.suite import Suite
 
 Say = Callable[[str], None]
+
+TUNEGATE, PYTEST = "[tool.tunegate]", "[tool.pytest.ini_options]"
+OF_PYTEST = ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg")
+"""Files that can set pytest's root."""
 
 
 def create_suite(
@@ -99,3 +105,35 @@ def _next(target: Path, second: str) -> list[str]:
         f"  {second}",
         f"  tunegate compare {BASE} YOUR_MODEL --suite {target}",
     ]
+
+
+def add_settings(folder: Path) -> list[str]:
+    """Write or extend pyproject.toml, and return a line about it. Existing settings are kept. Raises UserError."""
+    file = folder / FILE
+    try:
+        before = file.read_bytes().decode() if file.exists() else ""
+        tool = tomllib.loads(before).get("tool", {})
+        missing = _missing(folder, tool, is_new=not file.exists())
+        added = "".join(f"{header}\n{keys}\n" for header, keys in missing.items())
+        gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
+        tomllib.loads(before + gap + added)
+        if missing:
+            with file.open("ab") as opened:
+                opened.write((gap + added.rstrip("\n") + "\n").encode())
+    except NOT_TOML as error:
+        return [f'{FILE} was left as it is ({error}). Add {TUNEGATE} with runs = "{DEFAULT}"']
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written ({error.strerror}). The suite is complete without it") from None
+    done = f"added to {FILE}: {{}}" if before else f"written: {FILE} ({{}})"
+    return [done.format(", ".join(missing))] if missing else []
+
+
+def _missing(folder: Path, tool: dict[str, object], is_new: bool) -> dict[str, str]:
+    """Sections to add, by their header."""
+    sections = {}
+    if "tunegate" not in tool:
+        sections[TUNEGATE] = f'# Folder of the run folders, from here.\nruns = "{DEFAULT}"\n'
+    if "pytest" not in tool and not any((folder / name).exists() for name in OF_PYTEST):
+        paths = f'testpaths = ["{SUITES}"]\n' if is_new else ""
+        sections[PYTEST] = f"# pytest takes this folder as its root, wherever a checkpoint is.\n{paths}"
+    return sections

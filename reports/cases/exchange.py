@@ -1,4 +1,4 @@
-"""Word difference of two answers, laid over the scorers' findings. It cuts nothing."""
+"""What the models were asked, and their answers with the word difference laid over the scorers' findings."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from itertools import accumulate, groupby, pairwise
 from operator import itemgetter
 from typing import Literal, cast
 
-from harness.schema import Record, Score, Span
+from harness.schema import Case, Record, Score, Span, SuiteInfo
 from harness.scoring.grounding.claims import BORNE_OUT, FABRICATED
+from harness.suites.prompts import Message, recorded_messages
 from reports import sentences as reports_sentences
 from reports import wording
-from reports.cases.prompts import asked
-from reports.cases.read import RecordSource, fabrications
+from reports.cases.read import EXCERPT, RecordSource, fabrications, shown_input
 from reports.cases.select import SelectedCase
 from reports.model import Answer, Exchange, Piece, Tone
 
 Change = Literal["same", "removed", "added"]
 Stretch = tuple[int, int, Change]
-
 
 WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
 
@@ -114,6 +113,32 @@ def _piece(text: str, change: Change, spans: list[Span], end: int) -> Piece:
 
 def _points_into(span: Span, text: str) -> bool:
     return 0 <= span.start < span.end <= len(text) and text[span.start : span.end] == span.quote
+
+
+DOCUMENT, PROMPT = "Document", "Prompt"
+"""What a case's excerpt is of."""
+
+
+def asked(suite: SuiteInfo, case: Case, longest: int = EXCERPT) -> tuple[str, str, str]:
+    """Return what the excerpt of a case is of, its text, and how much of the input it holds.
+
+    Inputs are cut to `longest` characters before the template is filled. Runs of older versions hold no template: of
+    these the input is shown.
+    """
+    whole = shown_input(case.input)
+    messages = chat(suite, case, longest)
+    if messages:
+        size = sum(len(text) for text in case.input.values())
+        left = sum(max(0, len(text) - longest) for text in case.input.values())
+        note = f"as sent; {wording.excerpt(size - left, size)} of the case"
+        return PROMPT, "\n\n".join(f"{m['role']}: {m['content']}" for m in messages), note
+    return DOCUMENT, whole[:longest], wording.excerpt(min(longest, len(whole)), len(whole))
+
+
+def chat(suite: SuiteInfo, case: Case, longest: int = EXCERPT) -> list[Message]:
+    """Return the messages of a case with its inputs cut; empty where the run holds no template that can be filled."""
+    given = {name: text[:longest] + (" […]" if len(text) > longest else "") for name, text in case.input.items()}
+    return recorded_messages(suite.prompt, Case(id=case.id, input=given, expected=case.expected, cluster=case.cluster))
 
 
 def exchange(case: SelectedCase, source: RecordSource) -> Exchange:

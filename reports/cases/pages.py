@@ -1,4 +1,4 @@
-"""Lays the cases of a run out on the pages of its report, in the order in which a reader should see them."""
+"""The cases of a run in the order in which a reader should see them: on the pages of its report, and as a table."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from harness.schema import BASELINE, CANDIDATE
 from reports.cases.index import CaseIndex
 from reports.cases.select import ORDER, SelectedCase
+from reports.exports.records_csv import Value, line
 from reports.model import Facets, Kind
 
 REPORT, SUMMARY = "report.html", "summary.html"
@@ -114,3 +116,40 @@ class CasePages:
 def _page(number: int, cases: Sequence[SelectedCase]) -> Page:
     by_kind = sorted(cases, key=lambda case: ORDER.index(case.kinds[0]))
     return Page(name=f"cases-{str(number).zfill(4)}.html" if number else REPORT, cases=by_kind)
+
+
+HEAD = ("suite", "case_id", "source", "slices", "shown_for", "change")
+TAIL = ("unsupported_claims", "new_unsupported_claims", "failed", "shown_in")
+
+
+def table(cases: CasePages, metrics: Sequence[str]) -> Iterator[str]:
+    """The table of all cases as CSV: the heading, then a line for each, with two columns for each of `metrics`."""
+    values = [f"{variant} {metric}" for metric in metrics for variant in (BASELINE, CANDIDATE)]
+    yield line([*HEAD, *values, *TAIL])
+    for case in cases:
+        yield line(_cells(case, cases.link(case), metrics))
+
+
+def _cells(case: SelectedCase, link: str, metrics: Sequence[str]) -> list[Value]:
+    name, pair = case.tuned.case, case.pair
+    return [
+        case.suite.name,
+        name.id,
+        name.cluster,
+        "; ".join(name.slices),
+        " ".join(case.kinds),
+        case.shift if pair else None,
+        *_values(case, metrics),
+        len(case.tuned.claims),
+        len(pair.new) if pair and pair.has_both_texts else None,
+        int(case.tuned.failed),
+        f"{REPORT}{link}" if link.startswith("#") else link,
+    ]
+
+
+def _values(case: SelectedCase, metrics: Sequence[str]) -> Iterator[float | None]:
+    """Baseline and tuned of each metric; nothing where the suite lacks it or the answer has no value."""
+    at = {metric.name: place for place, metric in enumerate(case.suite.metrics)}
+    for metric in metrics:
+        for brief in (case.baseline, case.tuned):
+            yield brief.values[at[metric]] if brief and metric in at else None

@@ -5,12 +5,28 @@ GitHub shows ten annotations of a kind per step, so at most eight gates are name
 
 from __future__ import annotations
 
+from harness.sanitize import shown
 from harness.schema import Verdict
 from reports import number_format, wording
-from reports.ci.export import Export, SuiteExport, command
+from reports.ci.export import Export, SuiteExport
 
 MOST = 8
 """Most gates with an annotation of their own."""
+
+
+def data(text: str) -> str:
+    """Escape a message as GitHub's toolkit does."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def attribute(text: str) -> str:
+    """Escape the value of a property as GitHub's toolkit does."""
+    return data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def command(kind: str, title: str, message: str) -> str:
+    """Format an annotation as one line; hidden characters are shown by name."""
+    return f"::{kind} title={attribute(shown(title))}::{data(shown(message))}"
 
 
 def lines(export: Export) -> list[str]:

@@ -9,7 +9,8 @@ from msgspec import structs
 
 from harness.errors import UserError
 from harness.gates.config import suites_with_bars
-from harness.runs.folder import find_run, load_run
+from harness.runs.folder import load_run
+from harness.runs.project import find_run
 from harness.schema import FLOOR, Manifest, SuiteInfo, Verdict
 from reports import number_format
 from reports.assemble import gather

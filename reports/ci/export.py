@@ -19,21 +19,6 @@ from harness.schema import Outcome, Verdict, combine_outcomes
 from reports import number_format
 
 
-def data(text: str) -> str:
-    """Escape a message as GitHub's toolkit does."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def attribute(text: str) -> str:
-    """Escape the value of a property as GitHub's toolkit does."""
-    return data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def command(kind: str, title: str, message: str) -> str:
-    """Format an annotation as one line; hidden characters are shown by name."""
-    return f"::{kind} title={attribute(shown(title))}::{data(shown(message))}"
-
-
 def inert(text: str) -> str:
     """Make foreign text safe for a log line: one line, hidden characters shown, `##[` broken so it is no command."""
     return " ".join(shown(text).split()).replace("##[", "## [")

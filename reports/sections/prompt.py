@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.schema import SuiteInfo
-from reports.cases.prompts import asked, chat
+from reports.cases.exchange import asked, chat
 from reports.model import Block, Passage, Section
 from reports.run_data import RunView
 

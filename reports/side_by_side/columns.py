@@ -9,7 +9,8 @@ from string import ascii_uppercase
 from msgspec import Struct
 
 from harness.errors import UserError
-from harness.runs.folder import Results, find_run, load_results
+from harness.runs.folder import Results, load_results
+from harness.runs.project import find_run
 from harness.schema import CANDIDATE, Metric, SuiteInfo
 from reports import wording
 from reports.run_data import directed_suites, gated, primary_metric

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reports.ci.annotations import lines
-from reports.ci.export import attribute, command, data, inert
+from reports.ci.annotations import attribute, command, data, lines
+from reports.ci.export import inert
 from tests.ci.runner import commands
 from tests.ci.sample import export, suite, verdict
 

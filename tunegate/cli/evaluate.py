@@ -213,7 +213,8 @@ def rescore(
 
     from harness.evaluation.rescore import rescore as score_again
     from harness.progress.progress import Progress
-    from harness.runs.folder import find_run, load_run
+    from harness.runs.folder import load_run
+    from harness.runs.project import find_run
     from reports.render import terminal
 
     path = find_run(run, runs)
@@ -243,7 +244,7 @@ def regate(
     Runs no model; the run stays unchanged.
     """
     from harness.evaluation.rejudge import regate
-    from harness.runs.folder import find_run
+    from harness.runs.project import find_run
     from reports.render import terminal
 
     regated = regate(find_run(run, runs), load_available_suites(suite), bars, baseline)

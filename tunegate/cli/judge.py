@@ -42,7 +42,8 @@ def judge(
     from harness.judges.llm_judge import judge as ask
     from harness.judges.rubric import load_rubric
     from harness.progress.progress import Progress
-    from harness.runs.folder import find_run, load_run
+    from harness.runs.folder import load_run
+    from harness.runs.project import find_run
 
     path, by_checker = find_run(run, runs), by == checker_judge.NAME
     if rubric is None and not by_checker:
@@ -85,7 +86,8 @@ def import_labels(
     """
     from harness.judges import human_labels
     from harness.judges.rubric import load_rubric
-    from harness.runs.folder import find_run, load_run
+    from harness.runs.folder import load_run
+    from harness.runs.project import find_run
 
     path, loaded_rubric = find_run(run, runs), load_rubric(rubric)
     typer.echo(f"labels added: {human_labels.add_labels(load_run(path), loaded_rubric, file, reviewer)}")

@@ -11,8 +11,7 @@ import typer
 from harness.engines.base import ENGINES
 from harness.env import required_by
 from harness.errors import EXIT_GATE_FAILED, EXIT_NOTHING_JUDGED, Unavailable, UserError
-from harness.runs.folder import LATEST, runs_newest_first
-from harness.runs.project import runs_of
+from harness.runs.project import LATEST, runs_newest_first, runs_of
 
 if TYPE_CHECKING:
     from harness.schema import Verdict

@@ -159,7 +159,8 @@ def _differs(info: SuiteInfo, suite: Suite) -> bool:
 
 
 def _run(name: str | None, root: Path) -> RunData | None:
-    from harness.runs.folder import find_run, load_run
+    from harness.runs.folder import load_run
+    from harness.runs.project import find_run
     from harness.runs.score_events import with_later
 
     return with_later(load_run(find_run(name, root))) if name else None

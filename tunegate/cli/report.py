@@ -74,7 +74,7 @@ def report(
 
     A run that is unfinished or was changed after sealing is reported without a verdict, with exit code 6.
     """
-    from harness.runs.folder import find_run
+    from harness.runs.project import find_run
 
     if side_by_side:
         if pdf or business:
@@ -112,7 +112,7 @@ def export(
     model-card and eval-results: metrics in the formats of the Hugging Face Hub; lm-eval: results of
     lm-evaluation-harness; inspect: a log of Inspect with every answer of the judged model, for a file named .json.
     """
-    from harness.runs.folder import find_run
+    from harness.runs.project import find_run
     from reports import exports
 
     path = find_run(run, runs)
@@ -138,7 +138,7 @@ def track(
 
     Sends metrics with intervals, verdicts, report and table of cases. A repetition continues the same run there.
     """
-    from harness.runs.folder import find_run
+    from harness.runs.project import find_run
 
     asked, path = delivery(to, None, "--to"), find_run(run, runs)
     if not asked.track:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from harness.runs.folder import find_run
+from harness.runs.project import find_run
 from tunegate.cli.layout import RESULTS, App, Group
 from tunegate.cli.options import Run, Runs
 

@@ -33,7 +33,8 @@ def accept(
     `--baseline accepted` compares with them.
     """
     from harness.baseline.accept import Acceptance, accept
-    from harness.runs.folder import find_run, now
+    from harness.runs.folder import now
+    from harness.runs.project import find_run
 
     acceptance = Acceptance(reason=reason, accepted_at=now(), approved_by=by, although=override_reason or although)
     for path in accept(find_run(run, runs), load_available_suites(suite), acceptance):

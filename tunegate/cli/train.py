@@ -37,7 +37,8 @@ def diagnose(
     runs: Runs = Path("runs"),
 ) -> None:
     """Diagnose a training run's curves and suggest one change."""
-    from harness.runs.folder import find_run, load_run
+    from harness.runs.folder import load_run
+    from harness.runs.project import find_run
     from training import diagnosis
 
     for line in diagnosis.of_run(load_run(find_run(run, runs, "train"))).lines:

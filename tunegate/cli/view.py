@@ -38,7 +38,7 @@ def view(
 
 
 def _report_of(run: str, runs: Path) -> Path:
-    from harness.runs.folder import find_run
+    from harness.runs.project import find_run
 
     path = find_run(run, runs)
     report = path / "report" / REPORTS[0]

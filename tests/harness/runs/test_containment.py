@@ -11,7 +11,8 @@ from harness.engines.ray.engine import named
 from harness.engines.vllm.model import lora_name
 from harness.errors import UserError
 from harness.runs import folder as runs_folder
-from harness.runs.folder import RunFolder, find_run
+from harness.runs.folder import RunFolder
+from harness.runs.project import find_run
 from harness.schema import Checkpoint
 from tests.support.mini import pytest_in, rows, write_script, write_suite
 

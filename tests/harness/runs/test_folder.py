@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.runs.folder import RunFolder, check_seal, find_run, load_run, now
+from harness.runs.folder import RunFolder, check_seal, load_run, now
+from harness.runs.project import find_run
 from harness.schema import Case, Completion, Manifest, Record, Score
 from tests.support.runs import name_of, write_run
 
