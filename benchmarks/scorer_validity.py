@@ -4,9 +4,9 @@
         [--docs docs/scorer-validity.md] [--json FILE] [--checker FOLDER [--limit N]]
 
 Prints its tables, and writes them into a Markdown file, between markers. The public data is found through
-TUNEGATE_DATA; a part whose data is not there is left as it is. The frozen parts of the completions and of the injected
-errors are scored only with --frozen, so that daily work on the scorer does not look at them. Under two minutes on one
-core. With --checker, what a trained checker is worth is measured instead; the first time takes hours.
+TUNEGATE_DATA; a part whose data is not all there is left as it is. The frozen parts of the completions and of the
+injected errors are scored only with --frozen, so that daily work on the scorer does not look at them. Under two minutes
+on one core. With --checker, what a trained checker is worth is measured instead; the first time takes hours.
 """
 
 import argparse
@@ -33,10 +33,10 @@ from harness.errors import UserError  # noqa: E402
 from harness.scoring.grounding import facts  # noqa: E402
 
 DOCS = "docs/scorer-validity.md"
-PARTS = ("completions", *people.SETS, "injected")
+PARTS = ("completions", "people", "injected")
 SCORER, CHOSEN, RULE = "fact scorer", "fact scorer, choices cross-validated by source", "untuned rule"
 NOVELTY = "novelty of runs, threshold cross-validated by source"
-NAMES = {CHOSEN: "choices cross-validated", NOVELTY: "novelty of runs"}
+NAMES = {CHOSEN: "choices cross-validated", NOVELTY: "novelty of runs", f"{SCORER}, minus {RULE}": "minus untuned rule"}
 """What the tables call a detector, where that is shorter."""
 DIFFERS = 0.1
 """A kind of injected error is shown if it misses the target, or is this far from all kinds in any column."""
@@ -44,37 +44,47 @@ COLUMNS = [(origin, part) for part in ("open", "frozen") for origin in ("cuad", 
 HEADINGS = {"cuad": "CUAD", "own": "own text"}
 
 
-def people_table(name: str, data: Path) -> tuple[Table, list[dict[str, Any]]]:
+class LabelledSet(NamedTuple):
+    """What each detector makes of one labelled set."""
+
+    title: str
+    rows: list[people.Row]
+    note: str
+
+
+def labelled_set(name: str, data: Path) -> tuple[LabelledSet, list[dict[str, Any]]]:
     """The scorer, the untuned rule and the novelty rival on one labelled set, and the same figures as records."""
     title, items = people.SETS[name].title, people.load(name, data)
     answers = {SCORER: [people.scorer(item) for item in items]}
-    chosen = {}
+    chosen: list[str] = []
     if name == "frank":
-        answers[CHOSEN], chosen[SCORER] = people.cross_validated(items, people.choices())
+        answers[CHOSEN], chosen = people.cross_validated(items, people.choices())
     answers[RULE] = [people.untuned_rule(item) for item in items]
-    answers[NOVELTY], chosen["novelty"] = people.cross_validated(items, people.novelties())
+    answers[NOVELTY], _ = people.cross_validated(items, people.novelties())
     rows = people.rows(items, answers, RULE)
     positive, sources = sum(item.positive for item in items), len({item.cluster for item in items})
-    told = f"{len(items)} statements on {sources} sources, {positive} wrong."
-    told += "".join(f" Chosen, {what}: {'; '.join(sorted(set(each)))}." for what, each in chosen.items())
+    told = f"{title}: {len(items)} statements on {sources} sources, {positive} wrong."
+    if chosen:
+        told += f" Chosen for the {SCORER}: {'; '.join(sorted(set(chosen)))}."
     records = [
         {"set": title, "detector": r.detector, "measure": m, "value": v, "low": low, "high": high}
         | {"n": len(items), "clusters": sources}
         for r in rows
         for m, (v, low, high) in r.values.items()
     ]
-    return labelled_table(title, rows, told), records
+    return LabelledSet(title, rows, told), records
 
 
-def labelled_table(title: str, rows: Sequence[people.Row], note: str) -> Table:
-    """What each detector makes of one labelled set; choices that change no figure of the scorer are left out."""
-    shown = [r for r in rows if r.detector != CHOSEN or r.values != rows[0].values]
-    header = ["detector", *people.MEASURES, "flagged"]
-    cells = [
-        [NAMES.get(r.detector, r.detector), *(_interval(r, m) for m in people.MEASURES), _or_dash(r.flagged)]
-        for r in shown
-    ]
-    return Table(title, header, cells, note)
+def labelled_table(sets: Sequence[LabelledSet]) -> Table:
+    """The scorer and its rivals by set; choices that change no figure of the scorer are left out."""
+    cells = []
+    for each in sets:
+        for r in each.rows:
+            if r.detector != CHOSEN or r.values != each.rows[0].values:
+                name = each.title if r.detector == SCORER else f"- {NAMES.get(r.detector, r.detector)}"
+                cells.append([name, *(_interval(r, m) for m in people.MEASURES), _or_dash(r.flagged)])
+    header = ["fact scorer on", *people.MEASURES, "flagged"]
+    return Table("Texts that people labelled", header, cells, " ".join(each.note for each in sets))
 
 
 def _interval(row: people.Row, measure: str) -> str:
@@ -89,7 +99,9 @@ def _or_dash(count: int | None) -> str:
 
 
 def injected_tables(rates: list[known.Rate]) -> list[Table]:
-    """Recall by operator and kind, and false alarms, with a column for each origin and part."""
+    """Recall by operator and kind, and false alarms, by origin; of the frozen part if it was measured."""
+    part = "frozen" if any(r.part == "frozen" for r in rates) else "open"
+    rates = [r for r in rates if r.part == part]
     columns = [column for column in COLUMNS if any((r.origin, r.part) == column for r in rates)]
     header = ["", *(f"{HEADINGS[origin]}, {part}" for origin, part in columns)]
     tables = []
@@ -236,17 +248,20 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
         measured = [completion_part(name) for name in (truth.PARTS if args.frozen else truth.PARTS[:-1])]
         records += [record for _, found in measured for record in found]
         _publish(completion_tables([part for part, _ in measured]), "completions", args.docs)
+    labelled = []
     for name, each in people.SETS.items():
-        if args.only in (None, name):
+        if args.only in (None, "people", name):
             files = [file for file in (each.file, each.documents) if file]
             if not root or not all((Path(root) / file).is_file() for file in files):
                 print(f"{name}: skipped; set TUNEGATE_DATA to a folder with {' and '.join(files)}", file=sys.stderr)
                 continue
-            table, found = people_table(name, Path(root))
+            measured_set, found = labelled_set(name, Path(root))
+            labelled.append(measured_set)
             records += found
             if name == "frank":
                 show_false_alarms(Path(root), args.show)
-            _publish([table], name, args.docs)
+    if labelled:
+        _publish([labelled_table(labelled)], "people", args.docs if len(labelled) == len(people.SETS) else None)
     if args.only in (None, "injected"):
         if cuad_folder() is None:
             print("injected: own text only; TUNEGATE_DATA names no folder with cuad/", file=sys.stderr)
@@ -267,7 +282,7 @@ def measure_checker(args: argparse.Namespace) -> None:
     if args.only in (None, "completions"):
         sets.append(trained.known("frozen" if args.frozen else "derived", supports, args.limit))
     for name in people.SETS:
-        if args.only in (None, name):
+        if args.only in (None, "people", name):
             sets += trained.reported(name, Path(root), supports, args.limit)
     _publish(trained.tables(sets, supports), "checker", args.docs)
 
@@ -287,7 +302,7 @@ def today() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Measure the fabrication scorer.")
-    parser.add_argument("--only", choices=PARTS, help="one part")
+    parser.add_argument("--only", choices=(*PARTS, *people.SETS), help="one part, or one labelled set")
     parser.add_argument("--frozen", action="store_true", help="score the frozen parts too")
     parser.add_argument(
         "--show",

@@ -153,7 +153,7 @@ def test_tables_and_figures_are_written_and_the_words_around_them_stay(tmp_path,
     assert asked == [("open",)]
     written = docs.read_text()
     assert written.startswith("before\n") and written.endswith("after\n")
-    assert "old frank" in written and "old injected" not in written
+    assert "old people" in written and "old injected" not in written
     assert "| swap a figure |" in written
     assert "frozen" not in written
     told = json.loads(figures.read_text())
