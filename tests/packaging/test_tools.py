@@ -116,6 +116,12 @@ def test_an_installation_leaves_out_what_is_named_and_the_project_itself() -> No
     assert install.kept(report, {"triton"}) == ["Torch==2.13.0+cpu"]
 
 
+def test_the_page_on_installation_has_every_extra_but_those_of_developers() -> None:
+    page = (ROOT / "docs/installing.md").read_text("utf-8")
+    absent = {extra for extra in PROJECT["optional-dependencies"] if f"`{extra}`" not in page}
+    assert absent == {"docs", "dev", "bench"}
+
+
 def test_the_demo_installs_less_than_the_tests_and_they_add_the_rest(tmp_path: Path) -> None:
     commands = {}
     for target in ("demo", "test"):
