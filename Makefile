@@ -100,8 +100,8 @@ docs: $(READY) ## build the documentation site into build/site; a dead link or a
 reference: $(READY) ## write docs/reference and the index of docs/decisions from the code
 	$(BIN)/python -m tools.reference
 
-power: $(READY) ## write docs/power.md: what the gates of every suite can show (TUNEGATE_DATA names the public data)
-	$(BIN)/tunegate power --markdown > docs/power.md.new && mv docs/power.md.new docs/power.md
+power: $(READY) ## write docs/reference/power.md: what the gates of every suite can show (TUNEGATE_DATA names the public data)
+	$(BIN)/tunegate power --markdown > docs/reference/power.md.new && mv docs/reference/power.md.new docs/reference/power.md
 
 examples: $(READY) ## write docs/examples and the README's pictures: make examples OF="clauses=RUN+TRAINING_RUN ..." REVIEW=RUN
 	$(BIN)/python docs/examples/make.py $(OF)

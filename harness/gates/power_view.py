@@ -5,6 +5,7 @@ Gates that cannot pass come first. Slice values of one gate that can show the sa
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -12,16 +13,21 @@ from msgspec import structs
 
 from harness.formatting import count, plural, round_to_two_digits
 from harness.gates.power import GatePower, suite_power
-from harness.gates.rules.base import Assumed, how_often
+from harness.gates.rules.base import Assumed
 from harness.schema import GateFile
 from harness.suites.suite import Suite
 
 LOUD = "CANNOT PASS"
+LABEL = re.compile(r"(?<=_of_)\w+(?=-)|(?<==)[^\]]+(?=\]$)")
+"""The label and the slice value in the names of gates: `recall_of_insurance-at_least-0.8`, `a-improves[kind=x]`."""
 MADE = (
-    "Written by `make power`; no model runs. [Before you run anything](before.md) says how to read it. "
+    "Written by `make power`; no model runs. [Before you run anything](../before.md) says how to read it. "
     "`tunegate power SUITE` prints each gate with the errors that it allows."
 )
-SHORT = "A good model passes these gates less often than the target. What a pass means is the same."
+SHORT = (
+    "A good model passes these gates less often than the target. What a pass means is the same. A star stands for any "
+    "label or slice value. In brackets: the independent sources of the cases, where they are fewer."
+)
 GOOD = (
     "Cases are enough where a good model passes that often: one with half the errors that the gate allows, one as good "
     "as the baseline where that is asked for, or one that is right in 10 more of 100."
@@ -117,18 +123,48 @@ def markdown(rows: Sequence[GatePower], head: Sequence[str]) -> str:
         cells = [max(r.cases for r in own), len(own), sum(r.is_enough is True for r in own), few, stuck]
         numbers = " | ".join(f"{cell:,}" for cell in [*cells, len(own) - sum(cells[2:])])
         lines.append(f"| `{suite}` | {numbers} |")
-    short = [row for row in loud_first(rows) if row.is_enough is False]
+    short = sorted((row for row in rows if row.is_enough is False), key=lambda row: row.can_pass)
     if short:
-        lines += ["", "## Gates that need more cases", "", SHORT, "", "| suite | gate | good model passes | cases |"]
-        lines += ["|---|---|---|---|", *(_short(row) for row in short)]
+        lines += ["", "## Gates that need more cases", "", SHORT, ""]
+        lines += ["| suite | gate | good model passes | cases | needed |", "|---|---|---|---|---|", *_short(short)]
     return "\n".join(lines)
 
 
-def _short(row: GatePower) -> str:
-    """`| legal/mini | a-at_least-0.5 | 76% of the time | needs about 52 cases; you have 40 |`."""
-    name = f"`{row.gate}`" if row.can_pass else f"**{row.gate}**"
-    often = how_often(row.chance) if row.can_pass and row.chance is not None else LOUD
-    return f"| `{row.suite}` | {name} | {often} | {needs(row) or '; '.join(row.says)} |".replace("\n", " ")
+def _short(rows: Sequence[GatePower]) -> list[str]:
+    """`| legal/mini | a-at_least-0.5 | 76% | 40 | 52 |`: gates of labels or slices, or with equal numbers, together."""
+    families: dict[tuple[str, bool, str], list[GatePower]] = {}
+    for row in rows:
+        families.setdefault((row.suite, row.can_pass, LABEL.sub("*", row.gate)), []).append(row)
+    names: dict[tuple[str, ...], list[str]] = {}
+    for (suite, can_pass, family), own in families.items():
+        often = _range([row.chance or 0.0 for row in own], ".0%") if can_pass else LOUD
+        has = _sizes([(row.cases, row.contracts) for row in own])
+        name = f"`{own[0].gate}`" if len(own) == 1 else f"`{family}` ({len(own)} gates)"
+        names.setdefault((f"`{suite}`", often, has, _needed(own)), []).append(name)
+    return [f"| {suite} | {', '.join(gates)} | {' | '.join(cells)} |" for (suite, *cells), gates in names.items()]
+
+
+def _needed(rows: Sequence[GatePower]) -> str:
+    """Cases that these gates need, or what else is in the way of one."""
+    other = [row for row in rows if not needs(row)]
+    if other:
+        return "; ".join(other[0].says)
+    clusters = [row.contracts_needed for row in rows if row.contracts_needed]
+    if len(clusters) < len(rows):
+        return "over 20,000"
+    pairs = zip(rows, clusters, strict=True)
+    return _sizes([(round_to_two_digits(n * row.cases / row.contracts), round_to_two_digits(n)) for row, n in pairs])
+
+
+def _sizes(pairs: Sequence[tuple[int, int]]) -> str:
+    """`432 (72)`: cases, and the clusters that they come from where these are fewer."""
+    cases, clusters = (_range(column) for column in zip(*pairs, strict=True))
+    return cases if cases == clusters else f"{cases} ({clusters})"
+
+
+def _range(numbers: Sequence[float], form: str = ",") -> str:
+    low, high = format(min(numbers), form), format(max(numbers), form)
+    return low if low == high else f"{low} to {high}"
 
 
 def power_summary(suite: Suite, gates: GateFile) -> list[str]:

@@ -292,8 +292,22 @@ def test_the_page_counts_gates_by_suite_and_lists_those_that_need_more_cases() -
     page = power_view.markdown(made, power_view.heading(made, Assumed())).splitlines()
     assert "| `legal/mini` | 40 | 4 | 1 | 1 | 1 | 1 |" in page
     assert page[-2:] == [
-        "| `legal/mini` | **b-never** | CANNOT PASS | needs more than 20,000 contracts; you have 40 |",
-        "| `legal/mini` | `c-at_least-0.9` | 40% of the time | needs about 60 cases; you have 40 |",
+        "| `legal/mini` | `b-never` | CANNOT PASS | 40 | over 20,000 |",
+        "| `legal/mini` | `c-at_least-0.9` | 40% | 40 | 60 |",
+    ]
+
+
+def test_the_page_puts_gates_of_labels_and_gates_with_equal_numbers_in_one_row() -> None:
+    short = {"is_enough": False, "chance": 0.4, "contracts_needed": 60, "cases": 80}
+    made = [
+        row(gate="recall_of_a-at_least-0.8", **short),
+        row(gate="x-at_least-0.9", **short),
+        row(gate="recall_of_b-at_least-0.8", **short | {"chance": 0.7, "cases": 40}),
+        row(gate="y-at_least-0.9", **short),
+    ]
+    assert power_view.markdown(made, []).splitlines()[-2:] == [
+        "| `legal/mini` | `recall_of_*-at_least-0.8` (2 gates) | 40% to 70% | 40 to 80 (40) | 60 to 120 (60) |",
+        "| `legal/mini` | `x-at_least-0.9`, `y-at_least-0.9` | 40% | 80 (40) | 120 (60) |",
     ]
 
 
