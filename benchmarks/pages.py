@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.errors import UserError
+from harness.formatting import markdown_table
 
 
 class Table(NamedTuple):
@@ -30,8 +31,7 @@ def show_table(table: Table) -> None:
 
 def markdown(table: Table) -> str:
     """A table as Markdown."""
-    lines = [table.header, ["---"] * len(table.header), *table.rows]
-    body = "\n".join("| " + " | ".join(row) + " |" for row in lines)
+    body = "\n".join(markdown_table(table.header, table.rows))
     return f"**{table.title}**\n\n{body}\n\n{table.note}\n"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 IRREGULAR = {"lease": "leases", "case": "cases", "this": "these", "policy": "policies", "query": "queries"}
 
@@ -51,6 +51,12 @@ def first_few(items: Sequence[str], most: int, noun: str = "") -> str:
     rest = len(items) - most
     more = f" and {rest:,} more{' ' if noun else ''}{noun}" if rest > 0 else ""
     return ", ".join(items[:most]) + more
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Iterable[str]], numeric: Collection[int] = ()) -> list[str]:
+    """The lines of a table in Markdown. Cells are taken as they are; the columns at `numeric` are aligned right."""
+    rule = ["---:" if at in numeric else "---" for at in range(len(columns))]
+    return [f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows)]
 
 
 def percent(value: float) -> str:

@@ -10,13 +10,14 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import bundled_model, merge, quantization
 from harness.checkpoints.resolve import HUB_ID, file_sha256
 from harness.errors import UserError
+from harness.formatting import markdown_table
 from harness.runs.folder import RunData
 from harness.schema import BASELINE, Checkpoint
 from training.config import Data
@@ -242,10 +243,9 @@ def _limits(record: Mapping[str, Any], base: Checkpoint) -> str:
     return "## Limits\n\n" + "".join(f"- {text}\n" for text in limits)
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    lines = [list(head), *([str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)]
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def _table(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    cells = ([str(cell).replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)
+    return "\n".join([*markdown_table(head, cells), ""])
 
 
 def _write(file: Path, parts: Iterable[str]) -> Path:

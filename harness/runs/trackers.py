@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import msgspec
 
 from harness.errors import UserError, first_line, how_to_install
+from harness.formatting import markdown_table
 from harness.runs.redaction import default_redactor
 
 EXPERIMENT = "tunegate"
@@ -145,8 +146,7 @@ class TensorBoard:
         self.writer = EventFileWriter(str(run / "tensorboard"))
         for name, texts in (("settings", settings), ("tags", tags)):
             if texts:
-                rows = (f"| {key} | {value} |" for key, value in texts.items())
-                self._text(name, "\n".join(["| name | value |", "|---|---|", *rows]))
+                self._text(name, "\n".join(markdown_table(["name", "value"], texts.items())))
 
     def log(self, numbers: Mapping[str, float], step: int) -> None:
         from tensorboard.compat.proto.summary_pb2 import Summary

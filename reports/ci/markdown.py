@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.files import digest
+from harness.formatting import markdown_table
 from harness.schema import Verdict
 from reports import number_format, wording
 from reports.ci.export import Export, SuiteExport
@@ -49,8 +50,8 @@ def text(foreign: str, most: int = CELL) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[CommentPart]:
     """Build a table from Markdown cells; a large one is split into parts that repeat the head."""
-    head = [_line(columns), _line(["---"] * len(columns))]
-    return [CommentPart(title=title, lines=[*head, *chunk, ""]) for chunk in _chunks(map(_line, rows))]
+    heading, rule, *lines = markdown_table(columns, rows)
+    return [CommentPart(title=title, lines=[heading, rule, *chunk, ""]) for chunk in _chunks(lines)]
 
 
 def bullets(title: str, texts: Iterable[str]) -> list[CommentPart]:
@@ -88,10 +89,6 @@ def _missing(parts: Sequence[CommentPart]) -> str:
 def _part(title: str, at: int, lines: list[str]) -> CommentPart:
     named = text(title) + (" (continued)" if at else "")
     return CommentPart(title=title, lines=[f"#### {named}", "", *lines])
-
-
-def _line(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 def _chunks(lines: Iterable[str]) -> list[list[str]]:

@@ -6,9 +6,10 @@ Emphasis, headings and links come only from this module: text of a model cannot 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+from harness.formatting import markdown_table
 from harness.sanitize import shown
 from reports import number_format, wording
 from reports.model import (
@@ -111,13 +112,7 @@ def _rows(caption: str, columns: list[str], rows: list[list[Cell]], numeric: lis
     lines = [f"**{escape(caption)}**", ""]
     if not rows:
         return [*lines, "Nothing to show."]
-    lines.append(_line(escape(c) for c in columns))
-    lines.append(_line("---:" if i in numeric else "---" for i in range(len(columns))))
-    return lines + [_line(_cell(c) for c in row) for row in rows]
-
-
-def _line(cells: Iterator[str] | Any) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return lines + markdown_table(list(map(escape, columns)), (map(_cell, row) for row in rows), numeric)
 
 
 def _cell(cell: Cell) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from harness.formatting import markdown_table
 from training.curation.check import FindingTable, shown
 from training.curation.review import Review
 
@@ -22,6 +23,7 @@ def render(review: Review, left: Review, facts: dict[str, Any]) -> str:
     unit, before, _ = review.size
     masks = ", ".join(f"{count:,} {kind}" for kind, count in facts["masks"].items()) or "none"
     results = [run.result for run in left.results if run.action == "keep"]
+    files = [_file(f, "read: ") for f in facts["inputs"]] + [_file(f, "written: ") for f in facts["outputs"]]
     parts = [
         "# Data card",
         "",
@@ -30,12 +32,11 @@ def render(review: Review, left: Review, facts: dict[str, Any]) -> str:
         "",
         "## Files",
         "",
-        *_table(["file", "rows", "sha256"], [_file(f, "read: ") for f in facts["inputs"]]),
-        *(_line(_file(f, "written: ")) for f in facts["outputs"]),
+        *markdown_table(["file", "rows", "sha256"], files),
         "",
         "## What was done",
         "",
-        *_table(["check", "rows", "done"], _checks(review)),
+        *markdown_table(["check", "rows", "done"], _checks(review)),
         "",
         f"Masked places: {masks}. Rows left with personal data of these forms: {facts['pii_left']:,}.",
         "",
@@ -78,13 +79,5 @@ def _tables(tables: list[FindingTable]) -> list[str]:
     lines = []
     for table in tables:
         rows = [[escape(cell) for cell in row] for row in table.rows]
-        lines += [f"**{escape(table.title)}**", "", *_table([escape(h) for h in table.headings], rows), ""]
+        lines += [f"**{escape(table.title)}**", "", *markdown_table([escape(h) for h in table.headings], rows), ""]
     return lines
-
-
-def _table(headings: list[str], rows: list[list[str]]) -> list[str]:
-    return [_line(headings), _line(["---"] * len(headings)), *map(_line, rows)]
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table as Grid
 
-from harness.formatting import format_duration
+from harness.formatting import format_duration, markdown_table
 from harness.schema import Estimate
 from training.estimate.report import text
 from training.sweep.grid import SweepPoint, short_names, shown
@@ -41,8 +41,8 @@ def show(table: SweepTable, width: int) -> str:
 def markdown(table: SweepTable) -> str:
     """Render the sweep as Markdown."""
     headings = ["rank", "point", "changes", *_measures(table), "best step", "tokens/s", "MiB", "time", "diagnosis"]
-    rows = [headings, ["---"] * len(headings), *(_row(table, row, place) for place, row in _ordered(table))]
-    lines = ["| " + " | ".join(_escaped(cell) for cell in cells) + " |" for cells in rows]
+    rows = (map(_escaped, _row(table, row, place)) for place, row in _ordered(table))
+    lines = markdown_table([_escaped(heading) for heading in headings], rows)
     failures = [f"- {_escaped(line)}" for line in _failures(table)]
     sentences = [f"{_escaped(line)}\n" for line in _sentences(table)]
     parts = [f"# Sweep of {_escaped(table.name)}", "", _title(table), "", *lines, "", *failures]
