@@ -11,11 +11,11 @@ import msgspec
 
 from harness.answer_logs import answers
 from harness.answer_logs.logged import LoggedAnswer
-from harness.answer_logs.matching import CaseFinder, NoCase
 from harness.errors import UserError, refuse_all
 from harness.files import MEMORY_BYTES, digest, file_sha256, shown_path
 from harness.formatting import count, first_few
 from harness.schema import Checkpoint, Completion
+from harness.suites.prompts import messages
 from harness.suites.suite import Suite
 
 LONGEST_ANSWER = 1 << 20
@@ -67,6 +67,38 @@ class AnswerLog:
             output_tokens=0,
             error=" ".join(answer.error.split())[:500] or None,
         )
+
+
+class NoCase(Exception):
+    """Why an answer belongs to no case."""
+
+
+class CaseFinder:
+    """The cases of a suite by their ids and texts; of a text that several cases share, none."""
+
+    def __init__(self, suite: Suite) -> None:
+        self._ids = {case.id for case in suite.cases}
+        self._texts: dict[str, str | None] = {}
+        for case in suite.cases:
+            chat = messages(suite.template, case)
+            texts = [*case.input.values(), chat[-1]["content"], "\n\n".join(turn["content"] for turn in chat)]
+            for key in {_key(text) for text in texts}:
+                self._texts[key] = None if key in self._texts else case.id
+
+    def find(self, answer: LoggedAnswer) -> str:
+        """Return the id of the answer's case. Raises NoCase where there is none, or more than one."""
+        by_id = self._ids.intersection(answer.ids)
+        by_text = {name for text in answer.prompts if (name := self._texts.get(_key(text)))}
+        found = by_id | by_text
+        if len(found) == 1:
+            return found.pop()
+        named = f"{answer.where} (id {answer.ids[0]!r})" if answer.ids else answer.where
+        raise NoCase(f"{named} fits {' and '.join(sorted(found))}" if found else named)
+
+
+def _key(text: str) -> str:
+    """Return the digest of a text without regard to white space."""
+    return digest(" ".join(text.split()).encode("utf-8", "replace"))
 
 
 def read_log(path: Path, form: str, suite: Suite, model: str | None = None, option: str = "--model") -> AnswerLog:

@@ -9,7 +9,6 @@ import pytest
 
 from evalsuites.brand.voice import briefs
 from evalsuites.finance.report import sheets
-from evalsuites.legal.instruments.bag_of_words import BagOfWords
 from evalsuites.legal.instruments.documents import SPLITS, instruments
 from evalsuites.legal.summaries import cases as summaries
 from evalsuites.policy.handbook import handbooks
@@ -20,6 +19,7 @@ from harness.scoring.policy.handbook import guidelines_of
 from harness.scoring.policy.register import canonical, register
 from harness.scoring.text.quantities import figures_in
 from tests.evalsuites import separation
+from tests.evalsuites.bag_of_words import BagOfWords
 from tests.evalsuites.judging import (
     Answering,
     always,

@@ -1,4 +1,4 @@
-"""`tunegate eval` and `compare` run models; `rescore` and `regate` judge a finished run again without one."""
+"""`tunegate eval` and `compare` run models; `rescore`, `regate` and `import` judge answers without one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.answer_logs import FORMATS
+from harness.errors import UserError
 from harness.progress import tracing
 from tunegate.cli.layout import EVALUATE, App
 from tunegate.cli.next_step import after_verdicts, next_step
@@ -260,3 +262,39 @@ def _after(name: str, judged: RunData) -> None:
     """Name the next step of a run that was judged again; its report is that of the first verdicts."""
     command = "view" if (judged.path / "report" / "report.html").is_file() else "report"
     after_verdicts(judged.manifest.checkpoints, judged.verdicts, name, f"tunegate {command} {name}")
+
+
+@app.command("import")
+def import_answers(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="Log with the answers of the model to judge.")],
+    form: Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help="Tool that wrote the logs.")],
+    suite: Annotated[str, typer.Option(help="Folder of the suite whose cases are answered.")],
+    model: Annotated[str | None, typer.Option(help="Which model of the log, or its name where it has none.")] = None,
+    baseline: Annotated[Path | None, typer.Option(metavar="LOG", help="Log to compare with; may be the same.")] = None,
+    baseline_model: Annotated[str | None, typer.Option(help="Which model of the baseline's log.")] = None,
+    runs: Runs = Path("runs"),
+    bars: Bars = None,
+    require_gates: RequireGates = None,
+    open_report: Open = False,
+    verbose: Verbose = False,
+    every_miss: EveryMiss = False,
+) -> None:
+    """Judge answers that another tool generated.
+
+    Scores, compares, gates and reports them as a run of its own. Such a run approves no merge.
+    """
+    from harness.answer_logs.answer_log import read_log
+    from harness.evaluation.imported import imported_job
+    from harness.schema import BASELINE, CANDIDATE
+
+    if form not in FORMATS:
+        raise UserError(f"--format {form}: expected one of {', '.join(FORMATS)}")
+    one, *others = load_available_suites([suite])
+    if others:
+        raise UserError(f"--suite {suite}: has {len(others) + 1} suites, expected one. Name the folder of one suite")
+    logs = {CANDIDATE: read_log(log, form, one, model)}
+    if baseline:
+        logs[BASELINE] = read_log(baseline, form, one, baseline_model, "--baseline-model")
+    elif baseline_model:
+        raise UserError("--baseline-model: expected with --baseline LOG. Name the log that has its answers")
+    run_and_show(imported_job(one, logs, bars), runs, [], require_gates, open_report, verbose, every_miss)

@@ -20,7 +20,6 @@ from tunegate.cli import (
     ci,
     data,
     evaluate,
-    imports,
     init,
     judge,
     power,
@@ -40,7 +39,7 @@ app = App(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (evaluate, imports, power, judge, data, train, report, view, review, ci, ship, serve, init, cache):
+for group in (evaluate, power, judge, data, train, report, view, review, ci, ship, serve, init, cache):
     app.add(group.app)
 
 
