@@ -3,7 +3,8 @@
 A `UserError` is printed without a traceback and ends a command with its exit code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from msgspec import Struct
@@ -51,6 +52,15 @@ class MissingExtra(UserError):
 
     def __init__(self, needed_by: str, package: str, extra: str) -> None:
         super().__init__(f"{needed_by} needs the package '{package}', which is not installed. {how_to_install(extra)}")
+
+
+@contextmanager
+def extra_needed_by(needed_by: str, extra: str, package: str | None = None) -> Iterator[None]:
+    """Raise MissingExtra where an import in the block fails; without `package` it names the module that is missing."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtra(needed_by, package or error.name or extra, extra) from None
 
 
 class Unavailable(UserError):

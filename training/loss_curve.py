@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.errors import MissingExtra
+from harness.errors import extra_needed_by
 
 LOSSES = (
     ("loss", "training", {"color": "#7a8793", "linewidth": 1}),
@@ -24,10 +24,8 @@ def write_curve(log: Sequence[dict[str, Any]], file: Path) -> None:
 
     Raises MissingExtra without matplotlib.
     """
-    try:
+    with extra_needed_by("the loss curve", "report", "matplotlib"):
         import matplotlib
-    except ImportError:
-        raise MissingExtra("the loss curve", "matplotlib", "report") from None
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 

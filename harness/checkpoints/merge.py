@@ -21,7 +21,7 @@ from msgspec import Struct
 from harness.checkpoints import model_files, quantization, safety
 from harness.checkpoints.model_files import TOKENIZER_FILES, CheckpointFolder
 from harness.checkpoints.resolve import cache_dir, tokenizer_folder
-from harness.errors import MissingExtra, UserError
+from harness.errors import UserError, extra_needed_by
 from harness.files import hold
 from harness.schema import Checkpoint
 
@@ -135,11 +135,9 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     The sum is made in fp32 and cast to the base's data type. Needs 4 bytes of memory per parameter, and twice as much
     while casting. Raises MissingExtra without peft.
     """
-    try:
+    with extra_needed_by("merging an adapter", "train"):
         import peft  # noqa: F401 - loaded below, named here
         from transformers.utils import logging
-    except ImportError as error:
-        raise MissingExtra("merging an adapter", error.name or "peft", "train") from None
     assert checkpoint.adapter_path is not None
     logging.disable_progress_bar()
     base, adapter = Path(checkpoint.path), CheckpointFolder(checkpoint.adapter_path)

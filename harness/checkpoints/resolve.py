@@ -20,7 +20,7 @@ from harness.checkpoints import safety
 from harness.checkpoints.bundled_model import EMBEDDED, obtain, say_on_stderr
 from harness.checkpoints.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CheckpointFolder, found_in
 from harness.env import CACHE
-from harness.errors import MissingExtra, UserError, cut
+from harness.errors import UserError, cut, extra_needed_by
 from harness.files import digest, file_sha256, write_atomic
 from harness.schema import Checkpoint
 
@@ -141,10 +141,8 @@ def _refuse_pickles(folder: Path) -> None:
 
 
 def _from_hub(text: str, weights: bool) -> Path:
-    try:
+    with extra_needed_by(f"the hub id {text}", "train", "huggingface_hub"):
         from huggingface_hub import snapshot_download, try_to_load_from_cache
-    except ImportError:
-        raise MissingExtra(f"the hub id {text}", "huggingface_hub", "train") from None
     patterns = ["*.json", "*.jinja", "*.txt", "*.model", "README.md", *(["*.safetensors"] if weights else [])]
     try:
         if weights and not isinstance(try_to_load_from_cache(text, "config.json"), str):

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import MissingExtra, UserError, refuse_all
+from harness.errors import UserError, extra_needed_by, refuse_all
 from harness.files import digest
 
 HUB = "hub:"
@@ -77,10 +77,8 @@ def _from_hub(source: str, revision: str | None) -> Path:
             f"evaluate_bridge.metric: {source}: revision is {revision!r}, expected the 40 hex digits of a commit. A "
             "script from the Hub is code that runs here: pin the commit that you have read"
         )
-    try:
+    with extra_needed_by(f"the metric {source}", "metrics", "huggingface_hub"):
         from huggingface_hub import hf_hub_download
-    except ImportError:
-        raise MissingExtra(f"the metric {source}", "huggingface_hub", "metrics") from None
     file = f"{name.split('/')[1]}.py"
     try:
         return Path(hf_hub_download(name, file, repo_type="space", revision=revision))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.errors import MissingExtra, UserError, first_line
+from harness.errors import UserError, extra_needed_by, first_line
 
 HUB = "hf:"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
@@ -262,12 +262,9 @@ def _one_split(source: str, splits: Any, split: str | None) -> Any:
 
 def _library() -> Any:
     """Import `datasets` with its log and the hub client's silenced; failures are reported in one line."""
-    try:
+    with extra_needed_by("reading Parquet, folders and data sets of the hub", "hub"):
         import datasets
         import huggingface_hub
-    except ImportError as error:
-        what = "reading Parquet, folders and data sets of the hub"
-        raise MissingExtra(what, error.name or "datasets", "hub") from None
     for speaks in (datasets, huggingface_hub):
         speaks.logging.set_verbosity(50)
     datasets.disable_progress_bars()

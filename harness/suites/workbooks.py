@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.errors import MissingExtra, UserError, first_line
+from harness.errors import UserError, extra_needed_by, first_line
 from harness.formatting import format_bytes
 from harness.suites.tables import TableRow, refuse_lacking
 
@@ -69,10 +69,8 @@ EXPECTED = "Expected the names of the columns in its first row, and one row per 
 
 def _workbook(path: Path, stored: bool) -> Any:
     """Open a workbook; formulas are their text, or with `stored` the values that the last program stored."""
-    try:
+    with extra_needed_by("reading .xlsx files", "tables", "openpyxl"):
         import openpyxl
-    except ImportError:
-        raise MissingExtra("reading .xlsx files", "openpyxl", "tables") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # On styles and extensions that are not read.

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.errors import MissingExtra, UserError, first_line
+from harness.errors import UserError, extra_needed_by, first_line
 from harness.files import read_text, size_of
 from harness.formatting import first_few
 from harness.suites.workbooks import refuse_other_content
@@ -54,10 +54,8 @@ def _text(path: Path, changed: int) -> str:
 
 def _of_word(path: Path) -> str:
     """Read paragraphs and tables in their order; a row of a table is a line, with ` | ` between its cells."""
-    try:
+    with extra_needed_by("reading .docx files", "tables", "python-docx"):
         import docx
-    except ImportError:
-        raise MissingExtra("reading .docx files", "python-docx", "tables") from None
     refuse_other_content(path, "word/")
     return _inside(docx.Document(str(path)).element.body)
 
@@ -77,10 +75,8 @@ def _inside(element: Any) -> str:
 
 def _of_pdf(path: Path) -> str:
     """Read the text layer, page by page."""
-    try:
+    with extra_needed_by("reading .pdf files", "tables", "pypdf"):
         import pypdf
-    except ImportError:
-        raise MissingExtra("reading .pdf files", "pypdf", "tables") from None
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # It warns of every fault that it corrects.
     with path.open("rb") as file:
         if b"%PDF-" not in file.read(1024):

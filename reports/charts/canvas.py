@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from harness.errors import MissingExtra
+from harness.errors import extra_needed_by
 from harness.sanitize import shown
 from reports.charts import svg
 
@@ -35,10 +35,8 @@ class Look(NamedTuple):
 @contextmanager
 def settings(salt: str) -> Iterator[None]:
     """Configure matplotlib for reproducible bytes. Raises MissingExtra where it is not installed."""
-    try:
+    with extra_needed_by("A chart", "report", "matplotlib"):
         import matplotlib
-    except ImportError:
-        raise MissingExtra("A chart", "matplotlib", "report") from None
     with warnings.catch_warnings(), matplotlib.rc_context({**RULES, "svg.hashsalt": salt}):
         warnings.filterwarnings("ignore", message="Glyph")  # the page's own fonts draw the text
         yield

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import MissingExtra, NothingJudged, UserError, first_line
+from harness.errors import NothingJudged, UserError, extra_needed_by, first_line
 from harness.runs.folder import Results, load_results
 from harness.sanitize import shown
 from harness.schema import CANDIDATE, Manifest, Metric, MetricRow, SuiteInfo
@@ -28,10 +28,8 @@ def model_card(run: Path, dataset: str = "") -> Iterator[str]:
 
     Raises UserError or NothingJudged as `published` does.
     """
-    try:
+    with extra_needed_by("the format model-card", "hub", "huggingface_hub"):
         from huggingface_hub import ModelCardData
-    except ImportError:
-        raise MissingExtra("the format model-card", "huggingface_hub", "hub") from None
     stored = published(run)
     card = ModelCardData(model_name=model_name(stored.manifest), eval_results=index(stored, dataset))
     yield f"---\n{card.to_yaml()}\n---\n"
@@ -64,11 +62,9 @@ def push(card: Path, repository: str, run: Path | None, attached: Sequence[Path]
     With a run, the card's front matter gets its `model-index`; the file on disk stays. `attached` are files that the
     card shows. The token is the one of `hf auth login` or HF_TOKEN. Raises UserError where the Hub does not take it.
     """
-    try:
+    with extra_needed_by("--push", "hub"):
         from huggingface_hub import CommitOperationAdd, HfApi, ModelCard
         from huggingface_hub.errors import RepositoryNotFoundError
-    except ImportError as error:
-        raise MissingExtra("--push", error.name or "huggingface_hub", "hub") from None
     stored = published(run) if run else None
     try:
         content = ModelCard(card.read_text("utf-8"))
@@ -99,11 +95,9 @@ def eval_results(run: Path, dataset: str = "") -> Iterator[str]:
     A task of the Hub is a suite and a metric: its ID joins their names. Raises UserError without `dataset` or without
     a judged metric, and as `published` does.
     """
-    try:
+    with extra_needed_by("the format eval-results", "hub"):
         import yaml
         from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-    except ImportError as error:
-        raise MissingExtra("the format eval-results", error.name or "huggingface_hub", "hub") from None
     if not dataset:
         raise UserError("--format eval-results needs --dataset OWNER/NAME: the Hub dataset that contains these cases")
     results = published(run)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from harness import __version__
-from harness.errors import MissingExtra
+from harness.errors import extra_needed_by
 from harness.runs.folder import Results, stream
 from harness.schema import CANDIDATE, Record, Score, SuiteInfo
 from harness.suites.prompts import recorded_messages
@@ -28,10 +28,8 @@ def write(run: Path, dataset: str = "") -> Iterator[str]:
 
     Raises UserError or NothingJudged as `hub.published` does, and MissingExtra without inspect_ai.
     """
-    try:
+    with extra_needed_by("the format inspect", "inspect-log", "inspect_ai"):
         from inspect_ai.log import EvalLog, write_eval_log
-    except ImportError:
-        raise MissingExtra("the format inspect", "inspect_ai", "inspect-log") from None
     stored = hub.published(run)
     samples = list(_samples(stored))
     log = EvalLog.model_validate(

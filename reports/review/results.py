@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness import sanitize
-from harness.errors import MissingExtra, UserError
+from harness.errors import UserError, extra_needed_by
 from harness.runs.score_events import append, batches
 from harness.schema import BASELINE, CANDIDATE, Score, ScoreEvent, Span
 from harness.stats.human_review import SCALES
@@ -105,10 +105,8 @@ def edits(draft: str, text: str) -> tuple[int, int]:
     The count is Levenshtein's distance (1966) in code points: insertions, deletions and replacements. Raises
     MissingExtra where rapidfuzz is not installed.
     """
-    try:
+    with extra_needed_by("The edit distance of a corrected draft", "review", "rapidfuzz"):
         from rapidfuzz.distance import Levenshtein
-    except ImportError:
-        raise MissingExtra("The edit distance of a corrected draft", "rapidfuzz", "review") from None
     before = restored(sanitize.shown(draft), draft)
     return Levenshtein.distance(before, restored(text, draft)), len(before)
 
