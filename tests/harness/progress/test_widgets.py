@@ -1,11 +1,11 @@
-"""Sparklines, and facts that flow into rows."""
+"""Sparklines and their series of numbers, and facts that flow into rows."""
 
 import io
 
 import pytest
 from rich.console import Console
 
-from harness.progress.widgets import LEVELS, Sparkline, flow, line, spark
+from harness.progress.widgets import LEVELS, MOST, Series, Sparkline, flow, line, spark
 
 
 def test_the_lowest_number_is_the_lowest_bar_and_the_highest_the_highest() -> None:
@@ -37,3 +37,20 @@ def test_facts_fill_a_row_and_go_on_in_the_next() -> None:
 
 def test_a_line_is_one_row_without_markup() -> None:
     assert line("[bold]a\nb\x1b[0m").plain == "[bold]a b⟨U+001B⟩[0m"
+
+
+def test_a_series_of_any_length_stays_short_and_keeps_its_shape() -> None:
+    series = Series()
+    for value in range(100_000):
+        series.add(float(value))
+    assert MOST // 2 <= len(series.means) <= MOST
+    assert series.means == sorted(series.means)
+    assert series.last == 99_999
+    assert sum(series.means) / len(series.means) == pytest.approx(50_000, rel=0.01)
+
+
+def test_a_short_series_is_kept_as_it_is() -> None:
+    series = Series()
+    for value in (3.0, 1.0, 2.0):
+        series.add(value)
+    assert series.means == [3.0, 1.0, 2.0]

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from harness.errors import UserError
 from harness.runs.folder import check_seal, load_run
 from harness.runs.score_events import batches, with_later
+from harness.sanitize import shown
 from harness.schema import ScoreEvent
 from reports.review.items import Material
-from reports.review.results import record
+from reports.review.results import edits, record, restored
 from reports.review.rubric import load_rubric
 from reports.review.schema import Draft, ReviewItem, Task
 from reports.review.storage import ReviewDatabase
@@ -237,3 +240,21 @@ def test_a_review_that_is_closed_early_counts_what_was_submitted_and_says_what_w
 def _submit(state: ReviewDatabase, material: Material, count: int) -> None:
     for task in state.tasks("r1")[:count]:
         state.save("r1", task.id, 0, words(task, material.item(task.key)), 0, submit=True)
+
+
+def test_edits_are_counted_in_code_points() -> None:
+    assert edits("kitten", "sitting") == (3, 6)
+    assert edits("", "😀😀") == (2, 0)
+    assert edits("x" * 3000 + "a" + "y" * 3000, "x" * 3000 + "b" + "y" * 3000) == (1, 6001)
+
+
+@given(st.text("ab\u202e\u200b\r\n", max_size=12))
+def test_an_untouched_draft_has_no_edits_whatever_it_hides(draft: str) -> None:
+    assert edits(draft, shown(draft))[0] == 0
+
+
+def test_taking_out_one_hidden_character_is_one_edit() -> None:
+    draft = "rent \u202edoubles"
+    assert edits(draft, "rent doubles") == (1, 13)
+    assert restored("rent ⟨U+202E⟩doubles!", draft) == "rent \u202edoubles!"
+    assert restored("⟨U+200B⟩", draft) == "⟨U+200B⟩"
