@@ -47,7 +47,7 @@ from training.run import train
 
 SEED = 7
 VALIDATION_ROWS = 64
-ROWS_PER_REPLAY_ROW = 15
+ROWS_PER_REPLAY_ROW = 8
 """One row in so many is the model's own answer to a general request, so that it does not forget how to answer them. The
 shortest half of twice as many: every learnt token weighs the same, and an answer of the task has about four."""
 
@@ -88,7 +88,7 @@ SHORT = Task(
     eval_cases=paragraphs.eval_cases,
     pairs=paragraphs.training_pairs,
     rows=paragraphs.ROWS["train"],
-    epochs=1,
+    epochs=2,
     lr=2e-3,
     first_layer=15,
     lost="holdover",

@@ -149,7 +149,7 @@ def demo(
 ) -> None:
     """Run the full pipeline on the bundled model.
 
-    The model as it is, an adapter, its gates, and its merge if it passes: about 15 minutes.
+    The model as it is, an adapter, its gates, and its merge if it passes: about 20 minutes.
     """
     from tunegate.demo import run_demo
 

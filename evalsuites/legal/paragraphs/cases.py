@@ -25,12 +25,10 @@ TYPES = tuple(dict.fromkeys(name for names in ASKED.values() for name in names))
 MOST_WORDS = 100
 PER_INSTRUMENT = {True: 2, False: 2}
 """Paragraphs of one test instrument with a clause of these types, and without."""
-WITH_CLAUSE = 0.3
-"""Share of rows with a clause."""
-WRITTEN_NEGATIVES = 0.15
-"""Share of the training rows without a clause that were written for training alone."""
-ROWS = {"train": 1500, "dev": 64}
-"""Rows written when --rows is not given."""
+ROWS = {"train": 1680, "dev": 64}
+"""Rows written when --rows is not given; of `train` there are no more."""
+NEGATIVES = 2
+"""Training rows without a clause for each one with."""
 WRITTEN = Path(__file__).parent / "written.jsonl"
 
 
@@ -79,27 +77,22 @@ def _case(name: str, instrument: str, text: str, types: list[str], style: str, c
 
 
 def training_pairs(split: str, rows: int, seed: int, without: str | None = None) -> Iterator[tuple[Case, str]]:
-    """Yield cases of `train` or `dev` with their right answers: equally many of each kind of instrument, if there are.
+    """Yield cases of `train` or `dev` with their right answers, in a random order.
+
+    `train` has all cases with a clause, among them those written for training, and NEGATIVES times as many without.
 
     `without` keeps the cases but takes one clause type out of every answer.
     """
     rng = random.Random(f"{seed} {split}")
-    cut = [case_of(each) for instrument in of_split(split) for each in paragraphs(instrument)]
-    rng.shuffle(cut)
-    more = list(written()) if split == "train" else []
-    drawn = [case for kind in ASKED for case in _drawn(cut, more, kind, rows // len(ASKED))]
-    rng.shuffle(drawn)
-    for case in drawn:
+    cases = [case_of(each) for instrument in of_split(split) for each in paragraphs(instrument)]
+    if split == "train":
+        cases += written()
+        rng.shuffle(cases)
+        positive = [case for case in cases if case.expected]
+        cases = positive + [case for case in cases if not case.expected][: NEGATIVES * len(positive)]
+    rng.shuffle(cases)
+    for case in cases[:rows]:
         yield case, answer(name for name in case.expected if name != without)
-
-
-def _drawn(cut: list[Case], more: list[Case], instrument: str, rows: int) -> list[Case]:
-    """Return cases of one kind of instrument, those cut from instruments before those written for training."""
-    cut, more = ([case for case in cases if case.tags["instrument"] == instrument] for cases in (cut, more))
-    positive = [case for case in (*cut, *more) if case.expected][: round(rows * WITH_CLAUSE)]
-    near = [case for case in more if not case.expected][: round((rows - len(positive)) * WRITTEN_NEGATIVES)]
-    others = [case for case in cut if not case.expected][: rows - len(positive) - len(near)]
-    return positive + near + others
 
 
 def written() -> Iterator[Case]:
