@@ -29,8 +29,8 @@ SHORT = (
     "label or slice value. In brackets: the independent sources of the cases, where they are fewer."
 )
 GOOD = (
-    "Cases are enough where a good model passes that often: one with half the errors that the gate allows, one as good "
-    "as the baseline where that is asked for, or one that is right in 10 more of 100."
+    "A suite has enough cases if a good model passes that often. A good model makes half the errors that the gate "
+    "allows, is as good as the baseline where that is asked for, or is right in 10 more of 100."
 )
 REACH = "not even with a faultless model (for `no_worse`: one that changes nothing)"
 
