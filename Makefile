@@ -1,4 +1,4 @@
-# make demo | make checker | make test | make test-all | make coverage | make check | make setup [DEVICE=cpu|cuda]
+# make demo | make checker | make test | make test-all | make coverage | make check | make gpu | make setup [DEVICE=cpu|cuda]
 PYTHON ?= python3
 DEVICE ?= cpu
 VENV := .venv
@@ -19,7 +19,7 @@ OPT_IN := tests/harness/engines/ray tests/harness/engines/openai/test_vllm.py te
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo checker test test-all coverage mutants check format docs reference power examples audit install lock notices clean
+.PHONY: help setup demo checker test test-all coverage mutants check gpu format docs reference power examples audit install lock notices clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -88,6 +88,11 @@ check: $(READY) ## lint, security rules, formatting, strict types, import direct
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 	$(BIN)/python tools/audit.py --where-possible
+
+# Installs nothing: the machine may have no network. ARGS are options of benchmarks/gpu.py.
+gpu: ## measure all that needs a CUDA device, in under 25 minutes, into build/gpu.json; ARGS=--dry tests it on a CPU
+	@test -x $(BIN)/python || { echo "make gpu: there is no $(VENV). Run: make setup DEVICE=cuda" >&2; exit 4; }
+	@$(BIN)/python benchmarks/gpu.py $(ARGS)
 
 format: $(READY) ## put the code in shape
 	$(BIN)/ruff check --fix .

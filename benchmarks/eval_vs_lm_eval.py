@@ -1,6 +1,6 @@
 """Base and one adapter on the same prompts: one tunegate session against lm-eval run twice, same model, same vLLM.
 
-    python benchmarks/eval_vs_lm_eval.py [--cases 300] [--rounds 3] [--rival FOLDER]
+    python benchmarks/eval_vs_lm_eval.py [--cases 300] [--rounds 3] [--rival FOLDER | --alone]
 
 The prompts are the first cases of evalsuites/legal/clauses, rendered once; lm-eval receives the rendered text, greedy,
 24 tokens. The adapter has random weights (rank 16, every linear layer) and is merged beforehand, as both serve it
@@ -112,17 +112,18 @@ def tunegate(home: Path, suite: Path, base: str, adapter: Path, environment: dic
     return found
 
 
-def options(what: str | None) -> argparse.Namespace:
-    """The command line of this benchmark and of its twin for a GPU."""
+def options(what: str | None) -> argparse.ArgumentParser:
+    """The options of this benchmark and of its twin for a GPU."""
     parser = argparse.ArgumentParser(description=what, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rival", type=Path, default=ROOT / "build" / "lm-eval", help="environment of lm-eval")
-    return parser.parse_args()
+    parser.add_argument("--alone", action="store_true", help="without lm-eval")
+    return parser
 
 
 def main() -> None:
-    args = options(__doc__)
+    args = options(__doc__).parse_args()
     from evalsuites.legal.clauses.cases import eval_cases
     from evalsuites.training_rows import case_rows
     from harness.checkpoints import resolve
@@ -137,7 +138,7 @@ def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) 
     from harness.checkpoints import resolve
     from harness.checkpoints.merge import merged_folder
 
-    python = rival_python(args.rival)
+    python = None if args.alone else rival_python(args.rival)
     rounds: list[Round] = []
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
@@ -162,6 +163,8 @@ def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) 
                     found.ours = tunegate(home, suite, base, adapter, environment)
                     write_suite(suite, rows[: args.cases + 1])
                     found.again = tunegate(home, suite, base, adapter, environment)
+                elif python is None:
+                    continue
                 elif what == "as it comes":
                     found.plain = [lm_eval(python, home / "task", model | plain, environment) for model in models]
                 else:
@@ -233,16 +236,14 @@ class Round:
     def says(self, number: int) -> str:
         """The round in one line."""
         walls = {name: " + ".join(f"{r['wall']:.1f}" for r in getattr(self, name)) for name in ("plain", "every")}
-        return (
-            f"round {number}: tunegate {self.ours['wall']:.1f} s, one case more {self.again['wall']:.1f} s; "
-            f"lm-eval {walls['plain']} s, with our settings {walls['every']} s"
-        )
+        own = f"round {number}: tunegate {self.ours['wall']:.1f} s, one case more {self.again['wall']:.1f} s"
+        return f"{own}; lm-eval {walls['plain']} s, with our settings {walls['every']} s" if self.plain else own
 
 
 def report(rounds: list[Round], cases: int) -> None:
     """A Markdown table of medians, the ratios, and whether the baseline's answers are the same."""
     median = statistics.median
-    rivals = ("plain", "every")
+    rivals = ("plain", "every") if rounds[0].plain else ()
     walls = {name: median(sum(r["wall"] for r in getattr(found, name)) for found in rounds) for name in rivals}
     asked = {name: median(sum(r["answering"] for r in getattr(found, name)) for found in rounds) for name in rivals}
     peaks = {name: max(r["peak"] for found in rounds for r in getattr(found, name)) for name in rivals}
@@ -258,11 +259,12 @@ def report(rounds: list[Round], cases: int) -> None:
         ("peak memory, GB", f"{max(r['peak'] for r in ours):.2f}", *(f"{peaks[r]:.2f}" for r in rivals)),
         ("one case more, s", f"{median(f.again['wall'] for f in rounds):.1f}", *(f"{walls[r]:.1f}" for r in rivals)),
     ]
-    print(f"\n| {cases} prompts, base and adapter | tunegate, one session | lm-eval, twice | lm-eval, our settings |")
-    print("| --- | --- | --- | --- |")
+    header = [f"{cases} prompts, base and adapter", "tunegate, one session"]
+    header += ["lm-eval, twice", "lm-eval, our settings"][: len(rivals)]
+    print(f"\n| {' | '.join(header)} |\n|{' --- |' * len(header)}")
     for row in rows:
         print(f"| {' | '.join(row)} |")
-    for rival, name in zip(rivals, ("lm-eval as it comes", "lm-eval with our settings"), strict=True):
+    for rival, name in zip(rivals, ("lm-eval as it comes", "lm-eval with our settings"), strict=False):
         whole = [found.ratio(found.ours, rival) for found in rounds]
         later = [found.ratio(found.again, rival) for found in rounds]
         print(f"\nagainst {name}, median (least to most) of {len(rounds)} rounds")

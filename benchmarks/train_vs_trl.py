@@ -11,7 +11,8 @@ rows. The shared prefix (the instruction, which all rows begin with, is computed
 it says what the loop does on rows that share nothing. A packed step of TRL holds other rows than a step of the others,
 so that its first loss is not comparable; its tokens by second are.
 
-The first `--skip` steps of a process do not count. Prints medians over the rounds, and ratios to TRL's best.
+The first `--skip` steps of a process do not count. Prints medians over the rounds, and ratios to TRL's best. A
+contestant that fails is named and left out.
 """
 
 import argparse
@@ -77,13 +78,14 @@ def ours(data: list[dict[str, list[int]]], args: argparse.Namespace, share_prefi
     """This project's loop; returns the steps and the tokens of each."""
     from training import model as models
     from training.checkpointing import TrainingState
-    from training.config import Lora, Optim, Train
+    from training.config import Lora, Model, Optim, Train
     from training.data.tokenize import Document
     from training.hooks import Hooks
     from training.loop import Loop
     from training.validation import ValidationSet
 
-    model = models.load(args.model, Lora(r=args.rank, alpha=2.0 * args.rank), args.dtype, 0)
+    form = Model(quantise="nf4" if args.nf4 else "none")
+    model = models.load(args.model, Lora(r=args.rank, alpha=2.0 * args.rank), args.dtype, 0, form)
     documents = [Document(ids=row["ids"], mask=row["mask"]) for row in data]
     order = [list(range(i, i + args.rows_per_step)) for i in range(0, len(data), args.rows_per_step)]
     steps = Steps()
@@ -236,20 +238,24 @@ def _peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def rounds(args: argparse.Namespace, data_file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every contestant once a round, in another order each time."""
+def rounds(args: argparse.Namespace, data_file: Path) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Every contestant once a round, in another order each time; None for one that failed, which runs no more."""
+    failed = set()
     for number in range(args.rounds):
-        names = list(args.only or CONTESTANTS)
+        names = [name for name in args.only or CONTESTANTS if name not in failed]
         random.Random(number).shuffle(names)
         for name in names:
             command = [sys.executable, __file__, "--contestant", name, "--data", str(data_file)]
             for key in ("rows_per_step", "rank", "dtype", "skip", "model", "pack_tokens"):
                 command += [f"--{key.replace('_', '-')}", str(getattr(args, key))]
-            command += ["--compile"] if args.compile else []
+            command += [f"--{switch}" for switch in ("compile", "nf4") if getattr(args, switch)]
             env = os.environ | {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
             done = subprocess.run(command, capture_output=True, text=True, env=env)
             if done.returncode:
-                raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
+                print(f"{name} failed:\n{done.stderr[-2000:]}", file=sys.stderr)
+                failed.add(name)
+                yield name, None
+                continue
             found = json.loads(done.stdout.strip().splitlines()[-1])
             rate = found["tokens"] / found["wall"]
             print(f"round {number + 1}: {name}: {rate:.0f} tokens/s, {found['peak_gb']:.1f} GB", file=sys.stderr)
@@ -259,7 +265,9 @@ def rounds(args: argparse.Namespace, data_file: Path) -> Iterator[tuple[str, dic
 def table(found: dict[str, list[dict[str, Any]]]) -> list[str]:
     """Medians over the rounds as Markdown, and ratios to TRL's fastest row of the same round."""
     best = min(
-        (n for n in TRL if n in found), key=lambda n: statistics.median(r["wall"] / r["tokens"] for r in found[n])
+        (n for n in TRL if n in found),
+        key=lambda n: statistics.median(r["wall"] / r["tokens"] for r in found[n]),
+        default="",
     )
     lines = [
         "| contestant | wall s / 1,000 tokens | CPU s / 1,000 tokens | tokens/s | speed against best TRL | peak GB "
@@ -269,15 +277,16 @@ def table(found: dict[str, list[dict[str, Any]]]) -> list[str]:
     for name, results in found.items():
         wall = statistics.median(1000 * r["wall"] / r["tokens"] for r in results)
         cpu = statistics.median(1000 * r["cpu"] / r["tokens"] for r in results)
-        pairs = list(zip(results, found[best], strict=True))
+        pairs = list(zip(results, found.get(best, results), strict=True))
         speed = statistics.median((b["wall"] / b["tokens"]) / (r["wall"] / r["tokens"]) for r, b in pairs)
         memory = statistics.median(r["peak_gb"] / b["peak_gb"] for r, b in pairs)
+        ratios = [f"{speed:.2f}", f"{memory:.2f}"] if best else ["", ""]
         peak = statistics.median(r["peak_gb"] for r in results)
         loss = results[0]["first_loss"]
         said = "other rows" if loss is None else f"{loss:.4f}"
         mark = " (best TRL)" if name == best else ""
-        cells = [name + mark, f"{wall:.2f}", f"{cpu:.2f}", f"{1000 / wall:.0f}", f"{speed:.2f}", f"{peak:.2f}"]
-        lines.append(f"| {' | '.join([*cells, f'{memory:.2f}', said])} |")
+        cells = [name + mark, f"{wall:.2f}", f"{cpu:.2f}", f"{1000 / wall:.0f}", ratios[0], f"{peak:.2f}"]
+        lines.append(f"| {' | '.join([*cells, ratios[1], said])} |")
     return lines
 
 
@@ -292,6 +301,7 @@ def options(what: str) -> argparse.ArgumentParser:
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--pack-tokens", type=int, default=1024, help="of this project's loop")
     parser.add_argument("--compile", action="store_true", help="let this project's loop compile its layers")
+    parser.add_argument("--nf4", action="store_true", help="keep the base of this project's loop in NF4")
     parser.add_argument("--only", action="append", choices=CONTESTANTS, help="this contestant; may be given again")
     parser.add_argument("--contestant", choices=CONTESTANTS, help=argparse.SUPPRESS)
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
@@ -307,13 +317,19 @@ def compare(
     data_file.write_text(json.dumps(data), "utf-8")
     found: dict[str, list[dict[str, Any]]] = {}
     for name, result in rounds(args, data_file):
-        found.setdefault(name, []).append(result)
-    ordered = {name: found[name] for name in CONTESTANTS if name in found}
+        if result is None:
+            found[name] = []
+        else:
+            found.setdefault(name, []).append(result)
+    ordered = {name: found[name] for name in CONTESTANTS if found.get(name)}
+    if not ordered:
+        raise SystemExit("no contestant finished")
     print("\n".join(table(ordered)))
+    print("".join(f"\n{name} failed and is left out." for name in found if name not in ordered))
     losses = [r["first_loss"] for results in ordered.values() for r in results if r["first_loss"] is not None]
-    spread = max(losses) - min(losses)
+    spread = max(losses, default=0.0) - min(losses, default=0.0)
     said = "equal" if spread <= LOSS_TOLERANCE else "NOT equal"
-    print(f"\nFirst-step losses are {said} within {LOSS_TOLERANCE:g}: they lie {spread:.1e} apart.")
+    print(f"First-step losses are {said} within {LOSS_TOLERANCE:g}: they lie {spread:.1e} apart.")
     print(
         f"{args.steps} steps of {args.rows_per_step} rows, {sum(len(r['ids']) for r in data):,} tokens, "
         f"{sum(sum(r['mask']) for r in data):,} learnt; {args.dtype}, rank {args.rank}, all linear layers; medians of "
@@ -338,8 +354,9 @@ def main() -> None:
 def versions() -> str:
     """Versions of what was compared."""
     from importlib.metadata import version
+    from importlib.util import find_spec
 
-    return ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "peft", "trl"))
+    return ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers", "peft", "trl") if find_spec(name))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`tunegate`, as a launcher or a fork starts it in each process, that tells what the process did into the folder TOLD.
 
 STRIKE sends this process a signal before step STRIKE_AT, `[process, step]`; ROOM is the largest file it may write.
-Under FSDP it steps over accelerate's gate, which shards on accelerators alone.
+Under FSDP on a CPU it steps over accelerate's gate, which shards on accelerators alone.
 """
 
 import json
@@ -47,6 +47,7 @@ def strike():
 
 def shard():
     import accelerate
+    import torch
     from accelerate.state import AcceleratorState, PartialState
 
     from training import distributed, loop
@@ -65,8 +66,9 @@ def shard():
         put(adapter, weights)
 
     loop.SAVE_EVERY_S = 3600.0 * rank()  # Whether it is time to save is no question of one's own clock.
-    accelerate.Accelerator = OnProcessors
-    distributed.problems = lambda config: []
+    if not torch.accelerator.is_available():
+        accelerate.Accelerator = OnProcessors
+        distributed.problems = lambda config: []
     loop.put = told
 
 

@@ -52,6 +52,10 @@ def uneven(write_config, write_rows, tmp_path):
     return write
 
 
+FSDP = ["accelerate.commands.launch", "--use_fsdp", "--fsdp_version=2", "--num_processes=1", "--num_machines=1"]
+FSDP += ["--fsdp_auto_wrap_policy=TRANSFORMER_BASED_WRAP", "--main_process_port=0", "--mixed_precision=no"]
+FSDP += ["--dynamo_backend=no", "--tee=3", "--log_dir=logs", "--module"]
+
 NOTHING_ASKED = {"select__suite": "", "select__cases": [], "select__metric": ""}
 
 
@@ -157,20 +161,29 @@ def test_what_one_process_cannot_do_is_said_once_and_ends_both(uneven, tmp_path,
     assert len(list(tmp_path.glob("runs/*/"))) == (0 if broken == "row" else 1)
 
 
+on_processors = pytest.mark.skipif(torch.cuda.is_available(), reason="forks of this process cannot use its CUDA device")
+
+
 @pytest.mark.slow
-def test_a_sharded_model_trains_as_a_whole_one_and_takes_over_its_state(uneven, tmp_path):
+@pytest.mark.parametrize("processes", [pytest.param(2, marks=on_processors), pytest.param(1, marks=pytest.mark.gpu)])
+def test_a_sharded_model_trains_as_a_whole_one_and_takes_over_its_state(uneven, tmp_path, processes):
     """One process trains 2 steps, two with parts of the model go on to step 4, and one ends it.
 
-    accelerate shards on accelerators alone; its gate is stepped over, and torch shards over gloo.
+    accelerate shards on accelerators alone; on a CPU its gate is stepped over, and torch shards over gloo. On a CUDA
+    device it shards over one process.
     """
     config = uneven(**NOTHING_ASKED)
     with pytest.raises(Interrupted):
         train_here(config, stop_at(2))
     folder = only_run(tmp_path / "runs")
-    done = Launched.forked(tmp_path / "two", config, STRIKE_AT="[0, 4]", STRIKE=str(int(signal.SIGTERM)), **SHARDED)
-    assert (done.left(0), done.left(1)) == (EXIT_INTERRUPTED, 0), done.launcher
+    strike = {"STRIKE_AT": "[0, 4]", "STRIKE": str(int(signal.SIGTERM)), **SHARDED}
+    if processes == 2:
+        done = Launched.forked(tmp_path / "sharded", config, **strike)
+    else:
+        done = Launched(tmp_path / "sharded", config, launcher=FSDP, **strike)
+    assert [done.left(process) for process in range(processes)] == [EXIT_INTERRUPTED, 0][:processes], done.launcher
     assert "training stopped after step 4 of 5" in done.printed(0)[-1]
-    for process in (0, 1):
+    for process in range(processes):
         assert done.told("sharded", process) == [["DTensor"] * 28]
     assert train_here(config) == folder
     alone = train_here(uneven(output__dir="alone", **NOTHING_ASKED))

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 NF4 = Model(quantise="nf4")
 Q_PROJ = "model.layers.0.self_attn.q_proj"
-CPU = torch.device("cpu")
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def gradients(model):
     model.train()
     model.zero_grad()
     for micro in pack(documents(), 60):
-        model(*models.tensors(micro, CPU)).backward()
+        model(*models.tensors(micro, DEVICE)).backward()
     return {name: p.grad.clone() for name, p in model.adapter()}
 
 
@@ -83,8 +83,8 @@ def once_rounded(weight):
     """What bitsandbytes itself makes of a weight: 4 bits and back, one time."""
     import bitsandbytes.functional as bnb
 
-    packed, state = bnb.quantize_4bit(weight, blocksize=64, compress_statistics=True, quant_type="nf4")
-    return bnb.dequantize_4bit(packed, state)
+    packed, state = bnb.quantize_4bit(weight.to(DEVICE), blocksize=64, compress_statistics=True, quant_type="nf4")
+    return bnb.dequantize_4bit(packed, state).cpu()
 
 
 def weights(folder):
@@ -111,7 +111,7 @@ def test_storage_for_fsdp_changes_no_value(base):
         quantization.load_nf4(base, storage=storage).model.layers[0].mlp.up_proj for storage in ("uint8", "bfloat16")
     )
     assert packed.weight.dtype == torch.bfloat16
-    x = torch.randn(3, 64, dtype=torch.bfloat16)
+    x = torch.randn(3, 64, dtype=torch.bfloat16, device=DEVICE)
     assert torch.equal(plain(x), packed(x))
 
 
@@ -131,7 +131,7 @@ def test_a_validation_before_a_step_leaves_its_gradients_as_they_were(base):
     model.eval()
     with torch.no_grad():
         for micro in pack(documents(), 60):
-            model(*models.tensors(micro, CPU))
+            model(*models.tensors(micro, DEVICE))
     after = gradients(model)
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert any(".layers.0." in name and g.abs().max() > 0 for name, g in after.items())
@@ -236,11 +236,13 @@ def test_its_answers_through_an_engine_are_those_of_the_base_it_was_trained_on(b
         far = []
         for i, ids in enumerate(prompts):
             with torch.inference_mode():
-                logprobs = torch.log_softmax(tuned(input_ids=torch.tensor([ids])).logits[0, -1].float(), -1)
+                logprobs = torch.log_softmax(
+                    tuned(input_ids=torch.tensor([ids], device=DEVICE)).logits[0, -1].float(), -1
+                ).cpu()
             far.append((logprobs[3:103] - torch.tensor(answers[f"tuned{i}"])).abs().mean())
         return float(sum(far)) / len(far)
 
-    wrong = distance(AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16))
+    wrong = distance(AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16).to(DEVICE))
     assert distance(quantization.load_nf4(base)) < wrong / 3
 
 
