@@ -1,4 +1,4 @@
-# make demo | make checker | make test | make test-all | make coverage | make check | make gpu | make setup [DEVICE=cpu|cuda]
+# make demo | make checker | make adapter SUITE=legal/clauses | make test | make test-all | make coverage | make check | make gpu | make setup [DEVICE=cpu|cuda]
 PYTHON ?= python3
 DEVICE ?= cpu
 VENV := .venv
@@ -19,7 +19,7 @@ OPT_IN := tests/harness/engines/ray tests/harness/engines/openai/test_vllm.py te
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo checker test test-all coverage mutants check gpu format docs reference power examples audit install lock notices clean
+.PHONY: help setup demo checker adapter test test-all coverage mutants check gpu format docs reference power examples audit install lock notices clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -64,6 +64,10 @@ $(CLAIMS)/%-claims.jsonl: | $(READY)
 $(CLAIMS)/%-edits.jsonl: | $(READY)
 	@mkdir -p $(CLAIMS)
 	@$(BIN)/python -m evalsuites.general.claims.build_edits --split $* --out $@.new && mv $@.new $@
+
+adapter: $(READY) ## train an adapter for SUITE, such as legal/clauses (the same command resumes), and print its folder
+	@$(BIN)/python benchmarks/domain_adapters.py --only '$(SUITE)' --train-only \
+		$(if $(TOKENS),--tokens $(TOKENS) --out runs/domains-$(TOKENS))
 
 test: $(READY) ## the whole test suite, a file a process, as many at once as there are cores, four at most
 	$(BIN)/python -m pytest $(AT_ONCE) --durations 25 $(TESTS)

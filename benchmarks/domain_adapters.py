@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import resolve
+from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE
 from harness.evaluation.plan import default_checkpoint
 from harness.runs import folder as runs_folder
 from harness.schema import BASELINE, CANDIDATE, FLOOR, ComparisonRow, MetricRow
@@ -229,12 +230,14 @@ def _paired(row: ComparisonRow) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=tuple(METRICS), help="this suite; may be given again")
+    parser.add_argument("--only", action="append", metavar="SUITE", help="this suite; may be given again")
     parser.add_argument("--tokens", type=int, default=200_000, help="of training rows, a suite or, together, in all")
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))
     parser.add_argument("--together", action="store_true", help="one adapter for all these suites")
-    parser.add_argument("--train-only", action="store_true", help="leave the judging to a later call")
+    parser.add_argument("--train-only", action="store_true", help="judge nothing, and print the adapter's folder")
     args = parser.parse_args(arguments)
+    if unknown := [suite for suite in args.only or () if suite not in METRICS]:
+        parser.exit(EXIT_USAGE, f"{unknown[0] or 'no suite'}: expected one of {', '.join(METRICS)}\n")
     figures: list[list[str]] = []
     trainings: list[list[str]] = []
     chosen = args.only or list(METRICS)
@@ -242,6 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = args.out / ("together" if args.together else named(suites[0]))
         trained = train(suites, folder, args.tokens)
         if args.train_only:
+            print(f"adapter: {trained / 'adapter'}", flush=True)
             continue
         figures += results(suites, compare(suites, folder, trained))
         trainings.append(training(suites, trained))
@@ -251,4 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)

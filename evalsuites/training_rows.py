@@ -73,7 +73,7 @@ def write_split(
     `split` is `eval`, `train`, `dev` or `dev-cases`. Raises UserError for dev cases that share an id.
     """
     if split == "eval":
-        return write_rows(out, case_rows(eval_cases()))
+        return write_rows(out, case_rows(check_cases(eval_cases(), str(out))))
     if split == DEV_CASES:
         return write_rows(out, case_rows(dev_cases(pairs("dev", rows, seed), eval_cases())))
     return write_rows(out, chat_rows(folder, pairs(split, rows, seed)))
@@ -86,11 +86,13 @@ def command(
     rows: Mapping[str, int],
     without: Sequence[str] = (),
     numbers: Mapping[str, tuple[int, str]] | None = None,
+    instruments: bool = False,
 ) -> None:
     """Run the command line that writes a suite's cases and rows; `rows` has the default numbers of `train` and `dev`.
 
     `without` lists what `--without` may leave out of the rows; `training_pairs` then takes a keyword of that name.
     `numbers` has the default and the meaning of further options; both functions take keywords of their names.
+    With `instruments`, `eval_cases` also takes a folder of a user's own instruments.
     """
     parser = argparse.ArgumentParser(description=f"Write cases or training rows of {'/'.join(folder.parts[-2:])}.")
     parser.add_argument("--split", choices=("eval", *rows, DEV_CASES), required=True)
@@ -101,7 +103,12 @@ def command(
         parser.add_argument("--without", choices=tuple(without), help="leave this out of the rows")
     for name, (number, meaning) in (numbers or {}).items():
         parser.add_argument(f"--{name}", type=int, default=number, help=meaning)
+    if instruments:
+        parser.add_argument("--instruments", type=Path, help="folder of your own instruments, for --split eval")
     args = parser.parse_args()
+    folder_of = getattr(args, "instruments", None)
+    if folder_of and args.split != "eval":
+        parser.error("--instruments makes cases and no rows: use it with --split eval")
     given = {name: getattr(args, name) for name in numbers or {}}
     left_out = getattr(args, "without", None)
     if args.split == "eval" and (args.rows or args.seed or left_out):
@@ -110,10 +117,9 @@ def command(
         parser.error("--split dev-cases has right answers only: it does not take --without")
     pairs = partial(training_pairs, **({"without": left_out} if left_out else {}), **given)
     default = rows.get("dev" if args.split == DEV_CASES else args.split, 0)
+    made = partial(eval_cases, *([folder_of] if folder_of else []), **given)
     try:
-        written = write_split(
-            folder, args.split, args.out, args.rows or default, args.seed, partial(eval_cases, **given), pairs
-        )
+        written = write_split(folder, args.split, args.out, args.rows or default, args.seed, made, pairs)
     except UserError as error:
         parser.exit(error.exit_code, f"{error}\n")
     print(f"{written} rows in {args.out}")

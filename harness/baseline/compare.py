@@ -42,7 +42,7 @@ class BaselineComparison(Struct, frozen=True, kw_only=True):
 
 def baseline_path(suite: Suite, bars: Path | None) -> Path:
     """Return the path of the suite's baseline.json; that of its copy below `bars` where the copy is complete."""
-    twin = bars / suite.name if bars else suite.folder
+    twin = bars / suite.place if bars else suite.folder
     return (twin if is_complete_suite(twin) else suite.folder) / BASELINE_FILE
 
 
@@ -66,7 +66,7 @@ def compare_with_baselines(
     models: list[tuple[str, Accepted]] = []
     notes: list[str] = []
     for suite in suites if is_accepted else ():
-        accepted = load_accepted(baseline_path(suite, bars), suite.name)
+        accepted = load_accepted(baseline_path(suite, bars), suite.place)
         n_changed = _other_prompts(accepted, prompts.get(suite.name, {})) if accepted else 0
         infos[suite.name] = info = _info(accepted, suite, n_changed, tokenizer)
         if accepted is not None:

@@ -128,14 +128,14 @@ def gate_changes(suite: Suite, bars: Path, with_baseline: bool) -> list[str]:
     Gates are always compared; the files of cases, prompt and scorers only where the copy is a complete suite. Raises
     UserError where the suite's own gates.toml cannot be read.
     """
-    copy = bars / suite.name
+    copy = bars / suite.place
     before, now = load_gates(gates_path(suite, bars)).gate, load_gates(suite.gates_path).gate
-    name = f"{suite.name}/{suite.gates_path.name}"
+    name = f"{suite.place}/{suite.gates_path.name}"
     changes = [f"{name}: {text}; {bars} decides" for text in gates_moved(before, now)]
     if not is_complete_suite(copy):
         return changes
     if with_baseline and _bytes(copy / BASELINE_FILE) != _bytes(suite.folder / BASELINE_FILE):
-        changes.append(f"{suite.name}/{BASELINE_FILE} is not the one in {bars}, which decides")
+        changes.append(f"{suite.place}/{BASELINE_FILE} is not the one in {bars}, which decides")
     return changes + files_moved(suite, bars)
 
 
@@ -158,7 +158,7 @@ def files_moved(suite: Suite, bars: Path) -> list[str]:
 
 
 def _files(root: Path, suite: Suite) -> dict[str, Path]:
-    folder = root / suite.name
+    folder = root / suite.place
     paths = [*root.glob("*.py"), *folder.parent.glob("*.py"), *folder.rglob("*")]
     left_out = {*NOT_JUDGED_BY, suite.gates_path.name}
     return {

@@ -176,6 +176,8 @@ def _pins(checkpoints: Mapping[str, Checkpoint]) -> list[str]:
 def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[str]:
     notes = []
     for part in job.suites:
+        if part.suite.has_other_cases:
+            notes.append(f"{part.suite.name}: these are not the suite's own cases. The run approves no merge.")
         if not part.complete:
             run_share = f"{len(part.cases)} of {len(part.suite.cases)} cases"
             notes.append(

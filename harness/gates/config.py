@@ -192,7 +192,7 @@ def _repeated(names: Sequence[str]) -> list[str]:
 
 def gates_path(suite: Suite, bars: Path | None) -> Path:
     """The suite's gates.toml, or its twin below `bars`, a copy of the evalsuites folder."""
-    return bars / suite.name / suite.gates_path.name if bars else suite.gates_path
+    return bars / suite.place / suite.gates_path.name if bars else suite.gates_path
 
 
 def load_suite_gates(suite: Suite, bars: Path | None) -> GateFile:

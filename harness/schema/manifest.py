@@ -37,7 +37,7 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run's record of a suite, for comparing two runs."""
 
     name: str
-    """Domain and folder, such as `legal/clauses`."""
+    """Domain and folder, such as `legal/clauses`; `legal/clauses (my.jsonl)` where that file has the cases."""
     title: str
     """First line of the suite's docstring."""
     shape: str

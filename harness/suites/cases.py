@@ -25,7 +25,7 @@ C = TypeVar("C", bound=Sequence[Case])
 
 LONGEST_LINE_BYTES = 8 << 20
 """Longest line of a file of cases; lines are read whole, so a file without line breaks must not fill the memory."""
-EXPECTED = "Name the cases in Suite(cases=...)"
+EXPECTED = "Name the cases in Suite(cases=...), or with --cases"
 
 
 class CasesOnDisk(Sequence[Case]):

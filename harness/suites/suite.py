@@ -105,7 +105,7 @@ class Suite:
         self.declared_at = f"{file}:{frame.f_lineno}"
         self.folder = file.parent
         self.is_long = False
-        self.name = f"{self.folder.parent.name}/{self.folder.name}"
+        self.place = self.name = f"{self.folder.parent.name}/{self.folder.name}"
         self.title = ((frame.f_globals.get("__doc__") or "").strip().splitlines() or [self.name])[0]
         self.scorers = list(scorers)
         self.primary = primary
@@ -125,6 +125,15 @@ class Suite:
         self.tests: list[CaseTest] = []
         self._cases = cases
         self._prompt = self.folder / prompt
+
+    def use_cases(self, file: Path) -> None:
+        """Replace its cases by those of a file, before they are read. Its name, and so every record, names the file."""
+        self.name, self.licence, self._cases = f"{self.place} ({file.name})", "", str(file.absolute())
+
+    @property
+    def has_other_cases(self) -> bool:
+        """Whether the cases are not its own, so that no verdict is one on the suite."""
+        return self.name != self.place
 
     @cached_property
     def cases(self) -> Sequence[Case]:
@@ -218,7 +227,7 @@ class Suite:
         values = {tag: sorted({c.tags[tag] for c in self.cases if tag in c.tags}) for tag in self.slices}
         empty = [tag for tag, tag_values in values.items() if not tag_values]
         if empty:
-            raise UserError(f"{self.name}: no case has the tag {empty[0]!r} that Suite(slices=...) names")
+            raise UserError(f"{self.name}: no case has the tag {empty[0]!r} that Suite(slices=...) names. Add it")
         return values
 
     def case(

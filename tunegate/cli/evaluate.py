@@ -16,6 +16,7 @@ from tunegate.cli.layout import EVALUATE, App
 from tunegate.cli.next_step import after_verdicts, next_step
 from tunegate.cli.options import (
     Bars,
+    Cases,
     Engine,
     Engines,
     Lora,
@@ -56,6 +57,7 @@ NoAnswerCache = Annotated[bool, typer.Option("--no-answer-cache", help="Ignore c
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint: Hub ID, folder, training run or alias.")],
     suite: Suites = None,
+    cases: Cases = None,
     limit: Limit = None,
     long: Long = False,
     no_answer_cache: NoAnswerCache = False,
@@ -89,6 +91,7 @@ def compare(
     baseline: Annotated[str, typer.Argument(metavar="BASELINE", help="Checkpoint, or 'accepted': each baseline.json.")],
     tuned: Annotated[str, typer.Argument(metavar="TUNED", help="Checkpoint to judge.")],
     suite: Suites = None,
+    cases: Cases = None,
     limit: Limit = None,
     long: Long = False,
     no_answer_cache: NoAnswerCache = False,
@@ -128,6 +131,7 @@ def _run(
     candidate: str,
     *,
     suite: list[str] | None,
+    cases: Path | None,
     limit: int | None,
     long: bool,
     engine: str | None,
@@ -148,7 +152,7 @@ def _run(
 
     to = delivery(track, notify)
     left_out: list[str] = []
-    suites = load_available_suites(suite, left_out, with_long=long)
+    suites = load_available_suites(suite, left_out, long, cases)
     job = Job(
         suites=[SuiteJob(suite=s, cases=s.cases[:limit]) for s in suites],
         candidate=candidate,
@@ -192,7 +196,8 @@ def run_and_show(
             complete = "with a log that answers every case" if job.imported else "without --limit"
             next_step(f"the same command {complete}", "gates are judged on all cases")
         else:
-            after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view")
+            has_other = any(part.suite.has_other_cases for part in job.suites)
+            after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view", has_other)
         write_report([results.path], results.path / "report", opens=open_report)
     deliver(results.path, to, partial(typer.echo, err=True))
     names = {info.name for info in results.manifest.suites}

@@ -20,13 +20,20 @@ def next_step(command: str, reason: str = "") -> None:
     typer.echo(f"next: {command}" + (f"    # {reason}" if reason else ""))
 
 
-def after_verdicts(checkpoints: Mapping[str, Checkpoint], verdicts: Collection[Verdict], run: str, report: str) -> None:
+def after_verdicts(
+    checkpoints: Mapping[str, Checkpoint],
+    verdicts: Collection[Verdict],
+    run: str,
+    report: str,
+    has_other_cases: bool = False,
+) -> None:
     """Name the next step of a judged run: its report, its use as the baseline, or the merge or service of its model.
 
-    `run` is how the user names the run; `report` is the command that opens its report.
+    `run` is how the user names the run; `report` is the command that opens its report. A run on other cases than the
+    suite's own approves nothing.
     """
     is_unmet = any(verdict.outcome not in ("pass", "skipped") for verdict in verdicts)
-    if is_unmet or checkpoints[CANDIDATE].kind == "imported":
+    if is_unmet or has_other_cases or checkpoints[CANDIDATE].kind == "imported":
         next_step(report, "open the report, with every case")
     elif BASELINE not in checkpoints:
         next_step(f'tunegate baseline accept {run} --reason "..."', "compare later models with this one")

@@ -61,6 +61,9 @@ TrustServer = Annotated[
 Track = Annotated[str | None, typer.Option(metavar="NAMES", help="Also send results to mlflow, wandb or tensorboard.")]
 Notify = Annotated[str | None, typer.Option(metavar="URL", help="Webhook for the verdict (default: TUNEGATE_NOTIFY).")]
 Suites = Annotated[list[str] | None, typer.Option("--suite", help="Suite folder (repeatable).")]
+Cases = Annotated[
+    Path | None, typer.Option("--cases", metavar="FILE", help="Cases of your own in place of those of one suite.")
+]
 WithoutSuites = Annotated[
     bool, typer.Option("--no-contamination-check", help="Train even without a suite to compare rows with.")
 ]
@@ -82,16 +85,25 @@ ApprovalBars = Annotated[Path | None, typer.Option("--bars", help="Take approval
 
 
 def load_available_suites(
-    folders: list[str] | None, left_out: list[str] | None = None, with_long: bool = True
+    folders: list[str] | None,
+    left_out: list[str] | None = None,
+    with_long: bool = True,
+    cases: Path | None = None,
 ) -> list[Suite]:
     """Load the suites below the folders whose data is available; print the others and add them to `left_out`.
 
-    Without `with_long`, those that are marked long are left out too. Raises UserError where none is left.
+    Without `with_long`, those that are marked long are left out too. `cases` replaces those of the one suite. Raises
+    UserError where none is left.
     """
     from harness.suites.discovery import find_suites
 
+    found = list(find_suites(folders or ["evalsuites"]))
+    if cases:
+        if len(found) != 1:
+            raise UserError(f"--cases {cases}: found {len(found)} suites, expected one. Name its folder with --suite")
+        found[0].use_cases(cases)
     suites: list[Suite] = []
-    for suite in find_suites(folders or ["evalsuites"]):
+    for suite in found:
         try:
             if suite.is_long and not with_long:
                 raise Unavailable(f"{suite.name} is marked long: run it with --long")

@@ -24,9 +24,12 @@ ROWS = {"train": 1200, "dev": 120}
 """Rows written when --rows is not given."""
 
 
-def eval_cases() -> list[Case]:
-    """Return the suite's cases, always the same."""
-    return [case for instrument in of_split("test") for case, _ in questions_of(instrument)]
+def eval_cases(source: str | Path = "test") -> list[Case]:
+    """Return the suite's cases, always the same.
+
+    `source` may be a folder of other instruments.
+    """
+    return [case for instrument in of_split(source) for case, _ in questions_of(instrument)]
 
 
 def questions_of(instrument: Instrument) -> Iterator[tuple[Case, str]]:
@@ -87,4 +90,4 @@ def _parts(instrument: Instrument, rng: random.Random) -> Iterator[tuple[Case, s
 
 
 if __name__ == "__main__":
-    command(Path(__file__).parent, eval_cases, training_pairs, ROWS)
+    command(Path(__file__).parent, eval_cases, training_pairs, ROWS, instruments=True)

@@ -29,11 +29,14 @@ def asked_in(instrument: Instrument) -> list[str]:
     return [t.name for t in clause_types().values() if instrument.sidecar.instrument in t.instruments]
 
 
-def eval_cases() -> list[Case]:
-    """Return the suite's cases, always the same: of each instrument excerpts that share no paragraph."""
+def eval_cases(source: str | Path = "test") -> list[Case]:
+    """Return the suite's cases, always the same: of each instrument excerpts that share no paragraph.
+
+    `source` may be a folder of other instruments.
+    """
     cases: list[Case] = []
     seen: Counter[str] = Counter()
-    for instrument in of_split("test"):
+    for instrument in of_split(source):
         drawn = shuffled(excerpts(instrument, SIZES, MOST_WORDS), instrument.id)
         chosen: list[Excerpt] = []
         for has_clause, most in PER_INSTRUMENT.items():
@@ -101,4 +104,4 @@ def answer(types: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    command(Path(__file__).parent, eval_cases, training_pairs, ROWS, without=list(clause_types()))
+    command(Path(__file__).parent, eval_cases, training_pairs, ROWS, without=list(clause_types()), instruments=True)

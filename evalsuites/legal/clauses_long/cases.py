@@ -23,11 +23,14 @@ ROWS = {"train": 1200, "dev": 120}
 """Rows written when --rows is not given."""
 
 
-def eval_cases() -> list[Case]:
-    """Return the suite's cases, always the same."""
+def eval_cases(source: str | Path = "test") -> list[Case]:
+    """Return the suite's cases, always the same.
+
+    `source` may be a folder of other instruments.
+    """
     return [
         case_of(instrument, types, f"{instrument.id}-{part}")
-        for instrument in of_split("test")
+        for instrument in of_split(source)
         for part, types in enumerate(parts(instrument, instrument.id), 1)
     ]
 
@@ -96,4 +99,4 @@ def training_pairs(split: str, rows: int, seed: int) -> Iterator[tuple[Case, str
 
 
 if __name__ == "__main__":
-    command(Path(__file__).parent, eval_cases, training_pairs, ROWS)
+    command(Path(__file__).parent, eval_cases, training_pairs, ROWS, instruments=True)

@@ -24,11 +24,14 @@ ROWS = {"train": 1600, "dev": 160}
 """Rows written when --rows is not given."""
 
 
-def eval_cases() -> list[Case]:
-    """Return the suite's cases, always the same: the questions on one instrument have different types."""
+def eval_cases(source: str | Path = "test") -> list[Case]:
+    """Return the suite's cases, always the same: the questions on one instrument have different types.
+
+    `source` may be a folder of other instruments.
+    """
     cases = []
     seen: Counter[str] = Counter()
-    for instrument in of_split("test"):
+    for instrument in of_split(source):
         drawn = shuffled(excerpts(instrument, SIZES, MOST_WORDS), instrument.id)
         asked: set[str] = set()
         for is_there, most in PER_INSTRUMENT.items():
@@ -102,4 +105,4 @@ def answer(case: Case) -> str:
 
 
 if __name__ == "__main__":
-    command(Path(__file__).parent, eval_cases, training_pairs, ROWS)
+    command(Path(__file__).parent, eval_cases, training_pairs, ROWS, instruments=True)

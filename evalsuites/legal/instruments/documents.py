@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from harness.errors import UserError
+from harness.errors import UserError, refuse_all
 from harness.files import read_with_sidecar
 
 FOLDER = Path(__file__).parent
@@ -83,14 +83,14 @@ class Sidecar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     instrument: str
     style: str
-    property: str
-    parties: tuple[Party, ...]
-    amounts: Mapping[str, str]
-    dates: Mapping[str, str]
     clauses: tuple[Marked, ...]
-    near_misses: tuple[Marked, ...]
-    summary: str
-    terms: tuple[str, ...]
+    near_misses: tuple[Marked, ...] = ()
+    property: str = ""
+    parties: tuple[Party, ...] = ()
+    amounts: Mapping[str, str] = {}
+    dates: Mapping[str, str] = {}
+    summary: str = ""
+    terms: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     periods: Mapping[str, str] = {}
     questions: tuple[Question, ...] = ()
@@ -119,7 +119,22 @@ def clause_types() -> dict[str, ClauseType]:
 @cache
 def instruments(split: str) -> tuple[Instrument, ...]:
     """Read the instruments of `train` or `test`, by id. Raises UserError for a sidecar that does not fit its text."""
-    return tuple(read_instrument(file) for file in sorted((FOLDER / split).glob("*.txt")))
+    return tuple(read_folder(FOLDER / split))
+
+
+def read_folder(folder: Path) -> list[Instrument]:
+    """Read the instruments of a folder, by id. Raises one UserError for all sidecars that do not fit their texts."""
+    read: list[Instrument] = []
+    faults: list[str] = []
+    for file in sorted(folder.glob("*.txt")):
+        try:
+            read.append(read_instrument(file))
+        except UserError as error:
+            faults += str(error).splitlines()
+    refuse_all(faults, f"{folder}: instruments that cannot be used")
+    if not read:
+        raise UserError(f"{folder}: no instrument was found. {EXPECTED}")
+    return read
 
 
 def read_instrument(file: Path) -> Instrument:
@@ -168,7 +183,6 @@ def _faults(sidecar: Sidecar, text: str) -> Iterator[str]:
     for marked in sidecar.near_misses:
         if marked.kind not in NEAR_MISSES:
             yield f"near miss '{marked.type}' has the kind {marked.kind!r}, expected one of {', '.join(NEAR_MISSES)}"
-    yield from (f"clause '{marked.type}' has no says" for marked in sidecar.clauses if not marked.says)
     yield from (f"question of kind {q.kind!r}" for q in sidecar.questions if q.kind not in QUESTIONS)
     values = [*(p.name for p in sidecar.parties), *sidecar.amounts.values(), *sidecar.dates.values()]
     for value in (*values, *sidecar.periods.values()):

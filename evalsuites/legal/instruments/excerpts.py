@@ -3,9 +3,10 @@
 import random
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from evalsuites.legal.instruments.documents import Instrument, Passage, instruments
+from evalsuites.legal.instruments.documents import Instrument, Passage, instruments, read_folder
 
 DEV_EVERY = 6
 """One training instrument in so many is kept for validation."""
@@ -28,8 +29,10 @@ class Excerpt(NamedTuple):
         return list(dict.fromkeys(passage.type for passage in self.clauses))
 
 
-def of_split(split: str) -> list[Instrument]:
-    """Return the instruments of `test`, `train` or `dev`; dev is part of the training folder and not of `train`."""
+def of_split(split: str | Path) -> list[Instrument]:
+    """Return the instruments of `test`, `train` or `dev`, or of a folder; `dev` is apart from `train` in its folder."""
+    if isinstance(split, Path):
+        return read_folder(split)
     if split == "test":
         return list(instruments("test"))
     rows = list(instruments("train"))

@@ -42,10 +42,13 @@ def types_in(excerpt: Excerpt) -> list[str]:
     return [name for name in ASKED[excerpt.instrument.sidecar.instrument] if name in excerpt.types]
 
 
-def eval_cases() -> list[Case]:
-    """Return the suite's cases, always the same: of each instrument two paragraphs with a clause and two without."""
+def eval_cases(source: str | Path = "test") -> list[Case]:
+    """Return the suite's cases, always the same: of each instrument two paragraphs with a clause and two without.
+
+    `source` may be a folder of other instruments.
+    """
     cases: list[Case] = []
-    for instrument in of_split("test"):
+    for instrument in of_split(source):
         drawn = paragraphs(instrument)
         for has_clause, most in PER_INSTRUMENT.items():
             cases += [case_of(each) for each in drawn if bool(types_in(each)) == has_clause][:most]
@@ -105,4 +108,4 @@ def written() -> Iterator[Case]:
 
 
 if __name__ == "__main__":
-    command(Path(__file__).parent, eval_cases, training_pairs, ROWS, without=TYPES)
+    command(Path(__file__).parent, eval_cases, training_pairs, ROWS, without=TYPES, instruments=True)

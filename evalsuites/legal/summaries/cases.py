@@ -19,9 +19,12 @@ ROWS = {"train": 1200, "dev": 120}
 """Rows written when --rows is not given."""
 
 
-def eval_cases() -> list[Case]:
-    """Return the suite's cases, always the same: one for each instrument."""
-    return [case_of(instrument) for instrument in of_split("test")]
+def eval_cases(source: str | Path = "test") -> list[Case]:
+    """Return the suite's cases, always the same: one for each instrument.
+
+    `source` may be a folder of other instruments.
+    """
+    return [case_of(instrument) for instrument in of_split(source)]
 
 
 def case_of(instrument: Instrument) -> Case:
@@ -71,4 +74,4 @@ def training_pairs(split: str, rows: int, seed: int) -> Iterator[tuple[Case, str
 
 
 if __name__ == "__main__":
-    command(Path(__file__).parent, eval_cases, training_pairs, ROWS)
+    command(Path(__file__).parent, eval_cases, training_pairs, ROWS, instruments=True)

@@ -43,7 +43,7 @@ _COMPILED = {key: tuple(re.compile(pattern, re.I | re.S) for pattern in patterns
 
 def keyword_floor(case: Case) -> str:
     """Return the label whose words are in the excerpt, with the sentences that have them."""
-    patterns = _COMPILED.get(case.tags["statement"])
+    patterns = _COMPILED.get(case.tags.get("statement", ""))
     lines = [line for line in case.document.splitlines() if line.startswith("[")]
     for label, pattern in zip((CONTRADICTION, ENTAILMENT), reversed(patterns or ()), strict=False):
         hits = [line.split("]")[0] + "]" for line in lines if pattern.search(line)]

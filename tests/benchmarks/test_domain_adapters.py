@@ -1,0 +1,33 @@
+"""`make adapter SUITE=...` is a thin target: which suites have an adapter, and where it is."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.test_injected import load
+from tests.docs.stand_in import make
+
+adapters = load("domain_adapters")
+
+
+def test_every_suite_with_an_adapter_is_shipped_and_has_a_target() -> None:
+    shipped = Path(__file__).parents[2] / "evalsuites"
+    assert [suite for suite in adapters.METRICS if not (shipped / suite / "gates.toml").is_file()] == []
+    assert make(["adapter", "SUITE=legal/clauses"]) == ""
+
+
+@pytest.mark.parametrize("suite", ["legal/clause", ""])
+def test_another_suite_is_one_line_with_those_that_have_one(suite: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        adapters.main(["--only", suite, "--train-only"])
+    said = capsys.readouterr().err
+    assert (left.value.code, said.count("\n")) == (4, 1)
+    assert said.startswith(f"{suite or 'no suite'}: expected one of legal/clauses, ")
+
+
+def test_the_last_line_is_the_folder_of_the_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(adapters, "train", lambda suites, folder, tokens: folder / "runs" / "r1")
+    adapters.main(["--only", "legal/clauses", "--train-only", "--out", str(tmp_path)])
+    assert capsys.readouterr().out == f"adapter: {tmp_path / 'legal-clauses' / 'runs' / 'r1' / 'adapter'}\n"
