@@ -13,9 +13,11 @@ import pytest
 from harness.errors import Unavailable, UserError
 from tests.evalsuites.judging import ROOT, available, cases_of
 
-LICENCES = {"public/cuad": "CC BY 4.0", "public/contractnli": "CC BY 4.0", "public/plain_english": "Apache 2.0"}
+TRAINED = {"public/cuad": "CC BY 4.0", "public/contractnli": "CC BY 4.0", "public/plain_english": "Apache 2.0"}
+LICENCES = TRAINED | {"public/legalbench": "CC BY 4.0"}
 SPLITS = ("train", "validation", "test")
 every_suite = pytest.mark.parametrize("name", LICENCES)
+every_split = pytest.mark.parametrize("name", TRAINED)
 
 
 @every_suite
@@ -30,7 +32,7 @@ def test_without_the_data_one_line_says_how_to_get_it(
         assert len(str(told.value).splitlines()) == 1
 
 
-@every_suite
+@every_split
 def test_no_source_is_in_two_splits(name: str) -> None:
     available(name)
     sources = [{case.cluster for case in cases_of(name).cases(split)} for split in SPLITS]
@@ -53,7 +55,7 @@ def test_cases_are_the_same_in_every_process(name: str) -> None:
         assert told.stdout.strip() == available(name).cases_hash
 
 
-@every_suite
+@every_split
 def test_the_test_split_gives_no_training_rows(name: str) -> None:
     module: ModuleType = import_module(f"evalsuites.{name.replace('/', '.')}.build_training")
     rows = (10,) if name == "public/cuad" else ()

@@ -2,7 +2,8 @@
 
 python -m evalsuites.public.cuad.build_training --out DIR
 
-The rows come from contracts that are neither in the suite nor near-duplicates of the suite's.
+The rows come from contracts that are neither in the suite nor near-duplicates of the suite's; those that tasks of
+LegalBench show are left out where it is on this machine.
 """
 
 import random
@@ -12,6 +13,7 @@ from pathlib import Path
 from evalsuites.public import data
 from evalsuites.public.cuad.cases import cases
 from evalsuites.public.cuad.contracts import NAMES
+from evalsuites.public.legalbench.overlap import unseen
 from harness.schema import Case
 
 ROWS = 1200
@@ -47,7 +49,7 @@ def answer(case: Case) -> str:
 def write(out: Path, rows: int, seed: int) -> dict[str, int]:
     """Write `rows` training rows at most, and as many validation rows and cases as belong to them, into `out`."""
     counts = {"train": rows, "validation": max(2, rows // VALIDATION_SHARE)}
-    drawn = {split: training_cases(split, count, seed) for split, count in counts.items()}
+    drawn = {split: unseen(training_cases(split, count, seed)) for split, count in counts.items()}
     return data.write_training_files(out, Path(__file__).parent, drawn, answer)
 
 

@@ -1,0 +1,1 @@
+"""Few-shot classification tasks of the public LegalBench, in its own layout."""
