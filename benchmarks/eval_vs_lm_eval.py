@@ -177,10 +177,11 @@ def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) 
 
 def vllm_settings(base: Path, longest: int, on_cpu: bool) -> dict[str, Any]:
     """What lm-eval hands to vLLM, as tunegate sets it."""
+    from harness.checkpoints.model_files import CheckpointFolder
     from harness.engines.vllm.memory import kv_cache_bytes
     from harness.engines.vllm.model import llm_arguments
 
-    room = kv_cache_bytes(base, "bfloat16", longest, on_cpu)
+    room = kv_cache_bytes(CheckpointFolder(base), "bfloat16", longest, on_cpu)
     made = llm_arguments(
         base, dtype="bfloat16", max_model_len=longest, kv_cache_bytes=room, on_cpu=on_cpu, adapters=0, max_lora_rank=0
     )

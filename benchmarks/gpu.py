@@ -40,6 +40,8 @@ PASSED, FAILED, LATE = "passed", "failed", "out of time"
 STOP_S = 10.0
 """Seconds from the request to stop to the end of an item's processes."""
 ERROR_LINES = 15
+SUMMARY = re.compile(r"^\d+ (?:passed|failed|skipped|error).* in [\d.]+s", re.MULTILINE)
+"""Of pytest's output; libraries may print more as the process ends."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def run(item: Item, dry: bool, log: Path) -> dict[str, Any]:
         "outcome": outcome,
         "seconds": round(time.monotonic() - start, 1),
         "figures": measured,
-        "table": [line for line in text.splitlines() if line.startswith("|")],
+        "tables": [table.strip() for table in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)],
     }
     return found if outcome == PASSED else found | {"error": text.strip().splitlines()[-ERROR_LINES:]}
 
@@ -148,7 +150,7 @@ def figures(text: str) -> dict[str, Any]:
             header = cells
         elif set(line) - set("|-: "):
             found.setdefault(cells[0], {}).update(zip(header[1:], map(_number, cells[1:]), strict=False))
-    counts = re.findall(r"(\d+) (passed|failed|skipped|error)", (text.strip().splitlines() or [""])[-1])
+    counts = re.findall(r"(\d+) (passed|failed|skipped|error)", "".join(SUMMARY.findall(text)[-1:]))
     if any(what == "passed" for _, what in counts):
         found |= {what: int(count) for count, what in counts}
     return found
@@ -169,7 +171,7 @@ def markdown(on: str, found: Sequence[dict[str, Any]]) -> list[str]:
         outcome = ": ".join([one["outcome"], *filter(None, [", ".join(counts)]), *last]).replace("|", "/")
         lines.append(f"| {one['name']} | {outcome} | {one['seconds']:.0f} | `{one['command']}` |")
     for one in found:
-        lines += ["", f"{one['name']}:", "", *one["table"]] if one["table"] else []
+        lines += ["", f"{one['name']}:", "", "\n\n".join(one["tables"])] if one["tables"] else []
     return lines
 
 

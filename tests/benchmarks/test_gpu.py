@@ -18,7 +18,7 @@ SCRIPTS = {
     "good": "print('| contestant | tokens/s | MFU |\\n|---|---|---|\\n| tunegate | 41,000 | 38.5% |')",
     "bad": "print('starting'); raise SystemExit('torch.OutOfMemoryError: | 2 GiB')",
     "silent": "print('4 skipped in 0.1s')",
-    "tests": "print('10 passed, 2 skipped in 0.1s')",
+    "tests": "print('10 passed, 2 skipped in 0.1s\\nleaked 3 passed functions')",
     "hangs": """
 import pathlib, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
