@@ -138,6 +138,15 @@ def test_the_first_word_among_the_tasks_own_labels_is_the_answer(text, labels, p
     assert (score.predicted, score.value) == ([predicted], float(predicted == "No"))
 
 
+@pytest.mark.parametrize("tags", [{}, {"task": "mill"}, {"labels": "Yes | No"}, {"task": "mill", "labels": "A | B"}])
+def test_a_case_of_ones_own_without_its_labels_is_refused_before_a_model_runs(tags):
+    case = Case(id="own", input={}, expected=["No"], cluster="c", tags=tags)
+    assert len(suite.problems(case)) == 1
+    assert (
+        suite.problems(Case(id="x", input={}, expected=["No"], cluster="c", tags={"task": "m", "labels": "No"})) == []
+    )
+
+
 def test_balanced_accuracy_is_the_mean_over_tasks_of_the_mean_recall_of_their_labels(data):
     write_task(data)
     write_task(data, "weir", [*TRAIN, ("The lease ends.", "No", "lease.pdf")])

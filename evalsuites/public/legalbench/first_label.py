@@ -10,7 +10,16 @@ SEPARATOR = " | "
 """Between the labels of the tag `labels`."""
 
 
-@scorer(metrics=labels.METRICS, name="labels")
+def _without_label(case: Case) -> list[str]:
+    own = case.tags.get("labels", "").split(SEPARATOR)
+    if "task" in case.tags and len(case.expected) == 1 and case.expected[0] in own:
+        return []
+    return [
+        f"case '{case.id}' expects {case.expected}; it must have the tag task, and expect one of its tag labels: {own}"
+    ]
+
+
+@scorer(metrics=labels.METRICS, name="labels", check=_without_label)
 def first_label(case: Case, completion: Completion) -> Score:
     """Whether the answer begins with the expected label; what follows it does not count, nor do case and punctuation.
 
