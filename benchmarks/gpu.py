@@ -41,7 +41,7 @@ STOP_S = 10.0
 """Seconds from the request to stop to the end of an item's processes."""
 ERROR_LINES = 15
 SUMMARY = re.compile(r"^\d+ (?:passed|failed|skipped|error).* in [\d.]+s", re.MULTILINE)
-"""Of pytest's output; libraries may print more as the process ends."""
+"""Last line of pytest; libraries may print more as the process ends."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ def run(item: Item, dry: bool, log: Path) -> dict[str, Any]:
         finally:
             stop(process)
     text = log.read_text("utf-8", "replace")
+    text = text[: max((match.end() for match in SUMMARY.finditer(text)), default=len(text))]
     measured = figures(text)
     outcome = FAILED if outcome == PASSED and not measured else outcome  # All tests were skipped, for example.
     found = {

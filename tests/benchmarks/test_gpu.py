@@ -19,6 +19,7 @@ SCRIPTS = {
     "bad": "print('starting'); raise SystemExit('torch.OutOfMemoryError: | 2 GiB')",
     "silent": "print('4 skipped in 0.1s')",
     "tests": "print('10 passed, 2 skipped in 0.1s\\nleaked 3 passed functions')",
+    "red": "print('FAILED test_a.py - assert 1\\n1 failed, 3 passed in 2.10s\\nleaked functions'); raise SystemExit(1)",
     "hangs": """
 import pathlib, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -44,11 +45,13 @@ def test_every_item_is_written_down_whatever_becomes_of_the_others(items, tmp_pa
     assert gpu.main(["--out", str(out)]) == EXIT_GATE_FAILED
     found = {one["name"]: one for one in json.loads(out.read_text())["items"]}
     assert {name: one["outcome"] for name, one in found.items()} == {
-        "good": "passed", "bad": "failed", "silent": "failed", "tests": "passed", "hangs": "out of time",
+        "good": "passed", "bad": "failed", "silent": "failed", "tests": "passed", "red": "failed",
+        "hangs": "out of time",
     }  # fmt: skip
     assert found["good"]["figures"] == {"tunegate": {"tokens/s": 41000.0, "MFU": "38.5%"}}
     assert found["tests"]["figures"] == {"passed": 10, "skipped": 2}
     assert found["bad"]["error"] == ["starting", "torch.OutOfMemoryError: | 2 GiB"]
+    assert found["red"]["error"] == ["FAILED test_a.py - assert 1", "1 failed, 3 passed in 2.10s"]
     assert found["hangs"]["error"] == ["step 1"] and 2 <= found["hangs"]["seconds"] < 60
     assert found["good"]["command"] == f"python {tmp_path / 'good.py'}" and "error" not in found["good"]
     rows = capsys.readouterr().out.splitlines()
