@@ -33,6 +33,7 @@ sys.path[:0] = [str(ROOT)]
 from harness.checkpoints.resolve import embedded_model  # noqa: E402
 from harness.errors import EXIT_GATE_FAILED, EXIT_INTERRUPTED, EXIT_OK, UserError  # noqa: E402
 from harness.files import write_atomic  # noqa: E402
+from harness.signals import interruptible  # noqa: E402
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "PIP_NO_INDEX": "1"}
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "bitsandbytes", "vllm", "trl", "pytest", "hypothesis")
@@ -204,7 +205,8 @@ def main(words: Sequence[str] | None = None) -> int:
                 print(f"{item.name}: finished before", file=sys.stderr)
                 continue
             print(f"{item.name}: at most {item.limit_s} s", file=sys.stderr)
-            one = run(item, args.dry, out.with_name(f"{out.stem}-{item.name}.log")) | {"machine": on}
+            with interruptible():
+                one = run(item, args.dry, out.with_name(f"{out.stem}-{item.name}.log")) | {"machine": on}
             found[item.name] = one
             write_atomic(out, json.dumps({"items": list(found.values())}, indent=1).encode())
             print(f"{item.name}: {one['outcome']} after {one['seconds']:.0f} s", file=sys.stderr)

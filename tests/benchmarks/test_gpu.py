@@ -2,14 +2,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from harness.errors import EXIT_GATE_FAILED, EXIT_OK, EXIT_USAGE
+from harness.errors import EXIT_GATE_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from tests.benchmarks.test_injected import load
 
 ROOT = Path(__file__).parents[2]
@@ -60,8 +62,13 @@ def test_every_item_is_written_down_whatever_becomes_of_the_others(items, tmp_pa
     assert any(row.startswith("| tests | passed: 10 passed, 2 skipped |") for row in rows)
 
 
-def test_what_a_late_item_started_ends_with_it(items, tmp_path):
-    gpu.main(["--items", "hangs", "--out", str(tmp_path / "gpu.json")])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_an_item_started_ends_with_it(items, tmp_path, interrupted):
+    if interrupted:
+        gpu.ITEMS[-1] = gpu.Item("hangs", gpu.ITEMS[-1].words, 60)
+        threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    code = gpu.main(["--items", "hangs", "--out", str(tmp_path / "gpu.json")])
+    assert code == (EXIT_INTERRUPTED if interrupted else EXIT_GATE_FAILED)
     child = Path(f"/proc/{(tmp_path / 'hangs.pid').read_text()}/stat")
     end = time.monotonic() + 30
     while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
