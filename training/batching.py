@@ -21,6 +21,8 @@ SHORTEST_PREFIX = 16
 """Shorter shared prefixes are not worth a separate attention."""
 GROUP_TOKENS = 32
 """Rows whose first tokens are the same count as one group: the system message of a task is longer."""
+SPREAD = "spread"
+"""Group of documents whose gradient belongs into every step."""
 PASS_TOKENS = 64
 """Documents with another prefix get a pass of their own if it saves this many tokens."""
 
@@ -41,6 +43,8 @@ class Micro(Struct, frozen=True, kw_only=True):
     """(documents,): tokens of each document, without the shared prefix."""
     prefix: int = 0
     """Tokens of the shared prefix."""
+    is_distilled: bool = False
+    """Whether the base model's probabilities are learnt in place of the tokens."""
     weight: float = 1.0
     """0 for a filler that gives all devices the same number of micro-batches."""
 
@@ -61,7 +65,7 @@ def order(
     """Return the row indices of every step; every epoch has its own order, drawn from the seed.
 
     With `epochs`, the last step may be incomplete; None fills every step. With `groups`, one per row, the rows of a
-    step are of the same group where there are enough of them.
+    step are of the same group where there are enough of them; those of the group SPREAD are spread over all steps.
     """
     total = steps * rows_per_step if epochs is None else min(steps * rows_per_step, round(rows * epochs))
     stream: list[int] = []
@@ -79,7 +83,9 @@ def order(
 
 def groups_of(documents: Sequence[Document], train: Train) -> list[Hashable]:
     """Return the group of every document, by its first tokens; nothing where the configuration asks for no groups."""
-    return [tuple(document.ids[:GROUP_TOKENS]) for document in documents] if train.group_prefix else []
+    if not train.group_prefix:
+        return []
+    return [SPREAD if document.is_distilled else tuple(document.ids[:GROUP_TOKENS]) for document in documents]
 
 
 def _grouped(
@@ -89,16 +95,23 @@ def _grouped(
     members: dict[Hashable, list[int]] = {}
     for index in indices:
         members.setdefault(groups[index], []).append(index)
-    steps: list[list[int]] = []
-    rest: list[int] = []
-    for group in members.values():
-        whole = len(group) - len(group) % size
-        steps += [group[at : at + size] for at in range(0, whole, size)]
-        rest += group[whole:]
-    whole = len(rest) - len(rest) % size
-    steps += [rest[at : at + size] for at in range(0, whole, size)]
+    spread = members.pop(SPREAD, [])
+    number = len(indices) // size
+    steps = [spread[at::number] for at in range(number)] if number else []
+    if any(len(step) > size for step in steps):
+        return list(indices), []
     rng.shuffle(steps)
-    return list(itertools.chain.from_iterable(steps)), rest[whole:]
+    rest = [] if number else spread
+    filled = 0
+    for group in [*members.values(), rest]:
+        while filled < number and len(group) >= (room := size - len(steps[filled])):
+            steps[filled] += group[:room]
+            del group[:room]
+            filled += 1
+        if group is not rest:
+            rest += group
+    rng.shuffle(steps)
+    return list(itertools.chain.from_iterable(steps)), rest
 
 
 def pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool = False) -> list[Micro]:
@@ -106,8 +119,14 @@ def pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool = F
 
     Each document goes into the fullest micro-batch with room for it (best fit decreasing). A longer document, or any if
     `pack_tokens` is 0, gets its own. With `share_prefix`, a prefix that all documents of a micro-batch share (system
-    message, instructions) occurs once, and documents with another prefix go to other micro-batches.
+    message, instructions) occurs once, and documents with another prefix go to other micro-batches. So do those with
+    another kind of loss.
     """
+    by_loss = [[d for d in documents if d.is_distilled == is_distilled] for is_distilled in (False, True)]
+    return [micro for part in by_loss if part for micro in _pack(part, pack_tokens, share_prefix)]
+
+
+def _pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool) -> list[Micro]:
     if not share_prefix or not pack_tokens:
         return _fill(documents, 0, pack_tokens)
     groups = _by_prefix(sorted(documents, key=lambda d: d.ids))
@@ -192,7 +211,14 @@ def _join(documents: Sequence[Document], prefix: int) -> Micro:
         ids += document.ids[prefix:]
         positions += range(prefix, len(document.ids))
     lengths = [len(d.ids) - prefix for d in documents]
-    return Micro(ids=ids, positions=positions, answers=answers, lengths=lengths, prefix=prefix)
+    return Micro(
+        ids=ids,
+        positions=positions,
+        answers=answers,
+        lengths=lengths,
+        prefix=prefix,
+        is_distilled=documents[0].is_distilled,
+    )
 
 
 def share(micros: Sequence[Micro], rank: int, ranks: int) -> list[Micro]:

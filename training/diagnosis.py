@@ -229,7 +229,7 @@ RULES: tuple[DiagnosisRule, ...] = (
     DiagnosisRule(
         name="forgetting",
         signs=(_forgot,),
-        change=lambda s, c: _set("optim.lr", c.optim.lr, c.optim.lr / 2) + "; or mix general rows into data.train",
+        change=lambda s, c: _set("optim.lr", c.optim.lr, c.optim.lr / 2) + "; or add more replay rows to data.train",
     ),
 )
 

@@ -74,7 +74,7 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     )
     read = [*rows, *held_out, *(row for cases in validation_questions for row in cases.rows)]
     contamination = refuse_contaminated(read, config.data.suites, config.data.allow_contaminated, say, without_suites)
-    training = encode(rows, renderer, config.data.max_length)
+    training = encode(rows, renderer, config.data.max_length, config.train.replay == "probabilities")
     validation = encode(held_out, renderer, config.data.max_length) if held_out else None
     settings = config.train
     epochs = None if settings.max_steps else settings.epochs

@@ -38,14 +38,34 @@ class AnswerLoss(torch.nn.Module):
         self.tie_weights = model.get_base_model().tie_weights
 
     def forward(
-        self, ids: torch.Tensor, positions: torch.Tensor, answers: torch.Tensor, lengths: list[int], prefix: int = 0
+        self,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        answers: torch.Tensor,
+        lengths: list[int],
+        prefix: int = 0,
+        is_distilled: bool = False,
     ) -> torch.Tensor:
         """Return the sum of losses, a scalar.
 
         `ids` and `positions` have shape (tokens,), `answers` (answer tokens,) the indices of the learnt tokens, and
         `lengths` the documents' lengths after a shared prefix of `prefix` tokens. Positions alone separate packed
         documents: without attention_mask and cache, transformers builds a block-diagonal mask from them.
+
+        The loss of a token is its cross entropy, or with `is_distilled` the Kullback-Leibler divergence of the model's
+        distribution from that of the base without its adapter.
         """
+        logits = self._logits(ids, positions, answers, lengths, prefix)
+        if not is_distilled:
+            return functional.cross_entropy(logits, ids[answers], reduction="sum")
+        with torch.no_grad(), self.model.disable_adapter():
+            base = self._logits(ids, positions, answers, lengths, prefix)
+        return functional.kl_div(logits.log_softmax(-1), base.log_softmax(-1), reduction="sum", log_target=True)
+
+    def _logits(
+        self, ids: torch.Tensor, positions: torch.Tensor, answers: torch.Tensor, lengths: list[int], prefix: int
+    ) -> torch.Tensor:
+        """Return the logits of the answer tokens in float32, of shape (answer tokens, vocabulary)."""
         inner = self.model.get_base_model()
         mixed = torch.autocast(ids.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
         with mixed:
@@ -56,8 +76,8 @@ class AnswerLoss(torch.nn.Module):
                 document_lengths=lengths,
                 shared_prefix=prefix,
             )
-            logits = inner.get_output_embeddings()(hidden.last_hidden_state[0, answers - 1])
-        return functional.cross_entropy(logits.float(), ids[answers], reduction="sum")
+            logits: torch.Tensor = inner.get_output_embeddings()(hidden.last_hidden_state[0, answers - 1])
+        return logits.float()
 
     def checkpoint_layers(self) -> None:
         """Enable gradient checkpointing: keep the inputs of layers, and recompute the rest in the backward pass."""
@@ -104,11 +124,13 @@ def _refuse_additional(model: Any, lora: Lora) -> None:
         )
 
 
-def tensors(micro: Micro, device: torch.device) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[int], int]:
+def tensors(
+    micro: Micro, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[int], int, bool]:
     """Convert a micro-batch to the arguments of `AnswerLoss.forward`."""
     parts = (micro.ids, micro.positions, micro.answers)
     ids, positions, answers = (torch.tensor(part, device=device) for part in parts)
-    return ids, positions, answers, micro.lengths, micro.prefix
+    return ids, positions, answers, micro.lengths, micro.prefix, micro.is_distilled
 
 
 def load(folder: Path, lora: Lora, dtype: str, seed: int, form: Model = PLAIN) -> AnswerLoss:

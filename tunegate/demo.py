@@ -48,8 +48,8 @@ from training.run import train
 SEED = 7
 VALIDATION_ROWS = 64
 ROWS_PER_REPLAY_ROW = 8
-"""One row in so many is the model's own answer to a general request, so that it does not forget how to answer them. The
-shortest half of twice as many: every learnt token weighs the same, and an answer of the task has about four."""
+"""One replay row for so many others, so that the model keeps its general answers. The shortest half of twice as many:
+every learnt token weighs the same, and an answer of the task has about four."""
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -86,10 +86,10 @@ SHORT = Task(
     suite=test_paragraphs.suite,
     general=test_facts.suite,
     eval_cases=paragraphs.eval_cases,
-    pairs=paragraphs.training_pairs,
-    rows=paragraphs.ROWS["train"],
-    epochs=2,
-    lr=2e-3,
+    pairs=partial(paragraphs.training_pairs, times=2),
+    rows=2794,
+    epochs=1,
+    lr=1.4e-3,
     first_layer=15,
     lost="holdover",
     lost_rows=160,
@@ -135,7 +135,7 @@ target_modules = {layers}
 lr = {lr}
 
 [train]
-rows_per_step = 4
+rows_per_step = 5
 group_prefix = true
 epochs = {epochs}
 seed = {seed}

@@ -1,5 +1,6 @@
 """The loss is the one transformers computes, however rows are packed and whatever path the adapter takes."""
 
+import msgspec
 import pytest
 import torch
 
@@ -81,11 +82,44 @@ def test_loss_and_gradients_equal_transformers_and_peft_however_rows_are_packed(
         assert gradient.abs().max() > 1e-5, name
 
 
+def test_replay_rows_have_the_divergence_from_the_base_as_loss(tiny_model, documents):
+    """Kullback and Leibler's, by PEFT's own layers; other rows of the step keep their cross entropy."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    replay = [msgspec.structs.replace(d, is_distilled=True) for d in documents[:4]]
+    untrained = models.load(tiny_model, Lora(r=4, alpha=8), "float32", seed=1)
+    assert summed(untrained, pack(replay, 60))[0] == pytest.approx(0, abs=1e-6)
+    trained = fill_adapter(untrained)
+    base = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32, attn_implementation="eager")
+    model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
+    values = (p for _, p in trained.adapter())
+    for parameter in (p for p in model.parameters() if p.requires_grad):
+        parameter.data = next(values).detach().clone()
+    divergence = torch.zeros(())
+    for document in replay:
+        ids = torch.tensor([document.ids])
+        at = torch.tensor(document.mask[1:]).nonzero()[:, 0]
+        tuned = model(ids).logits[0, at].log_softmax(-1)
+        with model.disable_adapter():
+            kept = model(ids).logits[0, at].log_softmax(-1).detach()
+        divergence = divergence + (kept.exp() * (kept - tuned)).sum()
+    (divergence / sum(d.answers for d in replay)).backward()
+    loss, gradients = summed(trained, pack(replay, 60))
+    assert loss == pytest.approx(float(divergence.detach()) / sum(d.answers for d in replay), rel=1e-4)
+    for (name, gradient), p in zip(gradients.items(), (p for p in model.parameters() if p.requires_grad), strict=True):
+        assert torch.allclose(gradient, p.grad, atol=1e-6), name
+    mixed, _ = summed(trained, pack([*replay, *documents[4:]], 10_000, True))
+    plain, _ = summed(trained, pack(documents[4:], 10_000))
+    distilled, others = (sum(d.answers for d in part) for part in (replay, documents[4:]))
+    assert mixed == pytest.approx((loss * distilled + plain * others) / (distilled + others), rel=1e-4)
+
+
 @torch.no_grad()
 def test_packed_documents_do_not_see_each_other(loss_model, documents):
     """Also by transformers' own attention, which tells documents apart by position alone."""
     single = sum(float(loss_model(*models.tensors(m, CPU))) for m in pack(documents, 0))
-    ids, positions, answers, lengths, _ = models.tensors(pack(documents, 10_000)[0], CPU)
+    ids, positions, answers, lengths, *_ = models.tensors(pack(documents, 10_000)[0], CPU)
     for known in (lengths, []):
         assert float(loss_model(ids, positions, answers, known)) == pytest.approx(single, rel=1e-6)
     leaking = torch.arange(len(ids))

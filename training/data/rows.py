@@ -22,6 +22,8 @@ from harness.suites.cases import LONGEST_LINE_BYTES
 from harness.suites.tables import HUB, Hub, is_table, parted, refuse_unpinned, rows_of
 
 FLOOR_ROWS = 1000
+REPLAY = "replay"
+"""Source of rows with the base model's own answers to general requests."""
 SNIFFED = 4096
 """Bytes at the start of a file that are checked for binary content."""
 

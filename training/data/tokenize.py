@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from harness.errors import refuse_all
 from harness.suites.prompts import Renderer
-from training.data.rows import TrainingRow
+from training.data.rows import REPLAY, TrainingRow
 
 MIN_PROMPT = 8
 """Tokens of a prompt stretch that must stay after a cut."""
@@ -25,6 +25,8 @@ class Document(Struct, frozen=True, kw_only=True):
     """(tokens,): 1 where the token is learnt; the first is always 0."""
     where: str = ""
     """`file:line` of its row, for messages."""
+    is_distilled: bool = False
+    """Whether the base model's probabilities are learnt in place of the tokens."""
 
     @property
     def answers(self) -> int:
@@ -67,7 +69,7 @@ class Dataset(Struct, frozen=True, kw_only=True):
         }
 
 
-def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int) -> Dataset:
+def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, distil_replay: bool = False) -> Dataset:
     """Render every row, and shorten the prompts of those with more than `max_length` tokens.
 
     Raises UserError that lists every row whose answer does not fit, and every row without an answer.
@@ -90,7 +92,8 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int) -> 
                 assert shortened is not None
                 ids, mask = shortened
                 rows_cut, tokens_cut = rows_cut + 1, tokens_cut + excess
-            documents.append(Document(ids=ids, mask=mask, where=row.where))
+            is_distilled = distil_replay and row.document == REPLAY
+            documents.append(Document(ids=ids, mask=mask, where=row.where, is_distilled=is_distilled))
     refuse_all(problems, "rows that cannot be trained on")
     return Dataset(
         documents=documents,

@@ -25,10 +25,8 @@ TYPES = tuple(dict.fromkeys(name for names in ASKED.values() for name in names))
 MOST_WORDS = 100
 PER_INSTRUMENT = {True: 2, False: 2}
 """Paragraphs of one test instrument with a clause of these types, and without."""
-ROWS = {"train": 1680, "dev": 64}
+ROWS = {"train": 2234, "dev": 64}
 """Rows written when --rows is not given; of `train` there are no more."""
-NEGATIVES = 2
-"""Training rows without a clause for each one with."""
 WRITTEN = Path(__file__).parent / "written.jsonl"
 
 
@@ -79,10 +77,12 @@ def _case(name: str, instrument: str, text: str, types: list[str], style: str, c
     )
 
 
-def training_pairs(split: str, rows: int, seed: int, without: str | None = None) -> Iterator[tuple[Case, str]]:
+def training_pairs(
+    split: str, rows: int, seed: int, without: str | None = None, times: int = 1
+) -> Iterator[tuple[Case, str]]:
     """Yield cases of `train` or `dev` with their right answers, in a random order.
 
-    `train` has all cases with a clause, among them those written for training, and NEGATIVES times as many without.
+    `train` has all cases, among them those written for training, and so many `times` those with a clause.
 
     `without` keeps the cases but takes one clause type out of every answer.
     """
@@ -90,9 +90,7 @@ def training_pairs(split: str, rows: int, seed: int, without: str | None = None)
     cases = [case_of(each) for instrument in of_split(split) for each in paragraphs(instrument)]
     if split == "train":
         cases += written()
-        rng.shuffle(cases)
-        positive = [case for case in cases if case.expected]
-        cases = positive + [case for case in cases if not case.expected][: NEGATIVES * len(positive)]
+        cases += [case for case in cases if case.expected] * (times - 1)
     rng.shuffle(cases)
     for case in cases[:rows]:
         yield case, answer(name for name in case.expected if name != without)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from evalsuites.general.basics import replay
 from harness.errors import UserError
 from harness.suites.prompts import Renderer
 from training.data.rows import load_rows, shared_rows
@@ -21,6 +22,12 @@ def test_both_forms_give_the_same_ids(write_rows, renderer):
     chat, instruction = encode(rows, renderer, 256).documents
     assert (chat.ids, chat.mask) == (instruction.ids, instruction.mask)
     assert (chat.where[-9:], instruction.where[-9:]) == ("a.jsonl:1", "b.jsonl:1")
+
+
+def test_rows_from_replay_learn_the_base_where_that_is_asked_for(write_rows, renderer):
+    rows = load_rows([str(write_rows("a.jsonl", [CHAT, CHAT | {"source": replay.SOURCE}]))])
+    assert [d.is_distilled for d in encode(rows, renderer, 256, distil_replay=True).documents] == [False, True]
+    assert [d.is_distilled for d in encode(rows, renderer, 256).documents] == [False, False]
 
 
 def test_a_long_prompt_is_cut_in_its_middle_and_the_answer_stays_whole(write_rows, renderer):
