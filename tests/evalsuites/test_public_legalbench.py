@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from evalsuites.public.legalbench import cases, overlap
+from evalsuites.public import overlap
+from evalsuites.public.legalbench import cases
 from evalsuites.public.legalbench.first_label import first_label
 from evalsuites.public.legalbench.test_legalbench import suite
 from harness.errors import Unavailable, UserError

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evalsuites.public import data
 from evalsuites.public.contractnli.cases import cases
-from evalsuites.public.legalbench.overlap import unseen
+from evalsuites.public.overlap import unseen
 from harness.schema import Case
 
 REPEATS = 3

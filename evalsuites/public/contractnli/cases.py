@@ -1,13 +1,13 @@
 """Build cases by split: each agreement in one split, statements balanced."""
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from evalsuites.public.contractnli.excerpts import around, nearest, words_in
 from evalsuites.public.contractnli.ndas import NOT_MENTIONED, Agreement, Data, data_folder, load
+from evalsuites.public.overlap import runs
 from harness.schema import Case
 
 SHARES = {"test": 0.56, "validation": 0.12, "train": 0.32}
@@ -101,12 +101,6 @@ def groups(texts: Mapping[str, str]) -> list[list[str]]:
             joined = group[first] + group[second]
             group.update(dict.fromkeys(joined, joined))
     return sorted({id(names): sorted(names) for names in group.values()}.values())
-
-
-def runs(text: str, size: int) -> set[str]:
-    """Return every run of `size` words of a text, without case, punctuation and sentence numbers."""
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    return {" ".join(words[at : at + size]) for at in range(max(1, len(words) - size + 1))}
 
 
 def _hash(name: str) -> str:

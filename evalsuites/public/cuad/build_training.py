@@ -13,7 +13,7 @@ from pathlib import Path
 from evalsuites.public import data
 from evalsuites.public.cuad.cases import cases
 from evalsuites.public.cuad.contracts import NAMES
-from evalsuites.public.legalbench.overlap import unseen
+from evalsuites.public.overlap import unseen
 from harness.schema import Case
 
 ROWS = 1200
