@@ -91,7 +91,7 @@ def groups_of(documents: Sequence[Document], train: Train) -> list[Hashable]:
 def _grouped(
     indices: Sequence[int], groups: Sequence[Hashable], size: int, rng: random.Random
 ) -> tuple[list[int], list[int]]:
-    """Return the indices in steps of `size`, most of them of one group, and those that fill no step."""
+    """Return the indices in steps of `size`, most of one group beside those of SPREAD, and those that fill no step."""
     members: dict[Hashable, list[int]] = {}
     for index in indices:
         members.setdefault(groups[index], []).append(index)

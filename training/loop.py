@@ -214,14 +214,15 @@ class Loop:
 
         A model whose attention cannot share a prefix has another loss with it, and trains without.
         """
-        loss = self.mean_loss(pack(documents[:2], 0))
+        rows = sorted(documents, key=lambda row: row.is_distilled)[:2]  # Those have none yet.
+        loss = self.mean_loss(pack(rows, 0))
         if not math.isfinite(loss):
             if self.state.step:
                 return
-            where = _named(documents[:2])
+            where = _named(rows)
             raise NotFinite(f"the base model has a loss of {loss} on {where}; its weights are damaged")
         if self.share_prefix:
-            together = self.mean_loss(pack(documents[:2], 2 * max(len(d.ids) for d in documents[:2]), True))
+            together = self.mean_loss(pack(rows, 2 * max(len(row.ids) for row in rows), True))
             self.share_prefix = abs(together - loss) <= PREFIX_TOLERANCE * max(1.0, loss)
 
     def _evaluate(self, held: ValidationSet, total: int) -> float:

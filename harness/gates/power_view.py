@@ -30,7 +30,7 @@ SHORT = (
 )
 GOOD = (
     "A suite has enough cases if a good model passes that often. A good model makes half the errors that the gate "
-    "allows, is as good as the baseline where that is asked for, or is right in 10 more of 100."
+    "allows, is as good as the baseline where the gate compares them, or is right in 10 more of 100."
 )
 REACH = "not even with a faultless model (for `no_worse`: one that changes nothing)"
 

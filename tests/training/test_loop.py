@@ -1,5 +1,6 @@
 """One step of the loop: its gradient does not depend on micro-batches, and AdamW applies its settings."""
 
+import msgspec
 import pytest
 import torch
 
@@ -66,6 +67,19 @@ def test_a_shared_beginning_does_not_change_the_gradient(tiny_model, pack_tokens
     shared = Step(tiny_model, pack_tokens=pack_tokens, share_prefix=True)
     assert shared.passes == (4 if pack_tokens < 1000 else 1)
     assert apart(shared.gradient, expected) < 1e-6
+
+
+def test_a_damaged_model_is_found_by_rows_that_have_a_loss_before_the_first_step(tiny_model):
+    """Replay rows have none, whatever the attention does with a shared beginning."""
+    model = models.load(tiny_model, Lora(r=4), "float32", seed=1)
+    hooks = Hooks(log=quiet, save=quiet, progress=quiet, stop=lambda: False)
+    loop = Loop(model, Train(rows_per_step=ROWS), Optim(), hooks, TrainingState())
+    rows = documents()
+    losses = []
+    measured = loop.mean_loss
+    loop.mean_loss = lambda micros: losses.append(measured(micros)) or losses[-1]
+    loop._check([*(msgspec.structs.replace(row, is_distilled=True) for row in rows[:4]), *rows[4:]])
+    assert len(losses) == 2 and min(losses) > 1
 
 
 def test_a_gradient_longer_than_max_grad_norm_is_cut_to_it(tiny_model):
