@@ -32,10 +32,8 @@ MOST = 16
 """Most cases on all pages together."""
 INDEX = """# Example reports
 
-Written by `make examples` from real runs; every number is that of the run whose name stands in the report. Passages of
-real contracts are from CUAD v1 (The Atticus Project, www.atticusprojectai.org/cuad, CC BY 4.0); all other texts were
-written for this project. The runs are of the cases that the suites had before they were cut from whole documents;
-[documents.md](documents.md) shows what they are cut from now.
+Written by `make examples` from real runs; every number is that of the run whose name stands in the report. All texts
+were written for this project: [documents.md](documents.md) shows whole documents.
 
 | example | what it says | also as |
 |---|---|---|
