@@ -245,7 +245,7 @@ def _select(page: Page, text: str, words: str) -> None:
         }""",
         [start, start + len(words)],
     )
-    page.wait_for_selector('[data-side="A"] .chosen:has-text("“")')
+    page.wait_for_selector('[data-side="A"] .chosen:text-matches("^“")')  # "Marked as ..." also has a quotation.
 
 
 def test_the_prompt_all_clauses_at_once_and_the_preference_are_in_reach(
