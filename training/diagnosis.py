@@ -266,7 +266,7 @@ def diagnose(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any], config
         return Diagnosis(
             name="healthy",
             evidence=_is_stable(signs),
-            change="none: evaluate it with pytest evalsuites",
+            change="evaluate it with pytest evalsuites",
             also=[],
         )
     rule, evidence = matches[0]

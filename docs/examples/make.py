@@ -32,8 +32,8 @@ MOST = 16
 """Most cases on all pages together."""
 INDEX = """# Example reports
 
-Written by `make examples` from real runs; every number is that of the run whose name stands in the report. All texts
-were written for this project: [documents.md](documents.md) shows whole documents.
+Written by `make examples` from real runs; every number is from the run that the report names. All texts were written
+for this project: [documents.md](documents.md) shows whole documents.
 
 | example | what it says | also as |
 |---|---|---|
