@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from os.path import normpath
 from pathlib import PurePath
 from typing import Any
 
@@ -161,7 +162,7 @@ def section(evidence: RunView) -> Section:
         parent = evidence.run.manifest.parent_run_id
         text += f"; the adapter comes from run {parent}." if parent else "."
         return Section(id="training", title="Training", lead=text)
-    record = dict(training.manifest.training or {})
+    record = dict(_inside(training.manifest.training or {}))
     blocks: list[Block] = _diagnosis(record.pop("diagnosis", None))
     losses = _lines(training.train_log, LOSSES)
     if losses:
@@ -175,6 +176,21 @@ def section(evidence: RunView) -> Section:
     blocks += record_blocks(record)
     lead = f"Training run {training.manifest.run_id}, {training.manifest.status}."
     return Section(id="training", title="Training", lead=lead, blocks=blocks)
+
+
+def _inside(record: dict[str, Any]) -> dict[str, Any]:
+    """Return the record with paths in the folder that holds the folder of runs, as they are called from there."""
+    runs = _at(record, "config.output.dir")
+    project = f"{normpath(PurePath(runs.text).parent)}/" if runs and PurePath(runs.text).is_absolute() else None
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: shown(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [shown(each) for each in value]
+        return normpath(value).removeprefix(project) if isinstance(value, str) and value.startswith("/") else value
+
+    return shown(record) if project else record
 
 
 def _diagnosis(diagnosis: dict[str, Any] | None) -> list[Block]:

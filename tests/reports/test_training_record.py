@@ -75,6 +75,23 @@ def test_the_section_of_a_training_run(write_run: Writer, run: RunData, snapshot
     assert [row[4].tone for row in table(section, "Training data")] == ["plain", "caution", "caution"]
 
 
+def test_paths_in_the_project_are_shown_as_called_from_it(write_run: Writer, run: RunData) -> None:
+    """A report that is passed on does not say where on a machine the project was."""
+    files = {"train": [{"file": f"/home/a/project/{name}.jsonl", "card": None} for name in ("data/x", "suites/../y")]}
+    files["validation"] = [{"file": "/data/val.jsonl", "card": None}]
+    config = {"base": "org/base", "data": {"suites": ["/home/a/project/evalsuites/letters"]}}
+    config["output"] = {"dir": "/home/a/project/suites/../runs"}
+    section = shown(write_run, run, data=files, config=config)
+    assert [(row[0].text, row[0].note) for row in table(section, "Training data")] == [
+        ("x.jsonl", "data"),
+        ("y.jsonl", "."),
+        ("val.jsonl", "/data"),
+    ]
+    settings = facts(section, "Settings and files")
+    assert settings["Config / data / suites"].text == "evalsuites/letters"
+    assert "/home/a" not in as_markdown(section)
+
+
 def test_an_evaluation_without_a_value_is_not_measured(write_run: Writer, run: RunData) -> None:
     selection = RECORD["selection"] | {"best": {"value": None, "reason": "too few"}, "before": None}
     unmeasured = table(shown(write_run, run, selection=selection), "Evaluations during training")[0]
