@@ -196,7 +196,7 @@ def _areas(sets: Sequence[Reported], ms: float, note: str) -> Table:
     for each in sets:
         draw = completions.Draw([item.cluster for item in each.items])
         novel = np.array([_new(item.statement, item.source) for item in each.items])
-        areas = [_area(support, each.wrong, draw) for support in (each.support, novel)]
+        areas = [area(support, each.wrong, draw) for support in (each.support, novel)]
         seconds = ms * each.sentences / each.answers / 1000
         counts = [str(len(each.items)), str(int(each.wrong.sum())), str(draw.size)]
         rows.append([each.title, *counts, *areas, f"{each.sentences / each.answers:.1f}", f"{seconds:.1f} s"])
@@ -206,7 +206,7 @@ def _areas(sets: Sequence[Reported], ms: float, note: str) -> Table:
     return Table(title, header, rows, f"{note} A sentence takes {ms:.0f} ms. 95% intervals by resampling sources.")
 
 
-def _area(support: Any, wrong: Any, draw: completions.Draw) -> str:
+def area(support: Any, wrong: Any, draw: completions.Draw) -> str:
     value = roc_area(support, wrong, np.ones(len(wrong)))
     draws = [roc_area(support, wrong, counts[draw.member]) for counts in draw.drawn[:DRAWS]]
     return shown(completions.interval(value, np.array(draws)))

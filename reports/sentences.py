@@ -190,7 +190,7 @@ SIGNS: dict[Kind, str] = {
 NOUNS: dict[Kind, str] = {
     "regression": "regression",
     "gain": "gain",
-    "fabrication": "other answer with unsupported claims",
+    "fabrication": "other unsupported answer",
     "error": "other failed answer",
     "wrong": "other wrong answer",
     "unchanged": "unchanged case",

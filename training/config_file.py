@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
+from os.path import normpath
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -162,7 +163,7 @@ def _whole(tables: dict[str, Any]) -> Config | None:
 
 def _absolute(config: Config, folder: Path) -> Config:
     def absolute(text: str) -> str:
-        return text if text.startswith(HUB) else str(folder / Path(text).expanduser())
+        return text if text.startswith(HUB) else normpath(folder / Path(text).expanduser())
 
     paths = {key: [absolute(t) for t in getattr(config.data, key)] for key in ("train", "validation", "suites")}
     nearest_suites = next(

@@ -36,8 +36,11 @@ def of_change(
     """
     value, low, high = change
     is_worst = _is_worst_end(outcome, value >= threshold)
-    limit = "could be" if outcome == "inconclusive" else "at worst" if is_worst else "at best"
-    return f"{now}, {_moved(value, is_share, than)}; {limit} {_moved(low if is_worst else high, is_share)}"
+    end = low if is_worst else high
+    limit = "at worst" if is_worst else "at best"
+    if outcome == "inconclusive":
+        limit = "could be" if is_worst or end > 0 else "could be only"
+    return f"{now}, {_moved(value, is_share, than)}; {limit} {_moved(end, is_share)}"
 
 
 def _is_worst_end(outcome: Outcome, is_met: bool) -> bool:

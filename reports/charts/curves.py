@@ -52,6 +52,7 @@ def _curve(curve: Curve, narrow: bool) -> Figure:
     axes.patch.set_visible(False)
     axes.set_xlabel(shown(curve.x), color=svg.MUTED, fontsize=11)
     axes.set_title(short(shown(curve.y), 44), loc="left", color=svg.MUTED, fontsize=11, pad=8)
+    axes.locator_params(axis="x", integer=True)
     axes.tick_params(length=0, labelsize=11, labelcolor=svg.MUTED)
     axes.grid(axis="y", color=svg.GRID, linewidth=1)
     axes.spines[:].set_color(svg.GRID)

@@ -31,6 +31,8 @@ BAR = 15
 """Height of a line that names a gate's threshold."""
 FOOT = 24
 """Height of the scale's labels."""
+BRIEF = 100
+"""Width of a mark's text in a panel."""
 
 
 class Layout(NamedTuple):
@@ -77,32 +79,39 @@ def rows(plot: Intervals, narrow: bool) -> Figure:
 
 
 def panels(plot: Intervals, narrow: bool) -> Figure:
-    """Draw small multiples: one panel per metric, one line per label, on the same scale."""
+    """Draw small multiples: one panel per metric, one line per label, on the same scale.
+
+    In a narrow chart, label and text are above the mark.
+    """
     names = list(dict.fromkeys(row.panel for row in plot.rows))
     labels = list(dict.fromkeys(row.label for row in plot.rows))
     rank = 1 if narrow else min(2, len(names))
-    width, labelled, line, head = (324, 100, 24, 50) if narrow else (940, 176, 24, 50)
+    width, labelled, line, head = (NARROW.width, 0, NARROW.step, 50) if narrow else (WIDE.width, 176, 24, 50)
     each = (width - labelled) / rank
     height = line * len(labels) + 8
+    own, marked = (10, 28) if narrow else (line / 2, line / 2)
     ranks = [names[i : i + rank] for i in range(0, len(names), rank)]
     figure = sheet(width, (head + height + FOOT + 10) * len(ranks) + TEXT)
     for number, some in enumerate(ranks):
         top = (head + height + FOOT + 10) * number + head
         for place, label in enumerate(labels):
-            say(figure, 0, top + 4 + line * (place + 0.5), short(label, 14 if narrow else 24))
+            say(figure, 0, top + 4 + line * place + own, short(label, 32 if narrow else 24), over=narrow)
             rule(figure, top + 4 + line * place)
         for column, name in enumerate(some):
-            left = labelled + each * column + 8
+            left = labelled + each * column
             say(figure, left, top - 34, short(name, 34), bold=True)
-            scale = axes(figure, left, top, each - 98, height)
+            ends = (NARROW.left, NARROW.scale) if narrow else (left + 8, each - BRIEF - 20)
+            scale = axes(figure, ends[0], top, ends[1], height)
             _scale(scale, plot)
             for row in (row for row in plot.rows if row.panel == name):
-                y = 4 + line * (labels.index(row.label) + 0.5)
+                y = 4 + line * labels.index(row.label)
                 for mark in row.marks:
-                    look = _mark(scale, plot, mark, y, small=True)
-                    say(figure, left + each - 86, top + y, mark.brief, look.colour, 11, bold=look.full)
+                    look = _mark(scale, plot, mark, y + marked, small=True)
+                    words = left + each - (0 if narrow else BRIEF)
+                    side = "right" if narrow else "left"
+                    say(figure, words, top + y + own, mark.brief, look.colour, 11, look.full, side, over=narrow)
         rule(figure, top + 4 + line * len(labels))
-    say(figure, 0 if narrow else labelled, (head + height + FOOT + 10) * len(ranks), plot.unit, svg.MUTED, 11)
+    say(figure, labelled, (head + height + FOOT + 10) * len(ranks), plot.unit, svg.MUTED, 11)
     return figure
 
 

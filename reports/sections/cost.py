@@ -53,7 +53,7 @@ def _was_run(evidence: RunView, variant: str) -> bool:
 
 def _table(engine: Mapping[str, Any], evidence: RunView, variants: list[str]) -> Table:
     rows = [[Cell(text=title), *(_computed(engine, v, key) for v in variants)] for title, key in COMPUTED]
-    rows.insert(4, [Cell(text="Seconds per answer"), *(_seconds_per_answer(engine, v) for v in variants)])
+    rows.insert(4, [Cell(text="Time per answer"), *(_seconds_per_answer(engine, v) for v in variants)])
     rows.append([Cell(text="Latency", note="median; 95th percentile"), *(_latency(engine, v) for v in variants)])
     rows.append([Cell(text="Answers truncated at the limit"), *(_truncated(engine, evidence, v) for v in variants)])
     return Table(

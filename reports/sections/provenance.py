@@ -14,6 +14,7 @@ from reports.sections import models_compared
 
 def section(evidence: RunView) -> Section:
     manifest = evidence.run.manifest
+    trained = evidence.training.manifest.run_id if evidence.training else manifest.parent_run_id
     run = [
         ("Run", Cell(text=manifest.run_id, code=True)),
         ("Seal (SHA-256 of MANIFEST.sha256)", Cell(text=evidence.seal, code=True)),
@@ -28,7 +29,7 @@ def section(evidence: RunView) -> Section:
             ),
         ),
         ("Prompts", Cell(text=_prompts(evidence))),
-        ("Training run", Cell(text=manifest.parent_run_id or number_format.DASH)),
+        ("Training run", Cell(text=trained or number_format.DASH)),
     ]
     if manifest.redacted:
         counts = ", ".join(f"{kind} {number_format.number(count)}" for kind, count in sorted(manifest.redacted.items()))

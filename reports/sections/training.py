@@ -181,7 +181,9 @@ def section(evidence: RunView) -> Section:
 def _inside(record: dict[str, Any]) -> dict[str, Any]:
     """Return the record with paths in the folder that holds the folder of runs, as they are called from there."""
     runs = _at(record, "config.output.dir")
-    project = f"{normpath(PurePath(runs.text).parent)}/" if runs and PurePath(runs.text).is_absolute() else None
+    if runs is None or not PurePath(runs.text).is_absolute():
+        return record
+    project = f"{normpath(PurePath(runs.text).parent)}/"
 
     def shown(value: Any) -> Any:
         if isinstance(value, dict):
@@ -190,7 +192,7 @@ def _inside(record: dict[str, Any]) -> dict[str, Any]:
             return [shown(each) for each in value]
         return normpath(value).removeprefix(project) if isinstance(value, str) and value.startswith("/") else value
 
-    return shown(record) if project else record
+    return {key: shown(value) for key, value in record.items()}
 
 
 def _diagnosis(diagnosis: dict[str, Any] | None) -> list[Block]:

@@ -90,7 +90,7 @@ def test_an_older_record_without_answers_says_so(write_run: Writer) -> None:
     spent = {key: value for key, value in SPENT.items() if key != "answers"}
     engine = ENGINE | {"throughput": ENGINE["throughput"] | {"variants": {"tuned": spent}}}  # type: ignore[operator]
     found = table(cost(write_run, engine), "Cost by model")
-    assert (found["Seconds per answer"][1].text, found["Seconds per answer"][1].note) == (
+    assert (found["Time per answer"][1].text, found["Time per answer"][1].note) == (
         "–",
         "not recorded in this run",
     )

@@ -98,6 +98,11 @@ def test_paths_are_relative_to_the_file(write_config, tmp_path, monkeypatch):
     config = load(path)
     assert config.data.train == [str(tmp_path / "train.jsonl")]
     assert config.output.dir == str(tmp_path / "runs")
+    beside = tmp_path / "settings"
+    beside.mkdir()
+    text = path.read_text().replace('["train.', '["../train.').replace('["validation.', '["../validation.')
+    (beside / "other.toml").write_text(text)
+    assert load(beside / "other.toml").data.train == [str(tmp_path / "train.jsonl")]
 
 
 def test_a_working_config_has_no_problems(write_config, tiny_model):
