@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -187,6 +187,18 @@ def byte_order_mark(data: bytes) -> str | None:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "is UTF-16. Save it as UTF-8"
     return None
+
+
+def decode_line(decode: Callable[[bytes], T], line: bytes) -> T:
+    """Decode a line of JSON by msgspec. Raises UnicodeDecodeError, with the place, for bytes that are not UTF-8.
+
+    msgspec 0.23 raises its own DecodeError for them, without the place.
+    """
+    try:
+        return decode(line)
+    except msgspec.DecodeError:
+        line.decode("utf-8")
+        raise
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:

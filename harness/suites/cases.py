@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TypeVar, overload
 import msgspec
 
 from harness.errors import NOT_JSON, UserError, refuse_all
-from harness.files import byte_order_mark, digest, is_large, not_utf8, read_bytes, shown_path, size_of
+from harness.files import byte_order_mark, decode_line, digest, is_large, not_utf8, read_bytes, shown_path, size_of
 from harness.schema import Case
 from harness.suites.tables import HUB, Hub, is_table, refuse_unpinned, rows_of
 
@@ -100,7 +100,7 @@ def _decoded(decoder: msgspec.json.Decoder[Case], line: bytes) -> Case:
     """Decode the case of a line. Raises ValueError where it is too long."""
     if len(line) > LONGEST_LINE_BYTES:
         raise ValueError(f"the line is longer than {LONGEST_LINE_BYTES >> 20} MiB. Shorten the case")
-    return decoder.decode(line)
+    return decode_line(decoder.decode, line)
 
 
 def _of_table(source: str) -> Sequence[Case]:

@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
-from harness.files import digest, file_sha256
+from harness.files import decode_line, digest, file_sha256
 from harness.suites.cases import LONGEST_LINE_BYTES
 from harness.suites.tables import HUB, Hub, is_table, parted, refuse_unpinned, rows_of
 
@@ -175,7 +175,7 @@ def _line(line: bytes) -> Parsed:
         raise ValueError(
             f"the line has {len(line):,} bytes; a row has at most {LONGEST_LINE_BYTES:,}. Split its document"
         )
-    return _form(msgspec.json.decode(line))
+    return _form(decode_line(msgspec.json.decode, line))
 
 
 def _form(raw: Any) -> Parsed:
