@@ -39,7 +39,7 @@ ALARMS = 0.10
 LEAST = 3
 """Tokens whose mean log probability is the last way."""
 RESTATE = "State a sentence that the source supports."
-"""System message before a sentence whose probability is asked."""
+"""System message before a sentence whose probability is computed."""
 
 Pair = tuple[str, str]
 """Passages, and a sentence."""
