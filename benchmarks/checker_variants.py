@@ -128,7 +128,7 @@ def main() -> None:
     args = options.parse_args()
     rows = []
     try:
-        folders = {BASE: Path(resolve(BASE).path)} | {folder.name: folder.absolute() for folder in args.adapters}
+        folders = {BASE: Path(resolve(BASE).path)} | {str(folder): folder.absolute() for folder in args.adapters}
         for windows in args.windows:
             for of in validation(args.pairs, windows):
                 for name, folder in folders.items():
