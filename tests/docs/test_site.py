@@ -145,8 +145,8 @@ def test_in_a_browser_pages_and_search_ask_their_own_server_alone(served: str, n
         page.goto(f"{served}/{name}")
         page.wait_for_load_state("networkidle")
     page.goto(f"{served}/index.html#search")
-    page.wait_for_load_state("networkidle")  # before it has its index, the page does not hear what is written
-    page.locator("input.md-search__input").fill("noise floor")
+    page.wait_for_load_state("networkidle")
+    page.locator("input.md-search__input").press_sequentially("noise floor")  # the page listens for keys, not for text
     page.locator(".md-search-result__item").first.wait_for()
     assert "before.html" in {link.split("?")[0].split("/")[-1] for link in hits(page)}
     assert [url for url in asked if not url.startswith((served, "data:", "blob:"))] == []
