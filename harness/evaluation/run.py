@@ -228,6 +228,7 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: RunPlan, accepte
         scorers=suite.scorer_versions,
         metrics=suite.metrics,
         primary=suite.primary,
+        general=suite.general,
         slices=suite.slices,
         licence=suite.licence,
         samples=job.samples(suite),

@@ -64,6 +64,7 @@ class Suite:
         prompt: template of the user message, in the folder
         scorers: the checks of each answer; at most one per name
         primary: the metric that a case must not lose by; without it, that of the first gate
+        general: it asks what a tuned model must not forget, beside the task; a report says where no suite did
         cluster: the noun for what cases share, such as contract; intervals and tests count clusters
         slices: tags whose values are reported separately, and that gates may name
         shape: task shape, such as `excerpt` or `whole contract`; metrics of two shapes are never compared
@@ -86,6 +87,7 @@ class Suite:
         prompt: str = "prompt.jinja",
         scorers: Sequence[Scorer],
         primary: str = "",
+        general: bool = False,
         cluster: str = "contract",
         slices: Sequence[str] = (),
         shape: str = "excerpt",
@@ -109,6 +111,7 @@ class Suite:
         self.title = ((frame.f_globals.get("__doc__") or "").strip().splitlines() or [self.name])[0]
         self.scorers = list(scorers)
         self.primary = primary
+        self.general = general
         self.cluster = cluster
         self.slices = list(slices)
         self.shape = shape

@@ -18,6 +18,12 @@ LEADS = {
 }
 
 
+NOTHING_GENERAL = (
+    "No suite of this run asks general questions, so what the tuned model may have forgotten was not measured. "
+    "Compare with one as well, such as general/facts."
+)
+
+
 def section(evidence: RunView) -> Section:
     changed = map(sentences.gates_changed, evidence.run.manifest.moved)
     blocks: list[Block] = [Text(text=text, tone="caution") for text in [*changed, *cautions(evidence)]]
@@ -45,6 +51,8 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
     training = evidence.training.standing.reason if evidence.training else ""
     texts = [evidence.run.standing.says, f"The training run is not valid evidence: {training}." if training else ""]
     texts += [degenerate.warning(evidence, suite, with_answers, with_quotes) for suite in evidence.suites]
+    if overall(evidence.run.verdicts) == "pass" and not any(suite.general for suite in evidence.suites):
+        texts.append(NOTHING_GENERAL)
     return [*filter(None, texts), *evidence.run.manifest.notes]
 
 

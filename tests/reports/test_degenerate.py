@@ -9,12 +9,14 @@ from msgspec import structs
 
 import reports
 from harness.runs.folder import load_run
-from harness.schema import Metric, MetricRow, Record
+from harness.schema import Metric, MetricRow, Outcome, Record
 from reports.assemble import read
 from reports.ci import collect
 from reports.degenerate import warning
 from reports.render.terminal import lines
+from reports.sections.verdict import NOTHING_GENERAL
 from tests.reports.conftest import Writer
+from tests.support.runs import make_verdict
 from tests.support.sample import METRICS, SUITE, interval, make_manifest, make_metrics, make_record, make_suite
 
 FORM = "The models may differ in form only, so a gain is no evidence of better content."
@@ -81,3 +83,16 @@ def test_recall_and_precision_are_next_to_what_is_missed(write_run: Writer) -> N
     run = write_run(manifest=make_manifest(suites=[make_suite(metrics=[*METRICS, precision])]), metrics=metrics)
     (suite,) = collect.export(collect.evidence(run)).suites
     assert "clause recall 88.3% (baseline 70.8%), clause precision 25.0% (baseline 50.0%)" in suite.sentence
+
+
+@pytest.mark.parametrize(
+    ("general", "outcome", "warned"), [(False, "pass", True), (True, "pass", False), (False, "inconclusive", False)]
+)
+def test_a_pass_without_general_questions_says_that_forgetting_was_not_measured(
+    write_run: Writer, general: bool, outcome: Outcome, warned: bool
+) -> None:
+    verdicts = [make_verdict(outcome=outcome)]
+    run = write_run(manifest=make_manifest(suites=[make_suite(general=general)]), verdicts=verdicts)
+    assert (NOTHING_GENERAL in msgspec.json.encode(reports.build([run]).sections[0]).decode()) is warned
+    assert (NOTHING_GENERAL in " ".join(" ".join(lines(load_run(run), 120)).split())) is warned
+    assert (NOTHING_GENERAL in collect.export(collect.evidence(run)).notes) is warned

@@ -7,6 +7,7 @@ suite = Suite(
     cases="cases.jsonl",
     prompt="prompt.jinja",
     scorers=[short_answer.accepted, short_answer.given],
+    general=True,
     cluster="question",
     slices=["kind"],
     shape="question",

@@ -16,6 +16,7 @@ suite = Suite(
     cases=cases,
     prompt="../basics/prompt.jinja",
     scorers=[short_answer.accepted],
+    general=True,
     cluster="question",
     slices=["kind"],
     shape="question",
