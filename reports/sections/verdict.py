@@ -137,6 +137,8 @@ def reason(verdicts: list[Verdict]) -> str:
     unmet = len(_not_met(verdicts))
     if not unmet:
         return f"All {wording.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
+    if len(verdicts) == 1:
+        return "Its one gate is not met."
     more = f" {number_format.number(unmet - NAMED)} more under “Other gates”." if unmet > NAMED else ""
     return f"{number_format.number(unmet)} of {wording.count(len(verdicts), 'gate')} not met.{more}"
 
