@@ -31,13 +31,21 @@ def rescaled(estimate: Estimate, factor: float, add: float = 0.0) -> Estimate:
 
 
 def missed(evidence: RunView, suite: SuiteInfo, metric: Metric) -> str:
-    """Say how many things the answers miss, against the baseline; empty where that cannot be counted."""
+    """Say how many things the answers miss, against the baseline; empty where that cannot be counted.
+
+    Where each case has several answers, the number of wrong ones is their mean, too.
+    """
     noun = wording.ITEMS.get(metric.name)
     tuned, baseline = (evidence.level(suite.name, v, metric.name) for v in (CANDIDATE, BASELINE))
-    if noun is None or tuned is None or not _counts(tuned) or (baseline and not _same_things(baseline, tuned)):
+    if tuned is None or not _counts(tuned) or (baseline and not _same_things(baseline, tuned)):
         return ""
-    before = None if baseline is None else _short_of(baseline)
-    return sentences.missed(_short_of(tuned), before, tuned.n, noun, wording.count(tuned.clusters, suite.cluster))
+    before, sources = None if baseline is None else _short_of(baseline), wording.count(tuned.clusters, suite.cluster)
+    if noun:
+        return sentences.missed(_short_of(tuned), before, tuned.n, noun, sources)
+    if suite.samples == 1 or metric.better != "higher" or not _is_of_answers(evidence, suite, metric):
+        return ""
+    mean = f" in {sources}, in the mean of {suite.samples} answers to each"
+    return sentences.wrong(round(_short_of(tuned)), None if before is None else round(before), tuned.n, "case", mean)
 
 
 def scaled(evidence: RunView, suite: SuiteInfo) -> str:
@@ -46,9 +54,10 @@ def scaled(evidence: RunView, suite: SuiteInfo) -> str:
     level = evidence.level(suite.name, CANDIDATE, metric.name) if metric else None
     if metric is None or level is None or not _counts(level) or not _is_counted(evidence, suite, metric):
         return ""
-    if level.clusters < FEWEST or level.clusters == HUNDRED:
+    sources = max(level.clusters, evidence.joint(suite.name).contracts)  # those without such a thing count, too
+    if level.clusters < FEWEST or sources == HUNDRED:
         return ""
-    each = HUNDRED * level.n / level.clusters
+    each = HUNDRED * level.n / sources
     up = -1.0 if metric.higher_is_better else 1.0
     comparison = evidence.comparison(suite.name, metric.name)
     noun = wording.ITEMS.get(metric.name, "")

@@ -98,10 +98,23 @@ class RunView:
             if metric.higher_is_better != other.higher_is_better
         }
 
+    @property
+    def has_other_training(self) -> bool:
+        """Whether the training run made another adapter than the one that was compared."""
+        if self.training is None:
+            return False
+        made, tuned = (run.manifest.checkpoints.get(CANDIDATE) for run in (self.training, self.run))
+        parent = self.run.manifest.parent_run_id
+        if made and tuned and made.adapter_digest and tuned.adapter_digest:
+            return made.adapter_digest != tuned.adapter_digest
+        return parent is not None and parent != self.training.manifest.run_id
+
     def unit(self, suite: str, metric: Metric) -> Literal["share", "number"]:
-        """Return `share`, or `number` where a value of the metric exceeds 1 and it is not a mean over labels."""
+        """Return `share`, or `number` where it has no greatest value, or one exceeds 1 (not for means over labels)."""
         if metric.over_labels:
             return "share"
+        if metric.unbounded:
+            return "number"
         rows = (r.estimate for r in self.run.metrics.metrics if (r.suite, r.metric) == (suite, metric.name))
         return "number" if any(e.value is not None and e.value > 1 for e in rows) else "share"
 

@@ -167,6 +167,8 @@ def blind(share: Estimate) -> tuple[str, Literal["bad", "plain"]]:
         return number_format.NOT_MEASURED, "plain"
     if share.low is not None and share.low > 0.5:
         return "not blind: reviewers could tell the models apart", "bad"
+    if share.high is not None and share.high < 0.5:
+        return "not blind: reviewers could tell the models apart, and took one for the other", "bad"
     return "no sign that reviewers could tell the models apart", "plain"
 
 

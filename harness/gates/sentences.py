@@ -40,7 +40,7 @@ def of_change(
     limit = "at worst" if is_worst else "at best"
     if outcome == "inconclusive":
         limit = "could be" if is_worst or end > 0 else "could be only"
-    return f"{now}, {_moved(value, is_share, than)}; {limit} {_moved(end, is_share)}"
+    return f"{now}, {_moved(value, threshold, is_share, than)}; {limit} {_moved(end, threshold, is_share)}"
 
 
 def _is_worst_end(outcome: Outcome, is_met: bool) -> bool:
@@ -54,7 +54,11 @@ def _limit(outcome: Outcome, is_low: bool) -> str:
     return "at least" if is_low else "at most"
 
 
-def _moved(change: float, is_share: bool, than: str = "") -> str:
+def _moved(change: float, threshold: float, is_share: bool, than: str = "") -> str:
+    """`2.1 points worse`; `just over 10.0 points worse` where it would look equal to the threshold and is not."""
     if not change:
         return f"no better{than}" if than else "unchanged"
-    return f"{unsigned(change, is_share)} {'better' if change > 0 else 'worse'}{than}"
+    size = unsigned(change, is_share)
+    if change != threshold and change * threshold > 0 and size == unsigned(threshold, is_share):
+        size = f"just {'over' if abs(change) > abs(threshold) else 'under'} {size}"
+    return f"{size} {'better' if change > 0 else 'worse'}{than}"

@@ -242,7 +242,7 @@ def _levels(manifest: Manifest, name: str, rows: Iterable[_Row], verdicts: Seque
             high=estimate.high,
             n=estimate.n,
             clusters=estimate.clusters,
-            is_share=known[key].over_labels or key not in over_one,
+            is_share=known[key].over_labels or not (known[key].unbounded or key in over_one),
             better=known[key].better,
         )
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
 from harness.runs.folder import now
+from harness.runs.score_events import FOLDER, batches
 from reports import number_format
 from reports.review import items as review_items
 from reports.review.items import MATERIAL_VARIANTS, Material
@@ -167,6 +168,16 @@ def existing(run: Path, mode: Mode) -> ReviewDatabase:
 
 
 def _new(state: ReviewDatabase, material: Material, requested: ReviewOptions) -> ReviewPlan:
+    recorded = [
+        batch.path.name
+        for batch in batches(material.path)
+        if batch.about.get("kind") in ("review", "adjudication") and batch.about.get("mode") == requested.mode
+    ]
+    if recorded:
+        raise UserError(
+            f"{material.path / FOLDER}: {', '.join(recorded)}, of an earlier review, would count with the new one. "
+            "Remove this batch with its .json and .sha256 to start over, or put the review's file back"
+        )
     rubric = load_rubric(requested.rubric)
     drawn = {"--seed": secrets.randbelow(2**31), "--rubric": rubric.hash}
     options = DEFAULTS | drawn | requested.given

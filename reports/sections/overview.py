@@ -103,7 +103,8 @@ def _counted(evidence: RunView, suite: SuiteInfo, kind: Kind, verb: str) -> str:
     """Say `3 of 60 cases regressed`."""
     totals = evidence.cases.totals
     of = sum(n for (name, _), n in totals.items() if name == suite.name)
-    return f"{number_format.number(totals[suite.name, kind])} of {wording.count(of, 'case')} {verb}"
+    first = f" by the first of {suite.samples} answers" if suite.samples > 1 else ""
+    return f"{number_format.number(totals[suite.name, kind])} of {wording.count(of, 'case')} {verb}{first}"
 
 
 def _worse_slices(evidence: RunView, suite: SuiteInfo) -> list[str]:

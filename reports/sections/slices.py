@@ -19,7 +19,7 @@ MOST_LISTED = 12
 """Most groups in a table, those on which the tuned model does worst."""
 MOST_ROWS = 12
 """Most groups of a metric in the chart, those with the lowest changes; the tables have all."""
-NOTE = f"Groups of fewer than {TOO_FEW} cases show no number: a percentage of so few cases would mislead."
+NOTE = f"Groups of fewer than {TOO_FEW} show no number: a percentage of so few would mislead."
 
 
 def section(evidence: RunView) -> Section | None:
@@ -41,7 +41,7 @@ def section(evidence: RunView) -> Section | None:
 
 
 def size(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str, value: str) -> int:
-    """Return how many cases are behind the tuned model's number in a slice."""
+    """Return how many cases, or things in them, are behind the tuned model's number in a slice."""
     level = evidence.level(suite.name, CANDIDATE, metric.name, tag, value)
     return level.n if level else 0
 
@@ -59,7 +59,7 @@ def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values
     enough = [value for value in values if value not in few]
     shown = _weakest(evidence, suite, tag, metric, enough)
     notes = [
-        f"Fewer than {TOO_FEW} cases: {wording.listing(few)}." if few else "",
+        f"Fewer than {TOO_FEW} {wording.plural(wording.item(metric))}: {wording.listing(few)}." if few else "",
         f"The {len(shown)} weakest of {len(enough)}; metrics.json has all." if len(shown) < len(enough) else "",
     ]
     return results.table(

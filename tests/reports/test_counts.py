@@ -3,14 +3,23 @@
 import msgspec
 import pytest
 
-from harness.schema import Estimate, Metric, Metrics
+from harness.schema import Estimate, Metric, MetricRow, Metrics
 from reports import business, sentences
 from reports.assemble import read
 from reports.model import Text
 from reports.run_data import RunView
 from reports.sections import verdict
 from tests.reports.conftest import Writer
-from tests.support.sample import METRICS, SUITE, interval, make_manifest, make_metrics, make_suite, make_verdicts
+from tests.support.sample import (
+    METRICS,
+    SUITE,
+    interval,
+    make_manifest,
+    make_metrics,
+    make_record,
+    make_suite,
+    make_verdicts,
+)
 
 
 def evidence_of(write_run: Writer, **parts: object) -> RunView:
@@ -169,3 +178,33 @@ def test_a_share_of_claims_is_not_scaled(write_run: Writer) -> None:
 )
 def test_the_sentence_says_fewer_more_or_as_many(tuned: int, baseline: int | None, said: str) -> None:
     assert sentences.missed(tuned, baseline, 1200, "clause", "100 contracts") == said
+
+
+def test_a_hundred_contracts_hold_as_many_without_a_clause_as_the_suite_does(write_run: Writer) -> None:
+    metrics = make_metrics()
+    rows = [
+        msgspec.structs.replace(row, comparison=msgspec.structs.replace(row.comparison, difference=few))
+        for row in metrics.comparisons
+        for few in [interval(0.175, 0.101, 0.249, n=20, clusters=10)]
+    ]
+    levels = [
+        msgspec.structs.replace(row, estimate=interval(0.9, 0.8, 0.95, n=20, clusters=10)) for row in metrics.metrics
+    ]
+    records = [make_record(number, variant, "x") for number in range(20) for variant in ("baseline", "tuned")]
+    found = evidence_of(write_run, records=records, metrics=Metrics(metrics=levels, comparisons=rows))
+    # 20 clauses in 20 contracts, of which 10 hold one: 100 in 100.
+    assert business.scaled(found, found.suites[0]).startswith("Scaled to 100 contracts: 18 fewer clauses missed")
+
+
+def test_of_several_answers_to_a_case_the_mean_is_counted(write_run: Writer) -> None:
+    accuracy = Metric(name="accuracy", scorer="answers", numerator="right")
+    rows = [
+        MetricRow(
+            suite=SUITE, variant=variant, metric="accuracy", estimate=interval(value, 0.1, 0.9, n=40, clusters=40)
+        )
+        for variant, value in (("baseline", 0.2), ("tuned", 0.8))
+    ]
+    suite = make_suite(metrics=[accuracy], samples=5, primary="accuracy")
+    found = evidence_of(write_run, manifest=make_manifest(suites=[suite]), metrics=Metrics(metrics=rows), verdicts=[])
+    said = "Wrong on 24 fewer of 40 cases in 40 contracts, in the mean of 5 answers to each (8, baseline 32)"
+    assert verdict.sentence(found, found.suites[0]).startswith(said)

@@ -205,6 +205,7 @@ def test_drafts_without_a_comparison_say_that_preference_is_not_measured(path: P
     [
         (11, "no sign that reviewers could tell the models apart"),
         (19, "not blind: reviewers could tell the models apart"),
+        (2, "not blind: reviewers could tell the models apart, and took one for the other"),
     ],
 )
 def test_guesses_tell_whether_the_blind_held(path: Path, right: int, reading: str) -> None:

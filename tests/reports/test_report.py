@@ -13,7 +13,8 @@ from harness.errors import UserError
 from harness.runs.folder import RunData
 from harness.schema import Completion, Metrics, Score, Scores
 from reports.model import Exchange, Headline, ReportModel, Section, Table
-from tests.reports.conftest import Writer, as_markdown
+from reports.sections.verdict import OTHER_TRAINING
+from tests.reports.conftest import Writer, as_markdown, write_training
 from tests.support.sample import (
     cite,
     make_manifest,
@@ -247,3 +248,13 @@ def test_slice_tables_are_of_the_primary_metric_and_of_those_that_a_gate_judges_
 
     assert metrics_of(make_verdicts()) == ["Clause recall"]
     assert metrics_of([*make_verdicts(), gate]) == ["Clause recall", "Fabrication rate"]
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_the_training_run_of_another_adapter_is_named_as_such(write_run: Writer, other: bool) -> None:
+    manifest = make_manifest()
+    tuned = msgspec.structs.replace(manifest.checkpoints["tuned"], adapter_digest="0" * 64)
+    checkpoints = manifest.checkpoints | ({"tuned": tuned} if other else {})
+    run = write_run(manifest=msgspec.structs.replace(manifest, checkpoints=checkpoints))
+    found = reports.build([run, write_training(write_run)])
+    assert (OTHER_TRAINING in msgspec.json.encode(found.sections[0]).decode()) is other

@@ -58,3 +58,8 @@ def test_a_gate_gives_a_neutral_metric_its_direction(
     comparison = found.comparison(SUITE, WORDS.name)
     assert found.suites[0].metrics[0].better == better
     assert comparison is not None and comparison.wins == won
+
+
+def test_a_metric_without_a_greatest_value_is_a_number_even_where_none_exceeds_one(write_run: Writer) -> None:
+    found = view(write_run, [])
+    assert [found.unit(SUITE, metric) for metric in (WORDS, METRICS[0])] == ["number", "share"]

@@ -7,7 +7,8 @@ class Packet {
     this.state = this.load() ?? { at: 0, shortcuts: true, tasks: {} };
     for (const form of document.querySelectorAll("form[data-task]")) this.restore(form);
     this.page = new Page(this, { shortcuts: this.state.shortcuts });
-    document.getElementById("stop")?.addEventListener("click", () => this.show(this.sections.length - 1));
+    document.getElementById("stop")?.addEventListener("click", () => { this.state.stoppedAt = this.state.at; this.show(this.sections.length - 1); });
+    document.getElementById("resume").addEventListener("click", () => this.show(this.state.stoppedAt));
     document.getElementById("download").addEventListener("click", () => this.download());
     addEventListener("pagehide", () => this.keep());
     setInterval(() => this.keep(), 15000);
@@ -65,6 +66,7 @@ class Packet {
     section.querySelector(".back")?.toggleAttribute("hidden", this.previous() < 0);
     for (const box of section.querySelectorAll(".missing, .refused")) box.hidden = true;
     document.body.dataset.stage = section.dataset.page;
+    document.getElementById("resume").hidden = this.state.stoppedAt === undefined;
     scrollTo(0, 0);
     this.keep();
     this.page.tell("");
@@ -83,6 +85,7 @@ class Packet {
     record.wall_ms += Date.now() - (record.opened_at ?? Date.now());
     task.form.dataset.active = record.active_ms;
     Object.assign(record, { draft, opened_at: null, submitted_at: Packet.now() });
+    delete this.state.stoppedAt;
     this.show(this.state.at + 1);
   }
 

@@ -73,8 +73,8 @@ class Server {
 
   async submit(task, draft) {
     clearTimeout(this.timer);
-    await this.busy?.catch(() => null);
     this.isDirty = false;
+    while (this.busy) await this.busy.catch(() => null);
     await this.act("submit", this.payload(task, draft));
   }
 

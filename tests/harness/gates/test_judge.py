@@ -8,6 +8,7 @@ from msgspec import structs
 
 from harness.gates.judge import judge, unjudged
 from harness.gates.rules import COMPARATIVE
+from harness.gates.sentences import of_change
 from harness.schema import Gate, GateFile, Metric, Objective
 from tests.support.scored import METRICS, answers, record
 
@@ -444,3 +445,16 @@ def test_verdicts_come_in_file_order_and_name_their_suite():
     made = verdicts(ALL_GATES, *scores(380, 400, better=60))
     assert [v.rule for v in made] == [g.rule for g in ALL_GATES]
     assert {v.suite for v in made} == {"legal/clauses"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "change", "said"),
+    [
+        ("inconclusive", (-0.05, -0.1004, -0.01), "80.0%, 5.0 points worse; could be just over 10.0 points worse"),
+        ("fail", (-0.13, -0.2, -0.1003), "80.0%, 13.0 points worse; at best just over 10.0 points worse"),
+        ("pass", (-0.05, -0.0996, 0.0), "80.0%, 5.0 points worse; at worst just under 10.0 points worse"),
+        ("pass", (-0.05, -0.1, 0.0), "80.0%, 5.0 points worse; at worst 10.0 points worse"),
+    ],
+)
+def test_a_change_that_rounds_to_the_margin_says_on_which_side_it_lies(outcome, change, said):
+    assert of_change(outcome, "80.0%", change, -0.1, True) == said

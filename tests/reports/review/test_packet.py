@@ -163,6 +163,11 @@ def test_a_fixed_draft_comes_back_and_a_reviewer_may_stop_early(
     press(page, "Control+Enter")
     page.locator("#stop").focus()
     press(page, "Enter")
+    page.locator("#resume").focus()
+    press(page, "Enter")
+    assert section(page) == "task" and page.locator(".page:not([hidden]) h1").inner_text().startswith("Item 2")
+    page.locator("#stop").focus()
+    press(page, "Enter")
     import_answers(run, "fix", download(page, tmp_path / "answers.json"), quiet)
     (batch,) = batches(run)
     (fixed,) = [e.score for e in batch.events if e.score.name == "human_fix"]

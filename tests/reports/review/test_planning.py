@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from harness.errors import UserError
+from harness.runs.score_events import append
 from harness.schema import Completion, Score
 from harness.stats.human_review import MOST, SCALES, Scale
 from reports.review.items import listed_clauses, load_material
@@ -134,3 +135,11 @@ def test_a_damaged_file_is_one_line(plan_review: Planned) -> None:
     state.path.write_bytes(b"not a database, but long enough to be read as one")
     with pytest.raises(UserError, match="cannot be used"):
         state.reviewers()
+
+
+def test_a_recorded_review_is_not_planned_again_beside_its_batches(plan_review: Planned, write_run: WriteRun) -> None:
+    run = write_run()
+    append(run, "human", [], {"kind": "review", "mode": "compare"})
+    with pytest.raises(UserError, match="of an earlier review, would count with the new one"):
+        plan_review(run)
+    plan_review(run, mode="fix")
