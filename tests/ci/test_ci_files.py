@@ -58,6 +58,12 @@ def test_no_file_hides_an_exit_code_or_runs_a_change_with_rights(name: str) -> N
         assert never not in text
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_no_folder_of_the_checkout_can_stand_in_for_a_python_module(name: str) -> None:
+    """Without -I, `python -m` and `python -c` look for modules in the working folder first."""
+    assert not re.search(r"\bpython3? -[mc]", code(name))
+
+
 @pytest.mark.parametrize("name", [*FILES, "deploy/skypilot.yaml"])
 def test_nothing_is_installed_from_a_release_that_no_index_has(name: str) -> None:
     assert set(re.findall(r'TUNEGATE: "(.*)"', code(name))) <= {""}

@@ -61,6 +61,24 @@ def test_an_engine_that_cannot_start_is_a_crash_and_no_verdict(change: Change) -
     assert (exported(change).status, exported(change).outcome) == ("failed", "skipped")
 
 
+@pytest.mark.parametrize("option", ["--collect-only", "--help"])
+def test_settings_of_a_change_that_keep_pytest_from_running_turn_the_job_red(change: Change, option: str) -> None:
+    (change.folder / "pytest.toml").write_text(f'[pytest]\naddopts = ["{option}"]\n')
+    job = change.judge()
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 6, SHOW: 0}, job.log
+    assert exported(change).status == "none" and "There is no run" in job.summary
+
+
+def test_folders_of_a_change_never_stand_in_for_gates_or_runs_of_the_job(change: Change) -> None:
+    for name in (".bars/evalsuites/legal/mini/extra.txt", "out/runs/other/run.json"):
+        (change.folder / name).parent.mkdir(parents=True)
+        (change.folder / name).write_text("{}")
+        git(change.folder, "add", "-f", name)
+    job = change.judge()
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0}, job.log
+    assert exported(change).run_id == change.run.manifest.run_id and not list(change.folder.rglob("extra.txt"))
+
+
 def test_a_suite_that_cannot_be_read_is_a_usage_error_and_there_is_no_run(change: Change) -> None:
     write_suite(change.folder, cases=[{"id": "a"}])
     job = change.judge()
@@ -99,17 +117,21 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_base_and_said_to(chan
 
 
 def test_a_change_of_what_guards_the_gate_is_named_before_everything_else(change: Change) -> None:
-    for name in (".github/workflows/eval-gate.yml", "conftest.py", "evalsuites/legal/conftest.py", "notes.md"):
+    guards = [
+        ".github/workflows/eval-gate.yml",
+        ".pytest.toml",
+        "conftest.py",
+        "evalsuites/legal/conftest.py",
+        "evalsuites/pytest.ini",
+        "tox.ini",
+    ]
+    for name in (*guards, "notes.md"):
         (change.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (change.folder / name).write_text("")
     job = change.judge()
     assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0}, job.log
     said = [text for text in exported(change).moved if "guards the gate" in text]
-    assert [text.split(" ")[0] for text in said] == [
-        ".github/workflows/eval-gate.yml",
-        "conftest.py",
-        "evalsuites/legal/conftest.py",
-    ]
+    assert [text.split(" ")[0] for text in said] == guards
     assert job.summary.startswith("#### The gates changed\n") and job.annotations("warning")[0].startswith(".github/")
 
 
@@ -230,6 +252,7 @@ def test_a_base_that_git_does_not_have_is_no_first_adoption(change: Change) -> N
 
 @pytest.mark.parametrize("code", range(6))
 def test_the_step_leaves_with_the_code_of_pytest_and_lets_commands_act_again(tmp_path: Path, code: int) -> None:
+    """After a pytest that ends with 0 there must be a run."""
     stub = tmp_path / "bin" / "pytest"
     stub.parent.mkdir()
     stub.write_text(f"#!/bin/sh\nprintf '::error::forged'\nexit {code}\n")
@@ -238,7 +261,7 @@ def test_the_step_leaves_with_the_code_of_pytest_and_lets_commands_act_again(tmp
     env["PATH"] = f"{stub.parent}:{env['PATH']}"
     (step,) = [s for s in workflow("action.yml")["runs"]["steps"] if s["name"] == JUDGE]
     done = bash(step["run"], tmp_path, env)
-    assert done.returncode == code
+    assert done.returncode == (code or 6)
     assert [name for name, _ in commands(done.stdout + "::notice::after\n")] == ["stop-commands", "notice"]
 
 
