@@ -33,6 +33,9 @@ MAX_PROMPT_TOKENS = 32
 LENGTH = MAX_PROMPT_TOKENS + MAX_TOKENS
 # Two loads of equal fp32 weights may differ by this much; no adapter with an effect stays below it.
 ROUNDING = 1e-5
+MAX_ROUNDING = 0.25
+"""Largest difference of log probabilities of one model, at two engines or after a fault, that rounding explains: bf16
+logits between 16 and 32 are multiples of 0.125."""
 
 Row = tuple[str, tuple[int, ...]]
 """Variant and prompt ids of one canary request."""
@@ -114,6 +117,16 @@ def check_differs(
             "Check that its training changed the weights"
         )
     return effect
+
+
+def check_agreement(moved: float, model: str, places: str, remedy: str) -> None:
+    """Raise CanaryFailed where a model's answers differ, between engines or over time, by more than rounding."""
+    if not moved <= MAX_ROUNDING:
+        raise CanaryFailed(
+            f"canary: {model} does not answer as before, or as at other {places}: log probabilities differ by "
+            f"{moved:.4g}, and rounding explains at most {MAX_ROUNDING:g}. {remedy}, and re-run; the answers so far "
+            "are not used"
+        )
 
 
 def check_weights(checkpoint: Checkpoint, variant: str) -> dict[str, Any]:

@@ -9,15 +9,12 @@ from typing import Any
 from harness.engines import canary
 from harness.engines.openai import protocol
 from harness.engines.openai.pool import Fault, Pool, RequestRefused, Server
-from harness.errors import CanaryFailed, EngineFailed
+from harness.errors import EngineFailed
 from harness.schema import BASELINE, Checkpoint, Completion
 from harness.suites.prompts import Renderer
 
 SLACK = 3.0
 """Factor on the noise of repeated calls, which is estimated from only a few calls."""
-MAX_ROUNDING = 0.25
-"""Largest difference of log probabilities of one model, at two servers or after a fault, that rounding explains: bf16
-logits between 16 and 32 are multiples of 0.125."""
 SPARE_SLOT = (
     "Start the server with --max-loras one above the number of its adapters, or serve the merged weights under their "
     "own name"
@@ -93,12 +90,7 @@ class Witness:
         moved = canary.widest(reference, rows)
         seen = self.found.setdefault("largest difference", {}).setdefault(server.url, {})
         seen[name] = max(moved, seen.get(name, 0.0))
-        if moved > MAX_ROUNDING:
-            raise CanaryFailed(
-                f"canary: '{name}' at {server.url} does not answer as before, or as at other servers: log "
-                f"probabilities differ by {moved:.4g}, and rounding explains at most {MAX_ROUNDING:g}. Serve one set "
-                "of weights under one name, and re-run; the answers so far are not used"
-            )
+        canary.check_agreement(moved, f"'{name}' at {server.url}", "servers", "Serve one set of weights under one name")
 
     async def _completions(self, server: Server, pool: Pool, rows: Sequence[canary.Row]) -> list[Completion]:
         """Return the completions of canary rows by one server, requested concurrently. Raises EngineFailed."""

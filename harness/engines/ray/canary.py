@@ -28,6 +28,8 @@ class CanaryResult(Struct, frozen=True, kw_only=True):
     """Result for base and adapters in one call, for the manifest; None without adapters."""
     own: canary.Reference
     """The engine's own rows without an adapter."""
+    adapted: dict[str, list[Completion]]
+    """Its rows with each adapter, by variant."""
 
 
 def examination(
@@ -36,8 +38,17 @@ def examination(
     """Return the whole canary of an engine with these weights."""
 
     def examine(ask: canary.Ask) -> CanaryResult:
-        shared = canary.check_shared(ask, texts, base, adapters, exact=exact) if adapters else None
-        return CanaryResult(shared=shared, own=canary.take(ask, texts, base, exact, lambda: None))
+        adapted: dict[str, list[Completion]] = {variant: [] for variant in adapters}
+
+        def ask_and_keep(rows: Sequence[canary.Row]) -> list[Completion]:
+            completions = ask(rows)
+            for (variant, _), completion in zip(rows, completions, strict=True):
+                if variant in adapted:
+                    adapted[variant].append(completion)
+            return completions
+
+        shared = canary.check_shared(ask_and_keep, texts, base, adapters, exact=exact) if adapters else None
+        return CanaryResult(shared=shared, own=canary.take(ask, texts, base, exact, lambda: None), adapted=adapted)
 
     return examine
 

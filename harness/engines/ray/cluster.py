@@ -190,14 +190,22 @@ class Cluster:
             self.say(f"ray: {message.strip().partition('. ')[0][:200]}")
 
     def check_paths(self, paths: Sequence[Path]) -> None:
-        """Check, once per path, that every machine has the folders. Raises UserError."""
+        """Check, once per path, that every machine has the folders with the same weights as here. Raises UserError."""
         new = [path for path in map(str, paths) if path not in self._seen]
         if not self.address or not new:
             return
-        lacking = [f"{m['host']} lacks {', '.join(m['lacks'])}" for m in self._query_machines(new) if m["lacks"]]
-        if lacking:
+        machines = self._query_machines(new)
+        here = {path: worker.sampled(Path(path)) for path in new}
+        wrong = [f"{m['host']} lacks {', '.join(m['lacks'])}" for m in machines if m["lacks"]]
+        wrong += [
+            f"{m['host']} has other weights in {path} than this machine"
+            for m in machines
+            for path in new
+            if path not in m["lacks"] and m["weights"][path] != here[path]
+        ]
+        if wrong:
             raise UserError(
-                f"{'; '.join(lacking)}. Models and adapters must have one path on every worker: put them, and "
+                f"{'; '.join(wrong)}. Models and adapters must have one path on every worker: put them, and "
                 f"{CACHE}, on storage that all of them mount"
             )
         self._seen.update(new)

@@ -98,6 +98,7 @@ class RayEngine:
         self.engines: dict[str, int] = {}
         self.largest_difference = 0.0
         self._references: dict[str, canary.Reference] = {}
+        self._adapted: dict[str, Sequence[Completion]] = {}
 
     def facts(self, variant: str) -> dict[str, str]:
         facts = {
@@ -166,7 +167,7 @@ class RayEngine:
         for rows in answered(pipeline, tables(requests, models, batching.rows)):
             for row in rows:
                 if row["proof"] and row["engine"] not in proven:
-                    self._accept(unit, check(examine, row["proof"], row["engine"], self.workers.vllm))
+                    self._accept(unit, row["engine"], check(examine, row["proof"], row["engine"], self.workers.vllm))
                     proven.add(row["engine"])
             for row in rows:
                 if row["engine"] not in proven:
@@ -180,18 +181,20 @@ class RayEngine:
         if unanswered:
             raise EngineFailed(f"ray did not answer {len(unanswered)} requests. Re-run to retry only these")
 
-    def _accept(self, unit: Unit, result: CanaryResult) -> None:
-        """Record the canary of one engine, and compare plain variants with their base. Raises CanaryFailed."""
+    def _accept(self, unit: Unit, engine: str, result: CanaryResult) -> None:
+        """Record the canary of one engine; compare it with other engines, and plain variants with their base.
+
+        Raises CanaryFailed.
+        """
         if unit.key in self._references:
-            self.largest_difference = max(
-                self.largest_difference, canary.widest(self._references[unit.key].rows, result.own.rows)
-            )
+            self._check_agreement(engine, self._base_name(unit), self._references[unit.key].rows, result.own.rows)
         else:
             self._references[unit.key] = result.own
             if not unit.merged and not self.cluster.address:
                 canary.save_reference(self._reference_file(unit), result.own)
-        if result.shared:
-            self.canary |= dict.fromkeys(unit.adapters, result.shared)
+        for variant, rows in result.adapted.items():
+            self._check_agreement(engine, variant, self._adapted.setdefault(variant, rows), rows)
+            self.canary.setdefault(variant, result.shared)
         base = base_of(unit, self.units)
         for variant in unit.plain if base else ():
             assert base is not None
@@ -199,6 +202,14 @@ class RayEngine:
             checkpoint = self.checkpoints[variant]
             effect = canary.check_differs(reference.rows, result.own.rows, variant, checkpoint, reference.noise)
             self.canary[variant] = {"check": "against the plain base engine", "effect": effect}
+
+    def _check_agreement(
+        self, engine: str, variant: str, reference: Sequence[Completion], rows: Sequence[Completion]
+    ) -> None:
+        moved = canary.widest(reference, rows)
+        self.largest_difference = max(self.largest_difference, moved)
+        remedy = "Give all workers the same files under one path"
+        canary.check_agreement(moved, f"'{variant}' at {engine}", "engines", remedy)
 
     def _read_reference(self, unit: Unit) -> bool:
         """Read cached canary rows; False without any, or on a cluster, whose machines may have changed."""

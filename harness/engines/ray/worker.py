@@ -7,6 +7,7 @@ guess the types of nested columns.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import re
@@ -21,6 +22,8 @@ from typing import Any
 Row = dict[str, Any]
 
 LOG_CHARACTERS = 50_000
+SAMPLES = 64
+SAMPLE_BYTES = 1 << 16
 STEP_S = 0.01
 STEPS = 500
 """Number of waits of STEP_S for the rows of a call to reach the engine; then it continues, and rounding may differ."""
@@ -140,12 +143,26 @@ def free_bytes() -> int:
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def sampled(folder: Path) -> str:
+    """Return a digest of a folder's weight files: names, sizes and samples, since whole files take minutes to read."""
+    content = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        size = file.stat().st_size
+        content.update(f"{file.name} {size}\n".encode())
+        with file.open("rb") as stream:
+            for i in range(SAMPLES):
+                stream.seek(size * i // SAMPLES)
+                content.update(stream.read(SAMPLE_BYTES))
+    return content.hexdigest()
+
+
 def look(paths: Sequence[str], gpu: bool) -> dict[str, Any]:
-    """Describe this machine: vLLM's version, the memory of one device, and which of the paths it lacks."""
+    """Describe this machine: vLLM, the memory of one device, which paths it lacks, and the weights in the others."""
     machine: dict[str, Any] = {
         "host": socket.gethostname(),
         "vllm": vllm_version(),
         "lacks": [path for path in paths if not Path(path).exists()],
+        "weights": {path: sampled(Path(path)) for path in paths},
     }
     if not gpu or not machine["vllm"]:
         return machine | {"device": "cpu", "memory_bytes": free_bytes(), "invariant": False}

@@ -10,6 +10,7 @@ from harness.engines import base
 from harness.engines.config import EngineConfig
 from harness.engines.ray import cluster as ray_cluster
 from harness.engines.ray import engine
+from harness.engines.ray import worker as ray_worker
 from harness.engines.ray.cluster import ADDRESS, Cluster, Workers, environment, first_line, refuse_old
 from harness.engines.vllm import environment as vllm_environment
 from harness.errors import MissingExtra, UserError
@@ -121,7 +122,9 @@ def test_a_folder_is_looked_for_only_on_clusters_and_only_once(monkeypatch: pyte
 
     def look(cluster: Cluster, paths: list[str]) -> list[dict[str, Any]]:
         looked.append(list(paths))
-        return [{"host": "w1", "lacks": []}, {"host": "w2", "lacks": [p for p in paths if "not" in p]}]
+        sampled = {path: ray_worker.sampled(Path(path)) for path in paths}
+        lacks = [path for path in paths if "not" in path]
+        return [{"host": "w1", "lacks": [], "weights": sampled}, {"host": "w2", "lacks": lacks, "weights": sampled}]
 
     monkeypatch.delenv(ADDRESS, raising=False)
     monkeypatch.setattr(Cluster, "_query_machines", look)
@@ -137,3 +140,21 @@ def test_a_folder_is_looked_for_only_on_clusters_and_only_once(monkeypatch: pyte
         UserError, match=r"w2 lacks /not-there\. Models and adapters must have one path on every worker"
     ):
         cluster.check_paths([Path("/not-there")])
+
+
+def test_a_machine_with_other_weights_under_the_same_path_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder, content in ((here, b"\0" * 10_000_000), (there, b"\1" * 10_000_000)):
+        folder.mkdir()
+        (folder / "model.safetensors").write_bytes(content)
+    machines = [
+        {"host": host, "lacks": [], "weights": {str(here): ray_worker.sampled(folder)}}
+        for host, folder in (("w1", here), ("w2", there))
+    ]
+    monkeypatch.setenv(ADDRESS, "head:6379")
+    monkeypatch.setattr(Cluster, "_cluster_workers", lambda cluster, engines: workers())
+    monkeypatch.setattr(Cluster, "_query_machines", lambda cluster, paths: machines)
+    with pytest.raises(UserError, match=rf"^w2 has other weights in {here} than this machine\. Models"):
+        Cluster(None, print).check_paths([here])

@@ -28,6 +28,8 @@ class Pipelines:
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[str]]] = []
         self.logprobs: dict[str, float] = {}
+        self.apart = ("", 0.0)
+        """Part of a model's name, and how far the second engine's log probabilities of it differ from the first's."""
         self.engines = ["h/1/a", "h/2/b"]
         self.without_proof: set[str] = set()
         self.lose: set[str] = set()
@@ -39,7 +41,13 @@ class Pipelines:
 
     def answered(self, made: Any, tables: Iterator[Any]) -> Iterator[list[Row]]:
         folder, calls = made
-        proof = json.dumps({"vllm": self.vllm, "calls": [[[self._answer(r), ""] for r in call] for call in calls]})
+        proofs = {
+            engine: json.dumps({
+                "vllm": self.vllm,
+                "calls": [[[self._answer(r, engine), ""] for r in call] for call in calls],
+            })
+            for engine in self.engines
+        }  # fmt: skip
         self.asked.append((folder.name, []))
         for i, table in enumerate(tables):
             engine = self.engines[i % len(self.engines)]
@@ -47,15 +55,17 @@ class Pipelines:
             self.asked[-1][1].extend(row["key"] for row in rows)
             found = [
                 {"key": row["key"], "engine": engine, "answer": self._answer(row), "__inference_error__": "",
-                 "proof": proof if not j and engine not in self.without_proof else ""}
+                 "proof": proofs[engine] if not j and engine not in self.without_proof else ""}
                 for j, row in enumerate(rows)
             ]  # fmt: skip
             yield found + [row | {"proof": ""} for row in found if row["key"] in self.twice]
 
-    def _answer(self, row: Row) -> str:
+    def _answer(self, row: Row, engine: str = "") -> str:
         how = json.loads(row["sampling_params"])
         ids = array("i", row["tokenized_prompt"]).tolist()[:1] * how["max_tokens"]
         logprob = next((value for part, value in self.logprobs.items() if part in row["model"]), -1.0)
+        part, apart = self.apart
+        logprob += apart if engine == self.engines[1] and part in row["model"] else 0.0
         return json.dumps({"ids": ids, "logprobs": [logprob] * len(ids)} if how["logprobs"] else {"ids": ids})
 
 
@@ -152,6 +162,24 @@ def test_an_adapter_that_changes_nothing_ends_the_run_before_any_answer(
     arriving = engine.generate([*requests("baseline"), *requests("tuned")])
     with pytest.raises(CanaryFailed, match="answers exactly like its base model"):
         next(arriving)
+
+
+@pytest.mark.parametrize(("apart", "stops"), [(0.2, False), (0.3, True)])
+@pytest.mark.parametrize("what", ["baseline", "tuned"])
+def test_engines_whose_answers_differ_by_more_than_rounding_end_the_run(
+    tiny_model: Path, pipelines: Pipelines, tmp_path: Path, what: str, apart: float, stops: bool
+) -> None:
+    """As machines do that have other weights, or another adapter, under the same path."""
+    adapter = save_adapter(tiny_model, tmp_path / "a0", seed=1) if what == "tuned" else None
+    pipelines.logprobs = {"adapters/a0-": -1.5}
+    pipelines.apart = ("adapters/a0-" if adapter else tiny_model.name, apart)
+    engine = opened(tiny_model, adapter, lora="force" if adapter else "auto")
+    arriving = engine.generate(requests(what))
+    if not stops:
+        assert len(list(arriving)) == 20 and engine.describe()["engines_apart"] == pytest.approx(apart)
+        return
+    with pytest.raises(CanaryFailed, match=f"'{what}' at h/2/b does not answer as before, or as at other engines"):
+        list(arriving)
 
 
 def test_a_merged_adapter_is_held_against_the_base_s_canary_which_is_asked_for_that_alone(

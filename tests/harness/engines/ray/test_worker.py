@@ -146,7 +146,8 @@ def test_workers_need_nothing_of_ours(tmp_path: Path) -> None:
     code = (
         "import sys, pickle, pathlib; sys.modules['harness'] = None; "
         "made, look = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()); "
-        "print(made()._name.count('/'), look(['/', '/not-there'], False)['lacks'])"
+        "found = look(['/', '/not-there'], False); "
+        "print(made()._name.count('/'), found['lacks'], len(found['weights']))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(sent)], capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["2", "['/not-there']"], done.stderr
+    assert done.stdout.split() == ["2", "['/not-there']", "2"], done.stderr
