@@ -160,6 +160,12 @@ def _served(job: Job) -> dict[str, Checkpoint]:
     base = job.asked_baseline
     checkpoints = {BASELINE: _served_as(servers.baseline or base, base, job.baseline, servers)} if base else {}
     checkpoints[CANDIDATE] = _served_as(servers.model or job.candidate, job.candidate, job.candidate, servers)
+    by_name = {checkpoint.name: checkpoint.digest for checkpoint in checkpoints.values()}
+    if servers.trust and any(checkpoint.digest != by_name[checkpoint.name] for checkpoint in checkpoints.values()):
+        raise UserError(
+            f"--trust-server: '{checkpoints[CANDIDATE].name}' is the served name of baseline and tuned model, whose "
+            "weights differ. Give each its own name with --served-baseline and --served-model"
+        )
     return checkpoints
 
 

@@ -15,11 +15,12 @@ import pytest
 from msgspec import structs
 
 from harness.checkpoints.resolve import resolve
-from harness.engines.config import Servers
+from harness.engines.config import EngineConfig, Servers
 from harness.engines.openai import served_weights
 from harness.engines.openai.config import endpoint
 from harness.engines.openai.served_weights import pinned
 from harness.errors import EngineFailed, UserError
+from harness.evaluation.plan import Job, variants
 from harness.runs.folder import load_manifest
 from harness.schema import Checkpoint
 from tests.harness.engines.openai.project import Project, answers
@@ -239,6 +240,18 @@ def test_a_server_that_is_trusted_has_the_digest_of_the_weights_that_are_named(l
     served = found(url, model, trust=True)
     assert (served.pin, served.digest) == ("trusted canary", resolve(str(model)).digest)
     assert "was not started with the folder" in served.unpinned_because
+
+
+def test_trust_refuses_one_served_name_for_two_sets_of_weights(listen: Listen, model: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(model, tmp_path / "other"))
+    scale(other)
+    servers = Servers(urls=(listen([listed("somewhere/else")]),), model="clauses", baseline="clauses", trust=True)
+    config = EngineConfig(name="openai", servers=servers)
+    with pytest.raises(UserError, match="--trust-server: 'clauses' is the served name of baseline and tuned model"):
+        variants(Job(suites=[], candidate=str(other), baseline=str(model), engine=config))
+    assert variants(Job(suites=[], candidate=str(model), baseline=str(model), engine=config)).keys() == {
+        "baseline", "tuned"
+    }  # fmt: skip
 
 
 def test_trust_does_not_outweigh_what_the_process_shows(listen: Listen, model: Path, tmp_path: Path) -> None:
