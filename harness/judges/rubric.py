@@ -21,6 +21,10 @@ from harness.files import digest, read_toml
 
 KEYS = {"name": str, "question": str, "labels": list, "compare": bool}
 SIDES = ("first", "second", "tie")
+OBJECT = "\0"
+"""Stands for an object with a verdict in the text around it."""
+ALONE = re.compile(r"\s*(```(json)?)?\s*\0[\s\0]*(```)?\s*")
+"""A line of nothing but such objects, perhaps in a block of code."""
 
 
 class JudgeRubric(Struct, frozen=True, kw_only=True):
@@ -81,25 +85,29 @@ def _problems(content: dict[str, Any]) -> list[str]:
 def read_verdict(reply: str, labels: tuple[str, ...]) -> tuple[str | None, str]:
     """Return the label and the reason in a judge's JSON reply; None and the problem where there is no label.
 
-    The reply must have one JSON object with "verdict"; two objects that disagree are no verdict.
+    The reply must have one JSON object with "verdict"; two objects that disagree are no verdict. A judge may quote an
+    answer that asks for a verdict: an object inside a sentence, or inside one that cannot be read, is no verdict.
     """
     verdicts: list[tuple[str, str]] = []
     decoder = json.JSONDecoder()
-    at = reply.find("{")
-    while at >= 0:
+    around, end = "", 0
+    while (at := reply.find("{", end)) >= 0:
+        around += reply[end:at]
         try:
             value, end = decoder.raw_decode(reply, at)
-        except (json.JSONDecodeError, RecursionError):
-            end = at + 1
-        else:
-            if isinstance(value, dict) and isinstance(value.get("verdict"), str):
-                verdicts.append((value["verdict"].strip().lower(), str(value.get("reason", ""))))
-        at = reply.find("{", end)
+        except (ValueError, RecursionError):
+            return None, "the judge's reply has a brace that begins no readable JSON object"
+        if isinstance(value.get("verdict"), str):
+            verdicts.append((value["verdict"].strip().lower(), str(value.get("reason", ""))))
+            around += OBJECT
+    around += reply[end:]
     if not verdicts:
         return None, "the judge's reply has no JSON object with a verdict"
     different = {verdict for verdict, _ in verdicts}
     if len(different) > 1:
         return None, f"the judge's reply has {len(different)} verdicts that disagree"
+    if not all(ALONE.fullmatch(line) for line in around.splitlines() if OBJECT in line):
+        return None, "the judge's reply has its verdict inside a sentence, where it may be a quotation"
     label = next((label for label in labels if label.lower() == verdicts[0][0]), None)
     if label is None:
         return None, f"the judge's verdict is {verdicts[0][0][:40]!r}, expected one of {', '.join(labels)}"
