@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import weakref
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -74,21 +75,30 @@ class NoCase(Exception):
 
 
 class CaseFinder:
-    """The cases of a suite by their ids and texts; of a text that several cases share, none."""
+    """The cases of a suite by their ids and texts; of texts that several cases share, none."""
 
     def __init__(self, suite: Suite) -> None:
         self._ids = {case.id for case in suite.cases}
-        self._texts: dict[str, str | None] = {}
+        cases: dict[frozenset[str], str | None] = {}
         for case in suite.cases:
             chat = messages(suite.template, case)
-            texts = [*case.input.values(), chat[-1]["content"], "\n\n".join(turn["content"] for turn in chat)]
-            for key in {_key(text) for text in texts}:
-                self._texts[key] = None if key in self._texts else case.id
+            inputs = [text for text in case.input.values() if text.strip()]
+            named_by = [inputs, [chat[-1]["content"]], ["\n\n".join(turn["content"] for turn in chat)]]
+            for keys in {frozenset(map(_key, texts)) for texts in named_by if texts}:
+                cases[keys] = None if keys in cases else case.id
+        frequency = Counter(key for keys in cases for key in keys)
+        self._by_rarest: dict[str, list[tuple[frozenset[str], str]]] = {}
+        """By the rarest of its texts, the texts that together name a case."""
+        for keys, case_id in cases.items():
+            if case_id is not None:
+                rarest = min(keys, key=lambda key: frequency[key])
+                self._by_rarest.setdefault(rarest, []).append((keys, case_id))
 
     def find(self, answer: LoggedAnswer) -> str:
         """Return the id of the answer's case. Raises NoCase where there is none, or more than one."""
         by_id = self._ids.intersection(answer.ids)
-        by_text = {name for text in answer.prompts if (name := self._texts.get(_key(text)))}
+        given = {_key(text) for text in answer.prompts}
+        by_text = {name for key in given for keys, name in self._by_rarest.get(key, ()) if keys <= given}
         found = by_id | by_text
         if len(found) == 1:
             return found.pop()
@@ -109,11 +119,14 @@ def read_log(path: Path, form: str, suite: Suite, model: str | None = None, opti
     """
     where, log, finder = shown_path(path), AnswerLog(form), CaseFinder(suite)
     models: dict[str, None] = {}
+    nameless: list[str] = []
     strange: list[str] = []
     doubled: list[str] = []
     try:
         for answer in answers(path, form):
             models[answer.model] = None
+            if not answer.model:
+                nameless.append(answer.where)
             if answer.model not in ("", model or next(filter(None, models), "")):
                 continue
             if len(answer.text) > LONGEST_ANSWER:
@@ -131,8 +144,10 @@ def read_log(path: Path, form: str, suite: Suite, model: str | None = None, opti
         log.sha256 = file_sha256(path)
     except OSError as error:
         raise UserError(f"{where}: cannot be read ({error.strerror}). Name the log that {form} wrote") from None
-    name = _the_model([name for name in models if name], model, where, option) or path.stem
-    refuse_all([f"{where}: {problem}" for problem in _problems(strange, doubled, bool(models), suite)], where)
+    named = [name for name in models if name]
+    name = _the_model(named, model, where, option) or path.stem
+    nameless = nameless if len(named) > 1 else []
+    refuse_all([f"{where}: {problem}" for problem in _problems(nameless, strange, doubled, bool(models), suite)], where)
     log.model = Checkpoint(
         name=name,
         kind="imported",
@@ -155,13 +170,20 @@ def _the_model(named: Sequence[str], model: str | None, where: str, option: str)
     return model or next(iter(named), None)
 
 
-def _problems(strange: Sequence[str], doubled: Sequence[str], has_answers: bool, suite: Suite) -> Iterator[str]:
+def _problems(
+    nameless: Sequence[str], strange: Sequence[str], doubled: Sequence[str], has_answers: bool, suite: Suite
+) -> Iterator[str]:
     if not has_answers:
         yield "has no answer. Name the log of a finished evaluation"
+    if nameless:
+        yield (
+            f"{count(len(nameless), 'answer')} without a model in a log of several, the first: {nameless[0]}. Add the "
+            "model, or leave them out"
+        )
     if strange:
         yield (
             f"{count(len(strange), 'answer')} without a case in {suite.name}, the first: {strange[0]}. Answers are "
-            "matched by case id, or by the text of the prompt or an input. Leave them out, or name their suite"
+            "matched by case id, or by the text of the prompt or of all inputs. Leave them out, or name their suite"
         )
     if doubled:
         yield (

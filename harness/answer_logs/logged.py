@@ -29,7 +29,7 @@ class LoggedAnswer(Struct, frozen=True, kw_only=True):
     ids: tuple[str, ...] = ()
     """What may be the id of its case."""
     prompts: tuple[str, ...] = ()
-    """What may be the text of its prompt, or of an input of its case."""
+    """What may be the text of its prompt, or of the inputs of its case."""
     model: str = ""
     """The model that answered; empty where the log does not say."""
     repeat: Repeat = 1

@@ -109,6 +109,30 @@ def test_a_line_without_a_model_belongs_to_the_only_one_that_is_named(suite: Sui
     assert log.model.name == "m" and log.has("l1", 1) and log.has("l2", 1)
 
 
+def test_a_line_without_a_model_in_a_log_of_two_models_belongs_to_neither(suite: Suite, tmp_path: Path) -> None:
+    rows = ({"id": "l1", "answer": "a", "model": "m"}, {"id": "l1", "answer": "b", "model": "n"}, {"id": "l2"})
+    file = plain(tmp_path / "mine.jsonl", *(row | {"answer": "a"} for row in rows))
+    with pytest.raises(UserError, match="1 answer without a model in a log of several, the first: line 3"):
+        read_log(file, "jsonl", suite, "m")
+
+
+def test_the_document_alone_does_not_name_the_case_of_a_question_about_it(tmp_path: Path) -> None:
+    """Other questions about the same documents are other cases."""
+    text, question = LEASES["l1"][0], "May the tenant assign?"
+    case = {"input": {"document": text, "question": question}, "expected": ["assignment"], "cluster": "l"}
+    folder = write_suite(tmp_path, [case | {"id": "l1", "tags": {"instrument": "lease"}}], TEST, name="leases")
+    (folder / "prompt.jinja").write_text("{{ question }}\n\n{{ document }}")
+    asked = suites(tmp_path)[0]
+
+    def log(name: str, question: str) -> Path:
+        doc = {"document": text, "question": question}
+        return plain(tmp_path / name, {"doc": doc, "arguments": {}, "resps": [["assignment"]]})
+
+    assert read_log(log("same.jsonl", question), "lm-eval", asked).completion("l1", 1).text == "assignment"
+    with pytest.raises(UserError, match="1 answer without a case in legal/leases"):
+        read_log(log("other.jsonl", "When is rent due?"), "lm-eval", asked)
+
+
 @pytest.mark.parametrize(("form", "row", "said"), [
     ("jsonl", {"id": "l1", "answer": "a", "repeat": 0}, "a.jsonl:1: cannot be read: Expected `int` >= 1"),
     ("lm-eval", {"doc": {"x": '["\\ud800"]'}, "arguments": {}, "resps": [["a"]]}, "1 answer without a case"),
