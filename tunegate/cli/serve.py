@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from harness.env import SERVE_ARGS
+from harness.errors import UserError
 from harness.serving.platforms import PLATFORMS
 from tunegate.cli.layout import SHIP, App, Command
 from tunegate.cli.options import ApprovalBars, MoreSuites, Runs, TensorParallel
@@ -21,7 +22,13 @@ class FromEnvironment(Command):
     """Takes the arguments from TUNEGATE_SERVE_ARGS if there are none: SageMaker starts `IMAGE serve`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, args or shlex.split(os.environ.get(SERVE_ARGS, "")))
+        try:
+            given = args or shlex.split(os.environ.get(SERVE_ARGS, ""))
+        except ValueError as error:
+            raise UserError(
+                f"{SERVE_ARGS}: {error}. Expected arguments of tunegate serve, quoted as in a shell"
+            ) from None
+        return super().parse_args(ctx, given)
 
 
 @app.command(cls=FromEnvironment)

@@ -32,6 +32,11 @@ def in_one_line(done: subprocess.CompletedProcess[str], *said: str) -> None:
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
+def test_a_command_line_in_the_environment_with_an_open_quote(tmp_path: Path) -> None:
+    done = tunegate(tmp_path, "serve", TUNEGATE_SERVE_ARGS="adapter --ungated 'pilot")
+    in_one_line(done, "TUNEGATE_SERVE_ARGS: No closing quotation. Expected arguments of tunegate serve")
+
+
 def test_a_script_that_is_missing(project: Path) -> None:
     (project / "script.json").unlink()
     in_one_line(tunegate(project, *ASKING), "script.json: cannot be read (No such file or directory)")
