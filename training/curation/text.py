@@ -1,8 +1,9 @@
 """Text as comparable words and hashed runs of words, prompts without boilerplate lines, and work on all cores.
 
-White space separates words. They are normalised (NFKC), casefolded and stripped of everything but letters and digits:
-"Seller's," is "sellers", and "and/or" is one word. Hashes have 64 bits and are the same in every process; two different
-runs collide about once in 10^19 pairs.
+White space separates words, and each character of a script without spaces (Chinese, Japanese, Thai) is a word. Words
+are normalised (NFKC), casefolded and stripped of everything but letters and digits: "Seller's," is "sellers", and
+"and/or" is one word. Hashes have 64 bits and are the same in every process; two different runs collide about once in
+10^19 pairs.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-TOKEN = re.compile(r"\S+")
+UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\uff66-\uff9f\U00020000-\U0003ffff]"
+)
+"""Thai, Lao, Burmese, Khmer, kana and Chinese characters."""
+TOKEN = re.compile(rf"{UNSPACED.pattern}|[^\s{UNSPACED.pattern[1:-1]}]+")
 BASE = 0x9E3779B97F4A7C15
 """Odd, so that multiplication modulo 2^64 is invertible."""
 UNKNOWN = 0
@@ -38,9 +44,14 @@ def word(token: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", token).casefold() if c.isalnum())
 
 
+def tokens(text: str) -> list[str]:
+    """Return the parts of a text that may be words, in order."""
+    return (text if text.isascii() else UNSPACED.sub(r" \g<0> ", text)).split()
+
+
 def words(text: str) -> list[str]:
     """Return all words of a text, in order."""
-    return [w for token in text.split() if (w := word(token))]
+    return [w for token in tokens(text) if (w := word(token))]
 
 
 def places(text: str) -> list[tuple[int, int]]:
@@ -78,10 +89,10 @@ class Vocabulary:
         starts = np.zeros(len(texts) + 1, np.int64)
         known = self._tokens
         for index, text in enumerate(texts):
-            tokens = text.split()
-            for token in set(tokens).difference(known):
+            found = tokens(text)
+            for token in set(found).difference(known):
                 self._add(token, learn)
-            ids = [number for token in tokens if (number := known[token]) >= 0]
+            ids = [number for token in found if (number := known[token]) >= 0]
             parts.append(np.array(ids, np.int32))
             starts[index + 1] = starts[index] + len(ids)
         return Numbered(np.concatenate(parts) if parts else np.zeros(0, np.int32), starts)

@@ -1,5 +1,7 @@
 """Text of a suite is found in rows, whole, edited, cut out or inside; boilerplate and formulas are not counted."""
 
+import random
+
 import pytest
 
 from harness.errors import UserError
@@ -68,6 +70,57 @@ def test_a_formula_that_contracts_share_is_said_and_not_counted(find, around):
     assert found.findings == []
     assert "a run of 13 words with a case, but too little else, are not counted: 1." in found.notes[1]
     assert "governed by and construed" in found.notes[1]
+
+
+def test_a_formula_that_a_row_repeats_is_counted_once(find):
+    row = " ".join(f"{prose(n, 30)} {LAW}." for n in range(4))
+    assert find([row], f"{LAW} {prose(9, 20)}").findings == []
+
+
+TASK = "Decide which of these clauses the text below contains and answer with their names only, divided by semicolons: "
+
+
+@pytest.mark.parametrize("prompts", [
+    lambda texts: [*(f"{TASK}\n\n{text}" for text in texts), f"{TASK.replace('text', 'lease')}\n\n{prose(99)}"],
+    lambda texts: [f"{TASK}{text}" for text in texts],
+    lambda texts: [f"{TASK}{prose(n, 12)}\n\n{text}" for n, text in enumerate(texts)],
+    lambda texts: ["\n".join(f"{TASK}{text}" for text in texts)],
+])  # fmt: skip
+def test_a_whole_short_case_is_found_whatever_is_around_it(find, prompts):
+    texts = [prose(n, 25) for n in range(8)]
+    rows = prompts(texts)
+    found = [finding.row for finding in find(rows, *texts).findings]
+    assert found == list(range(len(rows)))[: len(texts)]
+
+
+def test_a_document_with_several_questions_is_one_document_without_clusters(write_cases):
+    documents = [prose(n, 200) for n in range(3)]
+    cases = [case(f"{d}-{q}", text, question=f"Question {q}?") for d, text in enumerate(documents) for q in range(6)]
+    found = contamination.find(sample(*documents), CheckSettings(suites=[write_cases(cases)]))
+    assert [f.row for f in found.findings] == [0, 1, 2]
+
+
+def test_a_script_without_spaces_is_compared_by_characters(find):
+    signs = [chr(0x4E00 + 7 * n) for n in range(300)]
+    texts = ["".join(random.Random(n).sample(signs, 60)) for n in range(4)]
+    row = f"{''.join(signs[:80])}{texts[2][10:]}。"
+    assert [(f.row, f.other) for f in find([row, "".join(signs)], *texts[1:]).findings] == [(0, "legal/mini: c2")]
+
+
+def test_a_case_with_several_short_texts_is_found_by_the_longest(write_cases):
+    question = "Who repairs the roof of the old mill?"
+    folder = write_cases([case(1, question, first="the tenant", second="the owner", third="nobody at all")])
+    found = contamination.find(sample(f"Q: {question}"), CheckSettings(suites=[folder]))
+    assert [f.row for f in found.findings] == [0]
+
+
+def test_cases_that_cannot_be_compared_are_counted_and_not_among_those_compared(find):
+    found = find([CASE], "translate house", *["Is it so or not?"] * 6, CASE)
+    assert found.notes[:2] == [
+        "Compared with 1 cases of 1 suites.",
+        "Cases that cannot be compared, because they have fewer than 4 words or share all their text with other "
+        "documents: 7 of legal/mini.",
+    ]
 
 
 def test_text_of_many_documents_is_boilerplate_and_not_counted(write_cases):

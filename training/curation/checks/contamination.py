@@ -4,8 +4,8 @@ A row and a case that share a run of 13 words, boilerplate excluded, are compare
 are in five-word runs of the case. They are contamination if they are at least 40 words and half of the row's prompt
 (without boilerplate lines), of its answer or of the case. This detects edited copies, passages of a case's document,
 and cases inside longer rows. Fewer than 40 words are often a legal formula that two contracts share, so they must be
-two thirds of both. A case of fewer than 13 words is detected if it is half of a prompt. Paraphrases, translations and
-copies with an edit in every 13 words are not detected.
+two thirds of both, or the whole case. A case of 4 to 12 words is detected if it is half of a prompt. Paraphrases,
+translations and copies with an edit in every 13 words are not detected.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from training.data.rows import TrainingRow
 SHARE = 0.5
 MIN_WORDS = 40
 SHARE_OF_BOTH = 2 / 3
+WHOLE = 0.95
+"""Share of a case from which the row contains the whole of it."""
 COMPARED = 3
 """A row is compared in full with this many cases, those that share most runs with it, of equals the shortest."""
 
@@ -36,11 +38,11 @@ class Leak(NamedTuple):
     row: int
     part: CasePart
     words: int
-    """Words of the row that are in runs of the case."""
+    """Words of the case that are in runs of the row."""
     of_row: float
-    """Their share of the row's prompt or answer, whichever is larger."""
+    """Share of such words of the row's prompt or answer, whichever is larger."""
     of_case: float
-    """Their share of the case's own words."""
+    """Share of such words of the case's own words."""
     span: str
     """The longest passage of them, quoted from the row."""
 
@@ -52,7 +54,8 @@ class Leak(NamedTuple):
     def counts(self) -> bool:
         """Whether the overlap is contamination."""
         both = min(self.of_row, self.of_case)
-        return both >= SHARE_OF_BOTH or (self.share >= SHARE and self.words >= MIN_WORDS)
+        whole = self.of_case >= WHOLE and self.words >= RUN
+        return whole or both >= SHARE_OF_BOTH or (self.share >= SHARE and self.words >= MIN_WORDS)
 
     @property
     def size(self) -> str:
@@ -135,18 +138,21 @@ def _shared(sample: Sample, index: SuiteIndex) -> tuple[dict[int, dict[int, int]
 def _compare(sample: Sample, row: int, index: SuiteIndex, number: int) -> Leak:
     """Compare a row with a part of a case, word by word."""
     size, own, boilerplate = index.pieces(number)
-    share_of_row, shared, longest = 0.0, 0, 0
+    share_of_row, longest = 0.0, 0
+    row_pieces: set[Piece] = set()
     span = ""
     for text, content in ((sample.prompts[row], sample.contents[row]), (sample.answers[row], sample.answers[row])):
         row_words = words(text)
         inside, in_boilerplate = _covered(row_words, own), _covered(row_words, boilerplate)
         covered = sum(inside)
         left = len(words(content)) - sum(s and not i for s, i in zip(in_boilerplate, inside, strict=True))
-        shared += covered
+        row_pieces.update(pieces_of(row_words))
         share_of_row = max(share_of_row, min(1.0, covered / max(1, left)))
         start, end = _longest(inside)
         if end - start > longest:
             longest, span = end - start, _between(text, start, end)
+    found = own & row_pieces
+    shared = sum(sum(_covered(words(index.texts[text]), found)) for text in index.parts[number].texts)
     return Leak(row, index.parts[number], shared, share_of_row, min(1.0, shared / max(1, size)), span)
 
 
@@ -213,8 +219,19 @@ def find(sample: Sample, settings: CheckSettings) -> CheckResult:
             ),
         )
     compared = f"Compared with {sum(index.suites.values()):,} cases of {len(index.suites)} suites."
-    notes = [compared, *index.missing, *_notes(sample, shared)]
+    notes = [compared, *index.missing, *_uncompared(index), *_notes(sample, shared)]
     return CheckResult(findings=list(findings.values()), notes=notes, counts=index.suites)
+
+
+def _uncompared(index: SuiteIndex) -> list[str]:
+    """Return a sentence about the cases that no row can be compared with, if there are any."""
+    if not index.uncompared:
+        return []
+    listed = ", ".join(f"{count:,} of {name}" for name, count in index.uncompared.items())
+    return [
+        f"Cases that cannot be compared, because they have fewer than {suite_index.MIN_WORDS} words or share all their "
+        f"text with other documents: {listed}."
+    ]
 
 
 def _notes(sample: Sample, shared: Overlap) -> list[str]:
@@ -264,7 +281,7 @@ def refuse_contaminated(
     started = time.perf_counter()
     folders = suite_index.project_suites(suites, shipped=False)
     index = suite_index.load(folders) if folders else None
-    for text in index.missing if index else ():
+    for text in [*index.missing, *_uncompared(index)] if index else ():
         say(f"training: {text}")
     if index is None or not index.suites:
         if not without_suites:
@@ -274,9 +291,14 @@ def refuse_contaminated(
     leaks = overlap(Sample(rows), index).leaks
     cases = sum(index.suites.values())
     record: dict[str, Any] = {"cases": cases, "suites": index.suites, "rows": len(leaks)}
+    if index.uncompared:
+        record["uncompared"] = index.uncompared
     if not leaks:
         seconds = time.perf_counter() - started
-        say(f"training: no row contains text of the {cases:,} cases of {len(index.suites)} suites ({seconds:.1f} s)")
+        if cases:
+            say(
+                f"training: no row contains text of the {cases:,} cases of {len(index.suites)} suites ({seconds:.1f} s)"
+            )
         return record
     if allowed is None:
         raise UserError(_refusal(rows, leaks))

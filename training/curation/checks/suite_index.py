@@ -7,8 +7,10 @@ tenth of all) are boilerplate: closed lists of names, recurring tasks and questi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,7 +32,7 @@ PIECE = 5
 MIN_WORDS = 4
 """Cases with fewer words are not searched for."""
 LONGEST_WORD = 40
-"""Characters; a part with more than 13 times as many is not short."""
+"""Characters; a prompt with more than this per word of the longest short case is not searched for one."""
 FEWEST_DOCUMENTS = 5
 SHARE_OF_DOCUMENTS = 0.1
 
@@ -52,7 +54,9 @@ class SuiteIndex(NamedTuple):
     """The texts of all cases of all suites."""
 
     suites: dict[str, int]
-    """Number of cases by suite."""
+    """Number of compared cases by suite."""
+    uncompared: dict[str, int]
+    """Number of cases by suite that are too short, or too common in their suite, to be compared."""
     missing: list[str]
     """Why suites are missing here, one sentence each."""
     vocabulary: Vocabulary
@@ -70,10 +74,10 @@ class SuiteIndex(NamedTuple):
     boilerplate_starts: dict[int, list[int]]
     """Indices of the words at which boilerplate runs begin, by text."""
     brief: dict[tuple[str, ...], int]
-    """Parts with too few words for a run, by their words; none that is in many documents."""
+    """Parts without a run of their own, by the words to search for; none that is in many documents."""
 
     def pieces(self, number: int) -> tuple[int, set[Piece], set[Piece]]:
-        """Return the number of words of a part outside boilerplate, and the five-word runs outside and inside it."""
+        """Return the number of words of a part that its own five-word runs cover, these, and those of boilerplate."""
         size = 0
         own: set[Piece] = set()
         boilerplate: set[Piece] = set()
@@ -82,11 +86,13 @@ class SuiteIndex(NamedTuple):
             is_boilerplate = bytearray(len(text_words))
             for start in self.boilerplate_starts.get(text, ()):
                 is_boilerplate[start : start + RUN] = b"\1" * RUN
-            size += len(text_words) - sum(is_boilerplate)
+            end = 0
             for start, piece in enumerate(pieces_of(text_words)):
                 marks = is_boilerplate[start : start + PIECE]
                 if not any(marks):
                     own.add(piece)
+                    size += start + PIECE - max(start, end)
+                    end = start + PIECE
                 elif all(marks):
                     boilerplate.add(piece)
         return size, own, boilerplate
@@ -144,9 +150,11 @@ class _Builder:
         start = len(self.texts)
         known: dict[str, int] = {}
         names: dict[str, int] = {}
+        first: dict[str, str] = {}
         documents_of_text: list[set[int]] = []
         for case in cases:
-            document = names.setdefault(case.cluster, len(names))
+            cluster = first.setdefault(case.document, case.cluster) if case.document else case.cluster
+            document = names.setdefault(cluster, len(names))
             for answer, texts in _parts(case):
                 indices = []
                 for text in texts:
@@ -181,10 +189,12 @@ class _Builder:
         for at in np.flatnonzero(boilerplate).tolist():
             owner = int(suite_runs.owners[at])
             boilerplate_starts.setdefault(owner, []).append(at - int(firsts[owner]))
+        brief, uncompared = self._brief(set(suite_runs.owners[~boilerplate].tolist()))
         return SuiteIndex(
             boilerplate_starts=boilerplate_starts,
-            brief=self._brief(),
-            suites=self.suites,
+            brief=brief,
+            suites={name: cases - uncompared[name] for name, cases in self.suites.items()},
+            uncompared=dict(uncompared),
             missing=missing,
             vocabulary=vocabulary,
             texts=self.texts,
@@ -195,19 +205,34 @@ class _Builder:
             boilerplate=boilerplate[order],
         )
 
-    def _brief(self) -> dict[tuple[str, ...], int]:
+    def _brief(self, with_runs: Set[int]) -> tuple[dict[tuple[str, ...], int], Counter[str]]:
+        """Return the parts to search for by all their words, or by a short text; and the number of cases without."""
         by_words: dict[tuple[str, ...], dict[str, int]] = {}
-        for number, part in enumerate(self.parts):
-            if sum(len(self.texts[text]) for text in part.texts) < RUN * LONGEST_WORD:
-                part_words = tuple(word for text in part.texts for word in words(self.texts[text]))
-                if MIN_WORDS <= len(part_words) < RUN:
-                    by_words.setdefault(part_words, {}).setdefault(part.document, number)
-        return {part_words: min(by.values()) for part_words, by in by_words.items() if len(by) < FEWEST_DOCUMENTS}
+        short = {
+            number: self._short(part.texts)
+            for number, part in enumerate(self.parts)
+            if not part.answer and with_runs.isdisjoint(part.texts)
+        }
+        for number, part_words in short.items():
+            if len(part_words) >= MIN_WORDS:
+                by_words.setdefault(part_words, {}).setdefault(self.parts[number].document, number)
+        brief = {part_words: min(by.values()) for part_words, by in by_words.items() if len(by) < FEWEST_DOCUMENTS}
+        return brief, Counter(
+            self.parts[number].suite for number, part_words in short.items() if part_words not in brief
+        )
+
+    def _short(self, texts: Sequence[int]) -> tuple[str, ...]:
+        """Return all words of the texts if they are too few for a run, or else those of the longest such text."""
+        each = [tuple(words(self.texts[text])) for text in texts]
+        everything = tuple(chain.from_iterable(each))
+        if len(everything) < RUN:
+            return everything
+        return max((text_words for text_words in each if len(text_words) < RUN), key=len, default=())
 
 
 def _parts(case: Case) -> list[tuple[bool, list[str]]]:
     """Return a case's input, and each expected answer that is long enough to be recognised."""
-    answers = [(True, [text]) for text in case.expected if len(text.split()) >= RUN]
+    answers = [(True, [text]) for text in case.expected if len(words(text)) >= RUN]
     return [(False, list(case.input.values())), *answers]
 
 
