@@ -22,8 +22,8 @@ class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_length: int = 2048
     """Maximum tokens per row; a longer row loses the middle of its prompt, never of its answer."""
     suites: list[str] = field(default_factory=list)
-    """Folders of suites whose cases no row may contain. Default: `evalsuites` next to this file or above it, or in the
-    working directory."""
+    """Folders of suites whose cases no row may contain, with those of [select] and [forgetting]. Default: `evalsuites`
+    next to this file or above it, or in the working directory."""
     allow_contaminated: str | None = None
     """Reason to keep rows that contain such cases; the run records it."""
     rows: int | None = None

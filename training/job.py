@@ -73,7 +73,9 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
         "validation cases that are also training rows",
     )
     read = [*rows, *held_out, *(row for cases in validation_questions for row in cases.rows)]
-    contamination = refuse_contaminated(read, config.data.suites, config.data.allow_contaminated, say, without_suites)
+    asked = [table.suite for table in question_tables(config).values() if table.suite]
+    allowed = config.data.allow_contaminated
+    contamination = refuse_contaminated(read, config.data.suites, allowed, say, without_suites, asked)
     training = encode(rows, renderer, config.data.max_length, config.train.replay == "probabilities")
     validation = encode(held_out, renderer, config.data.max_length) if held_out else None
     settings = config.train

@@ -6,7 +6,7 @@ with the prompt of a validation case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from harness.suites.prompts import Renderer, messages
 from harness.suites.suite import Suite
 from training.config import ValidationQuestions
 from training.config_file import suggestion
+from training.curation.checks.duplicates import key as folded_key
 from training.data.rows import TrainingRow, Turn
 from training.data.tokenize import Document
 
@@ -103,11 +104,11 @@ def _metric(suite: Suite, name: str, table: str) -> Metric:
 
 
 def _problems(suite: Suite, cases: Sequence[Case], table: str) -> list[str]:
-    tests = {digest(case.input): case.id for case in suite.cases}
+    tests = {_prompt_key(messages(suite.template, case)): case.id for case in suite.cases}
     problems = [
         f"case '{case.id}' is the test case '{tests[key]}' of {suite.name}; a test case must not select the adapter"
         for case in cases
-        if (key := digest(case.input)) in tests
+        if (key := _prompt_key(messages(suite.template, case))) in tests
     ]
     for case in cases:
         for scorer in suite.scorers:
@@ -118,12 +119,17 @@ def _problems(suite: Suite, cases: Sequence[Case], table: str) -> list[str]:
 
 def cases_in_training(rows: Sequence[TrainingRow], questions: Questions) -> list[str]:
     """Return one problem for every validation case with the prompt of a training row."""
-    prompts = {digest(row.chat[:-1]): row.where for row in rows}
+    prompts = {_prompt_key(row.chat[:-1]): row.where for row in rows}
     return [
         f"{row.where} has the prompt of the training row {prompts[key]}. Remove one of the two"
         for row in questions.rows
-        if (key := digest(row.chat)) in prompts
+        if (key := _prompt_key(row.chat)) in prompts
     ]
+
+
+def _prompt_key(prompt: Sequence[Mapping[str, str]]) -> bytes:
+    """Return a key that prompts share if they differ in letter case, white space or compatibility forms alone."""
+    return folded_key(*(message["content"] for message in prompt))
 
 
 class ValidationSet(Struct, frozen=True, kw_only=True):

@@ -213,9 +213,17 @@ def test_what_cannot_be_asked_is_refused_before_a_weight_is_loaded(write_config,
         train(write_config(**(asked | change)), progress=quiet)
 
 
-def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(write_config, write_rows, asked):
+def test_a_test_case_with_another_space_or_an_unused_value_is_still_one(write_config, write_rows, asked):
     config = write_config(**asked)
-    write_rows("train.jsonl", [{"instruction": "Which clauses? Held out 3.", "output": "as is"}] * 4)
+    write_rows("dev.jsonl", [rows(1)[0] | {"input": {"document": " Contract  0. ", "note": "unused"}}])
+    with pytest.raises(UserError, match="'c0' is the test case 'c0' of legal/mini"):
+        train(config, progress=quiet)
+
+
+@pytest.mark.parametrize("space", [" ", "\u00a0 "])
+def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(write_config, write_rows, asked, space):
+    config = write_config(**asked)
+    write_rows("train.jsonl", [{"instruction": f"Which clauses? Held{space}out 3.", "output": "as is"}] * 4)
     with pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:4"):
         train(config, progress=quiet)
 

@@ -99,6 +99,18 @@ def test_the_suites_around_the_configuration_are_found_from_any_folder(
         prepare(load(path), print)
 
 
+def test_the_suites_of_validation_cases_are_compared_too(write_config, write_cases, tmp_path):
+    folder = write_cases([case(1, CASE)])
+    (tests,) = Path(folder).rglob("test_*.py")
+    (tmp_path / "dev.jsonl").write_text(json.dumps(case(2, prose("dev"))))
+    select = {"suite": str(tests.parent), "cases": ["dev.jsonl"], "metric": "accuracy"}
+    path = write_config(**{f"select__{key}": value for key, value in select.items()})
+    with (tmp_path / "train.jsonl").open("a") as file:
+        file.write(json.dumps({"instruction": f"Read this.\n{CASE}", "output": "none"}) + "\n")
+    with pytest.raises(UserError, match="suite legal/mini, case c1 of k1"):
+        prepare(load(path), print)
+
+
 def test_suites_whose_data_is_missing_are_not_found_either(write_config, write_cases, tmp_path):
     folder = write_cases([case(1, CASE)])
     (tests,) = Path(folder).rglob("test_*.py")

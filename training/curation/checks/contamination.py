@@ -272,15 +272,16 @@ def refuse_contaminated(
     allowed: str | None,
     say: Callable[[str], None],
     without_suites: bool = False,
+    more: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Compare rows with every case of `suites`, by default the project's, and return a record of it for the run.
+    """Compare rows with every case of `suites`, by default the project's, and of `more`; return a record for the run.
 
     Raises UserError for contaminated rows, with row, suite, case and passage, unless `allowed` gives a reason to keep
     them; and where no suite is found, unless the user chose to train `without_suites`.
     """
     started = time.perf_counter()
     folders = suite_index.project_suites(suites, shipped=False)
-    index = suite_index.load(folders) if folders else None
+    index = suite_index.load([*folders, *more]) if folders else None
     for text in [*index.missing, *_uncompared(index)] if index else ():
         say(f"training: {text}")
     if index is None or not index.suites:
