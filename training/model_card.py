@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import bundled_model, merge, quantization
-from harness.checkpoints.resolve import HUB_ID, file_sha256
+from harness.checkpoints.resolve import HUB_ID
 from harness.errors import UserError
 from harness.formatting import markdown_table
 from harness.runs.folder import RunData
 from harness.schema import BASELINE, Checkpoint
+from harness.suites.tables import HUB, parted
 from training.config import Data
-from training.data.rows import FLOOR_ROWS
+from training.data.rows import FLOOR_ROWS, count_rows, source_sha256
 
 CARD = "README.md"
 CURVE = "loss_curve.svg"
@@ -89,15 +90,20 @@ def update(checkpoint: Checkpoint, verdict: str | None) -> Path:
 
 
 def data_facts(data: Data) -> dict[str, list[dict[str, Any]]]:
-    """Return the facts that a run records about its data files: path, rows, hash, and the data card next to each."""
-    return {key: [_file_facts(Path(file)) for file in getattr(data, key)] for key in ("train", "validation")}
+    """Return the facts that a run records about its data: path, rows, hash, and the data card next to or in each.
+
+    A hub data set that is streamed is not read again to count its rows.
+    """
+    return {key: [_file_facts(file, data.streaming) for file in getattr(data, key)] for key in ("train", "validation")}
 
 
-def _file_facts(file: Path) -> dict[str, Any]:
-    rows = sum(1 for line in file.read_bytes().split(b"\n") if line.strip())
-    cards = (file.with_suffix(".md"), *(file.parent / name for name in DATA_CARDS))
-    card = next((str(path) for path in cards if path.is_file()), None)
-    return {"file": str(file), "rows": rows, "sha256": file_sha256(file), "card": card}
+def _file_facts(file: str, streaming: bool) -> dict[str, Any]:
+    path, on_hub = Path(parted(file)[0]), file.startswith(HUB)
+    folder = path if path.is_dir() else path.parent
+    cards = [] if on_hub else [path.with_suffix(".md"), *(folder / name for name in DATA_CARDS)]
+    card = next((str(found) for found in cards if found.is_file()), None)
+    rows = None if on_hub and streaming else count_rows([file], streaming)
+    return {"file": file, "rows": rows, "sha256": source_sha256(file), "card": card}
 
 
 def front_matter(base: Checkpoint, library: str, relation: str, tags: Iterable[str]) -> str:
@@ -150,7 +156,13 @@ def _training(run: RunData, folder: Path) -> list[str]:
     if (run.path / CURVE).is_file():
         shutil.copyfile(run.path / CURVE, folder / CURVE)
     files = [
-        (use, Path(f["file"]).name, f["rows"], f["sha256"], _link(f["card"], folder) if f["card"] else "none")
+        (
+            use,
+            Path(f["file"]).name,
+            f["rows"] or "not counted",
+            f["sha256"],
+            _link(f["card"], folder) if f["card"] else "none",
+        )
         for use, files_of_use in record["data"].items()
         for f in files_of_use
     ]
@@ -230,7 +242,7 @@ def _limits(record: Mapping[str, Any], base: Checkpoint) -> str:
     if (record.get("train") or {}).get("rows_cut"):
         limits.append(f"{record['train']['rows_cut']:,} rows were too long and lost the middle of their prompts.")
     leaks = record.get("contamination") or {}
-    if leaks.get("unchecked"):
+    if leaks and not leaks.get("cases"):
         limits.append(
             "Its rows were not compared with any suite, so it may have been trained on the cases that score it."
         )

@@ -44,6 +44,7 @@ SHOWN = ("name", "fingerprint", "data", "train", "validation", "contamination", 
 """Parts of the record with a table of their own; the fingerprint repeats the settings."""
 NO_CARD = "it has no data card"
 CLEAN = "no row contains text of a suite's case"
+UNCHECKED = "rows were not compared with any suite"
 
 
 def record_blocks(record: Mapping[str, Any]) -> Iterator[Block]:
@@ -130,9 +131,14 @@ def _file(use: str, file: Mapping[str, Any]) -> list[Cell]:
 
 def _leaks(leaks: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     rows = leaks.get("rows")
-    tone: Tone = "good" if rows == 0 else "bad"
-    yield "Rows with such text", Cell(text=number_format.setting(rows).text, note="" if rows else CLEAN, tone=tone)
+    if leaks.get("cases"):
+        tone: Tone = "good" if rows == 0 else "bad"
+        yield "Rows with such text", Cell(text=number_format.setting(rows).text, note="" if rows else CLEAN, tone=tone)
+    else:
+        yield "Rows with such text", Cell(text="not checked", note=UNCHECKED, tone="bad")
     yield "Cases checked", number_format.setting(leaks.get("cases"))
+    if uncompared := leaks.get("uncompared"):
+        yield "Cases too short or too common to be checked", number_format.setting(sum(uncompared.values()))
     if suites := leaks.get("suites"):
         yield "Of the suites", Cell(text=wording.listing(suites))
     if leaks.get("allowed"):

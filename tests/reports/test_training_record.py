@@ -107,6 +107,18 @@ def test_text_of_test_cases_among_the_rows_is_said(write_run: Writer, run: RunDa
     assert found["Reason to allow it"].text == "a rehearsal"
 
 
+@pytest.mark.parametrize("leaks", [
+    {"cases": 0, "unchecked": "--no-contamination-check"},
+    {"cases": 0, "suites": {"own/tickets": 0}, "rows": 0, "uncompared": {"own/tickets": 30}},
+])  # fmt: skip
+def test_rows_that_were_compared_with_no_case_are_not_called_free_of_them(
+    write_run: Writer, run: RunData, leaks: dict[str, Any]
+) -> None:
+    found = facts(shown(write_run, run, contamination=leaks), "Text of test cases in the training data")
+    rows = found["Rows with such text"]
+    assert (rows.text, rows.note, rows.tone) == ("not checked", "rows were not compared with any suite", "bad")
+
+
 @pytest.mark.parametrize("part", [key for key in RECORD if key != "config"])
 def test_a_record_without_a_part_is_shown_without_it(write_run: Writer, run: RunData, part: str) -> None:
     assert facts(shown(write_run, run, **{part: "leave out"}), "Settings and files")
