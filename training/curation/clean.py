@@ -1,6 +1,6 @@
 """`tunegate data clean`: the rows that a review keeps, with personal data masked, a data card, a manifest and a report.
 
-    <out>/<name of each file>.jsonl   dropped.jsonl   data_card.md   report.html   manifest.json
+    <out>/<name of each file or table>.jsonl   dropped.jsonl   data_card.md   report.html   manifest.json
 
 Rows without masks are written byte for byte as they were read.
 """
@@ -18,7 +18,7 @@ import msgspec
 
 from harness.errors import UserError
 from harness.files import file_sha256
-from harness.suites.tables import is_table
+from harness.suites.tables import HUB, TABLES, is_table, parted
 from training.curation import data_card, render
 from training.curation.checks import pii
 from training.curation.personal_data import Mask
@@ -98,15 +98,15 @@ def output_folder(out: Path, files: Sequence[str], names: Iterable[str]) -> Path
 
 
 DROPPED, CARD, REPORT = "dropped.jsonl", "data_card.md", "report.html"
-TEXT_FIELDS = ("instruction", "input", "output", *DOCUMENT_FIELDS)
+TEXT_FIELDS = ("instruction", "input", "output")
 
 
 def clean(review: Review, out: Path) -> list[Path]:
-    """Write everything into `out` and return the paths.
+    """Write everything into `out` and return the paths, first those of the rows, one per input.
 
     Raises UserError where no row is left, and where two input files have the same name.
     """
-    names = [Path(file).name for file in review.files]
+    names = [output_name(file) for file in review.files]
     twice = [name for name, count in Counter([*names, DROPPED]).items() if count > 1]
     if twice:
         raise UserError(f"{twice[0]}: two files have that name. Clean them one at a time")
@@ -127,6 +127,16 @@ def clean(review: Review, out: Path) -> list[Path]:
     return [*(folder / name for name in names), folder / DROPPED, folder / CARD, folder / REPORT, manifest_path]
 
 
+def output_name(file: str) -> str:
+    """Return the name of the file for the rows of an input; the rows of tables are written as JSON lines."""
+    name, split = parted(file)
+    path = Path(name.partition("@")[0] if name.startswith(HUB) else name)
+    if not is_table(file):
+        return path.name
+    stem = path.stem if path.suffix.lower() in TABLES else path.name
+    return f"{stem}-{split}.jsonl" if split else f"{stem}.jsonl"
+
+
 def _review_written(review: Review, files: Sequence[str]) -> Review:
     """Review the written rows: their statistics, and the personal data left in them."""
     others = {check.name: SKIP for check in CHECKS if check.action != "keep" and check is not pii.CHECK}
@@ -137,22 +147,27 @@ def _review_written(review: Review, files: Sequence[str]) -> Review:
 def _kept_lines(review: Review, masks: Counter[str]) -> dict[str, list[bytes]]:
     """Return the lines to write by file, and count the masked passages by type in `masks`."""
     lines: dict[str, list[bytes]] = {file: [] for file in review.files}
+    names = Mask()
     for index, line in raw_lines(review.sample.rows):
         if index in review.drops:
             continue
         if index in review.masked:
-            line = masked(line, masks)
+            line = masked(line, masks, names)
         lines[place(review.sample.rows[index])[0]].append(line)
+    masks.update(names.counts)
     return lines
 
 
-def masked(line: bytes, counts: Counter[str]) -> bytes:
-    """Mask the personal data in one row's line, and count it by type in `counts`."""
+def masked(line: bytes, counts: Counter[str], names: Mask) -> bytes:
+    """Mask the personal data in one row's line, and count it by type in `counts`.
+
+    `names` masks the names of documents, for all rows of a run, so that one document keeps one name.
+    """
     raw: dict[str, Any] = msgspec.json.decode(line)
     mask = Mask()
-    for name in TEXT_FIELDS:
-        if isinstance(raw.get(name), str):
-            raw[name] = mask(raw[name])
+    for field in (*TEXT_FIELDS, *DOCUMENT_FIELDS):
+        if isinstance(raw.get(field), str):
+            raw[field] = (names if field in DOCUMENT_FIELDS else mask)(raw[field])
     for turn in raw.get("messages", ()):
         turn["content"] = mask(turn["content"])
     counts.update(mask.counts)

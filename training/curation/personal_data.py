@@ -172,11 +172,11 @@ def places(text: str) -> list[Place]:
 
 
 class Mask:
-    """Masks the texts of one row; equal values get the same mask, such as `[EMAIL_1]`."""
+    """Masks texts that belong together, such as those of a row; equal values get the same mask, such as `[EMAIL_1]`."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self._masks: dict[tuple[str, str], str] = {}
+        self._masks: dict[str, dict[str, str]] = {}
 
     def __call__(self, text: str) -> str:
         """Mask every span, repeatedly until none is left."""
@@ -190,6 +190,5 @@ class Mask:
         return text
 
     def _mask(self, kind: str, value: str) -> str:
-        known = (kind, "".join(c for c in value.casefold() if c.isalnum()))
-        number = 1 + sum(k == kind for k, _ in self._masks)
-        return self._masks.setdefault(known, f"[{kind}_{number}]")
+        masks = self._masks.setdefault(kind, {})
+        return masks.setdefault("".join(c for c in value.casefold() if c.isalnum()), f"[{kind}_{len(masks) + 1}]")

@@ -138,7 +138,8 @@ def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[int], int]:
 def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Split, list[Path]]:
     """Split the rows of the files into `out`; return the split and the paths of its files and manifest.json.
 
-    Raises UserError for unreadable rows, bad settings, and files of both row forms.
+    Raises UserError for unreadable rows, bad settings, files of both row forms, and a part of an earlier split in `out`
+    that this one would leave there.
     """
     sample = Sample(load_rows(files))
     result = assign(sample, settings)
@@ -150,6 +151,12 @@ def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Spl
     if len(forms) > 1:
         raise UserError(f"{', '.join(files)}: files of two forms cannot be split together. Split them one at a time")
     folder = output_folder(out, files, [*(f"{part}.jsonl" for part in PARTS), "manifest.json"])
+    left = [path for part in PARTS if part not in lines and (path := folder / f"{part}.jsonl").exists()]
+    if left:
+        raise UserError(
+            f"{left[0]} is from an earlier split, and its rows may be in train.jsonl now. Remove it, or choose another "
+            "folder with --out"
+        )
     outputs = [write_lines(folder / f"{part}.jsonl", part_lines) for part, part_lines in lines.items()]
     facts = {
         "inputs": inputs(sample.rows),

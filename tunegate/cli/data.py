@@ -132,9 +132,11 @@ def clean(
 
     options = {"suites": suite or [], "style": style, "base": base, "max_length": max_length}
     result = _review(files, {**options, "near": near, "language": language}, action)
-    for path in write_clean(result, out):
+    paths = write_clean(result, out)
+    for path in paths:
         typer.echo(f"written: {path}")
-    next_step(f"tunegate data split {out} --out FOLDER", "set rows aside for validation")
+    rows_left = " ".join(str(path) for path in paths[: len(files)] if path.stat().st_size)
+    next_step(f"tunegate data split {rows_left} --out FOLDER", "set rows aside for validation")
 
 
 @app.command()

@@ -9,7 +9,7 @@ from harness.errors import UserError
 from tests.training.curation.conftest import case, prose, row
 from training.curation import render
 from training.curation.check import CheckSettings
-from training.curation.clean import clean
+from training.curation.clean import clean, output_name
 from training.curation.personal_data import places
 from training.curation.review import review
 from training.data.rows import load_rows
@@ -52,13 +52,42 @@ def test_masking_leaves_nothing_personal_in_any_file(reviewed, tmp_path):
     (masked,) = [r for r in map(json.loads, (tmp_path / "out" / "train.jsonl").open()) if "EMAIL" in r["output"]]
     assert masked["output"] == "[EMAIL_1] or [EMAIL_2]"
     assert masked["instruction"].endswith("Write to [EMAIL_1].")
-    assert masked["source"] == "letter of [EMAIL_3]"
+    assert masked["source"] == "letter of [EMAIL_1]"
     for path in (tmp_path / "out").iterdir():
         assert places(path.read_text("utf-8")) == [], path
     facts = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert (facts["masks"], facts["pii_left"], facts["rows"]) == (
         {"EMAIL": 4}, 0, {"before": 14, "after": 12, "masked": 1},
     )  # fmt: skip
+
+
+def test_a_customer_keeps_one_name_over_all_rows_and_files(write_jsonl, tmp_path):
+    rows = [
+        {**row(f"{prose(n)} {'cc c@y.example ' * (n % 3)}"), "cluster": f"user{n // 4}@x.example"} for n in range(12)
+    ]
+    files = [str(write_jsonl(rows[:6], "a.jsonl")), str(write_jsonl(rows[6:], "b.jsonl"))]
+    paths = clean(review(files, CheckSettings(actions={"contamination": "skip"})), tmp_path / "out")
+    names = [loaded.document for loaded in load_rows([str(path) for path in paths[:2]])]
+    assert names == [f"[EMAIL_{1 + n // 4}]" for n in range(12)]
+
+
+def test_rows_of_a_table_are_written_as_json_lines(write_cases, tmp_path):
+    (tmp_path / "rows.csv").write_text(
+        "instruction,output,source\n" + "".join(f"{prose(n)},none,{n}\n" for n in range(4))
+    )
+    found = review([str(tmp_path / "rows.csv")], CheckSettings(suites=[write_cases([case(1, CASE)])]))
+    written, *_ = clean(found, tmp_path / "out")
+    assert written.name == "rows.jsonl"
+    assert [(r.messages, r.document) for r in load_rows([str(written)])] == [
+        (r.messages, r.document) for r in found.sample.rows
+    ]
+
+
+@pytest.mark.parametrize(("file", "name"), [
+    ("hf:owner/mails@0123#train", "mails-train.jsonl"), ("a/mails.Parquet", "mails.jsonl"), ("a/m@x.txt", "m@x.txt"),
+])  # fmt: skip
+def test_the_name_of_a_written_file(file, name):
+    assert output_name(file) == name
 
 
 def test_the_manifest_holds_the_hashes_of_what_was_read_and_written(reviewed, tmp_path):

@@ -40,6 +40,17 @@ def test_near_copies_and_documents_stay_together(write_jsonl, tmp_path):
     assert 27 < counts["validation"] <= 30 and 12 < counts["test"] <= 15
 
 
+def test_a_part_of_an_earlier_split_is_not_left_next_to_new_rows(write_jsonl, tmp_path):
+    file, out = str(write_jsonl(near_pairs(30))), tmp_path / "out"
+    split([file], out, SplitSettings(test=0.2))
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(
+        UserError, match=r"test\.jsonl is from an earlier split, and its rows may be in train\.jsonl now"
+    ):
+        split([file], out, SplitSettings(seed=1))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
 def test_a_chain_of_near_copies_stays_together(write_jsonl, tmp_path):
     text = prose("chain", 80)
     chain = [text]

@@ -109,6 +109,7 @@ def test_clean_and_split_say_what_they_wrote(tunegate):
     names = ["a.jsonl", "data_card.md", "dropped.jsonl", "manifest.json", "report.html"]
     assert sorted(p.name for p in Path("out").iterdir()) == names
     assert all(f"written: out/{name}" in out for name in names)
+    assert "tunegate data split out/a.jsonl --out FOLDER" in out
     code, out, _ = tunegate("data", "split", "out/a.jsonl", "--out", "parts", "--validation", "0.2", "--near", "1")
     assert code == 0
     assert "train: 17 rows" in out and "validation: 4 rows" in out
