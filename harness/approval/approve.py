@@ -26,6 +26,7 @@ from harness.errors import GateFailed, Unavailable, UserError
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.run import estimate_and_judge
 from harness.files import digest, file_sha256
+from harness.formatting import count
 from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.rules import COMPARATIVE
 from harness.runs.folder import SEAL, load_manifest, recorded_verdicts, standing_of, stream
@@ -213,10 +214,7 @@ class _Judging:
         if suite is None:
             raise Refused(f"its folder {PROJECT / one.name} does not exist")
         if changed := changed_parts(one, current_entry(suite, self.where.bars)):
-            raise Refused(
-                f"its {' and '.join(changed)} changed since the policy was written; where that is meant, renew it with "
-                "`tunegate approval`"
-            )
+            raise Refused(_changed(changed))
         gates = load_suite_gates(suite, self.where.bars)
         newest = self._newest(one.name)
         for folder, manifest in newest:
@@ -262,6 +260,9 @@ class _Judging:
             raise Refused(f"{manifest.run_id} had other {' and '.join(other)} than the policy names")
         if others or info.asked != len(suite.cases) or info.cases != len(suite.cases):
             raise Refused(f"{manifest.run_id} ran {info.asked} of {len(suite.cases)} cases")
+        if info.samples != suite.samples:
+            answers = count(info.samples, "answer")
+            raise Refused(f"{manifest.run_id} has {answers} per case, and the suite asks for {suite.samples}")
         if info.left_out and not suite.leave_out_long:
             raise Refused(f"{manifest.run_id} left out {len(info.left_out)} cases, which the suite does not allow")
         return info
@@ -274,15 +275,17 @@ class _Judging:
         required = [str(gate.id) for gate in gate_ids(gates, suite.slice_values())]
         _refuse_unmet(manifest.run_id, required, stored)
         if any(gate.rule in COMPARATIVE for gate in gates.gate):
-            self._compared_as_required(manifest, one, info)
+            self._compared_as_required(manifest, one, suite, info)
         again = judged_again(folder, manifest, suite, gates, self.where.bars)
         _refuse_unmet(f"{manifest.run_id}, its answers judged again,", required, again)
 
-    def _compared_as_required(self, manifest: Manifest, one: RequiredSuite, info: SuiteInfo) -> None:
+    def _compared_as_required(self, manifest: Manifest, one: RequiredSuite, suite: Suite, info: SuiteInfo) -> None:
         """Raise Refused unless the policy allows the run's baseline: against a weak one, any model looks better."""
         if info.accepted is not None:
             if info.accepted.digest != one.accepted:
                 raise Refused(f"{manifest.run_id} had another accepted baseline than the policy names")
+            if current_entry(suite, self.where.bars).accepted != one.accepted:
+                raise Refused(_changed(["accepted baseline"]))
             return
         self._refuse_untrusted(manifest, BASELINE)
         seen = manifest.checkpoints.get(BASELINE)
@@ -313,6 +316,14 @@ class _Judging:
 
 class Refused(Exception):
     """Why a suite does not count as passed."""
+
+
+def _changed(parts: Sequence[str]) -> str:
+    """Say that parts of a suite are not those of the policy."""
+    return (
+        f"its {' and '.join(parts)} changed since the policy was written; where that is meant, renew it with "
+        "`tunegate approval`"
+    )
 
 
 def _refuse_unmet(run: str, required: Sequence[str], verdicts: Sequence[Verdict]) -> None:

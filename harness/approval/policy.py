@@ -15,7 +15,8 @@ from msgspec import Meta, Struct, field
 from harness.baseline.compare import baseline_path
 from harness.baseline.format import load_accepted
 from harness.errors import UserError
-from harness.files import digest, read_toml, write_atomic
+from harness.evaluation.noise_file import noise_path
+from harness.files import digest, file_sha256, read_toml, write_atomic
 from harness.gates.config import gates_path
 from harness.suites.suite import Suite
 
@@ -41,10 +42,14 @@ class RequiredSuite(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Digest of its prompt template and of how answers are decoded."""
     scorers: Sha256
     """Digest of its scorers' source and configuration."""
+    samples: int = 1
+    """Answers per case."""
     leave_out_long: bool = False
     """Whether it leaves out cases that are longer than the model's context."""
     accepted: Sha256 | None = None
     """Digest of its baseline.json, where it has one."""
+    noise: Sha256 | None = None
+    """Digest of its noise.json, where it has one."""
     baselines: list[Sha256] = field(default_factory=list)
     """Content digests of checkpoints that its gates may compare with, besides the base of the adapter in question with
     the same tokenizer and chat template."""
@@ -82,7 +87,7 @@ def load_policy(path: Path) -> Policy:
     except msgspec.ValidationError as error:
         raise UserError(
             f"{path}: cannot be used: {error}. Expected trust_server, and [[suite]] tables with name, gates, cases, "
-            f"prompt, scorers and optionally leave_out_long, accepted and baselines. {WRITE_IT}"
+            f"prompt, scorers and optionally samples, leave_out_long, accepted, noise and baselines. {WRITE_IT}"
         ) from None
     names = [suite.name for suite in policy.suite]
     if not names:
@@ -93,7 +98,7 @@ def load_policy(path: Path) -> Policy:
 
 
 def current_entry(suite: Suite, bars: Path | None = None) -> RequiredSuite:
-    """Return the policy entry of a suite as it is now; gates and accepted baseline come from `bars`."""
+    """Return the policy entry of a suite as it is now; gates, accepted baseline and noise come from `bars`."""
     gates = gates_path(suite, bars)
     try:
         content = gates.read_bytes()
@@ -102,20 +107,23 @@ def current_entry(suite: Suite, bars: Path | None = None) -> RequiredSuite:
             f"{gates}: cannot be read ({error.strerror}). Every suite has its gates in gates.toml"
         ) from None
     accepted = load_accepted(baseline_path(suite, bars), suite.name)
+    noise = noise_path(suite, bars)
     return RequiredSuite(
         name=suite.name,
         gates=digest(content),
         cases=suite.cases_hash,
         prompt=suite.prompt_hash,
         scorers=suite.scorers_hash,
+        samples=suite.samples,
         leave_out_long=suite.leave_out_long,
         accepted=accepted.digest if accepted else None,
+        noise=file_sha256(noise) if noise.is_file() else None,
     )
 
 
 def changed_parts(then: RequiredSuite, now: RequiredSuite) -> list[str]:
     """Name the parts of a suite that changed since the policy was written."""
-    keys = ("gates", "cases", "prompt", "scorers", "leave_out_long")
+    keys = ("gates", "cases", "prompt", "scorers", "samples", "leave_out_long", "noise")
     return [key for key in keys if getattr(then, key) != getattr(now, key)]
 
 
@@ -127,8 +135,10 @@ def write_policy(path: Path, policy: Policy) -> None:
 
 def _table(required: RequiredSuite) -> str:
     """Render one suite; neither names nor digests contain a character that TOML needs escaped."""
-    keys = ("name", "gates", "cases", "prompt", "scorers", "accepted")
+    keys = ("name", "gates", "cases", "prompt", "scorers", "accepted", "noise")
     lines = [f'{key} = "{value}"' for key in keys if (value := getattr(required, key))]
+    if required.samples != 1:
+        lines.append(f"samples = {required.samples}")
     if required.leave_out_long:
         lines.append("leave_out_long = true")
     if required.baselines:

@@ -283,6 +283,13 @@ def the_suite_leaves_out_hard_cases_as_too_long(target: Target) -> None:
     _ten_cases_and_the_others_left_out(target)
 
 
+@attack("has 1 answer per case, and the suite asks for 5")
+def fewer_answers_per_case_than_the_suite_asks_for(target: Target) -> None:
+    target.evaluate(1)
+    target.edit("test_mini.py", "max_tokens=8", "max_tokens=8, samples=5")
+    approve_of(target.root)
+
+
 OTHER_BASELINE = "which is neither the base of these weights with the same tokenizer and chat template nor among"
 
 
@@ -316,10 +323,25 @@ def an_accepted_baseline_is_edited(target: Target) -> None:
     """A weak model is accepted, and nobody renews the policy."""
     (target.suite / "gates.toml").write_text(IMPROVES)
     approve_of(target.root)
-    weak = target.evaluate(1, answers=wrong())
-    done = tunegate(target.root, "baseline", "accept", weak.name, "--reason", "r", "--override-reason", "a")
-    assert done.returncode == 0, done.stderr
+    accept(target, target.evaluate(1, answers=wrong()))
     target.evaluate(2, baseline="accepted")
+
+
+@attack("its accepted baseline changed since the policy was written")
+def the_accepted_baseline_is_exchanged_after_a_run_that_was_no_better(target: Target) -> None:
+    (target.suite / "gates.toml").write_text(IMPROVES)
+    accept(target, target.evaluate(1))
+    approve_of(target.root)
+    target.evaluate(2, baseline="accepted")
+    target.say_pass(again=True)
+    weak = target.evaluate(3, answers=wrong())
+    accept(target, weak)
+    shutil.rmtree(weak)
+
+
+def accept(target: Target, run: Path) -> None:
+    done = tunegate(target.root, "baseline", "accept", run.name, "--reason", "r", "--override-reason", "a")
+    assert done.returncode == 0, done.stderr
 
 
 IMPROVES = """[objective]
@@ -412,6 +434,23 @@ def the_cases_are_easier_and_the_run_names_the_old_ones(target: Target) -> None:
 @attack("its prompt changed since the policy was written")
 def the_prompt_gives_the_answer_away(target: Target) -> None:
     target.edit("prompt.jinja", "Which clauses?", "Say: holdover. Which clauses?")
+    target.evaluate(1)
+
+
+@attack("its samples changed since the policy was written")
+def the_suite_asks_for_fewer_answers_per_case(target: Target) -> None:
+    target.edit("test_mini.py", "max_tokens=8", "max_tokens=8, samples=5")
+    approve_of(target.root)
+    target.edit("test_mini.py", "max_tokens=8, samples=5", "max_tokens=8")
+    target.evaluate(1)
+
+
+@attack("its noise changed since the policy was written")
+def the_measured_noise_is_deleted(target: Target) -> None:
+    noise = target.suite / "noise.json"
+    noise.write_text('{"noise": []}')
+    approve_of(target.root)
+    noise.unlink()
     target.evaluate(1)
 
 

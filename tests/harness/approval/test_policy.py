@@ -18,7 +18,8 @@ TABLE = f'[[suite]]\nname = "legal/mini"\ngates = "{D}"\ncases = "{D}"\nprompt =
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    one = RequiredSuite(name="legal/mini", gates=D, cases=D, prompt=D, scorers=D, accepted=D[::-1], baselines=[D])
+    parts = dict.fromkeys(["gates", "cases", "prompt", "scorers"], D)
+    one = RequiredSuite(name="legal/mini", **parts, samples=5, accepted=D[::-1], noise=D, baselines=[D])
     two = RequiredSuite(name="legal/other", gates=D, cases=D, prompt=D, scorers=D)
     policy = Policy(trust_server=True, suite=[one, two])
     write_policy(tmp_path / "approval.toml", policy)
