@@ -460,6 +460,30 @@ def the_scorer_looks_for_other_clauses(target: Target) -> None:
     target.evaluate(1)
 
 
+@attack("its scorers changed since the policy was written")
+def a_second_file_of_the_scorer_is_lenient(target: Target) -> None:
+    (target.suite / "terms.py").write_text("def same(expected, text):\n    return text in expected\n")
+    (target.suite / "right.py").write_text(RIGHT)
+    importing = "from evalsuites.legal.mini.right import right\nfrom harness import Suite"
+    target.edit("test_mini.py", "from harness import Suite", importing)
+    target.edit("test_mini.py", "scorers=[", "scorers=[right, ")
+    approve_of(target.root)
+    target.edit("terms.py", "text in expected", "True")
+    target.evaluate(1)
+
+
+RIGHT = """from harness.schema import Score
+from harness.scoring import scorer
+
+
+@scorer(metrics=[], name="right")
+def right(case, completion):
+    from evalsuites.legal.mini.terms import same
+
+    return Score(name="right", value=float(same(case.expected, completion.text)))
+"""
+
+
 # Other weights.
 
 
