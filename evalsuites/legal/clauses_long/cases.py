@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalsuites.legal.clauses.cases import asked_in
-from evalsuites.legal.instruments.documents import Instrument, clause_types
+from evalsuites.legal.instruments.documents import Instrument
 from evalsuites.legal.instruments.excerpts import numbered, of_split, paragraph_of, tags_of
 from evalsuites.training_rows import command
 from harness.schema import Case
 
 PARTS = 2
 """Cases of one test instrument with clauses; each asks about another part of its types. One more has none."""
-FOREIGN = 3
-"""Types of other kinds of instruments that the case without a clause asks about."""
 LENGTHS = ((1000, "under 1,000 words"), (1200, "1,000 to 1,199 words"))
 LONGEST = "1,200 words or more"
 ROWS = {"train": 1200, "dev": 120}
@@ -38,15 +36,15 @@ def eval_cases(source: str | Path = "test") -> list[Case]:
 def parts(instrument: Instrument, seed: str) -> list[list[str]]:
     """Deal the clause types of an instrument's kind into parts, at random, and add a part of types that it lacks.
 
-    The added part is made of its near misses, of other absent types, and of types of other kinds of instruments.
+    The added part is made of its near misses and of other absent types. Types of other kinds of instruments are not
+    asked for, since nobody marked in a deed what is, for example, a provision on closing costs.
     """
     rng = random.Random(seed)
     types = asked_in(instrument)
     there = {passage.type for passage in instrument.clauses}
     near = dict.fromkeys(passage.type for passage in instrument.near_misses if passage.type not in there)
     absent = [name for name in types if name not in there and name not in near]
-    foreign = rng.sample([name for name in clause_types() if name not in types], FOREIGN)
-    none = [*near, *absent, *foreign]
+    none = [*near, *absent]
     rng.shuffle(types)
     rng.shuffle(none)
     return [*(types[part::PARTS] for part in range(PARTS)), none]
