@@ -1,4 +1,4 @@
-"""Choose each variant's renderer, and describe differences of tokenizers or chat templates."""
+"""Choose each variant's renderer, and describe how tokenizers, chat templates, stop tokens or contexts differ."""
 
 from __future__ import annotations
 
@@ -15,25 +15,27 @@ from harness.suites.prompts import PlainRenderer, Renderer, Rendering
 
 
 def renderers(config: EngineConfig, checkpoints: Mapping[str, Checkpoint]) -> dict[str, Rendering]:
-    """Return the renderer of each variant; variants with one tokenizer and chat template share it."""
+    """Return the renderer of each variant; variants with equal tokenizer, chat template and limits share it."""
     if all(c.kind == "imported" for c in checkpoints.values()) or traits_of(config.name).is_scripted:
         return dict.fromkeys(checkpoints, PlainRenderer())
-    shared: dict[str, Rendering] = {}
-    for variant in sorted(checkpoints, key=lambda v: v != CANDIDATE):
-        checkpoint = checkpoints[variant]
-        if checkpoint.tokenizer_digest not in shared:
-            shared[checkpoint.tokenizer_digest] = Renderer.of(checkpoint)
-    return {variant: shared[c.tokenizer_digest] for variant, c in checkpoints.items()}
+    own = {variant: Renderer.of(checkpoint) for variant, checkpoint in checkpoints.items()}
+    keys = {variant: (checkpoints[variant].tokenizer_digest, own[variant].limits) for variant in own}
+    shared = {keys[variant]: own[variant] for variant in sorted(own, key=lambda v: v == CANDIDATE)}
+    return {variant: shared[key] for variant, key in keys.items()}
 
 
-def notes(checkpoints: Mapping[str, Checkpoint], plan: RunPlan) -> Iterator[str]:
-    """Describe which variants received their own prompts, and why."""
+def notes(checkpoints: Mapping[str, Checkpoint], plan: RunPlan, rendering: Mapping[str, Rendering]) -> Iterator[str]:
+    """Describe which variants received their own prompts, stop tokens or context, and why."""
     before, after = checkpoints.get(BASELINE), checkpoints[CANDIDATE]
-    if before and before.tokenizer_digest != after.tokenizer_digest:
-        what = _differing(tokenizer_folder(before), tokenizer_folder(after), "s")
-        both = f"{before.name} ({BASELINE}) and {after.name} ({CANDIDATE})"
-        same = ". The weights are the same, so the prompts are all that differs" if _same_weights(before, after) else ""
-        yield f"{both} have different {what}, {_in_ids(plan)}. {PAIRED}{same}"
+    if before:
+        both, what = f"{before.name} ({BASELINE}) and {after.name} ({CANDIDATE})", ""
+        if before.tokenizer_digest != after.tokenizer_digest:
+            what = _differing(tokenizer_folder(before), tokenizer_folder(after), "s")
+            same = _same_weights(before, after)
+            only = ". The weights are the same, so the prompts are all that differs" if same else ""
+            yield f"{both} have different {what}, {_in_ids(plan)}. {PAIRED}{only}"
+        if limits := _differing_limits(rendering[BASELINE], rendering[CANDIDATE], "tokenizer" not in what):
+            yield f"{both} have different {limits}. Each answers with its own"
     for variant, checkpoint in checkpoints.items():
         if brings_tokenizer(checkpoint):
             what = _differing(CheckpointFolder(checkpoint.path), tokenizer_folder(checkpoint))
@@ -45,6 +47,16 @@ def notes(checkpoints: Mapping[str, Checkpoint], plan: RunPlan) -> Iterator[str]
 
 def _differing(one: CheckpointFolder, other: CheckpointFolder, plural: str = "") -> str:
     return tokenizers_differ(one, other).replace(" and ", f"{plural} and ") + plural
+
+
+def _differing_limits(one: Rendering, other: Rendering, same_tokenizer: bool) -> str:
+    """Name the limits of answers that differ; the ids of stop tokens say something within one tokenizer only."""
+    parts = []
+    if same_tokenizer and set(one.stop_ids) != set(other.stop_ids):
+        parts.append(f"stop tokens (IDs {sorted(one.stop_ids)} and {sorted(other.stop_ids)})")
+    if one.max_positions != other.max_positions:
+        parts.append(f"context lengths ({one.max_positions:,} and {other.max_positions:,} tokens)")
+    return " and ".join(parts)
 
 
 def _same_weights(one: Checkpoint, other: Checkpoint) -> bool:

@@ -138,7 +138,12 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
         sampling={} if job.imported else {"seed": job.seed},
         env=environment(),
         parent_run_id=parent_run_id,
-        notes=[*_pins(checkpoints), *_notes(job, plan, rendering), *families.notes(checkpoints, plan), *compared.notes],
+        notes=[
+            *_pins(checkpoints),
+            *_notes(job, plan, rendering),
+            *families.notes(checkpoints, plan, rendering),
+            *compared.notes,
+        ],
         moved=compared.moved,
     )
     folder.write_manifest(manifest)

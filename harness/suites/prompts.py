@@ -195,13 +195,18 @@ class Renderer:
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:
         """All end-of-sequence ids: of the tokenizer, the config and the generation config."""
-        stops: list[int] = []
-        more = self._files.generation_config.get("eos_token_id")
-        for ids in (self.tokenizer.eos_token_id, self.config.get("eos_token_id"), more, self._turn_end):
-            for one in ids if isinstance(ids, list) else [ids]:
-                if isinstance(one, int) and one not in stops:
-                    stops.append(one)
-        return tuple(stops)
+        stops = [self.tokenizer.eos_token_id, *self._config_stops, self._turn_end]
+        return tuple(dict.fromkeys(one for one in stops if isinstance(one, int)))
+
+    @property
+    def _config_stops(self) -> list[Any]:
+        stated = (files.get("eos_token_id") for files in (self.config, self._files.generation_config))
+        return [one for ids in stated for one in (ids if isinstance(ids, list) else [ids])]
+
+    @property
+    def limits(self) -> tuple[int, frozenset[Any]]:
+        """What ends an answer, besides the tokenizer and its chat template: the context and both configs' stop ids."""
+        return self.max_positions, frozenset(self._config_stops)
 
     @cached_property
     def template_digest(self) -> str:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from harness.baseline.accept import Acceptance, accept
+from harness.checkpoints.resolve import resolve
 from harness.engines.config import EngineConfig
 from harness.errors import UserError
+from harness.evaluation.families import renderers
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
 from harness.files import digest
@@ -132,6 +134,31 @@ def test_models_of_one_family_still_receive_identical_token_ids(root: Path, tiny
     assert hashes(made, "tuned") == hashes(made, "baseline") == prompts(tiny_models["qwen"], CASES)
     assert made.manifest.notes == []
     assert not made.manifest.own_prompts(made.manifest.suites[0])
+
+
+def test_models_with_one_tokenizer_keep_their_own_stop_tokens_and_context(root: Path, tiny_model: Path) -> None:
+    """The tuned model's limits on the baseline would cut or lengthen its answers."""
+    longer = copy(tiny_model, root / "longer")
+    change_json(longer / "config.json", max_position_embeddings=4096)
+    (own,) = {*range(10)} - {*Renderer(tiny_model).stop_ids, *range(9)}
+    (longer / "generation_config.json").write_text(json.dumps({"eos_token_id": [own]}))
+    checkpoints = {"baseline": resolve(str(tiny_model)), "tuned": resolve(str(longer))}
+    used = renderers(EngineConfig(name="transformers"), checkpoints)
+    for variant, folder in (("baseline", tiny_model), ("tuned", longer)):
+        alone = Renderer(folder)
+        assert (used[variant].stop_ids, used[variant].max_positions) == (alone.stop_ids, alone.max_positions)
+    before, after = sorted(Renderer(tiny_model).stop_ids), sorted(Renderer(longer).stop_ids)
+    made = compare(root, longer, tiny_model)
+    assert hashes(made, "tuned") == hashes(made, "baseline")
+    (note,) = made.manifest.notes
+    said = f"stop tokens (IDs {before} and {after}) and context lengths ({Renderer(tiny_model).max_positions:,} and 4,096 "
+    assert said in note
+
+
+def test_an_adapter_shares_the_renderer_of_its_base(root: Path, tiny_model: Path) -> None:
+    both = {"baseline": resolve(str(tiny_model)), "tuned": resolve(str(save_adapter(tiny_model, root / "adapter")))}
+    used = renderers(EngineConfig(name="transformers"), both)
+    assert list(used) == list(both) and used["baseline"] is used["tuned"]
 
 
 def test_an_adapter_with_another_chat_template_than_its_base_is_named(root: Path, tiny_model: Path) -> None:
