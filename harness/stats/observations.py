@@ -250,22 +250,27 @@ def _check_range(
 def _labels(columns: VariantColumns, role: Role, scored: Scored, times: Codes) -> Labels:
     """Counts by label of every case; a failed answer misses all that was expected, or for a compared baseline finds it.
 
-    Counts are whole numbers, scaled so that a case weighs the same whatever its number of repeats.
+    What was expected are the labels that the scorer itself lists, because a case may spell them otherwise; the case's
+    own where it lists none. Counts are whole numbers, scaled so that a case weighs the same whatever its number of repeats.
     """
     scale = math.lcm(*(int(t) for t in np.unique(times[times > 0])))
     shown = scored.scores.shown
     known = {name: code for code, name in enumerate(shown.names)}
     outcome = OUTCOMES.index("found" if role == "baseline" else "missing")
-    failed = [
-        (row, label) for row, labels in columns.labels_of_failed.items() if scored.failed[row] for label in labels
+    is_listed = scored.failed[shown.row] & (shown.outcome != OUTCOMES.index("invented"))
+    failed = list(dict.fromkeys(zip(shown.row[is_listed].tolist(), shown.code[is_listed].tolist(), strict=True)))
+    has_listed = {row for row, _ in failed}
+    failed += [
+        (row, known.setdefault(label, len(known)))
+        for row, labels in columns.labels_of_failed.items()
+        if scored.failed[row] and row not in has_listed
+        for label in labels
     ]
     counts_here = scored.counted[shown.row] & ~scored.failed[shown.row]
     row = np.concatenate([shown.row[counts_here], np.array([r for r, _ in failed], dtype=np.int64)])
-    code = [known.setdefault(label, len(known)) for _, label in failed]
+    code = np.concatenate([shown.code[counts_here], np.array([c for _, c in failed], dtype=np.int64)])
     column = np.concatenate([shown.outcome[counts_here], np.full(len(failed), outcome)]).astype(np.int64)
     case_of = columns.case[row]
     counts = np.zeros((len(row), len(OUTCOMES)))
     counts[np.arange(len(row)), column] = scale // times[case_of]
-    return Labels(
-        list(known), case_of, np.concatenate([shown.code[counts_here], np.array(code, dtype=np.int64)]), counts
-    )
+    return Labels(list(known), case_of, code, counts)

@@ -78,6 +78,13 @@ def test_an_engine_error_misses_every_expected_label_for_the_candidate():
     assert observations(broken, MACRO_F1, "baseline").cases[0].labels == {"lien": (1, 0, 0)}
 
 
+def test_a_failed_answer_misses_the_label_as_its_scorer_spells_it():
+    """A case may write an alias, which must not become another label that no answer is given."""
+    failed = record(1, 0, error=True, expected=["Lien."], labels=([], [], ["lien"]))
+    assert observations([failed], MACRO_F1).cases[0].labels == {"lien": (0, 0, 1)}
+    assert observations([failed], MACRO_F1, "baseline").cases[0].labels == {"lien": (1, 0, 0)}
+
+
 def test_unscored_answers_are_left_out_and_counted():
     found = observations([record(1, 1), record(2, None), record(3, 0)], ACCURACY)
     made = estimate(found, ACCURACY)
