@@ -48,21 +48,23 @@ def within(
 
     @scorer(metrics=METRICS, name=name, config=[*map(str, bounds), take], check=not_one_number)
     def right(case: Case, completion: Completion) -> Score:
-        """Whether the number stated is the right one. A failed or empty answer is wrong."""
+        """Whether the number stated is the right one. An answer that is empty, failed or cut at the limit is wrong."""
         expected = [figures_in(answer)[0] for answer in case.expected]
         failed = completion.finish_reason == "error"
         whole = whole_length(completion)
         stated = [] if failed else [f for f in figures_in(completion.text) if f.end <= whole]
         of_kind = [f for f in stated if any(_comparable(f, w) for w in expected)]
         chosen = of_kind[-1:] if take == "last" else of_kind
-        hit = bool(chosen) and all(any(_close(f, w, *bounds) for w in expected) for f in chosen)
+        is_cut = completion.finish_reason == "length"
+        hit = bool(chosen) and not is_cut and all(any(_close(f, w, *bounds) for w in expected) for f in chosen)
+        why = "the answer was cut at the token limit" if is_cut else ""
         return Score(
             name=name,
             value=float(hit),
             extracted={"stated": [completion.text[f.start : f.end] for f in of_kind]},
             counts={"right": int(hit), "parsed": int(bool(of_kind))},
             spans=[
-                make_span(completion.text, figure.start, figure.end, figure.kind, "right" if hit else "wrong")
+                make_span(completion.text, figure.start, figure.end, figure.kind, "right" if hit else "wrong", why)
                 for figure in chosen
             ],
         )

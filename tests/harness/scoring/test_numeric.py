@@ -49,6 +49,14 @@ def test_a_failed_answer_is_wrong_and_a_number_cut_off_is_not_read():
     assert scored("The sum is 100", "100", "length").counts == {"right": 0, "parsed": 0}
 
 
+@pytest.mark.parametrize("take", ["only", "last"])
+def test_an_answer_cut_at_the_token_limit_is_wrong_even_if_a_number_is_whole(take):
+    """A sum on the way to the answer is not the answer."""
+    cut = scored("The sum is 100 because the parties", "100", "length", take=take)
+    assert cut.counts == {"right": 0, "parsed": 1}
+    assert [span.reason for span in cut.spans] == ["the answer was cut at the token limit"]
+
+
 def test_a_case_without_one_number_is_named():
     scorer = within()
     bad = Case(id="q9", input={}, expected=["a lot"], cluster="q")
