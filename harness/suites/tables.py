@@ -12,6 +12,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -119,14 +120,23 @@ def refuse_lacking(where: str, columns: Sequence[str], names: Sequence[str]) -> 
         raise UserError(f"{where}: the column {twice[0]!r} is there {has.count(twice[0])} times. Rename all but one")
 
 
+def as_shown(value: Any) -> Any:
+    """Return a whole number as an integer and midnight as its date, whatever type the file stores them in."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    if isinstance(value, datetime) and value.time() == time() and value.tzinfo is None:
+        return value.date()
+    return value
+
+
 def _of_csv(path: Path, columns: Sequence[str], part: str | None) -> Iterator[TableRow]:
-    """Read rows below the header, separated by the first of DELIMITERS that gives the header all columns."""
+    """Read rows below the header, separated by that of DELIMITERS that gives it most columns, and all named ones."""
     csv.field_size_limit(LONGEST_CELL)
     headers = {delimiter: _header(path, delimiter) for delimiter in DELIMITERS}
     fits = [d for d, header in headers.items() if all(c in header for c in columns)]
-    delimiter = fits[0] if fits else max(DELIMITERS, key=lambda d: len(headers[d]))
+    delimiter = max(fits or DELIMITERS, key=lambda d: len(headers[d]))
     header = headers[delimiter]
-    refuse_lacking(path.name, columns, header)
+    refuse_lacking(path.name, columns or list(filter(None, header)), header)
     return _below(path, delimiter, header)
 
 

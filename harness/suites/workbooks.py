@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.errors import UserError, extra_needed_by, first_line
 from harness.formatting import format_bytes
-from harness.suites.tables import TableRow, refuse_lacking
+from harness.suites.tables import TableRow, as_shown, refuse_lacking
 
 OLE = b"\xd0\xcf\x11\xe0"
 """First bytes of .doc and .xls, and of .docx and .xlsx with a password."""
@@ -140,7 +140,7 @@ def _text(cell: Any) -> str:
     """
     from openpyxl.utils.escape import unescape
 
-    value, shape = cell.value, cell.number_format
+    value, shape = as_shown(cell.value), cell.number_format
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -149,7 +149,7 @@ def _text(cell: Any) -> str:
         seconds = round(value.total_seconds())
         return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat(" ", "seconds")
+        return value.isoformat(" ", "seconds")
     if isinstance(value, time):
         return value.isoformat("seconds")
     if isinstance(value, (int, float)):
@@ -158,9 +158,8 @@ def _text(cell: Any) -> str:
 
 
 def _digits(number: int | float) -> str:
-    if isinstance(number, float) and not (number.is_integer() and abs(number) < 1e15):
-        return f"{number:.15g}"
-    return str(int(number))
+    shown = as_shown(number)
+    return f"{shown:.15g}" if isinstance(shown, float) else str(shown)
 
 
 def _zeros(shape: str) -> int:

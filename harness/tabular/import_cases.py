@@ -21,7 +21,7 @@ from harness.files import write_atomic
 from harness.formatting import first_few, plural
 from harness.schema import Case
 from harness.suites.cases import load_cases, problem_of
-from harness.suites.tables import HUB, Hub, TableRow, is_table, parted, rows_of
+from harness.suites.tables import HUB, Hub, TableRow, as_shown, is_table, parted, rows_of
 
 if TYPE_CHECKING:
     from harness.suites.suite import Suite
@@ -180,7 +180,7 @@ def _text(value: Any, column: str, whole: bool = False) -> str:
         value = "true" if value else "false"
     if isinstance(value, (bytes, list, dict, tuple)):
         raise Bad(f"{column!r} is a {type(value).__name__}, expected text. Name a column of text")
-    text = str(value).replace("\r\n", "\n").replace("\r", "\n")
+    text = str(as_shown(value)).replace("\r\n", "\n").replace("\r", "\n")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -269,6 +269,21 @@ def test_a_table_holds_the_cases_of_the_jsonl_file(written, name):
     assert list(table) == list(lines) and cases_hash(table) == cases_hash(lines)
 
 
+@pytest.mark.parametrize(("name", "separator"), [("cases.tsv", "\t"), ("other.csv", ";")])
+def test_cases_may_be_separated_by_tabs_or_semicolons(written, name, separator):
+    import csv
+
+    with (written / name).open("w", newline="") as file:
+        csv.writer(file, delimiter=separator).writerows(csv.reader(CSV.splitlines(True)))
+    assert list(load_cases(written / name)) == list(load_cases(written / "cases.jsonl"))
+
+
+def test_a_column_of_cases_that_is_there_twice_is_refused(tmp_path):
+    (tmp_path / "cases.csv").write_text("id,input.document,expected,expected,cluster,,\na,one,right,wrong,k,,\n")
+    with pytest.raises(UserError, match=r"cases\.csv: the column 'expected' is there 2 times. Rename all but one"):
+        load_cases(tmp_path / "cases.csv")
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -69,6 +70,11 @@ def test_without_a_cluster_a_case_is_its_own(suite):
     (12, {}, ["12"]),
     (True, {}, ["true"]),
     (2.5, {}, ["2.5"]),
+    (5.0, {}, ["5"]),  # as a column of Parquet with empty cells stores 5
+    (datetime(2026, 1, 31), {}, ["2026-01-31"]),
+    (datetime(2026, 1, 31, 9, 30), {}, ["2026-01-31 09:30:00"]),
+    (datetime(2026, 1, 31, tzinfo=UTC), {}, ["2026-01-31 00:00:00+00:00"]),
+    ([5.0, 0.5], {}, ["5", "0.5"]),
     ('["a", "b"]', {}, ["a", "b"]),
     ("[]", {}, []),
     (["a", "b"], {}, ["a", "b"]),
