@@ -88,7 +88,7 @@ def _suites(file: Path) -> Iterator[str]:
 
 
 def _problems(suite: Suite) -> list[str]:
-    """List what a run would refuse before it starts: gates, cases, prompts, and gates on slices without a case."""
+    """List what a run would refuse before it starts: gates, cases, prompts, and gates and tests without a case."""
     from harness.gates.config import gate_ids, load_suite_gates
     from harness.suites.prompts import messages
 
@@ -97,6 +97,7 @@ def _problems(suite: Suite) -> list[str]:
         lambda: suite.structure,
         lambda: [messages(suite.template, case) for case in suite.cases],
         lambda: gate_ids(load_suite_gates(suite, None), suite.slice_values(), suite.name),
+        lambda: refuse_all([problem for test in suite.tests for problem in test.problems()], suite.name),
     )
     problems: list[str] = []
     for step in steps:

@@ -54,6 +54,16 @@ class CaseTest:
     def applies(self, case: Case) -> bool:
         return all(case.tags.get(tag) == value for tag, value in self.where.items())
 
+    def problems(self) -> list[str]:
+        """Say that it applies to no case of the suite, so that it would never run; empty where it applies to one."""
+        if any(map(self.applies, self.suite.cases)):
+            return []
+        tags = ", ".join(f"{tag!r}: {value!r}" for tag, value in self.where.items())
+        return [
+            f"{self.suite.name}: no case has the tags {{{tags}}} that where= of {self.__name__} names. Correct them, or "
+            "add such a case"
+        ]
+
 
 class Suite:
     """Cases, prompt, scorers, tests and gates of one domain task, in the folder of the file that declares it.

@@ -116,12 +116,14 @@ def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: An
 def _case_items(collector: pytest.Module, session: EvaluationSession, test: Any) -> list[pytest.Item]:
     if test.suite.folder != collector.path.parent or not session.runs(test.suite):
         return []
-    return [
+    items: list[pytest.Item] = [
         CaseItem.from_parent(collector, name=f"{test.__name__}[{case.id}{suffix}]", test=test, case=case, repeat=repeat)
         for case in session.cases(test.suite)
         if test.applies(case)
         for repeat, suffix in session.repeats(test.suite)
     ]
+    session.problems += [] if items else test.problems()
+    return items
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -236,6 +236,22 @@ def test_cases_that_a_scorer_cannot_score_are_refused_together_before_anything_i
     assert not (root / "runs").exists()
 
 
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_a_case_test_for_which_the_suite_has_no_case_is_refused(root: Path, workers: list[str]) -> None:
+    """A required test that is misspelled must not pass by testing nothing."""
+    write_suite(root, test=TEST.replace('where={"kind": "no_such_clause"}', 'must=True, where={"kind": "no_clause"}'))
+    done = pytest_in(root, "-q", *workers)
+    said = "legal/mini: no case has the tags {'kind': 'no_clause'} that where= of test_never_invents_a_clause names"
+    assert done.returncode == 4 and said in done.stdout + done.stderr
+    assert not (root / "runs").exists()
+
+
+def test_a_case_test_whose_cases_the_limit_leaves_out_is_not_refused(root: Path) -> None:
+    write_suite(root, sorted(CASES, key=lambda case: not case["expected"]))
+    done = pytest_in(root, "-q", "--eval-limit", "5")
+    assert "5 passed, 3 skipped" in done.stdout, done.stdout
+
+
 def wrongly_tagged() -> list[dict[str, object]]:
     cases = rows()
     for at in (1, 5):
