@@ -64,8 +64,7 @@ def run_once(job: Job, root: Path, run_path: Path | None, progress: Progress) ->
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(str(run_path) + ".lock"):
         if not (run_path / "MANIFEST.sha256").exists():
-            run_path.mkdir(exist_ok=True)
-            run(job, RunFolder(run_path), progress)
+            run(job, RunFolder.restart(run_path), progress)
     return load_run(run_path)
 
 

@@ -123,6 +123,20 @@ class RunFolder:
             raise _disk(path, error) from None
         return cls(path)
 
+    @classmethod
+    def restart(cls, path: Path) -> RunFolder:
+        """Open the folder of a run, new or left by a process that ended before it sealed it, without what that wrote.
+
+        Only for a caller that no other process shares the run with. A sealed run keeps its files, and refuses writes.
+        """
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            for name in () if (path / SEAL).exists() else SEALED:
+                (path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise _disk(path, error) from None
+        return cls(path)
+
     def write_manifest(self, manifest: Manifest) -> None:
         """Write run.json, with the counts of the secrets masked so far."""
         (masked,) = self._redactor.mask([msgspec.json.encode(manifest)])

@@ -1,12 +1,13 @@
 """What a run records of its engine beside what the engine says of itself."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import run
+from harness.evaluation.run import run, run_once
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, load_run
 from harness.suites.discovery import find_suites
@@ -54,3 +55,33 @@ def test_a_run_holds_the_prompt_template_with_secrets_masked(tmp_path: Path) -> 
     )
     (suite,) = load_run(made.path).manifest.suites
     assert suite.prompt.startswith(text.strip()) and secret not in suite.prompt
+
+
+def test_a_second_worker_starts_from_nothing_where_the_first_one_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the records and the scores of a write: no answer may count twice, or without its score."""
+    (suite,) = find_suites([str(write_suite(tmp_path))])
+    script = write_script(tmp_path, tuned=right(rows()))
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases)],
+        candidate="m",
+        engine=EngineConfig(name="fake", script=script),
+    )
+    path, append = tmp_path / "runs" / "20260101T000000Z-eval-00000000", RunFolder._append
+
+    def killed(self: RunFolder, name: str, lines: Sequence[bytes]) -> None:
+        if name == "scores.jsonl":
+            raise KeyboardInterrupt
+        append(self, name, lines)
+
+    with monkeypatch.context() as first, pytest.raises(KeyboardInterrupt):
+        first.setattr(RunFolder, "_append", killed)
+        run_once(job, path.parent, path, Progress(quiet=True))
+    assert (path / "records.jsonl").stat().st_size
+    made = run_once(job, path.parent, path, Progress(quiet=True))
+    assert sorted(r.case.id for r in made.records) == sorted(case.id for case in suite.cases)
+    assert all(r.scores for r in made.records) and made.standing.is_claim
+    sealed = (path / "records.jsonl").stat().st_ino
+    assert run_once(job, path.parent, path, Progress(quiet=True)).records == made.records
+    assert (path / "records.jsonl").stat().st_ino == sealed
