@@ -31,7 +31,6 @@ from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.rules import COMPARATIVE
 from harness.runs.folder import SEAL, load_manifest, recorded_verdicts, standing_of, stream
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Record, SuiteInfo, Verdict
-from harness.scoring.base import run as score
 from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
 
@@ -345,7 +344,7 @@ def judged_again(folder: Path, manifest: Manifest, suite: Suite, gates: GateFile
             case = cases.get(record.case.id)
             if case is None:
                 raise Refused(f"{manifest.run_id} has an answer to {record.case.id}, which is no case of the suite")
-            scores = score(suite.scorers, case, record.completion)
+            scores = suite.score(case, record.completion)
             yield name, structs.replace(record, case=case, input_hash=digest(case.input), scores=scores)
 
     records: Iterable[tuple[str, Record]] = answers()

@@ -16,7 +16,6 @@ from harness.progress import tracing
 from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, now
 from harness.schema import CANDIDATE, FLOOR, Case, Checkpoint, Completion, Record
-from harness.scoring.base import run as score
 from harness.suites.suite import Suite
 
 FLUSH_EVERY = 256
@@ -93,7 +92,7 @@ def _record(suite: Suite, case: Case, variant: str, repeat: int, prompt_hash: st
         prompt_hash=prompt_hash,
         expected_hash=digest(case.expected),
         completion=completion,
-        scores=score(suite.scorers, case, completion),
+        scores=suite.score(case, completion),
         started_at=now(),
     )
 

@@ -21,7 +21,6 @@ from harness.progress.progress import Progress
 from harness.runs.folder import load_sealed, now
 from harness.runs.score_events import append, with_later
 from harness.schema import Metrics, Record, ScoreEvent, SuiteInfo, Verdict
-from harness.scoring.base import run as score
 from harness.suites.suite import Suite
 
 
@@ -56,7 +55,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     with progress.stage("scores", len(run.records)) as stage:
         for record, name in zip(run.records, run.suite_of, strict=True):
             if name in by_name and record.text_kept:
-                scores = score(by_name[name].scorers, record.case, record.completion)
+                scores = by_name[name].score(record.case, record.completion)
                 events += _differing(name, record, scores, by_name[name])
                 record = msgspec.structs.replace(record, scores=record.scores | scores)
                 scored += 1

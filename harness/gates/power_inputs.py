@@ -16,7 +16,6 @@ from harness.gates.config import GateId
 from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import Counted, Evidence
 from harness.schema import BASELINE, CANDIDATE, Case, Completion, Metric, Observation, Record
-from harness.scoring.base import run as score
 from harness.suites.suite import Suite
 
 AN_AMOUNT = 25
@@ -111,5 +110,5 @@ def _answer(suite: Suite, case: Case, text: str) -> Record:
         prompt_hash="",
         expected_hash="",
         completion=completion,
-        scores=score(suite.scorers, case, completion),
+        scores=suite.score(case, completion),
     )

@@ -31,7 +31,7 @@ from harness.schema.metric import (
     Observation,
     Side,
 )
-from harness.schema.score import Record, RecordKey, Score, ScoreEvent, Scores, SourceSpan, Span
+from harness.schema.score import Record, RecordKey, Score, ScoreEvent, Scores, SourceSpan, Span, storable
 
 __all__ = [
     "ACCEPTED",
@@ -72,4 +72,5 @@ __all__ = [
     "SuiteInfo",
     "Verdict",
     "combine_outcomes",
+    "storable",
 ]

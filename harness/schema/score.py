@@ -3,7 +3,7 @@
 import math
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, convert, field, structs
 
 from harness.schema.case import Case, Completion
 
@@ -70,6 +70,30 @@ class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 if name in table:
                     return table[name]
         raise AttributeError(f"score has neither field, finding nor count named '{name}'")
+
+
+def storable(score: Score) -> Score:
+    """Return a score with the types that a run stores: True and numbers of numpy become plain numbers.
+
+    A count that is no whole number, and a finding that is no text, make it a failed score with the reason.
+    """
+    try:
+        return structs.replace(
+            score,
+            value=None if score.value is None else float(score.value),
+            counts={name: _whole(name, count) for name, count in score.counts.items()},
+            extracted=convert(score.extracted, dict[str, list[str]]),
+        )
+    except (TypeError, ValueError, OverflowError) as error:
+        reason = f"the scorer '{score.name}' returned a score that cannot be stored: {error}"
+        return Score(name=score.name, value=None, reason=reason, failed=True)
+
+
+def _whole(name: str, count: Any) -> int:
+    whole = int(count)
+    if whole != count:
+        raise ValueError(f"the count '{name}' is {count}, expected a whole number; a share belongs in its value")
+    return whole
 
 
 class Scores(dict[str, Score]):

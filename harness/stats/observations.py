@@ -251,7 +251,8 @@ def _labels(columns: VariantColumns, role: Role, scored: Scored, times: Codes) -
     """Counts by label of every case; a failed answer misses all that was expected, or for a compared baseline finds it.
 
     What was expected are the labels that the scorer itself lists, because a case may spell them otherwise; the case's
-    own where it lists none. Counts are whole numbers, scaled so that a case weighs the same whatever its number of repeats.
+    own where it lists none. Counts are whole numbers, scaled so that a case weighs the same whatever its number of
+    repeats.
     """
     scale = math.lcm(*(int(t) for t in np.unique(times[times > 0])))
     shown = scored.scores.shown

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from harness import json_schema as harness_json_schema
 from harness.errors import UserError, refuse_all
 from harness.files import digest, shown_path
-from harness.schema import Case, Completion, Metric, Record, Score
+from harness.schema import Case, Completion, Metric, Record, Score, Scores, storable
 from harness.suites.cases import cases_hash, check_cases, load_cases
 from harness.suites.tables import HUB
 
@@ -60,8 +60,8 @@ class CaseTest:
             return []
         tags = ", ".join(f"{tag!r}: {value!r}" for tag, value in self.where.items())
         return [
-            f"{self.suite.name}: no case has the tags {{{tags}}} that where= of {self.__name__} names. Correct them, or "
-            "add such a case"
+            f"{self.suite.name}: no case has the tags {{{tags}}} that where= of {self.__name__} names. Correct them, "
+            "or add such a case"
         ]
 
 
@@ -170,6 +170,12 @@ class Suite:
     def problems(self, case: Case) -> list[str]:
         """List its scorers' problems with a case, before any model is run."""
         return [problem for scorer in self.scorers for problem in _problems(scorer, case)]
+
+    def score(self, case: Case, completion: Completion) -> Scores:
+        """Score one completion with every scorer, as a run stores it; see `harness.scoring.base.run`."""
+        from harness.scoring.base import run
+
+        return Scores({name: storable(score) for name, score in run(self.scorers, case, completion).items()})
 
     @cached_property
     def template(self) -> jinja2.Template:

@@ -151,7 +151,9 @@ def test_models_with_one_tokenizer_keep_their_own_stop_tokens_and_context(root: 
     made = compare(root, longer, tiny_model)
     assert hashes(made, "tuned") == hashes(made, "baseline")
     (note,) = made.manifest.notes
-    said = f"stop tokens (IDs {before} and {after}) and context lengths ({Renderer(tiny_model).max_positions:,} and 4,096 "
+    said = (
+        f"stop tokens (IDs {before} and {after}) and context lengths ({Renderer(tiny_model).max_positions:,} and 4,096 "
+    )
     assert said in note
 
 

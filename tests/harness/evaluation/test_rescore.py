@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from harness.engines.config import EngineConfig
 from harness.errors import UserError
+from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.rescore import rescore
+from harness.evaluation.run import run_once
 from harness.progress.progress import Progress
-from harness.runs.folder import check_seal, load_run
-from harness.runs.score_events import batches
+from harness.runs.folder import RunData, check_seal, load_run
+from harness.runs.score_events import batches, with_later
 from tests.support.command import tunegate
-from tests.support.mini import TEST, compare, suites, write_suite
+from tests.support.mini import TEST, compare, right, rows, suites, write_script, write_suite
 
 RELAXED = TEST.replace(
     'scorers=[clauses.among(["holdover", "assignment", "as is"])]',
@@ -40,6 +43,71 @@ def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
     assert check_seal(run.path) == [] and len(batches(run.path)) == 1
     again = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
     assert again.changed == 0
+
+
+OWN = '''"""Mini: an own scorer."""
+
+import numpy as np
+
+from harness import Suite
+from harness.schema import Metric, Score
+from harness.scoring.base import scorer
+
+
+@scorer(metrics=[Metric(name="accuracy", scorer="mine", numerator="right")], name="mine")
+def mine(case, completion):
+    hit = completion.text != "none"
+    return Score(name="mine", value=VALUE, counts={"right": COUNT}, extracted={"found": FOUND})
+
+
+suite = Suite(scorers=[mine], max_tokens=8)
+'''
+OWN_GATES = '[objective]\ntext = "x"\n\n[[gate]]\nmetric = "accuracy"\nrule = "at_least"\nvalue = 0.1\n'
+FAILED = "the scorer 'mine' returned a score that cannot be stored: "
+
+
+def own(**parts: str) -> str:
+    text = OWN
+    for name, part in ({"VALUE": "float(hit)", "COUNT": "int(hit)", "FOUND": "[]"} | parts).items():
+        text = text.replace(name, part)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"COUNT": "hit", "VALUE": "hit"}, ""),
+        ({"COUNT": "np.int64(hit)", "VALUE": "np.float32(hit)"}, ""),
+        ({"COUNT": "np.bool_(hit)", "VALUE": "int(hit)"}, ""),
+        ({"COUNT": "float(hit)", "FOUND": "tuple(completion.text)"}, ""),
+        ({"COUNT": "0.5"}, f"{FAILED}the count 'right' is 0.5, expected a whole number; a share belongs in its value"),
+        ({"FOUND": "[3]"}, f"{FAILED}Expected `str`, got `int` - at `$[...][0]`"),
+    ],
+)
+def test_whatever_types_a_scorer_of_ones_own_returns_the_run_and_its_scores_can_be_read(
+    tmp_path: Path, parts: dict[str, str], said: str
+) -> None:
+    write_suite(tmp_path, test=own(), gates=OWN_GATES)
+    script = write_script(tmp_path, tuned=right(rows()))
+    path = answered(tmp_path, script).path
+    write_suite(tmp_path, test=own(**parts), gates=OWN_GATES)
+    for made in (path, answered(tmp_path, script).path):
+        found = rescore(made, suites(tmp_path), None, Progress(quiet=True))
+        assert rescore(made, suites(tmp_path), None, Progress(quiet=True)).changed == 0
+        scores = {r.case.id: r.scores["mine"] for r in with_later(load_run(made)).records}
+        assert len(scores) == 40 and {s.reason or "" for s in scores.values()} == {said}
+        assert found.verdicts[0].outcome == ("fail" if said else "pass")
+        assert said or [scores[f"c{i}"].right for i in range(40)] == [i % 2 for i in range(40)]
+
+
+def answered(root: Path, script: Path) -> RunData:
+    (suite,) = suites(root)
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases)],
+        candidate="m",
+        engine=EngineConfig(name="fake", script=script, use_cache=False),
+    )
+    return run_once(job, root / "runs", None, Progress(quiet=True))
 
 
 def test_a_moved_bar_is_judged_without_asking_again(tmp_path: Path):
