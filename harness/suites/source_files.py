@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.files import digest
 
-INSTALLED = Path(__file__).parents[1]
+INSTALLED = Path(__file__).parents[2]
 """The folder of the packages harness and evalsuites."""
 HARNESS, SCORING, SUITES = "harness", "harness/scoring", "evalsuites"
 

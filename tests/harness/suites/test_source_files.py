@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from harness.source_files import INSTALLED, source_digest, source_files
+from harness.suites.source_files import INSTALLED, source_digest, source_files
 from tests.support.mini import write_suite
 
 SUITE = {
