@@ -60,6 +60,7 @@ MODEL_SETTINGS: dict[str, Any] = {
     "auto_map": dict[str, Any],
     "architectures": list[str],
     "id2label": dict[Annotated[str, Meta(pattern=r"^\d{1,9}$")], str],
+    "transformers_weights": None,  # Would name weights that only transformers loads, and that no digest covers.
 }
 """Settings of config.json, and of its `text_config`, that tunegate reads, with their types."""
 ADAPTER_SETTINGS: dict[str, Any] = {
@@ -175,6 +176,15 @@ class CheckpointFolder:
         """generation_config.json; empty where there is none."""
         return self._optional("generation_config.json")
 
+    @property
+    def settings_elsewhere(self) -> dict[str, Any]:
+        """Settings outside config.json that change answers: further ids that end one, and how weights are packed."""
+        own, more = (_ids(settings.get("eos_token_id")) for settings in (self.config, self.generation_config))
+        is_packed = self.config.get("quantization_config") is not None
+        packing = {} if is_packed else self._optional("hf_quant_config.json")  # Then vLLM reads it.
+        settings = {"eos_token_id": sorted(more - own), "quantization_config": packing}
+        return {name: value for name, value in settings.items() if value}
+
     @cached_property
     def tokenizer_config(self) -> dict[str, Any]:
         """tokenizer_config.json; empty where there is none."""
@@ -212,8 +222,12 @@ class CheckpointFolder:
 
     @cached_property
     def weight_files(self) -> list[Path]:
-        """The safetensors files of a model. Pickled weights and missing shards are UserErrors."""
-        index = self.path / WEIGHT_INDEX
+        """The safetensors files of a model, which every engine loads.
+
+        Pickled weights, missing shards, and files that only some engines would load are UserErrors.
+        """
+        index, single = self.path / WEIGHT_INDEX, self.path / "model.safetensors"
+        found = sorted(self.path.glob("[!.]*.safetensors"))  # As vLLM, which loads all where there is no index.
         if index.is_file():
             files = [self.path / name for name in _shards(index)]
             missing = [f.name for f in files if not f.is_file()]
@@ -221,9 +235,14 @@ class CheckpointFolder:
                 raise UserError(
                     f"{self.path}: {len(missing)} weight files of {WEIGHT_INDEX} are missing: {missing[0]} ..."
                 )
-            return files
-        single = self.path / "model.safetensors"
-        files = [single] if single.is_file() else sorted(self.path.glob("*.safetensors"))
+            found = [single] if single.is_file() else []  # Transformers prefers it to the index.
+        else:
+            files = [single] if single.is_file() else found
+        if other := [file.name for file in found if file not in files]:
+            raise UserError(
+                f"{self.path}: has {first_few(other, 3)} next to {files[0].name}, and engines differ in which of them "
+                "they load. Keep one set of weights in the folder and move the rest out"
+            )
         if files:
             return files
         self._refuse_pickles()
@@ -231,8 +250,14 @@ class CheckpointFolder:
 
     @cached_property
     def shapes_by_file(self) -> dict[Path, Shapes]:
-        """Names and shapes of a model's tensors, by weight file."""
-        return {file: tensor_shapes(file) for file in self.weight_files}
+        """Names and shapes of a model's tensors, by weight file. A tensor in two files is a UserError."""
+        shapes_by_file = {file: tensor_shapes(file) for file in self.weight_files}
+        files_by_name: dict[str, Path] = {}
+        for file, shapes in shapes_by_file.items():
+            for name in shapes:
+                if (first := files_by_name.setdefault(name, file)) != file:
+                    raise UserError(f"{file}: has {name}, as {first.name} does. Save the weights again")
+        return shapes_by_file
 
     @property
     def shapes(self) -> Shapes:
@@ -271,6 +296,11 @@ def _problems(config: Mapping[str, Any], settings: Mapping[str, Any], prefix: st
                 f"'{prefix}{name}' is {repr(config[name])[:80]}: {reason}. Save the model again, or correct it"
             )
     return problems
+
+
+def _ids(value: object) -> set[int]:
+    """Return the token ids of a setting that is one, a list of them, or none."""
+    return {one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int)}
 
 
 def _shards(index: Path) -> list[str]:

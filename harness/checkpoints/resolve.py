@@ -147,7 +147,7 @@ def _from_hub(text: str, weights: bool) -> Path:
     try:
         if weights and not isinstance(try_to_load_from_cache(text, "config.json"), str):
             say_on_stderr(f"downloading {text} from the model hub")
-        return Path(snapshot_download(text, allow_patterns=patterns))
+        return Path(snapshot_download(text, allow_patterns=patterns, ignore_patterns=["consolidated*"]))
     except Exception as error:  # The hub client raises many types; users get one line for any.
         first = (str(error).strip().splitlines() or [""])[0]
         raise UserError(
@@ -211,8 +211,10 @@ def _short(name: str) -> str:
 
 def _model_digest(model: CheckpointFolder) -> str:
     named = {k: v for k, v in model.config.items() if not k.startswith("_") or k in safety.IMPLEMENTATIONS}
+    settings = {k: v for k, v in named.items() if k not in CONFIG_NOISE}
     files = list(model.shapes_by_file)  # A cut file is refused before it is hashed.
-    return digest([sorted(_memoised(files)), {k: v for k, v in named.items() if k not in CONFIG_NOISE}])
+    more = [elsewhere] if (elsewhere := model.settings_elsewhere) else []
+    return digest([sorted(_memoised(files)), settings, *more])
 
 
 def _adapter_digest(adapter: CheckpointFolder) -> str:

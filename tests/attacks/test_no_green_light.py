@@ -309,6 +309,15 @@ def a_comparison_with_the_base_under_a_chat_template_that_cuts_its_prompts(targe
     target.evaluate(1, baseline=twin)
 
 
+@attack(OTHER_BASELINE)
+def a_comparison_with_the_base_that_ends_its_answers_at_any_token(target: Target) -> None:
+    (target.suite / "gates.toml").write_text(IMPROVES)
+    approve_of(target.root)
+    twin = Path(shutil.copytree(target.base, target.root / "twin"))
+    change_json(twin / "generation_config.json", eos_token_id=list(range(300)))
+    target.evaluate(1, baseline=twin)
+
+
 @attack("compared with no model")
 def a_comparison_without_a_baseline_that_is_said_to_have_passed(target: Target) -> None:
     (target.suite / "gates.toml").write_text(IMPROVES)

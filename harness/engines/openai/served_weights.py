@@ -122,6 +122,8 @@ def behind(url: str, name: str, listed: Cards) -> Checkpoint:
                 raise Unpinned(f"{folder} names another base than the server loaded")
     except UserError as error:
         raise Unpinned(str(error)) from None
+    if other := sorted(Path(checkpoint.path).glob("consolidated*.safetensors")):
+        raise Unpinned(f"vLLM may have loaded {other[0]} and not the other weights next to it. Move it out")
     return checkpoint
 
 

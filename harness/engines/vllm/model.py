@@ -76,6 +76,7 @@ def llm_arguments(
         "model": str(folder),
         "skip_tokenizer_init": not structured,
         "load_format": "safetensors",
+        "config_format": "hf",
         "generation_config": "vllm",
         "dtype": dtype,
         "seed": 0,

@@ -221,6 +221,61 @@ def test_a_missing_shard_is_named(tiny_model: Path, tmp_path: Path) -> None:
     assert "model-00002.safetensors" in message(twin)
 
 
+def shard(model: Path) -> None:
+    """Turn the weights into a shard with an index."""
+    (model / "model.safetensors").rename(model / "shard.safetensors")
+    (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "shard.safetensors"}}))
+
+
+def test_weights_that_only_some_engines_load_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    """The digest would not cover them: vLLM loads every file without an index, transformers one before an index."""
+    twin = copy(tiny_model, tmp_path / "twin")
+    before = resolve(str(twin)).digest
+    shutil.copy(twin / "model.safetensors", twin / "zz.safetensors")
+    assert "has zz.safetensors next to model.safetensors" in message(twin)
+    (twin / "zz.safetensors").rename(twin / "._model.safetensors")
+    assert resolve(str(twin)).digest == before
+    shard(twin)
+    shutil.copy(twin / "shard.safetensors", twin / "consolidated.safetensors")
+    assert resolve(str(twin)).digest == before
+    shutil.copy(twin / "shard.safetensors", twin / "model.safetensors")
+    assert "has model.safetensors next to shard.safetensors" in message(twin)
+    (twin / "model.safetensors").unlink()
+    shutil.copy(twin / "shard.safetensors", twin / "twice.safetensors")
+    (twin / "model.safetensors.index.json").unlink()
+    (twin / "consolidated.safetensors").unlink()
+    assert "twice.safetensors: has " in message(twin) and "as shard.safetensors does" in message(twin)
+    change_json(twin / "config.json", transformers_weights="sub/x.safetensors")
+    assert "'transformers_weights' is 'sub/x.safetensors'" in message(twin)
+
+
+@pytest.mark.parametrize(
+    ("file", "settings"),
+    [
+        ("generation_config.json", {"eos_token_id": [0, 1, 2, 3]}),
+        ("hf_quant_config.json", {"quantization": {"quant_algo": "FP8"}}),
+    ],
+)
+def test_a_setting_outside_config_json_that_changes_answers_changes_the_digest(
+    file: str, settings: dict[str, Any], tiny_model: Path, tmp_path: Path
+) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    before = resolve(str(twin))
+    (twin / file).write_text(json.dumps(settings))
+    assert resolve(str(twin)).base_digest != before.base_digest
+
+
+def test_a_generation_config_that_ends_answers_as_config_json_does_is_not_part_of_the_digest(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    before = resolve(str(twin)).digest
+    ids = json.loads((twin / "config.json").read_text())["eos_token_id"]
+    for same in (ids, ids[0] if isinstance(ids, list) else [ids], None, "odd"):
+        change_json(twin / "generation_config.json", eos_token_id=same, temperature=0.5)
+        assert resolve(str(twin)).digest == before
+
+
 def test_a_model_without_tokenizer_is_refused(tiny_model: Path, tmp_path: Path) -> None:
     twin = copy(tiny_model, tmp_path / "twin")
     (twin / "tokenizer.json").unlink()

@@ -94,9 +94,12 @@ def test_a_hub_model_is_fetched_without_its_pickles_and_those_of_other_tools_are
 
     asked: list[str] = []
     (model / "pytorch_model.bin").write_bytes(b"")
-    monkeypatch.setattr(
-        huggingface_hub, "snapshot_download", lambda text, allow_patterns: asked.extend(allow_patterns) or str(model)
-    )
+
+    def download(text: str, allow_patterns: list[str], ignore_patterns: list[str]) -> str:
+        asked.extend(allow_patterns)
+        return str(model)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     assert resolve("owner/name").kind == "model"
     assert asked and not [pattern for pattern in asked if pattern.endswith((*safety.PICKLES, "*", ".py"))]
 

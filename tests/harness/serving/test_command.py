@@ -45,6 +45,7 @@ def test_on_a_cpu_the_server_is_started_by_its_module() -> None:
         "--max-num-seqs": "64",
         "--block-size": "32",
         "--load-format": "safetensors",
+        "--config-format": "hf",
         "--no-enable-log-requests": True,
         "--disable-access-log-for-endpoints": "/health,/metrics,/ping,/version",
         "--disable-fastapi-docs": True,

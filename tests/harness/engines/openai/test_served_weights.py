@@ -201,6 +201,15 @@ def test_options_that_change_no_weights_do_no_harm(listen: Listen, model: Path) 
     assert found(listen([listed(model)], str(model), *words, VLLM_SERVER_DEV_MODE="0"), model).pin == "server process"
 
 
+def test_a_folder_with_weights_that_only_some_options_load_is_not_pinned(listen: Listen, model: Path) -> None:
+    (model / "model.safetensors").rename(model / "shard.safetensors")
+    (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "shard.safetensors"}}))
+    assert found(url := listen([listed(model)], str(model)), model).pin == "server process"
+    shutil.copy(model / "shard.safetensors", model / "consolidated.safetensors")
+    assert "consolidated.safetensors and not the other weights" in unpinned(listen([listed(model)], str(model)), model)
+    assert "changed after process" in unpinned(url, model)
+
+
 def test_a_process_that_was_not_given_the_folder_is_not_believed(listen: Listen, model: Path) -> None:
     """Such as a proxy or a tunnel to a server elsewhere, which has a folder of the same name."""
     assert "was not started with the folder" in unpinned(listen([listed(model)]), model)
