@@ -41,6 +41,27 @@ def file_sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def absolute(path: Path | str) -> Path:
+    """Return the path from the root, as pytest writes it. Links are kept, because a suite is named by its place."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow links
+
+
+def files_below(folder: Path, pattern: str) -> list[Path]:
+    """List the files below a folder whose names match, sorted. Links are followed, except into a folder above them."""
+    return sorted(_below(folder, pattern, ()))
+
+
+def _below(folder: Path, pattern: str, above: tuple[Path, ...]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in above or not os.access(folder, os.R_OK | os.X_OK):
+        return
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _below(path, pattern, (*above, real))
+        elif path.match(pattern):
+            yield path
+
+
 @contextmanager
 def replacing(
     path: Path, hint: str | None = None, *, parents: bool = False, shared: bool = False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from _pytest.outcomes import OutcomeException
 
 from harness.errors import Unavailable, UserError, first_line, refuse_all
-from harness.files import read_toml, shown_path
+from harness.files import absolute, files_below, read_toml, shown_path
 from harness.formatting import count
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def check(paths: Iterable[Path]) -> Iterator[str]:
             if _is_configuration(path):
                 configurations[path] = None
             else:
-                suites |= dict.fromkeys(_test_files(path.resolve()))
+                suites |= dict.fromkeys(_test_files(absolute(path)))
         except UserError as error:
             problems.append(str(error))
     works = [(_configuration, file) for file in configurations] + [(_suites, file) for file in suites]
@@ -56,13 +56,13 @@ def _is_configuration(path: Path) -> bool:
 def _test_files(path: Path) -> list[Path]:
     """Return the test files of a folder's suites, or of the suite that a file belongs to. Raises UserError."""
     if path.is_dir():
-        files = sorted(path.rglob("test_*.py"))
+        files = files_below(path, "test_*.py")
     else:
         root = next((folder for folder in path.parents if folder.name == "evalsuites"), path.parent)
         above = [folder for folder in path.parents if folder.is_relative_to(root)]
         files = next(filter(None, (sorted(folder.glob("test_*.py")) for folder in above)), [])
         if not files and root.name == "evalsuites":
-            files = sorted(root.rglob("test_*.py"))
+            files = files_below(root, "test_*.py")
     if not files:
         raise UserError(f"{shown_path(path)}: belongs to no suite. {EXPECTED}")
     return files

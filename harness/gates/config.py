@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import refuse_all
-from harness.files import read_toml, shown_path
+from harness.files import files_below, read_toml, shown_path
 from harness.gates.rules import GATE_RULES
 from harness.schema import Gate, GateFile, Metric, Objective
 from harness.suites.suite import Suite
@@ -36,7 +36,7 @@ def suites_with_bars(bars: Path | None) -> list[str]:
     """Names of the suites that a copy of the evalsuites folder has gates for; none where there is no copy."""
     if bars is None:
         return []
-    return sorted(path.parent.relative_to(bars).as_posix() for path in bars.rglob("gates.toml"))
+    return sorted(path.parent.relative_to(bars).as_posix() for path in files_below(bars, "gates.toml"))
 
 
 def load_gates(path: Path) -> GateFile:

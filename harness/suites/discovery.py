@@ -12,7 +12,7 @@ from typing import Any
 
 import harness
 from harness.errors import UserError
-from harness.files import shown_path
+from harness.files import absolute, files_below, shown_path
 from harness.suites.suite import Suite
 
 SUITES = "evalsuites"
@@ -24,15 +24,17 @@ SHIPPED = Path(harness.__file__).parents[1] / SUITES
 def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
     """Import every test file below the folders and yield the suites that they declare, for commands without pytest.
 
+    A suite behind a symbolic link has the name of the link.
+
     Raises UserError where a folder has no test file, or where two suites have one name.
     """
     by_name: dict[str, Suite] = {}
     files: dict[Path, None] = {}
     for root in folders:
-        below = sorted(Path(root).rglob("test_*.py")) if Path(root).is_dir() else [Path(root)]
+        below = files_below(Path(root), "test_*.py") if Path(root).is_dir() else [Path(root)]
         if not below or not below[0].exists():
             raise UserError(f"{root}: no suite was found. Name a folder with a test_*.py that declares a Suite")
-        files |= {file.resolve(): None for file in below}
+        files |= {absolute(file): None for file in below}
     for file in files:
         module = _load(file)
         for suite in vars(module).values():

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from harness.files import digest
+from harness.files import absolute, digest
 
 INSTALLED = Path(__file__).parents[2]
 """The folder of the packages harness and evalsuites."""
@@ -32,7 +32,7 @@ def source_files(file: Path) -> list[Path]:
     Its own files are those of a package around it and those next to it.
     """
     reached: dict[Path, None] = {}
-    pending = [file.resolve()]
+    pending = [absolute(file)]
     while pending:
         file = pending.pop()
         if file not in reached:

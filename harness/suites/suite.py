@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import json_schema as harness_json_schema
 from harness.errors import UserError, refuse_all
-from harness.files import digest, shown_path
+from harness.files import absolute, digest, shown_path
 from harness.schema import Case, Completion, Metric, Record, Score, Scores, storable
 from harness.suites.cases import cases_hash, check_cases, load_cases
 from harness.suites.tables import HUB
@@ -113,7 +113,7 @@ class Suite:
         gates: str = "gates.toml",
     ) -> None:
         frame = sys._getframe(1)
-        file = Path(frame.f_globals["__file__"]).resolve()
+        file = absolute(frame.f_globals["__file__"])
         self.declared_at = f"{file}:{frame.f_lineno}"
         self.folder = file.parent
         self.is_long = False

@@ -103,6 +103,7 @@ def make_items(collector: pytest.Module, obj: object) -> list[pytest.Item] | Non
 
 def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: Any) -> list[pytest.Item]:
     if suite.folder != collector.path.parent:
+        session.refuse_link(suite, collector.path.parent)
         return []
     if not session.add(suite, is_long=any(m.name == "long" for m in marks_of(collector.obj))):
         why = session.why_not(suite)

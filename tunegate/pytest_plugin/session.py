@@ -79,6 +79,12 @@ class EvaluationSession:
         self._suites[suite.name] = suite
         return True
 
+    def refuse_link(self, suite: Suite, folder: Path) -> None:
+        """Refuse a folder that is collected next to the suite that it links to: pytest imports the file once."""
+        problem = f"{suite.name} is collected twice, the second time through a link. Leave one of them out"
+        if suite.folder.samefile(folder) and problem not in self.problems:
+            self.problems.append(problem)
+
     def _refuse_same_names(self, suite: Suite) -> None:
         """Refuse a case with the same item name as a repeat of another case. Raises UserError."""
         repeats = [pair for pair in self.repeats(suite) if pair[1]]

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
+from harness.gates.config import suites_with_bars
 from harness.suites.discovery import find_suites
-from tests.support.mini import pytest_in, write_suite
+from tests.support.mini import pytest_in, right, rows, write_script, write_suite
+from tunegate.check import check
 
 SECOND = "# A second suite.\nfrom harness import Suite\n\nsuite = Suite(scorers=[])\n"
 
@@ -37,6 +39,29 @@ def test_pytest_refuses_two_suites_in_one_folder(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "legal/mini is the name of two suites" in done.stdout + done.stderr
     assert "test_mini.py:6 and evalsuites/legal/mini/test_more.py:4" in done.stdout + done.stderr
+
+
+def test_a_suite_behind_a_link_runs_under_the_name_of_the_link(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path)
+    write_script(tmp_path, tuned=right(rows()))
+    (tmp_path / "shared").mkdir()
+    folder.rename(tmp_path / "shared" / "target")
+    folder.symlink_to(tmp_path / "shared" / "target")
+    (folder / "loop").symlink_to(tmp_path / "evalsuites")
+    suites = str(tmp_path / "evalsuites")
+    assert [suite.name for suite in find_suites([suites])] == suites_with_bars(Path(suites)) == ["legal/mini"]
+    assert next(check([Path(suites), folder])).startswith("legal/mini: ")
+    (folder / "loop").unlink()
+    done = pytest_in(tmp_path, "-q", "--eval-require-gates")
+    assert done.returncode == 0 and "legal/mini" in done.stdout, done.stdout + done.stderr
+
+
+def test_pytest_refuses_a_suite_next_to_a_link_to_it(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path)
+    (folder.parent / "twin").symlink_to(folder)
+    done = pytest_in(tmp_path, "--collect-only", "-q")
+    assert done.returncode == 4
+    assert "legal/mini is collected twice, the second time through a link" in done.stdout + done.stderr
 
 
 def test_folders_without_an_init_are_packages_below_evalsuites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
