@@ -146,12 +146,6 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         raise pytest.UsageError(in_pytest("\n".join(problems)))
 
 
-def pytest_deselected(items: list[pytest.Item]) -> None:
-    for item in items:
-        if isinstance(item, GateItem):
-            session_of(item.config).deselected.append(item.nodeid)
-
-
 def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if KEY not in config.stash or _stops_at_collection(session):

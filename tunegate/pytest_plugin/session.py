@@ -41,9 +41,9 @@ class EvaluationSession:
         self.runs_folder = runs
         self.run_path = Path(run_path) if run_path else None
         self.problems: list[str] = []
-        self.deselected: list[str] = []
         self.run: RunData | None = None
         self.prepare_s = 0.0
+        self.gates_planned: list[tuple[str, str]] = []
         self.gates_selected: list[tuple[str, str]] = []
         self.shows_cases = False
         self.misses = 0
@@ -111,10 +111,14 @@ class EvaluationSession:
         return self._reasons.get(suite.name)
 
     def not_run(self) -> list[str] | None:
-        """Return deselected gates, and why suites did not run; None where no suite was collected."""
+        """Return gates that were not selected, and why suites did not run; None where no suite was collected.
+
+        pytest does not report as deselected what node ids or other plugins leave out.
+        """
         if not self._suites and not self._reasons:
             return None
-        return [*self.deselected, *map(in_pytest, self._reasons.values())]
+        left_out = [" ".join(gate) for gate in self.gates_planned if gate not in self.gates_selected]
+        return [*left_out, *map(in_pytest, self._reasons.values())]
 
     def notes(self) -> list[str]:
         """Return a line for each suite that did not run."""
@@ -129,9 +133,12 @@ class EvaluationSession:
         return [(r, "" if r == 1 else f"-r{r}") for r in range(1, repeats + 1)]
 
     def gate_ids(self, suite: Suite) -> list[str]:
+        """Plan every gate of a suite, whatever is selected later; return their ids."""
         from harness.gates.config import gate_ids
 
-        return [str(g.id) for g in gate_ids(self._gates[suite.name], suite.slice_values(), suite.name)]
+        ids = [str(g.id) for g in gate_ids(self._gates[suite.name], suite.slice_values(), suite.name)]
+        self.gates_planned += ((suite.name, gate_id) for gate_id in ids)
+        return ids
 
     def select(self, cases: list[tuple[Suite, Case]], gates: list[tuple[Suite, str]]) -> None:
         """Plan the jobs after deselection: a suite with a selected gate runs all its cases (up to --limit)."""

@@ -112,6 +112,9 @@ def test_require_gates_fails_when_gates_skip_or_are_deselected(root: Path) -> No
     partial = pytest_in(root, "-q", "--eval-require-gates", "--eval-limit", "10")
     assert partial.returncode == 1 and "gates that did not run" in partial.stdout
     assert pytest_in(root, "-q", "--eval-require-gates", "-k", "not gate").returncode == 1
+    one = "evalsuites/legal/mini/test_mini.py::gate[clause_recall-at_least-0.5]"
+    some = pytest_in(root, "-q", "--eval-require-gates", chosen=[one])
+    assert some.returncode == 1 and "did not run: legal/mini clause_exact_set-at_least-0.5[" in some.stdout
 
 
 def test_repeats_are_items_of_their_own(root: Path) -> None:
