@@ -62,13 +62,17 @@ class ParityReport(Struct, frozen=True, kw_only=True):
         )
 
 
-def merge(adapter: str, out: Path, *, approval: str = "", shown_by: Sequence[str] = ()) -> ParityReport:
+def merge(
+    adapter: str, out: Path, *, approval: str = "", shown_by: Sequence[str] = (), approved_digest: str = ""
+) -> ParityReport:
     """Write the merged model to the new folder `out`, with parity.json and a model card.
 
     The model card states `approval`, the reason for the merge, and `shown_by`, its evidence. Raises UserError where
-    `out` exists, `adapter` is no adapter, or the disk refuses the model.
+    `out` exists, `adapter` is no adapter or not what was approved, or the disk refuses the model.
     """
     checkpoint = resolve(adapter)
+    if approved_digest and checkpoint.digest != approved_digest:
+        raise UserError(f"{adapter}: its files changed after they were approved, so they were not merged. Run it again")
     if checkpoint.kind != "adapter":
         raise UserError(f"{adapter}: is a whole model, not an adapter. Name a folder with adapter_config.json")
     out = Path(out)

@@ -259,7 +259,8 @@ def merge_if_approved(trained: Path, out: Path, where: Where) -> Path | None:
     except GateFailed:
         return None
     if not out.exists():
-        merge(str(trained), out, approval=approval.says, shown_by=[one.says for one in approval.passed])
+        shown = [one.says for one in approval.passed]
+        merge(str(trained), out, approval=approval.says, shown_by=shown, approved_digest=approval.digest)
     return out
 
 

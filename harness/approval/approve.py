@@ -72,6 +72,8 @@ class Approval(Struct, frozen=True, kw_only=True):
 
     says: str
     """One sentence: which runs approved them, or the reason given instead."""
+    digest: str
+    """Content digest of the weights."""
     passed: tuple[Passed, ...] = ()
     """Every suite that had to pass; empty where a reason was given instead."""
 
@@ -103,7 +105,8 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
     passed.
     """
     if ungated is not None:
-        return Approval(says=f"{verb}d without a passing verdict: {reason_of(ungated)}")
+        says = f"{verb}d without a passing verdict: {reason_of(ungated)}"
+        return Approval(says=says, digest=checkpoint.digest)
     path = policy_path(where.bars)
     policy = load_policy(path)
     judging = _Judging(checkpoint, where, policy, base)
@@ -115,7 +118,7 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
         )
     passed = tuple(one for one in decisions if isinstance(one, Passed))
     named = "; ".join(f"{one.suite} by run {one.run.name}, {len(one.gates)} gates passed" for one in passed)
-    return Approval(says=f"approved by {path}: {named}", passed=passed)
+    return Approval(says=f"approved by {path}: {named}", digest=checkpoint.digest, passed=passed)
 
 
 def reason_of(ungated: str) -> str:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from harness.checkpoints import model_files, quantization, safety
 from harness.checkpoints.model_files import TOKENIZER_FILES, CheckpointFolder
-from harness.checkpoints.resolve import cache_dir, tokenizer_folder
+from harness.checkpoints.resolve import cache_dir, refuse_changed, tokenizer_folder
 from harness.errors import UserError, extra_needed_by
 from harness.files import hold
 from harness.schema import Checkpoint
@@ -133,7 +133,7 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     """Write base plus adapter to the folder `out`: weights, tokenizer, chat template, generation config, merge.json.
 
     The sum is made in fp32 and cast to the base's data type. Needs 4 bytes of memory per parameter, and twice as much
-    while casting. Raises MissingExtra without peft.
+    while casting. Raises MissingExtra without peft, and UserError where files changed meanwhile.
     """
     with extra_needed_by("merging an adapter", "train"):
         import peft  # noqa: F401 - loaded below, named here
@@ -147,6 +147,7 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
         facts = _merge(checkpoint, CheckpointFolder(weights), adapter, carrier, out)
     _carry(carrier, CARRIED, out)
     _carry(base, ("generation_config.json",), out)
+    refuse_changed(checkpoint)
     facts = msgspec.structs.replace(facts, base_quantisation=form)
     (out / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=2))
     return facts

@@ -50,11 +50,35 @@ def resolve(text: str) -> Checkpoint:
     model, adapter = _locate(text)
     if adapter is not None:
         _check_fits(adapter, model)
+    return _checkpoint(text, model, adapter)
+
+
+def refuse_changed(checkpoint: Checkpoint) -> None:
+    """Raise UserError where the files of a checkpoint on this machine are not those that were resolved.
+
+    Whoever loaded them in between may have loaded other weights than the digest says.
+    """
+    if checkpoint.kind not in ("model", "adapter"):
+        return
+    adapter = CheckpointFolder(checkpoint.adapter_path) if checkpoint.adapter_path else None
+    try:
+        found = _checkpoint(checkpoint.name, CheckpointFolder(checkpoint.path), adapter).digest
+        problem = f"their content digest was {checkpoint.digest[:12]} and is {found[:12]}"
+    except (OSError, UserError) as error:
+        found, problem = "", str(error)
+    if found != checkpoint.digest:
+        raise UserError(
+            f"{checkpoint.name}: its files changed while they were in use: {problem}. What was made of them is not "
+            "used; leave them as they are and re-run"
+        )
+
+
+def _checkpoint(name: str, model: CheckpointFolder, adapter: CheckpointFolder | None) -> Checkpoint:
     base = _model_digest(model)
     own = _adapter_digest(adapter) if adapter else None
     tokenizer = _carrier(model, adapter).tokenizer_digest
     return Checkpoint(
-        name=text,
+        name=name,
         kind="adapter" if adapter else "model",
         path=str(model.path),
         adapter_path=str(adapter.path) if adapter else None,

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from harness.checkpoints.resolve import cache_dir
+from harness.checkpoints.resolve import cache_dir, refuse_changed
 from harness.engines.base import Engine, in_order
 from harness.errors import NOT_JSON, UserError
 from harness.files import digest, hold
@@ -167,6 +167,8 @@ class AnswerCache:
         self.root = root or answers_dir()
         self._files: dict[Path, CacheFile] = {}
         self._of: dict[str, CacheFile] = {}
+        self._loaded: set[str] = set()
+        """Variants that have answered, so that their weights are loaded."""
 
     def _file(self, variant: str) -> CacheFile:
         if variant in self._of:
@@ -185,8 +187,15 @@ class AnswerCache:
         return self._file(request.variant).get(request.key) if request.variant in self.checkpoints else None
 
     def add(self, request: Request, completion: Completion) -> None:
-        """Store a completion; a failed one is not stored, so that it is requested again."""
+        """Store a completion; a failed one is not stored, so that it is requested again.
+
+        Raises UserError where the weights changed before the variant's first completion, and the engine may have loaded
+        other ones.
+        """
         if completion.finish_reason != "error" and request.variant in self.checkpoints:
+            if request.variant not in self._loaded:
+                refuse_changed(self.checkpoints[request.variant])
+                self._loaded.add(request.variant)
             self._file(request.variant).add(completion)
 
     def hold(self) -> None:

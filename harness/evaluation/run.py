@@ -10,6 +10,7 @@ from filelock import FileLock
 from msgspec import Struct
 
 from harness.baseline.compare import compare_with_baselines, how_to_accept
+from harness.checkpoints.resolve import refuse_changed
 from harness.evaluation import families
 from harness.evaluation.generate import ANSWERS, answer, floor_records
 from harness.evaluation.noise_file import read_floors, with_floors
@@ -156,6 +157,8 @@ def _answered(job: Job, ready: _Ready, folder: RunFolder, progress: Progress) ->
     manifest = ready.manifest
     try:
         engine = answer(job, ready.checkpoints, ready.plan.asks, folder, progress)
+        for checkpoint in ready.checkpoints.values():
+            refuse_changed(checkpoint)
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         folder.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))

@@ -19,7 +19,7 @@ from msgspec import Struct, structs
 
 from harness.approval.approve import Approval, Where, approve, reason_of, suites_here, was_evaluated
 from harness.checkpoints.merge import merged_folder, merged_path
-from harness.checkpoints.resolve import resolve
+from harness.checkpoints.resolve import refuse_changed, resolve
 from harness.engines.base import engine_version
 from harness.errors import EngineFailed, GateFailed, UserError
 from harness.progress.progress import Progress
@@ -266,6 +266,7 @@ def serve(options: DeployOptions, progress: Progress, emit: Tell, leave: bool) -
         child = Child(deployment.words, deployment.environment, log)
         try:
             child.wait_until(deployment.is_healthy, options.start_timeout_s, progress.say)
+            refuse_changed(deployment.checkpoint)
             findings = smoke(deployment.route, deployment.access, recorded, progress.say)
             record.tested(findings)
             _judge(findings, progress)

@@ -44,6 +44,14 @@ def test_merge_refuses_a_folder_that_exists_and_a_whole_model(adapter, tiny_mode
         merge(str(tiny_model), tmp_path / "new")
 
 
+def test_weights_that_changed_after_their_approval_are_not_merged(adapter, tmp_path):
+    from training.merge import merge
+
+    with pytest.raises(UserError, match="changed after they were approved"):
+        merge(str(adapter), tmp_path / "new", approved_digest="d" * 64)
+    assert not (tmp_path / "new").exists()
+
+
 def test_divergence_is_the_textbook_sum():
     import torch
 

@@ -82,7 +82,7 @@ def merge(
 
     permission = may_merge(adapter, Where(runs=runs, bars=bars, suites=tuple(suite or ())), ungated)
     shown = [one.says for one in permission.passed]
-    result = merge_adapter(adapter, out, approval=permission.says, shown_by=shown)
+    result = merge_adapter(adapter, out, approval=permission.says, shown_by=shown, approved_digest=permission.digest)
     typer.echo(f"merged: {out}\n{result.summary}\n{permission.says}")
     next_step(f"tunegate eval {out}", "judge the merged weights")
 

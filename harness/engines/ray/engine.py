@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.checkpoints.merge import merged_folder, read_facts
 from harness.checkpoints.model_files import CheckpointFolder
-from harness.checkpoints.resolve import cache_dir
+from harness.checkpoints.resolve import cache_dir, refuse_changed
 from harness.engines import canary
 from harness.engines.base import (
     EngineTraits,
@@ -191,6 +191,7 @@ class RayEngine:
         else:
             self._references[unit.key] = result.own
             if not unit.merged and not self.cluster.address:
+                refuse_changed(unit.source)
                 canary.save_reference(self._reference_file(unit), result.own)
         for variant, rows in result.adapted.items():
             self._check_agreement(engine, variant, self._adapted.setdefault(variant, rows), rows)

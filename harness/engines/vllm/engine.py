@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from harness.checkpoints.merge import merged_folder, read_facts
 from harness.checkpoints.model_files import CheckpointFolder
+from harness.checkpoints.resolve import refuse_changed
 from harness.engines import canary
 from harness.engines.base import EngineTraits, common_dtype, engine_version, in_order, model_folders
 from harness.engines.config import EngineConfig
@@ -253,6 +254,7 @@ class VllmEngine:
             self.canary |= dict.fromkeys(unit.adapters, shared)
         own = canary.take(self._ask, texts, base, exact, model.reset)
         if not unit.merged:
+            refuse_changed(unit.source)
             canary.save_reference(self._reference_file(unit), own)
         self._references[unit.key] = own
         self._compare(unit, own)

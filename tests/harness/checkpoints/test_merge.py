@@ -9,7 +9,7 @@ import pytest
 
 from harness.checkpoints import merge
 from harness.checkpoints.merge import merged_folder, read_facts
-from harness.checkpoints.resolve import resolve
+from harness.checkpoints.resolve import refuse_changed, resolve
 from harness.engines.cache_eviction import trim
 from harness.errors import UserError
 from tests.support.adapters import save_adapter
@@ -65,6 +65,20 @@ def test_a_second_merge_does_no_work(tiny_model: Path, tmp_path: Path, monkeypat
     monkeypatch.setattr(merge, "merge_into", never)
     twin = Path(shutil.copytree(adapter, tmp_path / "elsewhere"))
     assert merged_folder(resolve(str(twin))) == first
+
+
+def test_an_adapter_that_changed_after_it_was_resolved_is_not_kept_under_its_old_digest(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    adapter, other = (save_adapter(tiny_model, tmp_path / f"a{seed}", seed=seed) for seed in (1, 2))
+    resolved = resolve(str(adapter))
+    shutil.copy(other / "adapter_model.safetensors", adapter)
+    with pytest.raises(UserError, match=r"its files changed while they were in use: their content digest was \w+ and"):
+        merged_folder(resolved)
+    assert not merge.merged_path(resolved).exists()
+    shutil.rmtree(adapter)
+    with pytest.raises(UserError, match=r"its files changed while they were in use: .*adapter_config\.json"):
+        refuse_changed(resolved)
 
 
 def test_another_adapter_gets_another_folder(tiny_model: Path, tmp_path: Path) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.checkpoints.resolve import resolve
 from harness.engines.base import request_key
 from harness.engines.cache import AnswerCache, answered, count_completions, header_of
 from harness.engines.fake import FakeEngine
 from harness.errors import UserError
 from harness.schema import Checkpoint, Completion, Request, Sampling
+from tests.support.adapters import write_safetensors
 
 CHECKPOINTS = {
     "baseline": Checkpoint(name="b", kind="scripted", path="", digest="b" * 64),
@@ -63,6 +65,19 @@ def test_a_second_run_does_not_touch_the_engine(tmp_path: Path) -> None:
     second = FakeEngine(interrupt_after=0)
     assert texts(second, asked, tmp_path) == first
     assert second.asked == []
+
+
+def test_answers_of_weights_that_changed_before_they_were_loaded_are_not_kept(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text('{"model_type": "llama"}')
+    (model / "tokenizer.json").write_text("{}")
+    write_safetensors(model / "model.safetensors", {"model.layers.0.q.weight": (4, 4)})
+    kept = AnswerCache(FakeEngine(), {"tuned": resolve(str(model))}, tmp_path / "cache")
+    write_safetensors(model / "model.safetensors", {"model.layers.0.q.weight": (8, 4)})
+    with closing(kept), pytest.raises(UserError, match="its files changed while they were in use"):
+        list(answered(FakeEngine(), [request("a")], kept))
+    assert stored(tmp_path / "cache") == 0
 
 
 def stored(root: Path) -> int:

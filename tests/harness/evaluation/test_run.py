@@ -1,15 +1,19 @@
 """What a run records of its engine beside what the engine says of itself."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from harness.checkpoints.resolve import resolve
 from harness.engines.config import EngineConfig
+from harness.errors import UserError
+from harness.evaluation import run as evaluation
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run, run_once
 from harness.progress.progress import Progress
-from harness.runs.folder import RunFolder, load_run
+from harness.runs.folder import RunFolder, load_manifest, load_run
 from harness.suites.discovery import find_suites
 from tests.support.mini import TEST, right, rows, write_script, write_suite
 
@@ -30,6 +34,28 @@ def test_answers_cut_at_their_limit_are_counted_by_variant(tmp_path: Path, monke
     kept = load_run(run(job, RunFolder.create(tmp_path / "runs", "again"), Progress(quiet=True)).path)
     assert kept.manifest.engine["generated"] == 0
     assert kept.manifest.engine["truncated"] == {"baseline": 0, "tuned": 3}
+
+
+def test_a_run_whose_model_changed_while_it_answered_gives_no_verdict(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    write_suite(tmp_path, rows(4))
+    suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(tmp_path / "evalsuites")])]
+    engine = EngineConfig(name="fake", script=write_script(tmp_path, tuned=right(rows(4))))
+    job = Job(suites=suites, candidate="new", engine=engine)
+    monkeypatch.setattr(evaluation, "variants", lambda job: {"tuned": resolve(str(model))})
+
+    def answered(*_: object) -> dict[str, str]:
+        (model / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+        return {}
+
+    monkeypatch.setattr(evaluation, "answer", answered)
+    folder = RunFolder.create(tmp_path / "runs", "test")
+    with pytest.raises(UserError, match="its files changed while they were in use"):
+        run(job, folder, Progress(quiet=True))
+    assert load_manifest(folder.path).status == "failed" and not (folder.path / "verdicts.json").exists()
 
 
 def test_verdicts_of_a_run_call_clusters_what_the_suite_calls_them(tmp_path: Path) -> None:
