@@ -53,6 +53,7 @@ def test_each_clause_is_counted_by_itself_and_a_near_miss_that_was_taken_is_seen
     [
         ("as-is (2, 4); repair (3)", []),
         ("as-is (4); repair (3)", []),
+        ("as-is (2, 4), repair (3)", []),
         ("as-is (2, 5); repair (3)", ["as-is"]),
         ("as-is; repair", ["as-is", "repair"]),
         ("- repair clause: paragraph 3\n- as-is [2]", []),

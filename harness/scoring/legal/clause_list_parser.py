@@ -18,6 +18,8 @@ MAX_WORDS = 12
 """A longer piece is not read as a name."""
 MAX_JOINED = 8
 """Pieces between commas and "and" that one name may have."""
+MAX_HEAD = 200
+"""Characters in which a name before a description ends."""
 MAX_SHOWN = 60
 """A name outside the vocabulary is cut to this many characters."""
 
@@ -29,10 +31,12 @@ INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
 BULLET = re.compile(r"\s*(?:[-*+–—#>\[\"'“(]+\s*)*(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?")
 CLOSING = re.compile(r":|\s[-–—]\s|\(")
 LEAD_IN = re.compile(
-    r"[^:\n]{0,120}\b(?:answer|clauses?|types?|following|list(?:ed)?|present|provisions?)\b[^:\n]{0,60}:", re.I
+    r"(?:;*\s*\n)?[^:\n]{0,120}\b(?:answer|clauses?|types?|following|list(?:ed)?|present|provisions?)\b[^:\n]{0,60}:",
+    re.I,
 )
-SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>", re.I)
-SENTENCE_END = re.compile(r"(?<=\w)\.\s+(?=[A-Z])")
+SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>|```(?:\w+(?=\s*\n))?", re.I)
+"""Special tokens, and code fences with their language."""
+SENTENCE_END = re.compile(r"(?<=\w)\.\s+(?=[A-Z])|\n")
 ENDINGS = ("clause", "clauses", "provision", "provisions")
 """Words that may follow a name."""
 NONE = re.compile(
@@ -45,7 +49,15 @@ NONE = re.compile(
     r"(?: (?:types?|found|here|listed|identified|apply|applies|in (?:this|the) \w+|(?:(?:is|are) )?present))*"
     r"|no|n a|nothing|null|empty|not (?:present|applicable|found))"
 )
-ABSENT = re.compile(r"(?:no|none|n a|absent|false|not \w+|missing)(?: in .*| found| present)?")
+STATE = r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|counted|required|there)"
+DENIED = re.compile(
+    r"\W*(?:[✗✘❌]|does(?: not|n['’]t) (?:apply|count|appear)\b|(?:(?:there )?(?:is|are) )?"
+    rf"(?:(?:no|none)(?:(?: such)? (?:clauses?|provisions?)| {STATE})?(?!\.?\s*\d)|not (?:\w+ )?{STATE}"
+    r"|(?:only|merely|just) mentioned|n/?a|absent|false|missing|struck|denied|reserved|replaced)"
+    r"[\"'”’]?\s*(?:[^\w\s\"'“‘-]|-\s|$|(?:in|here|by|from)\b))",
+    re.I,
+)
+"""What says after a name that the clause is not there: "no, only mentioned", but not "no policy may lapse"."""
 
 
 class Named(NamedTuple):
@@ -77,14 +89,14 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
         return ClauseListReading([], unreadable=why)
     named: list[Named] = []
     denied = False
-    for start, end in _pieces(text):
-        if _denies(text[start:end], table):
+    for start, end in _pieces(text, table):
+        if _denies(text, start, end, table):
             denied = True
         else:
             named.extend(_names(text, start, end, table))
     if any(name.known for name in named):
         return ClauseListReading(named)
-    if _says_none(text) or (denied and not named):
+    if says_none(text) or (denied and not named):
         return ClauseListReading([])
     if refuses(text):
         return ClauseListReading([], unreadable="the answer is a refusal")
@@ -120,27 +132,46 @@ def set_counts(tp: int, fp: int, fn: int, readable: bool, is_named: bool) -> dic
     }
 
 
-def _says_none(text: str) -> bool:
-    """Whether the whole answer, or its first sentence before an explanation, is a "none"."""
+def says_none(text: str) -> bool:
+    """Whether the whole answer, or its first sentence or line before an explanation, is a "none"."""
     text = SPECIAL.sub(" ", text)
     return any(NONE.fullmatch(key(part)) for part in (text, SENTENCE_END.split(text.strip(), maxsplit=1)[0]))
 
 
-def _pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Spans between hard separators, without a lead-in such as "The clauses are:"."""
-    lead = LEAD_IN.match(text)
+def _pieces(text: str, table: Mapping[str, str]) -> Iterator[tuple[int, int]]:
+    """Spans between separators, without a lead-in such as "The clauses are:".
+
+    A joint is a separator before a name with a description: "insurance (7), repair (9)".
+    """
     masked = SPECIAL.sub(lambda m: ";" * len(m[0]), text)
-    for piece in PIECE.finditer(masked, lead.end() if lead else 0):
-        bullet = BULLET.match(text, piece.start(), piece.end())
-        start = bullet.end() if bullet else piece.start()
-        if key(text[start : piece.end()]):
-            yield start, piece.end()
+    lead = LEAD_IN.match(masked)
+    first = lead.end() if lead and not _head(text, _after_bullet(text, 0, lead.end()), lead.end(), table) else 0
+    for piece in PIECE.finditer(masked, first):
+        start, end = _after_bullet(text, *piece.span()), piece.end()
+        for joint in JOINT.finditer(text, start, end):
+            head = _head(text, start, end, table)
+            if not (head and head.start() > joint.start()) and _head(text, joint.end(), end, table):
+                yield start, joint.start()
+                start = joint.end()
+        if key(text[start:end]):
+            yield start, end
 
 
-def _denies(piece: str, table: Mapping[str, str]) -> bool:
+def _after_bullet(text: str, start: int, end: int) -> int:
+    bullet = BULLET.match(text, start, end)
+    return bullet.end() if bullet else start
+
+
+def _head(text: str, start: int, end: int, table: Mapping[str, str]) -> re.Match[str] | None:
+    """What ends a name before its description, if a name begins the range."""
+    closing = CLOSING.search(text, start, min(end, start + MAX_HEAD))
+    return closing if closing and _label(key(text[start : closing.start()]), table) is not None else None
+
+
+def _denies(text: str, start: int, end: int, table: Mapping[str, str]) -> bool:
     """Whether a piece is a checklist line that says a clause is absent: "Insurance: no"."""
-    head, colon, tail = piece.partition(":")
-    return bool(colon) and _label(key(head), table) is not None and bool(ABSENT.fullmatch(key(tail)))
+    head = _head(text, start, end, table)
+    return head is not None and bool(DENIED.match(text, head.end(), end))
 
 
 def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:
@@ -173,9 +204,12 @@ def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterato
 
 def _label(name_key: str, table: Mapping[str, str]) -> str | None:
     """The type of a key, also with "the" before it or a word such as "clause" after it."""
-    name, _, last = name_key.rpartition(" ")
-    without_ending = table.get(name) if name and last in ENDINGS else None
-    return table.get(name_key) or without_ending or table.get(name_key.removeprefix("the "))
+    for each in (name_key, name_key.removeprefix("the ")):
+        name, _, last = each.rpartition(" ")
+        label = table.get(each) or (table.get(name) if name and last in ENDINGS else None)
+        if label is not None:
+            return label
+    return None
 
 
 def _named(text: str, start: int, end: int, label: str | None = None) -> Named:

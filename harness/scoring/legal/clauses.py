@@ -140,8 +140,8 @@ PLACED = {
     "placed_rate = placed / named": "Share of the clauses found for which the answer gives paragraphs that have the "
     "clause, and no other."
 }
-PARAGRAPHS = re.compile(r"[^\S\n]*(?:clause|provision)?[^\S\n]*[(\[:–—-]*[^;\n]*")
-"""What follows a name, up to the next one."""
+PARAGRAPHS = re.compile(r"[^;\n]*")
+"""What follows a name; the next one ends it too."""
 
 
 def slug(name: str) -> str:
@@ -193,7 +193,8 @@ def _misplaced(case: Case, text: str, score: Score) -> list[str]:
     wrong = []
     spans = [span for span in score.spans if span.verdict == "found"]
     for name, span in zip(score.extracted["found"], spans, strict=True):
-        after = PARAGRAPHS.match(text, span.end)
+        stop = min((other.start for other in score.spans if other.start > span.start), default=len(text))
+        after = PARAGRAPHS.match(text, span.end, stop)
         given = set(re.findall(r"\d+", after[0])) if after else set()
         if not given or not given <= right[name]:
             wrong.append(name)

@@ -178,8 +178,9 @@ def quoted(case: Case, completion: Completion) -> Score:
     parties = PARTIES in case.id or PARTIES in case.tags.get("clause", "")
     refusal = "the answer is a refusal" if refuses(completion.text) else ""
     unreadable = clause_list_parser.unreadable(completion) or refusal
-    says_none = clause_list_parser.NONE.fullmatch(clause_list_parser.key(completion.text))
-    lines = {} if unreadable or says_none else dict(_lines(completion.text))
+    lines = {} if unreadable else dict(_lines(completion.text))
+    if clause_list_parser.says_none(completion.text) and not any(line in case.document for line in [*lines][1:]):
+        lines = {}
     tp, fp, fn = count(case.expected, list(lines), parties)
     fp += int(bool(unreadable))
     spans = [

@@ -50,6 +50,15 @@ BOTH = ["Governing Law", "Insurance"]
         "Governing\u00a0Law; Insur\u00adance",
         "Insurance; Governing Law; Insurance",
         "Governing Law; Insurance<|im_end|>",
+        "Governing Law (3), Insurance (4)",
+        "Governing Law (3), and Insurance (4, 6)",
+        "Governing Law and Insurance (4)",
+        "Governing Law clause: the laws of Georgia apply.\nInsurance clause: fire cover is kept.",
+        "Governing Law (clause 3): the laws of Georgia apply\nInsurance (clause 4): fire cover is kept",
+        "Governing Law: yes, Anti-Assignment: no, Insurance: yes",
+        '```json\n["Governing Law", "Insurance"]\n```',
+        '```json\n{"Governing Law": [3], "Insurance": [4], "Anti-Assignment": false}\n```',
+        "The Governing Law clause: Georgia\nThe Insurance clause: fire cover",
     ],
 )
 def test_a_list_reads_in_every_usual_form(text):
@@ -61,6 +70,29 @@ def test_a_list_reads_in_every_usual_form(text):
 @pytest.mark.parametrize("text", ["Default, Notice and Cure; Insurance", "Insurance, default, notice and cure"])
 def test_a_name_may_hold_commas_and_an_and(text):
     assert scored(text, ["Default, Notice and Cure", "Insurance"]).value == 1.0
+
+
+@pytest.mark.parametrize("text", ["Insurance (7), Governing Law (9)", "Insurance: yes, Governing Law: yes"])
+def test_every_name_of_a_line_counts_also_after_a_description(text):
+    assert scored(text, ["Insurance"]).invented == ["Governing Law"]
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [": not less than $1 million", ": no policy may lapse", ": no-fault cover", " (No. 7)", " - none of it may lapse"],
+)
+def test_a_description_that_begins_with_no_denies_nothing(tail):
+    assert scored(f"Insurance{tail}", ["Insurance"]).value == 1.0
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [": No, only mentioned.", ": No (struck).", ": none mentioned.", " (not present)", " - no", ": does not apply"]
+    + [": No such clause", ": only mentioned, in paragraph 3", " (struck by the rider)", ": ❌", ": There is none."],
+)
+def test_a_clause_may_be_denied_in_every_usual_form(tail):
+    score = scored(f"Governing Law: yes\nInsurance{tail}", BOTH)
+    assert (score.extracted["predicted"], score.missing) == (["Governing Law"], ["Insurance"])
 
 
 @pytest.mark.parametrize(
@@ -84,6 +116,7 @@ def test_apostrophes_dashes_and_case_do_not_matter(text):
         "Answer: none",
         "N/A",
         "None. The excerpt only names the parties.",
+        "None\n\nExplanation: the insurance is only mentioned.",
         "The excerpt contains none of these clauses.",
         "[none]",
         "Governing Law: no\nInsurance: not present",

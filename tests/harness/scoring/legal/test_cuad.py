@@ -196,6 +196,12 @@ def test_none_is_right_where_nothing_is_labelled_and_an_abstention_elsewhere():
     assert (abstained.value, abstained.abstained, abstained.fn, abstained.fp) == (0.0, 1, 1, 0)
 
 
+def test_none_with_an_explanation_is_none_and_with_a_quote_is_not():
+    assert scored("None. The repair clause is struck.", []).value == 1.0
+    assert scored("None.\nThe repair clause is struck.", [RENT]).abstained == 1
+    assert scored(f"None.\n{RENT}", [], document=RENT).fp == 2
+
+
 def test_none_beside_a_quote_is_a_quote_that_matches_nothing():
     assert (scored(f"{RENT}\nnone", [RENT]).tp, scored(f"{RENT}\nnone", [RENT]).fp) == (1, 1)
 
