@@ -26,6 +26,7 @@ from harness.scoring.finance.fact_sheet import NAME, SheetRow
 from harness.scoring.finance.periods import EXACT, UNKNOWN, Period, fit
 from harness.scoring.grounding import figures
 from harness.scoring.grounding.claims import UNCLEAR
+from harness.scoring.grounding.cues import MOVES
 from harness.scoring.text.quantities import Figure, SizeKey, size_key
 
 SMALL = 12
@@ -36,6 +37,19 @@ RESTATED = ("equal", "rounding", "part of date", "unit")
 SUMS = re.compile(r"\b(?:total(?:l?ed|l?ing|s)?|combined|together|sum|aggregated?)\b(?!\sreturn)")
 SIGNED = re.compile(r"income|return|gain|earnings|profit|result")
 """Metrics whose losses must be said to be losses."""
+COSTS = re.compile(r"expense|cost|fee|tax|levies|interest|depreciation|administration|repayment|redeemed|paid")
+"""Metrics that a sheet may show as negative, and that rise and fall by their size."""
+CHANGE_ROW = re.compile(
+    r"(?<!-)\b(?:(?P<up>rise|growth|increase|change)|fall|decline|decrease|drop)(?: (?:of|in|on)\b|$)"
+)
+"""Metrics that are themselves a change."""
+MOVE = re.compile(rf"\b(?:{'|'.join(word for word, way in MOVES.items() if way)})\b")
+PART = re.compile(r"[,;:]|\b(?:because|as|since|after|when|which|that|and|but|while)\b")
+BACK = re.compile(
+    r"\b(?:more|less|higher|lower)\b(?! than\b).*\b(?:earlier|before|ago|prior|previous|last)\b|\bthan (?:the )?[$€£]?$"
+)
+"""A comparison that may begin at the later value: "it was 8% lower a year earlier", "8% less than the 5% of 2024"."""
+LEVEL = re.compile(r"\b(from|to)\s+(?:(?:an?|about|around|just|only)\s)?[$€£]?$")
 WORDS, DIGIT = re.compile(r"\w+"), re.compile(r"\d")
 
 
@@ -74,9 +88,13 @@ class Judge:
 
     def verdicts(self) -> Iterator[tuple[Stated, FigureVerdict]]:
         """Yield each figure with its verdict."""
+        last: tuple[Stated, FigureVerdict] | None = None
         for stated in self.answer.stated:
             verdict = self._verdict(stated)
+            if last and self._is_turned(*last, stated, verdict):
+                verdict = FigureVerdict("wrong_arithmetic", "the change has the other direction", verdict.rows)
             self.placed += verdict.rows
+            last = (stated, verdict) if verdict.rows else last
             yield stated, verdict
 
     def _verdict(self, stated: Stated) -> FigureVerdict:
@@ -107,10 +125,39 @@ class Judge:
         if stated.is_points and stated.move is None and stated.labels.metrics:
             return FigureVerdict("wrong_unit", "a level, stated in percentage points", tuple(fits))
         right = tuple(row for row in fits if _has_sign(row, stated.negative))
+        if right and all(self._is_reversed(row, stated) for row in right):
+            return FigureVerdict("wrong_sign", "the change has the other direction", right)
         if right:
             return FigureVerdict("supported", "in the sheet", right)
         stated_as, actual = ("loss", "gain") if stated.negative else ("gain", "loss")
         return FigureVerdict("wrong_sign", f"stated as a {stated_as}; the sheet has a {actual}", tuple(fits))
+
+    def _is_reversed(self, row: SheetRow, stated: Stated) -> bool:
+        """Whether the words around a figure say a rise, and no fall, of a row that is a fall, or the reverse."""
+        change = CHANGE_ROW.search(row.metric)
+        if not change or not stated.move:
+            return False
+        low, (start, end) = self.answer.low, (stated.figure.start, stated.figure.end)
+        first = max([stated.sentence[0], *(stop for _, stop in self.answer.spans if stop <= start)])
+        last = min([stated.sentence[1], *(begin for begin, _ in self.answer.spans if begin >= end)])
+        near = PART.split(low[first:start])[-1] + PART.split(low[end:last])[0]
+        moves = {MOVES[word] for word in MOVE.findall(near)}
+        way = row.sign if change["up"] else -row.sign
+        return moves == {-way} and not BACK.search(low, end, last)
+
+    def _is_turned(self, one: Stated, told: FigureVerdict, other: Stated, verdict: FigureVerdict) -> bool:
+        """Whether two values of the sheet are stated as a change of the wrong direction: "rose from 3% to 2%"."""
+        low, end = self.answer.low, one.figure.end
+        lead = PART.split(low[max(one.sentence[0], one.figure.start - 60) : one.figure.start])[-1]
+        between = low[end : other.figure.start]
+        first, second, moves = LEVEL.search(lead), LEVEL.search(between), {MOVES[word] for word in MOVE.findall(lead)}
+        if one.sentence != other.sentence or not first or not second or first[1] == second[1] or len(moves) != 1:
+            return False
+        early, late = (one.figure, other.figure) if first[1] == "from" else (other.figure, one.figure)
+        if MOVE.search(between) or isinstance(early.value, str) or isinstance(late.value, str):
+            return False
+        pairs = ((a, b) for a in told.rows for b in verdict.rows if (a.metric, a.entity) == (b.metric, b.entity))
+        return (late.value - early.value) * moves.pop() < 0 and any(_is_clear(a, b) for a, b in pairs)
 
     def _fits(self, row: SheetRow, labels: Labels) -> bool:
         """Whether a figure with these labels may be the row's."""
@@ -175,17 +222,16 @@ class Judge:
             if one.figure.unit == NAME or (stated.labels.entities and stated.labels.entities.isdisjoint(entities)):
                 continue
             gap, is_rate = other.value - one.value, one.figure.unit == "bp"
-            is_clear = one.sign > 0 < other.sign
             share = gap / abs(one.value) * 10000 if one.value else Fraction(0)
-            rule = ""
+            rule, growth = "", gap * one.sign
             if figure.unit == one.figure.unit and abs(gap) == figure.value and gap:
                 rule, fits = ("percentage points", in_points) if is_rate else ("difference", True)
             elif figure.unit == "bp" and abs(abs(share) - figure.value) * 2 <= figure.step:
                 rule, fits = "percent change", not in_points
             if rule and not fits:
                 wrong = wrong or FigureVerdict("wrong_unit", f"the change is in {rule}", (one, other))
-            elif rule and stated.move and gap * stated.move < 0 and is_clear and len(entities) == 1:
-                direction = "rise" if gap > 0 else "fall"
+            elif rule and stated.move and growth * stated.move < 0 and _is_clear(one, other) and len(entities) == 1:
+                direction = "rise" if growth > 0 else "fall"
                 wrong = FigureVerdict("wrong_arithmetic", f"the change is a {direction}", (one, other))
             elif rule:
                 return FigureVerdict("derived", f"rule: {rule}", (one, other))
@@ -230,6 +276,12 @@ def _has_sign(row: SheetRow, negative: bool | None) -> bool:
     if negative is None or not row.value:
         return True
     return row.sign < 0 if negative else row.sign > 0 or not SIGNED.search(row.metric)
+
+
+def _is_clear(one: SheetRow, other: SheetRow) -> bool:
+    """Whether two rows of one metric rise and fall by their size."""
+    are_costs = one.sign < 0 and COSTS.search(one.metric) and not SIGNED.search(one.metric)
+    return one.sign == other.sign and (one.sign > 0 or bool(are_costs))
 
 
 def _is_part(metric: str, other: str) -> bool:

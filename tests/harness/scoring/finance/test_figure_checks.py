@@ -156,6 +156,55 @@ def test_wrong_arithmetic_is_fabricated(verdict, quote, text):
     assert scored(text).counts["arithmetic_errors"] == int(verdict == "wrong_arithmetic")
 
 
+CHANGES = """Fact sheet
+entity | period | metric | unit | value
+Elm Row Fund | Q2 2025 | rise of average rate on debt | basis points | 15
+Elm Row Fund | Q2 2025 | net operating income growth | percent | 8.9
+Elm Row Fund | Q2 2025 | rent increase on renewals | percent | 4.4
+Elm Row Fund | Q2 2025 | interest expense | USD thousands | (2,218)
+Elm Row Fund | Q1 2025 | interest expense | USD thousands | (1,974)
+Elm Row Fund | Q2 2025 | loans on non-accrual | percent | 2.9
+Elm Row Fund | Q1 2025 | loans on non-accrual | percent | 1.6
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "verdict"),
+    [
+        ("The average rate was up 15 basis points.", "The average rate fell 15 basis points.", "wrong_sign"),
+        ("A rise of 15 basis points in Q2 2025.", "A fall of 15 basis points in Q2 2025.", "wrong_sign"),
+        ("Net operating income was 8.9% more than in 2024.", "It was 8.9% less than a year earlier.", "wrong_sign"),
+        ("Renewals were signed 4.4% above the old rent.", "Renewals were signed 4.4% below it.", "wrong_sign"),
+        ("Interest expense rose by $244 thousand.", "Interest expense fell by $244 thousand.", "wrong_arithmetic"),
+        (
+            "Loans on non-accrual rose to 2.9% on June 30, from 1.6% on March 31.",
+            "Loans on non-accrual fell to 2.9% on June 30, from 1.6% on March 31.",
+            "wrong_arithmetic",
+        ),
+    ],
+)
+def test_a_rise_that_is_stated_as_a_fall_is_fabricated(right, wrong, verdict):
+    case = Case(id="x", input={"document": CHANGES}, expected=[], cluster="s")
+    assert report.report(case, answer(right)).counts["fabricated"] == 0
+    score = report.report(case, answer(wrong))
+    assert verdict in [span.verdict for span in score.spans]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Net operating income was 8.9% lower a year earlier.",
+        "After a decline in occupancy, growth of net operating income was 8.9%.",
+        "Values fell because the average rate on debt was raised by 15 basis points.",
+        "Growth of net operating income fell to 8.9%.",
+        "Loans on non-accrual fell earlier, and then went from 1.6% to 2.9%.",
+    ],
+)
+def test_another_movement_near_a_change_reverses_nothing(text):
+    case = Case(id="x", input={"document": CHANGES}, expected=[], cluster="s")
+    assert report.report(case, answer(text)).counts["fabricated"] == 0
+
+
 FORMS = {
     "${cell},000": False,
     "${cell} thousand": False,
