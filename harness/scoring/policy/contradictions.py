@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -77,6 +77,12 @@ LEAD = re.compile(
     r"|(?P<nominal>\b(?:the|an?|your|our|his|her|its|their|any|each|no|of|in|on|at|by|for|from|with|per|as) $)"
 )
 """Auxiliaries before a verb; or a word that makes the next one no verb."""
+PARTIAL = re.compile(
+    r"\b(?:first|last|next|other|remaining) (?:[\d$]|(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b)"
+)
+"""A sentence that may deny something of a counted part: "the first 26 miles are not paid"."""
+TIME_LIMIT = re.compile(rf"\bwithin (?:\S+ ){{1,4}}?{DAY}s?\b|\b(?:no|not) later than\b|\bat the latest\b")
+"""What makes "may object" a duty about time: "must object within ten days"."""
 WORD = re.compile(r"[a-z]{3,}")
 COMMON = FUNCTION - {"out", "off"} | word_list(
     """
@@ -144,7 +150,8 @@ def _opposite(own: Sentence, key: Key, claim: Claim, source: Iterable[tuple[int,
     for at, each in source:
         if key[1] in each.anchors:
             shared, other = len(own.anchors & each.anchors) - 1, each.claim(key)
-            agrees = other is None or other.value == claim.value
+            is_partial = claim.value == "affirmed" and PARTIAL.search(each.text, each.start, each.end)
+            agrees = other is None or other.value == claim.value or is_partial
             if shared > most or (shared == most and agrees):
                 most, found = shared, None
                 if other and not agrees and shared >= SHARE * (min(len(own.anchors), len(each.anchors)) - 1):
@@ -156,11 +163,12 @@ def _opposite(own: Sentence, key: Key, claim: Claim, source: Iterable[tuple[int,
 def sentences(text: str, ends: re.Pattern[str] = SENTENCE) -> tuple[Sentence, ...]:
     """Read the anchors and claims of each sentence or line of a text."""
     low = lower(text).replace("_", " ")
+    dates = {figure.start for figure in figures_in(text) if figure.kind == "date"}
     figures = [figure for figure in figures_in(text) if figure.kind != "date"]
     starts = [figure.start for figure in figures]
     read = []
     for start, end in pairwise([0, *(match.end() for match in ends.finditer(low)), len(low)]):
-        claims = dict(_word_claims(low, start, end))
+        claims = dict(_word_claims(low, start, end, dates))
         anchors: set[Anchor] = {stem(word) for word in WORD.findall(low, start, end) if word not in COMMON}
         anchors |= {anchor for aspect, anchor in claims if aspect == "limit"}
         for figure in figures[bisect_left(starts, start) : bisect_left(starts, end)]:
@@ -190,11 +198,16 @@ def _figure_claims(low: str, first: int, start: int, end: int) -> Iterator[tuple
     yield from claims.items()
 
 
-def _word_claims(low: str, start: int, end: int) -> Iterator[tuple[Key, Claim]]:
+def _word_claims(low: str, start: int, end: int, dates: Container[int]) -> Iterator[tuple[Key, Claim]]:
     """Claims about words of the sentence from `start` to `end`; for one key the last one counts."""
     for match in WORD_CLAIM.finditer(low, start, end):
         aspect, value = CLAIMED[" ".join(match["claim"].split())]
-        if match["word"] not in COMMON and not (value == "denied" and CONDITION.search(low, start, end)):
+        is_open = (
+            (aspect == "side" and match.start("word") in dates)
+            or (aspect == "duty" and TIME_LIMIT.search(low, start, end))
+            or (value == "denied" and CONDITION.search(low, start, end))
+        )
+        if match["word"] not in COMMON and not is_open:
             yield (aspect, stem(match["word"])), Claim(match.start(), match.end("word"), value)
     for match in WHICHEVER.finditer(low, start, end):
         yield ("limit", "whichever"), Claim(*match.span(), "the first" if match["least"] else "the last")

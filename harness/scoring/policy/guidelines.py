@@ -33,13 +33,13 @@ from harness.scoring.policy.handbook import (
     ExpectedAnswer,
     Guideline,
     HandbookQuestion,
+    figures_of,
     guidelines_of,
     read_question,
     value_of,
 )
 from harness.scoring.policy.register import HandbookMention, departments_in, ids_in
 from harness.scoring.text.normalize import Normal, normalise, plain
-from harness.scoring.text.quantities import figures_in
 from harness.scoring.text.refusals import clauses, is_declining, lower
 
 SCOPE = re.compile(
@@ -47,6 +47,16 @@ SCOPE = re.compile(
     r"|\b(?:only (?:covers?|deals? with|concerns?|appl(?:y|ies)|address(?:es)?|speaks? of)|is (?:only )?about)\b"
 )
 REDIRECT = re.compile(r"\b(?:ask|contact|check with|consult|speak (?:to|with)|turn to|refer to|reach out)\b")
+SECTIONS = re.compile(
+    r"\b(?:(?:the|these|those|given|provided|above|excerpted|quoted) )+(?:sections|rules|regulations|provisions)\b"
+    r"(?: (?:provided|given|shown|above))?|\b(?:the|this) section\b(?! \W?\d)"
+)
+"""What stands for the handbook in an answer that declines."""
+AFFIRMED = re.compile(
+    r"\W*(?:(?:the )?answer\W+(?:is\W+)?)?"
+    r"(?:(?:yes|yeah|yep|certainly|absolutely|of course)\b|(?:that|this|it) is (?:allowed|permitted)\b)"
+)
+"""A clause that answers a question with yes."""
 REASONS = {
     "supported": "the right answer, or its guideline, states it",
     "misgrounded": "the handbook has it, but it does not support an answer to this question",
@@ -95,9 +105,9 @@ class AnswerClause(NamedTuple):
 def answered(case: Case, completion: Completion) -> Score:
     """Compare what an answer cites, names and states with the expected parts and the register.
 
-    It is right with every expected part and nothing invented, misgrounded or ungrounded; or declined if there is no
-    answer. An answer that is empty, failed or cut at the token limit is never right. A failed one counts against every
-    rate.
+    It is right with every expected part and nothing invented, misgrounded or ungrounded; or declined, without a yes, if
+    there is no answer. An answer that is empty, failed or cut at the token limit is never right. A failed one counts
+    against every rate.
     """
     question = read_question(case)
     text = completion.text
@@ -107,7 +117,8 @@ def answered(case: Case, completion: Completion) -> Score:
     parts = _parts(normal.text)
     judged = _judge(case, completion, question, normal, parts)
     claims = any(span.verdict != "unclaimed" for _, span in judged)
-    declined = not claims and any(part.declining for part in parts)
+    affirmed = any(AFFIRMED.match(part.clause) for part in parts)
+    declined = not claims and not affirmed and any(part.declining for part in parts)
     right = declined if not question.expected.answerable else _states_all(question.expected, judged, text)
     if question.expected.declines_rest:
         right = right and any(part.declining for part in parts)
@@ -116,7 +127,7 @@ def answered(case: Case, completion: Completion) -> Score:
 
 
 def _parts(text: str) -> list[AnswerClause]:
-    split = [(*clause, is_declining(clause[-1])) for clause in clauses(lower(text))]
+    split = [(*clause, is_declining(SECTIONS.sub("the handbook", clause[-1]))) for clause in clauses(lower(text))]
     any_declines = any(declining for *_, declining in split)
     return [AnswerClause(*clause, aside=any_declines and not clause[-1]) for clause in split]
 
@@ -136,7 +147,7 @@ def _judge(
     }
     figures = [
         HandbookMention(each.start, each.end, each.kind, value_of(each), False)
-        for each in figures_in(normal.text)
+        for each in figures_of(normal.text)
         if taken.is_free(each.start, each.end)
     ]
     limit = whole_length(completion)

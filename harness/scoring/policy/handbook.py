@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ from harness.scoring.policy.register import (
 from harness.scoring.text.normalize import plain
 from harness.scoring.text.quantities import Figure, figures_in
 from harness.scoring.text.refusals import declines
+
+POINTS = re.compile(r"[\w.-]+ points?")
 
 
 class Guideline(NamedTuple):
@@ -107,7 +110,7 @@ def _expected(expected: tuple[str, ...], known: Register, case_id: str) -> Expec
             departments.append(item)
         elif MARKED.match(item):
             raise UserError(f"case '{case_id}': expected {item!r} is not in the handbook's list of guidelines")
-        elif in_item := figures_in(item):
+        elif in_item := figures_of(item):
             figures.append(value_of(in_item[0]))
         else:
             words.append(plain(item).casefold())
@@ -153,4 +156,14 @@ def _heads(document: str, known: Register) -> Iterator[tuple[str, int]]:
 
 def values_in(text: str, ids: Sequence[tuple[int, int]]) -> list[Figure]:
     """List the figures of a text that are not ids."""
-    return [f for f in figures_in(text) if not any(i[0] <= f.start < i[1] for i in ids)]
+    return [f for f in figures_of(text) if not any(i[0] <= f.start < i[1] for i in ids)]
+
+
+def figures_of(text: str) -> list[Figure]:
+    """List the figures of a text; the points of a handbook are a count, not a share: "a warning at seven points"."""
+    return [
+        f._replace(kind="count", unit="", value=f.value / 100, step=f.step / 100)
+        if f.kind == "percent" and isinstance(f.value, Fraction) and POINTS.fullmatch(text, f.start, f.end)
+        else f
+        for f in figures_in(text)
+    ]

@@ -87,8 +87,19 @@ def test_a_description_that_begins_with_no_denies_nothing(tail):
 
 @pytest.mark.parametrize(
     "tail",
-    [": No, only mentioned.", ": No (struck).", ": none mentioned.", " (not present)", " - no", ": does not apply"]
-    + [": No such clause", ": only mentioned, in paragraph 3", " (struck by the rider)", ": ❌", ": There is none."],
+    [
+        ": No, only mentioned.",
+        ": No (struck).",
+        ": none mentioned.",
+        " (not present)",
+        " - no",
+        ": does not apply",
+        ": No such clause",
+        ": only mentioned, in paragraph 3",
+        " (struck by the rider)",
+        ": ❌",
+        ": There is none.",
+    ],
 )
 def test_a_clause_may_be_denied_in_every_usual_form(tail):
     score = scored(f"Governing Law: yes\nInsurance{tail}", BOTH)

@@ -10,7 +10,8 @@ GUIDELINE = (
     "least 10 days before the first day off. The phone allowance is $45 a month, up to 3 phones for each crew. "
     "Managers may return a damaged phone within 6 days after delivery. Overtime is paid at 1.5 days per month. A chart "
     "is kept for 10 years or until the patient is 25, whichever comes later. Badges are lent free of charge unless one "
-    "is lost."
+    "is lost. Managers may inspect lockers. The first 26 miles of a journey are not paid. The sum applies to journeys "
+    "begun on or after March 3, 2025."
 )
 
 
@@ -39,8 +40,11 @@ GUIDELINE = (
         ("The allowance covers a maximum of three phones for each crew.", []),
         ("Overtime is paid at 1.5 days per week.", [("rate", "1.5 days per week")]),
         ("Overtime is paid at 1.5 days each month.", []),
-        ("Managers must return a damaged phone within 6 days.", [("duty", "must return")]),
-        ("Managers have to return a damaged phone within 6 days.", [("duty", "have to return")]),
+        ("Managers must return a damaged phone within 6 days.", []),
+        ("Managers must inspect lockers.", [("duty", "must inspect")]),
+        ("Managers have to inspect lockers.", [("duty", "have to inspect")]),
+        ("The first 26 miles are your own, so 14 miles of the journey are paid.", []),
+        ("The journey began before March 3, 2025.", []),
         ("Managers are free to return a damaged phone within 6 days.", []),
         ("Managers may return a damaged phone 6 days before it came.", [("side", "6 days before")]),
         ("Managers may return a damaged phone before delivery.", [("side", "before delivery")]),

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from evalsuites.policy.handbook.cases import eval_cases
 from harness.errors import UserError
 from harness.schema import Case, Completion
 from harness.scoring.base import run
@@ -54,6 +55,12 @@ def verdicts(case: Case, text: str, kind: str) -> list[tuple[str, str]]:
         (NOTHING, "There is no Guideline 4.5 and no Marine Desk."),
         (NOTHING, "The handbook does not say; Guideline 4.2 covers only berths. Ask the Claims Team."),
         (NOTHING, "Guideline 4.2 does not say what the Marine Desk pays."),
+        (NOTHING, "These sections do not answer the question."),
+        (NOTHING, "The provided sections do not mention berths."),
+        (NOTHING, "None of these sections mentions berths."),
+        (NOTHING, "Berths are not covered in the sections provided."),
+        (NOTHING, "The rules do not say."),
+        (NOTHING, "No, the handbook does not say that a berth is paid."),
     ],
 )
 def test_a_right_answer_is_right(case, text):
@@ -91,6 +98,10 @@ def test_a_right_answer_is_right(case, text):
         (NOTHING, "The handbook does not say, but it is $45."),
         (NOTHING, "The handbook does not say. The Claims Team pays it."),
         (NOTHING, "No."),
+        (NOTHING, "Yes, that is allowed. The handbook does not say more."),
+        (NOTHING, "The handbook does not say how much. **Yes**, a berth is paid."),
+        (NOTHING, '{"answer": "Yes, but the handbook does not say how much."}'),
+        (NOTHING, "That is allowed. The handbook does not say more."),
         (NOTHING, "none"),
         (NOTHING, ""),
         (NOTHING, DOCUMENT),
@@ -98,6 +109,11 @@ def test_a_right_answer_is_right(case, text):
 )
 def test_a_wrong_or_hedged_answer_is_wrong(case, text):
     assert answered(case, says(text)).value == 0.0
+
+
+def test_the_right_answers_of_the_handbook_suite_are_right():
+    wrong = [case.id for case in eval_cases() if answered(case, says(case.input["answer"])).value != 1.0]
+    assert wrong == []
 
 
 def test_a_real_guideline_that_does_not_answer_is_misgrounded_and_an_unreal_one_invented():
