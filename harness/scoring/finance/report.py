@@ -28,12 +28,13 @@ MAX_TABLE_LINES = 1
 """Lines of the sheet's table that an answer may copy."""
 LOOKED_UP = ("date", "duration", "time")
 """Kinds of figures that no answer must state."""
+TOLD = r"(?:reported|disclosed|given|stated|provided|available|shown|listed|mentioned|specified)"
 ABSENCE = re.compile(
-    r"\b(?:not\s+(?:been\s+)?(?:reported|disclosed|given|stated|provided|available|shown|included|listed)"
-    r"|(?:is|are|was|were)n['’]t\s+(?:reported|disclosed|given|stated|provided|available|shown|listed)"
-    r"|no\s+[\w\s-]{1,60}?\b(?:is|was|are|were)\s+(?:reported|disclosed|given|stated|provided|available|shown|listed)"
-    r"|(?:does|do|did)(?:\s+not|n['’]t)\s+(?:report|disclose|give|state|provide|show|include|list|contain|hold)"
-    r"|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable)"
+    rf"\b(?:(?:not|(?:is|are|was|were)n['’]t)\s+(?:been\s+)?{TOLD}|not\s+included|no\s+[\w\s-]{{1,60}}?\b(?:is|was|are|were)\s+{TOLD}"
+    r"|(?:does|do|did)(?:\s+not|n['’]t)\s+(?:report|disclose|give|state|provide|show|include|list|contain|hold|mention"
+    r"|specify)|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable"
+    r"|no\s+(?:information|data|figures?|values?)\s+(?:on|about|for|of)\b|missing\s+from\s+(?:the|this)\b|n/a(?!\w)"
+    r"|can(?:\s?not|['’]t)\s+be\s+(?:determined|found))"
 )
 """Says that something is not reported; for lower-case text."""
 WRONG = ("figures", "fabricated", "mispaired", "computed", "arithmetic_errors", "responses_with", "invented_name")

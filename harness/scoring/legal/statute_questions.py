@@ -2,9 +2,9 @@
 
 A case expects sections, with facts (`30 days`, `an officer|one officer`), or that the answer is not in the document:
 `expected` is then empty or says so. The tag `stale` has what the document replaced. An answer is right with every
-expected section and fact, no other section and nothing stale; or with an abstention and no section. An abstention may
-repeat sections of the question. An answer that neither cites nor abstains, or is cut, empty or failed, is unreadable:
-it counts as one wrong section for precision, and as an answer if the document has none.
+expected section and fact, no other section or guess and nothing stale; or with an abstention and no section. An
+abstention may repeat sections of the question. An answer that neither cites nor abstains, or is cut, empty or failed,
+is unreadable: it counts as one wrong section for precision, and as an answer if the document has none.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
+from itertools import pairwise
 from typing import NamedTuple
 
 from harness.schema import Case, Completion, Score, Span
@@ -19,10 +20,15 @@ from harness.scoring.base import make_span, ratios, scorer
 from harness.scoring.grounding.citation_parser import Citation, citations_in
 from harness.scoring.legal.key_terms import Place, Term, places, read, term_of
 from harness.scoring.text.normalize import normalise
+from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 from harness.scoring.text.refusals import clauses, is_declining, lower, refuses
 
 BARE = re.compile(r"\W*(?:none|not\s+(?:named|given|found|present|cited|covered|listed|provided))\W*", re.I)
 """An abstention that is a whole answer."""
+OTHER = re.compile(r"\b(?:other|another|further|additional)\b")
+"""After a section, "it names no other section" is no abstention."""
+OR = re.compile(r"[\s,;/]*(?:(?:and|or|maybe|perhaps|possibly)\b[\s,]*)*")
+"""Between the figures of a list of guesses."""
 
 METRICS = ratios(
     "grounded",
@@ -59,12 +65,19 @@ class ExpectedCitation(NamedTuple):
         return bool(self.sections or self.facts)
 
 
-def abstention_in(text: str) -> Place | None:
-    """Return where an answer says that the document has no answer; all of it if it declines to answer; else None."""
+def abstention_in(text: str, cites: bool = False) -> Place | None:
+    """Return where an answer says that the document has no answer; all of it if it declines to answer; else None.
+
+    An answer that cites a section may say that the document has no other one.
+    """
     if refuses(text) or BARE.fullmatch(text):
         return 0, len(text)
     normal = normalise(text)
-    declining = (normal.original(start, end) for start, end, one in clauses(lower(normal.text)) if is_declining(one))
+    declining = (
+        normal.original(start, end)
+        for start, end, one in clauses(lower(normal.text))
+        if is_declining(one) and not (cites and OTHER.search(one))
+    )
     return next(declining, None)
 
 
@@ -82,7 +95,7 @@ def cited(case: Case, completion: Completion) -> Score:
     expected, text = parse_expected(tuple(case.expected)), completion.text
     complete = completion.finish_reason == "stop" and bool(text.strip())
     named = citations_in(text, case.tags.get("state") == "Georgia") if complete else ()
-    abstention = abstention_in(text) if complete else None
+    abstention = abstention_in(text, bool(named)) if complete else None
     repeatable = {c.sections for c in citations_in(case.input.get("question", ""), True)} - expected.sections
     own = [c for c in named if not (abstention and c.sections in repeatable)]
     abstained = abstention is not None and not own
@@ -123,7 +136,17 @@ def _labels(sections: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _states(facts: Sequence[Term], text: str) -> bool:
-    return not facts or all(map(partial(places, reading=read(text)), facts))
+    """Whether an answer states every fact, and no list of guesses with another figure."""
+    return not facts or (all(map(partial(places, reading=read(text)), facts)) and not _hedges(facts, text))
+
+
+def _hedges(facts: Sequence[Term], text: str) -> bool:
+    right = frozenset[SizeKey]().union(*(fact.figures for fact in facts))
+    listed = [(one, other) for one, other in pairwise(figures_in(text)) if OR.fullmatch(text, one.end, other.start)]
+    return any(
+        one.kind == other.kind and len({size_key(each.unit, each.value) for each in (one, other)} & right) == 1
+        for one, other in listed
+    )
 
 
 def _stale(case: Case, text: str, named: Sequence[Citation]) -> list[Place]:

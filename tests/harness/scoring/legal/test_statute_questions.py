@@ -37,6 +37,7 @@ def scored(text: str, expected, finish_reason: str = "stop", question: str = "Wh
         "44\u201114\u2011161",
         "§\u00a044-14-161 et seq.",
         "44-14-161, and again § 44-14-161",
+        "The document names § 44-14-161 for this. It does not mention any other section.",
     ],
 )
 def test_the_section_asked_for_is_right_in_every_written_form(text):
@@ -116,6 +117,9 @@ def test_facts_are_asked_for_beside_the_section_and_the_replaced_one_is_wrong():
         ("30 days; O.C.G.A. § 44-14-161", 1.0, 0),
         ("thirty (30) days under § 44-14-161", 1.0, 0),
         ("§ 44-14-161", 0.0, 0),
+        ("30 days, and the sale is 45 days later; § 44-14-161", 1.0, 0),
+        ("30 days, 45 days or 60 days; § 44-14-161", 0.0, 0),
+        ("45 days or perhaps 30 days; § 44-14-161", 0.0, 0),
         ("30 days", 0.0, 0),
         ("15 days; § 44-14-161", 0.0, 1),
         ("30 days, once fifteen days; § 44-14-161", 0.0, 1),
