@@ -1,13 +1,15 @@
 """Score a numeric answer against the right number, with a stated tolerance.
 
 "$1.25 million", "1,250,000 dollars" and "USD 1250000" are one number. An answer that states several different numbers
-is wrong, because it hedges, unless the suite says that the last one counts.
+is wrong, because it hedges, unless the suite says that the last one counts. "-$3 million" is not "$3 million"; a number
+in brackets, or of a loss, may be either.
 """
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Score
@@ -25,6 +27,48 @@ UNITS = {"money": 100, "percent": 100}
 """Canonical units per unit that people write: a dollar is 100 cents, a percent 100 basis points."""
 BARE = "count"
 """Kind of a number without a unit, which is compared as if it had the expected unit."""
+MINUS = re.compile(
+    r"(?<![\w)%.])[-\u2212\u2013](?=[$€£]?\s?\.?\d)|(?<=[$€£])[-\u2212\u2013](?=\d)|\b(?:minus|negative)\s(?=[$€£]?\d)",
+    re.I,
+)
+BRACKETED = re.compile(
+    r"(?<=[$€£])\(\d[\d,.]*\)|\(\d[\d,.]*\)(?=\s?(?:%|percent\b))|(?<!.)\W*\([^()]*\d[^()]*\)\W*(?!.)", re.S
+)
+"""A number in brackets with its unit outside, and brackets around a whole answer."""
+WORD = re.compile(r"\W*(?:(?:the )?answer(?: is)?\W+)?(?P<word>one|zero)\W*", re.I)
+LOSS = re.compile(
+    r"\b(?:loss(?:es)?|lost|lose[sd]?|fell|falls?|fallen|decline[sd]?|decrease[sd]?|drop(?:s|ped)?|down|reduc\w+|lower|less"
+    r"|below|negative|minus|deficit|shortfall|outflows?|short)\b",
+    re.I,
+)
+NEAR = 60
+"""Characters before and after a number in which a loss makes its sign open."""
+
+
+class Number(NamedTuple):
+    """A figure, negative with a minus, and whether its sign is open."""
+
+    figure: Figure
+    is_open: bool
+
+
+def numbers_in(text: str) -> list[Number]:
+    """List the numbers of a text in order. Offsets are those of the text."""
+    word = WORD.fullmatch(text)
+    if word:
+        value = "1" if word["word"].lower() == "one" else "0"
+        text = text[: word.start("word")] + value.ljust(len(word["word"])) + text[word.end("word") :]
+    bare = BRACKETED.sub(lambda m: m[0].replace("(", " ").replace(")", " "), text)
+    minuses = {match.end(): match for match in MINUS.finditer(bare)}
+    found = []
+    for figure in figures_in(MINUS.sub(lambda m: " " * len(m[0]), bare)):
+        start, end = figure.start, figure.end
+        minus = minuses.get(start) or MINUS.search(bare, start, end)
+        if minus and not isinstance(figure.value, str):
+            figure = figure._replace(start=min(start, minus.start()), value=-figure.value)
+        near = f"{text[max(0, start - NEAR) : start]} {text[end : end + NEAR]}"
+        found.append(Number(figure, not minus and bool("(" in text[max(0, start - 1) : end] or LOSS.search(near))))
+    return found
 
 
 def within(
@@ -43,29 +87,29 @@ def within(
     bounds = Fraction(str(absolute)), Fraction(str(relative))
 
     def not_one_number(case: Case) -> list[str]:
-        is_valid = bool(case.expected) and all(len(figures_in(answer)) == 1 for answer in case.expected)
+        is_valid = bool(case.expected) and all(len(numbers_in(answer)) == 1 for answer in case.expected)
         return [] if is_valid else [f"case '{case.id}': expected is {case.expected}, expected one number in each entry"]
 
     @scorer(metrics=METRICS, name=name, config=[*map(str, bounds), take], check=not_one_number)
     def right(case: Case, completion: Completion) -> Score:
         """Whether the number stated is the right one. An answer that is empty, failed or cut at the limit is wrong."""
-        expected = [figures_in(answer)[0] for answer in case.expected]
+        expected = [numbers_in(answer)[0] for answer in case.expected]
         failed = completion.finish_reason == "error"
         whole = whole_length(completion)
-        stated = [] if failed else [f for f in figures_in(completion.text) if f.end <= whole]
-        of_kind = [f for f in stated if any(_comparable(f, w) for w in expected)]
+        stated = [] if failed else [n for n in numbers_in(completion.text) if n.figure.end <= whole]
+        of_kind = [n for n in stated if any(_comparable(n.figure, w.figure) for w in expected)]
         chosen = of_kind[-1:] if take == "last" else of_kind
         is_cut = completion.finish_reason == "length"
-        hit = bool(chosen) and not is_cut and all(any(_close(f, w, *bounds) for w in expected) for f in chosen)
+        hit = bool(chosen) and not is_cut and all(any(_close(n, w, *bounds) for w in expected) for n in chosen)
         why = "the answer was cut at the token limit" if is_cut else ""
         return Score(
             name=name,
             value=float(hit),
-            extracted={"stated": [completion.text[f.start : f.end] for f in of_kind]},
+            extracted={"stated": [completion.text[n.figure.start : n.figure.end] for n in of_kind]},
             counts={"right": int(hit), "parsed": int(bool(of_kind))},
             spans=[
                 make_span(completion.text, figure.start, figure.end, figure.kind, "right" if hit else "wrong", why)
-                for figure in chosen
+                for figure, _ in chosen
             ],
         )
 
@@ -77,9 +121,11 @@ def _comparable(figure: Figure, expected: Figure) -> bool:
     return figure.unit == expected.unit or (figure.kind == BARE and expected.kind != "date")
 
 
-def _close(figure: Figure, expected: Figure, absolute: Fraction, relative: Fraction) -> bool:
+def _close(number: Number, right: Number, absolute: Fraction, relative: Fraction) -> bool:
+    figure, expected = number.figure, right.figure
     if isinstance(figure.value, str) or isinstance(expected.value, str):
         return figure.value == expected.value
     size = UNITS.get(expected.kind, 1)
     value = figure.value * size if figure.unit != expected.unit else figure.value
-    return abs(value - expected.value) <= max(absolute * size, relative * abs(expected.value))
+    gap = abs(abs(value) - abs(expected.value)) if number.is_open or right.is_open else abs(value - expected.value)
+    return gap <= max(absolute * size, relative * abs(expected.value))
