@@ -13,6 +13,7 @@ from evalsuites.legal.instruments.documents import Instrument, Question
 from evalsuites.legal.instruments.excerpts import excerpts, of_split
 from evalsuites.training_rows import command
 from harness.schema import Case
+from harness.scoring.grounding.citation_parser import citations_in
 
 NONE = "not in the document"
 ABSENT = "not_in_document"
@@ -77,9 +78,9 @@ def _parts(instrument: Instrument, rng: random.Random) -> Iterator[tuple[Case, s
     for number, question in enumerate(instrument.sidecar.questions, 1):
         if question.stale or len(question.answer) > 1:
             continue
-        section = question.answer[0].rpartition(" ")[2] if question.answer else None
-        naming = [each for each in windows if section and section in each.text]
-        others = [each for each in windows if not section or section not in each.text]
+        section = sections_of(" ".join(question.answer))
+        naming = [each for each in windows if section and section <= sections_of(each.text)]
+        others = [each for each in windows if each not in naming]
         for drawn, right in ((naming, question.answer), (others, ())):
             for excerpt in rng.sample(drawn, min(PARTS if section else 2 * PARTS, len(drawn))):
                 part = replace(question, answer=right, kind=question.kind if right == question.answer else ABSENT)
@@ -87,6 +88,11 @@ def _parts(instrument: Instrument, rng: random.Random) -> Iterator[tuple[Case, s
                 document = {"document": excerpt.text}
                 name = f"{case.id}-p{excerpt.first}-{excerpt.last}"
                 yield replace(case, id=name, input=case.input | document), answer(part)
+
+
+def sections_of(text: str) -> set[str]:
+    """Return the sections of the Code that a text names."""
+    return {section for cited in citations_in(text, True) for section in cited.sections}
 
 
 if __name__ == "__main__":
