@@ -9,6 +9,8 @@ import pytest
 
 from evalsuites.brand.voice import briefs
 from evalsuites.finance.report import sheets
+from evalsuites.legal.citations import cases as citations
+from evalsuites.legal.citations.floor import told_by_questions
 from evalsuites.legal.instruments.documents import SPLITS, instruments
 from evalsuites.legal.summaries import cases as summaries
 from evalsuites.policy.handbook import handbooks
@@ -346,6 +348,22 @@ def test_the_readme_states_counts_and_floor_as_measured(name):
         f"{len(training(name)):,} training rows",
     ]
     assert [fact for fact in stated if fact not in readme(name)] == []
+
+
+def test_training_rows_expect_no_section_that_their_part_of_an_instrument_does_not_name():
+    rows = [case for case, _ in training("legal/citations")]
+    assert [
+        c.id for c in rows if not citations.sections_of(" ".join(c.expected)) <= citations.sections_of(c.document)
+    ] == []
+
+
+def test_questions_on_sections_hardly_tell_whether_the_document_has_an_answer():
+    train, test = [*citations.eval_cases("train"), *citations.eval_cases("dev")], suite_of("legal/citations").cases
+    told = told_by_questions(train, test)
+    assert told <= 0.65
+    assert f"balanced accuracy of {told:.3f}" in readme("legal/citations")
+    questions = [case.input["question"] for case in (*train, *test)]
+    assert len(set(questions)) == len(questions)
 
 
 def exchanged(text: str) -> str | None:
