@@ -45,7 +45,11 @@ from harness.scoring.text.refusals import clauses, is_declining, lower
 SCOPE = re.compile(
     r"\b(?:covers?|deals? with|concerns?|appl(?:y|ies)(?: to)?|address(?:es)?|speaks? of|limited to) only\b"
     r"|\b(?:only (?:covers?|deals? with|concerns?|appl(?:y|ies)|address(?:es)?|speaks? of)|is (?:only )?about)\b"
+    r"|\bleaves? (?:it|that|this)\b.* to\b|\bis left to\b|\b(?:refers?|points?) (?:you |this |it )?to\b"
+    r"|\b(?:settles?|governs?|decides?) (?:it|that|this)\b"
+    r"|\b(?:settled|governed|decided|set) (?:by|in) (?:a|an|the|your|their)\b"
 )
+"""What a declining answer says of a section that it names: what it covers instead, or to what paper it leads."""
 REDIRECT = re.compile(r"\b(?:ask|contact|check with|consult|speak (?:to|with)|turn to|refer to|reach out)\b")
 SECTIONS = re.compile(
     r"\b(?:(?:the|these|those|given|provided|above|excerpted|quoted) )+(?:sections|rules|regulations|provisions)\b"
