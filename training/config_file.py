@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from harness.errors import refuse_all
 from harness.files import read_toml
+from harness.runs.project import suites_of
 from harness.suites.tables import HUB
 from training.config import ALL_LINEAR, Config, question_tables
 from training.data.rows import is_there
@@ -92,7 +93,8 @@ def load(path: Path, problems_of: Callable[[Config], list[str]] | None = None) -
     if config is not None:
         config = _absolute(config, path.resolve().parent)
         problems += _missing_files(config) + _incomplete_tables(config)
-        problems += problems_of(config) if problems_of else []
+        if problems_of and (not problems or Path(config.base).is_dir()):  # Fetching a model takes minutes.
+            problems += problems_of(config)
     refuse_all([f"{path}: {p}" for p in problems], f"{path}: the training configuration cannot be used")
     assert config is not None
     return config
@@ -166,11 +168,8 @@ def _absolute(config: Config, folder: Path) -> Config:
         return text if text.startswith(HUB) else normpath(folder / Path(text).expanduser())
 
     paths = {key: [absolute(t) for t in getattr(config.data, key)] for key in ("train", "validation", "suites")}
-    nearest_suites = next(
-        (str(f / "evalsuites") for f in (folder, *folder.parents) if (f / "evalsuites").is_dir()), None
-    )
-    if nearest_suites and not paths["suites"]:
-        paths["suites"] = [nearest_suites]
+    if not paths["suites"] and (suites := suites_of(folder)):
+        paths["suites"] = [str(suites)]
     data = msgspec.structs.replace(config.data, **paths)
     base_folder = folder / Path(config.base).expanduser()
     base = str(base_folder.resolve()) if base_folder.is_dir() else config.base

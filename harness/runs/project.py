@@ -30,6 +30,18 @@ def project_of(here: Path) -> Path:
     return next((folder for folder in (here, *here.parents) if _is_project(folder)), here)
 
 
+def suites_of(here: Path) -> Path | None:
+    """Return the nearest folder `evalsuites`, from `here` upwards."""
+    return next((folder / SUITES for folder in (here, *here.parents) if (folder / SUITES).is_dir()), None)
+
+
+def refuse_below_project(here: Path) -> None:
+    """Raise UserError in a folder without suites inside a project, where a second project would begin."""
+    project = project_of(here)
+    if project != here and not (here / SUITES).is_dir():
+        raise UserError(f"your project is {project}: run this command there, not in {here}")
+
+
 def runs_of(given: str | Path | None, here: Path) -> Path:
     """Return the folder of the run folders: `given`, relative to `here`, or that of the project around `here`.
 

@@ -78,6 +78,15 @@ def test_a_config_with_many_errors_lists_them_all_and_opens_no_weight_file(tiny_
     assert f"{len(expected)} problems" in message
 
 
+def test_a_missing_file_is_said_before_the_model_is_fetched(write_config):
+    path = write_config(data__train=["nowhere.jsonl"])
+    path.write_text('base = "smollm2-135m-instruct"\n' + path.read_text().partition("\n")[2])
+    fetched = []
+    with pytest.raises(UserError, match=r"'data\.train' names"):
+        load(path, fetched.append)
+    assert fetched == []
+
+
 def test_a_missing_base_and_bad_values_are_named_together(tmp_path):
     (tmp_path / "train.toml").write_text("[data]\ntrain = []\n[lora]\nr = 1.5\n")
     with pytest.raises(UserError) as refused:

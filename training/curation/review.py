@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
+import msgspec
 from msgspec import Struct
 
 from harness.errors import refuse_all
@@ -106,7 +107,11 @@ def review(files: Sequence[str], settings: CheckSettings, say: Callable[[str], N
 
     Raises UserError for unreadable rows and bad settings.
     """
-    refuse_all(action_problems(settings.actions), "actions that cannot be taken")
+    settings = msgspec.structs.replace(settings, language=settings.language.lower())
+    refuse_all(
+        [*action_problems(settings.actions), *language.language_problems(settings.language)],
+        "settings that cannot be used",
+    )
     sample = Sample(load_rows(files))
     results = []
     for check in CHECKS:

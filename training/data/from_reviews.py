@@ -85,8 +85,7 @@ def export(run: Path, out: Path, suites: Sequence[str] = (), drafts: Sequence[st
         raise UserError(
             f"{run}: nobody has corrected a draft. Correct some with: tunegate review {run} --mode fix --reviewer r1"
         )
-    folders = suite_index.project_suites(suites)
-    index = suite_index.load(folders) if folders else None
+    index = suite_index.load_any(suites)
     rejected = {number: reason for number, answer in enumerate(fixed) if (reason := _rejection(answer, index))}
     candidates = [number for number in range(len(fixed)) if number not in rejected]
     rows = _rows([fixed[number] for number in candidates], manifest, drafts)

@@ -1,6 +1,7 @@
 """Text of a suite is found in rows, whole, edited, cut out or inside; boilerplate and formulas are not counted."""
 
 import random
+from pathlib import Path
 
 import pytest
 
@@ -165,4 +166,20 @@ def test_a_folder_without_a_suite_is_an_error(tmp_path):
 def test_without_any_suite_the_check_says_that_it_did_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(suite_index, "SHIPPED", tmp_path / "evalsuites")
-    assert "no folder evalsuites here" in contamination.find(sample(CASE), CheckSettings()).skipped
+    assert "no folder evalsuites is here or above" in contamination.find(sample(CASE), CheckSettings()).skipped
+
+
+def test_the_projects_suites_are_found_from_a_folder_below_it(write_cases, tmp_path, monkeypatch):
+    write_cases([case(1, CASE)])
+    (tmp_path / "project" / "data" / "raw").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "project" / "data" / "raw")
+    found = contamination.find(sample(CASE), CheckSettings())
+    assert [finding.row for finding in found.findings] == [0]
+    assert found.notes == ["Compared with 1 cases of 1 suites."]
+
+
+def test_where_only_the_shipped_suites_are_found_the_result_says_so(write_cases, tmp_path, monkeypatch):
+    monkeypatch.setattr(suite_index, "SHIPPED", Path(write_cases([case(1, CASE)])))
+    monkeypatch.chdir(tmp_path)
+    notes = contamination.find(sample(prose(7)), CheckSettings()).notes
+    assert "Rows were compared with tunegate's own suites only" in notes[1] and "--suite" in notes[1]

@@ -24,6 +24,11 @@ def test_clean_rows_give_no_finding_in_any_check(write_jsonl, write_cases):
     assert done.drops == {} and done.masked == set()
 
 
+def test_a_language_in_capitals_is_the_same_language(write_jsonl, write_cases):
+    findings, done = checked(write_jsonl(CLEAN), write_cases([case(1, CASE)]), language="EN")
+    assert findings == {} and not any("English only" in result.result.skipped for result in done.results)
+
+
 @pytest.mark.parametrize(("planted", "check", "reason", "other"), [
     (row(prose(3).upper() + " \n", "None"), "exact_duplicates", "repeats {file}:4", "{file}:4"),
     (row(NEAR, "repair"), "near_duplicates", "of its runs of 5 words with {file}:6", "{file}:6"),

@@ -68,7 +68,7 @@ def test_a_training_whose_suites_are_not_found_is_refused_and_says_where_it_look
         prepare(load(write_config(data__suites=None)), lines.append)
     assert str(refused.value) == (
         "no suite was found, so no training row can be compared with its cases: no folder evalsuites is in "
-        f"{tmp_path / 'elsewhere'}, or in the folder of the configuration or above it. Name the folders in "
+        f"{tmp_path / 'elsewhere'}, in the folder of the configuration or above them. Name the folders in "
         "'data.suites', or train without the comparison: --no-contamination-check"
     )
 

@@ -202,10 +202,9 @@ def _brief(sample: Sample, index: SuiteIndex) -> Iterable[Leak]:
 
 def find(sample: Sample, settings: CheckSettings) -> CheckResult:
     """Report each row that contains half of a case, or half of whose text is a case's."""
-    folders = suite_index.project_suites(settings.suites)
-    if not folders:
-        return CheckResult(skipped="there is no folder evalsuites here. Set suites with --suite")
-    index = suite_index.load(folders)
+    index = suite_index.load_any(settings.suites)
+    if index is None:
+        return CheckResult(skipped="no folder evalsuites is here or above. Set suites with --suite")
     shared = overlap(sample, index)
     findings: dict[int, RowFinding] = {}
     for leak in shared.leaks:
@@ -280,7 +279,7 @@ def refuse_contaminated(
     them; and where no suite is found, unless the user chose to train `without_suites`.
     """
     started = time.perf_counter()
-    folders = suite_index.project_suites(suites, shipped=False)
+    folders = suite_index.project_suites(suites)
     index = suite_index.load([*folders, *more]) if folders else None
     for text in [*index.missing, *_uncompared(index)] if index else ():
         say(f"training: {text}")
@@ -308,7 +307,7 @@ def refuse_contaminated(
 
 
 def _not_found(missing: Sequence[str]) -> str:
-    where = f"no folder evalsuites is in {Path.cwd()}, or in the folder of the configuration or above it"
+    where = f"no folder evalsuites is in {Path.cwd()}, in the folder of the configuration or above them"
     return (
         f"no suite was found, so no training row can be compared with its cases: {'; '.join(missing) or where}. Name "
         f"the folders in 'data.suites', or train without the comparison: {WITHOUT_SUITES}"

@@ -36,6 +36,15 @@ def _identifier() -> Any:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
+def language_problems(code: str) -> list[str]:
+    """Return a problem for a code that the identifier does not know, if it is installed."""
+    if code == "en" or find_spec("py3langid") is None:
+        return []
+    if code in _identifier().labels:
+        return []
+    return [f"--language {code!r}: is no code of a known language. Expected ISO 639-1, such as en, de or fr"]
+
+
 def _language(text: str, expected: str) -> str:
     """Return the language of a text that is surely not in the expected one, else the empty string."""
     words = text.lower().split()

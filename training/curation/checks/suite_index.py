@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import Unavailable, UserError
+from harness.runs.project import suites_of
 from harness.suites.discovery import SHIPPED, find_suites
 from training.curation.text import Vocabulary, runs, words
 
@@ -35,6 +36,9 @@ LONGEST_WORD = 40
 """Characters; a prompt with more than this per word of the longest short case is not searched for one."""
 FEWEST_DOCUMENTS = 5
 SHARE_OF_DOCUMENTS = 0.1
+SHIPPED_ONLY = (
+    "Rows were compared with tunegate's own suites only: no evalsuites is here or above. Set yours with --suite."
+)
 
 Piece = tuple[str, ...]
 
@@ -103,13 +107,23 @@ def pieces_of(text_words: Sequence[str]) -> Iterator[Piece]:
     return zip(*(text_words[start:] for start in range(PIECE)), strict=False)
 
 
-def project_suites(folders: Sequence[str], shipped: bool = True) -> list[str]:
-    """Return `folders`, or else `evalsuites` in the working directory, or else tunegate's own suites if `shipped`."""
-    if folders:
-        return list(folders)
-    if Path("evalsuites").is_dir():
-        return ["evalsuites"]
-    return [str(SHIPPED)] if shipped and SHIPPED.is_dir() else []
+def project_suites(folders: Sequence[str]) -> list[str]:
+    """Return `folders`, or else the nearest `evalsuites` from the working directory upwards."""
+    suites = suites_of(Path.cwd())
+    return list(folders) or ([str(suites)] if suites else [])
+
+
+def load_any(folders: Sequence[str]) -> SuiteIndex | None:
+    """Return the index of `folders`, else of the project's suites, else of tunegate's own, which it then says.
+
+    Raises UserError where no suite is found in a folder.
+    """
+    if own := project_suites(folders):
+        return load(own)
+    if not SHIPPED.is_dir():
+        return None
+    index = load([str(SHIPPED)])
+    return index._replace(missing=[SHIPPED_ONLY, *index.missing])
 
 
 def load(folders: Sequence[str]) -> SuiteIndex:
