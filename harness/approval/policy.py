@@ -18,6 +18,7 @@ from harness.errors import UserError
 from harness.evaluation.noise_file import noise_path
 from harness.files import digest, file_sha256, read_toml, write_atomic
 from harness.gates.config import gates_path
+from harness.runs.project import refuse_below_project
 from harness.suites.suite import Suite
 
 PROJECT = Path("evalsuites")
@@ -150,8 +151,9 @@ def renew(suites: Iterable[Suite], add_new: bool) -> list[str]:
     """Update the project's policy for these suites, and return what changed. `add_new` adds suites that it lacks.
 
     Other suites in the policy keep their entries. Without a policy, every suite is added. Raises UserError where there
-    is no suite.
+    is no suite, and below the root of a project.
     """
+    refuse_below_project(Path.cwd())
     path = policy_path()
     known = load_policy(path) if path.exists() else Policy(suite=[])
     add = add_new or not known.suite

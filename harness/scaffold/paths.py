@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.runs.project import refuse_below_project
 
 ROOT = Path("evalsuites")
 """The folder of the suites, below the current one."""
@@ -25,7 +26,8 @@ __path__ = extend_path(__path__, __name__)  # The suites that came with tunegate
 
 
 def refuse_taken(domain: str, suite: str) -> None:
-    """Raise UserError for a name that is taken."""
+    """Raise UserError for a name that is taken, and below the root of a project."""
+    refuse_below_project(Path.cwd())
     target = ROOT / domain / suite
     if os.path.lexists(target):
         raise UserError(f"{target} exists, and nothing is overwritten. Name another suite, such as {domain}/second")

@@ -56,7 +56,8 @@ def read_labels(text: str, kind: str) -> tuple[str, ...]:
     from harness.scoring import labels
     from harness.scoring.legal import clauses
 
-    labels_given = tuple(part.strip() for part in read_line(text, "--labels").split(";" if ";" in text else ","))
+    parts = read_line(text, "--labels").split(";" if ";" in text else ",")
+    labels_given = tuple(dict.fromkeys(part.strip() for part in parts))
     if len(labels_given) < 2 or "" in labels_given:
         raise UserError(f"--labels: found {list(labels_given)}, expected two or more. Separate them with ';'")
     if kind == "list":

@@ -19,6 +19,7 @@ from msgspec import Struct, field
 from harness.errors import UserError
 from harness.files import write_atomic
 from harness.formatting import first_few, plural
+from harness.runs.project import refuse_below_project
 from harness.schema import Case
 from harness.suites.cases import load_cases, problem_of
 from harness.suites.tables import HUB, Hub, TableRow, as_shown, is_table, parted, rows_of
@@ -288,6 +289,7 @@ def import_table(
 def _folder(into: str) -> Path:
     from harness.scaffold.paths import ROOT, suite_name
 
+    refuse_below_project(Path.cwd())
     folder = ROOT.joinpath(*suite_name(into))
     if not folder.is_dir():
         raise UserError(f"{folder}: no such suite. Create it with: tunegate init {'/'.join(suite_name(into))}")

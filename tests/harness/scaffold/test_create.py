@@ -72,6 +72,7 @@ def test_without_a_terminal_what_has_no_answer_is_named_in_one_line(tunegate, he
     (["x", "--bar", "1"], "--bar 1: is that 1 or 100 of 100?"),
     (["x", "--bar", "most"], "--bar 'most': expected how many of 100"),
     (["x", "--labels", "one"], "--labels: found ['one'], expected two or more"),
+    (["x", "--labels", "one; one"], "--labels: found ['one'], expected two or more"),
     (["x", "--labels", "a; A"], "label 'A' is the same as 'a'"),
     (["x", "--kind", "list", "--labels", "fee; none"], "'none' means in an answer that there is none"),
     (["x", "--labels", "a; \x1b[31m"], "is not a line of text"),
@@ -116,6 +117,19 @@ def test_labels_and_fields_are_read_as_people_write_them():
 ])  # fmt: skip
 def test_a_name_is_a_domain_and_a_suite(text, name):
     assert suite_name(text) == name
+
+
+def test_below_a_project_no_second_one_begins(tunegate, here, monkeypatch):
+    assert tunegate("init", "tickets/sort", "--kind", "label", "--yes")[0] == 0
+    before = tree(here)
+    (here / "data").mkdir()
+    monkeypatch.chdir(here / "data")
+    table = ("import", "t.csv", "--into", "tickets/sort", "--id", "id", "--expected", "a", "--input", "document=text")
+    approval = ("approval", "--suite", "../evalsuites/tickets/sort")
+    for words in (("init", "tickets/other", "--yes"), ("cases", *table), approval):
+        code, _, err = tunegate(*words)
+        assert (code, err) == (4, f"tunegate: your project is {here}: run this command there, not in {here / 'data'}\n")
+    assert tree(here) == before
 
 
 def test_nothing_is_overwritten(tunegate, here):
