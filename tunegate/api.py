@@ -14,7 +14,7 @@ SUITES = ("evalsuites",)
 
 def evaluate(
     checkpoint: str | Path,
-    suites: Sequence[str | Path] = SUITES,
+    suites: str | Path | Sequence[str | Path] = SUITES,
     *,
     engine: str | None = None,
     thresholds: str | Path | None = None,
@@ -26,7 +26,7 @@ def evaluate(
 
     Args:
         checkpoint: Hub ID, model folder, adapter folder, training run, or `smollm2-135m-instruct`.
-        suites: Suite folders, or folders that contain suites.
+        suites: A suite's folder, a folder that contains suites, or several of them.
         engine: `vllm`, `transformers`, `ray` or `fake`; by default vLLM where it can be imported.
         thresholds: A copy of `evalsuites` whose gates.toml files are used in place of the suites' own.
         repeats: Completions per case; by default what each suite says.
@@ -46,7 +46,7 @@ def evaluate(
 def compare(
     baseline: str | Path,
     tuned: str | Path,
-    suites: Sequence[str | Path] = SUITES,
+    suites: str | Path | Sequence[str | Path] = SUITES,
     *,
     engine: str | None = None,
     thresholds: str | Path | None = None,
@@ -62,7 +62,7 @@ def compare(
     Args:
         baseline: Checkpoint to compare with, or `accepted` for each suite's baseline.json.
         tuned: Checkpoint to judge.
-        suites: Suite folders, or folders that contain suites.
+        suites: A suite's folder, a folder that contains suites, or several of them.
         engine: `vllm`, `transformers`, `ray` or `fake`; by default vLLM where it can be imported.
         thresholds: A copy of `evalsuites` whose gates.toml files and baselines are used in place of the suites' own.
         repeats: Completions per case and checkpoint; by default what each suite says.
@@ -126,7 +126,7 @@ def load_run(run: str | Path = "latest", *, runs: str | Path | None = None) -> R
 def _run(
     candidate: str | Path,
     baseline: str | Path | None,
-    suites: Sequence[str | Path],
+    suites: str | Path | Sequence[str | Path],
     engine: str | None,
     thresholds: str | Path | None,
     repeats: int | None,
@@ -142,7 +142,8 @@ def _run(
     from harness.suites.discovery import find_suites
     from tunegate.results import RunResults
 
-    loaded = list(find_suites([str(folder) for folder in suites]))
+    folders = [suites] if isinstance(suites, str | Path) else suites
+    loaded = list(find_suites([str(folder) for folder in folders]))
     job = Job(
         suites=[SuiteJob(suite=suite, cases=suite.cases) for suite in loaded],
         candidate=str(candidate),

@@ -132,8 +132,9 @@ def _locate(text: str, weights: bool = True, as_base: bool = False) -> tuple[Che
     elif HUB_ID.fullmatch(text):
         path, from_hub = _from_hub(text, weights), True
     else:
+        named = text.strip() or repr(text)
         raise UserError(
-            f"{text}: no such checkpoint. Expected a model or adapter folder, a hub id as owner/name, or {EMBEDDED}"
+            f"{named}: no such checkpoint. Expected a model or adapter folder, a hub id as owner/name, or {EMBEDDED}"
         )
     folder = CheckpointFolder(path)
     for adapter in (folder, CheckpointFolder(path / "adapter")):
@@ -153,7 +154,7 @@ def _path(text: str) -> Path | None:
     """Return the path where something is there, else None, also for a text that cannot be a path."""
     try:
         path = Path(text).expanduser()
-        return path if path.exists() else None
+        return path if text.strip() and path.exists() else None
     except (OSError, RuntimeError, ValueError):
         return None
 

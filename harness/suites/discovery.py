@@ -34,6 +34,8 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
         below = files_below(Path(root), "test_*.py") if Path(root).is_dir() else [Path(root)]
         if not below or not below[0].exists():
             raise UserError(f"{root}: no suite was found. Name a folder with a test_*.py that declares a Suite")
+        if below[0].suffix != ".py":
+            raise UserError(f"{root}: is no suite. Name the folder of the suite, or its test_*.py")
         files |= {absolute(file): None for file in below}
     for file in files:
         module = _load(file)

@@ -77,6 +77,8 @@ def rows_of(source: str, columns: Sequence[str], hub: Hub) -> Iterator[TableRow]
     Raises UserError for a source that cannot be read, or that lacks one of the columns.
     """
     source, split = parted(source)
+    if not source.strip():
+        raise UserError(f"{source!r}: names no file. Expected a file, a folder or hf:owner/name")
     path = Path(source)
     if hub.sheet is not None and path.suffix.lower() != WORKBOOK:
         raise UserError(f"--sheet is for {WORKBOOK} files, and {source} is not one. Leave it out")
@@ -234,13 +236,14 @@ def _streamed(
 ) -> Iterator[TableRow]:
     """Stream rows of local files with `datasets`; nothing is copied to its cache."""
     datasets = _library()
+    name = path.name or str(path)
     try:
         dataset = datasets.load_dataset(builder, **options, streaming=True)
     except Exception as error:  # Every format's reader raises its own types.
-        raise UserError(f"{path.name}: {fault}: {first_line(error)[:120]}") from None
-    dataset = _one_split(path.name, dataset, split)
+        raise UserError(f"{name}: {fault}: {first_line(error)[:120]}") from None
+    dataset = _one_split(name, dataset, split)
     has = list(dataset.column_names or [])
-    refuse_lacking(path.name, columns, has)
+    refuse_lacking(name, columns, has)
     if columns:
         dataset = dataset.select_columns(list(dict.fromkeys(c if c in has else c.split(".")[0] for c in columns)))
 
@@ -248,7 +251,7 @@ def _streamed(
         try:
             yield from _numbered(dataset)
         except Exception as error:
-            raise UserError(f"{path.name}: {fault}: {first_line(error)[:120]}") from None
+            raise UserError(f"{name}: {fault}: {first_line(error)[:120]}") from None
 
     return rows()
 

@@ -62,6 +62,12 @@ def test_what_cannot_be_loaded_is_one_line(suite: Path, tmp_path: Path, monkeypa
         tunegate.load_run(made.path)
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_suite_needs_no_list(suite: Path, kind: type) -> None:
+    found = tunegate.evaluate("new", kind(suite), engine="fake", quiet=True)
+    assert [info.name for info in found.manifest.suites] == ["legal/mini"]
+
+
 def test_a_suite_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(tunegate.UserError, match=r"nowhere: no suite was found") as caught:
         tunegate.evaluate("new", [tmp_path / "nowhere"], engine="fake")

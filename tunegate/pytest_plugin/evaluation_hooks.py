@@ -56,6 +56,9 @@ def pytest_configure(config: pytest.Config) -> None:
         count = getattr(options, name)
         if count is not None and count < 1:
             raise pytest.UsageError(f"--eval-{name} {count}: expected 1 or more")
+    for name in ("checkpoint", "baseline"):
+        if (text := getattr(options, name)) is not None and not text.strip():
+            raise pytest.UsageError(f"--{name} {text!r}: expected a checkpoint. Name one, or leave the option out")
     _check_engine(options)
     try:
         config.stash[DELIVERY] = delivery(options.track, options.notify)

@@ -22,6 +22,12 @@ def test_a_suite_under_two_names_or_below_two_folders_is_found_once(tmp_path: Pa
     assert [suite.name for suite in find_suites([str(tmp_path), str(folder), str(test)])] == ["legal/mini"]
 
 
+@pytest.mark.parametrize("file", ["cases.jsonl", "gates.toml"])
+def test_another_file_of_a_suite_is_a_mistake_of_the_user(tmp_path: Path, file: str) -> None:
+    with pytest.raises(UserError, match=rf"{file}: is no suite\. Name the folder of the suite"):
+        list(find_suites([str(write_suite(tmp_path) / file)]))
+
+
 @pytest.mark.parametrize("other", ["evalsuites/legal/mini/test_more.py", "copy/legal/mini/test_copy.py"])
 def test_two_suites_with_one_name_are_refused(tmp_path: Path, other: str) -> None:
     folder = write_suite(tmp_path)

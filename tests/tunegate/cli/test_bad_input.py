@@ -64,6 +64,21 @@ def test_pytest_options_that_ask_for_nothing(project: Path, option: str, value: 
     assert f"ERROR: --eval-{option} {value}: expected 1 or more" in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("option", ["checkpoint", "baseline", "eval-checkpoint"])
+@pytest.mark.parametrize("value", ["", " "])
+def test_a_pytest_option_with_an_empty_checkpoint(project: Path, option: str, value: str) -> None:
+    done = pytest_in(project, "-q", f"--{option}={value}")
+    said = (
+        f"ERROR: --{option.removeprefix('eval-')} {value!r}: expected a checkpoint. Name one, or leave the option out"
+    )
+    assert done.returncode == 4 and said in done.stdout + done.stderr
+    assert not (project / "runs").exists()
+
+
+def test_an_empty_checkpoint_is_named(project: Path) -> None:
+    in_one_line(tunegate(project, "eval", ""), "tunegate: '': no such checkpoint")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
