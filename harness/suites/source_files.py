@@ -22,8 +22,11 @@ HARNESS, SCORING, SUITES = "harness", "harness/scoring", "evalsuites"
 def source_digest(module: str) -> str:
     """Digest the text of all `source_files` of an imported module, independent of its name and the project's place."""
     first, *others = source_files(Path(inspect.getfile(sys.modules[module])))
-    named = {_name(other, first.parent): _text(other) for other in others}
-    return digest({"": _text(first), **named})
+    texts = {"": _text(first)}
+    for other in others:
+        name = _name(other, first.parent)
+        texts[name] = texts.get(name, "") + _text(other)
+    return digest(texts)
 
 
 def source_files(file: Path) -> list[Path]:
@@ -42,8 +45,11 @@ def source_files(file: Path) -> list[Path]:
 
 
 def _name(file: Path, folder: Path) -> str:
-    installed = file.is_relative_to(INSTALLED)
-    return (file.relative_to(INSTALLED) if installed else Path(os.path.relpath(file, folder))).as_posix()
+    """Name a file by its place in harness or in evalsuites, wherever they are, or else relative to `folder`."""
+    if file.is_relative_to(INSTALLED / HARNESS):
+        return file.relative_to(INSTALLED).as_posix()
+    root = next((parent.parent for parent in file.parents if parent.name == SUITES), folder)
+    return Path(os.path.relpath(file, root)).as_posix()
 
 
 def _text(file: Path) -> str:
@@ -65,12 +71,13 @@ def _imported(file: Path, text: str) -> list[Path]:
 
 
 def _source_of(file: Path, node: ast.ImportFrom, name: str) -> Path | None:
-    """Return the file that `from ... import name` takes the name from; an __init__.py that passes it on is not it."""
+    """Return the file that `from ... import name` takes the name from; an __init__.py of harness only passes it on."""
     module = node.module or ""
     places = [file.parents[node.level - 1] / module.replace(".", "/")] if node.level else _places(file, module)
     for place in places:
         if found := _module(place / name) or _module(place):
-            if found.name == "__init__.py" and found not in (file, place / name / "__init__.py"):
+            passes_on = found.name == "__init__.py" and found.is_relative_to(INSTALLED / HARNESS)
+            if passes_on and found not in (file, place / name / "__init__.py"):
                 for inner in _parsed(_text(found)).body:
                     passed = {a.asname or a.name: a.name for a in getattr(inner, "names", ())}
                     if isinstance(inner, ast.ImportFrom) and name in passed:

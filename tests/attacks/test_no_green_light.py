@@ -469,15 +469,30 @@ def the_scorer_looks_for_other_clauses(target: Target) -> None:
     target.evaluate(1)
 
 
-@attack("its scorers changed since the policy was written")
-def a_second_file_of_the_scorer_is_lenient(target: Target) -> None:
+def scorer_in_files(target: Target, package: str = "terms") -> None:
+    """Approve a suite whose scorer imports `same` of another file, through `package`."""
     (target.suite / "terms.py").write_text("def same(expected, text):\n    return text in expected\n")
-    (target.suite / "right.py").write_text(RIGHT)
+    (target.suite / "right.py").write_text(RIGHT.replace("mini.terms", f"mini.{package}"))
     importing = "from evalsuites.legal.mini.right import right\nfrom harness import Suite"
     target.edit("test_mini.py", "from harness import Suite", importing)
     target.edit("test_mini.py", "scorers=[", "scorers=[right, ")
     approve_of(target.root)
+
+
+@attack("its scorers changed since the policy was written")
+def a_second_file_of_the_scorer_is_lenient(target: Target) -> None:
+    scorer_in_files(target)
     target.edit("terms.py", "text in expected", "True")
+    target.evaluate(1)
+
+
+@attack("its scorers changed since the policy was written")
+def a_package_replaces_the_function_that_it_passes_on(target: Target) -> None:
+    package = target.suite / "rules" / "__init__.py"
+    package.parent.mkdir()
+    package.write_text("from evalsuites.legal.mini.terms import same\n")
+    scorer_in_files(target, "rules")
+    package.write_text(package.read_text() + "def same(expected, text):\n    return True\n")
     target.evaluate(1)
 
 

@@ -21,16 +21,14 @@ def right(case, completion):
     from .near import near
     import sibling
 """,
-    "legal/__init__.py": "from evalsuites.legal.inner import passed_on\nfrom evalsuites.legal.unused import other\n",
+    "legal/__init__.py": "from evalsuites.legal.inner import passed_on\nfrom evalsuites.legal.later import *\n",
     "legal/inner.py": "passed_on = 1\n",
-    "legal/unused.py": "other = 1\n",
+    "legal/later.py": "passed_on = 2\n",
     "legal/mini/terms.py": "from evalsuites.legal.mini.right import right\n",
     "legal/mini/near.py": "near = 1\n",
     "legal/mini/sibling/__init__.py": "LIMIT = 1\n",
     "shared/words.py": "this is not Python\n",
 }
-OWN = {"legal/mini/right.py", "legal/inner.py", "legal/mini/terms.py", "legal/mini/near.py"}
-OWN |= {"legal/mini/sibling/__init__.py", "shared/words.py"}
 
 
 def write(root: Path) -> Path:
@@ -49,7 +47,7 @@ def installed(*modules: str) -> set[Path]:
 def test_own_files_are_followed_wherever_they_are_imported_and_others_are_not(tmp_path: Path) -> None:
     suites = write(tmp_path)
     found = set(source_files(suites / "legal/mini/right.py"))
-    assert found == {suites / name for name in OWN} | installed("base")
+    assert found == {suites / name for name in SUITE} | installed("base")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +74,11 @@ def test_the_digest_follows_each_file_and_not_the_folder_of_the_project(
 
     first = digest_in(tmp_path / "one")
     assert digest_in(tmp_path / "two") == first
-    near, inner = "legal/mini/near.py", "legal/inner.py"
-    for changed in ({near: "near = 2\n"}, {near: SUITE[inner], inner: SUITE[near]}):
+    monkeypatch.setattr("harness.suites.source_files.INSTALLED", tmp_path / "one")
+    assert digest_in(tmp_path / "one") == digest_in(tmp_path / "two")
+    monkeypatch.undo()
+    near, inner, package = "legal/mini/near.py", "legal/inner.py", "legal/__init__.py"
+    replaced = SUITE[package] + "def passed_on(): ...\n"
+    for changed in ({near: "near = 2\n"}, {near: SUITE[inner], inner: SUITE[near]}, {package: replaced}):
         monkeypatch.setattr(sys.modules[__name__], "SUITE", SUITE | changed)
         assert digest_in(tmp_path / "three") != first

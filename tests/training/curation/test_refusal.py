@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from tests.training.curation.conftest import case, prose
+from tests.support.mini import write_suite
+from tests.training.curation.conftest import TEST, case, prose
 from training.config_file import load
 from training.job import prepare
 
@@ -99,16 +100,22 @@ def test_the_suites_around_the_configuration_are_found_from_any_folder(
         prepare(load(path), print)
 
 
-def test_the_suites_of_validation_cases_are_compared_too(write_config, write_cases, tmp_path):
-    folder = write_cases([case(1, CASE)])
-    (tests,) = Path(folder).rglob("test_*.py")
+@pytest.mark.parametrize("with_suites", [True, False])
+def test_the_suites_of_validation_cases_are_compared_too(write_config, write_cases, tmp_path, monkeypatch, with_suites):
+    """Also where no other suite is found, and next to a suite of the same name."""
+    folder = write_suite(tmp_path / "dev", [case(1, CASE)], TEST)
+    suites = [write_cases([case(3, prose("other"))])] if with_suites else None
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "dev.jsonl").write_text(json.dumps(case(2, prose("dev"))))
-    select = {"suite": str(tests.parent), "cases": ["dev.jsonl"], "metric": "accuracy"}
-    path = write_config(**{f"select__{key}": value for key, value in select.items()})
+    select = {"suite": str(folder), "cases": ["dev.jsonl"], "metric": "accuracy"}
+    path = write_config(data__suites=suites, **{f"select__{key}": value for key, value in select.items()})
     with (tmp_path / "train.jsonl").open("a") as file:
         file.write(json.dumps({"instruction": f"Read this.\n{CASE}", "output": "none"}) + "\n")
     with pytest.raises(UserError, match="suite legal/mini, case c1 of k1"):
-        prepare(load(path), print)
+        prepare(load(path), print, without_suites=True)
+    if not with_suites:
+        with pytest.raises(UserError, match="no suite was found"):
+            prepare(load(path), print)
 
 
 def test_suites_whose_data_is_missing_are_not_found_either(write_config, write_cases, tmp_path):

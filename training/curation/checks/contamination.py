@@ -276,16 +276,17 @@ def refuse_contaminated(
     """Compare rows with every case of `suites`, by default the project's, and of `more`; return a record for the run.
 
     Raises UserError for contaminated rows, with row, suite, case and passage, unless `allowed` gives a reason to keep
-    them; and where no suite is found, unless the user chose to train `without_suites`.
+    them; and where no suite but `more` is found, unless the user chose to train `without_suites`.
     """
     started = time.perf_counter()
     folders = suite_index.project_suites(suites)
-    index = suite_index.load([*folders, *more]) if folders else None
+    index = suite_index.load([*folders, *more]) if folders or more else None
     for text in [*index.missing, *_uncompared(index)] if index else ():
         say(f"training: {text}")
-    if index is None or not index.suites:
-        if not without_suites:
-            raise UserError(_not_found(index.missing if index else []))
+    found = index.suites if index else {}
+    if not (folders and found) and not without_suites:
+        raise UserError(_not_found(index.missing if index and folders else []))
+    if index is None or not found:
         say(f"training: no row was compared with a suite ({WITHOUT_SUITES})")
         return {"cases": 0, "unchecked": WITHOUT_SUITES}
     leaks = overlap(Sample(rows), index).leaks

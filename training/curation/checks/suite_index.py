@@ -127,9 +127,9 @@ def load_any(folders: Sequence[str]) -> SuiteIndex | None:
 
 
 def load(folders: Sequence[str]) -> SuiteIndex:
-    """Return the index of all suites below the folders, cached per process.
+    """Return the index of all suites below the folders, cached per process; two folders may have suites of one name.
 
-    Raises UserError where no suite is found.
+    Raises UserError where no suite is found in a folder.
     """
     return _load(tuple(str(Path(folder).resolve()) for folder in folders))
 
@@ -137,15 +137,18 @@ def load(folders: Sequence[str]) -> SuiteIndex:
 @lru_cache(maxsize=4)
 def _load(folders: tuple[str, ...]) -> SuiteIndex:
     builder = _Builder()
-    missing = []
-    for suite in find_suites(folders):
+    missing: dict[str, None] = {}
+    added = set()
+    for suite in chain.from_iterable(find_suites([folder]) for folder in folders):
         try:
-            builder.add(suite)
+            if (cases := (suite.name, suite.cases_hash)) not in added:
+                builder.add(suite)
+                added.add(cases)
         except Unavailable as error:
-            missing.append(f"{suite.name} was not compared: {error}")
+            missing[f"{suite.name} was not compared: {error}"] = None
     if not builder.suites and not missing:
         raise UserError(f"{', '.join(folders)}: no suite was found. Name a folder with a test_*.py that declares one")
-    return builder.index(missing)
+    return builder.index(list(missing))
 
 
 class _Builder:
@@ -160,7 +163,7 @@ class _Builder:
 
     def add(self, suite: Suite) -> None:
         cases = suite.cases
-        self.suites[suite.name] = len(cases)
+        self.suites[suite.name] = self.suites.get(suite.name, 0) + len(cases)
         start = len(self.texts)
         known: dict[str, int] = {}
         names: dict[str, int] = {}
