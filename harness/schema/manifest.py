@@ -68,8 +68,8 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Metrics of its scorers."""
     primary: str = ""
     """The declared primary metric; empty where it is the metric of the first gate."""
-    general: bool = False
-    """Whether it asks what a tuned model must not forget, beside the task."""
+    general: bool | None = None
+    """Whether it asks what a tuned model must not forget, beside the task; None in runs of older versions."""
     slices: list[str]
     """Slice tags."""
     licence: str = ""

@@ -57,7 +57,7 @@ def numbers_in(text: str) -> list[Number]:
     word = WORD.fullmatch(text)
     if word:
         value = "1" if word["word"].lower() == "one" else "0"
-        text = text[: word.start("word")] + value.ljust(len(word["word"])) + text[word.end("word") :]
+        text = text[: word.start("word")] + value.zfill(len(word["word"])) + text[word.end("word") :]
     bare = BRACKETED.sub(lambda m: m[0].replace("(", " ").replace(")", " "), text)
     minuses = {match.end(): match for match in MINUS.finditer(bare)}
     found = []

@@ -20,8 +20,8 @@ LEADS = {
 
 OTHER_TRAINING = "The training run shown here is not the one that the tuned model comes from."
 NOTHING_GENERAL = (
-    "No suite of this run asks general questions, so what the tuned model may have forgotten was not measured. "
-    "Compare with one as well, such as general/facts."
+    "No suite of this run is marked as one of general questions, so what the tuned model may have forgotten was not "
+    "measured. Compare with one as well, such as general/facts (Suite(general=True) marks your own)."
 )
 
 
@@ -53,7 +53,7 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
     texts = [evidence.run.standing.says, f"The training run is not valid evidence: {training}." if training else ""]
     texts.append(OTHER_TRAINING if evidence.has_other_training else "")
     texts += [degenerate.warning(evidence, suite, with_answers, with_quotes) for suite in evidence.suites]
-    if overall(evidence.run.verdicts) == "pass" and not any(suite.general for suite in evidence.suites):
+    if overall(evidence.run.verdicts) == "pass" and all(suite.general is False for suite in evidence.suites):
         texts.append(NOTHING_GENERAL)
     return [*filter(None, texts), *evidence.run.manifest.notes]
 

@@ -86,10 +86,11 @@ def test_recall_and_precision_are_next_to_what_is_missed(write_run: Writer) -> N
 
 
 @pytest.mark.parametrize(
-    ("general", "outcome", "warned"), [(False, "pass", True), (True, "pass", False), (False, "inconclusive", False)]
+    ("general", "outcome", "warned"),
+    [(False, "pass", True), (True, "pass", False), (None, "pass", False), (False, "inconclusive", False)],
 )
 def test_a_pass_without_general_questions_says_that_forgetting_was_not_measured(
-    write_run: Writer, general: bool, outcome: Outcome, warned: bool
+    write_run: Writer, general: bool | None, outcome: Outcome, warned: bool
 ) -> None:
     verdicts = [make_verdict(outcome=outcome)]
     run = write_run(manifest=make_manifest(suites=[make_suite(general=general)]), verdicts=verdicts)

@@ -76,6 +76,10 @@ def test_an_answer_cut_at_the_token_limit_is_wrong_even_if_a_number_is_whole(tak
     assert [span.reason for span in cut.spans] == ["the answer was cut at the token limit"]
 
 
+def test_a_number_in_words_is_quoted_whole():
+    assert [scored(text, "1").spans[0].quote for text in ("One.", "the answer is zero")] == ["One", "zero"]
+
+
 def test_a_case_without_one_number_is_named():
     scorer = within()
     bad = Case(id="q9", input={}, expected=["a lot"], cluster="q")
