@@ -259,14 +259,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if EXIT_REASON in config.stash:
         session.exitstatus = config.stash[EXIT_REASON][1]
         return
-    required = in_pytest(required_by(config.option.eval_require_gates))
-    if config.option.collectonly or (not summary and not config.option.eval_require_gates):
+    options = options_of(config)
+    required = in_pytest(required_by(options.require_gates))
+    is_evaluation = summary or options.require_gates or options.checkpoint or options.baseline or options.bars
+    if config.option.collectonly or not is_evaluation or (not summary and not required):
         return
     gates = _gate_reports(config)
     not_run = [
         *gates["not_run"],
         *(summary["not_run"] if summary else []),
-        *_suites_not_run(config.option.eval_bars, gates["suites"]),
+        *_suites_not_run(options.bars, gates["suites"]),
     ]
     if required and (not_run or not gates["ran"]):
         config.stash[REQUIRED] = f"{required}: gates that did not run: {'; '.join(not_run) or 'none was collected'}"

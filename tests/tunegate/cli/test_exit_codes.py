@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,17 @@ def test_gates_are_required_in_ci_unless_that_is_switched_off(root: Path) -> Non
     in_ci = pytest_in(root, "-q", env={"CI": "true"})
     assert in_ci.returncode == FAILED and "CI is set" in in_ci.stdout, in_ci.stdout
     assert pytest_in(root, "-q", "--eval-no-require-gates", env={"CI": "true"}).returncode == JUDGED
+
+
+@pytest.mark.parametrize("words", [("--checkpoint", "new"), ("--baseline", "accepted"), ("--eval-bars", "main")])
+def test_an_evaluation_in_ci_that_collects_no_suite_fails(root: Path, words: tuple[str, ...]) -> None:
+    shutil.copytree(root / "evalsuites", root / "main")
+    (root / "evalsuites" / "legal" / "mini" / "test_mini.py").write_text("def test_plain():\n    pass\n")
+    in_ci = pytest_in(root, "-q", *words, env={"CI": "true"})
+    assert in_ci.returncode == FAILED and "gates that did not run: " in in_ci.stdout, in_ci.stdout
+    assert ("legal/mini (main has gates for it)" in in_ci.stdout) == ("main" in words)
+    assert pytest_in(root, "-q", *words, "--eval-no-require-gates", env={"CI": "true"}).returncode == JUDGED
+    assert pytest_in(root, "-q", env={"CI": "true"}).returncode == JUDGED
 
 
 def test_required_gates_cover_suites_that_are_skipped_by_a_mark(root: Path) -> None:
