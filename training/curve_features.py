@@ -47,7 +47,11 @@ class CurveFeatures(Struct, frozen=True, kw_only=True):
     answers_expected: int | None
     """Tokens of the answer texts, each with its end token."""
     tasks: list[tuple[int, float]]
-    """Step and task metric, negated if lower is better; step 0 is the base model."""
+    """Step and task metric; step 0 is the base model."""
+    higher_is_better: bool
+    """Direction of the task metric."""
+    kept: int | None
+    """Step of the kept adapter; None if the record does not have it."""
     general: tuple[float, float] | None
     """Loss on general text before and after; None if it was not measured."""
 
@@ -66,6 +70,16 @@ class CurveFeatures(Struct, frozen=True, kw_only=True):
         """Step and loss of the lowest validation loss."""
         return min(self.validations, key=lambda v: (v[1], v[0]), default=None)
 
+    @property
+    def best_task(self) -> float:
+        """Best value of the task metric, which may be the base model's."""
+        return (max if self.higher_is_better else min)(value for _, value in self.tasks)
+
+    @property
+    def kept_task(self) -> float:
+        """Task metric of the kept adapter, or at the end if that is unknown."""
+        return next((value for step, value in self.tasks if step == self.kept), self.tasks[-1][1])
+
 
 def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> CurveFeatures | None:
     """Return the features of a training log and its run record; None for fewer than three steps."""
@@ -78,7 +92,6 @@ def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> CurveFe
     best = min(held_out, key=lambda v: (v[1], v[0]), default=(steps[-1], 0.0))[0]
     late = round(len(losses) * 2 / 3)
     rows = record.get("train") or {}
-    sign = 1 if (record.get("selection") or {}).get("higher_is_better", True) else -1
     return CurveFeatures(
         steps=len(trained),
         first=median(losses[:AT_START]),
@@ -92,7 +105,9 @@ def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> CurveFe
         lr=max(row["lr"] for row in trained),
         answers=rows.get("answer_tokens"),
         answers_expected=rows.get("answer_tokens_expected"),
-        tasks=[(row["step"], sign * row["task_metric"]) for row in log if row.get("task_metric") is not None],
+        tasks=[(row["step"], row["task_metric"]) for row in log if row.get("task_metric") is not None],
+        higher_is_better=(record.get("selection") or {}).get("higher_is_better", True),
+        kept=record.get("best_step"),
         general=_general(record.get("forgetting")),
     )
 

@@ -160,19 +160,19 @@ def _high(s: CurveFeatures) -> str | None:
 def _untouched(s: CurveFeatures) -> str | None:
     if len(s.tasks) < 3 or len(s.validations) < 2 or s.best is None:
         return None
-    start, gained = s.validations[0][1], max(v for _, v in s.tasks) - s.tasks[0][1]
-    if s.best[1] > (1 - LITTLE) * start or gained > TASK_FLAT:
+    start, untrained = s.validations[0][1], s.tasks[0][1]
+    if s.best[1] > (1 - LITTLE) * start or abs(s.best_task - untrained) > TASK_FLAT:
         return None
     return (
         f"validation loss fell from {start:.3f} to {s.best[1]:.3f}, but the task metric moved from "
-        f"{s.tasks[0][1]:.3f} to {max(v for _, v in s.tasks):.3f} at best"
+        f"{untrained:.3f} to {s.best_task:.3f} at best"
     )
 
 
 def _forgot(s: CurveFeatures) -> str | None:
     if s.general is None or s.general[1] <= (1 + FORGOTTEN) * s.general[0]:
         return None
-    task = f"; the task metric went from {s.tasks[0][1]:.3f} to {s.tasks[-1][1]:.3f}" if s.tasks else ""
+    task = f"; the task metric went from {s.tasks[0][1]:.3f} to {s.kept_task:.3f}" if s.tasks else ""
     return f"loss on general text rose from {s.general[0]:.3f} to {s.general[1]:.3f}{task}"
 
 

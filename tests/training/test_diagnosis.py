@@ -127,6 +127,17 @@ def test_a_cause_goes_before_what_it_brings_about():
     assert (diagnosis.name, diagnosis.also) == ("data or mask fault", ["overfit"])
 
 
+def test_a_task_metric_is_stated_as_measured_and_of_the_kept_adapter():
+    lower = {"selection": {"higher_is_better": False}}
+    forgot = COUNTED | lower | {"forgetting": {"before": 3.0, "after": 3.4}}
+    log = curves(settled, settled, task=lambda x: {0.1: 0.42, 0.3: 0.38}.get(x, 0.415))
+    stated = [found(log, record).evidence for record in (forgot | {"best_step": 30}, forgot)]
+    assert stated[0].endswith("the task metric went from 0.420 to 0.380")
+    assert stated[1].endswith("the task metric went from 0.420 to 0.415")
+    flat = found(curves(settled, settled, task=lambda x: 0.42 + 0.1 * (x == 0.5) - 0.005 * (x > 0.8)), COUNTED | lower)
+    assert flat.name == "wrong target" and flat.evidence.endswith("moved from 0.420 to 0.415 at best")
+
+
 def test_a_loss_at_its_floor_does_not_overfit_by_rounding():
     assert found(curves(settled, lambda x: 0.001 + 0.001 * x)).name == "healthy"
 

@@ -155,7 +155,7 @@ def _smallest(fits: Sequence[Fit]) -> Fit:
 
 
 def _scores(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) -> list[MeasuredModel]:
-    """Return the newest score of every suite, of the base alone and of an adapter on it."""
+    """Return the newest score of every suite with all its cases, of the base alone and of an adapter on it."""
     newest: dict[tuple[str, bool], MeasuredModel] = {}
     for folder, manifest in evaluations:
         for variant, checkpoint in manifest.checkpoints.items():
@@ -173,8 +173,10 @@ def _names(base: FoundConfig, name: str, path: str) -> bool:
 
 
 def _measured(folder: Path, manifest: Manifest, variant: str, tuned: bool) -> Iterator[MeasuredModel]:
-    metrics, verdicts = runs_folder.load_metrics(folder), runs_folder.load_verdicts(folder)
-    for suite in manifest.suites:
+    if not runs_folder.standing_of(folder, manifest).is_claim:
+        return
+    metrics, verdicts = runs_folder.load_metrics(folder), runs_folder.recorded_verdicts(folder)
+    for suite in (info for info in manifest.suites if info.asked == info.cases):
         gated = [v.metric for v in verdicts if v.suite == suite.name] or [m.name for m in suite.metrics]
         for row in metrics.metrics:
             here = (row.suite, row.variant, row.slice) == (suite.name, variant, None)

@@ -81,12 +81,12 @@ def test_a_name_of_nothing_is_refused_with_the_names_that_are_known():
         compare_models.compare(["nonsense"], NOWHERE)
 
 
-def write_eval(root, name, checkpoint, value):
-    """A sealed evaluation of one suite with one score."""
+def write_eval(root, name, checkpoint, value, asked=9):
+    """A sealed evaluation of one suite with one score, on `asked` of its nine cases."""
     run = RunFolder(root / name)
     run.path.mkdir(parents=True)
     suite = SuiteInfo(
-        name="legal/clauses", title="t", shape="clause given", objective="o", cluster="contract", cases=9, asked=9,
+        name="legal/clauses", title="t", shape="clause given", objective="o", cluster="contract", cases=9, asked=asked,
         hash="h", cases_hash="c", prompt_hash="p", gates_hash="g", scorers_hash="s", slices=[],
         metrics=[Metric(name="clause_recall", scorer="clauses", numerator="tp")],
     )  # fmt: skip
@@ -107,7 +107,7 @@ def write_eval(root, name, checkpoint, value):
     run.seal()
 
 
-def test_scores_are_those_of_the_newest_runs_of_this_base(tmp_path, tiny_model):
+def test_scores_are_those_of_the_newest_whole_and_unchanged_runs_of_this_base(tmp_path, tiny_model):
     base = Checkpoint(name="mine", kind="model", path=str(tiny_model.resolve()), digest="d")
     adapter = Checkpoint(name="a", kind="adapter", path=str(tiny_model.resolve()), adapter_path="a", digest="e")
     other = Checkpoint(name="other", kind="model", path="/elsewhere", digest="f")
@@ -118,6 +118,10 @@ def test_scores_are_those_of_the_newest_runs_of_this_base(tmp_path, tiny_model):
         ("20260104T000000Z-other-4", other, 0.9),
     ]:
         write_eval(tmp_path / "runs", name, checkpoint, value)
+    write_eval(tmp_path / "runs", "20260105T000000Z-part-5", base, 1.0, asked=2)
+    write_eval(tmp_path / "runs", "20260106T000000Z-changed-6", base, 0.4)
+    metrics = tmp_path / "runs" / "20260106T000000Z-changed-6" / "metrics.json"
+    metrics.write_text(metrics.read_text().replace("0.4", "0.9"))
     (found,) = compare_models.compare([str(tiny_model)], tmp_path / "runs")
     assert [(s.tuned, s.value) for s in found.scores] == [(False, 0.5), (True, 0.8)]
     assert "legal/clauses clause_recall 0.800 (0.700 to 0.900), n 9, tuned" in show([found], 140)
