@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from harness.errors import UserError
 from training.curation.check import NEAR, Sample
-from training.curation.checks.duplicates import all_links, key
+from training.curation.checks.duplicates import Groups, all_links, key
 from training.curation.clean import inputs, output_folder, raw_lines, write_lines, write_manifest
 from training.data.rows import DOCUMENT_FIELDS, load_rows
 
@@ -106,33 +106,26 @@ def _check(sample: Sample, settings: SplitSettings) -> None:
 
 
 def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[int], int]:
-    """Return a group number for each row, and how many groups near copies joined (union-find)."""
-    parent = list(range(len(sample.rows)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
+    """Return a group number for each row, and how many groups near copies joined."""
+    groups = Groups(len(sample.rows))
     by_document: dict[Any, int] = {}
     distinct: dict[bytes, int] = {}
     for index, row in enumerate(sample.rows):
         content = sample.contents[index]
         row_key = key(content) if content else key(sample.prompts[index], sample.answers[index])
-        parent[root(index)] = root(distinct.setdefault(row_key, index))
+        groups.join(index, distinct.setdefault(row_key, index))
         if row.document and settings.by != "input":
-            parent[root(index)] = root(by_document.setdefault(row.document, index))
+            groups.join(index, by_document.setdefault(row.document, index))
     rows = list(distinct.values())
 
     def is_joined(one: int, other: int) -> bool:
-        return root(rows[one]) == root(rows[other])
+        return groups.are_joined(rows[one], rows[other])
 
     linked = 0
     for link in all_links([(sample.contents[row],) for row in rows], settings.near, is_joined):
-        parent[root(rows[link.row])] = root(rows[link.other])
+        groups.join(rows[link.row], rows[link.other])
         linked += 1
-    return [root(index) for index in range(len(parent))], linked
+    return [groups.of(index) for index in range(len(sample.rows))], linked
 
 
 def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Split, list[Path]]:

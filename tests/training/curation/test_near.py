@@ -80,6 +80,29 @@ def test_another_label_is_another_row_and_said():
     assert found.notes == ["Rows that nearly repeat a row's prompt with another answer are not counted: 1."]
 
 
+def test_the_answer_decides_which_rows_are_compared():
+    """Questions on one document, contradictory long answers, and a copy behind a row with another answer."""
+    document = prose(1, 300)
+    rows = [(f"{prose(n, 12)} {document}", prose(n + 50, 20)) for n in range(2, 5)]
+    rows += [(f"May it be assigned? {document}", prose(n, 20)) for n in (60, 61)]
+    found = duplicates.find_near(sample(*rows), CheckSettings())
+    assert found.findings == []
+    assert found.notes == ["Rows that nearly repeat a row's prompt with another answer are not counted: 4."]
+    long = prose(70, 60)
+    rows = [(edited(document, 20), "yes"), (edited(document, 90), "no"), (edited(document, 91), "no")]
+    rows += [(edited(document, 120), long), (edited(document, 150), edited(long, 30))]
+    found = duplicates.find_near(sample(*rows), CheckSettings())
+    assert [(f.row, f.other) for f in found.findings] == [(2, "a.jsonl:2"), (4, "a.jsonl:4")]
+
+
+def test_answers_that_a_third_joins_are_compared_themselves():
+    answer = prose(2, 100)
+    answers = [answer, edited(answer, 20), edited(answer, 20, 40, 60)]
+    joined = duplicates._Answers(answers, 0.8)
+    assert len(set(joined.groups)) == 1
+    assert (joined.differ(0, 1), joined.differ(1, 2), joined.differ(0, 2)) == (False, False, True)
+
+
 def test_examples_begin_where_rows_differ():
     text = prose(1, 90)
     text_words = text.split()

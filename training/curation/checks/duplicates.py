@@ -77,7 +77,8 @@ ROUNDING = 1e-9
 """Tolerance for thresholds that floating point makes too high."""
 WORDS_BEFORE = 6
 LABEL_WORDS = 12
-"""Answers of at most this many words must be equal, because one different word is another answer."""
+"""Answers of at most this many words must be equal, because one different word is another answer. Longer ones must be
+near copies themselves, because a long prompt hides that they differ."""
 
 
 class Link(NamedTuple):
@@ -93,23 +94,35 @@ def nearest_links(texts: Sequence[Sequence[str]], threshold: float) -> Iterator[
 
     Later rows are not compared with rows that were linked.
     """
-    index = _RunIndex(texts, threshold)
-    for row in index.rows:
-        row_links = list(index.links(row, lambda other: False))
-        if row_links:
-            yield max(row_links, key=lambda link: (link.similarity, -link.other))
-        else:
-            index.add(row)
+    return _RunIndex(texts, threshold).nearest()
 
 
 def all_links(
     texts: Sequence[Sequence[str]], threshold: float, is_joined: Callable[[int, int], bool]
 ) -> Iterator[Link]:
     """Yield every pair of rows that reaches the threshold, without pairs for which `is_joined` is true already."""
-    index = _RunIndex(texts, threshold)
-    for row in index.rows:
-        yield from index.links(row, partial(is_joined, row))
-        index.add(row)
+    return _RunIndex(texts, threshold).all(is_joined)
+
+
+class Groups:
+    """The numbers below `count` in groups, at first each alone (union-find)."""
+
+    def __init__(self, count: int) -> None:
+        self._parent = list(range(count))
+
+    def of(self, number: int) -> int:
+        """Return the member that stands for a number's group."""
+        parent = self._parent
+        while parent[number] != number:
+            parent[number] = parent[parent[number]]
+            number = parent[number]
+        return number
+
+    def join(self, one: int, other: int) -> None:
+        self._parent[self.of(one)] = self.of(other)
+
+    def are_joined(self, one: int, other: int) -> bool:
+        return self.of(one) == self.of(other)
 
 
 class _RunIndex:
@@ -124,30 +137,77 @@ class _RunIndex:
         self.rows_with: dict[int, list[int]] = defaultdict(list)
         self.marked = np.zeros(self.sets.distinct, bool)
 
+    def nearest(self, answers: _Answers | None = None) -> Iterator[Link]:
+        """Yield for each row its most similar earlier row that was not linked, with `answers` of the same answer."""
+        self.rows_with.clear()
+        for row in self.rows:
+            group = answers.groups[row] if answers else 0
+            row_links = list(self.links(row, partial(answers.differ, row) if answers else lambda other: False, group))
+            if row_links:
+                yield max(row_links, key=lambda link: (link.similarity, -link.other))
+            else:
+                self.add(row, group)
+
+    def all(self, is_joined: Callable[[int, int], bool]) -> Iterator[Link]:
+        """Yield every pair of rows, without pairs for which `is_joined` is true already."""
+        for row in self.rows:
+            yield from self.links(row, partial(is_joined, row))
+            self.add(row)
+
     def _prefix(self, row: int) -> int:
         """Return how many of the row's shared runs to look up."""
         size = int(self.sets.sizes[row])
         return len(self.sets.shared(row)) - math.ceil(self.threshold * size) + 1
 
-    def add(self, row: int) -> None:
-        """Let later rows find this one."""
-        for run in self.sets.shared(row)[: self._prefix(row)].tolist():
+    def _keys(self, row: int, group: int) -> list[int]:
+        """Return the numbers of the row's rarest runs, which differ in each group."""
+        return [group * self.sets.distinct + run for run in self.sets.shared(row)[: self._prefix(row)].tolist()]
+
+    def add(self, row: int, group: int = 0) -> None:
+        """Let later rows of the group find this one."""
+        for run in self._keys(row, group):
             self.rows_with[run].append(row)
 
-    def links(self, row: int, skip: Callable[[int], bool]) -> Iterator[Link]:
-        """Yield the links from a row to the rows added before, in their order."""
+    def links(self, row: int, skip: Callable[[int], bool], group: int = 0) -> Iterator[Link]:
+        """Yield the links from a row to the rows of the group added before, in their order."""
         shared, size = self.sets.shared(row), int(self.sets.sizes[row])
         self.marked[shared] = True
-        rarest = shared[: self._prefix(row)].tolist()
-        for other in sorted({other for run in rarest for other in self.rows_with[run]}):
+        nearby = {other for run in self._keys(row, group) if run in self.rows_with for other in self.rows_with[run]}
+        for other in sorted(nearby):
             other_size = int(self.sets.sizes[other])
-            if skip(other) or min(size, other_size) < self.threshold * max(size, other_size):
+            if min(size, other_size) < self.threshold * max(size, other_size) or skip(other):
                 continue
             common = int(self.marked[self.sets.shared(other)].sum())
             similarity = common / (size + other_size - common)
             if similarity >= self.threshold:
                 yield Link(row, other, similarity)
         self.marked[shared] = False
+
+    def are_near(self, one: int, other: int) -> bool:
+        """Whether two rows reach the threshold."""
+        import numpy as np
+
+        common = len(np.intersect1d(self.sets.shared(one), self.sets.shared(other), assume_unique=True))
+        return common >= self.threshold * (int(self.sets.sizes[one]) + int(self.sets.sizes[other]) - common) > 0
+
+
+class _Answers:
+    """Which rows have the same answer: an equal one, or a near copy of one of more than LABEL_WORDS words."""
+
+    def __init__(self, texts: Sequence[str], threshold: float) -> None:
+        number_of: dict[str, int] = {}
+        self.numbers = [number_of.setdefault(folded(text), len(number_of)) for text in texts]
+        self.index = _RunIndex([[text] * (len(text.split()) > LABEL_WORDS) for text in number_of], threshold)
+        joined = Groups(len(number_of))
+        for link in self.index.all(joined.are_joined):
+            joined.join(link.row, link.other)
+        self.groups = [joined.of(number) for number in self.numbers]
+        """A number for each row; rows with the same answer have the same."""
+
+    def differ(self, row: int, other: int) -> bool:
+        """Whether two rows of one group have different answers, which a third joins."""
+        one, two = self.numbers[row], self.numbers[other]
+        return one != two and not self.index.are_near(one, two)
 
 
 class _SharedRuns(NamedTuple):
@@ -196,9 +256,10 @@ def find_near(sample: Sample, settings: CheckSettings) -> CheckResult:
     """Report each row that nearly repeats an earlier one; another check reports exact copies."""
     copies = {row for row, _ in repeats(_row_keys(sample))}
     rows = [row for row in range(len(sample.rows)) if row not in copies]
-    texts = [(sample.contents[row], sample.answers[row]) for row in rows]
-    linked = [(rows[a], rows[b], similarity) for a, b, similarity in nearest_links(texts, settings.near)]
-    same = [link for link in linked if _same_answer(sample.answers[link[0]], sample.answers[link[1]])]
+    index = _RunIndex([(sample.contents[row], sample.answers[row]) for row in rows], settings.near)
+    answers = _Answers([sample.answers[row] for row in rows], settings.near)
+    same = [(rows[a], rows[b], similarity) for a, b, similarity in index.nearest(answers)]
+    other_answer = {rows[link.row] for link in index.nearest()}.difference(row for row, *_ in same)
     findings = [
         RowFinding(
             row=row,
@@ -210,7 +271,7 @@ def find_near(sample: Sample, settings: CheckSettings) -> CheckResult:
         for row, other, similarity in same
         for start in [_difference(sample, row, other)]
     ]
-    return CheckResult(findings=findings, notes=_near_notes(same, len(linked) - len(same), sample))
+    return CheckResult(findings=findings, notes=_near_notes(same, len(other_answer), sample))
 
 
 def _texts(sample: Sample, row: int) -> list[str]:
@@ -226,12 +287,6 @@ def _difference(sample: Sample, one: int, other: int) -> int:
 def _from(sample: Sample, row: int, start: int) -> str:
     """Quote a row from its word `start` on."""
     return ("… " if start else "") + short(" ".join(_texts(sample, row)[start:]))
-
-
-def _same_answer(one: str, other: str) -> bool:
-    """Whether answers are equal, or so long that the similarity of the whole rows covers them."""
-    long = min(len(one.split()), len(other.split())) > LABEL_WORDS
-    return long or folded(one) == folded(other)
 
 
 def _near_notes(same: Sequence[tuple[int, int, float]], other_answer: int, sample: Sample) -> list[str]:
