@@ -20,6 +20,8 @@ from harness.errors import refuse_all
 from harness.files import digest, read_toml
 
 KEYS = {"name": str, "question": str, "labels": list, "compare": bool}
+LABEL = (str, int, float)
+"""Types of a label, in a rubric and in a reply; a number is its text."""
 SIDES = ("first", "second", "tie")
 OBJECT = "\0"
 """Stands for an object with a verdict in the text around it."""
@@ -54,7 +56,7 @@ def load_rubric(path: Path) -> JudgeRubric:
     content = read_toml(path, "Expected a rubric: name, question, labels")
     refuse_all([f"{path.name}: {p}" for p in _problems(content)], f"{path}: a rubric that cannot be used")
     compare = content.get("compare", False)
-    labels = SIDES if compare else tuple(label.strip() for label in content["labels"])
+    labels = SIDES if compare else tuple(str(label).strip() for label in content["labels"])
     return JudgeRubric(name=content["name"], question=content["question"].strip(), labels=labels, compare=compare)
 
 
@@ -77,7 +79,8 @@ def _problems(content: dict[str, Any]) -> list[str]:
         problems.append("'labels' has no effect with compare = true: the verdicts are first, second and tie")
     if not content.get("compare"):
         names = [str(label).strip().lower() for label in labels]
-        if len(names) < 2 or len(set(names)) < len(names) or not all(names):
+        is_text = all(isinstance(label, LABEL) for label in labels)
+        if len(names) < 2 or len(set(names)) < len(names) or not all(names) or not is_text:
             problems.append(f"'labels' is {labels!r}, expected two or more different labels, from worst to best")
     return problems
 
@@ -97,8 +100,8 @@ def read_verdict(reply: str, labels: tuple[str, ...]) -> tuple[str | None, str]:
             value, end = decoder.raw_decode(reply, at)
         except (ValueError, RecursionError):
             return None, "the judge's reply has a brace that begins no readable JSON object"
-        if isinstance(value.get("verdict"), str):
-            verdicts.append((value["verdict"].strip().lower(), str(value.get("reason", ""))))
+        if isinstance(value.get("verdict"), LABEL):
+            verdicts.append((str(value["verdict"]).strip().lower(), str(value.get("reason", ""))))
             around += OBJECT
     around += reply[end:]
     if not verdicts:

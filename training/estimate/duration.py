@@ -53,7 +53,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     flops: int
     """Arithmetic of all steps."""
     validation_flops: int
-    """Arithmetic of all validations."""
+    """Arithmetic of all validations, with that of the base at step 0."""
     asked: int
     """Completions to generate for validation cases, at every validation and before the first step."""
     largest: Pass
@@ -80,7 +80,7 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
     flat = [documents[i] for step in steps for i in step]
     packed = [pack([documents[i] for i in step], train.pack_tokens, train.share_prefix) for step in steps]
     batches = pack(validation_documents, train.pack_tokens, train.share_prefix) if validation_documents else []
-    validations = total // train.validate_every + bool(total % train.validate_every)
+    validations = 1 + total // train.validate_every + bool(total % train.validate_every)
     return Workload(
         rows=len(rows),
         tokens=sum(len(d.ids) for d in flat),
@@ -88,7 +88,7 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
         steps=total,
         flops=sum(flops.of(micros) for micros in packed),
         validation_flops=round(FORWARD_SHARE * validations * flops.of(batches)),
-        asked=(validations + 1) * sum(_cases(table.cases) for table in question_tables(config).values()),
+        asked=validations * sum(_cases(table.cases) for table in question_tables(config).values()),
         largest=_largest([micro for micros in packed for micro in micros]),
         longest=Pass(tokens=max(len(d.ids) for d in documents), answers=max(d.answers for d in documents)),
         exact=exact,

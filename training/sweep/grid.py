@@ -12,10 +12,11 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from harness.suites.tables import HUB
 from training.config import Config
 
 PATHS = ("base", "data.train", "data.suites")
-"""Keys whose values are paths."""
+"""Keys whose values are paths, or data sets of the hub."""
 
 Method = Literal["grid", "random"]
 
@@ -100,7 +101,10 @@ def _absolute(key: str, value: Any, folder: Path) -> Any:
     if key not in PATHS:
         return value
     if isinstance(value, list):
-        return [str(folder / Path(text).expanduser()) if isinstance(text, str) else text for text in value]
+        return [
+            str(folder / Path(text).expanduser()) if isinstance(text, str) and not text.startswith(HUB) else text
+            for text in value
+        ]
     is_folder = isinstance(value, str) and (folder / Path(value).expanduser()).is_dir()
     return str((folder / Path(value).expanduser()).resolve()) if is_folder else value
 

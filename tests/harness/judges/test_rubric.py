@@ -22,6 +22,12 @@ def test_labels_are_placed_between_worst_and_best(tmp_path: Path):
     assert not found.compare
 
 
+def test_numbers_are_labels_and_verdicts(tmp_path: Path):
+    found = rubric(tmp_path, 'name = "score"\nquestion = "How good?"\nlabels = [1, 2, 3]\n')
+    assert found.labels == ("1", "2", "3") and found.value("2") == 0.5
+    assert [read_verdict(f'{{"verdict": {text}}}', found.labels)[0] for text in ("3", '"3"', "4")] == ["3", "3", None]
+
+
 def test_a_comparison_has_its_own_labels(tmp_path: Path):
     found = rubric(tmp_path, 'name = "better"\nquestion = "Clearer?"\ncompare = true\n')
     assert found.labels == SIDES
@@ -36,6 +42,7 @@ def test_a_comparison_has_its_own_labels(tmp_path: Path):
         ('name = "X y"\nquestion = "?"\nlabels = ["a", "b"]', "small letters"),
         ('name = "x"\nquestion = " "\nlabels = ["a", "b"]', "'question' is empty"),
         ('name = "x"\nquestion = "?"\ncompare = true\nlabels = ["a", "b"]', "has no effect with compare"),
+        ('name = "x"\nquestion = "?"\nlabels = [["a"], ["b"]]', "two or more different labels"),
         ('name = "x"\nquestion = "?"\nlabels = "yes"', "'labels' is 'yes', expected list"),
         ('name = "x"\nask = "?"', "unknown key 'ask'"),
         ("name = ", "not valid TOML"),

@@ -92,6 +92,9 @@ def test_paths_among_the_values_are_relative_to_the_training_configuration(write
     first, second = load(moved).points
     assert second.config.data.train == [str(tmp_path / "train.jsonl"), str(tmp_path / "b.jsonl")]
     assert (first.summary, second.summary) == ("data.train = [train.jsonl]", "data.train = [train.jsonl, b.jsonl]")
+    rows = f"hf:me/rows@{'a' * 40}#train"
+    mixed = tomllib.loads(point_text(first.config, 3, {"data.train": [rows, "b.jsonl"]}, tmp_path))
+    assert mixed["data"]["train"] == [rows, str(tmp_path / "b.jsonl")]
 
 
 def test_a_point_file_keeps_every_kind_of_value(write_config, tmp_path):
