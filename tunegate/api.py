@@ -19,6 +19,7 @@ def evaluate(
     engine: str | None = None,
     thresholds: str | Path | None = None,
     repeats: int | None = None,
+    long: bool = False,
     runs: str | Path | None = None,
     quiet: bool = False,
 ) -> RunResults:
@@ -30,17 +31,18 @@ def evaluate(
         engine: `vllm`, `transformers`, `ray` or `fake`; by default vLLM where it can be imported.
         thresholds: A copy of `evalsuites` whose gates.toml files are used in place of the suites' own.
         repeats: Completions per case; by default what each suite says.
+        long: Also run suites marked long.
         runs: Folder of the run folders; by default that of the project in the working directory.
         quiet: Print no progress.
 
     Returns:
-        The manifest, metrics and verdicts of the run, and the path of its folder.
+        The manifest, metrics and verdicts of the run, the path of its folder, and the suites that did not run.
 
     Raises:
         UserError: A suite, a checkpoint or an option cannot be used. The message is one line.
         EngineFailed: The engine could not start or stopped; finished completions are cached.
     """
-    return _run(checkpoint, None, suites, engine, thresholds, repeats, runs, quiet)
+    return _run(checkpoint, None, suites, engine, thresholds, repeats, long, runs, quiet)
 
 
 def compare(
@@ -51,6 +53,7 @@ def compare(
     engine: str | None = None,
     thresholds: str | Path | None = None,
     repeats: int | None = None,
+    long: bool = False,
     runs: str | Path | None = None,
     quiet: bool = False,
 ) -> RunResults:
@@ -66,18 +69,19 @@ def compare(
         engine: `vllm`, `transformers`, `ray` or `fake`; by default vLLM where it can be imported.
         thresholds: A copy of `evalsuites` whose gates.toml files and baselines are used in place of the suites' own.
         repeats: Completions per case and checkpoint; by default what each suite says.
+        long: Also run suites marked long.
         runs: Folder of the run folders; by default that of the project in the working directory.
         quiet: Print no progress.
 
     Returns:
-        The manifest, metrics and verdicts of the run, and the path of its folder. Only `pass` for every gate allows a
-        merge: this function does not raise for a failed gate.
+        The manifest, metrics and verdicts of the run, the path of its folder, and the suites that did not run. Only
+        `pass` for every gate allows a merge: this function does not raise for a failed gate.
 
     Raises:
         UserError: A suite, a checkpoint or an option cannot be used. The message is one line.
         EngineFailed: The engine could not start or stopped; finished completions are cached.
     """
-    return _run(tuned, baseline, suites, engine, thresholds, repeats, runs, quiet)
+    return _run(tuned, baseline, suites, engine, thresholds, repeats, long, runs, quiet)
 
 
 def train(config: str | Path, *, fresh: bool = False, contamination_check: bool = True) -> Path:
@@ -130,20 +134,29 @@ def _run(
     engine: str | None,
     thresholds: str | Path | None,
     repeats: int | None,
+    long: bool,
     runs: str | Path | None,
     quiet: bool,
 ) -> RunResults:
     from harness.engines.config import EngineConfig
+    from harness.errors import UserError
     from harness.evaluation.plan import Job, SuiteJob
     from harness.evaluation.run import run
     from harness.progress.progress import Progress
     from harness.runs.folder import RunFolder
     from harness.runs.project import runs_of
-    from harness.suites.discovery import find_suites
+    from harness.suites.discovery import available, find_suites
     from tunegate.results import RunResults
 
     folders = [suites] if isinstance(suites, str | Path) else suites
-    loaded = list(find_suites([str(folder) for folder in folders]))
+    if repeats is not None and repeats < 1:
+        raise UserError(f"repeats={repeats}: expected 1 or more")
+    loaded, not_run = available(find_suites([str(folder) for folder in folders]), "" if long else "long=True")
+    if not loaded:
+        raise UserError(f"no suite can run: {'; '.join(not_run)}")
+    progress = Progress(quiet=quiet)
+    for reason in not_run:
+        progress.say(f"not run: {reason}")
     job = Job(
         suites=[SuiteJob(suite=suite, cases=suite.cases) for suite in loaded],
         candidate=str(candidate),
@@ -153,4 +166,4 @@ def _run(
         repeats=repeats,
     )
     folder = RunFolder.create(runs_of(runs, Path.cwd()), "compare" if baseline is not None else "eval")
-    return RunResults.of(run(job, folder, Progress(quiet=quiet)))
+    return RunResults.of(run(job, folder, progress), not_run)

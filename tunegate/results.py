@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -19,10 +20,14 @@ class RunResults(Results, frozen=True, kw_only=True):
     A notebook shows it as tables: the gates with their outcomes, and the metrics with their intervals.
     """
 
+    not_run: tuple[str, ...] = ()
+    """Why each suite that did not run was left out; empty for a loaded run."""
+
     @classmethod
-    def of(cls, results: Results) -> RunResults:
+    def of(cls, results: Results, not_run: Sequence[str] = ()) -> RunResults:
         """Give results their views."""
-        return cls(**{field.name: getattr(results, field.name) for field in structs.fields(Results)})
+        fields = {field.name: getattr(results, field.name) for field in structs.fields(Results)}
+        return cls(**fields, not_run=tuple(not_run))
 
     def to_pandas(self) -> pd.DataFrame:
         """Load the answers: one row per answer, in the order of the run, with the columns of `tunegate export`'s CSV.

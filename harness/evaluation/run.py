@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -81,7 +82,12 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
         progress.work(PLAN, ANSWERS, GATES, WRITING),
     ):
         with progress.stage(PLAN):
-            ready = _ready(job, folder, parent_run_id)
+            try:
+                ready = _ready(job, folder, parent_run_id)
+            except BaseException:
+                with suppress(OSError):
+                    folder.path.rmdir()  # Only an empty folder: nothing can be read in it.
+                raise
         note(models=[checkpoint.name for checkpoint in ready.checkpoints.values()])
         for line in [*(f"the gates changed: {text}" for text in ready.manifest.moved), *ready.manifest.notes]:
             progress.say(line)

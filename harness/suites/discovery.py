@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import harness
-from harness.errors import UserError
+from harness.errors import Unavailable, UserError
 from harness.files import absolute, files_below, shown_path
 from harness.suites.suite import Suite
 
@@ -46,6 +46,24 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
                 raise UserError(name_clash(first, suite))
             suite.is_long = any(mark.name == "long" for mark in marks_of(module))
             yield suite
+
+
+def available(suites: Iterable[Suite], long_with: str = "") -> tuple[list[Suite], list[str]]:
+    """Return the suites whose data is on this machine, and why each of the others cannot run.
+
+    `long_with` names the option that runs suites marked long, which are left out then. Raises UserError for bad cases.
+    """
+    found: list[Suite] = []
+    left_out: list[str] = []
+    for suite in suites:
+        try:
+            if suite.is_long and long_with:
+                raise Unavailable(f"{suite.name} is marked long: run it with {long_with}")
+            suite.cases  # noqa: B018 - loading them is the check
+            found.append(suite)
+        except Unavailable as missing:
+            left_out.append(str(missing))
+    return found, left_out
 
 
 def marks_of(source: object) -> list[Any]:

@@ -15,7 +15,8 @@ from reports.sections import gates, results
 
 def render(run: Results) -> str:
     """Return the fragment: gates first and metrics folded below them; without a baseline, metrics first."""
-    evidence = gather(RunData(**structs.asdict(run), records=[], suite_of=[], train_log=[]), None)
+    fields = {name: getattr(run, name) for name in Results.__struct_fields__}
+    evidence = gather(RunData(**fields, records=[], suite_of=[], train_log=[]), None)
     judged = [
         structs.replace(gates.table(suite, verdicts, f"Gates of {suite.name}"), folded=False)
         for suite in evidence.suites

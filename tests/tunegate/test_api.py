@@ -5,12 +5,13 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tunegate
 from reports.exports import export
-from tests.support.mini import rows, write_suite
+from tests.support.mini import TEST, rows, write_suite
 
 
 @pytest.fixture
@@ -66,6 +67,27 @@ def test_what_cannot_be_loaded_is_one_line(suite: Path, tmp_path: Path, monkeypa
 def test_one_suite_needs_no_list(suite: Path, kind: type) -> None:
     found = tunegate.evaluate("new", kind(suite), engine="fake", quiet=True)
     assert [info.name for info in found.manifest.suites] == ["legal/mini"]
+
+
+def test_suites_that_cannot_run_are_left_out_and_named(suite: Path, tmp_path: Path) -> None:
+    absent = 'def cases():\n    raise Unavailable("the data is elsewhere")\n\n\nsuite = Suite(cases=cases, '
+    missing = TEST.replace("import Suite", "import Suite, Unavailable").replace("suite = Suite(", absent)
+    long = TEST.replace("suite = ", "import pytest\n\npytestmark = pytest.mark.long\nsuite = ")
+    for name, text in (("far", missing), ("large", long)):
+        write_suite(tmp_path, rows(12), test=text, name=name)
+    found = tunegate.evaluate("new", engine="fake", quiet=True)
+    assert [info.name for info in found.manifest.suites] == ["legal/mini"]
+    assert found.not_run == ("the data is elsewhere", "legal/large is marked long: run it with long=True")
+    assert len(tunegate.evaluate("new", engine="fake", long=True, quiet=True).manifest.suites) == 2
+    with pytest.raises(tunegate.UserError, match=r"no suite can run: the data is elsewhere"):
+        tunegate.evaluate("new", "evalsuites/legal/far", engine="fake")
+
+
+@pytest.mark.parametrize("option", [{"repeats": 0}, {"repeats": -1}, {"engine": "transformers"}])
+def test_an_option_that_cannot_be_used_leaves_no_run(suite: Path, tmp_path: Path, option: dict[str, Any]) -> None:
+    with pytest.raises(tunegate.UserError, match=r"repeats=-?\d: expected 1 or more|no such checkpoint"):
+        tunegate.evaluate("new", suite, **{"engine": "fake", "quiet": True} | option)
+    assert list((tmp_path / "runs").glob("2*")) == []
 
 
 def test_a_suite_that_is_not_there_is_one_line(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from harness.engines.base import ENGINES
 from harness.env import required_by
-from harness.errors import EXIT_GATE_FAILED, EXIT_NOTHING_JUDGED, Unavailable, UserError
+from harness.errors import EXIT_GATE_FAILED, EXIT_NOTHING_JUDGED, UserError
 from harness.runs.project import LATEST, runs_newest_first, runs_of
 
 if TYPE_CHECKING:
@@ -95,25 +95,18 @@ def load_available_suites(
     Without `with_long`, those that are marked long are left out too. `cases` replaces those of the one suite. Raises
     UserError where none is left.
     """
-    from harness.suites.discovery import find_suites
+    from harness.suites.discovery import available, find_suites
 
     found = list(find_suites(folders or ["evalsuites"]))
     if cases:
         if len(found) != 1:
             raise UserError(f"--cases {cases}: found {len(found)} suites, expected one. Name its folder with --suite")
         found[0].use_cases(cases)
-    suites: list[Suite] = []
-    for suite in found:
-        try:
-            if suite.is_long and not with_long:
-                raise Unavailable(f"{suite.name} is marked long: run it with --long")
-            suite.cases  # noqa: B018 - loading them is the check
-        except Unavailable as missing:
-            typer.echo(f"not run: {missing}", err=True)
-            if left_out is not None:
-                left_out.append(str(missing))
-            continue
-        suites.append(suite)
+    suites, missing = available(found, "" if with_long else "--long")
+    for reason in missing:
+        typer.echo(f"not run: {reason}", err=True)
+    if left_out is not None:
+        left_out += missing
     if not suites:
         raise UserError("no suite can run. Name one with --suite, or provide its data")
     return suites
