@@ -192,6 +192,22 @@ def test_a_suite_of_the_base_that_is_not_judged_turns_the_job_red(two: Change, h
     assert "NOT JUDGED: legal/other" in job.summary
 
 
+def test_a_suite_of_the_base_behind_a_link_that_leaves_its_folder_is_named_and_data_may_be_behind_one(
+    two: Change,
+) -> None:
+    suites = two.folder / "evalsuites" / "legal"
+    cases = (suites / "mini" / "cases.jsonl").rename(two.folder / "cases.jsonl")
+    (suites / "mini" / "cases.jsonl").symlink_to("../../../cases.jsonl")
+    two.base = commit_all(two.folder)
+    assert two.judge().codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0} and cases.is_file()
+    (suites / "other").rename(two.folder / "other")
+    (suites / "other").symlink_to("../../other")
+    two.base = commit_all(two.folder)
+    job = two.judge()
+    assert job.codes[BARS] == 4 and JUDGE not in job.codes, job.log
+    assert ["evalsuites/legal/other leads out" in said for said in job.annotations("error")][:1] == [True]
+
+
 def test_a_new_suite_is_judged_by_bars_of_its_own_and_said_to_be_new(two: Change) -> None:
     two.base = git(two.folder, "rev-parse", "HEAD~1")
     job = two.judge()

@@ -67,6 +67,16 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_target_branch(clone: 
     assert (clone / "out/summary.md").read_text().startswith("#### The gates changed\n")
 
 
+def test_a_suite_of_the_target_behind_a_link_that_leaves_its_folder_is_named(clone: Path) -> None:
+    origin = clone.parent / "origin"
+    git(origin, "checkout", "-q", "main")
+    (origin / "evalsuites" / "legal" / "mini").rename(origin / "mini")
+    (origin / "evalsuites" / "legal" / "mini").symlink_to("../../mini")
+    commit_all(origin)
+    code, log = run(clone)
+    assert code == 4 and "evalsuites/legal/mini leads out of evalsuites" in log
+
+
 @pytest.mark.parametrize(("adopting", "expected"), [("", 4), ("8", 4), ("7", 6)])
 def test_first_suites_come_only_with_the_one_merge_request_that_was_named(
     clone: Path, adopting: str, expected: int
