@@ -81,15 +81,27 @@ def write_manifest(folder: Path, made_by: str, content: dict[str, Any]) -> Path:
     return path
 
 
-def output_folder(out: Path, files: Sequence[str], names: Iterable[str]) -> Path:
+MADE_BY = b'"made_by": "tunegate data '
+"""Text of each manifest.json that `write_manifest` wrote."""
+
+
+def output_folder(out: Path, files: Sequence[str], names: Sequence[str]) -> Path:
     """Create a folder for files of these names.
 
-    Raises UserError where it cannot be created, and where a file would overwrite one of the input `files`.
+    Raises UserError where it cannot be created, and where a file would overwrite one of the input `files`, or one that
+    no command of `tunegate data` wrote.
     """
     input_paths = {Path(file).resolve() for file in files}
     overwritten = [name for name in names if (out / name).resolve() in input_paths]
     if overwritten:
         raise UserError(f"{out / overwritten[0]} is an input file. Choose another folder with --out")
+    manifest = out / "manifest.json"
+    is_ours = manifest.is_file() and MADE_BY in manifest.read_bytes()
+    others = [] if is_ours else [name for name in names if (out / name).exists()]
+    if others:
+        raise UserError(
+            f"{out / others[0]} exists, and `tunegate data` did not write it. Choose another folder with --out"
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
