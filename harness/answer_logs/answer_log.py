@@ -87,18 +87,21 @@ class CaseFinder:
             for keys in {frozenset(map(_key, texts)) for texts in named_by if texts}:
                 cases[keys] = None if keys in cases else case.id
         frequency = Counter(key for keys in cases for key in keys)
-        self._by_rarest: dict[str, list[tuple[frozenset[str], str]]] = {}
-        """By the rarest of its texts, the texts that together name a case."""
+        self._by_rarest: dict[str, list[tuple[frozenset[str], str | None]]] = {}
+        """By the rarest of its texts, the texts that together name a case, or None where several have them."""
         for keys, case_id in cases.items():
-            if case_id is not None:
-                rarest = min(keys, key=lambda key: frequency[key])
-                self._by_rarest.setdefault(rarest, []).append((keys, case_id))
+            rarest = min(keys, key=lambda key: frequency[key])
+            self._by_rarest.setdefault(rarest, []).append((keys, case_id))
 
     def find(self, answer: LoggedAnswer) -> str:
-        """Return the id of the answer's case. Raises NoCase where there is none, or more than one."""
+        """Return the id of the answer's case. Raises NoCase where there is none, or more than one.
+
+        Texts that contain all texts of another case, which has fewer inputs, do not name that one too.
+        """
         by_id = self._ids.intersection(answer.ids)
         given = {_key(text) for text in answer.prompts}
-        by_text = {name for key in given for keys, name in self._by_rarest.get(key, ()) if keys <= given}
+        fitting = {keys: name for key in given for keys, name in self._by_rarest.get(key, ()) if keys <= given}
+        by_text = {name for keys, name in fitting.items() if name and not any(keys < other for other in fitting)}
         found = by_id | by_text
         if len(found) == 1:
             return found.pop()

@@ -3,7 +3,7 @@
 import math
 from typing import Any, Literal
 
-from msgspec import Struct, convert, field, structs
+from msgspec import Struct, field, json, structs
 
 from harness.schema.case import Case, Completion
 
@@ -73,20 +73,26 @@ class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def storable(score: Score) -> Score:
-    """Return a score with the types that a run stores: True and numbers of numpy become plain numbers.
+    """Return a score as a run reads it back: True and numbers of numpy become plain numbers.
 
-    A count that is no whole number, and a finding that is no text, make it a failed score with the reason.
+    A count that is no whole number, and what else cannot be stored, make it a failed score with the reason.
     """
     try:
-        return structs.replace(
+        plain = structs.replace(
             score,
             value=None if score.value is None else float(score.value),
             counts={name: _whole(name, count) for name, count in score.counts.items()},
-            extracted=convert(score.extracted, dict[str, list[str]]),
         )
+        return json.decode(json.encode(plain, enc_hook=_of_numpy), type=Score)
     except (TypeError, ValueError, OverflowError) as error:
         reason = f"the scorer '{score.name}' returned a score that cannot be stored: {error}"
         return Score(name=score.name, value=None, reason=reason, failed=True)
+
+
+def _of_numpy(value: Any) -> Any:
+    if not hasattr(value, "item"):
+        raise TypeError(f"{value!r} is of the type {type(value).__name__}")
+    return value.item()
 
 
 def _whole(name: str, count: Any) -> int:

@@ -110,7 +110,7 @@ def _of_table(source: str) -> Sequence[Case]:
     cases: list[Case] = []
     problems: list[str] = []
     first_row: dict[str, int] = {}
-    for row in rows_of(source, [], Hub()):
+    for row in rows_of(source, [], Hub(), Case.__struct_fields__):
         number = int(row.where.split()[1])
         try:
             case = msgspec.convert(_fields(row.cells), Case, strict=True)

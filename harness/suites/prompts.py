@@ -201,7 +201,7 @@ class Renderer:
     @property
     def _config_stops(self) -> list[Any]:
         stated = (files.get("eos_token_id") for files in (self.config, self._files.generation_config))
-        return [one for ids in stated for one in (ids if isinstance(ids, list) else [ids])]
+        return [one for ids in stated for one in (ids if isinstance(ids, list) else [ids]) if one is not None]
 
     @property
     def limits(self) -> tuple[int, frozenset[Any]]:

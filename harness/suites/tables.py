@@ -71,8 +71,10 @@ def refuse_unpinned(source: str) -> None:
         )
 
 
-def rows_of(source: str, columns: Sequence[str], hub: Hub) -> Iterator[TableRow]:
+def rows_of(source: str, columns: Sequence[str], hub: Hub, fields: Sequence[str] = ()) -> Iterator[TableRow]:
     """Read the rows of a file, a folder or `hf:owner/name@revision`, with `#split` or `#sheet` where it has several.
+
+    `columns` must be there; without them, columns named as `fields`, or as one and a part (`input.document`), are used.
 
     Raises UserError for a source that cannot be read, or that lacks one of the columns.
     """
@@ -105,7 +107,7 @@ def rows_of(source: str, columns: Sequence[str], hub: Hub) -> Iterator[TableRow]
         raise UserError(f"{source}: is empty. Expected one row per case")
     if opening[:2] in UTF16 and reader in (_of_csv, _of_jsonl):
         raise UserError(f"{source}: is UTF-16. {AS_UTF8}")
-    return reader(path, columns, hub.sheet or split)
+    return _of_csv(path, columns, None, fields) if reader is _of_csv else reader(path, columns, hub.sheet or split)
 
 
 OTHERWISE = "Save other sheets as .xlsx; write the objects of a JSON array one per line"
@@ -131,15 +133,14 @@ def as_shown(value: Any) -> Any:
     return value
 
 
-def _of_csv(path: Path, columns: Sequence[str], part: str | None) -> Iterator[TableRow]:
-    """Read rows below the header, separated by that of DELIMITERS that gives it most columns, and all named ones."""
+def _of_csv(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str] = ()) -> Iterator[TableRow]:
+    """Read rows below the header, separated by that of DELIMITERS that gives it most of the used columns, then most."""
     csv.field_size_limit(LONGEST_CELL)
     headers = {delimiter: _header(path, delimiter) for delimiter in DELIMITERS}
-    fits = [d for d, header in headers.items() if all(c in header for c in columns)]
-    delimiter = max(fits or DELIMITERS, key=lambda d: len(headers[d]))
-    header = headers[delimiter]
-    refuse_lacking(path.name, columns or list(filter(None, header)), header)
-    return _below(path, delimiter, header)
+    used = {d: [c for c in headers[d] if c in columns or c.partition(".")[0] in fields] for d in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda d: (len(set(used[d])), len(headers[d])))
+    refuse_lacking(path.name, columns or used[delimiter], headers[delimiter])
+    return _below(path, delimiter, headers[delimiter])
 
 
 def _header(path: Path, delimiter: str) -> list[str]:

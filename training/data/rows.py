@@ -74,6 +74,7 @@ class _Instruction(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     input: str = ""
 
 
+FIELDS = (*_Chat.__struct_fields__, *_Instruction.__struct_fields__)
 Parsed = tuple[str, list[Turn], str]
 """Form, conversation and document of a row."""
 
@@ -100,7 +101,7 @@ def load_rows(files: Sequence[str], streaming: bool = False, limit: int | None =
 
 def _of_table(file: str, streaming: bool, limit: int | None, problems: list[str]) -> list[TrainingRow]:
     refuse_unpinned(file)
-    cells = rows_of(file, [], Hub(streaming=streaming))
+    cells = rows_of(file, [], Hub(streaming=streaming), FIELDS)
     numbered = ((int(row.where.split()[1]), row) for row in islice(cells, limit if streaming else None))
     return _read(file, numbered, lambda row: _form(_columns(row.cells, row.problem)), problems)
 
@@ -260,5 +261,5 @@ def count_rows(files: Sequence[str], streaming: bool = False) -> int:
     tables = [file for file in files if is_table(file)]
     lines = (Path(file).read_bytes().split(b"\n") for file in files if file not in tables)
     return sum(bool(line.strip()) for some in lines for line in some) + sum(
-        1 for file in tables for _ in rows_of(file, [], Hub(streaming=streaming))
+        1 for file in tables for _ in rows_of(file, [], Hub(streaming=streaming), FIELDS)
     )

@@ -135,7 +135,10 @@ def repeatability(
     for one in measured:
         typer.echo("\n".join(one.lines))
     for path in save(measured):
-        typer.echo(f"noise: {path}. Once it is committed, gates do not judge smaller margins")
+        typer.echo(
+            f"noise: {path}. Once it is committed, gates do not judge smaller margins, and a policy that names the "
+            "suite needs `tunegate approval` again"
+        )
     unmeasured = [one.suite.name for one in measured if not one.is_measured]
     if unmeasured:
         raise NothingJudged(

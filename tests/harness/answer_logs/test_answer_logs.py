@@ -133,6 +133,19 @@ def test_the_document_alone_does_not_name_the_case_of_a_question_about_it(tmp_pa
         read_log(log("other.jsonl", "When is rent due?"), "lm-eval", asked)
 
 
+def test_an_answer_to_all_inputs_is_not_one_to_a_case_without_the_optional_input(tmp_path: Path) -> None:
+    inputs = {"open": {"question": "May I?", "document": ""}, "l1": {"question": "May I?", "document": LEASES["l1"][0]}}
+    cases = [
+        {"id": name, "input": texts, "expected": [], "cluster": "l", "tags": {"instrument": "lease"}}
+        for name, texts in inputs.items()
+    ]
+    folder = write_suite(tmp_path, cases, TEST, name="leases")
+    (folder / "prompt.jinja").write_text("{{ question }}\n\n{{ document }}")
+    rows = [{"doc": dict(texts), "arguments": {}, "resps": [[name]]} for name, texts in inputs.items()]
+    log = read_log(plain(tmp_path / "a.jsonl", *rows), "lm-eval", suites(tmp_path)[0])
+    assert [log.completion(name, 1).text for name in inputs] == list(inputs)
+
+
 @pytest.mark.parametrize(("form", "row", "said"), [
     ("jsonl", {"id": "l1", "answer": "a", "repeat": 0}, "a.jsonl:1: cannot be read: Expected `int` >= 1"),
     ("lm-eval", {"doc": {"x": '["\\ud800"]'}, "arguments": {}, "resps": [["a"]]}, "1 answer without a case"),

@@ -157,6 +157,14 @@ def test_models_with_one_tokenizer_keep_their_own_stop_tokens_and_context(root: 
     assert said in note
 
 
+def test_stop_tokens_are_the_same_with_and_without_a_generation_config(root: Path, tiny_model: Path) -> None:
+    stating, silent = copy(tiny_model, root / "stating"), copy(tiny_model, root / "silent")
+    stated = json.loads((stating / "config.json").read_text())["eos_token_id"]
+    (stating / "generation_config.json").write_text(json.dumps({"eos_token_id": stated}))
+    (silent / "generation_config.json").unlink(missing_ok=True)
+    assert Renderer(stating).limits == Renderer(silent).limits
+
+
 def test_an_adapter_shares_the_renderer_of_its_base(root: Path, tiny_model: Path) -> None:
     both = {"baseline": resolve(str(tiny_model)), "tuned": resolve(str(save_adapter(tiny_model, root / "adapter")))}
     used = renderers(EngineConfig(name="transformers"), both)

@@ -50,25 +50,29 @@ OWN = '''"""Mini: an own scorer."""
 import numpy as np
 
 from harness import Suite
-from harness.schema import Metric, Score
+from harness.schema import Metric, Score, SourceSpan, Span
 from harness.scoring.base import scorer
 
 
 @scorer(metrics=[Metric(name="accuracy", scorer="mine", numerator="right")], name="mine")
 def mine(case, completion):
     hit = completion.text != "none"
-    return Score(name="mine", value=VALUE, counts={"right": COUNT}, extracted={"found": FOUND})
+    return Score(name="mine", value=VALUE, counts={"right": COUNT}, extracted={"found": FOUND}, spans=SPANS)
 
 
 suite = Suite(scorers=[mine], max_tokens=8)
 '''
 OWN_GATES = '[objective]\ntext = "x"\n\n[[gate]]\nmetric = "accuracy"\nrule = "at_least"\nvalue = 0.1\n'
+SPANS = """[Span(
+        start=np.int64(0), end={0}, quote=completion.text[0:1], kind="k", verdict="v",
+        source=SourceSpan(doc_id="d", start={0}, end={1}),
+    )]"""
 FAILED = "the scorer 'mine' returned a score that cannot be stored: "
 
 
 def own(**parts: str) -> str:
     text = OWN
-    for name, part in ({"VALUE": "float(hit)", "COUNT": "int(hit)", "FOUND": "[]"} | parts).items():
+    for name, part in ({"VALUE": "float(hit)", "COUNT": "int(hit)", "FOUND": "[]", "SPANS": "[]"} | parts).items():
         text = text.replace(name, part)
     return text
 
@@ -80,8 +84,14 @@ def own(**parts: str) -> str:
         ({"COUNT": "np.int64(hit)", "VALUE": "np.float32(hit)"}, ""),
         ({"COUNT": "np.bool_(hit)", "VALUE": "int(hit)"}, ""),
         ({"COUNT": "float(hit)", "FOUND": "tuple(completion.text)"}, ""),
+        ({"SPANS": SPANS.format("np.int64(1)", "np.int32(2)")}, ""),
+        (
+            {"SPANS": SPANS.format("1", "np.float64(2.5)")},
+            f"{FAILED}Expected `int`, got `float` - at `$.spans[0].source.end`",
+        ),
+        ({"FOUND": "[2j]"}, f"{FAILED}2j is of the type complex"),
         ({"COUNT": "0.5"}, f"{FAILED}the count 'right' is 0.5, expected a whole number; a share belongs in its value"),
-        ({"FOUND": "[3]"}, f"{FAILED}Expected `str`, got `int` - at `$[...][0]`"),
+        ({"FOUND": "[3]"}, f"{FAILED}Expected `str`, got `int` - at `$.extracted[...][0]`"),
     ],
 )
 def test_whatever_types_a_scorer_of_ones_own_returns_the_run_and_its_scores_can_be_read(

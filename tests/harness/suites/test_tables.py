@@ -45,6 +45,13 @@ def test_the_separator_is_the_one_under_which_the_header_has_the_columns(tmp_pat
     assert read(path, "id", "text") == [("line 2", {"id": "a", "text": "one"})]
 
 
+@pytest.mark.parametrize("header", ["id,input.a,Notes,Notes", 'id,input.a,"tags; a; b; c; d",""'])
+def test_columns_that_are_not_used_may_be_there_twice_and_hold_other_separators(tmp_path, header):
+    path = write(tmp_path / "a.csv", f"{header}\na,one,x,y\n")
+    (row,) = rows_of(str(path), [], NO_HUB, ["id", "input"])
+    assert (row.problem, row.cells["id"], row.cells["input.a"]) == ("", "a", "one")
+
+
 def test_every_row_that_is_no_row_is_named_and_the_others_are_read(tmp_path):
     path = write(tmp_path / "a.csv", 'id,text\na,one,more\nb\nc,"x"y\nd,fine\ne,"never closed\nf,x\n')
     found = read(path, "id", "text")
