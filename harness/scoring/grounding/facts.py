@@ -18,7 +18,7 @@ from operator import attrgetter
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import DocumentCache, RangeSet, Scorer, make_span, ratios, scorer, whole_length
-from harness.scoring.grounding import citations, figures, joins, names, quotations
+from harness.scoring.grounding import citations, figures, joins, names, quotations, roles
 from harness.scoring.grounding.claims import UNCLEAR
 from harness.scoring.grounding.registry import Registry
 from harness.scoring.text.numbers import DIGITS, ORDINALS, digits_value
@@ -93,6 +93,7 @@ def judge(
     Of two findings on the same words the first is kept, which is the one on their place.
     """
     facts = [
+        *roles.judge(case, completion),
         *joins.judge(case, completion),
         *citations.judge_all(case, completion, code),
         *quotations.judge_all(case, completion),

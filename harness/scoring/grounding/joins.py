@@ -44,6 +44,8 @@ OWN_DATE = re.compile(r"\b(?:dated|made|signed|executed|issued|prepared)\b[^.;]{
 SIGNED = re.compile(r"\(SEAL\)|\bL\.S\.|\bwitness\b|commission expires|\bBy:|/s/", re.I)
 """In a line of signatures, whose dates are next to every name."""
 PERIOD = re.compile(r"[qy]\d+|#:(?:19|20)\d\d|#period:.*")
+LABEL = re.compile(r"[*_]*\s*[:|]")
+"""After a role that labels a line, as in a list of the parties; `roles` compares those."""
 NEARBY = 2
 """Passages on either side of a figure whose figures are looked at for the same row or column."""
 PRONOUN = re.compile(r"\s*(?:she|he|it|they)\b", re.I)
@@ -141,7 +143,7 @@ class _Answer(Passages):
     def rival(self, item: Item) -> Found | None:
         """Return what the source has in the place that an item is put in, if it has the item in another one."""
         own = sorted({number for key in item.keys for number in self.source.by_key.get(key, ())})
-        if not own or (item.fact and self._is_worked_out(item)):
+        if not own or (self._is_worked_out(item) if item.fact else LABEL.match(self.written, item.end)):
             return None
         cells = [self.source.items[number] for number in own]
         if not any(cell.is_cell for cell in cells):

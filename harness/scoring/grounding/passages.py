@@ -127,7 +127,7 @@ class Passages:
         for match in named.finditer(self.written):
             words = POSSESSIVE.sub("", match[0]).lower().split()
             side = SIDES[match["role"].lower()] if match["role"] else None
-            if side and _is_no_role(self.written, match.start(), match[0]):
+            if side and is_no_role(self.written, match.start(), match[0]):
                 continue
             key = side or ("organisation", " ".join(words))
             yield Item(self, *match.span(), key[0], frozenset({key}))
@@ -154,7 +154,7 @@ class Passages:
         return words[-1].lower() if words else ""
 
 
-def _is_no_role(text: str, start: int, role: str) -> bool:
+def is_no_role(text: str, start: int, role: str) -> bool:
     """Whether a role is a word of a name ("Citizens Bank") or an ordinary word ("bank statements")."""
     before = text[max(0, start - 16) : start].rstrip().rpartition(" ")[2]
     if role[0].isupper():
