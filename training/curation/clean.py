@@ -100,7 +100,8 @@ def output_folder(out: Path, files: Sequence[str], names: Sequence[str]) -> Path
     others = [] if is_ours else [name for name in names if (out / name).exists()]
     if others:
         raise UserError(
-            f"{out / others[0]} exists, and `tunegate data` did not write it. Choose another folder with --out"
+            f"{out / others[0]} exists, and no manifest.json there says that `tunegate data` wrote it. Remove it, or "
+            "choose another folder with --out"
         )
     try:
         out.mkdir(parents=True, exist_ok=True)

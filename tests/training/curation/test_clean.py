@@ -87,7 +87,7 @@ def test_a_file_of_another_origin_is_not_overwritten(write_cases, tmp_path):
     (tmp_path / "rows.csv").write_text("instruction,output\n" + "".join(f"{prose(n)},none\n" for n in range(4)))
     (other := tmp_path / "rows.jsonl").write_text("mine")
     found = review([str(tmp_path / "rows.csv")], CheckSettings(suites=[write_cases([case(1, CASE)])]))
-    with pytest.raises(UserError, match=r"rows.jsonl exists, and `tunegate data` did not write it. Choose another"):
+    with pytest.raises(UserError, match=r"rows.jsonl exists, and no manifest.json there says that"):
         clean(found, tmp_path)
     assert other.read_text() == "mine"
     assert clean(found, tmp_path / "out") == clean(found, tmp_path / "out")
