@@ -90,12 +90,12 @@ class Judge:
         """Yield each figure with its verdict."""
         last: tuple[Stated, FigureVerdict] | None = None
         for stated in self.answer.stated:
-            verdict = self._verdict(stated)
-            if last and self._is_turned(*last, stated, verdict):
-                verdict = FigureVerdict("wrong_arithmetic", "the change has the other direction", verdict.rows)
-            self.placed += verdict.rows
-            last = (stated, verdict) if verdict.rows else last
-            yield stated, verdict
+            judged = self._verdict(stated)
+            if last and self._is_turned(*last, stated, judged):
+                judged = FigureVerdict("wrong_arithmetic", "the change has the other direction", judged.rows)
+            self.placed += judged.rows
+            last = (stated, judged) if judged.rows else last
+            yield stated, judged
 
     def _verdict(self, stated: Stated) -> FigureVerdict:
         keys = [size_key(reading.unit, reading.value) for reading in stated.readings]
