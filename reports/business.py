@@ -44,8 +44,8 @@ def missed(evidence: RunView, suite: SuiteInfo, metric: Metric) -> str:
         return sentences.missed(_short_of(tuned), before, tuned.n, noun, sources)
     if suite.samples == 1 or metric.better != "higher" or not _is_of_answers(evidence, suite, metric):
         return ""
-    mean = f" in {sources}, in the mean of {suite.samples} answers to each"
-    return sentences.wrong(round(_short_of(tuned)), None if before is None else round(before), tuned.n, "case", mean)
+    mean = f" in {sources}, in the mean of {wording.count(suite.samples, 'answer')} to each"
+    return sentences.wrong(_short_of(tuned), before, tuned.n, "case", mean)
 
 
 def scaled(evidence: RunView, suite: SuiteInfo) -> str:

@@ -50,7 +50,7 @@ def reading_of(comparison: Comparison, better: Better) -> Reading:
     return "better" if tone == "good" else "worse" if tone == "bad" else "undecided"
 
 
-def wrong(tuned: int, baseline: int | None, of: int, noun: str, clusters: str) -> str:
+def wrong(tuned: float, baseline: float | None, of: int, noun: str, clusters: str) -> str:
     """Say how many fewer or more answers are wrong: the summary sentence of a suite."""
     whole = f"{of:,} {wording.plural(noun)}{clusters}"
     return _against("wrong on", tuned, baseline, whole)
@@ -59,11 +59,12 @@ def wrong(tuned: int, baseline: int | None, of: int, noun: str, clusters: str) -
 def missed(tuned: float, baseline: float | None, of: int, noun: str, sources: str) -> str:
     """Say how many fewer or more things are missed: the summary sentence of a suite whose answers find things."""
     whole = f"{of:,} {wording.plural(noun)} in {sources}"
-    return _against("misses", round(tuned), None if baseline is None else round(baseline), whole)
+    return _against("misses", tuned, baseline, whole)
 
 
-def _against(does: str, tuned: int, baseline: int | None, whole: str) -> str:
-    """Say how many of the whole, and how many fewer or more than the baseline."""
+def _against(does: str, found: float, before: float | None, whole: str) -> str:
+    """Say how many of the whole, and how many fewer or more than the baseline; means are rounded."""
+    tuned, baseline = round(found), None if before is None else round(before)
     if baseline is None:
         return f"{does} {tuned:,} of {whole}"
     if tuned == baseline:

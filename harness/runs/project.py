@@ -35,10 +35,14 @@ def suites_of(here: Path) -> Path | None:
     return next((folder / SUITES for folder in (here, *here.parents) if (folder / SUITES).is_dir()), None)
 
 
-def refuse_below_project(here: Path) -> None:
-    """Raise UserError in a folder without suites inside a project, where a second project would begin."""
+def refuse_below_project(here: Path, may_begin: bool = False) -> None:
+    """Raise UserError in a folder without suites inside a project, where a second project would begin.
+
+    With `may_begin` a new project may begin, but not inside the suites of another.
+    """
     project = project_of(here)
-    if project != here and not (here / SUITES).is_dir():
+    is_inside = here.is_relative_to(project / SUITES) if may_begin else project != here
+    if is_inside and not (here / SUITES).is_dir():
         raise UserError(f"your project is {project}: run this command there, not in {here}")
 
 

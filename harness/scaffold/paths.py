@@ -27,7 +27,7 @@ __path__ = extend_path(__path__, __name__)  # The suites that came with tunegate
 
 def refuse_taken(domain: str, suite: str) -> None:
     """Raise UserError for a name that is taken, and below the root of a project."""
-    refuse_below_project(Path.cwd())
+    refuse_below_project(Path.cwd(), may_begin=True)
     target = ROOT / domain / suite
     if os.path.lexists(target):
         raise UserError(f"{target} exists, and nothing is overwritten. Name another suite, such as {domain}/second")

@@ -10,7 +10,8 @@ import pytest
 from evalsuites.brand.voice import briefs
 from evalsuites.finance.report import sheets
 from evalsuites.legal.citations import cases as citations
-from evalsuites.legal.citations.floor import told_by_questions
+from evalsuites.legal.citations.floor import sections_of
+from evalsuites.legal.citations.questions import told_by_questions
 from evalsuites.legal.instruments.documents import SPLITS, instruments
 from evalsuites.legal.summaries import cases as summaries
 from evalsuites.policy.handbook import handbooks
@@ -352,9 +353,7 @@ def test_the_readme_states_counts_and_floor_as_measured(name):
 
 def test_training_rows_expect_no_section_that_their_part_of_an_instrument_does_not_name():
     rows = [case for case, _ in training("legal/citations")]
-    assert [
-        c.id for c in rows if not citations.sections_of(" ".join(c.expected)) <= citations.sections_of(c.document)
-    ] == []
+    assert [c.id for c in rows if not sections_of(" ".join(c.expected)) <= sections_of(c.document)] == []
 
 
 def test_questions_on_sections_hardly_tell_whether_the_document_has_an_answer():

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from evalsuites.legal.citations.floor import sections_of
 from evalsuites.legal.instruments.documents import Instrument, Question
 from evalsuites.legal.instruments.excerpts import excerpts, of_split
 from evalsuites.training_rows import command
 from harness.schema import Case
-from harness.scoring.grounding.citation_parser import citations_in
 
 NONE = "not in the document"
 ABSENT = "not_in_document"
@@ -88,11 +88,6 @@ def _parts(instrument: Instrument, rng: random.Random) -> Iterator[tuple[Case, s
                 document = {"document": excerpt.text}
                 name = f"{case.id}-p{excerpt.first}-{excerpt.last}"
                 yield replace(case, id=name, input=case.input | document), answer(part)
-
-
-def sections_of(text: str) -> set[str]:
-    """Return the sections of the Code that a text names."""
-    return {section for cited in citations_in(text, True) for section in cited.sections}
 
 
 if __name__ == "__main__":

@@ -1,15 +1,7 @@
-"""Keyword floor: the section in the sentence that shares most words with the question. What questions alone tell.
+"""Keyword floor: the section in the sentence that shares most words with the question."""
 
-python -m evalsuites.legal.citations.floor
-"""
-
-import math
 import re
-from collections import Counter
-from collections.abc import Sequence
-from itertools import pairwise
 
-from evalsuites.legal.citations.cases import eval_cases, sections_of
 from harness.schema import Case
 from harness.scoring.grounding.citation_parser import citations_in
 
@@ -22,6 +14,11 @@ COMMON = frozenset(
 )
 FEWEST = 2
 """Words that a sentence must share with the question."""
+
+
+def sections_of(text: str) -> set[str]:
+    """Return the sections of the Code that a text names."""
+    return {section for cited in citations_in(text, True) for section in cited.sections}
 
 
 def words_of(text: str) -> set[str]:
@@ -42,32 +39,3 @@ def keyword_floor(case: Case) -> str:
     if best < FEWEST or not cited:
         return "not in the document"
     return f"O.C.G.A. § {cited[-1].sections[0]}"
-
-
-def told_by_questions(train: Sequence[Case], test: Sequence[Case]) -> float:
-    """Return the balanced accuracy of a naive Bayes that tells unanswerable questions without their documents.
-
-    A feature's share of a class is smoothed by its share of all questions; both classes are equally likely beforehand.
-    """
-    sizes = Counter(bool(case.expected) for case in train)
-    counts = Counter((feature, bool(case.expected)) for case in train for feature in _features(case))
-
-    def share(feature: str, kind: bool) -> float:
-        overall = (counts[feature, True] + counts[feature, False]) / len(train)
-        return (counts[feature, kind] + overall) / (sizes[kind] + 1)
-
-    def is_answerable(case: Case) -> bool:
-        known = [one for one in _features(case) if counts[one, True] + counts[one, False]]
-        return sum(math.log(share(one, True) / share(one, False)) for one in known) > 0
-
-    kinds = [[is_answerable(case) == kind for case in test if bool(case.expected) == kind] for kind in (True, False)]
-    return sum(sum(right) / len(right) for right in kinds) / len(kinds)
-
-
-def _features(case: Case) -> set[str]:
-    words = re.findall(r"[a-z]+|\d+", case.input["question"].lower())
-    return {*words, *map(" ".join, pairwise(words))}
-
-
-if __name__ == "__main__":
-    print(f"{told_by_questions(eval_cases('train') + eval_cases('dev'), eval_cases()):.3f}")

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from harness.schema import Case, Completion, Span
 from harness.scoring.base import make_span, whole_length
 from harness.scoring.grounding.joins import VERDICT
-from harness.scoring.grounding.passages import SIDES, is_no_role
+from harness.scoring.grounding.passages import SIDES, Key, is_no_role
 from harness.scoring.text.layout import Range
 
 ROLE = rf"(?P<role>(?i:{'|'.join(SIDES)}))\b"
-WORD = r"[A-Z][\w.&'\u2019-]*"
-PARTY = rf"(?P<party>{WORD}(?:,? (?:(?:and|of|&) )?{WORD})+)"
-"""Two or more words of a name."""
+WORD = r"[A-Z][\w.&'\u2019-]{0,30}"
+PARTY = rf"(?P<party>{WORD}(?:,? (?:(?:and|of|&) )?{WORD}){{1,7}})"
+"""Two to eight words of a name."""
 OPEN = r"[*_\s\"\u201c]*"
 STATED = [
     re.compile(rf"\b{ROLE}[*_\"\u201d]*\s*[:(|=\u2013\u2014]{OPEN}{PARTY}"),
@@ -40,14 +40,18 @@ REACH = 24
 
 def judge(case: Case, completion: Completion) -> list[Span]:
     """Return the parties that an answer puts on the other side of the contract."""
-    text, whole, spans = completion.text, whole_length(completion), dict[int, Span]()
+    text, whole = completion.text, whole_length(completion)
+    spans, bindings = dict[int, Span](), dict[str, dict[Key, Range]]()
     for match in (match for pattern in STATED for match in pattern.finditer(text)):
         role, (start, end) = match["role"].lower(), match.span("party")
-        line = text.rfind("\n", 0, match.start("role")) + 1
-        if end > whole or is_no_role(text[line:], match.start("role") - line, match["role"]):
+        at = match.start("role")
+        near = max(0, at - REACH, text.rfind("\n", max(0, at - REACH), at) + 1)
+        if end > whole or is_no_role(text[near:at], at - near, match["role"]):
             continue
         pair, side = SIDES[role]
-        bound = {SIDES[at.lower()]: place for at, place in _bound(case.document, match["party"])}
+        if match["party"] not in bindings:
+            bindings[match["party"]] = dict(_bound(case.document, match["party"]))
+        bound = bindings[match["party"]]
         if (pair, 1 - int(side)) in bound and (pair, side) not in bound:
             reason = f"wrong party: the source has it on the other side, not as {role}"
             place = bound[pair, 1 - int(side)]
@@ -55,12 +59,12 @@ def judge(case: Case, completion: Completion) -> list[Span]:
     return list(spans.values())
 
 
-def _bound(document: str, party: str) -> Iterator[tuple[str, Range]]:
-    """Yield the roles that the source binds a name to, each with the place of the name."""
+def _bound(document: str, party: str) -> Iterator[tuple[Key, Range]]:
+    """Yield the sides that the source binds a name to, each with the place of the name."""
     words = [re.escape(word) for word in party.replace(",", " ").split()]
     for match in re.finditer(r",?\s+".join(words), document, re.I):
         after = [pattern.match(document, match.end()) for pattern in DEFINED]
         before = BESIDE.search(document, max(0, match.start() - REACH), match.start())
         for found in (*after, before):
             if found:
-                yield found["role"], match.span()
+                yield SIDES[found["role"].lower()], match.span()

@@ -28,7 +28,7 @@ from harness.suites.suite import Suite
 from tests.harness.serving.routes import route
 from tests.support.adapters import save_adapter
 from tests.support.gated import edit_json
-from tests.support.mini import rows, write_suite
+from tests.support.mini import TEST, rows, write_suite
 
 PASSES = """[objective]
 text = "A model of random weights is seldom right."
@@ -39,6 +39,7 @@ rule = "at_most"
 value = 0.9
 """
 QUIET = Progress(quiet=True)
+TWICE = TEST.replace("Suite(", "Suite(samples=2, ")
 
 
 class Approved:
@@ -47,14 +48,13 @@ class Approved:
     def __init__(self, root: Path, base: Path) -> None:
         self.root = root
         self.runs = root / "runs"
-        self.folder = write_suite(root, rows(12), gates=PASSES)
+        self.folder = write_suite(root, rows(12), test=TWICE, gates=PASSES)
         self.adapter = save_adapter(base, root / "adapter")
         parts = [SuiteJob(suite=suite, cases=suite.cases) for suite in self.suites()]
         job = Job(
             suites=parts,
             candidate=str(self.adapter),
             baseline=str(base),
-            repeats=2,
             engine=EngineConfig(name="transformers"),
         )
         self.run = run(job, RunFolder.create(self.runs, "eval"), QUIET).path
@@ -106,7 +106,7 @@ def approved(made: Approved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     own.root, own.adapter, own.merged = tmp_path, made.adapter, made.merged
     own.runs = shutil.copytree(made.runs, tmp_path / "runs")
     own.run = own.runs / made.run.name
-    own.folder = write_suite(tmp_path, rows(12), gates=PASSES)
+    own.folder = write_suite(tmp_path, rows(12), test=TWICE, gates=PASSES)
     monkeypatch.chdir(tmp_path)
     renew(own.suites(), add_new=True)
     return own
@@ -125,7 +125,7 @@ def test_the_run_on_merged_weights_asks_what_the_run_on_the_adapter_asked(approv
     job = approved.job()
     base = approved.manifest.checkpoints["baseline"].name
     assert (job.candidate, job.baseline, job.engine.name) == (str(approved.merged), base, "transformers")
-    assert (job.repeats, job.seed, [len(part.cases) for part in job.suites]) == (2, 0, [12])
+    assert (job.seed, [(job.samples(part.suite), len(part.cases)) for part in job.suites]) == (0, [(2, 12)])
 
 
 def test_what_a_server_answered_is_repeated_by_an_engine_here(approved: Approved) -> None:
