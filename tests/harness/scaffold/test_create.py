@@ -119,16 +119,21 @@ def test_a_name_is_a_domain_and_a_suite(text, name):
     assert suite_name(text) == name
 
 
+def sources(here):
+    """Every file but what Python compiles."""
+    return {name: text for name, text in tree(here).items() if "__pycache__" not in str(name)}
+
+
 def test_below_a_project_no_second_one_begins(tunegate, here, monkeypatch):
     assert tunegate("init", "tickets/sort", "--kind", "label", "--yes")[0] == 0
-    before = tree(here)
+    before = sources(here)
     monkeypatch.chdir(here / "evalsuites" / "tickets")
     table = ("import", "t.csv", "--into", "tickets/sort", "--id", "id", "--expected", "a", "--input", "document=text")
     approval = ("approval", "--suite", "sort")
     for words in (("init", "tickets/other", "--yes"), ("cases", *table), approval):
         code, _, err = tunegate(*words)
         assert (code, err) == (4, f"tunegate: your project is {here}: run this command there, not in {Path.cwd()}\n")
-    assert {name: text for name, text in tree(here).items() if "__pycache__" not in str(name)} == before
+    assert sources(here) == before
 
 
 def test_nothing_is_overwritten(tunegate, here):
