@@ -69,7 +69,7 @@ class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     primary: str = ""
     """The declared primary metric; empty where it is the metric of the first gate."""
     general: bool | None = None
-    """Whether it asks what a tuned model must not forget, beside the task; None in runs of older versions."""
+    """Whether it checks general abilities that tuning must not lose; None in runs of older versions."""
     slices: list[str]
     """Slice tags."""
     licence: str = ""

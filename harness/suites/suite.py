@@ -74,7 +74,7 @@ class Suite:
         prompt: template of the user message, in the folder
         scorers: the checks of each answer; at most one per name
         primary: the metric that a case must not lose by; without it, that of the first gate
-        general: it asks what a tuned model must not forget, beside the task; a report says where no suite did
+        general: whether it checks general abilities that tuning must not lose; a report says if no suite does
         cluster: the noun for what cases share, such as contract; intervals and tests count clusters
         slices: tags whose values are reported separately, and that gates may name
         shape: task shape, such as `excerpt` or `whole contract`; metrics of two shapes are never compared
