@@ -116,6 +116,18 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_base_and_said_to(chan
     )
 
 
+@pytest.mark.parametrize("suites", ["evalsuites", "evalsuites/legal/mini"])
+def test_a_file_of_gates_above_the_suites_of_the_base_does_not_replace_them(change: Change, suites: str) -> None:
+    """It would make their domain look new. An attribute of the change keeps it out of what git unpacks."""
+    write_suite(change.folder, gates=GATES.replace("value = 0.5", "value = 0.1"))
+    write_script(change.folder, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
+    (change.folder / "evalsuites" / "legal" / "gates.toml").touch()
+    (change.folder / ".gitattributes").write_text("evalsuites/legal/gates.toml export-ignore\n")
+    job = change.judge(suites=suites)
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert {v.outcome for v in change.run.verdicts if v.gate == "clause_recall-at_least-0.5"} == {"fail"}
+
+
 def test_a_change_of_what_guards_the_gate_is_named_before_everything_else(change: Change) -> None:
     guards = [
         ".github/workflows/eval-gate.yml",
@@ -221,7 +233,7 @@ def test_a_new_suite_is_judged_by_bars_of_its_own_and_said_to_be_new(two: Change
 
 def test_only_the_chosen_suites_are_run_and_required(two: Change) -> None:
     shutil.rmtree(two.folder / "evalsuites" / "legal" / "other")
-    job = two.judge(suites="evalsuites/legal/mini/")
+    job = two.judge(suites="./evalsuites/legal/mini/")
     assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0}, job.log
     assert [suite.name for suite in exported(two).suites] == ["legal/mini"]
 
