@@ -17,13 +17,14 @@ from msgspec import Meta, Struct
 
 from harness.checkpoints import safety
 from harness.errors import NOT_JSON, UserError, refuse_all
-from harness.files import digest, file_sha256
+from harness.files import digest, file_sha256, read_text
 from harness.formatting import first_few
 
 MODEL_CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHT_INDEX = "model.safetensors.index.json"
+CHAT_TEMPLATE = "chat_template.jinja"
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "spiece.model")
 TOKENIZER_FACTS = (
@@ -192,9 +193,13 @@ class CheckpointFolder:
 
     @cached_property
     def chat_template(self) -> Any:
-        """The chat template, from its own file or from tokenizer_config.json."""
-        template = self.path / "chat_template.jinja"
-        return template.read_text("utf-8") if template.is_file() else self.tokenizer_config.get("chat_template")
+        """The chat template, from its own file or from tokenizer_config.json. Raises UserError where it is hidden."""
+        if (other := self.path / "additional_chat_templates" / "default.jinja").exists():
+            raise UserError(
+                f"{other}: transformers prefers it to {CHAT_TEMPLATE}. Keep one chat template, in that file"
+            )
+        file = self.path / CHAT_TEMPLATE
+        return read_text(file, "Copy it again") if file.is_file() else self.tokenizer_config.get("chat_template")
 
     @cached_property
     def vocabulary(self) -> dict[str, Any]:
@@ -213,6 +218,10 @@ class CheckpointFolder:
         for name in TOKENIZER_FACTS:
             value = self.tokenizer_config.get(name)
             parts[name] = value.get("content") if isinstance(value, dict) else value
+        known = _added(parts.get("tokenizer.json", {}).get("added_tokens"))
+        stated = _stated(self._optional("special_tokens_map.json")) | _stated(self.tokenizer_config)
+        if more := {token: special for token, special in stated.items() if known.get(token) not in (True, special)}:
+            parts["tokens_elsewhere"] = more
         return parts
 
     @cached_property
@@ -227,7 +236,8 @@ class CheckpointFolder:
         Pickled weights, missing shards, and files that only some engines would load are UserErrors.
         """
         index, single = self.path / WEIGHT_INDEX, self.path / "model.safetensors"
-        found = sorted(self.path.glob("[!.]*.safetensors"))  # As vLLM, which loads all where there is no index.
+        weights = self.path.glob("[!.]*.safetensors")  # As vLLM, which loads all where there is no index.
+        found = sorted(file for file in weights if file.is_file())
         if index.is_file():
             files = [self.path / name for name in _shards(index)]
             missing = [f.name for f in files if not f.is_file()]
@@ -303,6 +313,24 @@ def _ids(value: object) -> set[int]:
     return {one for one in (value if isinstance(value, list) else [value]) if isinstance(one, int)}
 
 
+def _added(entries: object) -> dict[str, bool]:
+    """Return added tokens and whether each is special, so that answers are decoded without it."""
+    found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return {str(entry.get("content")): bool(entry.get("special")) for entry in found}
+
+
+def _stated(settings: Mapping[str, Any]) -> dict[str, bool]:
+    """Return the tokens that a tokenizer's settings add to those of tokenizer.json, and whether each is special."""
+    named = [value for key, value in settings.items() if key.endswith("_token")]
+    for key in ("additional_special_tokens", "extra_special_tokens"):
+        listed = settings.get(key)
+        named += listed.values() if isinstance(listed, dict) else listed if isinstance(listed, list) else []
+    tokens = [{"content": value} if isinstance(value, str) else value for value in named]
+    added = settings.get("added_tokens_decoder")
+    added = _added(list(added.values())) if isinstance(added, dict) else {}
+    return added | _added([token | {"special": True} for token in tokens if isinstance(token, dict)])
+
+
 def _shards(index: Path) -> list[str]:
     """List the file names of an index, sorted. Raises UserError for one outside its folder or of another type."""
     try:
@@ -321,10 +349,13 @@ def tensor_shapes(file: Path) -> Shapes:
 
     Format: 8 bytes of header length, little endian, a JSON header, then the data that the header's offsets count from.
     """
-    size = file.stat().st_size
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        raw = opened.read(length) if 0 < length <= size else b""
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as opened:
+            length = int.from_bytes(opened.read(8), "little")
+            raw = opened.read(length) if 0 < length <= size else b""
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror}). Give your user the right to read it") from None
     try:
         header = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
         header.pop("__metadata__", None)

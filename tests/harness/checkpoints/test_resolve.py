@@ -144,6 +144,50 @@ def test_padding_settings_of_a_tokenizer_do_not_change_its_digest(tiny_model: Pa
     assert resolve(str(twin)).tokenizer_digest == resolve(str(tiny_model)).tokenizer_digest
 
 
+@pytest.mark.parametrize(
+    ("file", "settings"),
+    [
+        ("tokenizer_config.json", {"pad_token": {"content": "as"}}),
+        ("tokenizer_config.json", {"additional_special_tokens": ["as"]}),
+        ("tokenizer_config.json", {"extra_special_tokens": {"one": "as"}}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"5": {"content": "as", "special": False}}}),
+        ("special_tokens_map.json", {"sep_token": "as"}),
+    ],
+)
+def test_tokens_that_only_other_files_than_tokenizer_json_name_change_the_digest(
+    file: str, settings: dict[str, Any], tiny_model: Path, tmp_path: Path
+) -> None:
+    """Answers are read without special ones, so they are other answers."""
+    twin = copy(tiny_model, tmp_path / "twin")
+    known = {"content": "<|endoftext|>", "special": True}
+    change_json(twin / "tokenizer_config.json", added_tokens_decoder={"0": known}, sep_token=known)
+    before = resolve(str(twin)).tokenizer_digest
+    assert before == resolve(str(tiny_model)).tokenizer_digest
+    (twin / file).touch()
+    (twin / file).write_text(json.dumps(json.loads((twin / file).read_text() or "{}") | settings))
+    assert resolve(str(twin)).tokenizer_digest != before
+
+
+def test_a_chat_template_that_hides_the_one_in_the_digest_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    hidden = twin / "additional_chat_templates" / "default.jinja"
+    hidden.parent.mkdir()
+    (hidden.parent / "tool_use.jinja").write_text("tools")
+    assert resolve(str(twin)).digest == resolve(str(tiny_model)).digest
+    hidden.write_text("hint")
+    assert "default.jinja: transformers prefers it to chat_template.jinja" in message(twin)
+    hidden.unlink()
+    (twin / "chat_template.jinja").write_bytes(b"\xff")
+    assert "chat_template.jinja: line 1 is not UTF-8" in message(twin)
+
+
+def test_weights_behind_a_broken_link_are_missing(tiny_model: Path, tmp_path: Path) -> None:
+    twin = copy(tiny_model, tmp_path / "twin")
+    (twin / "model.safetensors").unlink()
+    (twin / "model.safetensors").symlink_to(tmp_path / "removed")
+    assert "no weights: it holds" in message(twin)
+
+
 def test_a_store_of_digests_that_cannot_be_written_is_no_error(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
