@@ -17,6 +17,8 @@ from harness.files import absolute, digest
 INSTALLED = Path(__file__).parents[2]
 """The folder of the packages harness and evalsuites."""
 HARNESS, SCORING, SUITES = "harness", "harness/scoring", "evalsuites"
+NAMESPACE = {"from pkgutil import extend_path", "__path__ = extend_path(__path__, __name__)"}
+"""Statements of an `__init__.py` that only shares a package; `tunegate init` writes them."""
 
 
 def source_digest(module: str) -> str:
@@ -32,7 +34,7 @@ def source_digest(module: str) -> str:
 def source_files(file: Path) -> list[Path]:
     """List the file and what it imports, also inside functions and indirectly: scorers, and the project's own files.
 
-    Its own files are those of a package around it and those next to it.
+    Its own files are those of a package around it, those next to it, and the __init__.py files above it in evalsuites.
     """
     reached: dict[Path, None] = {}
     pending = [absolute(file)]
@@ -40,8 +42,18 @@ def source_files(file: Path) -> list[Path]:
         file = pending.pop()
         if file not in reached:
             reached[file] = None
-            pending += _imported(file, _text(file))
+            pending += [*_packages(file), *_imported(file, _text(file))]
     return list(reached)
+
+
+def _packages(file: Path) -> Iterator[Path]:
+    """Yield the __init__.py files of evalsuites with code that Python runs before it imports one of its files."""
+    suites = next((folder for folder in file.parents if folder.name == SUITES), file)
+    for init in (folder / "__init__.py" for folder in file.parents if folder.is_relative_to(suites)):
+        code = _parsed(_text(init)).body if init.is_file() else []
+        docs = (part for part in code if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))
+        if {*map(ast.unparse, code)} - {*map(ast.unparse, docs)} - NAMESPACE:
+            yield init
 
 
 def _name(file: Path, folder: Path) -> str:

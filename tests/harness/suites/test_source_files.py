@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 
+from harness.scaffold.paths import ROOT_PACKAGE
 from harness.suites.source_files import INSTALLED, source_digest, source_files
 from tests.support.mini import write_suite
 
@@ -82,3 +83,13 @@ def test_the_digest_follows_each_file_and_not_the_folder_of_the_project(
     for changed in ({near: "near = 2\n"}, {near: SUITE[inner], inner: SUITE[near]}, {package: replaced}):
         monkeypatch.setattr(sys.modules[__name__], "SUITE", SUITE | changed)
         assert digest_in(tmp_path / "three") != first
+
+
+def test_packages_around_a_file_count_once_they_have_code(tmp_path: Path) -> None:
+    """Python runs their code first, and it can replace what the file has."""
+    suites = write(tmp_path)
+    package, file = suites / "__init__.py", suites / "legal/mini/near.py"
+    package.write_text(ROOT_PACKAGE)
+    assert package not in source_files(file)
+    package.write_text('setattr(__import__("near"), "near", 0)\n')
+    assert not (file.parent / "__init__.py").exists() and package in source_files(file)
