@@ -234,7 +234,7 @@ class _Judging:
     def _newest(self, name: str) -> list[tuple[Path, Manifest]]:
         """Find the newest run of the suite, or all that started in the same second.
 
-        A run that was stopped before its end is no evidence, and is skipped.
+        A run that was stopped before its end, or asked only some cases where another asked all, is no evidence.
         """
         finished = [
             (folder, manifest)
@@ -244,8 +244,9 @@ class _Judging:
         ]
         if not finished:
             raise Refused(f"no run in {self.where.runs.resolve()} evaluated these weights on it")
-        last = max(manifest.started for _, manifest in finished)
-        return [(folder, manifest) for folder, manifest in finished if manifest.started == last]
+        whole = [(folder, manifest) for folder, manifest in finished if _asked_all(manifest, name)] or finished
+        last = max(manifest.started for _, manifest in whole)
+        return [(folder, manifest) for folder, manifest in whole if manifest.started == last]
 
     def _as_required(self, folder: Path, manifest: Manifest, one: RequiredSuite, suite: Suite) -> SuiteInfo:
         """Return the run's record of the suite. Raises Refused unless it is complete and fits the policy."""
@@ -318,6 +319,10 @@ class _Judging:
 
 class Refused(Exception):
     """Why a suite does not count as passed."""
+
+
+def _asked_all(manifest: Manifest, suite: str) -> bool:
+    return all(info.asked == info.cases for info in manifest.suites if info.name == suite)
 
 
 def _changed(parts: Sequence[str]) -> str:

@@ -109,6 +109,16 @@ def test_a_run_that_was_stopped_neither_approves_nor_revokes(adapter: Path, runs
     assert merge(adapter, runs).passed[0].run == run
 
 
+def test_a_run_of_some_cases_revokes_no_run_of_all(adapter: Path, runs: Path) -> None:
+    run = evaluate(runs, adapter)
+    later(evaluate(runs, adapter, asked=3), 1)
+    assert merge(adapter, runs).passed[0].run == run
+    later(evaluate(runs, adapter, answers=wrong()), 2)
+    later(evaluate(runs, adapter, asked=3), 3)
+    with pytest.raises(GateFailed, match="2 of 2 gates not passed"):
+        merge(adapter, runs)
+
+
 def test_a_suite_that_is_asked_for_must_pass_besides_those_of_the_policy(adapter: Path, runs: Path) -> None:
     evaluate(runs, adapter)
     other = second_suite(runs.parent)
