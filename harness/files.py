@@ -41,6 +41,11 @@ def file_sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def text_sha256(file: Path) -> str:
+    """Return the hex sha256 of a text file, whether or not this checkout of it has the line ends of Windows."""
+    return digest(file.read_bytes().replace(b"\r\n", b"\n"))
+
+
 def absolute(path: Path | str) -> Path:
     """Return the path from the root, as pytest writes it. Links are kept, because a suite is named by its place."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow links

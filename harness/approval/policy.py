@@ -16,7 +16,7 @@ from harness.baseline.compare import baseline_path
 from harness.baseline.format import load_accepted
 from harness.errors import UserError
 from harness.evaluation.noise_file import noise_path
-from harness.files import digest, file_sha256, read_toml, write_atomic
+from harness.files import read_toml, text_sha256, write_atomic
 from harness.gates.config import gates_path
 from harness.runs.project import refuse_below_project
 from harness.suites.suite import Suite
@@ -102,7 +102,7 @@ def current_entry(suite: Suite, bars: Path | None = None) -> RequiredSuite:
     """Return the policy entry of a suite as it is now; gates, accepted baseline and noise come from `bars`."""
     gates = gates_path(suite, bars)
     try:
-        content = gates.read_bytes()
+        gates_digest = text_sha256(gates)
     except OSError as error:
         raise UserError(
             f"{gates}: cannot be read ({error.strerror}). Every suite has its gates in gates.toml"
@@ -111,14 +111,14 @@ def current_entry(suite: Suite, bars: Path | None = None) -> RequiredSuite:
     noise = noise_path(suite, bars)
     return RequiredSuite(
         name=suite.name,
-        gates=digest(content),
+        gates=gates_digest,
         cases=suite.cases_hash,
         prompt=suite.prompt_hash,
         scorers=suite.scorers_hash,
         samples=suite.samples,
         leave_out_long=suite.leave_out_long,
         accepted=accepted.digest if accepted else None,
-        noise=file_sha256(noise) if noise.is_file() else None,
+        noise=text_sha256(noise) if noise.is_file() else None,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.baseline.format import BASELINE_FILE, Accepted, short
 from harness.errors import UserError
-from harness.files import digest
+from harness.files import digest, text_sha256
 from harness.formatting import first_few, phrase
 from harness.gates.config import gates_path, load_gates
 from harness.gates.rules import GATE_RULES
@@ -52,7 +52,7 @@ def parts_changed(info: SuiteInfo, suite: Suite, scorers_hash: str | None = None
 
 def gates_changed(info: SuiteInfo, suite: Suite, bars: Path | None = None) -> bool:
     """Whether the suite's gates.toml, or its copy below `bars`, changed since a run."""
-    return info.gates_hash != digest(gates_path(suite, bars).read_bytes())
+    return info.gates_hash != text_sha256(gates_path(suite, bars))
 
 
 def _hashes(cases: Iterable[Case]) -> dict[str, tuple[str, str]]:

@@ -16,7 +16,7 @@ from harness.evaluation import families
 from harness.evaluation.generate import ANSWERS, answer, floor_records
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.plan import Job, RunPlan, SuiteJob, make_plan, variants
-from harness.files import digest
+from harness.files import digest, text_sha256
 from harness.formatting import first_few
 from harness.gates.config import gate_ids, gates_path, load_suite_gates
 from harness.gates.evidence import NO_BASELINE
@@ -225,7 +225,7 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: RunPlan, accepte
     hashes = {
         "cases_hash": suite.cases_hash,
         "prompt_hash": suite.prompt_hash,
-        "gates_hash": digest(gates_path(suite, job.bars).read_bytes()),
+        "gates_hash": text_sha256(gates_path(suite, job.bars)),
         "scorers_hash": suite.scorers_hash,
     }
     return SuiteInfo(

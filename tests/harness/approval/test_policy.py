@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.approval.policy import Policy, RequiredSuite, load_policy, write_policy
+from harness.approval.policy import Policy, RequiredSuite, current_entry, load_policy, write_policy
 from harness.errors import UserError
 from tests.harness.approval.test_approve import second_suite
 from tests.support.adapters import save_adapter
 from tests.support.command import tunegate
 from tests.support.gated import evaluate, write_project, wrong
+from tests.support.mini import suites
 
 D = "0123456789abcdef" * 4
 TABLE = f'[[suite]]\nname = "legal/mini"\ngates = "{D}"\ncases = "{D}"\nprompt = "{D}"\nscorers = "{D}"\n'
@@ -50,6 +51,18 @@ def test_a_policy_that_cannot_be_used_is_refused_in_one_line(text: str | None, s
     with pytest.raises(UserError, match=says) as caught:
         load_policy(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_line_ends_of_a_checkout_on_windows_change_no_digest(tmp_path: Path) -> None:
+    folder = write_project(tmp_path)
+    (suite,) = suites(tmp_path)
+    (folder / "noise.json").write_text('{"noise": []}\n')
+    before = current_entry(suite)
+    for name in ("gates.toml", "noise.json"):
+        (folder / name).write_bytes((folder / name).read_bytes().replace(b"\n", b"\r\n"))
+    assert current_entry(suite) == before
+    (folder / "gates.toml").write_text((folder / "gates.toml").read_text().replace("0.5", "0.4"))
+    assert current_entry(suite) != before
 
 
 def test_the_command_names_every_suite_at_first_and_renews_those_that_are_named(tmp_path: Path) -> None:
