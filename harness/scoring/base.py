@@ -7,18 +7,16 @@ def accepted(case, completion):
 
 from __future__ import annotations
 
-import inspect
-import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, update_wrapper
-from types import ModuleType
 from typing import Generic, TypeVar
 
 from harness.errors import UserError, refuse_all
 from harness.files import digest
 from harness.schema import Case, Completion, Metric, Score, Scores, SourceSpan, Span
+from harness.scoring.source_files import source_digest
 
 Scoring = Callable[[Case, Completion], Score]
 Checking = Callable[[Case], Sequence[str]]
@@ -50,24 +48,9 @@ class Scorer:
         return f"<scorer {self.name}: {self.__module__}.{self.function.__qualname__}>"
 
     @cached_property
-    def source_hash(self) -> str:
-        """Digest of the source text of the scorer's module and of every scoring module that it uses.
-
-        A suite's own module is digested without its name, which depends on how it was imported.
-        """
-        own = f"{__package__}."
-        modules = _sources(self.__module__)
-        return digest({m.__name__ if m.__name__.startswith(own) else "": inspect.getsource(m) for m in modules})
-
-    @cached_property
-    def config_hash(self) -> str:
-        """Digest of the scorer's configuration: a vocabulary, a registry."""
-        return digest(self.config)
-
-    @property
     def version(self) -> str:
-        """Changes when the scorer's code or configuration does; equal versions give equal scores."""
-        return digest([self.name, self.function.__qualname__, self.source_hash, self.config_hash])[:12]
+        """Changes when the scorer's code, a file that it imports or its configuration does."""
+        return digest([self.name, self.function.__qualname__, source_digest(self.__module__), self.config])[:12]
 
 
 def scorer(
@@ -110,10 +93,10 @@ def failure(function: Scoring, error: Exception) -> Score:
 
 
 def version_of(function: Scoring) -> str:
-    """Return a scorer's version; for a plain function, the digest of its module."""
+    """Return a scorer's version; for a plain function, the digest of its module and of what that imports."""
     if isinstance(function, Scorer):
         return function.version
-    return digest(inspect.getsource(sys.modules[function.__module__]))[:12]
+    return source_digest(function.__module__)[:12]
 
 
 def name_of(function: Scoring) -> str:
@@ -197,21 +180,6 @@ def _check(function: Scoring, score: Score, text: str) -> None:
 
 def _repeated(names: Sequence[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
-
-
-def _sources(name: str) -> list[ModuleType]:
-    """The module called `name` and the modules of this package that it reaches, in order of name."""
-    reached: dict[str, ModuleType] = {}
-    pending = [sys.modules[name]]
-    while pending:
-        module = pending.pop()
-        if module.__name__ not in reached:
-            reached[module.__name__] = module
-            owners = [
-                value if isinstance(value, ModuleType) else inspect.getmodule(value) for value in vars(module).values()
-            ]
-            pending += [owner for owner in owners if owner and owner.__name__.startswith(f"{__package__}.")]
-    return [reached[key] for key in sorted(reached)]
 
 
 T = TypeVar("T")

@@ -233,9 +233,8 @@ class Suite:
     def scorer_versions(self) -> dict[str, str]:
         """Each scorer's version by the name of its scores: its source, all modules it imports, its configuration."""
         from harness.scoring.base import name_of, version_of
-        from harness.suites.source_files import source_digest
 
-        return {name_of(s): digest([version_of(s), source_digest(s.__module__)])[:12] for s in self.scorers}
+        return {name_of(s): version_of(s) for s in self.scorers}
 
     @cached_property
     def scorers_hash(self) -> str:

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from harness.scaffold.paths import ROOT_PACKAGE
-from harness.suites.source_files import INSTALLED, source_digest, source_files
+from harness.scoring.source_files import INSTALLED, source_digest, source_files
 from tests.support.mini import write_suite
 
 SUITE = {
@@ -48,7 +48,7 @@ def installed(*modules: str) -> set[Path]:
 def test_own_files_are_followed_wherever_they_are_imported_and_others_are_not(tmp_path: Path) -> None:
     suites = write(tmp_path)
     found = set(source_files(suites / "legal/mini/right.py"))
-    assert found == {suites / name for name in SUITE} | installed("base")
+    assert found == {suites / name for name in SUITE} | installed("base", "source_files")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_the_digest_follows_each_file_and_not_the_folder_of_the_project(
 
     first = digest_in(tmp_path / "one")
     assert digest_in(tmp_path / "two") == first
-    monkeypatch.setattr("harness.suites.source_files.INSTALLED", tmp_path / "one")
+    monkeypatch.setattr("harness.scoring.source_files.INSTALLED", tmp_path / "one")
     assert digest_in(tmp_path / "one") == digest_in(tmp_path / "two")
     monkeypatch.undo()
     near, inner, package = "legal/mini/near.py", "legal/inner.py", "legal/__init__.py"
