@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.gates.rules import COMPARATIVE
 from harness.schema import SuiteInfo, Verdict
 from reports import number_format, wording
 from reports.model import Block, Cell, Section, Table, Tone
@@ -44,10 +45,16 @@ def _caption(suite: SuiteInfo, verdicts: list[Verdict]) -> str:
     return f"{suite.name}: {wording.count(len(verdicts), 'further gate')}, {said}"
 
 
+def _counted(judged: Verdict, suite: SuiteInfo) -> str:
+    """Return the noun of what a gate's number counts: cases of a difference or of none, else what its metric counts."""
+    if judged.rule in COMPARATIVE or (judged.rule, judged.outcome) == ("never", "pass"):
+        return "case"
+    return next((wording.item(metric) for metric in suite.metrics if metric.name == judged.metric), "item")
+
+
 def _row(judged: Verdict, suite: SuiteInfo) -> list[Cell]:
     seen = judged.observed
-    nouns = {metric.name: wording.item(metric) for metric in suite.metrics}
-    basis = number_format.basis(seen, suite.cluster, nouns.get(judged.metric, "item")) if seen else number_format.DASH
+    basis = number_format.basis(seen, suite.cluster, _counted(judged, suite)) if seen else number_format.DASH
     return [
         Cell(text=wording.metric_and_slice(judged, suite.shape)),
         Cell(text=wording.outcome(judged.outcome), badge=judged.outcome, tone=TONES[judged.outcome]),

@@ -54,29 +54,32 @@ def blocks(reviews: Reviews, suite: SuiteInfo, title: str) -> list[Block]:
     return [*result, _times(times(drafts), remarks, suite, title) if drafts else Text(text=f"{title}: {NO_TIME}")]
 
 
-def cell(estimate: Estimate, unit: number_format.Unit, cluster: str) -> Cell:
+def cell(estimate: Estimate, unit: number_format.Unit, cluster: str, noun: str = "case") -> Cell:
     """Format a number with its interval and size, or the reason why there is none."""
     if estimate.value is None:
         return Cell(text=number_format.NOT_MEASURED, note=estimate.reason or "", tone="muted", estimate=estimate)
     bounds = number_format.interval(estimate, unit) or estimate.method
-    size = number_format.basis(estimate, cluster)
+    size = number_format.basis(estimate, cluster, noun)
     return Cell(text=number_format.value(estimate, unit), note=f"{bounds}\n{size}", estimate=estimate)
 
 
 def _agreement(remarks: Sequence[Rating], marked: Estimate, suite: SuiteInfo, title: str) -> list[Block]:
+    nouns = {human_review.PREFERENCE.name: "case"}  # All else is said of an answer, of which a case has two.
     rows = [
         [
             Cell(text=wording.title(a.measure.name)),
-            cell(a.raw, "share", suite.cluster),
-            cell(a.alpha, "coefficient", suite.cluster),
-            cell(a.ac1, "coefficient", suite.cluster),
+            *(
+                cell(found, unit, suite.cluster, nouns.get(a.measure.name, "answer"))
+                for found, unit in ((a.raw, "share"), (a.alpha, "coefficient"), (a.ac1, "coefficient"))
+            ),
         ]
         for a in agreed(remarks)
     ]
     if not rows:
         return []
     blank = Cell(text=number_format.DASH, tone="muted")
-    rows.append([Cell(text="Same passage", note="F1 of words"), cell(marked, "share", suite.cluster), blank, blank])
+    words = cell(marked, "share", suite.cluster, "marked word")
+    rows.append([Cell(text="Same passage", note="F1 of words"), words, blank, blank])
     columns = ["Judgement", "Same", "Alpha", "AC1"]
     caption = f"Agreement of reviewers: {title}"
     return [Table(caption=caption, columns=columns, rows=rows, numeric=[1, 2, 3], note=AGREEMENT_NOTE)]

@@ -131,7 +131,7 @@ def _certainty(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -
     first = next((c for c in changes if c.metric == primary), changes[0])
     difference = first.comparison.difference
     unit = evidence.unit_of_change(suite.name, first.metric)
-    size = number_format.basis(difference, suite.cluster, wording.item(first.metric))
+    size = number_format.basis(difference, suite.cluster)
     if difference.low is None or difference.high is None:
         return Cell(text=size)
     half = number_format.floor((difference.high - difference.low) / 2, unit)

@@ -141,7 +141,7 @@ def test_agreement_has_intervals_and_says_why_it_has_none(path: Path) -> None:
         )
     found = table(section(path), "Agreement of reviewers")
     same, alpha, gwet = row(found, "Accuracy")[1:4]
-    assert same.text == "86.7%" and "30 contracts" in same.note
+    assert same.text == "86.7%" and "60 answers in 30 contracts" in same.note
     assert alpha.estimate is not None and alpha.estimate.low is not None
     assert 0.9 < float(alpha.text) < 1 and " to " in alpha.note and 0.7 < float(gwet.text) < 0.9
     assert row(found, "Completeness")[2].text == number_format.NOT_MEASURED

@@ -58,7 +58,7 @@ def test_a_slice_that_got_worse_is_named_even_where_no_metric_did(write_run: Wri
 def test_how_sure_is_the_half_of_the_first_metrics_interval(run: RunData) -> None:
     summary = picture(reports.build([run])).blocks[0]
     name, cell = summary.pairs[-2]
-    assert (name, cell.text) == ("Certainty", "240 clauses in 40 contracts")
+    assert (name, cell.text) == ("Certainty", "240 cases in 40 contracts")
     assert cell.note == "clause recall known to ±7.4 points, 95% interval"
 
 
