@@ -249,10 +249,13 @@ def why(
     new: Mapping[str, int],
     kept: Mapping[str, int],
     claims: Mapping[str, int],
+    *,
     alone: bool,
+    is_compared: bool,
+    was_wrong: bool,
 ) -> str:
     """Say why a case is shown: what changed, which of its claims nothing supports, what failed."""
-    parts = [moved or ("" if alone else "No metric changed"), wording.counts(new, "new")]
+    parts = [moved or ("No metric changed" if is_compared else ""), wording.counts(new, "new")]
     if kept:
         parts.append(f"{wording.counts(kept)} by both models")
     if not (new or kept):
@@ -260,10 +263,10 @@ def why(
     if "error" in kinds:
         parts.append("an answer or a score failed")
     if "wrong" in kinds and not moved:
-        parts.append("wrong" if alone else "wrong as before")
+        parts.append("wrong as before" if was_wrong else "wrong")
     if kinds[0] == "unchanged" and alone:
         parts.append("not wrong")
-    return wording.capital("; ".join(filter(None, parts)))
+    return wording.capital("; ".join(filter(None, parts))) or "No score to compare"
 
 
 def page(number: int, of: int) -> str:

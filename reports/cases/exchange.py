@@ -178,7 +178,14 @@ def _why(case: SelectedCase) -> str:
     moved = reports_sentences.moved({m.name: c or 0.0 for m, c in zip(case.suite.metrics, changes, strict=False)})
     new, kept = (pair.new, pair.persisting) if pair and pair.has_both_texts else ([], [])
     found = [Counter(claim.noun for claim in claims) for claims in (new, kept, case.tuned.claims)]
-    return reports_sentences.why(case.kinds, moved, found[0], found[1], found[2], alone=pair is None)
+    return reports_sentences.why(
+        case.kinds,
+        moved,
+        *found,
+        alone=pair is None,
+        is_compared=any(change is not None for change in changes),
+        was_wrong=case.wrong_before,
+    )
 
 
 def _list_name(key: str, score: Score) -> str:

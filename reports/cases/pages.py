@@ -138,7 +138,7 @@ def _cells(case: SelectedCase, link: str, metrics: Sequence[str]) -> list[Value]
         name.cluster,
         "; ".join(name.slices),
         " ".join(case.kinds),
-        case.shift if pair else None,
+        case.shift if pair and case.measured else None,
         *_values(case, metrics),
         len(case.tuned.claims),
         len(pair.new) if pair and pair.has_both_texts else None,

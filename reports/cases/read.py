@@ -247,13 +247,20 @@ def brief(record: Record, metrics: Sequence[Metric], slices: Iterable[str] = (),
     return AnswerSummary(
         case=_name(record, slices),
         number=number,
-        values=tuple(case_value(record, metric) for metric in metrics),
+        values=tuple(_value(record, metric) for metric in metrics),
         claims=tuple(fabrications(record)),
         keys=b"".join(map(_key, hashes)),
         failed=record.error is not None or any(score.failed for score in record.scores.values()),
         text_kept=record.text_kept,
         size=_bytes(record.completion.text),
     )
+
+
+def _value(record: Record, metric: Metric) -> float | None:
+    """Its share or value of a metric; none of a failed baseline answer, which would make a tuned one look better."""
+    score = record.scores.get(metric.scorer)
+    has_failed = record.error is not None or (score is not None and score.failed)
+    return None if has_failed and record.variant == BASELINE else case_value(record, metric)
 
 
 def fabrications(record: Record) -> list[Fabrication]:

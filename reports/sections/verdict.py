@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.schema import BASELINE, CANDIDATE, SuiteInfo, Verdict
+from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo, Verdict
 from reports import business, degenerate, number_format, sentences, wording
 from reports.cases.index import Joint
 from reports.model import Block, Cell, Headline, Section, Text
@@ -63,13 +63,22 @@ def sentence(evidence: RunView, suite: SuiteInfo) -> str:
     metric, joint = evidence.primary_metric(suite), evidence.joint(suite.name)
     if metric is None or not (joint.pairs or joint.answers):
         return "Nothing was measured."
-    before = joint.wrong_before if joint.pairs else None
-    wrong = sentences.wrong(joint.wrong, before, joint.measured, *_nouns(joint, suite.cluster))
-    shortfall = wording.capital(business.missed(evidence, suite, metric) or wrong)
-    shortfall += recall_and_precision(evidence, suite)
+    found = business.missed(evidence, suite, metric) or _short_of(evidence, suite, metric, joint)
+    both = recall_and_precision(evidence, suite)
+    shortfall = wording.capital(both.removeprefix("; ") if found in both else found + both)
     if not joint.pairs:
         return f"{shortfall}."
     return f"{'; '.join(filter(None, [shortfall, _findings(evidence, suite)]))}."
+
+
+def _short_of(evidence: RunView, suite: SuiteInfo, metric: Metric, joint: Joint) -> str:
+    """Say how many answers are wrong, or the levels where an answer has a degree or amount instead."""
+    is_part = metric.denominator is not None and metric.better == "higher" and metric.name not in wording.ITEMS
+    is_degree = metric.unbounded or metric.kind == "mean" or (is_part and not metric.over_labels)
+    if is_degree or not joint.measured:
+        return _levels(evidence, suite, metric)
+    before = joint.wrong_before if joint.pairs else None
+    return sentences.wrong(joint.wrong, before, joint.measured, *_nouns(joint, suite.cluster))
 
 
 def _findings(evidence: RunView, suite: SuiteInfo) -> str:
@@ -86,19 +95,20 @@ def recall_and_precision(evidence: RunView, suite: SuiteInfo) -> str:
 
     Empty where no scorer of the suite has both.
     """
-    names = [metric.name for metric in suite.metrics]
-    for precision in names:
-        recall = f"{precision.removesuffix('_precision')}_recall"
-        if precision.endswith("_precision") and recall in names:
+    by_name = {metric.name: metric for metric in suite.metrics}
+    for name, precision in by_name.items():
+        recall = by_name.get(f"{name.removesuffix('_precision')}_recall")
+        if name.endswith("_precision") and recall:
             return f"; {_levels(evidence, suite, recall)}, {_levels(evidence, suite, precision)}"
     return ""
 
 
-def _levels(evidence: RunView, suite: SuiteInfo, metric: str) -> str:
+def _levels(evidence: RunView, suite: SuiteInfo, metric: Metric) -> str:
     """Say a metric of both variants: `clause recall 72.0% (baseline 0%)`."""
-    tuned, baseline = (evidence.level(suite.name, variant, metric) for variant in (CANDIDATE, BASELINE))
-    before = f" (baseline {number_format.value(baseline)})" if baseline else ""
-    return f"{wording.phrase(metric)} {number_format.value(tuned)}{before}"
+    unit = evidence.unit(suite.name, metric)
+    tuned, baseline = (evidence.level(suite.name, variant, metric.name) for variant in (CANDIDATE, BASELINE))
+    before = f" (baseline {number_format.value(baseline, unit)})" if baseline else ""
+    return f"{wording.phrase(metric.name)} {number_format.value(tuned, unit)}{before}"
 
 
 NAMED = 6

@@ -1,11 +1,15 @@
 """What a change comes to in things a reader can count, of the run and in 100."""
 
+import csv
+
 import msgspec
 import pytest
 
-from harness.schema import Estimate, Metric, MetricRow, Metrics
+from harness.schema import Completion, Estimate, Metric, MetricRow, Metrics
 from reports import business, sentences
 from reports.assemble import read
+from reports.cases.exchange import exchange
+from reports.cases.pages import table
 from reports.model import Text
 from reports.run_data import RunView
 from reports.sections import verdict
@@ -208,3 +212,47 @@ def test_of_several_answers_to_a_case_the_mean_is_counted(write_run: Writer) -> 
     found = evidence_of(write_run, manifest=make_manifest(suites=[suite]), metrics=Metrics(metrics=rows), verdicts=[])
     said = "Wrong on 24 fewer of 40 cases in 40 contracts, in the mean of 5 answers to each (8, baseline 32)"
     assert verdict.sentence(found, found.suites[0]).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        (
+            Metric(name="grade", scorer="clauses", numerator="", kind="mean", worst=1.0, best=5.0),
+            "Grade 4.2 (baseline 2)",
+        ),
+        (Metric(name="points", scorer="clauses", numerator="tp", unbounded=True), "Points 4.2 (baseline 2)"),
+        (Metric(name="coverage", scorer="clauses", numerator="tp", denominator="gold"), "Coverage 4.2 (baseline 2)"),
+    ],
+)
+def test_a_metric_by_which_an_answer_has_a_degree_is_said_as_its_levels(
+    write_run: Writer, metric: Metric, said: str
+) -> None:
+    rows = [
+        MetricRow(suite=SUITE, variant=variant, metric=metric.name, estimate=interval(value, 1.5, 4.5))
+        for variant, value in (("baseline", 2.0), ("tuned", 4.2))
+    ]
+    suite = make_suite(metrics=[metric], primary=metric.name)
+    found = evidence_of(write_run, manifest=make_manifest(suites=[suite]), metrics=Metrics(metrics=rows), verdicts=[])
+    assert verdict.sentence(found, found.suites[0]).startswith(said)
+
+
+def test_a_baseline_without_an_answer_makes_no_gain(write_run: Writer) -> None:
+    failed = Completion(key="k", text="", finish_reason="error", prompt_tokens=1, output_tokens=0, error="engine died")
+    accuracy = Metric(name="accuracy", scorer="clauses", numerator="tp")
+    records = [
+        make_record(number, variant, "x", number != 9, **({"completion": failed} if is_lost else {}))
+        for number in range(10)
+        for variant in ("baseline", "tuned")
+        for is_lost in [variant == "baseline" and (number < 4 or number == 9)]
+    ]
+    suite = make_suite(metrics=[accuracy], primary="accuracy")
+    found = evidence_of(
+        write_run, records=records, manifest=make_manifest(suites=[suite]), metrics=Metrics(), verdicts=[]
+    )
+    assert verdict.sentence(found, found.suites[0]).startswith("Wrong on as many of 5 contracts as the baseline (0)")
+    assert {case.kinds for case in found.cases} == {("error",), ("error", "wrong"), ("unchanged",)}
+    rows = list(csv.DictReader(table(found.cases, ["accuracy"])))
+    assert {row["change"] for row in rows if row["shown_for"].startswith("error")} == {""}
+    shown = [exchange(case, found.source).why for case in found.cases if case.kinds[0] == "error"]
+    assert shown == ["An answer or a score failed"] * 4 + ["An answer or a score failed; wrong"]
