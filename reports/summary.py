@@ -46,9 +46,8 @@ def _blocks(section: Section, suites: int) -> Iterator[Block]:
 
 
 def _headline(block: Headline, suites: int) -> Headline:
-    if suites <= FEW:
-        return structs.replace(block, unmet=block.unmet[:MOST_GATES])
-    shown = block.unmet[:MOST_GATES_OF_MANY]
-    others = " The report names the others." if len(shown) < len(block.unmet) else ""
-    reason = f"{block.reason.partition('. ')[0].rstrip('.')}.{others}"
-    return structs.replace(block, unmet=shown, reason=reason, glance=[], objective="")
+    shown = block.unmet[: MOST_GATES if suites <= FEW else MOST_GATES_OF_MANY]
+    first, _, more = block.reason.partition(". ")
+    others = " The report names the others." if more or len(shown) < len(block.unmet) else ""
+    short = structs.replace(block, unmet=shown, reason=f"{first.rstrip('.')}.{others}")
+    return short if suites <= FEW else structs.replace(short, glance=[], objective="")

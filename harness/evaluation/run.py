@@ -237,7 +237,7 @@ def suite_info(part: SuiteJob, gates: GateFile, job: Job, plan: RunPlan, accepte
         cases=len(suite.cases),
         asked=len(part.cases),
         hash=digest(hashes),
-        prompt=suite.prompt,
+        prompt="" if job.imported else suite.prompt,
         scorers=suite.scorer_versions,
         metrics=suite.metrics,
         primary=suite.primary,

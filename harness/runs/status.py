@@ -67,4 +67,4 @@ def claimed(run_standing: Standing, verdicts: Iterable[Verdict]) -> list[Verdict
 
 def withheld(verdict: Verdict, reason: str) -> Verdict:
     """Return a verdict as not judged, whatever it was."""
-    return structs.replace(verdict, outcome="skipped", observed=None, margin=None, needed=None, reason=reason)
+    return structs.replace(verdict, outcome="skipped", observed=None, seen="", margin=None, needed=None, reason=reason)

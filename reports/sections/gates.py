@@ -40,8 +40,8 @@ def table(suite: SuiteInfo, verdicts: list[Verdict], caption: str) -> Table:
 
 def _caption(suite: SuiteInfo, verdicts: list[Verdict]) -> str:
     """Say how many gates the table has, and how many of them are not met."""
-    unmet = sum(v.outcome != "pass" for v in verdicts)
-    said = f"{number_format.number(unmet)} of them not met" if unmet else "met"
+    has_unmet = any(v.outcome != "pass" for v in verdicts)
+    said = verdict.unmet_of(verdicts, "them") if has_unmet else "met"
     return f"{suite.name}: {wording.count(len(verdicts), 'further gate')}, {said}"
 
 

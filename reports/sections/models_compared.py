@@ -36,12 +36,14 @@ def section(evidence: RunView) -> Section:
     return Section(
         id="compared",
         title="What was compared",
-        lead=f"{_prompts(evidence)}; equal digests mean equal weights.",
+        lead=f"{prompts(evidence)}; equal digests mean equal weights.",
         blocks=blocks,
     )
 
 
 SAME_PROMPTS = "Both models received the same token IDs with the same decoding"
+ONE_MODEL = "One model was run, without a baseline"
+OTHER_PROMPTS = "Baseline and tuned received different prompts for some cases, as the table of cases says"
 OWN_PROMPTS = (
     "Baseline and tuned have different tokenizers or chat templates: each received its own prompt for the same case, "
     "so the token IDs differ, and answers are paired by case ID and input"
@@ -57,10 +59,16 @@ def own_prompts(evidence: RunView, suite: SuiteInfo) -> bool:
 IMPORTED = "The answers were imported from the log of another tool, so the prompts are not known"
 
 
-def _prompts(evidence: RunView) -> str:
+def prompts(evidence: RunView) -> str:
+    """Say whether both models received the same prompts: one of the sentences above."""
     if evidence.run.manifest.is_imported:
         return IMPORTED
-    return OWN_PROMPTS if any(own_prompts(evidence, suite) for suite in evidence.suites) else SAME_PROMPTS
+    if BASELINE not in evidence.variants:
+        return ONE_MODEL
+    if any(own_prompts(evidence, suite) for suite in evidence.suites):
+        return OWN_PROMPTS
+    joints = [evidence.joint(suite.name) for suite in evidence.suites]
+    return SAME_PROMPTS if all(joint.same_prompt == joint.pairs for joint in joints) else OTHER_PROMPTS
 
 
 def same_cases(evidence: RunView, suite: SuiteInfo) -> tuple[bool, str]:

@@ -15,7 +15,7 @@ SETTING = re.compile(r"\{%.*?%\}\s*", re.DOTALL)
 FILLED = re.compile(r"\{\{.*?\}\}")
 TASK_WORDS = 3
 """Fewest words of a line that says the task; shorter ones only introduce what is filled in."""
-LEAD = "The same template filled from each case, for baseline and tuned model."
+LEAD = "One template, filled from each case and the same for every model."
 
 
 def section(evidence: RunView) -> Section | None:

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.schema import BASELINE
 from reports import number_format, wording
 from reports.model import Block, Cell, Facts, Section, Table
 from reports.run_data import RunView, overall
 from reports.sections import models_compared
+
+PROMPTS = {
+    models_compared.IMPORTED: "not known: the answers were imported",
+    models_compared.ONE_MODEL: number_format.DASH,
+    models_compared.OWN_PROMPTS: "each model's own tokenizer and chat template: the token IDs of baseline and tuned "
+    "differ",
+    models_compared.SAME_PROMPTS: "identical token IDs for baseline and tuned",
+    models_compared.OTHER_PROMPTS: "different prompts for baseline and tuned in some cases",
+}
+"""Whether both models received the same prompts, as the record has it."""
 
 
 def section(evidence: RunView) -> Section:
@@ -28,7 +37,7 @@ def section(evidence: RunView) -> Section:
                 or number_format.DASH
             ),
         ),
-        ("Prompts", Cell(text=_prompts(evidence))),
+        ("Prompts", Cell(text=PROMPTS[models_compared.prompts(evidence)])),
         ("Training run", Cell(text=trained or number_format.DASH)),
     ]
     if manifest.redacted:
@@ -78,14 +87,6 @@ def _digests(evidence: RunView) -> Table:
     ]
     columns = ["Suite", "Cases", "Prompt", "Gates", "Scorers", "All"]
     return Table(caption="Digests of the suites", columns=columns, rows=rows, folded=True)
-
-
-def _prompts(evidence: RunView) -> str:
-    if evidence.run.manifest.is_imported:
-        return "not known: the answers were imported"
-    if not any(models_compared.own_prompts(evidence, suite) for suite in evidence.suites):
-        return number_format.DASH if BASELINE not in evidence.variants else "identical token IDs for baseline and tuned"
-    return "each model's own tokenizer and chat template: the token IDs of baseline and tuned differ"
 
 
 def _commit(git: Mapping[str, str | bool | None]) -> str:

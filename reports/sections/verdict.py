@@ -150,9 +150,18 @@ def reason(verdicts: list[Verdict]) -> str:
     if not unmet:
         return f"All {wording.count(len(verdicts), 'gate')} met." if len(verdicts) > 1 else "Its one gate is met."
     if len(verdicts) == 1:
-        return "Its one gate is not met."
+        return "Its one gate was not judged." if verdicts[0].outcome == "skipped" else "Its one gate is not met."
     more = f" {number_format.number(unmet - NAMED)} more under “Other gates”." if unmet > NAMED else ""
-    return f"{number_format.number(unmet)} of {wording.count(len(verdicts), 'gate')} not met.{more}"
+    return f"{unmet_of(verdicts, wording.count(len(verdicts), 'gate'))}.{more}"
+
+
+def unmet_of(verdicts: list[Verdict], whole: str) -> str:
+    """Say how many gates of the whole are not met or were not judged: `2 of 4 gates not met, 1 not judged`."""
+    skipped = sum(v.outcome == "skipped" for v in verdicts)
+    counts = ((len(_not_met(verdicts)) - skipped, "not met"), (skipped, "not judged"))
+    (first, what), *rest = [part for part in counts if part[0]]
+    more = [f"{number_format.number(n)} {word}" for n, word in rest]
+    return ", ".join([f"{number_format.number(first)} of {whole} {what}", *more])
 
 
 def named(verdicts: list[Verdict]) -> list[Verdict]:

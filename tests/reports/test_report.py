@@ -13,7 +13,8 @@ from harness.errors import UserError
 from harness.runs.folder import RunData
 from harness.schema import Completion, Metrics, Score, Scores
 from reports.model import Exchange, Headline, ReportModel, Section, Table
-from reports.sections.verdict import OTHER_TRAINING
+from reports.sections.verdict import OTHER_TRAINING, reason
+from reports.summary import summary
 from tests.reports.conftest import Writer, as_markdown, write_training
 from tests.support.sample import (
     cite,
@@ -258,3 +259,45 @@ def test_the_training_run_of_another_adapter_is_named_as_such(write_run: Writer,
     run = write_run(manifest=msgspec.structs.replace(manifest, checkpoints=checkpoints))
     found = reports.build([run, write_training(write_run)])
     assert (OTHER_TRAINING in msgspec.json.encode(found.sections[0]).decode()) is other
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        (["fail", "inconclusive", "pass"], "2 of 3 gates not met."),
+        (["fail", "skipped", "pass"], "1 of 3 gates not met, 1 not judged."),
+        (["skipped", "pass"], "1 of 2 gates not judged."),
+        (["skipped"], "Its one gate was not judged."),
+        (["fail"], "Its one gate is not met."),
+    ],
+)
+def test_a_gate_that_was_not_judged_is_not_said_to_be_unmet(outcomes: list[Any], said: str) -> None:
+    one = make_verdicts()[0]
+    assert reason([msgspec.structs.replace(one, outcome=outcome) for outcome in outcomes]) == said
+
+
+def test_the_summary_names_no_section_that_it_lacks(write_run: Writer) -> None:
+    one = msgspec.structs.replace(make_verdicts()[0], outcome="fail")
+    verdicts = [msgspec.structs.replace(one, gate=f"g{number}") for number in range(8)]
+    model = reports.build([write_run(verdicts=verdicts)])
+    reasons = [part(found, "verdict").blocks[0].reason for found in (model, summary(model))]
+    assert reasons == [
+        "8 of 8 gates not met. 2 more under “Other gates”.",
+        "8 of 8 gates not met. The report names the others.",
+    ]
+
+
+def test_a_run_of_one_model_names_no_second_one(write_run: Writer) -> None:
+    records = [record for record in make_records() if record.variant == "tuned"]
+    metrics = Metrics(metrics=[row for row in make_metrics().metrics if row.variant == "tuned"])
+    checkpoints = {"tuned": make_manifest().checkpoints["tuned"]}
+    path = write_run(manifest=make_manifest(checkpoints=checkpoints), records=records, metrics=metrics, verdicts=[])
+    assert part(reports.build([path]), "compared").lead.startswith("One model was run, without a baseline;")
+
+
+def test_models_of_one_family_with_different_prompts_are_not_said_to_have_had_the_same(write_run: Writer) -> None:
+    records = [msgspec.structs.replace(r, prompt_hash=f"{r.variant} {r.case.id}") for r in make_records()]
+    model = reports.build([write_run(records=records)])
+    assert part(model, "compared").lead.startswith("Baseline and tuned received different prompts for some cases")
+    run = part(model, "provenance").blocks[0]
+    assert ("Prompts", "different prompts for baseline and tuned in some cases") in [(n, c.text) for n, c in run.pairs]
