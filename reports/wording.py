@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from harness.files import digest
 from harness.formatting import count as count
 from harness.formatting import phrase as phrase
 from harness.formatting import plural as plural
@@ -125,6 +126,11 @@ def decoding(samples: int, temperature: float) -> str:
 def slug(name: str) -> str:
     """Turn a name into an anchor: letters and digits, joined by hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "x"
+
+
+def anchor(*names: str) -> str:
+    """Turn names into an anchor that only these names have, in whatever script they are."""
+    return f"{slug(' '.join(names))}-{digest(names)[-8:]}"
 
 
 def metric_and_slice(verdict: Verdict, shape: str) -> str:

@@ -17,7 +17,7 @@ MOST_METRICS = 3
 MOST_RUNS = 12
 """Most earlier runs shown of a suite, the newest ones."""
 LEAD = "The models of earlier runs in the same folder, oldest first, and this run last."
-FIRST = "first run: the folder has no earlier finished, sealed run of the whole suite"
+FIRST = "the folder has no earlier finished, sealed run of the whole suite whose gates judged the same metrics"
 NOTE = (
     "Values of the model that each run judged, with 95% intervals. Where the questions differ, cases, prompt or "
     "scorers have changed since, and the numbers must not be compared with this run's; the chart leaves them out."
@@ -53,7 +53,7 @@ def _shown(evidence: RunView, suite: SuiteInfo, known: list[Trend], runs: list[s
         return [twin]
     return [
         Curve(
-            id=f"history-{wording.slug(suite.name)}",
+            id=f"history-{wording.anchor(suite.name)}",
             title=f"Gated metrics of {suite.name} over runs",
             x="Row of the table: oldest run first, this run last",
             y="Value of the judged model",

@@ -56,18 +56,20 @@ def _noise(evidence: RunView) -> list[str]:
         compared = {v.metric for v in evidence.verdicts(suite.name) if v.rule in COMPARATIVE}
         if not compared or evidence.run.manifest.asked_twice:
             continue
-        if suite.noise is None:
-            texts.append(f"{suite.name}: the run-to-run variation of its metrics was not measured.")
-            continue
+        noise = suite.noise
+        floors = {floor.metric: floor.floor for floor in noise.floors if floor.slice is None} if noise else {}
         moves = [
             f"{wording.phrase(metric.name)} by up to "
-            f"{number_format.floor(floor.floor, evidence.unit_of_change(suite.name, metric))}"
+            f"{number_format.floor(floors[metric.name], evidence.unit_of_change(suite.name, metric))}"
             for metric in suite.metrics
-            if metric.name in compared and (floor := suite.noise.of(metric.name, None, None))
+            if metric.name in compared and floors.get(metric.name) is not None
         ]
+        if noise is None or not moves:
+            texts.append(f"{suite.name}: the run-to-run variation of its metrics was not measured.")
+            continue
         texts.append(
-            f"{suite.name}: running {suite.noise.checkpoint} twice changed {wording.listing(moves)} (run "
-            f"{suite.noise.run_id}). Gates do not judge smaller margins."
+            f"{suite.name}: running {noise.checkpoint} twice changed {wording.listing(moves)} (run {noise.run_id}). "
+            "Gates do not judge smaller margins."
         )
     return texts
 

@@ -160,7 +160,7 @@ def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> lis
     if not rows:
         return []
     plot = Intervals(
-        id=f"changes-{wording.slug(suite.name)}",
+        id=f"changes-{wording.anchor(suite.name)}",
         title=f"Change of each metric of {suite.name}, {suite.shape}: tuned against baseline, with 95% intervals",
         ticks=turned_ticks(rows),
         unit=POINTS,

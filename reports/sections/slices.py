@@ -114,7 +114,7 @@ def _plot(
     if not rows:
         return []
     plot = Intervals(
-        id=f"slices-{wording.slug(suite.name)}-{wording.slug(tag)}",
+        id=f"slices-{wording.anchor(suite.name, tag)}",
         title=f"Change by {wording.phrase(tag)}, {suite.name}, {suite.shape}: points, 95% intervals, right is better, "
         "▲ better, ▼ worse, ◇ no clear change",
         ticks=turned_ticks(rows),

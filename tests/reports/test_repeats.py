@@ -1,5 +1,7 @@
 """What moves when nothing changes: flips between passes and repeats, and the noise floor beside the limits."""
 
+import msgspec
+
 import reports
 from harness.runs.folder import RunData, load_run
 from harness.schema import Noise, NoiseFloor
@@ -50,3 +52,9 @@ def test_the_floor_that_margins_were_held_against_is_a_limit(write_run: Writer) 
     page = page_of(write_run, manifest=make_manifest(suites=[make_suite(noise=noise(0.012))]))
     limits = page[page.index("## Limits") :]
     assert "running org/m twice changed clause recall by up to 1.2 points (run 20261125-noise)" in limits
+
+
+def test_a_floor_that_has_no_number_is_not_measured(write_run: Writer) -> None:
+    without = msgspec.structs.replace(noise(0.012), floors=[])
+    page = page_of(write_run, manifest=make_manifest(suites=[make_suite(noise=without)]))
+    assert "legal/clauses: the run-to-run variation of its metrics was not measured." in page

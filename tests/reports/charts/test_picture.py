@@ -113,3 +113,20 @@ def test_a_scale_covers_its_marks_and_no_more_with_signed_points(low: float, hig
     ticks = turned_ticks([PlotRow(label="", note="", marks=[mark])])
     assert [tick.text for tick in ticks] == labels
     assert ticks[0].at <= low and ticks[-1].at >= high
+
+
+def test_charts_of_slices_in_any_script_have_ids_of_their_own(write_run: Writer) -> None:
+    changes = [
+        with_changes(("clause_recall", *found), slice=tag, slice_value="عقد").comparisons[0]
+        for tag, found in (("النوع", (0.2, 0.1, 0.3)), ("المنطقة", (-0.2, -0.3, -0.1)))
+    ]
+    levels = [
+        msgspec.structs.replace(row, slice=change.slice, slice_value="عقد")
+        for change in changes
+        for row in make_metrics().metrics
+        if row.slice is None
+    ]
+    manifest = make_manifest(suites=[make_suite(slices=["النوع", "المنطقة"])])
+    model = reports.build([write_run(manifest=manifest, metrics=Metrics(metrics=levels, comparisons=changes))])
+    found = [b.id for section in model.sections for b in section.blocks if isinstance(b, Intervals)]
+    assert len(found) == 2 == len(set(found))

@@ -307,9 +307,17 @@ def test_a_report_knows_nothing_of_what_came_later(root: Path) -> None:
     assert name_of(5) not in str(before)
 
 
-def test_the_first_run_is_called_so(root: Path) -> None:
-    (block,) = section(root / name_of(1)).blocks
-    assert block.text.startswith(f"{SUITE}: first run: the folder has no earlier finished, sealed run")
+@pytest.mark.parametrize("gated", ["clause_recall", "answer_words"])
+def test_a_run_without_an_earlier_one_by_the_same_metrics_says_so(tmp_path: Path, gated: str) -> None:
+    if gated == "answer_words":
+        write_run(tmp_path, 1)
+    path = write_run(tmp_path, 2, seal=False)
+    folder = RunFolder(path)
+    folder.write_verdicts([make_verdict(metric=gated)])
+    folder.seal()
+    (block,) = section(path).blocks
+    said = "the folder has no earlier finished, sealed run of the whole suite whose gates judged the same metrics"
+    assert block.text == f"{SUITE}: {said}."
 
 
 def test_a_run_without_gates_has_no_metric_to_follow(tmp_path: Path) -> None:
