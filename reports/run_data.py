@@ -110,13 +110,9 @@ class RunView:
         return parent is not None and parent != self.training.manifest.run_id
 
     def unit(self, suite: str, metric: Metric) -> Literal["share", "number"]:
-        """Return `share`, or `number` where it has no greatest value, or one exceeds 1 (not for means over labels)."""
-        if metric.over_labels:
-            return "share"
-        if metric.unbounded:
-            return "number"
-        rows = (r.estimate for r in self.run.metrics.metrics if (r.suite, r.metric) == (suite, metric.name))
-        return "number" if any(e.value is not None and e.value > 1 for e in rows) else "share"
+        """Return `share` where the metric is written in percent, else `number`."""
+        rows = (r.estimate.value for r in self.run.metrics.metrics if (r.suite, r.metric) == (suite, metric.name))
+        return "share" if metric.is_percentage(rows) else "number"
 
     def unit_of_change(self, suite: str, metric: Metric) -> Literal["points", "number"]:
         """Return the unit of the paired change of a metric."""

@@ -81,7 +81,7 @@ def from_run(asked: GateId, metric: Metric, records: Mapping[str, Sequence[Recor
     level = observations(part[CANDIDATE], metric)
     other = observations(part[BASELINE], metric, "baseline")
     pairs = pair(level, other, metric) if other.cases else None
-    is_share = Evidence(gate=asked.gate, metric=metric, level=level, pairs=pairs).is_share and metric.kind == "ratio"
+    is_share = metric.kind == "ratio" and (pairs.is_rate if pairs else level.table.is_share)
     cases = [_faultless(case, metric, case.denominator) for case in level.cases if case.denominator > 0]
     return Counted(asked.gate, metric, cases, is_share, pairs=pairs, level=level) if cases else None
 

@@ -222,13 +222,12 @@ def _levels(manifest: Manifest, name: str, rows: Iterable[_Row], verdicts: Seque
         for suite in manifest.suites
         for metric in directed(suite.metrics, [(v.metric, v.rule) for v in verdicts if v.suite == suite.name])
     }
-    by_metric, over_one = {}, set()
+    by_metric, values = {}, dict[tuple[str, str], list[float]]()
     for row in rows:
         key, estimate = (row.suite, row.metric), row.estimate
         if estimate.value is None or key not in known:
             continue
-        if estimate.value > 1:
-            over_one.add(key)
+        values.setdefault(key, []).append(estimate.value)
         if row.variant == CANDIDATE and row.slice is None:
             by_metric[key] = estimate
     for key, estimate in by_metric.items():
@@ -242,7 +241,7 @@ def _levels(manifest: Manifest, name: str, rows: Iterable[_Row], verdicts: Seque
             high=estimate.high,
             n=estimate.n,
             clusters=estimate.clusters,
-            is_share=known[key].over_labels or not (known[key].unbounded or key in over_one),
+            is_share=known[key].is_percentage(values[key]),
             better=known[key].better,
         )
 

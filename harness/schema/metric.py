@@ -1,6 +1,7 @@
 """Numbers over many answers, with their intervals, and metrics.json and noise.json, which hold them."""
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct, field
@@ -78,6 +79,12 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def is_share(self) -> bool | None:
         """Whether it lies in [0, 1] by definition; None where only the cases can tell, as for a ratio of counts."""
         return None if self.kind == "ratio" else self.limits == (0.0, 1.0)
+
+    def is_percentage(self, values: Iterable[float | None] = ()) -> bool:
+        """Whether it is written in percent: a share by definition, or a ratio of which no value exceeds 1."""
+        if self.unbounded or self.is_share is not None:
+            return self.is_share is True
+        return all(value is None or value <= 1 for value in values)
 
 
 class Observation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

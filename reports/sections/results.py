@@ -28,9 +28,10 @@ def table(rows: Sequence[tuple[SuiteInfo, list[Cell]]], **named: Any) -> Table:
 
 
 NOTE = (
-    "Change is tuned minus baseline on the same cases, in percentage points. It counts as better or worse only where "
-    "its interval excludes 0 and the exact test gives p below 0.05. These p values are not corrected for multiple "
-    "comparisons; those of the gates are. Cases of one source tend to fail together, so intervals count sources."
+    "Change is tuned minus baseline on the same cases, of shares in percentage points. It counts as better or worse "
+    "only where its interval excludes 0 and the exact test gives p below 0.05. These p values are not corrected for "
+    "multiple comparisons; those of the gates are. Cases of one source tend to fail together, so intervals count "
+    "sources."
 )
 
 

@@ -99,11 +99,9 @@ def _level(column: Column, suite: str, metric: Metric) -> Estimate:
 
 
 def unit(columns: Sequence[Column], suite: SuiteRows, metric: Metric) -> Unit:
-    """Return the unit of a metric's values: a share unless one is greater than 1."""
-    levels = [_level(column, suite.name, metric).value for column in columns]
-    if metric.over_labels:
-        return "share"
-    return "number" if metric.unbounded or any(level is not None and level > 1 for level in levels) else "share"
+    """Return the unit of a metric's values in all columns."""
+    levels = (_level(column, suite.name, metric).value for column in columns)
+    return "share" if metric.is_percentage(levels) else "number"
 
 
 def _tone(measured: Estimate, metric: Metric) -> Tone:

@@ -63,3 +63,9 @@ def test_a_gate_gives_a_neutral_metric_its_direction(
 def test_a_metric_without_a_greatest_value_is_a_number_even_where_none_exceeds_one(write_run: Writer) -> None:
     found = view(write_run, [])
     assert [found.unit(SUITE, metric) for metric in (WORDS, METRICS[0])] == ["number", "share"]
+
+
+def test_a_mean_is_a_share_only_on_a_scale_from_0_to_1(write_run: Writer) -> None:
+    found = view(write_run, [])
+    means = [Metric(name="grade", scorer="s", numerator="", kind="mean", worst=0.0, best=best) for best in (1.0, 5.0)]
+    assert [found.unit(SUITE, metric) for metric in means] == ["share", "number"]

@@ -107,8 +107,8 @@ class Evidence:
     @property
     def is_share(self) -> bool:
         """The metric is in [0, 1], so that its level is a percentage and its differences are points."""
-        if self.metric.kind != "ratio":
-            return True
+        if not self.metric.is_percentage() or self.metric.kind != "ratio":
+            return self.metric.is_percentage()
         if self.pairs:
             return self.pairs.is_rate
         return self.level.table.is_share

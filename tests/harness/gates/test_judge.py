@@ -235,6 +235,29 @@ def test_a_small_threshold_of_a_metric_that_is_no_share_is_no_percentage():
     assert found.reason == "3; at least 3, and at most 0.5 was required."
 
 
+@pytest.mark.parametrize(
+    ("gate", "reason"),
+    [
+        (Gate(metric="grade", rule="at_least", value=3.5), "4; at least 4, and at least 3.5 was required."),
+        (
+            Gate(metric="grade", rule="no_worse", margin=0.5),
+            "4, unchanged; at worst 0.289 worse, and at most 0.5 worse than the baseline was required.",
+        ),
+    ],
+)
+def test_a_mean_on_a_scale_of_its_own_is_no_percentage(gate, reason):
+    grade = Metric(name="grade", scorer="answers", numerator="", kind="mean", worst=1.0, best=5.0)
+    (found,) = judge(
+        "a/b",
+        GateFile(objective=Objective(text="x"), gate=[gate]),
+        [grade],
+        {variant: answers([4] * 40, variant=variant) for variant in ("tuned", "baseline")},
+        expected_cases=40,
+        slices={},
+    )
+    assert found.reason.startswith(reason)
+
+
 @pytest.mark.parametrize("gate", [g for g in ALL_GATES if g.rule in COMPARATIVE])
 def test_a_changed_suite_is_an_error_before_anything_else(gate):
     made = verdict(gate, [], [], comparable="the cases changed since the baseline was accepted", expected=5)
