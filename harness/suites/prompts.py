@@ -147,6 +147,10 @@ def _first_line(error: Exception) -> str:
     return cut((str(error).strip().splitlines() or ["no reason given"])[0], 200)
 
 
+class RewrittenTurns(UserError):
+    """The chat template renders a turn of a conversation differently once another follows."""
+
+
 class Renderer:
     """Turns chat messages into text and token ids with one model's tokenizer and chat template.
 
@@ -272,7 +276,7 @@ class Renderer:
         return self._encode(answer)[0]
 
     def training(self, chat: Sequence[Message]) -> tuple[list[int], list[int]]:
-        """Return token ids and loss mask of a conversation, both of shape (tokens,). Raises UserError.
+        """Return token ids and loss mask of a conversation, both of shape (tokens,). Raises UserError, RewrittenTurns.
 
         The mask is 1 on assistant content and the token that closes it, 0 elsewhere. Segments are tokenised separately,
         so no token spans the border between prompt and answer; the mask follows lengths, never token ids.
@@ -287,9 +291,9 @@ class Renderer:
                 continue
             text = self._prompt_text(chat[:turn])
             if not text.startswith(done):
-                raise UserError(
-                    f"the chat template rewrites earlier turns, so turn {turn + 1} cannot be trained as it is served. "
-                    "Use one assistant answer per row"
+                raise RewrittenTurns(
+                    f"the chat template rewrites earlier turns, so message {turn + 1} cannot be trained as it is "
+                    "served. Remove white space around the answers before it, or use one assistant answer per row"
                 )
             before = self._encode(text[len(done) :]) if done else self._prompt_ids(text)
             answer = [*self._encode(message["content"]), end]

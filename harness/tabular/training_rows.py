@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UserError
 from harness.files import write_atomic
 from harness.schema import Case
 from harness.suites.prompts import messages
@@ -37,10 +38,12 @@ class RowColumns(InputColumns, frozen=True, kw_only=True):
 def write_rows(source: str, folder: Path, columns: RowColumns, hub: Hub, out: Path) -> int:
     """Write a training row for every row of `source`, with the prompt of the suite in `folder`; return their number.
 
-    Raises UserError for invalid rows; nothing is written then.
+    Raises UserError for invalid rows, and where `out` is `source`; nothing is written then.
     """
     from harness.scaffold.create import only_suite
 
+    if out.resolve() == Path(source).resolve():
+        raise UserError(f"{out} is the table itself. Name another file with --out")
     suite = only_suite(folder)
     problems: list[tuple[str, str]] = []
     lines = [

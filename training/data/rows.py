@@ -128,7 +128,7 @@ def _of_lines(file: str, problems: list[str]) -> list[TrainingRow]:
         before = len(problems)
         numbered = ((n, x.removeprefix(b"\xef\xbb\xbf") if n == 1 else x) for n, x in enumerate(lines, 1))
         rows = _read(file, ((n, line) for n, line in numbered if line.strip()), _line, problems)
-    if not rows and len(problems) > before and start.lstrip()[:1] == b"[":
+    if len(problems) > before and start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
         problems[before:] = [
             f"{file}: a JSON array. Write one object per line, without brackets and commas around them"
         ]

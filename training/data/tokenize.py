@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness.errors import refuse_all
-from harness.suites.prompts import Renderer
+from harness.suites.prompts import Renderer, RewrittenTurns
 from training.data.rows import REPLAY, TrainingRow
 
 MIN_PROMPT = 8
@@ -72,12 +72,14 @@ class Dataset(Struct, frozen=True, kw_only=True):
 def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, distil_replay: bool = False) -> Dataset:
     """Render every row, and shorten the prompts of those with more than `max_length` tokens.
 
-    Raises UserError that lists every row whose answer does not fit, and every row without an answer.
+    Raises UserError that lists every row whose turns the chat template rewrites, or else every row without an answer or
+    with one that does not fit.
     """
     documents: list[Document] = []
     problems: list[str] = []
     tokens_cut = rows_cut = 0
-    columns = _rendered(rows, renderer)
+    columns = _rendered(rows, renderer, problems)
+    refuse_all(problems, "rows that cannot be trained on")
     for row, ids, mask in zip(rows, columns["ids"], columns["mask"], strict=True):
         excess = len(ids) - max_length
         if not any(mask):
@@ -109,17 +111,24 @@ def _answer_tokens(rows: Sequence[TrainingRow], renderer: Renderer) -> int:
     return sum(len(ids) + 1 for ids in renderer.tokenizer(contents, add_special_tokens=False)["input_ids"])
 
 
-def _rendered(rows: Sequence[TrainingRow], renderer: Renderer) -> Any:
-    """Return the columns `ids` and `mask`, rendered through `datasets` in memory."""
+def _rendered(rows: Sequence[TrainingRow], renderer: Renderer, problems: list[str]) -> Any:
+    """Return the columns `ids` and `mask`, rendered through `datasets` in memory; add rows with rewritten turns."""
     import datasets
 
+    def pair(where: str, chat: Sequence[dict[str, str]]) -> tuple[list[int], list[int]]:
+        try:
+            return renderer.training(chat)
+        except RewrittenTurns as error:
+            problems.append(f"{where}: {error}")
+            return [], []
+
     def render(batch: dict[str, list[Any]]) -> dict[str, list[list[int]]]:
-        pairs = [renderer.training(chat) for chat in batch["messages"]]
+        pairs = [pair(where, chat) for where, chat in zip(batch["where"], batch["messages"], strict=True)]
         return {"ids": [ids for ids, _ in pairs], "mask": [mask for _, mask in pairs]}
 
     datasets.disable_progress_bars()
-    table = datasets.Dataset.from_list([{"messages": row.chat} for row in rows])
-    done = table.map(render, batched=True, remove_columns=["messages"], new_fingerprint="rendered")
+    table = datasets.Dataset.from_list([{"where": row.where, "messages": row.chat} for row in rows])
+    done = table.map(render, batched=True, remove_columns=table.column_names, new_fingerprint="rendered")
     return {"ids": list(done["ids"]), "mask": list(done["mask"])}
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from evalsuites.general.basics import replay
 from harness.errors import UserError
-from harness.suites.prompts import Renderer
+from harness.suites.prompts import Renderer, RewrittenTurns
 from training.data.rows import load_rows, shared_rows
 from training.data.tokenize import cut_prompt, encode
 
@@ -85,6 +85,28 @@ def test_all_bad_lines_of_all_files_are_listed_once(tmp_path, write_rows):
         load_rows([str(good), str(bad)])
     lines = [int(part.split(":")[1]) for part in str(refused.value).splitlines()[1:]]
     assert lines == [1, 3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_json_array_is_named_once_however_its_rows_are_broken_into_lines(tmp_path):
+    row = '{"instruction": "a", "output": "b"}'
+    (tmp_path / "a.json").write_text(f"[\n{row},\n{row}\n]\n")
+    with pytest.raises(UserError) as refused:
+        load_rows([str(tmp_path / "a.json")])
+    assert str(refused.value).startswith(f"{tmp_path / 'a.json'}: a JSON array. Write one object per line")
+
+
+def test_every_row_whose_turns_the_template_rewrites_is_named(write_rows):
+    """Templates that trim messages render an answer with a space at its end differently once a question follows."""
+
+    class Trimming:
+        def training(self, chat):
+            raise RewrittenTurns("the chat template rewrites earlier turns")
+
+    rows = load_rows([str(write_rows("a.jsonl", [CHAT, CHAT]))])
+    with pytest.raises(UserError) as refused:
+        encode(rows, Trimming(), 256)
+    named = [line.rpartition("/")[2] for line in str(refused.value).splitlines()[1:]]
+    assert named == [f"a.jsonl:{line}: the chat template rewrites earlier turns" for line in (1, 2)]
 
 
 def test_an_empty_file_is_refused(tmp_path):

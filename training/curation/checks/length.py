@@ -12,8 +12,10 @@ from statistics import median
 from typing import Any
 
 from harness.errors import UserError
+from harness.suites.prompts import RewrittenTurns
 from training.curation.check import Check, CheckResult, CheckSettings, FindingTable, RowFinding, Sample
 from training.curation.text import spread
+from training.data.rows import TrainingRow
 from training.data.tokenize import cut_prompt
 
 NO_BASE = "no base model is given, so tokens are not counted. Set one with --base"
@@ -26,21 +28,25 @@ def _renderer(folder: str) -> Any:
     return Renderer(folder)
 
 
-def _measure(chats: Sequence[list[dict[str, str]]], folder: str, max_length: int) -> list[tuple[int, bool]]:
+def _measure(rows: Sequence[TrainingRow], folder: str, max_length: int) -> list[tuple[int, bool]]:
     """Return the tokens of every row, and whether its answer fits into `max_length`."""
     renderer = _renderer(folder)
-    rows = []
-    for chat in chats:
-        ids, mask = renderer.training(chat)
+    sizes = []
+    for row in rows:
+        try:
+            ids, mask = renderer.training(row.chat)
+        except RewrittenTurns as error:
+            raise UserError(f"{row.where}: {error}") from None
         over = len(ids) - max_length
-        rows.append((len(ids), over <= 0 or cut_prompt(ids, mask, over) is not None))
-    return rows
+        sizes.append((len(ids), over <= 0 or cut_prompt(ids, mask, over) is not None))
+    return sizes
 
 
 def tokens(sample: Sample, settings: CheckSettings) -> list[tuple[int, bool]]:
     """Return the tokens of every row and whether its answer fits.
 
-    Raises UserError where `settings.base` is no model or reads fewer tokens than `settings.max_length`.
+    Raises UserError where `settings.base` is no model or reads fewer tokens than `settings.max_length`, and for a row
+    whose turns its chat template rewrites.
     """
     from training.model_checks import base_folder
 
@@ -52,7 +58,7 @@ def tokens(sample: Sample, settings: CheckSettings) -> list[tuple[int, bool]]:
                 f"--max-length is {settings.max_length:,}; {settings.base} reads at most {limit:,} tokens. "
                 f"Set {limit:,} or less"
             )
-        return spread(_measure, [row.chat for row in sample.rows], str(folder), settings.max_length)
+        return spread(_measure, sample.rows, str(folder), settings.max_length)
 
     counts: list[tuple[int, bool]] = sample.cached("tokens", count)
     return counts
