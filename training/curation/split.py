@@ -110,10 +110,12 @@ def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[int], int]:
     groups = Groups(len(sample.rows))
     by_document: dict[Any, int] = {}
     distinct: dict[bytes, int] = {}
+    copies: dict[bytes, int] = {}
     for index, row in enumerate(sample.rows):
         content = sample.contents[index]
-        row_key = key(content) if content else key(sample.prompts[index], sample.answers[index])
-        groups.join(index, distinct.setdefault(row_key, index))
+        row_key = key(sample.prompts[index], sample.answers[index])
+        groups.join(index, copies.setdefault(row_key, index))
+        groups.join(index, distinct.setdefault(key(content) if content else row_key, index))
         if row.document and settings.by != "input":
             groups.join(index, by_document.setdefault(row.document, index))
     rows = list(distinct.values())

@@ -51,6 +51,16 @@ def test_a_part_of_an_earlier_split_is_not_left_next_to_new_rows(write_jsonl, tm
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
+def test_rows_that_are_equal_but_for_letter_case_stay_together(write_jsonl, tmp_path):
+    """Only one of them begins as the prompts of its task do, so only its text is compared without their lines."""
+    rows = [row(f"Read this mail and sort it:\n{prose(n, 8)}", "bill") for n in range(40)]
+    rows.append(row(rows[7]["instruction"].replace("Read this", "READ THIS"), "bill"))
+    file = str(write_jsonl(rows))
+    for seed in range(12):
+        part = parts_of(split([file], tmp_path / "out", SplitSettings(seed=seed))[1])
+        assert part[json.dumps(rows[7])] == part[json.dumps(rows[40])], seed
+
+
 def test_a_chain_of_near_copies_stays_together(write_jsonl, tmp_path):
     text = prose("chain", 80)
     chain = [text]
