@@ -67,7 +67,7 @@ def order(
     With `epochs`, the last step may be incomplete; None fills every step. With `groups`, one per row, the rows of a
     step are of the same group where there are enough of them; those of the group SPREAD are spread over all steps.
     """
-    total = steps * rows_per_step if epochs is None else min(steps * rows_per_step, round(rows * epochs))
+    total = steps * rows_per_step if epochs is None else max(1, min(steps * rows_per_step, round(rows * epochs)))
     stream: list[int] = []
     pending: list[int] = []
     for epoch in range(math.ceil(total / rows)):
@@ -77,7 +77,7 @@ def order(
         if groups:
             indices, pending = _grouped(pending + indices, groups, rows_per_step, rng)
         stream += indices
-    stream = (stream + pending)[: max(total, 1)]
+    stream = (stream + pending)[:total]
     return [stream[at : at + rows_per_step] for at in range(0, len(stream), rows_per_step)]
 
 

@@ -24,6 +24,10 @@ def test_every_row_comes_once_a_pass(rows, rows_per_step, epochs, seed):
     assert len(steps) == -(-rows * epochs // rows_per_step)
 
 
+def test_a_share_of_an_epoch_that_is_less_than_a_row_trains_on_one():
+    assert len(order(100, 8, total_steps(100, 8, 0.004, None), 0, 0.004)) == 1
+
+
 def test_max_steps_fills_every_step_and_passes_differ_in_order():
     steps = order(8, 4, 6, seed=1, epochs=None)
     assert [len(step) for step in steps] == [4] * 6
