@@ -225,16 +225,19 @@ def _need(package: str) -> None:
 
 
 def find(root: Path, name: str, fingerprint: dict[str, Any]) -> Path | None:
-    """Return the newest run of this name with the same settings and data, a finished one first, or None."""
+    """Return the newest run of this name with the same settings and data, or None; unreadable ones are skipped.
+
+    A finished run is no match where a later one was begun with `fresh`. Of two that began in one second, the unfinished
+    one is.
+    """
     matches = []
-    for folder in sorted(root.glob("*/")):
-        if not (folder / "run.json").exists():
-            continue
-        manifest = runs_folder.load_manifest(folder)
-        record = manifest.training or {}
-        if manifest.kind == "train" and record.get("fingerprint") == fingerprint and record["name"] == name:
-            matches.append(((folder / runs_folder.SEAL).exists(), folder.name, folder))
-    return max(matches)[2] if matches else None
+    for folder in root.glob("*/"):
+        with suppress(UserError):
+            manifest = runs_folder.load_manifest(folder)
+            record = manifest.training or {}
+            if manifest.kind == "train" and record.get("fingerprint") == fingerprint and record["name"] == name:
+                matches.append((manifest.started, not (folder / runs_folder.SEAL).exists(), folder.name, folder))
+    return max(matches)[-1] if matches else None
 
 
 def _train(
@@ -300,7 +303,7 @@ def _lead(
             _end(run, "interrupted")
             raise Interrupted(
                 f"training stopped after step {state.step} of {len(job.steps)}. "
-                f"Run the same command to resume: {run.path}"
+                f"Run the same command, without --fresh, to resume: {run.path}"
             ) from None
         writer.check()
     return facts

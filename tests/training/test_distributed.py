@@ -112,9 +112,8 @@ def test_two_processes_do_what_one_does_and_one_of_them_speaks(uneven, tmp_path,
     assert [first | second for first, second in zip(*shares, strict=True)] == answers
     assert all(len(found) == 9 for found in answers)
     adapter, following = done.printed(0, "stdout")
-    assert adapter == f"adapter: {folder / 'adapter'}" and following.startswith(
-        f"next: tunegate compare BASELINE {folder.name}"
-    )
+    assert adapter == f"adapter: {folder / 'adapter'}" and following.startswith("next: tunegate compare BASELINE ")
+    assert f"{folder.parent.name}/{folder.name}    #" in following
     assert sum("before the first step" in line for line in done.printed(0)) == 1
     assert done.printed(1, "stdout") == done.printed(1) == []
 

@@ -10,11 +10,12 @@ import pytest
 
 from harness.checkpoints.resolve import file_sha256, resolve
 from harness.errors import EXIT_INTERRUPTED, UserError
-from harness.runs.folder import check_seal, load_run
+from harness.runs.folder import SEAL, RunFolder, check_seal, load_run
+from harness.schema import Manifest
 from tests.training.conftest import quiet
 from training.batching import order
 from training.loop import rate_factor
-from training.run import Interrupted, StopSignal, train
+from training.run import Interrupted, StopSignal, find, train
 
 
 def stop_at(step):
@@ -150,6 +151,25 @@ def test_the_same_command_returns_a_finished_run_and_fresh_trains_again(write_co
     assert (first / "MANIFEST.sha256").read_bytes() == before
     second = train(config, progress=quiet, fresh=True)
     assert second != first and weights(second) == weights(first)
+
+
+def test_a_run_begun_afresh_resumes_in_place_of_an_earlier_finished_one_and_unreadable_runs_are_skipped(tmp_path):
+    for second, is_finished in ((1, True), (3, False), (2, True)):
+        run = RunFolder(tmp_path / f"run-{second}")
+        run.path.mkdir()
+        training = {"name": "mine", "fingerprint": {"train.seed": 0}}
+        started = f"2026-01-01T00:00:0{second}Z"
+        run.write_manifest(
+            Manifest(run_id=run.path.name, kind="train", status="running", started=started, training=training)
+        )
+        if is_finished:
+            (run.path / SEAL).touch()
+    (tmp_path / "run-4").mkdir()
+    (tmp_path / "run-4" / "run.json").write_text('{"torn')
+    assert find(tmp_path, "mine", {"train.seed": 0}) == tmp_path / "run-3"
+    (tmp_path / "run-3" / "run.json").unlink()
+    assert find(tmp_path, "mine", {"train.seed": 0}) == tmp_path / "run-2"
+    assert find(tmp_path, "other", {"train.seed": 0}) is None
 
 
 def test_changed_settings_or_data_start_a_new_run(write_config):

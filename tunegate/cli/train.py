@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from harness.files import shown_path
 from tunegate.cli.layout import TRAIN, App
 from tunegate.cli.next_step import next_step
 from tunegate.cli.options import Engine, Notify, Runs, Track, WithoutSuites, complete_run
@@ -28,7 +29,7 @@ def train(
 
     folder = run_training(config, fresh=fresh, without_suites=no_contamination_check)
     typer.echo(f"adapter: {folder / 'adapter'}")
-    next_step(f"tunegate compare BASELINE {folder.name}", "judge it against the model in use")
+    next_step(f"tunegate compare BASELINE {shown_path(folder)}", "judge it against the model in use")
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Which command is named as the next one."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from harness.schema import Checkpoint
 from tunegate.cli import next_step
+from tunegate.cli.train import train
 
 ADAPTER = Checkpoint(name="runs/adapter", kind="adapter", path="/m", digest="ab" * 32)
 MODEL = Checkpoint(name="org/model", kind="model", path="/m", digest="cd" * 32)
@@ -42,6 +44,17 @@ def test_the_verdict_decides_what_follows_a_model_card(
 ) -> None:
     next_step.after_model_card(ADAPTER, was_evaluated, is_approved)
     assert capsys.readouterr().out == f"next: {expected}\n"
+
+
+def test_a_training_run_is_named_by_its_path(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No command finds a checkpoint by the name of its run alone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("training.run.train", lambda config, **more: tmp_path / "runs" / "20260101T000000Z-mine-0")
+    train(Path("train.toml"))
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.startswith("next: tunegate compare BASELINE runs/20260101T000000Z-mine-0    # ")
 
 
 def test_a_gate_that_cannot_pass_needs_cases(capsys: pytest.CaptureFixture[str]) -> None:
