@@ -242,10 +242,9 @@ def _limits(record: Mapping[str, Any], base: Checkpoint) -> str:
     if (record.get("train") or {}).get("rows_cut"):
         limits.append(f"{record['train']['rows_cut']:,} rows were too long and lost the middle of their prompts.")
     leaks = record.get("contamination") or {}
-    if leaks and not leaks.get("cases"):
-        limits.append(
-            "Its rows were not compared with any suite, so it may have been trained on the cases that score it."
-        )
+    if leaks.get("unchecked") or (leaks and not leaks.get("cases")):
+        compared = "only with the suites of its validation cases" if leaks.get("cases") else "not with any suite"
+        limits.append(f"Its rows were compared {compared}, so it may have been trained on the cases that score it.")
     if leaks.get("allowed"):
         limits.append(
             f"{leaks['rows']:,} rows contain text of a suite's cases, so its scores are too high: {leaks['allowed']}"

@@ -118,8 +118,14 @@ def _problems(suite: Suite, cases: Sequence[Case], table: str) -> list[str]:
 
 
 def cases_in_training(rows: Sequence[TrainingRow], questions: Questions) -> list[str]:
-    """Return one problem for every validation case with the prompt of a training row."""
-    prompts = {_prompt_key(row.chat[:-1]): row.where for row in rows}
+    """Return one problem for every validation case that is the prompt of an answer in a training row."""
+    prompts = {
+        _prompt_key(prompt): row.where
+        for row in rows
+        for turn, message in enumerate(row.chat)
+        if message["role"] == "assistant"
+        for prompt in (row.chat[:turn], row.chat[turn - 1 : turn])
+    }
     return [
         f"{row.where} has the prompt of the training row {prompts[key]}. Remove one of the two"
         for row in questions.rows

@@ -45,6 +45,7 @@ SHOWN = ("name", "fingerprint", "data", "train", "validation", "contamination", 
 NO_CARD = "it has no data card"
 CLEAN = "no row contains text of a suite's case"
 UNCHECKED = "rows were not compared with any suite"
+ONLY_VALIDATION = "rows were compared only with the suites of the validation cases"
 
 
 def record_blocks(record: Mapping[str, Any]) -> Iterator[Block]:
@@ -132,8 +133,9 @@ def _file(use: str, file: Mapping[str, Any]) -> list[Cell]:
 def _leaks(leaks: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     rows = leaks.get("rows")
     if leaks.get("cases"):
-        tone: Tone = "good" if rows == 0 else "bad"
-        yield "Rows with such text", Cell(text=number_format.setting(rows).text, note="" if rows else CLEAN, tone=tone)
+        tone: Tone = "bad" if rows else "caution" if leaks.get("unchecked") else "good"
+        note = ONLY_VALIDATION if leaks.get("unchecked") else "" if rows else CLEAN
+        yield "Rows with such text", Cell(text=number_format.setting(rows).text, note=note, tone=tone)
     else:
         yield "Rows with such text", Cell(text="not checked", note=UNCHECKED, tone="bad")
     yield "Cases checked", number_format.setting(leaks.get("cases"))

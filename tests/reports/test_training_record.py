@@ -119,6 +119,17 @@ def test_rows_that_were_compared_with_no_case_are_not_called_free_of_them(
     assert (rows.text, rows.note, rows.tone) == ("not checked", "rows were not compared with any suite", "bad")
 
 
+def test_rows_that_were_compared_with_validation_suites_only_are_not_called_free_of_cases(
+    write_run: Writer, run: RunData
+) -> None:
+    leaks = RECORD["contamination"] | {"unchecked": "--no-contamination-check"}
+    rows = facts(shown(write_run, run, contamination=leaks), "Text of test cases in the training data")[
+        "Rows with such text"
+    ]
+    note = "rows were compared only with the suites of the validation cases"
+    assert (rows.text, rows.note, rows.tone) == ("0", note, "caution")
+
+
 @pytest.mark.parametrize("part", [key for key in RECORD if key != "config"])
 def test_a_record_without_a_part_is_shown_without_it(write_run: Writer, run: RunData, part: str) -> None:
     assert facts(shown(write_run, run, **{part: "leave out"}), "Settings and files")

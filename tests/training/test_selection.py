@@ -10,6 +10,8 @@ from harness.schema import Estimate, Metric
 from tests.support.mini import TEST, rows, write_suite
 from tests.training.conftest import quiet
 from training import loop
+from training.config_file import load
+from training.job import prepare
 from training.run import train
 from training.validation import Validation, is_better
 
@@ -226,6 +228,20 @@ def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(write_c
     write_rows("train.jsonl", [{"instruction": f"Which clauses? Held{space}out 3.", "output": "as is"}] * 4)
     with pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:4"):
         train(config, progress=quiet)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_validation_case_within_a_longer_conversation_is_refused(write_config, write_rows, asked, first):
+    config = write_config(**asked)
+    turns = [("Which clauses? Held out 3.", "as is"), ("Hello.", "Good day.")]
+    messages = [
+        {"role": role, "content": text}
+        for turn in (turns if first else turns[::-1])
+        for role, text in zip(("user", "assistant"), turn, strict=True)
+    ]
+    write_rows("train.jsonl", [{"messages": messages}] * 4)
+    with pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:4"):
+        prepare(load(config), print)
 
 
 def test_fewer_rows_are_part_of_more_and_keep_their_order():

@@ -7,8 +7,9 @@ import pytest
 
 from harness.errors import UserError
 from tests.training.curation.conftest import case, edited, prose, sample
-from training.curation.check import CheckSettings
+from training.curation.check import CheckSettings, Sample
 from training.curation.checks import contamination, suite_index
+from training.data.rows import TrainingRow, Turn
 
 CASE = prose("case", 100)
 LONG = prose("contract", 1200)
@@ -63,6 +64,24 @@ def test_a_short_case_is_found_where_it_is_the_prompt(find):
     question = "Who repairs the roof of the old mill?"
     rows = [question, f"Q: {question}", f"{prose(4)} {question} {prose(5)}", "Who repairs the roof of the barn?"]
     assert [f.row for f in find(rows, question, CASE).findings] == [0, 1]
+
+
+@pytest.mark.parametrize("before", [[], [("user", "Who paints the fence?"), ("assistant", "the tenant")]])
+def test_a_short_case_is_found_in_a_message_of_a_longer_conversation(write_cases, before):
+    question = "Who repairs the roof of the old mill?"
+    texts = [("system", prose(4, 20)), *before, ("user", question), ("assistant", "the owner")]
+    row = TrainingRow(messages=[Turn(role=role, content=text) for role, text in texts], where="a.jsonl:1")
+    folder = write_cases([case(1, question), case(2, "Who paints the fence?")])
+    (finding,) = contamination.find(Sample([row]), CheckSettings(suites=[folder])).findings
+    assert "100% of the row and 100% of the case" in finding.reason
+
+
+def test_a_case_that_was_added_meanwhile_is_compared(write_cases):
+    """A notebook trains several times in one process."""
+    settings = CheckSettings(suites=[write_cases([case(1, prose("other"))])])
+    assert contamination.find(sample(CASE), settings).findings == []
+    write_cases([case(1, prose("other")), case(2, CASE)])
+    assert len(contamination.find(sample(CASE), settings).findings) == 1
 
 
 @pytest.mark.parametrize("around", [30, 10])

@@ -116,6 +116,9 @@ def test_the_suites_of_validation_cases_are_compared_too(write_config, write_cas
     if not with_suites:
         with pytest.raises(UserError, match="no suite was found"):
             prepare(load(path), print)
+    path = write_config(data__suites=suites, **{f"select__{key}": value for key, value in select.items()})
+    record = prepare(load(path), print, without_suites=True).contamination
+    assert record.get("unchecked") == (None if with_suites else "--no-contamination-check")
 
 
 def test_suites_whose_data_is_missing_are_not_found_either(write_config, write_cases, tmp_path):

@@ -4,8 +4,8 @@ A row and a case that share a run of 13 words, boilerplate excluded, are compare
 are in five-word runs of the case. They are contamination if they are at least 40 words and half of the row's prompt
 (without boilerplate lines), of its answer or of the case. This detects edited copies, passages of a case's document,
 and cases inside longer rows. Fewer than 40 words are often a legal formula that two contracts share, so they must be
-two thirds of both, or the whole case. A case of 4 to 12 words is detected if it is half of a prompt. Paraphrases,
-translations and copies with an edit in every 13 words are not detected.
+two thirds of both, or the whole case. A case of 4 to 12 words is detected if it is half of a prompt, or of one of its
+user messages. Paraphrases, translations and copies with an edit in every 13 words are not detected.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,9 +95,10 @@ def overlap(sample: Sample, index: SuiteIndex) -> Overlap:
         compared = [_compare(sample, row, index, number) for number in nearest[:COMPARED]]
         closest = max(compared, key=lambda leak: (leak.counts, leak.share))
         (leaks if closest.counts else slight).append(closest)
-    leaking_rows = {leak.row for leak in leaks}
-    leaks += [leak for leak in _brief(sample, index) if leak.row not in leaking_rows]
-    return Overlap(sorted(leaks, key=lambda leak: leak.row), slight, boilerplate)
+    by_row = {leak.row: leak for leak in leaks}
+    for leak in _brief(sample, index):
+        by_row.setdefault(leak.row, leak)
+    return Overlap([by_row[row] for row in sorted(by_row)], slight, boilerplate)
 
 
 def _length(index: SuiteIndex, number: int) -> int:
@@ -183,10 +185,11 @@ def _between(text: str, first: int, end: int) -> str:
 
 
 def _brief(sample: Sample, index: SuiteIndex) -> Iterable[Leak]:
-    """Yield rows whose prompt is at least half a case that is too short for a run."""
+    """Yield rows whose prompt, or one of its user messages, is at least half a case that is too short for a run."""
     sizes = {len(row_words) for row_words in index.brief}
     max_words = int(max(sizes, default=0) / SHARE)
-    for row, text in enumerate(sample.contents):
+    asked = ((row, turn.content) for row, one in enumerate(sample.rows) for turn in one.messages if turn.role == "user")
+    for row, text in dict.fromkeys(chain(enumerate(sample.contents), asked)):
         if len(text) > max_words * suite_index.LONGEST_WORD:
             continue
         row_words = words(text)
@@ -292,6 +295,8 @@ def refuse_contaminated(
     leaks = overlap(Sample(rows), index).leaks
     cases = sum(index.suites.values())
     record: dict[str, Any] = {"cases": cases, "suites": index.suites, "rows": len(leaks)}
+    if not folders:
+        record["unchecked"] = WITHOUT_SUITES
     if index.uncompared:
         record["uncompared"] = index.uncompared
     if not leaks:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -127,15 +126,10 @@ def load_any(folders: Sequence[str]) -> SuiteIndex | None:
 
 
 def load(folders: Sequence[str]) -> SuiteIndex:
-    """Return the index of all suites below the folders, cached per process; two folders may have suites of one name.
+    """Return the index of all suites below the folders as they are now; two folders may have suites of one name.
 
     Raises UserError where no suite is found in a folder.
     """
-    return _load(tuple(str(Path(folder).resolve()) for folder in folders))
-
-
-@lru_cache(maxsize=4)
-def _load(folders: tuple[str, ...]) -> SuiteIndex:
     builder = _Builder()
     missing: dict[str, None] = {}
     added = set()
