@@ -21,9 +21,9 @@ from harness.schema import BASELINE, Checkpoint, Manifest
 from harness.suites.prompts import Renderer
 from training.batching import Micro, groups_of, order, pack, total_steps
 from training.config import Config, Train, question_tables
-from training.data.rows import TrainingRow, load_rows, some_rows
+from training.data.rows import REPLAY, TrainingRow, load_rows, some_rows
 from training.data.tokenize import Document, encode
-from training.estimate.flops import Flops
+from training.estimate.flops import FORWARD_SHARE, Flops
 from training.estimate.known_models import FoundConfig
 from training.estimate.memory import Pass
 
@@ -35,8 +35,6 @@ ASSUMED_FROM = 1_000_000_000
 """Active parameters from which that share is assumed; smaller models are limited by kernel launches."""
 MIN_STEPS = 3
 """A measured speed needs this many steps."""
-FORWARD_SHARE = 0.5
-"""FLOPs of a validation relative to training: a forward pass has 2 of the 4 FLOPs per frozen parameter."""
 
 
 class Workload(Struct, frozen=True, kw_only=True):
@@ -71,8 +69,9 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
     )
     held_out = load_rows(config.data.validation, config.data.streaming) if config.data.validation else []
     exact = folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES)
-    documents, validation_documents = (_documents(part, config, folder if exact else None) for part in (rows, held_out))
     train = config.train
+    documents = _documents(rows, config, folder if exact else None, train.replay == "probabilities")
+    validation_documents = _documents(held_out, config, folder if exact else None)
     epochs = None if train.max_steps else train.epochs
     total = total_steps(len(rows), train.rows_per_step, train.epochs, train.max_steps)
     groups = groups_of(documents, train)
@@ -90,7 +89,7 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
         validation_flops=round(FORWARD_SHARE * validations * flops.of(batches)),
         asked=validations * sum(_cases(table.cases) for table in question_tables(config).values()),
         largest=_largest([micro for micros in packed for micro in micros]),
-        longest=Pass(tokens=max(len(d.ids) for d in documents), answers=max(d.answers for d in documents)),
+        longest=_largest([micro for document in documents for micro in pack([document], 0)]),
         exact=exact,
     )
 
@@ -104,21 +103,26 @@ def _cases(files: Sequence[str]) -> int:
     return count
 
 
-def _documents(rows: Sequence[TrainingRow], config: Config, folder: Path | None) -> Sequence[Document]:
+def _documents(
+    rows: Sequence[TrainingRow], config: Config, folder: Path | None, distil_replay: bool = False
+) -> Sequence[Document]:
     """Render rows, or return stand-ins of guessed length where there is no tokenizer."""
     if not rows:
         return []
     if folder is not None:
-        return encode(rows, Renderer(folder), config.data.max_length).documents
-    return [_guessed(row, number, config.data.max_length) for number, row in enumerate(rows)]
+        return encode(rows, Renderer(folder), config.data.max_length, distil_replay).documents
+    return [
+        _guessed(row, number, config.data.max_length, distil_replay and row.document == REPLAY)
+        for number, row in enumerate(rows)
+    ]
 
 
-def _guessed(row: TrainingRow, number: int, max_length: int) -> Document:
+def _guessed(row: TrainingRow, number: int, max_length: int, is_distilled: bool) -> Document:
     """Return a stand-in of about the right length. Its IDs differ from every other row's, so they share no prefix."""
     answer = sum(len(t.content) // CHARACTERS_PER_TOKEN + 1 for t in row.messages if t.role == "assistant")
     total = sum(len(t.content) // CHARACTERS_PER_TOKEN + 1 for t in row.messages)
     length = max(min(total, max_length), answer + 1)
-    return Document(ids=[number] * length, mask=[0] * (length - answer) + [1] * answer)
+    return Document(ids=[number] * length, mask=[0] * (length - answer) + [1] * answer, is_distilled=is_distilled)
 
 
 def largest(documents: Sequence[Document], steps: Sequence[Sequence[int]], train: Train) -> Pass:
@@ -129,7 +133,9 @@ def largest(documents: Sequence[Document], steps: Sequence[Sequence[int]], train
 
 
 def _largest(micros: Sequence[Micro]) -> Pass:
-    return Pass(tokens=max(len(m.ids) for m in micros), answers=max(len(m.answers) for m in micros))
+    """Return the largest micro-batch; a token whose probabilities are learnt needs the base's logits too."""
+    answers = (len(m.answers) * (2 if m.is_distilled else 1) for m in micros)
+    return Pass(tokens=max(len(m.ids) for m in micros), answers=max(answers))
 
 
 class Speed(Struct, frozen=True, kw_only=True):

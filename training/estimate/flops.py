@@ -14,6 +14,9 @@ from msgspec import Struct
 from training.batching import Micro
 from training.estimate.shapes import Linear, Shapes
 
+FORWARD_SHARE = 0.5
+"""FLOPs of a forward pass relative to training: 2 of the 4 FLOPs per frozen parameter."""
+
 
 class Flops(Struct, frozen=True, kw_only=True):
     """FLOPs of training one model with one adapter, without recomputation by gradient checkpointing."""
@@ -27,12 +30,16 @@ class Flops(Struct, frozen=True, kw_only=True):
     forward and twice backward, over all layers (PaLM, arXiv 2204.02311, appendix B)."""
 
     def of(self, micros: Iterable[Micro]) -> int:
-        """Return the FLOPs of micro-batches; fillers of weight 0 do not count."""
+        """Return the FLOPs of micro-batches; fillers of weight 0 do not count.
+
+        Where the base's probabilities are learnt, its forward pass is added.
+        """
         done = 0
         for micro in micros:
             if micro.weight:
-                done += self.token * len(micro.ids) + self.answer_token * len(micro.answers)
-                done += round(self.pair * pairs(micro.prefix, micro.lengths))
+                own = self.token * len(micro.ids) + self.answer_token * len(micro.answers)
+                own += round(self.pair * pairs(micro.prefix, micro.lengths))
+                done += own + (round(FORWARD_SHARE * own) if micro.is_distilled else 0)
         return done
 
 

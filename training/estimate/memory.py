@@ -46,7 +46,7 @@ class Pass(Struct, frozen=True, kw_only=True):
     tokens: int
     """Tokens of the largest micro-batch."""
     answers: int
-    """Largest number of learnt tokens of a micro-batch."""
+    """Largest number of learnt tokens of a micro-batch; those whose probabilities are learnt count twice."""
 
 
 class Memory(Struct, frozen=True, kw_only=True):

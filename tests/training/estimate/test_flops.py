@@ -1,10 +1,14 @@
 """Shapes, parameters and arithmetic are those of transformers, PEFT and torch's own counters."""
 
+import json
+
 import pytest
 
 from harness.errors import UserError
 from training.batching import Micro
-from training.estimate import flops, shapes
+from training.config import Config, Data, Train
+from training.estimate import duration, flops, shapes
+from training.estimate.memory import Pass
 
 SMOLLM2_135M = {
     "model_type": "llama",
@@ -153,6 +157,21 @@ def test_fillers_count_nothing():
     filler = Micro(ids=[1] * 10, positions=list(range(10)), answers=[8, 9], lengths=[10], weight=0.0)
     expected = 10 * count.token + 2 * count.answer_token + count.pair * 10 * 10 // 2
     assert count.of([real, filler]) == count.of([real]) == expected
+
+
+def test_rows_whose_probabilities_are_learnt_need_the_bases_pass_and_logits_too(tmp_path):
+    file = tmp_path / "replay.jsonl"
+    file.write_text(json.dumps({"instruction": "a" * 400, "output": "b" * 40, "source": "replay"}))
+
+    def work(replay):
+        config = Config(base="", data=Data(train=[str(file)]), train=Train(replay=replay))
+        return duration.workload(config, None, flops.Flops(token=4, answer_token=4, pair=0))
+
+    plain, distilled = work("answers"), work("probabilities")
+    assert distilled.flops == 1.5 * plain.flops
+    for size in ("largest", "longest"):
+        expected = Pass(tokens=getattr(plain, size).tokens, answers=2 * getattr(plain, size).answers)
+        assert getattr(distilled, size) == expected
 
 
 def test_a_config_without_shapes_is_refused_by_name():
