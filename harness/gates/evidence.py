@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.formatting import count, plural, points
 from harness.gates.config import GateId
-from harness.gates.rules import COMPARATIVE, is_tested
+from harness.gates.rules import COMPARATIVE, HIGHER_IS_BETTER, is_tested
 from harness.gates.rules.base import FEWEST_CLUSTERS, Evidence, Finding
 from harness.schema import BASELINE, CANDIDATE, Gate, Metric, Noise
 
@@ -95,7 +95,9 @@ def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers], cluste
 
     gate = asked.gate
     tuned = in_slice(records[CANDIDATE], gate.slice, asked.slice_value)
-    level = observations(tuned, metric)
+    is_turned = HIGHER_IS_BETTER.get(gate.rule, metric.higher_is_better) != metric.higher_is_better
+    # A failed answer counts against the gate, also where its rule asks for the metric's worse end.
+    level = observations(tuned, metric, "baseline" if is_turned else "candidate")
     pairs = None
     if gate.rule in COMPARATIVE:
         other = observations(in_slice(records[BASELINE], gate.slice, asked.slice_value), metric, "baseline")

@@ -72,6 +72,9 @@ class Score(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         raise AttributeError(f"score has neither field, finding nor count named '{name}'")
 
 
+MAX_COUNT = 2**31 - 1
+
+
 def storable(score: Score) -> Score:
     """Return a score as a run reads it back: True and numbers of numpy become plain numbers.
 
@@ -99,6 +102,8 @@ def _whole(name: str, count: Any) -> int:
     whole = int(count)
     if whole != count:
         raise ValueError(f"the count '{name}' is {count}, expected a whole number; a share belongs in its value")
+    if not 0 <= whole <= MAX_COUNT:
+        raise ValueError(f"the count '{name}' is {count}, expected 0 to {MAX_COUNT:,}")
     return whole
 
 

@@ -214,7 +214,8 @@ def _counts(columns: VariantColumns, metric: Metric, role: Role, scored: Scored,
         below[~failed] = _count(scored.scores, metric, metric.denominator, plain)
         below[failed] = _weights(columns, scored.scores, metric.denominator, rows[failed])
     is_full = (role == "baseline") == metric.higher_is_better
-    above[failed] = below[failed] if is_full else 0.0
+    most = np.divide(above, below, out=np.ones(len(rows)), where=~failed & (below > 0)).max(initial=1.0)
+    above[failed] = most * below[failed] if is_full else 0.0  # A rate over 1 is as high as the highest that was seen.
     return above, below
 
 

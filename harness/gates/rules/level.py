@@ -53,8 +53,12 @@ def _judge(evidence: Evidence, side: Side) -> Finding:
     from harness.stats import power
     from harness.stats.estimates import estimate
 
-    threshold = _value(evidence.gate)
-    level = estimate(evidence.level, evidence.metric, side=side)
+    threshold, metric = _value(evidence.gate), evidence.metric
+    if metric.kind == "ratio" and not (metric.unbounded or evidence.is_share):
+        return Finding(
+            "error", f"Not judged: '{metric.name}' is a share, but some cases are not in 0 to 1.{_declare(metric)}."
+        )
+    level = estimate(evidence.level, metric, side=side)
     if level.value is None or level.low is None or level.high is None:
         return not_measured(level)
     sign = 1 if side == "lower" else -1
@@ -62,7 +66,7 @@ def _judge(evidence: Evidence, side: Side) -> Finding:
     margin = sign * (near - threshold)
     outcome: Outcome = "pass" if margin >= 0 else "fail" if sign * (far - threshold) < 0 else "inconclusive"
     seen = of_level(outcome, level, threshold, side == "lower", evidence.is_share)
-    need = power.for_level(evidence.level, evidence.metric, threshold, side) if outcome == "inconclusive" else None
+    need = power.for_level(evidence.level, metric, threshold, side) if outcome == "inconclusive" else None
     return Finding(outcome, "", level, margin, need and evidence.settle(need), seen)
 
 

@@ -91,6 +91,7 @@ def own(**parts: str) -> str:
         ),
         ({"FOUND": "[2j]"}, f"{FAILED}2j is of the type complex"),
         ({"COUNT": "0.5"}, f"{FAILED}the count 'right' is 0.5, expected a whole number; a share belongs in its value"),
+        ({"COUNT": "-1"}, f"{FAILED}the count 'right' is -1, expected 0 to 2,147,483,647"),
         ({"FOUND": "[3]"}, f"{FAILED}Expected `str`, got `int` - at `$.extracted[...][0]`"),
     ],
 )

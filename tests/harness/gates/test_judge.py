@@ -329,6 +329,40 @@ def test_errors_under_the_cap_are_wrong_and_named():
     assert verdict(NEVER, [record(i, 1, error=i < 1) for i in range(400)]).outcome == "fail"
 
 
+OWN = {"scorer": "answers", "numerator": "right"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "metric", "right"),
+    [
+        ("at_most", Metric(name="m", higher_is_better=False, unbounded=True, **OWN), 6),
+        ("at_most", Metric(name="m", unbounded=True, **OWN), 6),
+        ("at_most", Metric(name="m", **OWN), 1),
+        ("at_most", Metric(name="m", scorer="answers", numerator="", kind="mean", worst=0.0, best=9.0), 6),
+        ("at_least", Metric(name="m", higher_is_better=False, **OWN), 0),
+    ],
+)
+def test_a_failed_answer_helps_no_level_whichever_way_the_gate_asks(rule, metric, right):
+    gates = GateFile(objective=Objective(text="x"), gate=[Gate(metric="m", rule=rule, value=0.5)])
+
+    def margin(failed):
+        tuned = [record(i, right if i % 9 else 1 - min(right, 1), error=i < failed) for i in range(300)]
+        return judge("a/b", gates, [metric], {"tuned": tuned}, expected_cases=300, slices={})[0].margin
+
+    assert margin(3) < margin(0)
+
+
+def test_a_share_that_is_over_one_is_not_judged_and_says_how_to_declare_it():
+    hits = Metric(name="hits", **OWN)
+    gates = GateFile(objective=Objective(text="x"), gate=[Gate(metric="hits", rule="at_least", value=0.95)])
+    tuned = answers([0, *[2] * 9] * 20)
+    (made,) = judge("a/b", gates, [hits], {"tuned": tuned}, expected_cases=200, slices={})
+    assert made.outcome == "error" and made.reason == (
+        "Not judged: 'hits' is a share, but some cases are not in 0 to 1. If 'hits' can be more than 1, declare it "
+        "with Metric(unbounded=True)."
+    )
+
+
 @pytest.mark.parametrize("gate", [AT_LEAST, AT_MOST, IMPROVES, NO_WORSE, REDUCES, F1_AT_LEAST])
 def test_fewer_than_ten_contracts_are_shown_but_not_judged(gate):
     made = verdict(gate, [1, 0] * 45, [0, 1] * 45, per_contract=10)
