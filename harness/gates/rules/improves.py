@@ -21,6 +21,7 @@ from harness.gates.rules.base import (
     idle_margin,
     not_measured,
     oriented,
+    value_range,
 )
 from harness.gates.sentences import of_change
 from harness.schema import Gate, Metric, Observation, Outcome
@@ -42,6 +43,10 @@ def _in_words(gate: Gate, is_share: bool) -> str:
 
 
 def _idle(gate: Gate, metric: Metric) -> list[str]:
+    if gate.unit == "relative" and value_range(metric)[0] < 0:
+        return [
+            f"'{metric.name}' can be under 0, where a share of the baseline is a lower threshold. Use unit 'points'"
+        ]
     return idle_margin(gate, metric, "no gain is larger than {range:g}, so the gate cannot pass")
 
 
