@@ -146,7 +146,7 @@ def upper_for_share(events: float, n: float, level: float = 0.95) -> float:
     return float(special.betaincinv(events + 1, n - events, level))
 
 
-def rule_of_three(n: int, level: float = 0.95) -> float:
+def rule_of_three(n: float, level: float = 0.95) -> float:
     """Upper bound of the rate of something never seen in n independent cases."""
     return 1.0 if n <= 0 else 1 - (1 - level) ** (1 / n)
 

@@ -22,7 +22,8 @@ def _judge(evidence: Evidence) -> Finding:
     if events:
         named = ", ".join(c.case_id for c in events[:3]) + (" ..." if len(events) > 3 else "")
         return Finding("fail", "", level, seen=f"found in {len(events):,} of {count(cases, 'case')} ({named})")
-    bound = rule_of_three(cases)
+    independent = min(cases, level.n_eff or 0.0)
+    bound = rule_of_three(independent)
     if level.value is not None:
         level = Estimate(
             value=0.0,
@@ -30,7 +31,7 @@ def _judge(evidence: Evidence) -> Finding:
             high=bound,
             n=cases,
             clusters=evidence.clusters,
-            n_eff=float(cases),
+            n_eff=independent,
             method="exact upper bound of zero events (rule of three)",
             side="upper",
             errors=level.errors,
@@ -41,15 +42,20 @@ def _judge(evidence: Evidence) -> Finding:
 
 
 def _power(question: PowerQuestion) -> PowerNumbers:
-    from harness.stats.intervals import rule_of_three
+    import numpy as np
 
-    cases = question.best.cases
-    missed = 0.99**cases
+    from harness.stats.power import design_of
+
+    best = _judge(question.best).observed
+    assert best is not None and best.high is not None
+    cases_by_cluster = np.bincount(question.best.level.table.clusters).astype(np.float64)
+    design = design_of(cases_by_cluster, question.assumed.icc)
+    missed = float(design.events(0.01)[0]) ** design.clusters
     says = [
-        f"passes with none found in {cases:,} cases, which shows a true share under {rule_of_three(cases):.2%} (3/n)",
+        f"passes with none found in {best.n:,} cases, which shows a true share under {best.high:.2%}",
         f"a model that does it in 1 case of 100 passes {how_often(missed)}",
     ]
-    return {"allowed": 0, "truth": 0.01, "chance": missed, "needed": rule_of_three(cases), "says": says}
+    return {"allowed": 0, "truth": 0.01, "chance": missed, "needed": best.high, "says": says}
 
 
 def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:

@@ -36,7 +36,7 @@ def _judge(evidence: Evidence) -> Finding:
     assert evidence.pairs is not None and threshold is not None
     ratio = rate_ratio(evidence.pairs)
     if ratio.value is None:
-        bound = percent(rule_of_three(evidence.cases))
+        bound = percent(rule_of_three(min(evidence.cases, evidence.pairs.effective)))
         needed = f"a baseline with some to reduce; with 0 in {evidence.cases:,} cases its rate is under {bound}"
         return Finding("inconclusive", f"Not measured: {ratio.reason}.", ratio, needed=needed)
     margin = None if ratio.high is None else threshold - ratio.high

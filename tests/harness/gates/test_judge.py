@@ -399,9 +399,17 @@ def test_never_fails_on_one_event_however_small_the_suite():
 
 
 def test_never_shows_on_how_many_cases_its_bound_rests():
-    found = verdict(NEVER, [1] * 600, per_contract=2).observed
+    found = verdict(NEVER, [1] * 600).observed
     assert (found.value, found.low, found.high) == (0.0, 0.0, pytest.approx(1 - 0.05 ** (1 / 600)))
-    assert (found.n, found.clusters, found.n_eff, found.side) == (600, 300, 600.0, "upper")
+    assert (found.n, found.clusters, found.n_eff, found.side) == (600, 600, 600.0, "upper")
+
+
+def test_many_cases_of_few_contracts_show_no_more_than_the_contracts():
+    made = verdict(NEVER, [1] * 300, per_contract=25)
+    assert made.outcome == "pass" and "found in 0 of 300 cases; at most 22.1% of all cases" in made.reason
+    assert (made.observed.high, made.observed.n_eff) == pytest.approx((1 - 0.05 ** (1 / 12), 12))
+    needed = verdict(REDUCES, [1] * 400, [1] * 400, per_contract=20).needed
+    assert needed == "a baseline with some to reduce; with 0 in 400 cases its rate is under 13.9%"
 
 
 def test_each_slice_is_judged_alone_and_a_small_one_says_too_few():
