@@ -133,7 +133,7 @@ def measured(counted: Counted, assumed: Assumed) -> Assumed:
     else:
         seen = estimate(counted.level, counted.metric)
     size = counted.design(0).weighted_size
-    if seen.deff is not None and size > 1:
+    if seen.deff is not None and seen.deff != 1 and size > 1:  # It is 1 where no case differs from another.
         changes["icc"] = min(0.95, max(0.0, (seen.deff - 1) / (size - 1)))
     return msgspec.structs.replace(assumed, **changes)
 
@@ -142,10 +142,12 @@ def _changes_of(pairs: Any) -> dict[str, float]:
     """Discordance, baseline rate and correlation of a comparison of 0/1 scores."""
     import numpy as np
 
-    from harness.stats.score_table import ratio_arrays
+    from harness.stats.pairs import case_gains, scores
 
-    (tuned, units), (baseline, _) = ratio_arrays(pairs.tuned), ratio_arrays(pairs.baseline)
-    assumptions = {"discordance": float(np.abs(tuned - baseline).sum() / units.sum()), "baseline_rate": pairs.values[1]}
+    units, (tuned, baseline) = pairs.tuned.denominators, scores(pairs)
+    discordance = float(np.abs(case_gains(pairs)) @ units / units.sum())
+    assumptions = {"discordance": discordance, "baseline_rate": pairs.values[1]}
+    tuned, baseline = (side[~np.isnan(tuned + baseline)] for side in (tuned, baseline))
     if tuned.std() > 0 and baseline.std() > 0:
         assumptions["correlation"] = float(max(0.0, np.corrcoef(tuned, baseline)[0, 1]))
     return assumptions

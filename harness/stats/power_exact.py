@@ -100,7 +100,7 @@ def _changes(design: Design, changed: float, gain: float) -> _Changes:
     The net change of a changed cluster is one size, which gives the mean and the variance of a cluster's sum, as far
     as clusters without a single loss (or gain) can; exact where a cluster is one case.
     """
-    m, share = design.per_cluster, max(changed, abs(gain))
+    m, share = design.per_cluster, min(1.0, max(changed, abs(gain)))
     any_change = 1 - float(design.events(share)[0])
     if any_change <= 0:
         return _Changes(0.0, 0.0, 1.0)

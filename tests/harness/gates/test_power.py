@@ -17,7 +17,7 @@ from harness.stats.power import cases_for_cut
 from harness.suites.discovery import find_suites
 from tests.support.command import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
-from tests.support.scored import ACCURACY, MACRO_F1, answers
+from tests.support.scored import ACCURACY, FABRICATION, MACRO_F1, answers, record
 
 GATES = """[objective]
 text = "Find the clauses."
@@ -200,6 +200,24 @@ def test_what_is_assumed_moves_what_is_said(tmp_path: Path) -> None:
     assert alike.deff == pytest.approx(1.6) and alike.chance < apart.chance  # type: ignore[operator]
 
 
+def test_nearly_every_case_may_change(tmp_path: Path) -> None:
+    found = by_gate(tmp_path, Assumed(discordance=0.95), gates=GATES)["clause_exact_set-improves"]
+    assert 0 < found.chance < 1  # type: ignore[operator]
+    baseline = [record(i, 0, claims=9, variant=BASELINE) for i in range(40)]
+    records = {CANDIDATE: [record(i, 1, claims=1) for i in range(40)], BASELINE: baseline}
+    own = measured(from_run(asked("fabrication", "no_worse", margin=0.05), FABRICATION, records), Assumed())
+    assert (own.discordance, own.baseline_rate) == (1.0, 1.0)
+
+
+def test_cases_of_one_contract_tell_less_of_what_never_happens(tmp_path: Path) -> None:
+    clustered = [{**row, "cluster": f"k{i // 4}"} for i, row in enumerate(rows(80))]
+    apart, alike = (
+        by_gate(tmp_path, cases=made, gates=GATES)["false_alarm_rate-never"] for made in (rows(80), clustered)
+    )
+    assert (apart.needed, alike.needed) == pytest.approx((1 - 0.05 ** (1 / 40), 1 - 0.05 ** (1 / 20)))
+    assert apart.chance == pytest.approx(0.99**40) and alike.chance > apart.chance  # type: ignore[operator]
+
+
 def test_the_best_model_is_judged_by_the_rule_itself(tmp_path: Path) -> None:
     suite, _ = suite_in(tmp_path)
     foresight, metrics = PowerInputs(suite), {m.name: m for m in suite.metrics}
@@ -231,6 +249,8 @@ def test_a_run_takes_the_place_of_assumptions() -> None:
     assert measured(alike, Assumed()).icc == pytest.approx(0.95)
     apart = from_run(asked("accuracy", "at_least", value=0.5), ACCURACY, run_of([1, 0, 1, 1] * 20, [1] * 80, 4))
     assert measured(apart, Assumed()).icc == 0.0
+    faultless = from_run(asked("accuracy", "at_least", value=0.5), ACCURACY, run_of([1] * 80, [1] * 80, 4))
+    assert measured(faultless, Assumed()).icc == Assumed().icc
 
 
 def test_a_run_gives_macro_means_a_standard_error() -> None:
