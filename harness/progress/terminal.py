@@ -63,8 +63,9 @@ def is_lent() -> bool:
 
 
 def _descriptor(stream: TextIO) -> int | None:
+    """Return the descriptor of a stream that says it is a terminal; a notebook's has that of its server's terminal."""
     try:
-        return stream.fileno()
+        return stream.fileno() if stream.isatty() else None
     except (OSError, ValueError, AttributeError):
         return None
 

@@ -55,6 +55,14 @@ def test_a_pipe_a_text_and_a_closed_stream_are_no_terminal(terminal: TextIO) -> 
     assert terminal_of(io.StringIO()) is None
 
 
+def test_the_stream_of_a_notebook_is_no_terminal_though_its_server_has_one(terminal: TextIO) -> None:
+    class Notebook(io.StringIO):
+        def fileno(self) -> int:
+            return terminal.fileno()
+
+    assert not Notebook().isatty() and terminal_of(Notebook()) is None
+
+
 def test_a_terminal_is_lent_to_a_process_whose_output_is_read(terminal: TextIO) -> None:
     code = "import io; from harness.progress.terminal import terminal_of; print(terminal_of(io.StringIO()) is not None)"
     command = [sys.executable, "-c", code]
