@@ -138,7 +138,7 @@ def _run(
     runs: str | Path | None,
     quiet: bool,
 ) -> RunResults:
-    from harness.engines.config import EngineConfig
+    from harness.engines.options import engine_config
     from harness.errors import UserError
     from harness.evaluation.plan import Job, SuiteJob
     from harness.evaluation.run import run
@@ -161,7 +161,7 @@ def _run(
         suites=[SuiteJob(suite=suite, cases=suite.cases) for suite in loaded],
         candidate=str(candidate),
         baseline=None if baseline is None else str(baseline),
-        engine=EngineConfig(name=engine),
+        engine=engine_config(engine),
         bars=None if thresholds is None else Path(thresholds),
         repeats=repeats,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.engines.base import traits_of
+from harness.engines.base import ENGINES, traits_of
 from harness.engines.config import LORA_CHOICES, EngineConfig, Servers
 from harness.engines.openai.config import NO_SERVER, fault, shown
 from harness.errors import UserError, refuse_all
@@ -38,6 +38,8 @@ def engine_config(
     trust_server: bool = False,
 ) -> EngineConfig:
     """Build the configuration of the engine `name`. Raises UserError for options that do not fit it."""
+    if name is not None and name not in ENGINES:
+        raise UserError(f"--engine {name}: expected one of: {', '.join(ENGINES)}")
     traits = traits_of(name)
     if lora not in LORA_CHOICES:
         raise UserError(f"--lora {lora}: expected one of: {', '.join(LORA_CHOICES)}")

@@ -46,6 +46,11 @@ def test_an_unknown_engine_is_refused_with_the_choices() -> None:
         pick_engine("vlm")
 
 
+def test_an_unknown_engine_is_refused_with_the_options() -> None:
+    with pytest.raises(UserError, match=r"^--engine vlm: expected one of: vllm, transformers, openai, ray, fake"):
+        engine_config("vlm")
+
+
 def test_an_unknown_way_to_serve_adapters_is_refused() -> None:
     with pytest.raises(UserError, match="expected one of: auto, force, merge"):
         engine_config("fake", lora="never")
