@@ -13,7 +13,7 @@ EXPECTED = 'Expected one JSON object per line: "id" (or "prompt"), "answer" and,
 
 
 class _Line(Struct):
-    answer: str = ""
+    answer: str | None = None
     id: str | int | None = None
     prompt: str | None = None
     model: str = ""
@@ -21,7 +21,7 @@ class _Line(Struct):
     error: str = ""
 
     def __post_init__(self) -> None:
-        if not (self.answer or self.error):
+        if self.answer is None and not self.error:
             raise ValueError("has neither `answer` nor `error`")
 
 
@@ -30,7 +30,7 @@ def answers(path: Path) -> Iterator[LoggedAnswer]:
     for where, line in json_lines(path, _Line, EXPECTED):
         yield LoggedAnswer(
             where=where,
-            text=line.answer,
+            text=line.answer or "",
             ids=() if line.id is None else (str(line.id),),
             prompts=(line.prompt,) if line.prompt else (),
             model=line.model,

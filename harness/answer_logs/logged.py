@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from harness.errors import NOT_JSON, UserError, first_line
-from harness.files import MEMORY_BYTES, shown_path, size_of
+from harness.files import MEMORY_BYTES, byte_order_mark, shown_path, size_of
 
 T = TypeVar("T")
 Repeat = Annotated[int, Meta(ge=1)]
@@ -64,7 +64,8 @@ def decoded(data: bytes | mmap.mmap, kind: type[T], where: str, expected: str) -
     try:
         return msgspec.json.decode(data, type=kind)
     except NOT_JSON as error:
-        raise UserError(f"{where}: cannot be read: {first_line(error)}. {expected}") from None
+        problem = byte_order_mark(data[:4]) or f"cannot be read: {first_line(error)}"
+        raise UserError(f"{where}: {problem}. {expected}") from None
 
 
 def texts_in(value: Any) -> Iterator[str]:

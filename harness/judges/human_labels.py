@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from harness.errors import NOT_JSON, UserError, refuse_all
+from harness.errors import NOT_JSON, refuse_all
+from harness.files import read_text
 from harness.judges.llm_judge import JUDGE, labelled
 from harness.judges.rubric import SIDES, JudgeRubric
 from harness.runs.folder import RunData, now, stream
@@ -59,19 +60,14 @@ def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> 
     return append(run.path, "human", events, {"kind": "human", "rubric": rubric.name, "reviewer": reviewer})
 
 
-def _raw(file: Path) -> Iterator[tuple[int, bytes]]:
-    try:
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(
-            f"{file}: cannot be read ({error.strerror}). Expected labels, one JSON object per line"
-        ) from None
+def _raw(file: Path) -> Iterator[tuple[int, str]]:
+    lines = read_text(file, "Expected labels, one JSON object per line").split("\n")
     return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
 
 
 def _event(
     number: int,
-    raw: bytes,
+    raw: str,
     file: Path,
     rubric: JudgeRubric,
     reviewer: str,

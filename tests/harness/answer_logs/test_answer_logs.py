@@ -103,6 +103,25 @@ def test_plain_lines_are_matched_by_id_or_by_the_text_of_the_prompt(suite: Suite
     assert (texts(log), log.model.name) == ({"l1": "a", "l2": "b", "l3": ""}, "mine")
 
 
+def test_an_empty_answer_is_an_answer(suite: Suite, tmp_path: Path) -> None:
+    log = read_log(plain(tmp_path / "mine.jsonl", {"id": "l1", "answer": ""}), "jsonl", suite)
+    assert (log.completion("l1", 1).text, log.completion("l1", 1).error) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("form", "text"), [("jsonl", '{"id": "l1", "answer": "a"}'), ("deepeval", '{"testCases": []}')]
+)
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("utf-8-sig", "starts with a byte order mark"), ("utf-16", "is UTF-16")]
+)
+def test_a_log_with_a_byte_order_mark_says_so(
+    suite: Suite, tmp_path: Path, form: str, text: str, encoding: str, said: str
+) -> None:
+    (tmp_path / "mine").write_text(text, encoding)
+    with pytest.raises(UserError, match=said):
+        read_log(tmp_path / "mine", form, suite)
+
+
 def test_a_line_without_a_model_belongs_to_the_only_one_that_is_named(suite: Suite, tmp_path: Path) -> None:
     rows = ({"id": "l1", "answer": "a"}, {"id": "l2", "answer": "b", "model": "m"})
     log = read_log(plain(tmp_path / "mine.jsonl", *rows), "jsonl", suite)

@@ -40,6 +40,16 @@ def test_an_empty_or_absent_file_is_refused(tmp_path: Path):
         add_labels(run, RUBRIC, tmp_path / "none.jsonl", "r1")
 
 
+def test_a_file_that_is_not_plain_utf_8_is_refused_in_one_line(tmp_path: Path):
+    run = compare(tmp_path)
+    file = tmp_path / "labels.jsonl"
+    file.write_text(
+        json.dumps({"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}), "utf-8-sig"
+    )
+    with pytest.raises(UserError, match="starts with a byte order mark"):
+        add_labels(run, RUBRIC, file, "r1")
+
+
 def test_without_a_judge_there_is_no_agreement(tmp_path: Path):
     run = compare(tmp_path)
     file = tmp_path / "labels.jsonl"
