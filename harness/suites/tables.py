@@ -139,6 +139,11 @@ def _of_csv(path: Path, columns: Sequence[str], part: str | None, fields: Sequen
     headers = {delimiter: _header(path, delimiter) for delimiter in DELIMITERS}
     used = {d: [c for c in headers[d] if c in columns or c.partition(".")[0] in fields] for d in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda d: (len(set(used[d])), len(headers[d])))
+    if not headers[delimiter]:
+        raise UserError(
+            f"{path.name}: its first line does not name the columns. Write their names there, and put those that have "
+            "quotes or separators in double quotes, without spaces around them"
+        )
     refuse_lacking(path.name, columns or used[delimiter], headers[delimiter])
     return _below(path, delimiter, headers[delimiter])
 
@@ -146,7 +151,7 @@ def _of_csv(path: Path, columns: Sequence[str], part: str | None, fields: Sequen
 def _header(path: Path, delimiter: str) -> list[str]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
-            first = next(csv.reader(file, delimiter=delimiter), [])
+            first = next(csv.reader(file, delimiter=delimiter, strict=True), [])
         except csv.Error:
             return []
         except UnicodeDecodeError:

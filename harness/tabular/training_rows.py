@@ -14,7 +14,7 @@ from harness.errors import UserError
 from harness.files import write_atomic
 from harness.schema import Case
 from harness.suites.prompts import messages
-from harness.suites.tables import Hub, TableRow, rows_of
+from harness.suites.tables import Hub, TableRow, parted, rows_of
 from harness.tabular.import_cases import Bad, InputColumns, filled, inputs_of, refuse_bad
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def write_rows(source: str, folder: Path, columns: RowColumns, hub: Hub, out: Pa
     """
     from harness.scaffold.create import only_suite
 
-    if out.resolve() == Path(source).resolve():
-        raise UserError(f"{out} is the table itself. Name another file with --out")
+    if out.resolve() == Path(parted(source)[0]).resolve():
+        raise UserError(f"--out {out}: is the table itself, which would be lost. Name another file")
     suite = only_suite(folder)
     problems: list[tuple[str, str]] = []
     lines = [

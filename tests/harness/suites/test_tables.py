@@ -92,6 +92,9 @@ def test_parquet_rows_keep_lists_and_missing_values(tmp_path):
 @pytest.mark.parametrize(("name", "content", "said"), [
     ("a.csv", "id,text\n", r"no column 'label', 'more'\. It has: 'id', 'text'"),
     ("a.csv", "", "is empty"),
+    ("a.csv", "\nid,label,more\n", "its first line does not name the columns"),
+    ("a.csv", '"id" ,label,more\n1,a,b\n', "its first line does not name the columns"),
+    ("a.csv", '"id,label,more\n1,a,b\n', "its first line does not name the columns"),
     ("a.csv", "id,label,label,more\n", "the column 'label' is there 2 times"),
     ("a.csv", "id,label,more\na,é,b\n".encode("utf-16"), "is UTF-16. Save it as UTF-8"),
     ("a.csv", "id,label,more\na,é,b\n".encode("latin-1"), "line 2 is not UTF-8 .*. Save it as UTF-8"),

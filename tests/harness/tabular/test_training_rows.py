@@ -56,10 +56,10 @@ def test_bad_rows_are_named_together_and_nothing_is_written(tunegate):
     assert Path("rows.jsonl").read_text() == "mine"
 
 
-def test_the_table_itself_is_never_written_over(tunegate):
+def test_the_table_is_not_overwritten_by_its_rows(tunegate):
     code, _, said = tunegate("text,desk\nOne,a\n", "--out", "./table.csv")
-    assert code == 4 and "table.csv is the table itself" in said
-    assert Path("table.csv").read_text("utf-8") == "text,desk\nOne,a\n"
+    assert code == 4 and "is the table itself, which would be lost. Name another file" in said
+    assert Path("table.csv").read_text() == "text,desk\nOne,a\n"
 
 
 def test_a_prompt_that_asks_for_more_is_said(tunegate):
