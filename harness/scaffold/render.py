@@ -120,11 +120,15 @@ def _schema(known: Known) -> dict[str, Any]:
 
 
 def _max_tokens(known: Known) -> int:
-    """Return the token limit of an answer: a token has two or more characters of a label, or a whole field."""
+    """Return the token limit of an answer: a token has two or more characters of a label, or a whole field.
+
+    Of a label in another script it may have one byte only.
+    """
     kind: Kind = known["kind"]
     labels = known.get("labels", ())
     if labels:
-        every = sum(map(len, labels)) if kind.also else max(map(len, labels))
+        sizes = [len(label) if label.isascii() else 2 * len(label.encode()) for label in labels]
+        every = sum(sizes) if kind.also else max(sizes)
         return min(512, kind.max_tokens + every // 2 + 2 * len(labels) * bool(kind.also))
     return kind.max_tokens * max(1, len(known.get("fields", ())))
 

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -268,6 +269,14 @@ def test_own_labels_get_examples_that_say_what_they_stand_for(here):
     assert len(cases) == 5
     assert '"expected":["red"]' in cases[0] and "right answer is: red" in cases[0]
     assert '"expected":[]' in cases[4] and "none of them" in cases[4]
+
+
+@pytest.mark.parametrize("kind", ["label", "list"])
+def test_a_label_in_any_script_fits_into_the_answer(kind, here):
+    """A tokenizer of bytes has at most one token for each byte of a text."""
+    long = "投诉与退货处理要求"
+    test = files_of("d", "s", answers({"kind": kind, "labels": f"{long}; 问题"}, None, print, True))["test_s.py"]
+    assert int(re.search(r"max_tokens=(\d+)", test)[1]) > len(long.encode())
 
 
 def test_own_fields_get_a_schema_and_examples_that_obey_it(here):
