@@ -115,7 +115,7 @@ class _StageLines:
 
     def __init__(self, lines: Lines, name: str, total: int, unit: str) -> None:
         self.lines, self.name, self.total, self.unit = lines, name, total, unit
-        self.done = self.done_before = self.tokens = 0
+        self.done = self.done_before = self.cached = self.tokens = 0
         self.start = self.last = time.monotonic()
         self.first_new: float | None = None
         self.time_left = TimeLeft()
@@ -133,15 +133,16 @@ class _StageLines:
             self.close(left)
 
     def answered(self, completion: Completion, cached: bool) -> None:
+        self.cached += cached
         if cached and self.first_new is None:  # Neither cached completions nor loading the engine are the rate.
             self.done += 1
-            self.tokens += completion.prompt_tokens + completion.output_tokens
         else:
-            self.advance(1, completion.prompt_tokens + completion.output_tokens)
+            self.advance(1, 0 if cached else completion.prompt_tokens + completion.output_tokens)
 
     def close(self, left: str = "") -> None:
         """Print the current counts."""
         seconds = max(time.monotonic() - self.start, 1e-9)
+        cached = f", {self.cached:,} from the cache" if self.cached else ""
         rate = f", {self.tokens / seconds:,.0f} tokens/s" if self.tokens else ""
-        parts = f"{self.name}: {self.done}/{self.total} {self.unit}{rate}, {format_duration(seconds)}"
+        parts = f"{self.name}: {self.done}/{self.total} {self.unit}{cached}{rate}, {format_duration(seconds)}"
         self.lines.say(f"{parts}, {left}" if left else parts)

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from harness.progress.evaluation_view import LiveStage, Picture
+from harness.progress.progress import Lines
 from harness.schema import Completion
 
 NAMES = ("plan", "answers", "gates", "writing")
@@ -69,6 +70,18 @@ def test_the_rate_and_the_time_left_are_those_of_new_answers(monkeypatch: pytest
         seen.append(drawn(picture))
     assert "2.0 answers/s" in seen[0] and not any(" left" in text for text in seen[:3]), "30 s are too few to tell"
     assert "about 40 s left" in seen[3], "79 answers are left, two a second"
+
+
+def test_the_rate_of_plain_lines_is_that_of_new_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    with Lines().stage("answers (fake 1)", 80, "answers") as stage:
+        for number in range(80):
+            stage.answered(completion(), cached=number < 60 or number == 70)
+        now[0] += 10
+    assert capsys.readouterr().err == "answers (fake 1): 80/80 answers, 61 from the cache, 190 tokens/s, 10 s\n"
 
 
 def test_a_stage_of_unknown_length_shows_its_name_and_time() -> None:
