@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from harness.schema import Completion
@@ -26,38 +27,69 @@ MAX_SHOWN = 60
 WORD = re.compile(r"[^\W_]+")
 APOSTROPHE = re.compile("['’‘ʼ`]")
 JOINT = re.compile(r",|\b(?:and|or)\s+|&", re.I)
-PIECE = re.compile(r"[^;\n\r|•●▪◦‣·]+")
+PIECE = re.compile(r"^[ \t]*\|[^\n\r]*|[^;\n\r|•●▪◦‣·]+", re.M)
+"""What is between separators, or a row of a table."""
+TABLE_HEAD = re.compile(r"^[ \t]*\|[^\n]*\n(?=[ \t]*\|[ \t|:-]*$)", re.M)
+CELL = re.compile(r"[^|]+")
 INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
-BULLET = re.compile(r"\s*(?:[-*+–—#>\[\"'“(]+\s*)*(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?")
-CLOSING = re.compile(r":|\s[-–—]\s|\(")
+NUMBERED = r"(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?"
+BULLET = re.compile(rf"\s*(?:(?:\[[\dxX✓✔]{{1,3}}\]|[-*+–—#>\[\"'“(]+)\s*)*{NUMBERED}")
+CLOSING = re.compile(r":|\s[-–—]\s|[(\[|]")
 LEAD_IN = re.compile(
-    r"(?:;*\s*\n)?[^:\n]{0,120}\b(?:answer|clauses?|types?|following|list(?:ed)?|present|provisions?)\b[^:\n]{0,60}:",
+    r"(?:;*\s*\n)?[^:;\n]{0,120}\b(?:answer|clauses?|types?|following|list(?:ed)?|present|absent|missing|provisions?|contains?"
+    r"|includes?|found)\b[^:;\n]{0,60}:",
     re.I,
 )
+HEADING = re.compile(r"[^:]{0,180}:[\s*_\[{]*")
+"""A line that only leads to what follows it."""
 SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>|```(?:\w+(?=\s*\n))?", re.I)
 """Special tokens, and code fences with their language."""
 SENTENCE_END = re.compile(r"(?<=\w)\.\s+(?=[A-Z])|\n")
 ENDINGS = ("clause", "clauses", "provision", "provisions")
 """Words that may follow a name."""
+TEXT = r"(?:it|(?:the|this) (?:text|excerpt|contract|document|passage|paragraph|deed|lease|agreement)(?: above)?)"
+CLAUSES = (
+    r"(?:of (?:the|these|those) )?(?:(?:such|the|these|those|this|that|listed|relevant|given|a|an|one) )*"
+    r"(?:clauses?|provisions?|types?)"
+)
 NONE = re.compile(
-    r"(?:(?:the )?answer(?: is)? )?"
-    r"(?:(?:there (?:is|are)|it has|(?:the|this) (?:text|excerpt|contract|document) (?:has|contains)) )?"
-    r"(?:none(?: of (?:the|these|them|those).*"
+    r"(?:sorry |no )?(?:(?:based on|according to|in) (?:the|this) \w+ )?(?:(?:the )?answer(?: is)? )?"
+    rf"(?:(?:there (?:is|are)|{TEXT} (?:has|contains|includes)) )?"
+    rf"(?:{TEXT} (?:does not|doesnt) (?:contain|include|have) (?:any )?"
+    rf"(?:{CLAUSES}(?: listed| above)?|of (?:them|these|those))"
+    r"|(?:the|this|that|such a) (?:clause|provision) is (?:not (?:present|included|found|there|in)|absent)"
+    r"(?: (?:in|from))?(?: (?:this|the) \w+)?(?: above)?"
+    r"|none(?: of (?:the|these|them|those).*"
     r"| (?:(?:is |are )?present|found|apply|applies|listed|identified)(?: here| in (?:this|the) \w+)?)?"
     r"|no(?: (?:such|related|relevant|listed|matching|of the listed|applicable|critical))*"
-    r" (?:clauses?|provisions?|types?)"
-    r"(?: (?:types?|found|here|listed|identified|apply|applies|in (?:this|the) \w+|(?:(?:is|are) )?present))*"
+    r" (?:clauses?|provisions?|types?)(?: (?:from|on|of) (?:the|this|that) (?:list|kind|type))?"
+    r"(?: (?:types?|found|here|listed|identified|apply|applies|in (?:this|the) \w+|(?:(?:is|are) )?present|above))*"
     r"|no|n a|nothing|null|empty|not (?:present|applicable|found))"
 )
+EMPTY_LIST = re.compile(r"\s*(?:\{\s*\"[^\"]*\"\s*:\s*)?\[\s*\](?:\s*\})?\s*")
+"""An empty list of JSON."""
+EXCEPTION = re.compile(r"\b(?:except|besides|save|none but|(?:other|apart|aside) (?:than|from))\b", re.I)
+"""What turns "none of these" into a name."""
 STATE = r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|counted|required|there)"
 DENIED = re.compile(
     r"\W*(?:[✗✘❌]|does(?: not|n['’]t) (?:apply|count|appear)\b|(?:(?:there )?(?:is|are) )?"
     rf"(?:(?:no|none)(?:(?: such)? (?:clauses?|provisions?)| {STATE})?(?!\.?\s*\d)|not (?:\w+ )?{STATE}"
-    r"|(?:only|merely|just) mentioned|n/?a|absent|false|missing|struck|denied|reserved|replaced)"
+    r"|(?:only|merely|just) (?:mentioned|defined)|n/?a|absent|false|missing|struck|denied|reserved|replaced|waived"
+    r"|excluded)"
     r"[\"'”’]?\s*(?:[^\w\s\"'“‘-]|-\s|$|(?:in|here|by|from)\b))",
     re.I,
 )
 """What says after a name that the clause is not there: "no, only mentioned", but not "no policy may lapse"."""
+CROSSED_OUT = re.compile(rf"[\s*_>#+-]*{NUMBERED}[\s*_]*(?:\[\s?\]|☐|[✗✘❌]|~~|(?:but\s+)?(?:not|no)\s)", re.I)
+"""What says before a name that the clause is not there: an empty box, a cross, a strike-through, "not"."""
+HEADS_ABSENT = re.compile(
+    rf"\b(?:not|n['’]t)\s+(?:\w+\s+)?(?:contain|include|have|appl(?:y|icable)|{STATE})\b|\bnone of\b"
+    r"|\b(?:absent|missing|excluded|lacks?)\b",
+    re.I,
+)
+"""A heading of clauses that are not there."""
+THE_REST = re.compile(r"(?:(?:all|none of) )?(?:the )?(?:others?|rest|remaining)\b.*|no others?\b.*")
+"""A sentence about the clauses that are not named."""
 
 
 class Named(NamedTuple):
@@ -89,8 +121,8 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
         return ClauseListReading([], unreadable=why)
     named: list[Named] = []
     denied = False
-    for start, end in _pieces(text, table):
-        if _denies(text, start, end, table):
+    for start, end, is_absent in _pieces(text, table):
+        if is_absent or _denies(text, start, end, table):
             denied = True
         else:
             named.extend(_names(text, start, end, table))
@@ -109,7 +141,8 @@ def unreadable(completion: Completion) -> str:
     """Return why an answer cannot be read as a list at all, or the empty string."""
     if completion.finish_reason == "error":
         return "the engine gave no answer"
-    if not any(map(key, SPECIAL.sub(" ", completion.text).split())):
+    bare = SPECIAL.sub(" ", completion.text)
+    if not EMPTY_LIST.fullmatch(bare) and not any(map(key, bare.split())):
         return "the answer is empty"
     return "the answer was cut at the token limit" if completion.finish_reason == "length" else ""
 
@@ -133,28 +166,58 @@ def set_counts(tp: int, fp: int, fn: int, readable: bool, is_named: bool) -> dic
 
 
 def says_none(text: str) -> bool:
-    """Whether the whole answer, or its first sentence or line before an explanation, is a "none"."""
-    text = SPECIAL.sub(" ", text)
-    return any(NONE.fullmatch(key(part)) for part in (text, SENTENCE_END.split(text.strip(), maxsplit=1)[0]))
+    """Whether the whole answer, or its beginning before an explanation, is a "none" without an exception."""
+    text = SPECIAL.sub(" ", text).strip()
+    first = SENTENCE_END.split(text, maxsplit=1)[0]
+    parts = (text, first, CLOSING.split(first, maxsplit=1)[0])
+    return bool(EMPTY_LIST.fullmatch(text)) or (
+        not EXCEPTION.search(first) and any(NONE.fullmatch(key(part)) for part in parts)
+    )
 
 
-def _pieces(text: str, table: Mapping[str, str]) -> Iterator[tuple[int, int]]:
-    """Spans between separators, without a lead-in such as "The clauses are:".
+def _pieces(text: str, table: Mapping[str, str]) -> Iterator[tuple[int, int, bool]]:
+    """Spans between separators, without a lead-in such as "The clauses are:", and whether they are under "absent".
 
-    A joint is a separator before a name with a description: "insurance (7), repair (9)".
+    A joint is a separator before a name with a description: "insurance (7), repair (9)". A sentence after a name is a
+    piece of its own.
     """
     masked = SPECIAL.sub(lambda m: ";" * len(m[0]), text)
+    masked = TABLE_HEAD.sub(lambda m: ";" * len(m[0]), masked)
     lead = LEAD_IN.match(masked)
     first = lead.end() if lead and not _head(text, _after_bullet(text, 0, lead.end()), lead.end(), table) else 0
-    for piece in PIECE.finditer(masked, first):
-        start, end = _after_bullet(text, *piece.span()), piece.end()
+    is_absent = bool(HEADS_ABSENT.search(masked, 0, first))
+    for span in _rows_and_pieces(masked, first, table):
+        start, end = _after_bullet(text, *span), span[1]
+        leads = HEADING.fullmatch(text, start, end) or LEAD_IN.match(masked, start, end)
+        if leads and _head(text, start, end, table) is None:
+            is_absent = bool(HEADS_ABSENT.search(text, start, leads.end()))
+            start = _after_bullet(text, leads.end(), end)
+        if (crossed := CROSSED_OUT.match(text, *span)) and _label(key(text[crossed.end() : end]), table) is not None:
+            yield crossed.end(), end, True
+            continue
         for joint in JOINT.finditer(text, start, end):
             head = _head(text, start, end, table)
             if not (head and head.start() > joint.start()) and _head(text, joint.end(), end, table):
-                yield start, joint.start()
+                yield start, joint.start(), is_absent
                 start = joint.end()
-        if key(text[start:end]):
-            yield start, end
+        stop = SENTENCE_END.search(text, start, end)
+        if stop and _label(key(text[start : stop.start()]), table) is not None:
+            yield start, stop.start(), is_absent
+            start = stop.end()
+        rest = key(text[start:end])
+        if rest and (EXCEPTION.search(rest) or not THE_REST.fullmatch(rest)):
+            yield start, end, is_absent
+
+
+def _rows_and_pieces(masked: str, first: int, table: Mapping[str, str]) -> Iterator[tuple[int, int]]:
+    """Pieces from `first` on; of a row of a table, each name with the cells after it."""
+    for piece in PIECE.finditer(masked, first):
+        if piece[0].lstrip().startswith("|"):
+            cells = [cell for cell in CELL.finditer(masked, *piece.span()) if key(cell[0]).strip("0123456789 ")]
+            names = [cell for cell in cells if _label(key(cell[0]), table) is not None]
+            yield from pairwise([*(cell.start() for cell in names or cells), piece.end()])
+        else:
+            yield piece.span()
 
 
 def _after_bullet(text: str, start: int, end: int) -> int:

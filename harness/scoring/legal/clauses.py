@@ -140,8 +140,8 @@ PLACED = {
     "placed_rate = placed / named": "Share of the clauses found for which the answer gives paragraphs that have the "
     "clause, and no other."
 }
-PARAGRAPHS = re.compile(r"[^;\n]*")
-"""What follows a name; the next one ends it too."""
+PARAGRAPHS = re.compile(r"[\s*_\"']*[(\[][^)\]\n]*\d[^)\]\n]*[)\]]|[^;\n]*")
+"""Brackets with numbers after a name, or all that follows it; the next one ends it too."""
 
 
 def slug(name: str) -> str:

@@ -59,6 +59,17 @@ BOTH = ["Governing Law", "Insurance"]
         '```json\n["Governing Law", "Insurance"]\n```',
         '```json\n{"Governing Law": [3], "Insurance": [4], "Anti-Assignment": false}\n```',
         "The Governing Law clause: Georgia\nThe Insurance clause: fire cover",
+        "Governing Law [3]; Insurance [4, 6]",
+        "[3] Governing Law; [4] Insurance",
+        "| # | Clause |\n|---|---|\n| 1 | Governing Law |\n| 2 | Insurance |",
+        "| Clause | Present |\n|:--|:-:|\n| **Governing Law** | yes |\n| Anti-Assignment | no |\n| Insurance | yes |",
+        "- [x] Governing Law\n- [ ] Anti-Assignment\n- [x] Insurance",
+        "Governing Law\n\u274c Anti-Assignment\nInsurance",
+        "**Present:**\n- Governing Law\n- Insurance\n\n**Not present:**\n- Anti-Assignment\n- Attorney's Fees",
+        "Governing Law; Insurance. The other clauses are not present.",
+        "I apologize. The excerpt contains: Governing Law; Insurance",
+        "Clauses not present: Anti-Assignment\nClauses present: Governing Law; Insurance",
+        '```json\n{\n  "clauses": [\n    "Governing Law",\n    "Insurance"\n  ]\n}\n```',
     ],
 )
 def test_a_list_reads_in_every_usual_form(text):
@@ -99,11 +110,41 @@ def test_a_description_that_begins_with_no_denies_nothing(tail):
         " (struck by the rider)",
         ": ❌",
         ": There is none.",
+        " (waived)",
     ],
 )
 def test_a_clause_may_be_denied_in_every_usual_form(tail):
     score = scored(f"Governing Law: yes\nInsurance{tail}", BOTH)
     assert (score.extracted["predicted"], score.missing) == (["Governing Law"], ["Insurance"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u274c Insurance",
+        "- [ ] Insurance",
+        "1. ~~Insurance~~",
+        "not Insurance",
+        "Absent: Insurance",
+        "| Clause | Present |\n|---|---|\n| Insurance | no |",
+        "The excerpt does not contain the following clauses: Insurance; Governing Law",
+    ],
+)
+def test_a_clause_may_be_denied_before_its_name(text):
+    score = scored(text, ["Insurance"])
+    assert (score.extracted["predicted"], score.missing) == ([], ["Insurance"])
+
+
+def test_a_row_of_a_table_may_name_several_clauses():
+    assert scored("| Insurance | Governing Law |", ["Insurance"]).invented == ["Governing Law"]
+
+
+@pytest.mark.parametrize(
+    "text", ["None of these except Insurance", "Governing Law; none of the others except Insurance"]
+)
+@pytest.mark.parametrize("gold", [[], ["Governing Law"]])
+def test_an_exception_from_none_is_no_none(text, gold):
+    assert (scored(text, gold).value, scored(text, gold).abstained) == (0.0, 0)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +172,14 @@ def test_apostrophes_dashes_and_case_do_not_matter(text):
         "The excerpt contains none of these clauses.",
         "[none]",
         "Governing Law: no\nInsurance: not present",
+        "The excerpt does not contain any of these clauses.",
+        "It contains none of these clauses.",
+        "Based on the excerpt, none of these clauses is present.",
+        "No clauses from the list are present.",
+        "None (the insurance is only mentioned)",
+        "Sorry, none.",
+        "[]",
+        '```json\n{"clauses": []}\n```',
     ],
 )
 def test_an_explicit_none_is_an_answer(text):
@@ -314,3 +363,10 @@ def test_an_abstention_is_an_explicit_none_where_a_clause_is_there():
     scores = [scored(text, gold) for text, gold in answers]
     assert [s.abstained for s in scores] == [1, 0, 0, 0, 0]
     assert sum(s.positives for s in scores) == 4
+
+
+def test_only_numbers_in_the_brackets_after_a_name_are_its_paragraphs():
+    case = Case(id="x", input={"places": "Insurance (7)"}, expected=["Insurance"], cluster="c")
+    for text, misplaced in [("Insurance (7): cover within 45 days", []), ("Insurance [8]", ["Insurance"])]:
+        score = run([clauses.by_type(["Insurance"], with_places=True)], case, answer(text)).each_clause
+        assert score.extracted["misplaced"] == misplaced
