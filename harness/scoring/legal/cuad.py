@@ -151,6 +151,8 @@ def f_score(counts: SpanCounts, beta: float = 1.0) -> float | None:
 LINE = re.compile(r"[^\r\n]+")
 BULLET = re.compile(r"\s*(?:(?:[-*•–—]|\(?\d{1,2}[.)])\s+)?[\"“‘'`]?")
 QUOTES = "\"”’'` \t"
+MIN_WORDS = 4
+"""A shorter line of the source may be part of a "none"."""
 
 METRICS = ratios(
     "spans",
@@ -178,8 +180,9 @@ def quoted(case: Case, completion: Completion) -> Score:
     parties = PARTIES in case.id or PARTIES in case.tags.get("clause", "")
     refusal = "the answer is a refusal" if refuses(completion.text) else ""
     unreadable = clause_list_parser.unreadable(completion) or refusal
-    lines = {} if unreadable else dict(_lines(completion.text))
-    if clause_list_parser.says_none(completion.text) and not any(line in case.document for line in [*lines][1:]):
+    lines = {} if unreadable else dict(_passages(case, completion.text, parties))
+    are_quoted = any(line in case.document and len(line.split()) >= MIN_WORDS for line in lines)
+    if clause_list_parser.says_none(completion.text) and not are_quoted:
         lines = {}
     tp, fp, fn = count(case.expected, list(lines), parties)
     fp += int(bool(unreadable))
@@ -204,6 +207,28 @@ def quoted(case: Case, completion: Completion) -> Score:
     )
 
 
+def _passages(case: Case, text: str, parties: bool) -> Iterator[tuple[str, int]]:
+    """Each quoted passage and its start: a line, or lines that follow each other in the source as one wrapped text.
+
+    A line that ends with a colon and is not in the source only leads to the quotes.
+    """
+    lines = list(_lines(text))
+    while lines:
+        line, start = lines.pop(0)
+        run, end = 0, start + len(line)
+        while run < len(lines) and text[end : lines[run][1]] == "\n":
+            last = lines[run][1] + len(lines[run][0])
+            if text[start:last] not in case.document:
+                break
+            end, run = last, run + 1
+        whole, parts = text[start:end].replace("\n", " "), [line, *(part for part, _ in lines[:run])]
+        if count(case.expected, [whole], parties).tp >= count(case.expected, parts, parties).tp:
+            del lines[:run]
+            line = whole
+        if not (lines and line.endswith(":") and line not in case.document):
+            yield line, start
+
+
 def _lines(text: str) -> Iterator[tuple[str, int]]:
     """Each line without bullet and quotation marks, and its start."""
     for line in LINE.finditer(text):
@@ -216,7 +241,7 @@ def _lines(text: str) -> Iterator[tuple[str, int]]:
 
 def _span(case: Case, text: str, start: int, hit: bool, line: str) -> Span:
     """A quoted line, with its range in the source if it is verbatim there."""
-    at = case.document.find(line)
+    at = case.document.find(text[start : start + len(line)])
     source = (at, at + len(line)) if at >= 0 else None
     verdict, reason = ("invented", "it is not in the text")
     if hit or source:

@@ -202,6 +202,26 @@ def test_none_with_an_explanation_is_none_and_with_a_quote_is_not():
     assert scored(f"None.\n{RENT}", [], document=RENT).fp == 2
 
 
+@pytest.mark.parametrize(
+    "text", ["The text does not contain this clause.", "None (struck)", "The clause is not present."]
+)
+def test_none_is_read_in_the_words_of_a_sentence(text):
+    assert (scored(text, []).value, scored(text, [RENT]).abstained) == (1.0, 1)
+
+
+def test_a_passage_copied_with_the_line_breaks_of_its_source_is_one_quote():
+    wrapped = RENT.replace(" ", "\n", 2)
+    score = scored(wrapped, [RENT], document=f"1. {wrapped}\n\n2. {LAW}")
+    assert (score.value, score.spans[0].quote, score.spans[0].source.start) == (1.0, wrapped, 3)
+    listed = scored(f"{RENT}\n{LAW}", [RENT, LAW], document=f"{RENT}\n{LAW}")
+    assert (listed.tp, listed.fp) == (2, 0)
+
+
+def test_a_line_that_leads_to_a_quote_is_no_quote():
+    assert scored(f"The clause reads:\n\n{RENT}", [RENT], document=RENT).value == 1.0
+    assert scored("The clause reads:", [RENT]).fp == 1
+
+
 def test_none_beside_a_quote_is_a_quote_that_matches_nothing():
     assert (scored(f"{RENT}\nnone", [RENT]).tp, scored(f"{RENT}\nnone", [RENT]).fp) == (1, 1)
 
