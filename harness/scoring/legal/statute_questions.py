@@ -25,9 +25,20 @@ from harness.scoring.text.refusals import clauses, is_declining, lower, refuses
 
 BARE = re.compile(r"\W*(?:none|not\s+(?:named|given|found|present|cited|covered|listed|provided))\W*", re.I)
 """An abstention that is a whole answer."""
+SECTION = r"(?:(?:code|such|specific|particular|georgia) )*(?:section|statute|citation|provision)s?"
+NAMED = r"(?:named|cited|given|stated|mentioned|referenced|specified|identified|listed|provided)"
+NO_SECTION = re.compile(
+    rf"^\W*no {SECTION}(?: {NAMED})?\W*$|\b(?:no {SECTION}|none) (?:is|are|was|were) {NAMED}\b"
+    rf"|\bthere (?:is|are) (?:none\b|no {SECTION})"
+    rf"|\b(?:does|do|did)(?: not|n't) (?:cite|reference) (?:(?:a|any) {SECTION}|one\b)"
+    rf"|\b(?:cites|references) no {SECTION}|\b(?:names|cites|gives|mentions) none\b"
+)
+"""Says that no section is named; for one clause in lower case."""
+OR = re.compile(r"\bor\s+$", re.I)
+"""Before an abstention that is only one of two answers."""
 OTHER = re.compile(r"\b(?:other|another|further|additional)\b")
 """After a section, "it names no other section" is no abstention."""
-OR = re.compile(r"[\s,;/]*(?:(?:and|or|maybe|perhaps|possibly)\b[\s,]*)*")
+GUESSES = re.compile(r"[\s,;/]*(?:(?:and|or|maybe|perhaps|possibly)\b[\s,]*)*")
 """Between the figures of a list of guesses."""
 
 METRICS = ratios(
@@ -76,7 +87,7 @@ def abstention_in(text: str, cites: bool = False) -> Place | None:
     declining = (
         normal.original(start, end)
         for start, end, one in clauses(lower(normal.text))
-        if is_declining(one) and not (cites and OTHER.search(one))
+        if (is_declining(one) or NO_SECTION.search(one)) and not (cites and OTHER.search(one))
     )
     return next(declining, None)
 
@@ -98,7 +109,7 @@ def cited(case: Case, completion: Completion) -> Score:
     abstention = abstention_in(text, bool(named)) if complete else None
     repeatable = {c.sections for c in citations_in(case.input.get("question", ""), True)} - expected.sections
     own = [c for c in named if not (abstention and c.sections in repeatable)]
-    abstained = abstention is not None and not own
+    abstained = abstention is not None and not own and not OR.search(text[: abstention[0]])
     stale = _stale(case, text, named) if complete else []
     cites = {c.sections for c in own}
     facts = complete and _states(expected.facts, text)
@@ -136,13 +147,19 @@ def _labels(sections: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _states(facts: Sequence[Term], text: str) -> bool:
-    """Whether an answer states every fact, and no list of guesses with another figure."""
+    """Whether an answer states every fact, and no other figure before the right one or in a list of guesses with it."""
     return not facts or (all(map(partial(places, reading=read(text)), facts)) and not _hedges(facts, text))
 
 
 def _hedges(facts: Sequence[Term], text: str) -> bool:
     right = frozenset[SizeKey]().union(*(fact.figures for fact in facts))
-    listed = [(one, other) for one, other in pairwise(figures_in(text)) if OR.fullmatch(text, one.end, other.start)]
+    stated = [(figure.unit, size_key(figure.unit, figure.value) in right) for figure in figures_in(text)]
+    first = dict(reversed(stated))
+    if not all(first[unit] for unit, is_right in stated if is_right):
+        return True
+    listed = [
+        (one, other) for one, other in pairwise(figures_in(text)) if GUESSES.fullmatch(text, one.end, other.start)
+    ]
     return any(
         one.kind == other.kind and len({size_key(each.unit, each.value) for each in (one, other)} & right) == 1
         for one, other in listed

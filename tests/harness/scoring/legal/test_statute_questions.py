@@ -76,6 +76,10 @@ def test_another_section_a_hedge_or_no_section_is_wrong(text, predicted, hits):
         "Not stated",
         "I cannot answer that from the document.",
         "I don't know.",
+        "No section is cited in the document for this.",
+        "The deed does not cite a section for that.",
+        "There is no section named for it.",
+        "The memo names none.",
     ],
 )
 def test_an_abstention_is_right_where_there_is_no_answer_and_a_refusal_where_there_is_one(text):
@@ -109,6 +113,7 @@ def test_an_abstention_may_repeat_the_section_of_its_question_and_no_other():
     assert (score.value, score.predicted, score.spans[0].verdict) == (1.0, 0, "repeated")
     assert scored("§ 44-99-998 is not in the document.", ABSENT, question=asked).value == 0.0
     assert scored("O.C.G.A. § 44-99-999 requires a notice.", ABSENT, question=asked).value == 0.0
+    assert scored("O.C.G.A. § 44-99-999, or not in the document", ABSENT, question=asked).value == 0.0
 
 
 def test_facts_are_asked_for_beside_the_section_and_the_replaced_one_is_wrong():
@@ -120,6 +125,8 @@ def test_facts_are_asked_for_beside_the_section_and_the_replaced_one_is_wrong():
         ("30 days, and the sale is 45 days later; § 44-14-161", 1.0, 0),
         ("30 days, 45 days or 60 days; § 44-14-161", 0.0, 0),
         ("45 days or perhaps 30 days; § 44-14-161", 0.0, 0),
+        ("45 days (the cure takes 30 days); § 44-14-161", 0.0, 0),
+        ("It is mailed 45 days ahead, § 44-14-161; another letter has thirty days.", 0.0, 0),
         ("30 days", 0.0, 0),
         ("15 days; § 44-14-161", 0.0, 1),
         ("30 days, once fifteen days; § 44-14-161", 0.0, 1),
