@@ -8,12 +8,13 @@ parts, the handbook answers half of the question, and the answer must give that 
 
 The input `answer` may hold a right answer in words, which the model does not see: what it names is supported.
 
-An id or department outside the register is `invented`. One of the register that the case does not expect, and that the
-lines of the expected ids do not name, is `misgrounded`; so is any if the handbook has no answer. A figure is
-`ungrounded` if it is not the expected one of its unit, or, with none expected, not in those lines. What a declining
-clause names is `unclaimed`, unless it is invented and the question does not name it. A claim is `contradictory` if the
-lines of the ids that are expected or cited say the opposite: at most for at least, after for before, a week for a
-month, may for must or for may not (`contradictions`).
+An id or department outside the register is `invented`. An id of the register that the case does not expect is
+`misgrounded`, and so is a department that neither the case nor the lines of the expected ids name; so is any if the
+handbook has no answer. A figure is `ungrounded` if it is not the expected one of its unit, or, with none expected, not
+in those lines. What a declining clause names, and what follows "not" or "rather than", is `unclaimed`, unless it is
+invented and the question does not name it. A claim is `contradictory` if the lines of the ids that are expected or
+cited say the opposite: at most for at least, after for before, a week for a month, may for must or for may not
+(`contradictions`).
 
 Other meaning is not checked: a right id cited for a wrong reason is right. An answer that declines but explains itself
 with a value, or with an id outside a clause such as "covers only parking", counts as an answer.
@@ -50,6 +51,17 @@ SCOPE = re.compile(
     r"|\b(?:settled|governed|decided|set) (?:by|in) (?:a|an|the|your|their)\b"
 )
 """What a declining answer says of a section that it names: what it covers instead, or to what paper it leads."""
+HAS_NONE = re.compile(
+    r"\b(?:(?:has|have|contains?|gives?|lists?|mentions?|names?|provides?|sets?|states?)|there (?:is|are)) no\b"
+)
+"""What a declining answer says of a section whose rule the question made up."""
+NOT_IT = re.compile(r"(?:(?<!or )\bnot|\brather than|\binstead of)\s+(?:(?:the|an?)\s+)?$")
+"""Before what an answer names only to exclude it."""
+NO_MORE = re.compile(
+    r"\b(?:add|address|cover|give|mention|say|settle|specif(?:y|ie)|state|tell)s?\s+(?:any(?:thing)?\s+|nothing\s+)?"
+    r"(?:more|else|further|otherwise|the rest)\b"
+)
+"""Ends an answer: "the handbook does not say more"."""
 REDIRECT = re.compile(r"\b(?:ask|contact|check with|consult|speak (?:to|with)|turn to|refer to|reach out)\b")
 SECTIONS = re.compile(
     r"\b(?:(?:the|these|those|given|provided|above|excerpted|quoted) )+(?:sections|rules|regulations|provisions)\b"
@@ -67,9 +79,12 @@ REASONS = {
     "invented": "the handbook has none of this name or number",
     "ungrounded": "not the value in the right guideline",
     "contradictory": "the right guideline says the opposite",
-    "unclaimed": "named only to decline, or repeated from the question",
+    "unclaimed": "named only to decline or to exclude it, or repeated from the question",
 }
 START = attrgetter("start")
+EXCLUDABLE = ("supported", "misgrounded", "ungrounded")
+LOOK_BACK = 24
+"""Characters before a name or figure in which a "not" is searched for."""
 WRONG = ("misgrounded", "invented", "ungrounded", "contradictory")
 METRICS = ratios(
     "guidelines",
@@ -122,7 +137,7 @@ def answered(case: Case, completion: Completion) -> Score:
     judged = _judge(case, completion, question, normal, parts)
     claims = any(span.verdict != "unclaimed" for _, span in judged)
     affirmed = any(AFFIRMED.match(part.clause) for part in parts)
-    declined = not claims and not affirmed and any(part.declining for part in parts)
+    declined = not claims and not affirmed and any(part.declining and not NO_MORE.search(part.clause) for part in parts)
     right = declined if not question.expected.answerable else _states_all(question.expected, judged, text)
     if question.expected.declines_rest:
         right = right and any(part.declining for part in parts)
@@ -154,7 +169,7 @@ def _judge(
         for each in figures_of(normal.text)
         if taken.is_free(each.start, each.end)
     ]
-    limit = whole_length(completion)
+    limit, low = whole_length(completion), lower(normal.text)
     judged, at = [], 0
     for item in sorted([*named, *opposed, *figures], key=START):
         start, end = normal.original(item.start, item.end)
@@ -169,6 +184,8 @@ def _judge(
                 if opposite
                 else VERDICTS.get(item.kind, _figure)(case.document, question, item, part)
             )
+            if verdict in EXCLUDABLE and NOT_IT.search(low, max(0, item.start - LOOK_BACK), item.start):
+                verdict = "unclaimed"
             span = make_span(completion.text, start, end, item.kind, verdict, REASONS[verdict], source, case.cluster)
             judged.append((item.label, span))
     return judged
@@ -180,9 +197,10 @@ Verdict = tuple[str, tuple[int, int] | None]
 def _guideline(document: str, question: HandbookQuestion, item: HandbookMention, part: AnswerClause) -> Verdict:
     line = guidelines_of(document, question.register).get(item.label)
     place = (line.start, line.end) if line else None
-    if (part.declining or (part.aside and SCOPE.search(part.clause))) and (
-        item.known or item.label in question.mentioned
-    ):
+    mentioned = item.label in question.mentioned
+    if (part.declining or (part.aside and SCOPE.search(part.clause))) and (item.known or mentioned):
+        return "unclaimed", place
+    if part.aside and mentioned and HAS_NONE.search(part.clause):
         return "unclaimed", place
     if item.label in question.expected.ids:
         return "supported", place
