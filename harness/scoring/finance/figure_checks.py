@@ -50,7 +50,7 @@ BACK = re.compile(
 )
 """A comparison that may begin at the later value: "it was 8% lower a year earlier", "8% less than the 5% of 2024"."""
 LEVEL = re.compile(r"\b(from|to)\s+(?:(?:an?|about|around|just|only)\s)?[$€£]?$")
-WORDS, DIGIT = re.compile(r"\w+"), re.compile(r"\d")
+WORDS, DIGIT, DECIMAL = re.compile(r"\w+"), re.compile(r"\d"), re.compile(r"\d\.\d")
 
 
 class FigureVerdict(NamedTuple):
@@ -300,5 +300,9 @@ def _written(figure: Figure) -> str:
 
 
 def _is_precise(figure: Figure, quote: str) -> bool:
-    """Whether a figure shows three digits or more, of which the last is not 0: it may be rounded without saying so."""
-    return Fraction(figure.value) >= figure.step * 100 and DIGIT.findall(quote)[-1:] != ["0"]
+    """Whether a figure shows three digits or more, of which the last is not the 0 of a whole number.
+
+    It may be rounded without saying so: "$11.0 million", but not "$110 million".
+    """
+    digits = DIGIT.findall(quote)
+    return Fraction(figure.value) >= figure.step * 100 and (digits[-1:] != ["0"] or bool(DECIMAL.search(quote)))

@@ -190,6 +190,12 @@ def test_a_rise_that_is_stated_as_a_fall_is_fabricated(right, wrong, verdict):
     assert verdict in [span.verdict for span in score.spans]
 
 
+@pytest.mark.parametrize(("stated", "fabricated"), [("$2.00 million", 0), ("$2 million", 1)])
+def test_three_digits_are_a_right_rounding_also_with_a_decimal_zero(stated, fabricated):
+    case = Case(id="x", input={"document": CHANGES.replace("1,974", "1,998")}, expected=[], cluster="s")
+    assert report.report(case, answer(f"Interest expense was {stated} in Q1 2025.")).counts["fabricated"] == fabricated
+
+
 @pytest.mark.parametrize(
     "text",
     [
