@@ -19,6 +19,7 @@ from harness.sanitize import shown
 from harness.schema import BASELINE, CANDIDATE
 from reports import wording
 from reports.cases.pages import REPORT
+from reports.ci.github import page_of_run
 from reports.run_data import overall, unmet_first
 
 ANSWER_S = 10
@@ -59,9 +60,7 @@ def link_of(results: Results, environment: Mapping[str, str] = os.environ) -> st
     """Return the address of the CI job that has the report, or that of the report on this machine."""
     if job := environment.get("CI_JOB_URL"):
         return job
-    if run := environment.get("GITHUB_RUN_ID"):
-        return f"{environment.get('GITHUB_SERVER_URL')}/{environment.get('GITHUB_REPOSITORY')}/actions/runs/{run}"
-    return file_link(results.path / "report" / REPORT)
+    return page_of_run(environment) or file_link(results.path / "report" / REPORT)
 
 
 def send(results: Results, url: str) -> str | None:

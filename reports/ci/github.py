@@ -96,7 +96,7 @@ class GitHub:
         )
 
 
-PAGE_OF_RUN = re.compile(r"https://[\w.-]+(:\d+)?/[\w.-]+/[\w.-]+/actions/runs/\d+")
+PAGE_OF_RUN = re.compile(r"https?://[\w.-]+(:\d+)?/[\w.-]+/[\w.-]+/actions/runs/\d+")
 WORD = re.compile(r"[a-z_]{0,40}")
 Sha = Annotated[str, Meta(pattern=r"\A[0-9a-f]{40,64}\Z")]
 
@@ -155,6 +155,19 @@ class Event(Struct):
         return conclusion if WORD.fullmatch(conclusion) else ""
 
 
+class PullRequestEvent(Struct):
+    """The used field of a `pull_request` event."""
+
+    pull_request: PullRequest
+
+
+def page_of_run(env: Mapping[str, str]) -> str:
+    """Return the address of the workflow run that this job belongs to; empty outside of GitHub Actions."""
+    server, repo, run = (env.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    page = f"{server}/{repo}/actions/runs/{run}"
+    return page if PAGE_OF_RUN.fullmatch(page) else ""
+
+
 def read(path: Path) -> Event:
     """Read the event file that GITHUB_EVENT_PATH names. Raises UserError where it is not a `workflow_run` event."""
     try:
@@ -203,31 +216,48 @@ REPOSITORY = re.compile(r"(?!\.\.?/)[\w.-]+/(?!\.\.?$)[\w.-]+")
 
 
 def post(
-    export: Export | None, says: str, repo: str, number: int | None, author: str | None, env: Mapping[str, str]
+    export: Export | None,
+    says: str,
+    repo: str,
+    number: int | None,
+    author: str | None,
+    env: Mapping[str, str],
+    has_report: bool = False,
 ) -> str:
     """Post an export's comments, or `says` where there is none, and return one line on what was done.
 
     Without `number`, the pull request is that of the event file that the environment names; nothing is posted where it
-    has a newer head. Comments on suites that the export lacks also get the text `says`. Raises UserError where the
-    repository is not OWNER/NAME or GitHub refuses.
+    has a newer head. With it, comments link to the workflow run of this job. Comments on suites that the export lacks
+    also get the text `says`. Raises UserError where the repository is not OWNER/NAME or GitHub refuses.
     """
     if not REPOSITORY.fullmatch(repo):
         raise UserError(f"the repository is '{inert(repo)}'; expected OWNER/NAME. Set it with --repo")
     github = GitHub(env.get("GITHUB_TOKEN", ""), env.get("GITHUB_API_URL") or PUBLIC)
-    about = {"commit": "", "link": ""}
-    conclusion = ""
     if number is None:
-        happened = read(Path(env.get("GITHUB_EVENT_PATH", "GITHUB_EVENT_PATH")))
+        happened = read(_event_file(env))
         number = pull_request(github, repo, happened)
-        about = {"commit": happened.workflow_run.head_sha, "link": happened.link}
-        conclusion = happened.conclusion
+        commit, link, conclusion = happened.workflow_run.head_sha, happened.link, happened.conclusion
         if number is None:
-            return (
-                f"nothing posted: {number_format.short(about['commit'])} is no longer the head of an open pull request"
-            )
-    bodies = markdown.comments(export, **about, conclusion=conclusion) if export else {}
-    done = publish(github, repo, number, bodies, markdown.standing_in(says, **about), author or BOT)
+            return f"nothing posted: {number_format.short(commit)} is no longer the head of an open pull request"
+    else:
+        commit, link, conclusion = _head(env, number), page_of_run(env), ""
+    about = markdown.JudgedRun(commit=commit, link=link, conclusion=conclusion, has_report=has_report)
+    bodies = markdown.comments(export, about) if export else {}
+    done = publish(github, repo, number, bodies, markdown.standing_in(says, about), author or BOT)
     return f"{repo}#{number}: {wording.count(done['new'], 'new comment')}, {done['updated']} updated"
+
+
+def _event_file(env: Mapping[str, str]) -> Path:
+    return Path(env.get("GITHUB_EVENT_PATH") or "GITHUB_EVENT_PATH")
+
+
+def _head(env: Mapping[str, str], number: int) -> str:
+    """Return the head of pull request `number`, from the event of a job of its own; empty for another event."""
+    try:
+        pull = msgspec.json.decode(_event_file(env).read_bytes(), type=PullRequestEvent).pull_request
+    except (OSError, *NOT_JSON):
+        return ""
+    return pull.head.sha if pull.number == number else ""
 
 
 def publish(

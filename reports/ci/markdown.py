@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from harness.files import digest
 from harness.formatting import markdown_table
@@ -49,9 +50,10 @@ def text(foreign: str, most: int = CELL) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[CommentPart]:
-    """Build a table from Markdown cells; a large one is split into parts that repeat the head."""
+    """Build a table from Markdown cells; what a large one has past its first part is folded."""
     heading, rule, *lines = markdown_table(columns, rows)
-    return [CommentPart(title=title, lines=[heading, rule, *chunk, ""]) for chunk in _chunks(lines)]
+    parts = [CommentPart(title=title, lines=[heading, rule, *chunk, ""]) for chunk in _chunks(lines)]
+    return [*parts[:1], *(_folded(part, f"{title} (continued)") for part in parts[1:])]
 
 
 def bullets(title: str, texts: Iterable[str]) -> list[CommentPart]:
@@ -111,6 +113,8 @@ MOST_WORSE = 20
 """Most case IDs in a comment."""
 FEW_MET = 5
 """Most met gates that are shown next to unmet ones; more are folded."""
+NOTES_LENGTH = 600
+"""Most characters of notes in the one line of a comment that has them; those that do not fit are folded."""
 MOVED = "The gates changed"
 COLUMNS = ("Gate", "Observed", "Required", "Change")
 
@@ -124,39 +128,69 @@ def marker(suite: str) -> str:
     return f"<!-- tunegate:suite:{wording.slug(suite)[:60]}-{digest(suite)[-8:]} -->"
 
 
-def comments(export: Export, *, commit: str = "", link: str = "", conclusion: str = "") -> dict[str, str]:
+@dataclass(frozen=True)
+class JudgedRun:
+    """What GitHub says about the run that judged; empty where it is unknown."""
+
+    commit: str = ""
+    """Head of the pull request."""
+    link: str = ""
+    """Page of the run."""
+    conclusion: str = ""
+    """How the run ended."""
+    has_report: bool = False
+    """Whether its artifact contains the report."""
+
+    @property
+    def linked(self) -> str:
+        """Link the run's page by what it holds."""
+        if not self.link:
+            return ""
+        return f"[Report and log]({self.link}#artifacts)" if self.has_report else f"[Summary and log]({self.link})"
+
+
+UNKNOWN = JudgedRun()
+
+
+def comments(export: Export, about: JudgedRun = UNKNOWN) -> dict[str, str]:
     """Render one comment per suite, by marker; one for the whole run where no suite was run."""
     if export.suites:
-        return {
-            marker(suite.name): comment(export, suite, commit=commit, link=link, conclusion=conclusion)
-            for suite in export.suites
-        }
+        return {marker(suite.name): comment(export, suite, about) for suite in export.suites}
     notes = bullets("Why", export.notes)
-    where = [f"{_report(link)}.", ""] if link else []
-    head = [RUN_MARKER, *_changes(export), "### Evaluation: no verdict", "", *where, *_context(export, commit), ""]
+    where = [f"{about.linked}.", ""] if about.link else []
+    says = ["### Evaluation: no verdict", "", *where, *_context(export, about.commit), ""]
+    head = [RUN_MARKER, *_changes(export), *says]
     return {RUN_MARKER: join([CommentPart(title="Verdict", lines=head), *notes], COMMENT_BYTES)}
 
 
-def standing_in(says: str, *, commit: str = "", link: str = "") -> str:
+def standing_in(says: str, about: JudgedRun = UNKNOWN) -> str:
     """Render a comment, without its marker, for a commit without a verdict."""
-    facts = filter(None, [f"commit {number_format.short(commit)}" if commit else "", f"[log]({link})" if link else ""])
+    commit = f"commit {number_format.short(about.commit)}" if about.commit else ""
+    facts = filter(None, [commit, f"[log]({about.link})" if about.link else ""])
     return " · ".join([f"**Evaluation: {text(says)}**", *facts]) + "\n"
 
 
-def comment(export: Export, suite: SuiteExport, *, commit: str = "", link: str = "", conclusion: str = "") -> str:
-    """Render one suite's comment, at most COMMENT_BYTES.
-
-    `commit` is the pull request's head, `link` the page of the run and `conclusion` how that run ended, each from
-    GitHub; empty where unknown.
-    """
+def comment(export: Export, suite: SuiteExport, about: JudgedRun = UNKNOWN) -> str:
+    """Render one suite's comment, at most COMMENT_BYTES."""
     doubts = []
-    if conclusion and (conclusion == "success") != (export.outcome == "pass"):
-        ended = f"The workflow run itself ended with {conclusion}"
+    if about.conclusion and (about.conclusion == "success") != (export.outcome == "pass"):
+        ended = f"The workflow run itself ended with {about.conclusion}"
         doubts.append(f"{ended}, but its result is {wording.outcome(export.outcome)}. See its log.")
-    head = [marker(suite.name), *_changes(export), *_verdict(suite, link)]
-    notes = bullets("Read this first", [*doubts, *export.notes])
-    context = folded("Commit, models and run", _context(export, commit))
-    return join([CommentPart(title="Verdict", lines=head), *notes, *_suite(suite), *context], COMMENT_BYTES)
+    head = [marker(suite.name), *_changes(export), *_verdict(suite, about.linked)]
+    notes, more = _notes([*doubts, *export.notes])
+    context = folded("Commit, models and run", _context(export, about.commit))
+    parts = [CommentPart(title="Verdict", lines=[*head, *notes]), *_suite(suite), *more, *context]
+    return join(parts, COMMENT_BYTES)
+
+
+def _notes(notes: Sequence[str]) -> tuple[list[str], list[CommentPart]]:
+    """Return one line with the first notes, which matter most, and the others folded."""
+    if not notes:
+        return [], []
+    texts = [text(note) for note in notes]
+    shown = max(1, sum(length <= NOTES_LENGTH for length in accumulate(map(len, texts))))
+    line = " ".join(f"{note.rstrip('.')}." for note in texts[:shown])
+    return [f"Read this first: {line}", ""], folded("More notes on the run", [f"- {note}" for note in texts[shown:]])
 
 
 def summary(export: Export, sections: Sequence[Section] = ()) -> str:
@@ -178,16 +212,11 @@ def _changes(export: Export) -> list[str]:
     return [*listed, *([f"- and {number_format.number(rest)} more"] if rest else []), end]
 
 
-def _verdict(suite: SuiteExport, link: str = "") -> list[str]:
+def _verdict(suite: SuiteExport, linked: str = "") -> list[str]:
     result = f"{wording.SYMBOLS[suite.outcome]} {wording.outcome(suite.outcome)}"
-    tally = f"{number_format.number(suite.gates - suite.unmet)} of {wording.count(suite.gates, 'gate')} met."
-    sentence = f"{text(suite.sentence)} {tally if suite.gates else 'No gate was judged.'}"
-    return [f"### {result}: {text(suite.name)}", "", f"{sentence} {_report(link)}." if link else sentence, ""]
-
-
-def _report(link: str) -> str:
-    """Link the artifacts on the page of the run."""
-    return f"[Report and log]({link}#artifacts)"
+    tally = f"; {number_format.number(suite.gates - suite.unmet)} of {wording.count(suite.gates, 'gate')} met"
+    sentence = f"{text(suite.sentence).rstrip('.')}{tally if suite.gates else ''}."
+    return [f"### {result}: {text(suite.name)}", "", f"{sentence} {linked}." if linked else sentence, ""]
 
 
 def _context(export: Export, commit: str) -> list[str]:

@@ -30,6 +30,7 @@ def run(server: Server, tmp_path: Path, action: str, number: str = "") -> Job:
     values = {"github.token": TOKEN, "github.event.action": action, "github.event.pull_request.number": number}
     env = {"GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": "o/r", "GITHUB_EVENT_PATH": event_file(tmp_path)}
     if number:
+        env |= {"GITHUB_SERVER_URL": "https://github.example", "GITHUB_RUN_ID": "12"}
         env["GITHUB_EVENT_PATH"] = "of another form"
     return run_job("eval-gate-comment.yml", tmp_path, tmp_path, values, **env)
 
@@ -63,6 +64,10 @@ def test_an_artifact_that_is_missing_or_forged_is_no_verdict(server: Server, tmp
 
 def test_a_second_job_of_the_same_workflow_posts_on_its_own_pull_request(server: Server, tmp_path: Path) -> None:
     artifact(tmp_path, encode(export(suite(verdict()))))
+    (tmp_path / "artifact" / "report").mkdir()
+    (tmp_path / "artifact" / "report" / "report.html").touch()
     job = run(server, tmp_path, "synchronize", "5")
     assert job.codes == {CHECK: 0, POST: 0}, job.log
-    assert ["FAIL: legal/clauses" in body for body in server.bodies] == [True]
+    (body,) = server.bodies
+    assert "FAIL: legal/clauses" in body
+    assert "[Report and log](https://github.example/o/r/actions/runs/12#artifacts)" in body

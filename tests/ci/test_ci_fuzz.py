@@ -37,6 +37,7 @@ QUICK = settings(max_examples=100, deadline=None, database=None)
 PLAIN = full_of("plain")
 LIKE = [markdown.comment(PLAIN, PLAIN.suites[0]), markdown.summary(PLAIN)]
 SHAPE = [(tokens(page)[0].count("table_open"), len(headings(page))) for page in LIKE]
+LINKED = markdown.JudgedRun(link="https://g.example/r")
 OWN = {"text", "text_special", "softbreak", "link_open", "link_close"}
 
 
@@ -44,7 +45,7 @@ OWN = {"text", "text_special", "softbreak", "link_open", "link_close"}
 @given(TEXTS)
 def test_pages_hold_only_their_own_mark_up(text: str) -> None:
     found = full_of(text)
-    made = [markdown.comment(found, found.suites[0], link="https://g.example/r"), markdown.summary(found)]
+    made = [markdown.comment(found, found.suites[0], LINKED), markdown.summary(found)]
     for page, (tables, heads), links in zip(made, SHAPE, (1, 0), strict=True):
         blocks, inline = tokens(page)
         assert set(inline) <= OWN and inline.count("link_open") == links

@@ -9,21 +9,18 @@ import pytest
 from reports.ci import markdown
 from reports.ci.collect import NO_RUN, evidence, sections
 from reports.ci.collect import export as export_of
-from reports.ci.markdown import CELL, CommentPart, join, text
+from reports.ci.markdown import CELL, CommentPart, JudgedRun, join, text
 from tests.ci.sample import COMMIT, SUITE, export, full_of, headings, suite, tables_are_whole, verdict
 from tests.reports.conftest import Writer
 
 HEAD = "f" * 40
 LINK = "https://github.example/o/r/actions/runs/12"
+ABOUT = JudgedRun(commit=HEAD, link=LINK)
 PAGES = ["comment", "summary"]
 
 
 def page(kind: str, found: markdown.Export) -> str:
-    return (
-        markdown.summary(found)
-        if kind == "summary"
-        else markdown.comment(found, found.suites[0], commit=HEAD, link=LINK)
-    )
+    return markdown.summary(found) if kind == "summary" else markdown.comment(found, found.suites[0], ABOUT)
 
 
 def test_a_comment_says_its_verdict_first_then_every_gate_with_its_numbers() -> None:
@@ -31,7 +28,7 @@ def test_a_comment_says_its_verdict_first_then_every_gate_with_its_numbers() -> 
         verdict(), verdict(1, "inconclusive"), verdict(2, "pass"), changes={verdict().gate: "+8.8 points"},
         worse=["lease-009"], worse_total=1,
     )  # fmt: skip
-    made = markdown.comment(export(part), part, commit=HEAD, link=LINK)
+    made = markdown.comment(export(part), part, ABOUT)
     assert made.split("\n")[:3] == [markdown.marker(SUITE), "### ✗ FAIL: legal/clauses", ""]
     assert re.fullmatch(r"<!-- tunegate:suite:legal-clauses-[0-9a-f]{8} -->", markdown.marker(SUITE))
     assert headings(made) == ["✗ FAIL: legal/clauses"]
@@ -40,7 +37,7 @@ def test_a_comment_says_its_verdict_first_then_every_gate_with_its_numbers() -> 
     assert lines[lines.index("| --- | --- | --- | --- |") + 1] == (
         "| ✗ FAIL Clause recall, excerpt, instrument kind 0 | 88.3%; at most 93.4% | at least 95.0% | +8.8 points |"
     )
-    assert f"1 of 3 gates met. [Report and log]({LINK}#artifacts)." in made
+    assert f"; 1 new fabrication, 1 fixed; 1 of 3 gates met. [Summary and log]({LINK})." in made
     shown, *details = made.split("<details>")
     assert len(details) == 3 and made.count("</details>") == 3
     assert (
@@ -67,10 +64,11 @@ def test_a_very_long_list_of_what_moved_leaves_the_verdict_standing(kind: str) -
 def test_a_run_that_ended_otherwise_than_its_result_is_doubted() -> None:
     good, bad = export(suite(verdict(0, "pass"))), export(suite(verdict()))
     said = "The workflow run itself ended with"
-    assert said in markdown.comment(good, good.suites[0], conclusion="failure")
-    assert said in markdown.comment(bad, bad.suites[0], conclusion="success")
-    assert said not in markdown.comment(good, good.suites[0], conclusion="success")
-    assert said not in markdown.comment(bad, bad.suites[0], conclusion="failure")
+    failed, succeeded = JudgedRun(conclusion="failure"), JudgedRun(conclusion="success")
+    assert said in markdown.comment(good, good.suites[0], failed)
+    assert said in markdown.comment(bad, bad.suites[0], succeeded)
+    assert said not in markdown.comment(good, good.suites[0], succeeded)
+    assert said not in markdown.comment(bad, bad.suites[0], failed)
     assert said not in markdown.comment(bad, bad.suites[0])
 
 
@@ -78,11 +76,27 @@ def test_a_suite_has_one_comment_and_two_suites_have_two() -> None:
     found = export(suite(verdict()), suite(name="legal/other"))
     made = markdown.comments(found)
     assert len(made) == 2 and all(body.startswith(f"{mark}\n") for mark, body in made.items())
-    assert "No gate was judged." in list(made.values())[1]
+    assert "### – NOT JUDGED: legal/other" in list(made.values())[1]
+
+
+def test_notes_are_one_line_and_what_does_not_fit_it_is_folded() -> None:
+    notes = [f"note {n} says why this run is no evidence, at some length" for n in range(40)]
+    made = markdown.comment(export(suite(verdict()), notes=notes), suite(verdict()))
+    shown, *details = made.split("<details>")
+    (line,) = [line for line in shown.split("\n") if "note 0" in line]
+    assert line.startswith("Read this first: note 0 says") and "note 1 says" in line and len(line) < 700
+    assert "note 39" not in shown and "- note 39 says" in details[-2]
+    assert headings(made) == ["✗ FAIL: legal/clauses"]
+
+
+def test_the_link_is_named_by_what_the_artifact_holds() -> None:
+    part = suite(verdict())
+    named = JudgedRun(link=LINK, has_report=True)
+    assert f"[Report and log]({LINK}#artifacts)" in markdown.comment(export(part), part, named)
 
 
 def test_where_there_is_no_run_one_comment_says_so() -> None:
-    ((mark, body),) = markdown.comments(NO_RUN, commit=HEAD).items()
+    ((mark, body),) = markdown.comments(NO_RUN, JudgedRun(commit=HEAD)).items()
     assert mark == markdown.RUN_MARKER and body.startswith(mark)
     assert "no verdict" in body and "There is no run" in body and HEAD[:12] in body
     assert "There is no run" in markdown.summary(NO_RUN) and "PASS" not in markdown.summary(NO_RUN)
@@ -91,7 +105,7 @@ def test_where_there_is_no_run_one_comment_says_so() -> None:
 @pytest.mark.parametrize("kind", PAGES)
 def test_mentions_and_references_are_broken_even_after_the_entities_are_read(kind: str) -> None:
     """GitHub looks for them in the text that Markdown leaves; @ and a word must not touch there."""
-    made = page(kind, full_of("@everyone #12 :tada:")).replace(f"{LINK}#artifacts", "")
+    made = page(kind, full_of("@everyone #12 :tada:")).replace(LINK, "")
     shown = re.sub(r"&#(\d+);", lambda entity: chr(int(entity[1])), made)
     assert "@\u200beveryone #\u200b12" in shown
     assert not re.search(r"[@#]\w|:\w+:", shown.split("\n", 1)[1] if kind == "comment" else shown)
@@ -102,7 +116,8 @@ def test_a_comment_over_the_limit_is_cut_between_sections_and_says_what_it_lacks
     made = markdown.comment(export(part, notes=["a note"]), part)
     assert 50_000 < len(made.encode()) <= markdown.COMMENT_BYTES
     assert tables_are_whole(made)
-    assert headings(made) == ["✗ FAIL: legal/clauses", "Read this first"]
+    assert headings(made) == ["✗ FAIL: legal/clauses"]
+    assert made.split("<details>")[0].count("| Gate | Observed") == 1
     assert made.count("| Gate | Observed") > 1 and made.count("<details>") == made.count("</details>") > 0
     assert re.search(
         r"\n\d+ parts left out to stay within the size limit: Findings of the gates that are not met", made

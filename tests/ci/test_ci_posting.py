@@ -105,7 +105,18 @@ def test_the_pull_request_the_commit_and_the_link_come_from_the_event(server: Se
     said = post(server, number=None, GITHUB_EVENT_PATH=event_file(tmp_path))
     assert said == "o/r#5: 1 new comment, 0 updated"
     assert f"Commit {SHA[:12]}" in server.bodies[0]
-    assert "[Report and log](https://github.example/o/r/actions/runs/12#artifacts)" in server.bodies[0]
+    assert "[Summary and log](https://github.example/o/r/actions/runs/12)" in server.bodies[0]
+
+
+def test_a_job_on_a_pull_request_links_its_own_workflow_run_and_names_the_head(server: Server, tmp_path: Path) -> None:
+    actions = {"GITHUB_SERVER_URL": "https://github.example", "GITHUB_REPOSITORY": "o/r", "GITHUB_RUN_ID": "12"}
+    for number, is_named in ((5, True), (6, False)):
+        event = tmp_path / "event.json"
+        pull = {"number": number, "head": {"sha": SHA}, "base": {"repo": {"id": 1}}}
+        event.write_text(json.dumps({"action": "synchronize", "pull_request": pull}))
+        post(server, **actions, GITHUB_EVENT_PATH=str(event))
+        assert "[Summary and log](https://github.example/o/r/actions/runs/12)" in server.bodies[0]
+        assert (f"Commit {SHA[:12]}" in server.bodies[0]) == is_named
 
 
 def test_a_fork_is_found_by_its_branch_and_commit(server: Server, tmp_path: Path) -> None:

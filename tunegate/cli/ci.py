@@ -118,7 +118,17 @@ def comment(
         if exported is not None and exported.status != "finished":
             raise typer.Exit(EXIT_NOTHING_JUDGED)
         return
-    typer.echo(github.post(exported, says or "not judged on this commit", repo or "", pr, author, os.environ))
+    has_report = source is not None and _has_report(Path(source))
+    typer.echo(
+        github.post(exported, says or "not judged on this commit", repo or "", pr, author, os.environ, has_report)
+    )
+
+
+def _has_report(exported: Path) -> bool:
+    """Whether the artifact of an export contains the report too."""
+    from reports.cases.pages import REPORT
+
+    return exported.is_file() and (exported.parent / "report" / REPORT).is_file()
 
 
 def _export(source: str, runs: Path) -> Export:
