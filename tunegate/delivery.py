@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from harness.env import NOTIFY
 from harness.errors import UserError
+from harness.files import file_link
 from harness.runs.project import trackers_of
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ def deliver(run: Path, to: Delivery, say: Callable[[str], None]) -> list[str]:
     return failed
 
 
+def report_link(run: Path) -> str:
+    """Return the link to a run's report; empty where it has none."""
+    from reports.cases.pages import REPORT
+
+    report = run / "report" / REPORT
+    return file_link(report) if report.is_file() else ""
+
+
 def deliver_sweep(sweep: Sweep, to: Delivery, say: Callable[[str], None]) -> None:
     """Send the training runs that did not send themselves, and the test of the winner with its notice."""
     own = sweep.plan.config.records.trackers
@@ -74,4 +83,7 @@ def deliver_sweep(sweep: Sweep, to: Delivery, say: Callable[[str], None]) -> Non
     for run in [row.run for row in sweep.table.rows if row.run]:
         deliver(sweep.root / run, points, say)
     if sweep.table.confirmed:
-        deliver(sweep.root / sweep.table.confirmed.run, to, say)
+        confirmed = sweep.root / sweep.table.confirmed.run
+        deliver(confirmed, to, say)
+        if link := report_link(confirmed):
+            say(link)

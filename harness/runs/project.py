@@ -100,6 +100,11 @@ LATEST = "latest"
 """Given for a run: the one that started last."""
 
 
+def names_latest(checkpoint: str) -> bool:
+    """Whether a user who names this checkpoint means the newest training run: a folder may have the name too."""
+    return checkpoint == LATEST and not Path(checkpoint).exists()
+
+
 class _Start(Struct):
     """The fields of run.json that tell which run is the latest."""
 

@@ -167,7 +167,13 @@ def test_a_server_that_does_not_answer_costs_one_line_that_names_the_command(tmp
     again = tunegate(tmp_path, "track", "latest", **silent)
     assert again.returncode == 3 and "mlflow failed" in again.stdout
     later = tunegate(tmp_path, "track", "latest", "--to", "tensorboard")
-    assert later.returncode == 0 and later.stdout == f"sent to tensorboard: {path.name}\n"
+    assert later.returncode == 0
+    link = (path / "report" / "report.html").as_uri()
+    assert later.stdout == f"sent to tensorboard: {path.name}\n{link}\n"
+    done = mini.pytest_in(tmp_path, "--checkpoint", "new", "--eval-track", "tensorboard")
+    shown = done.stdout.splitlines()
+    sent = next(at for at, line in enumerate(shown) if line.startswith("sent to tensorboard"))
+    assert shown[sent + 1].startswith("file://") and shown[sent + 1].endswith("/report/report.html")
 
 
 def test_an_unknown_tracker_is_refused_before_anything_runs(tmp_path: Path) -> None:

@@ -32,11 +32,13 @@ from tunegate.cli.options import (
     Track,
     TrustServer,
     Url,
-    exit_with_verdicts,
+    checkpoint_of,
+    exit_with,
     load_available_suites,
     print_changed_outcomes,
+    verdicts_code,
 )
-from tunegate.cli.report import Open, write_report
+from tunegate.cli.report import Open, print_report, write_report
 from tunegate.delivery import Delivery, deliver, delivery
 
 if TYPE_CHECKING:
@@ -55,7 +57,10 @@ NoAnswerCache = Annotated[bool, typer.Option("--no-answer-cache", help="Ignore c
 
 @app.command("eval")
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="Checkpoint: Hub ID, folder, training run or alias.")],
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="Hub ID, folder, training run, latest or alias.", callback=checkpoint_of),
+    ],
     suite: Suites = None,
     cases: Cases = None,
     limit: Limit = None,
@@ -88,8 +93,13 @@ def evaluate(
 
 @app.command()
 def compare(
-    baseline: Annotated[str, typer.Argument(metavar="BASELINE", help="Checkpoint, or 'accepted': each baseline.json.")],
-    tuned: Annotated[str, typer.Argument(metavar="TUNED", help="Checkpoint to judge.")],
+    baseline: Annotated[
+        str,
+        typer.Argument(
+            metavar="BASELINE", help="Checkpoint, or 'accepted': each baseline.json.", callback=checkpoint_of
+        ),
+    ],
+    tuned: Annotated[str, typer.Argument(metavar="TUNED", help="Checkpoint to judge.", callback=checkpoint_of)],
     suite: Suites = None,
     cases: Cases = None,
     limit: Limit = None,
@@ -198,11 +208,13 @@ def run_and_show(
         else:
             has_other = any(part.suite.has_other_cases for part in job.suites)
             after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view", has_other)
-        write_report([results.path], results.path / "report", opens=open_report)
+        files = write_report([results.path], results.path / "report")
     deliver(results.path, to, partial(typer.echo, err=True))
     names = {info.name for info in results.manifest.suites}
     left_out += [f"{name} ({job.bars} has gates for it)" for name in suites_with_bars(job.bars) if name not in names]
-    exit_with_verdicts(results.verdicts, require_gates, left_out)
+    code = verdicts_code(results.verdicts, require_gates, left_out)
+    print_report(files, open_report)
+    exit_with(code)
 
 
 @app.command()
@@ -234,7 +246,7 @@ def rescore(
     print_changed_outcomes(before.verdicts, rescored.verdicts)
     typer.echo(f"{rescored.records} answers scored again, {rescored.changed} findings differ: {rescored.path}")
     _after(run, after)
-    exit_with_verdicts(rescored.verdicts)
+    exit_with(verdicts_code(rescored.verdicts))
 
 
 @app.command()
@@ -260,7 +272,8 @@ def regate(
     for name in regated.not_judged:
         typer.echo(f"not judged: {name}: not among the given suites, or not in the run")
     _after(run, regated.run)
-    exit_with_verdicts(regated.run.verdicts, require_gates, [f"{name}: not judged" for name in regated.not_judged])
+    not_judged = [f"{name}: not judged" for name in regated.not_judged]
+    exit_with(verdicts_code(regated.run.verdicts, require_gates, not_judged))
 
 
 def _after(name: str, judged: RunData) -> None:

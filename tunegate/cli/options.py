@@ -11,7 +11,7 @@ import typer
 from harness.engines.base import ENGINES
 from harness.env import required_by
 from harness.errors import EXIT_GATE_FAILED, EXIT_NOTHING_JUDGED, UserError
-from harness.runs.project import LATEST, runs_newest_first, runs_of
+from harness.runs.project import LATEST, find_run, names_latest, runs_newest_first, runs_of
 
 if TYPE_CHECKING:
     from harness.schema import Verdict
@@ -41,10 +41,22 @@ Runs = Annotated[
     typer.Option(
         "--runs",
         callback=_runs_of_the_project,
+        is_eager=True,  # `latest` among the arguments is looked up in it.
         show_default=False,
         help="Folder of runs (default: the project's).",
     ),
 ]
+
+
+def checkpoint_of(context: typer.Context, text: str) -> str:
+    """Replace `latest`, given for a checkpoint, by the newest training run, and say which on stderr."""
+    if context.resilient_parsing or not names_latest(text):
+        return text
+    found = find_run(text, context.params["runs"], "train")
+    typer.echo(f"{text}: training run {found}", err=True)
+    return str(found)
+
+
 Engine = Annotated[
     str | None, typer.Option(metavar="|".join(ENGINES), help="Inference engine (default: vllm where installed).")
 ]
@@ -122,10 +134,10 @@ def print_changed_outcomes(before: Iterable[Verdict], now: Iterable[Verdict]) ->
             typer.echo(f"changed: {suite} {gate}: {old} -> {new}")
 
 
-def exit_with_verdicts(
+def verdicts_code(
     verdicts: Collection[Verdict], require_gates: bool | None = False, not_run: Sequence[str] = ()
-) -> None:
-    """Exit with the code for the verdicts: a failed gate, nothing judged, or success.
+) -> int:
+    """Return the exit code for the verdicts: a failed gate, nothing judged, or success; print why nothing was judged.
 
     Where gates are required, `not_run` names what gave no verdict, in addition to skipped gates.
     """
@@ -135,21 +147,27 @@ def exit_with_verdicts(
     required = required_by(require_gates)
     if required and (missing or not is_judged):
         typer.echo(f"{required}: gates that did not run: {'; '.join(missing) or 'there are none'}", err=True)
-        raise typer.Exit(EXIT_GATE_FAILED)
+        return EXIT_GATE_FAILED
     if not outcomes <= {"pass", "skipped"}:
-        raise typer.Exit(EXIT_GATE_FAILED)
+        return EXIT_GATE_FAILED
     if not is_judged:
         typer.echo(f"No gate was judged, so the exit code is {EXIT_NOTHING_JUDGED}.", err=True)
-        raise typer.Exit(EXIT_NOTHING_JUDGED)
+        return EXIT_NOTHING_JUDGED
+    return 0
 
 
-def exit_if_unclaimed(paths: Iterable[Path]) -> None:
-    """Exit with the code for nothing judged where one of these runs may claim no verdict; print why on stderr."""
+def claims_code(paths: Iterable[Path]) -> int:
+    """Return the code for nothing judged where one of these runs may claim no verdict, else 0; print why on stderr."""
     from harness.runs.folder import load_manifest, standing_of
 
     standings = {path: standing_of(path, load_manifest(path)) for path in paths}
     unclaimed = {path: standing for path, standing in standings.items() if not standing.is_claim}
     for path, standing in unclaimed.items():
         typer.echo(f"{path}: {standing.says}", err=True)
-    if unclaimed:
-        raise typer.Exit(EXIT_NOTHING_JUDGED)
+    return EXIT_NOTHING_JUDGED if unclaimed else 0
+
+
+def exit_with(code: int) -> None:
+    """End a command with a code; a command that succeeded continues."""
+    if code:
+        raise typer.Exit(code)

@@ -22,6 +22,7 @@ from tunegate.cli.options import (
     Suites,
     TensorParallel,
     Url,
+    checkpoint_of,
     complete_run,
     load_available_suites,
 )
@@ -92,7 +93,9 @@ def power(
 
 @app.command()
 def repeatability(
-    checkpoint: Annotated[str, typer.Argument(help="Checkpoint: Hub ID, folder or alias.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="Checkpoint: Hub ID, folder, latest or alias.", callback=checkpoint_of)
+    ],
     suite: Suites = None,
     engine: Engine = None,
     engines: Engines = None,

@@ -15,9 +15,9 @@ from harness.files import file_link, replacing
 from harness.progress import tracing
 from harness.runs import redaction
 from tunegate.cli.layout import RESULTS, App
-from tunegate.cli.options import Run, Runs, complete_run, exit_if_unclaimed
+from tunegate.cli.options import Run, Runs, claims_code, complete_run, exit_with
 from tunegate.cli.view import open_in_browser
-from tunegate.delivery import deliver, delivery
+from tunegate.delivery import deliver, delivery, report_link
 
 app = App(RESULTS)
 
@@ -25,21 +25,18 @@ app = App(RESULTS)
 Open = Annotated[bool, typer.Option("--open", help="Open the report in a browser.")]
 
 
-def write_report(
-    parts: list[Path], out: Path, with_pdf: bool = False, business: Path | None = None, opens: bool = False
-) -> None:
-    """Write the report of runs to `out`, print the path of each file, and last the link to open it."""
+def write_report(parts: list[Path], out: Path, with_pdf: bool = False, business: Path | None = None) -> list[Path]:
+    """Write the report of runs to `out` and return its files."""
     import reports
     from reports import assumptions as reports_assumptions
 
     assumptions = reports_assumptions.load(business) if business else None
     with tracing.span("report"):
-        files = reports.publish(parts, out, with_pdf, assumptions)
-    print_report(files, opens)
+        return reports.publish(parts, out, with_pdf, assumptions)
 
 
 def print_report(files: list[Path], opens: bool) -> None:
-    """Print the path of each file of a report, and last the link to open it."""
+    """Print the path of each file of a report, and last the link to open it; nothing is printed after it."""
     import reports
 
     typer.echo("\n".join(f"report: {line}" for line in reports.named(files)))
@@ -72,18 +69,26 @@ def report(
     With --side-by-side write side-by-side.html: a row per case, a column per run, and the paired differences from the
     first run. RUN:baseline stands for the answers of a run's baseline.
 
+    `latest` is the newest evaluation, and after an evaluation the newest training run.
+
     A run that is unfinished or was changed after sealing is reported without a verdict, with exit code 6.
     """
-    from harness.runs.project import find_run
+    from harness.runs.folder import load_manifest
+    from harness.runs.project import LATEST, find_run
 
     if side_by_side:
         if pdf or business:
             raise UserError("--side-by-side writes one HTML page. Leave out --pdf and --business")
         _write_side_by_side(run, out, runs, open_report)
         return
-    paths = [find_run(text, runs) for text in run]
-    write_report(paths, out or paths[0] / "report", pdf, business, open_report)
-    exit_if_unclaimed(paths)
+    paths = list[Path]()
+    for text in run:
+        has_evaluation = any(load_manifest(path).kind == "eval" for path in paths)
+        paths.append(find_run(text, runs, "train" if text == LATEST and has_evaluation else "eval"))
+    files = write_report(paths, out or paths[0] / "report", pdf, business)
+    code = claims_code(paths)
+    print_report(files, open_report)
+    exit_with(code)
 
 
 def _write_side_by_side(named: list[str], out: Path | None, runs: Path, opens: bool) -> None:
@@ -91,11 +96,9 @@ def _write_side_by_side(named: list[str], out: Path | None, runs: Path, opens: b
 
     columns, first = side_by_side.open_columns(named, runs)
     page = side_by_side.write(columns, first, (out or first.run.path / "report") / side_by_side.NAME)
-    typer.echo(f"report: {page}")
-    if opens:
-        open_in_browser(page)
-    typer.echo(file_link(page))
-    exit_if_unclaimed(dict.fromkeys(column.run.path for column in columns))
+    code = claims_code(dict.fromkeys(column.run.path for column in columns))
+    print_report([page], opens)
+    exit_with(code)
 
 
 @app.command()
@@ -123,7 +126,7 @@ def export(
     else:
         write(out, pieces)
         typer.echo(f"written: {out}")
-    exit_if_unclaimed([path])
+    exit_with(claims_code([path]))
 
 
 @app.command()
@@ -143,9 +146,11 @@ def track(
     asked, path = delivery(to, None, "--to"), find_run(run, runs)
     if not asked.track:
         raise UserError("no tracker is named. Use --to mlflow,wandb,tensorboard or the key track of [tool.tunegate]")
-    if deliver(path, replace(asked, notify=""), typer.echo):
-        raise typer.Exit(EXIT_INTERNAL)
-    exit_if_unclaimed([path])
+    failed = deliver(path, replace(asked, notify=""), typer.echo)
+    code = EXIT_INTERNAL if failed else claims_code([path])
+    if link := report_link(path):
+        typer.echo(link)
+    exit_with(code)
 
 
 def write(out: Path, pieces: Iterator[str]) -> None:

@@ -13,7 +13,7 @@ from harness.env import SERVE_ARGS
 from harness.errors import UserError
 from harness.serving.platforms import PLATFORMS
 from tunegate.cli.layout import SHIP, App, Command
-from tunegate.cli.options import ApprovalBars, MoreSuites, Runs, TensorParallel
+from tunegate.cli.options import ApprovalBars, MoreSuites, Runs, TensorParallel, checkpoint_of
 
 app = App(SHIP)
 
@@ -33,7 +33,9 @@ class FromEnvironment(Command):
 
 @app.command(cls=FromEnvironment)
 def serve(
-    checkpoint: Annotated[str, typer.Argument(help="Adapter, training run, model, Hub ID or alias.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="Adapter, training run, latest, model, Hub ID or alias.", callback=checkpoint_of)
+    ],
     name: Annotated[str | None, typer.Option(help="Name of the served model (default: its own).")] = None,
     host: Annotated[str | None, typer.Option(help="Address; other than 127.0.0.1 needs TUNEGATE_SERVE_KEY.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on (default: 8000).")] = None,

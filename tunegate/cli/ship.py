@@ -9,7 +9,7 @@ import typer
 
 from tunegate.cli.layout import SHIP, App
 from tunegate.cli.next_step import after_model_card, next_step
-from tunegate.cli.options import ApprovalBars, MoreSuites, Run, Runs, Suites, load_available_suites
+from tunegate.cli.options import ApprovalBars, MoreSuites, Run, Runs, Suites, checkpoint_of, load_available_suites
 
 app = App(SHIP)
 baseline = App(SHIP, name="baseline", help="Accept a run's scores as the baseline.", no_args_is_help=True)
@@ -63,7 +63,9 @@ def approval(
 
 @app.command()
 def merge(
-    adapter: Annotated[str, typer.Argument(help="PEFT adapter folder or training run.")],
+    adapter: Annotated[
+        str, typer.Argument(help="PEFT adapter folder, training run or latest.", callback=checkpoint_of)
+    ],
     out: Annotated[Path, typer.Argument(help="New folder for the merged model.")],
     ungated: Annotated[
         str | None, typer.Option(metavar="REASON", help="Merge without a passing verdict; recorded.")
@@ -89,7 +91,9 @@ def merge(
 
 @app.command("model-card")
 def card(
-    checkpoint: Annotated[str, typer.Argument(help="Adapter, training run or merged model.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="Adapter, training run, latest or merged model.", callback=checkpoint_of)
+    ],
     push: Annotated[
         str, typer.Option(metavar="OWNER/NAME", help="Upload the card to this repository of the Hub.")
     ] = "",

@@ -41,10 +41,10 @@ def _report_of(run: str, runs: Path) -> Path:
     from harness.runs.project import find_run
 
     path = find_run(run, runs)
-    report = path / "report" / REPORTS[0]
-    if not report.is_file():
+    found = [file for file in (path / "report" / name for name in REPORTS) if file.is_file()]
+    if not found:
         raise UserError(f"{path}: no report yet. To write it: tunegate report {path.name}")
-    return report
+    return found[0]
 
 
 def _newest(runs: Path) -> Path:

@@ -22,7 +22,7 @@ from harness.errors import (
 )
 from harness.schema import ACCEPTED
 from harness.suites.discovery import marks_of
-from tunegate.delivery import Delivery, deliver, delivery
+from tunegate.delivery import Delivery, deliver, delivery, report_link
 from tunegate.pytest_plugin.items import (
     EXIT_REASON,
     KEY,
@@ -51,6 +51,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     runs_of(config)
+    for name in ("checkpoint", "baseline"):
+        _find_latest(config, name)
     options = options_of(config)
     for name in ("limit", "repeats"):
         count = getattr(options, name)
@@ -67,6 +69,20 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.collectonly:
         for name in ("checkpoint", "baseline"):
             _check_checkpoint(options, name)
+
+
+def _find_latest(config: pytest.Config, name: str) -> None:
+    """Replace `latest`, given for a checkpoint, by the newest training run, and say which."""
+    from harness.runs.project import LATEST, find_run, names_latest
+
+    if not names_latest(getattr(config.option, f"eval_{name}") or ""):
+        return
+    try:
+        found = find_run(LATEST, runs_of(config), "train")
+    except UserError as error:
+        raise pytest.UsageError(f"--{name}: {error}") from None
+    setattr(config.option, f"eval_{name}", str(found))
+    config.get_terminal_writer().line(f"--{name} {LATEST}: training run {found}")
 
 
 def _check_engine(options: Any) -> None:
@@ -322,3 +338,5 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         terminalreporter.write_line(config.stash[REQUIRED], red=True)
     if run := gates["run"] or (summary and summary["run"]):
         deliver(Path(run), config.stash[DELIVERY], terminalreporter.write_line)
+        if link := report_link(Path(run)):
+            terminalreporter.write_line(link)

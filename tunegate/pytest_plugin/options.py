@@ -14,7 +14,7 @@ import pytest
 PREFIX = "--eval-"
 ENGINES = "vllm, transformers, openai, ray or fake"
 OPTIONS: dict[str, dict[str, Any]] = {
-    "checkpoint": {"metavar": "X", "help": "checkpoint to evaluate: Hub ID, folder or alias"},
+    "checkpoint": {"metavar": "X", "help": "checkpoint to evaluate: Hub ID, folder, latest or alias"},
     "baseline": {"metavar": "Y", "help": "checkpoint, or 'accepted' for each baseline.json"},
     "engine": {"metavar": "NAME", "help": f"inference engine: {ENGINES} (default: vllm where installed)"},
     "engines": {"type": int, "metavar": "N", "help": "vLLM engines of --engine ray (default: one per GPU)"},

@@ -11,7 +11,8 @@ import typer
 
 from harness.runs.folder import load_run
 from tests.support.command import tunegate
-from tests.support.mini import TEST, right, rows, write_script, write_suite
+from tests.support.mini import TEST, pytest_in, right, rows, write_script, write_suite
+from tests.support.runs import name_of, write_run
 from tunegate.cli import main
 from tunegate.cli.layout import GROUPS, RENAMED
 
@@ -117,6 +118,34 @@ def test_eval_runs_one_model_and_limit_judges_nothing(project: Path) -> None:
     assert "next: tunegate baseline accept latest" in done.stdout
     part = tunegate(project, "eval", "new", *fake, "--limit", "5")
     assert part.returncode == 6 and "legal/mini: 5 cases" in part.stdout, part.stdout + part.stderr
+
+
+def test_the_link_to_the_report_is_said_last(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(typer, "echo", lambda message="", **_: said.append(str(message)))
+    tunegate(project, "eval", "new", "--engine", "fake", "--script", "script.json", "--limit", "5")
+    (run,) = (project / "runs").iterdir()
+    assert any("No gate was judged" in line for line in said)
+    assert said[-1] == (run / "report" / "report.html").as_uri()
+    (run / "MANIFEST.sha256").unlink()
+    assert tunegate(project, "report", run.name).returncode == 6
+    assert "not sealed" in "".join(said[-4:])
+    assert said[-1] == (run / "report" / "report.html").as_uri()
+
+
+def test_latest_is_the_newest_training_run_where_a_checkpoint_is_named(project: Path) -> None:
+    fake = ("--engine", "fake", "--script", "script.json")
+    done = tunegate(project, "eval", "latest", *fake)
+    assert done.returncode == 4 and "no train run in" in done.stderr
+    trained = write_run(project / "runs", run_id=name_of(1, "train"), kind="train", suites=[])
+    done = tunegate(project, "compare", "old", "latest", *fake)
+    assert f"latest: training run runs/{trained.name}" in done.stderr and f"fake:runs/{trained.name}" in done.stdout
+    done = pytest_in(project, "--checkpoint", "latest")
+    assert f"--checkpoint latest: training run {trained}" in done.stdout and done.returncode == 0
+    done = tunegate(project, "merge", "latest", "merged")
+    assert done.returncode == 4 and f"{trained.name}: not a checkpoint" in done.stderr
+    both = tunegate(project, "report", "latest", "latest", "--out", "both")
+    assert both.returncode == 0 and trained.name in (project / "both" / "report.md").read_text("utf-8")
 
 
 def test_a_suite_that_is_marked_long_waits_for_the_option(project: Path) -> None:

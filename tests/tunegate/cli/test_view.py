@@ -42,6 +42,7 @@ def link(project: Path, day: int, name: str) -> str:
 def test_the_newest_report_or_that_of_a_run_is_named(project: Path, opened: list[str]) -> None:
     assert tunegate(project, "view").stdout == f"{link(project, 1, 'side-by-side.html')}\n"
     assert tunegate(project, "view", name_of(2)).stdout == f"{link(project, 2, 'report.html')}\n"
+    assert tunegate(project, "view", name_of(1)).stdout == f"{link(project, 1, 'side-by-side.html')}\n"
     assert opened == []
 
 
