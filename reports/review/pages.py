@@ -32,8 +32,6 @@ from reports.review.workflow import EarlierJudgement
 HERE = Path(__file__).parent
 SHARED = ("answer.js", "clock.js", "marks.js", "task.js", "keys.js", "page.js")
 TITLE = "Review"
-LONG_PROMPT = 120
-"""Most words of a prompt, without the source, that is shown unfolded."""
 EXCERPT = 400
 """Characters of an answer on the page of guesses."""
 KEYS = [
@@ -156,7 +154,10 @@ def task_page(
         "number": task.position + 1 - (0 if is_practice else before),
         "of": before if is_practice else len(tasks) - before,
         "task": item.task,
-        **_prompt(item),
+        "prompt": item.prompt_parts,
+        "prompt_words": item.prompt_words,
+        "is_folded": item.is_folded,
+        "inputs": item.other_inputs,
         "source": passages.cut(item.source),
         "answers": [
             {
@@ -174,17 +175,6 @@ def task_page(
         "has_previous": has_previous,
         **_times(effort),
     }
-
-
-def _prompt(item: ReviewItem) -> dict[str, Any]:
-    """Split each message at the source, which the page shows by itself, and leave out inputs that the prompt shows."""
-    source = item.source.strip()
-    messages = [(role, text.split(source, 1) if source else [text]) for role, text in item.prompt]
-    words = sum(len(part.split()) for _, parts in messages for part in parts)
-    is_folded = words > LONG_PROMPT
-    shown = "" if is_folded else "\n".join(text for _, text in item.prompt)
-    inputs = [(heading, text) for heading, text in item.inputs if text.strip() not in shown or not shown]
-    return {"prompt": messages, "prompt_words": words, "is_folded": is_folded, "inputs": inputs}
 
 
 def _times(effort: Effort) -> dict[str, str]:

@@ -37,14 +37,14 @@ class Effort(Struct, frozen=True, kw_only=True):
 
 
 def estimated_s(task: Task, material: Material) -> float:
-    """Estimate the seconds of one item from the words to read and the questions to answer."""
+    """Estimate the seconds of one item from the words that are shown to be read and the questions to answer."""
     item = material.item(task.key)
     read = [
         item.source,
-        *(text for _, text in item.inputs),
+        *(text for _, text in item.other_inputs),
         *(item.answers[variant] for variant in task.sides.values()),
     ]
-    words = sum(len(text.split()) for text in read)
+    words = sum(len(text.split()) for text in read) + (0 if item.is_folded else item.prompt_words)
     if len(task.sides) == 1:
         words += len(item.answers[task.sides["A"]].split())
         return words / WORDS_PER_MINUTE * 60 + EDITING_S

@@ -81,6 +81,10 @@ class AnswerKey(Struct, frozen=True, kw_only=True, order=True):
     """Which of several answers."""
 
 
+LONG_PROMPT = 120
+"""Most words of a prompt, without the source, that is shown unfolded."""
+
+
 class ReviewItem(Struct, frozen=True, kw_only=True):
     """What a reviewer sees of one case."""
 
@@ -102,6 +106,28 @@ class ReviewItem(Struct, frozen=True, kw_only=True):
     """Text by variant; practice items have `1` and `2`."""
     cut: list[str] = []
     """Variants whose answer was truncated at the token limit."""
+
+    @property
+    def prompt_parts(self) -> list[tuple[str, list[str]]]:
+        """Each message of the prompt, split at the source, which the page shows by itself."""
+        source = self.source.strip()
+        return [(role, text.split(source, 1) if source else [text]) for role, text in self.prompt]
+
+    @property
+    def prompt_words(self) -> int:
+        """Words of the prompt without the source."""
+        return sum(len(part.split()) for _, parts in self.prompt_parts for part in parts)
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether the prompt is too long to be shown to a reviewer who does not ask for it."""
+        return self.prompt_words > LONG_PROMPT
+
+    @property
+    def other_inputs(self) -> list[tuple[str, str]]:
+        """Inputs that the prompt, as it is shown, does not contain."""
+        shown = "" if self.is_folded else "\n".join(text for _, text in self.prompt)
+        return [(heading, text) for heading, text in self.inputs if text.strip() not in shown or not shown]
 
 
 class Task(Struct, frozen=True, kw_only=True):

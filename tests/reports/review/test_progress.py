@@ -19,7 +19,7 @@ def test_an_estimate_counts_words_to_read_and_questions_to_answer(plan_review: P
     first, second = (task for task in tasks if task.kind == "item")
     item = replace(
         material.item(first.key), source="word " * 200, inputs=[("Question", "word " * 50)], clauses=["a", "b", "c"],
-        answers={"baseline": "word " * 100, "tuned": "word " * 50},
+        answers={"baseline": "word " * 100, "tuned": "word " * 50}, prompt=[],
     )  # fmt: skip
     known = replace(material, items={first.key: item, second.key: replace(item, key=second.key, clauses=[])})
     reading_s, questions_s = 400 / 200 * 60, 8 * (2 * (3 + 3) + 1)
@@ -27,6 +27,11 @@ def test_an_estimate_counts_words_to_read_and_questions_to_answer(plan_review: P
         per_item_s=reading_s + (questions_s + 56) / 2, left_s=240 + questions_s + 56
     )
     assert estimate(tasks, known, since=second).left_s == reading_s + 56
+    asked = replace(item, prompt=[("user", "please " * 40 + item.source + " " + item.inputs[0][1])])
+    known_prompt = replace(known, items=known.items | {first.key: asked})
+    assert estimate([first], known_prompt).left_s == pytest.approx(reading_s + questions_s + 40 / 200 * 60)
+    folded = replace(item, prompt=[("user", "please " * 121)])
+    assert estimate([first], replace(known, items={first.key: folded})).left_s == reading_s + questions_s
     draft = [replace(task, sides={"A": task.sides["A"]}) for task in tasks]
     words = 250 + 2 * (100 if first.sides["A"] == "baseline" else 50)
     assert estimate(draft[: first.position + 1], known).left_s == words / 200 * 60 + 60
