@@ -49,8 +49,8 @@ def text(results: Results, link: str) -> str:
     lines = [
         f"*{wording.outcome(outcome)}*: {counted}",
         _plain(" compared with ".join(models)),
-        *(_plain(f"{wording.outcome(v.outcome)}: {v.suite} {v.gate}") for v in unmet[:NAMED]),
-        *([f"and {len(unmet) - NAMED} more gates"] if len(unmet) > NAMED else []),
+        *(_plain(f"{wording.outcome(v.outcome)}: {v.suite} {wording.gate_name(v)} {v.bar}") for v in unmet[:NAMED]),
+        *([f"and {wording.count(len(unmet) - NAMED, 'more gate')}"] if len(unmet) > NAMED else []),
         f"<{link}|{_plain(results.manifest.run_id)}>",
     ]
     return "\n".join(lines)

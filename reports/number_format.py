@@ -14,7 +14,7 @@ from harness.schema import Estimate
 from reports import wording
 from reports.model import Cell
 
-Unit = Literal["share", "points", "ratio", "number", "coefficient", "seconds"]
+Unit = Literal["share", "points", "ratio", "number", "amount", "coefficient", "seconds"]
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 NOT_MEASURED = "not measured"
@@ -36,12 +36,17 @@ def points(value: float) -> str:
 
 
 def ratio(value: float) -> str:
-    """A quotient of two rates: `0.62×`."""
-    return f"{value:.2f}×"
+    """A quotient of two rates: `0.62×`, `12.4×`."""
+    return f"{value:.2f}×" if abs(value) < 9.995 else f"{rounded(value)}×"
+
+
+def rounded(value: float) -> str:
+    """A computed amount, such as minutes, at three significant digits even where it is whole: `1,120`."""
+    return number(float(f"{value:.3g}"))
 
 
 def number(value: float | int) -> str:
-    """Any other number, at three significant digits, with thousands separated."""
+    """Any other number, at three significant digits, with thousands separated; whole numbers are exact."""
     return _minus(significant(value))
 
 
@@ -196,8 +201,8 @@ def clean(value: float) -> float:
 
 
 def tokens_per_second(rate: float) -> str:
-    """Throughput, at most one decimal."""
-    return f"{rate:,.0f} tokens/s" if rate >= 100 else f"{rate:,.1f} tokens/s"
+    """Throughput, at most three significant digits and one decimal."""
+    return f"{rounded(rate)} tokens/s" if rate >= 100 else f"{rate:.1f} tokens/s"
 
 
 def test(p: float | None, name: str) -> str:
@@ -253,6 +258,7 @@ FORMS = {
     "points": points,
     "ratio": ratio,
     "number": number,
+    "amount": rounded,
     "coefficient": coefficient,
     "seconds": duration,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from harness.files import digest
 from harness.formatting import count as count
@@ -96,6 +96,11 @@ def verdict_on(kind: str, verdict: str) -> str:
     return f"{phrase(kind)} {phrase(verdict)}"
 
 
+def findings_of(key: str, extracted: Collection[str]) -> str:
+    """Name one of the lists `extracted` of a score: what a list of labels names in error is wrong, and no invention."""
+    return "wrong" if key == "invented" and "missing" in extracted else phrase(key)
+
+
 def counts(by_noun: Mapping[str, int], kind: str = "") -> str:
     """Count findings by their noun: `2 new fabrications and 1 new wrong clause name`."""
     return listing(count(n, f"{kind} {noun}".strip()) for noun, n in sorted(by_noun.items()) if n)
@@ -142,6 +147,11 @@ def metric_and_slice(verdict: Verdict, shape: str) -> str:
 def gate(verdict: Verdict, shape: str) -> str:
     """Describe a gate: `Clause recall, excerpt: at least 95.0%`."""
     return f"{metric_and_slice(verdict, shape)}: {verdict.bar}"
+
+
+def gate_name(verdict: Verdict) -> str:
+    """Name what a gate judges where a line has little room: `clause recall, instrument lease`."""
+    return phrase(metric_and_slice(verdict, "")).lower()
 
 
 def finding(verdict: Verdict) -> str:

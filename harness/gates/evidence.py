@@ -103,7 +103,8 @@ def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers], cluste
         other = observations(in_slice(records[BASELINE], gate.slice, asked.slice_value), metric, "baseline")
         pairs = pair(level, other, metric)
         if pairs.changed_inputs:
-            return Finding("error", f"Not comparable: {pairs.changed_inputs} cases differ in input from the baseline.")
+            differ = f"{count(pairs.changed_inputs, 'case')} {'differs' if pairs.changed_inputs == 1 else 'differ'}"
+            return Finding("error", f"Not comparable: {differ} in input from the baseline.")
         if level.cases and not other.cases:
             return Finding("fail", "Nothing was compared: none of the baseline's answers has a score.")
     if not level.cases:
@@ -157,18 +158,19 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
         return (
             f"{shown}: '{name}' alone holds {shares[0]:.0%} of what is counted, so they tell as much as "
             f"{cluster_variance.effective(shares):.1f} {noun} of equal size; a gate needs {FEWEST_EQUAL}.",
-            f"{_evened_out(shares)} more {noun} like the others, or fewer cases of '{name}'",
+            f"{count(_evened_out(shares), f'more {evidence.cluster}')} like the others, or fewer cases of '{name}'",
         )
     rarest = evidence.level.table.rarest_label if evidence.metric.over_labels else None
     if rarest and rarest[1] < FEWEST_OF_A_LABEL:
         label, holders = rarest
+        verb = "holds" if holders == 1 else "hold"
         return (
-            f"{shown}: {count(holders, evidence.cluster)} hold '{label}', and a mean over labels needs "
+            f"{shown}: {count(holders, evidence.cluster)} {verb} '{label}', and a mean over labels needs "
             f"{FEWEST_OF_A_LABEL} with each.",
             f"{FEWEST_OF_A_LABEL} {noun} with '{label}'; has {holders}",
         )
     if cases < n_min:
-        return f"Too few: {cases} cases, and this gate asks for {n_min}.", f"{n_min} cases; has {cases}"
+        return f"Too few: {count(cases, 'case')}, and this gate asks for {n_min}.", f"{n_min} cases; has {cases}"
     return None
 
 

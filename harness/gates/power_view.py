@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from harness.formatting import count, plural, round_to_two_digits
+from harness.formatting import count, phrase, plural, round_to_two_digits
 from harness.gates.power import GatePower, suite_power
 from harness.gates.rules.base import Assumed
 from harness.schema import GateFile
@@ -100,11 +100,18 @@ def sentences(row: GatePower) -> list[str]:
     return lines
 
 
+def title(row: GatePower) -> str:
+    """Name a gate by what it judges: `clause recall, instrument lease: at least 95.0%`."""
+    stem, _, judged = row.gate.partition("[")
+    where = f", {judged.rstrip(']').replace('=', ' ')}" if judged else ""
+    return f"{phrase(stem.partition('-')[0])}{phrase(where)}: {row.bar}"
+
+
 def lines(rows: Sequence[GatePower], head: Sequence[str], width: int) -> list[str]:
     """Text of at most `width` columns: for each gate what it needs, then what it can show."""
     made = [line for text in [*head, GOOD] for line in textwrap.wrap(text, width)]
     for row in loud_first(rows):
-        made += ["", f"{row.suite}  {row.gate}"]
+        made += ["", f"{row.suite}  {title(row)}"]
         for text in filter(None, [needs(row), *sentences(row)]):
             made += textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="    ")
     return made

@@ -63,7 +63,7 @@ def swap_test(
     step = max(1, MOST_CELLS // len(rows))
     for start in range(0, draws, step):
         hits += int(extreme(_swaps(kinds, min(step, draws - start), seed + start)).sum())
-    return (1 + hits) / (draws + 1), f"cluster sign-flip, {draws} draws"
+    return (1 + hits) / (draws + 1), f"cluster sign-flip, {draws:,} draws"
 
 
 def _one_by_one(totals: Array, rows: Array, statistic: Statistic) -> Array:

@@ -10,7 +10,7 @@ from itertools import accumulate, groupby, pairwise
 from operator import itemgetter
 from typing import Literal, cast
 
-from harness.schema import Case, Record, Score, Span, SuiteInfo
+from harness.schema import Case, Record, Span, SuiteInfo
 from harness.scoring.grounding.claims import BORNE_OUT, FABRICATED
 from harness.suites.prompts import Message, recorded_messages
 from reports import sentences as reports_sentences
@@ -188,11 +188,6 @@ def _why(case: SelectedCase) -> str:
     )
 
 
-def _list_name(key: str, score: Score) -> str:
-    """Name a list of a score; what a list of labels names in error is no invention."""
-    return "wrong" if key == "invented" and "missing" in score.extracted else wording.phrase(key)
-
-
 def status(record: Record) -> str:
     """Say why an answer is not whole; empty for a usable one."""
     if record.completion.finish_reason == "length":
@@ -208,7 +203,7 @@ def _answer(record: Record, stretches: Sequence[Stretch]) -> Answer:
     findings = [f"{wording.title(name)}: {score.reason}" for name, score in record.scores.items() if score.reason]
     for name, score in record.scores.items():
         findings += [
-            f"{wording.title(name)}, {_list_name(key, score)}: {wording.listing(items)}"
+            f"{wording.title(name)}, {wording.findings_of(key, score.extracted)}: {wording.listing(items)}"
             for key, items in score.extracted.items()
             if items
         ]

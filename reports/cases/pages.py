@@ -137,7 +137,7 @@ def _cells(case: SelectedCase, link: str, metrics: Sequence[str]) -> list[Value]
         name.id,
         name.cluster,
         "; ".join(name.slices),
-        " ".join(case.kinds),
+        " ".join("unsupported" if kind == "fabrication" else kind for kind in case.kinds),
         case.shift if pair and case.measured else None,
         *_values(case, metrics),
         len(case.tuned.claims),

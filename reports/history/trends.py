@@ -148,10 +148,11 @@ def _point(run: PastRun, suite: PastSuite, level: MetricLevel, accepted: bool) -
 SAME = "same as the newest run"
 OTHER = "different"
 NOTE = (
-    "Runs with different questions had other cases, prompts or scorers than the newest run: do not compare their "
+    "Runs with a different test set had other cases, prompts or scorers than the newest run: do not compare their "
     "numbers with its own. Only finished, sealed runs of the whole suite are shown."
 )
-COLUMNS = ["Run", "Model", "Value", "Threshold", "Based on", "Gates", "Questions"]
+TEST_SET = "Test set"
+COLUMNS = ["Run", "Model", "Value", "Threshold", "Based on", "Gates", TEST_SET]
 
 
 def unit(trend: Trend) -> number_format.Unit:

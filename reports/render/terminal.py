@@ -52,7 +52,8 @@ def summary(run: RunData, gates: Gates | None = None, is_verbose: bool = False) 
         others = Counter(v.outcome for v in run.verdicts if v.suite == name and (v.suite, v.gate) not in (gates or ()))
         if others:
             counted = wording.outcomes(others)
-            parts.append(_text(f"{others.total()} other gates of {name} were not selected: {counted}", "yellow"))
+            more, verb = wording.count(others.total(), "other gate"), "was" if others.total() == 1 else "were"
+            parts.append(_text(f"{more} of {name} {verb} not selected: {counted}", "yellow"))
     if gates is None or selected:
         outcome = overall(selected)
         counted = wording.outcomes(Counter(v.outcome for v in selected)) or "no gate was judged"
@@ -85,12 +86,11 @@ def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
     table.add_column(overflow="fold")
     for verdict in verdicts:
         style = STYLES[verdict.outcome]
-        name = wording.phrase(wording.metric_and_slice(verdict, "")).lower()
         table.add_row(
             _text(f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}", style),
-            _text(f"{name}: {wording.finding(verdict)}")
+            _text(f"{wording.gate_name(verdict)}: {wording.finding(verdict)}")
             if is_verbose or not verdict.seen
-            else _text(f"{name} {verdict.bar}: {_seen(verdict)}"),
+            else _text(f"{wording.gate_name(verdict)} {verdict.bar}: {_seen(verdict)}"),
         )
     return table
 
@@ -132,8 +132,8 @@ def _details(evidence: RunView, suite: SuiteInfo, metric: Metric) -> Iterable[st
     unit = evidence.unit(suite.name, metric)
     for variant in evidence.variants:
         if level := evidence.level(suite.name, variant, metric.name):
-            size = number_format.number(level.n)
-            yield f"{wording.variant(variant).lower()} {number_format.estimate(level, unit)}, n {size}"
+            size = wording.count(level.n, wording.item(metric))
+            yield f"{wording.variant(variant).lower()} {number_format.estimate(level, unit)}, {size}"
 
 
 def _indented(inner: RenderableType) -> Padding:

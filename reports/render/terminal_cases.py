@@ -13,7 +13,7 @@ from harness.runs.folder import RunData
 from harness.sanitize import shown
 from harness.schema import Record, Score, SuiteInfo
 from harness.suites.prompts import recorded_messages
-from reports import number_format
+from reports import number_format, wording
 from reports.assemble import gather
 
 MISSES = 3
@@ -94,8 +94,9 @@ def _answer(record: Record) -> str:
 
 def _score(score: Score) -> str:
     value = number_format.number(score.value) if score.value is not None else f"none, {score.reason}"
-    findings = (f"{name}: {', '.join(texts)}" for name, texts in score.extracted.items() if texts)
-    return ", ".join([f"{score.name} {value}", *findings])
+    lists = ((wording.findings_of(key, score.extracted), texts) for key, texts in score.extracted.items())
+    findings = (f"{name}: {', '.join(texts)}" for name, texts in lists if texts)
+    return ", ".join([f"{wording.title(score.name)} {value}", *findings])
 
 
 def _cut(text: str, most: int | None) -> str:

@@ -109,7 +109,7 @@ def _row(title: str, note: str, by_variant: dict[str, Estimate], saved: Estimate
 def _cell(estimate: Estimate | None, suite: SuiteInfo) -> Cell:
     if estimate is None or estimate.value is None:
         return Cell(text=number_format.DASH, note=estimate.reason or "" if estimate else "", tone="muted")
-    return number_format.estimate_cell(estimate, "number", number_format.basis(estimate, suite.cluster))
+    return number_format.estimate_cell(estimate, "amount", number_format.basis(estimate, suite.cluster))
 
 
 def _assumptions(stated: Assumptions | None) -> list[tuple[str, Cell]]:

@@ -19,8 +19,8 @@ MOST_RUNS = 12
 LEAD = "The models of earlier runs in the same folder, oldest first, and this run last."
 FIRST = "the folder has no earlier finished, sealed run of the whole suite whose gates judged the same metrics"
 NOTE = (
-    "Values of the model that each run judged, with 95% intervals. Where the questions differ, cases, prompt or "
-    "scorers have changed since, and the numbers must not be compared with this run's; the chart leaves them out."
+    "Values of the model that each run judged, with 95% intervals. Where the test set is different, cases, prompt "
+    "or scorers have changed since, and the numbers must not be compared with this run's; the chart leaves them out."
 )
 
 
@@ -70,7 +70,7 @@ def _table(evidence: RunView, suite: SuiteInfo, known: list[Trend], runs: list[s
     more = f" {wording.capital(wording.shown_of('gated metric', len(known), gated))}."
     return Table(
         caption=f"{suite.name} over runs",
-        columns=["Run", "Model", "Questions", *names],
+        columns=["Run", "Model", history_trends.TEST_SET, *names],
         rows=rows,
         numeric=list(range(3, 3 + len(known))),
         note=NOTE + (f"{more} tunegate runs --html shows all." if len(known) < gated else ""),

@@ -99,12 +99,24 @@ def _pairs(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Cell]
     pairs: list[tuple[str, Cell]] = []
     for key, value in record.items():
         if isinstance(value, Mapping):
-            pairs += _pairs(value, f"{prefix}{key} / ")
+            pairs += _pairs(value, f"{prefix}{NAMES.get(key, key)}, ")
         else:
-            pairs.append((wording.title(f"{prefix}{key}"), number_format.setting(value, key)))
+            pairs.append((wording.title(f"{prefix}{NAMES.get(key, key)}"), number_format.setting(value, key)))
     return pairs
 
 
+NAMES = {
+    "wall_s": "wall time",
+    "load_s": "loading time",
+    "answer_s": "answering time",
+    "timeout_s": "timeout",
+    "patience_s": "patience",
+    "prompt_tokens_per_s": "prompt tokens per second",
+    "generated_tokens_per_s": "generated tokens per second",
+    "ways": "weights",
+    "truncated": "answers cut off",
+}
+"""Words for the settings of an engine whose names are not words."""
 NOTE = "A signature supports the duty to keep dated and signed test reports. It does not replace legal review."
 
 

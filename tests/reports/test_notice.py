@@ -79,7 +79,7 @@ def test_the_hook_receives_verdict_counts_and_link_and_its_address_is_not_stored
     (run,) = (project / "runs").iterdir()
     assert done.returncode == 1 and SECRET in path and list(body) == ["text"]
     assert body["text"].splitlines()[0].startswith("*FAIL*: 1 fail") and "a&lt;b" in body["text"]
-    assert "FAIL: legal/mini clause_recall-at_least-0.5" in body["text"]
+    assert "FAIL: legal/mini clause recall at least 50.0%" in body["text"]
     assert body["text"].endswith(f"<https://ci.example/jobs/7|{run.name}>")
     assert SECRET not in done.stdout + done.stderr and SECRET.encode() not in stored(project)
 

@@ -139,6 +139,15 @@ def test_models_of_one_family_are_said_to_have_had_the_same_prompts(write_run: W
     assert ("Prompts", "identical token IDs for baseline and tuned") in [(name, c.text) for name, c in run.pairs]
 
 
+def test_settings_of_an_engine_have_names_in_words(write_run: Writer) -> None:
+    engine = {"ways": {"baseline": "plain"}, "wall_s": 0.5}
+    named = part(reports.build([write_run(manifest=make_manifest(engine=engine))]), "provenance").blocks[1]
+    assert [(name, cell.text) for name, cell in named.pairs] == [
+        ("Weights, baseline", "plain"),
+        ("Wall time", "500 ms"),
+    ]
+
+
 def test_the_same_weights_with_another_chat_template_are_named(write_run: Writer) -> None:
     tuned = make_manifest().checkpoints["tuned"]
     twin = msgspec.structs.replace(tuned, digest="9" * 64, tokenizer_digest="e" * 64)

@@ -126,12 +126,16 @@ def load_available_suites(
 
 def print_changed_outcomes(before: Iterable[Verdict], now: Iterable[Verdict]) -> None:
     """Print one line for each gate whose outcome differs from the run's."""
-    was, came = ({(v.suite, v.gate): v.outcome for v in verdicts} for verdicts in (before, now))
+    from reports import wording
+
+    was, came = ({(v.suite, v.gate): v for v in verdicts} for verdicts in (before, now))
     suites = {suite for suite, _ in came}
-    for suite, gate in [*came, *(key for key in was if key not in came and key[0] in suites)]:
-        old, new = was.get((suite, gate), "not judged"), came.get((suite, gate), "no longer a gate")
+    for key in [*came, *(key for key in was if key not in came and key[0] in suites)]:
+        old = was[key].outcome if key in was else "not judged"
+        new = came[key].outcome if key in came else "no longer a gate"
         if old != new:
-            typer.echo(f"changed: {suite} {gate}: {old} -> {new}")
+            verdict = came.get(key) or was[key]
+            typer.echo(f"changed: {verdict.suite} {wording.gate_name(verdict)} {verdict.bar}: {old} -> {new}")
 
 
 def verdicts_code(

@@ -144,5 +144,5 @@ def test_the_command_prints_verdicts_and_what_moved(tmp_path: Path):
     done = tunegate(tmp_path, "rescore", run.path.name)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "80 answers scored again, 40 findings differ" in done.stdout
-    assert "changed: legal/mini clause_recall-at_least-0.02: not judged -> pass" in done.stdout
+    assert "changed: legal/mini clause recall at least 2.0%: not judged -> pass" in done.stdout
     assert load_run(run.path).verdicts == run.verdicts

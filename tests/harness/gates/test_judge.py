@@ -295,6 +295,8 @@ def test_a_baseline_that_answered_other_inputs_is_an_error():
     baseline = [record(i, 0, variant="baseline", input_hash="last week") for i in range(400)]
     made = verdict(IMPROVES, [1] * 400, baseline)
     assert made.outcome == "error" and "400 cases differ in input" in made.reason
+    baseline[1:] = [record(i, 0, variant="baseline") for i in range(1, 400)]
+    assert "1 case differs in input" in verdict(IMPROVES, [1] * 400, baseline).reason
 
 
 def test_a_baseline_without_scores_compares_nothing():

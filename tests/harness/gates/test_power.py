@@ -293,12 +293,15 @@ def row(**more: object) -> GatePower:
 
 
 def test_what_cannot_pass_comes_first_and_loudly() -> None:
-    made = [row(), row(gate="b-never", can_pass=False, says=["too few"], units=50, contracts=20)]
+    made = [
+        row(gate="a-at_least-0.5[kind=x]", slice_value="x"),
+        row(gate="b-never", bar="at most 0", can_pass=False, says=["too few"], units=50, contracts=20),
+    ]
     head = power_view.heading(made, Assumed())
     assert head[0].startswith("1 of 2 gates cannot pass")
     shown = power_view.lines(made, head, 80)
-    assert shown.index("  CANNOT PASS: too few") == shown.index("legal/mini  b-never") + 1
-    assert shown.index("legal/mini  b-never") < shown.index("legal/mini  a-at_least-0.5")
+    assert shown.index("  CANNOT PASS: too few") == shown.index("legal/mini  b: at most 0") + 1
+    assert shown.index("legal/mini  b: at most 0") < shown.index("legal/mini  a, kind x: at least 50.0%")
     assert max(map(len, shown)) <= 80
 
 

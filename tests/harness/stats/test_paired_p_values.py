@@ -119,7 +119,7 @@ def test_sign_flip_by_draws_is_close_to_scipy():
         (sums,), np.mean, permutation_type="samples", n_resamples=20_000, rng=np.random.default_rng(1)
     ).pvalue
     made, test = own.superiority(paired(tuned, baseline, per_contract=5, metric=LENGTH))
-    assert test == "cluster sign-flip, 10000 draws"
+    assert test == "cluster sign-flip, 10,000 draws"
     assert made == pytest.approx(expected, abs=0.02)
 
 

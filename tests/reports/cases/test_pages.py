@@ -119,6 +119,7 @@ def test_the_table_of_all_cases_has_scores_and_places(write_run: Writer, tmp_pat
     rows = {row["case_id"]: row for row in csv.DictReader(files["cases.csv"].decode().splitlines())}
     lost = rows["lease-102"]
     assert (lost["shown_for"], lost["change"]) == ("regression wrong", "-1.0")
+    assert rows["lease-101"]["shown_for"].split()[0] == "unsupported"
     assert (lost["baseline clause_recall"], lost["tuned clause_recall"]) == ("1.0", "0.0")
     assert (lost["suite"], lost["source"], lost["slices"]) == (SUITE, "contract-102", "instrument: deed")
     for row in rows.values():

@@ -162,6 +162,7 @@ def test_links_lead_from_where_the_page_is(root: Path, tmp_path: Path) -> None:
 def test_the_page_marks_accepted_runs_and_other_questions_in_words(root: Path) -> None:
     text = written(root)
     assert text.count("accepted baseline</span>") == 1
+    assert "Test set" in text and "Questions" not in text
     assert text.count(">different</span>") == 2 and text.count(">same as the newest run</span>") == 3
     assert (
         "a diamond marks an accepted baseline; a vertical dashed line marks where cases, prompt or scorers changed"

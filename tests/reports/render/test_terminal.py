@@ -5,7 +5,9 @@ import re
 import msgspec
 
 from harness.runs.folder import RunData
+from harness.schema import Score
 from reports.render import terminal, terminal_cases
+from tests.support.sample import make_record, make_suite
 
 
 def test_each_metric_is_one_line_and_unmet_gates_come_first(run: RunData) -> None:
@@ -27,6 +29,20 @@ def test_more_is_shown_where_it_is_asked_for(run: RunData) -> None:
     text = " ".join("\n".join(terminal.lines(run, 80, is_verbose=True)).split())
     assert "Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); 1 new fabrication, 1 fixed." in text
     assert "To settle it: about 620 cases." in text
+    assert re.search(r"baseline 70.8% \(.*?\), 240 clauses", text)
+
+
+def test_one_gate_that_was_not_selected_is_one_gate(run: RunData) -> None:
+    one, *others = run.verdicts
+    text = " ".join("\n".join(terminal.lines(run, 200, {(v.suite, v.gate) for v in others})).split())
+    assert f"1 other gate of {one.suite} was not selected: 1 {one.outcome}" in text
+
+
+def test_scores_have_titles_and_a_wrong_label_is_called_so() -> None:
+    score = Score(name="clauses", value=0.0, extracted={"missing": ["holdover"], "invented": ["entry"]})
+    record = msgspec.structs.replace(make_record(1, "tuned", "Entry.", True), scores={"clauses": score})
+    text = terminal_cases.case_text(make_suite(), [record], None)
+    assert "scores: Clauses 0, missing: holdover, wrong: entry" in text
 
 
 def test_no_verdict_is_not_a_pass(run: RunData) -> None:
