@@ -365,6 +365,22 @@ def test_questions_on_sections_hardly_tell_whether_the_document_has_an_answer():
     assert len(set(questions)) == len(questions)
 
 
+JOINED = re.compile(r"\b(?:and|along with|as well as|next to|together with)\b")
+
+
+def missing_is_asked_first(case: Case) -> bool:
+    """Whether a question about two things names the one that the sheet lacks before the words that join them."""
+    *_, joint = JOINED.finditer(case.input["question"])
+    return case.input["question"].index(case.tags["absent"]) < joint.start()
+
+
+def test_the_place_in_the_question_does_not_tell_which_of_two_figures_the_sheet_lacks():
+    rows = [case for split in ("train", "dev") for case, _ in training("finance/report", split)]
+    for cases in (suite_of("finance/report").cases, rows):
+        first = Counter(missing_is_asked_first(case) for case in cases if "absent" in case.tags)
+        assert first[True] == first[False] > 0
+
+
 def exchanged(text: str) -> str | None:
     """The text with its first two amounts, or else its first two percentages, exchanged."""
     for kind in ("money", "percent"):
