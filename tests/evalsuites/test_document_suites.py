@@ -21,6 +21,8 @@ from harness.scoring.grounding import facts
 from harness.scoring.policy.handbook import guidelines_of
 from harness.scoring.policy.register import canonical, register
 from harness.scoring.text.quantities import figures_in
+from harness.stats.estimates import estimate
+from harness.stats.observations import observations
 from tests.evalsuites import separation
 from tests.evalsuites.bag_of_words import BagOfWords
 from tests.evalsuites.judging import (
@@ -75,6 +77,33 @@ def test_a_user_s_pytest_passes_right_answers(name, tmp_path):
     code, verdicts = judged_by_pytest(name, answers, tmp_path)
     assert code == 0
     assert {verdict.outcome for verdict in verdicts} == {"pass", "skipped"}
+
+
+PRIMARY = {"brand/voice": "usable_rate", "finance/report": "report_clean_rate", "policy/handbook": "answer_correct"}
+
+
+@pytest.mark.parametrize("name", PRIMARY)
+def test_every_right_answer_is_right_by_the_suite_s_own_scorer(name):
+    rows = training(name)
+    texts = {case.id: answer for case, answer in rows}
+    trained = answered(suite_of(name), lambda case: texts[case.id], [case for case, _ in rows])
+    metric = next(each for each in suite_of(name).metrics if each.name == PRIMARY[name])
+    for given in (records(name, right(name)), trained):
+        assert estimate(observations(given, metric), metric).value == 1.0
+
+
+FIGURE = re.compile(r"\$\d[\d,.]*|\d[\d.]*(?= ?(?:%|percent))")
+
+
+def test_right_texts_of_brand_voice_have_every_amount_and_rate_of_their_notes():
+    left_out = {}
+    for case in suite_of("brand/voice").cases:
+        if case.tags["kind"] in ("brief", "message", "trap"):
+            notes = case.document.rpartition("Notes:")[2]
+            figures = {figure.rstrip(".,") for figure in FIGURE.findall(notes)}
+            if lost := {figure for figure in figures if figure not in right("brand/voice")(case)}:
+                left_out[case.id] = lost
+    assert left_out == {}
 
 
 @every_suite
