@@ -23,6 +23,7 @@ from harness.scoring.policy.register import canonical, register
 from harness.scoring.text.quantities import figures_in
 from harness.stats.estimates import estimate
 from harness.stats.observations import observations
+from harness.suites.prompts import load_template, messages
 from tests.evalsuites import separation
 from tests.evalsuites.bag_of_words import BagOfWords
 from tests.evalsuites.judging import (
@@ -90,6 +91,20 @@ def test_every_right_answer_is_right_by_the_suite_s_own_scorer(name):
     metric = next(each for each in suite_of(name).metrics if each.name == PRIMARY[name])
     for given in (records(name, right(name)), trained):
         assert estimate(observations(given, metric), metric).value == 1.0
+
+
+LIMIT = re.compile(r"\bat most (\d+) words\b")
+
+
+@every_suite
+def test_right_answers_keep_to_the_length_that_their_prompt_states(name):
+    template = load_template(suite_of(name).folder / "prompt.jinja")
+    pairs = [(case, case.tags.get("summary") or right(name)(case)) for case in suite_of(name).cases]
+    pairs += [pair for split in ("train", "dev") for pair in training(name, split)]
+    limits = [LIMIT.search(messages(template, case)[-1]["content"].replace(case.document, "")) for case, _ in pairs]
+    words = [(int(limit[1]), len(text.split())) for limit, (_, text) in zip(limits, pairs, strict=True) if limit]
+    assert [(most, count) for most, count in words if count > most] == []
+    assert bool(words) == (name in ("finance/report", "legal/summaries"))
 
 
 FIGURE = re.compile(r"\$\d[\d,.]*|\d[\d.]*(?= ?(?:%|percent))")
