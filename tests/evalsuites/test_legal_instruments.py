@@ -142,6 +142,18 @@ def test_an_excerpt_cuts_no_passage_and_shows_nothing_that_is_superseded():
             assert "superseded" not in {passage.note for passage in excerpt.near_misses}
 
 
+GRANTED = re.compile(r"\bconvey\w*\b[^.;:]{0,80}?\bpower\s+of\s+sale\b", re.I)
+
+
+def test_words_of_grant_with_a_power_of_sale_are_labelled_as_its_clause_in_every_deed():
+    granted = [(each, match) for each in EVERY for match in GRANTED.finditer(each.text)]
+    labelled = [
+        any(p.type == "power of sale" and match.start() <= p.end and p.start <= match.end() for p in each.clauses)
+        for each, match in granted
+    ]
+    assert granted and all(labelled)
+
+
 def test_paragraphs_are_numbered_as_passages_are_placed():
     instrument = EVERY[0]
     shown = numbered(instrument).split("\n\n")
