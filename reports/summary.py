@@ -12,8 +12,8 @@ KEPT = ("verdict", "picture", "limits", "signoff")
 """Sections of the summary."""
 FEW = 2
 """Most suites for which the summary has what changed."""
-MOST_GATES, MOST_GATES_OF_MANY = 6, 1
-"""Most unmet gates named of a suite, where there are few suites and where there are many."""
+MOST_GATES = {1: 6, 2: 3}
+"""Most unmet gates named of a suite, by the number of suites; one where there are more suites."""
 GENERAL = 3
 """Limits at the end of their section that hold for every suite."""
 MOST_ROWS = 6
@@ -46,8 +46,9 @@ def _blocks(section: Section, suites: int) -> Iterator[Block]:
 
 
 def _headline(block: Headline, suites: int) -> Headline:
-    shown = block.unmet[: MOST_GATES if suites <= FEW else MOST_GATES_OF_MANY]
+    """Shorten a suite's verdict; "What changed" repeats its glance, and has no room where suites are many."""
+    shown = block.unmet[: MOST_GATES.get(suites, 1)]
     first, _, more = block.reason.partition(". ")
     others = " The report names the others." if more or len(shown) < len(block.unmet) else ""
-    short = structs.replace(block, unmet=shown, reason=f"{first.rstrip('.')}.{others}")
-    return short if suites <= FEW else structs.replace(short, glance=[], objective="")
+    short = structs.replace(block, unmet=shown, reason=f"{first.rstrip('.')}.{others}", glance=[])
+    return short if suites <= FEW else structs.replace(short, objective="")
