@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.schema import FLOOR
 from reports import number_format, wording
-from reports.model import Block, Cell, Facts, Section, Table
+from reports.model import Block, Cell, Facts, Section, Table, Text
 from reports.run_data import RunView
 
 LEAD = "What it cost to compute the answers of this run. Cached answers cost nothing here."
@@ -37,7 +37,7 @@ def section(evidence: RunView) -> Section:
     variants = [v for v in evidence.variants if v != FLOOR and _was_run(evidence, v)]
     blocks: list[Block] = []
     if variants:
-        blocks.append(_table(engine, evidence, variants))
+        blocks += _table(engine, evidence, variants)
     blocks.append(Facts(caption="The run as a whole", pairs=_totals(engine)))
     if stages := _stages(evidence):
         blocks.append(stages)
@@ -51,18 +51,24 @@ def _was_run(evidence: RunView, variant: str) -> bool:
     return checkpoint is not None and checkpoint.kind != "accepted"
 
 
-def _table(engine: Mapping[str, Any], evidence: RunView, variants: list[str]) -> Table:
+def _table(engine: Mapping[str, Any], evidence: RunView, variants: list[str]) -> list[Block]:
+    """Tabulate what any of the models has a value for; the note says why the other rows are missing."""
     rows = [[Cell(text=title), *(_computed(engine, v, key) for v in variants)] for title, key in COMPUTED]
     rows.insert(4, [Cell(text="Time per answer"), *(_seconds_per_answer(engine, v) for v in variants)])
     rows.append([Cell(text="Latency", note="median; 95th percentile"), *(_latency(engine, v) for v in variants)])
     rows.append([Cell(text="Answers truncated at the limit"), *(_truncated(engine, evidence, v) for v in variants)])
-    return Table(
-        caption="Cost by model",
-        columns=["", *map(wording.variant, variants)],
-        rows=rows,
-        numeric=list(range(1, len(variants) + 1)),
-        note=NOTE,
-    )
+    empty = [row for row in rows if all(cell.text == number_format.DASH for cell in row[1:])]
+    reasons = "; ".join(dict.fromkeys(cell.note for row in empty for cell in row[1:]))
+    notes = [
+        *([NOTE] if len(empty) < len(COMPUTED) else []),
+        *([f"Rows without a value are left out: {reasons}."] if reasons else []),
+    ]
+    shown = [row for row in rows if row not in empty]
+    if not shown:
+        return [Text(text=note, tone="muted") for note in notes]
+    columns = ["", *map(wording.variant, variants)]
+    numeric = list(range(1, len(columns)))
+    return [Table(caption="Cost by model", columns=columns, rows=shown, numeric=numeric, note=" ".join(notes))]
 
 
 def _usage(engine: Mapping[str, Any], variant: str) -> tuple[Mapping[str, Any], str]:
@@ -114,23 +120,20 @@ def _missing(why: str) -> Cell:
 
 
 def _totals(engine: Mapping[str, Any]) -> list[tuple[str, Cell]]:
+    """List what the engine recorded of the run as a whole."""
     measured = engine.get("throughput") or {}
     peak = measured.get("peak_memory_bytes")
     name = " ".join(str(engine[key]) for key in ("name", "version") if engine.get(key))
-    cached = engine.get("cached")
-    return [
+    memory = number_format.bytes_of(peak) if peak else number_format.DASH
+    pairs = [
         ("Engine", Cell(text=name or number_format.DASH, note=str(engine.get("device") or ""))),
         ("Answers computed", number_format.setting(engine.get("generated"))),
-        ("Answers cached from earlier runs", number_format.setting(cached)),
+        ("Answers cached from earlier runs", number_format.setting(engine.get("cached"))),
         ("Prompt tokens of all answers", number_format.setting(engine.get("prompt_tokens"))),
         ("Output tokens of all answers", number_format.setting(engine.get("output_tokens"))),
-        (
-            "Peak memory",
-            Cell(text=number_format.bytes_of(peak), note=measured.get("peak_memory_of") or "")
-            if peak
-            else _missing("the engine did not record it in this run"),
-        ),
+        ("Peak memory", Cell(text=memory, note=measured.get("peak_memory_of") or "")),
     ]
+    return [(name, cell) for name, cell in pairs if cell.text != number_format.DASH]
 
 
 def _stages(evidence: RunView) -> Table | None:

@@ -205,10 +205,7 @@ def _labelled(run: RunData) -> list[str]:
     ]
 
 
-NOBODY = (
-    "Nobody has reviewed these answers. No score in this report comes from a lawyer or any other person; agreement "
-    "with people, preference and review time are not measured."
-)
+NOBODY = "Nobody has reviewed these answers: agreement with people, preference and review time are not measured."
 LABELLED = (
     "Nobody has reviewed these answers side by side. People labelled some of them, as listed below; preference and "
     "review time are not measured."

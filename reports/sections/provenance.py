@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from reports import number_format, wording
 from reports.model import Block, Cell, Facts, Section, Table
@@ -30,16 +29,11 @@ def section(evidence: RunView) -> Section:
         ("Started", Cell(text=number_format.moment(manifest.started))),
         ("Ended", Cell(text=number_format.moment(manifest.ended))),
         ("Code", Cell(text=_commit(manifest.git))),
-        (
-            "Sampling",
-            Cell(
-                text=", ".join(f"{k} {number_format.exact(v)}" for k, v in manifest.sampling.items())
-                or number_format.DASH
-            ),
-        ),
+        ("Sampling", Cell(text=", ".join(f"{k} {number_format.exact(v)}" for k, v in manifest.sampling.items()))),
         ("Prompts", Cell(text=PROMPTS[models_compared.prompts(evidence)])),
-        ("Training run", Cell(text=trained or number_format.DASH)),
+        ("Training run", Cell(text=trained or "")),
     ]
+    run = [(name, cell) for name, cell in run if cell.text not in ("", number_format.DASH)]
     if manifest.redacted:
         counts = ", ".join(f"{kind} {number_format.number(count)}" for kind, count in sorted(manifest.redacted.items()))
         run.append(("Masked secrets", Cell(text=counts)))

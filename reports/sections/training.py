@@ -163,13 +163,12 @@ METRICS = (("task_metric", "Task metric on validation cases"), ("general_metric"
 MOST_ROWS = 40
 
 
-def section(evidence: RunView) -> Section:
+def section(evidence: RunView) -> Section | None:
     training = evidence.training
     if training is None:
-        text = "This report includes no training run"
         parent = evidence.run.manifest.parent_run_id
-        text += f"; the adapter comes from run {parent}." if parent else "."
-        return Section(id="training", title="Training", lead=text)
+        text = f"This report includes no training run; the adapter comes from run {parent}."
+        return Section(id="training", title="Training", lead=text) if parent else None
     record = dict(_inside(training.manifest.training or {}))
     blocks: list[Block] = _diagnosis(record.pop("diagnosis", None))
     losses = _lines(training.train_log, LOSSES)

@@ -1,4 +1,4 @@
-"""What the answers cost, and why a number that was not recorded is missing."""
+"""What the answers cost, and why a row is missing."""
 
 from typing import Any
 
@@ -64,36 +64,44 @@ def test_the_section_of_a_run_with_a_cached_baseline(write_run: Writer, snapshot
     assert as_markdown(cost(write_run, ENGINE)) == snapshot
 
 
-def test_a_run_of_which_little_was_recorded_says_so(write_run: Writer) -> None:
-    bare = facts(cost(write_run, {"name": "fake"}))
-    assert bare["Peak memory"].note == "the engine did not record it in this run"
-    assert bare["Prompt tokens of all answers"].text == "–"
+def note(section: Section) -> str:
+    return next(b.note for b in section.blocks if isinstance(b, Table) and b.caption == "Cost by model")
+
+
+def test_what_was_not_recorded_has_no_row(write_run: Writer) -> None:
+    bare = cost(write_run, {"name": "fake"})
+    assert [name for name, _ in next(b for b in bare.blocks if isinstance(b, Facts)).pairs] == ["Engine"]
+    assert list(table(bare, "Cost by model")) == ["Answers truncated at the limit"]
 
 
 def test_nothing_computed_is_no_engine_that_records_nothing(write_run: Writer) -> None:
-    kept = table(cost(write_run, ENGINE | {"throughput": {}}), "Cost by model")["Prompt tokens"]
     silent = {key: value for key, value in ENGINE.items() if key != "throughput"} | {"name": "transformers"}
-    other = table(cost(write_run, silent), "Cost by model")["Prompt tokens"]
-    assert [cell.note for cell in kept] == ["cached from an earlier run"] * 2
-    assert [cell.note for cell in other] == ["the engine transformers did not record it"] * 2
+    timed = "only servers' answers are timed one by one, not those of a batch."
+    assert (
+        note(cost(write_run, ENGINE | {"throughput": {}}))
+        == f"Rows without a value are left out: cached from an earlier run; {timed}"
+    )
+    assert (
+        note(cost(write_run, silent))
+        == f"Rows without a value are left out: the engine transformers did not record it; {timed}"
+    )
 
 
 def test_an_unknown_peak_leaves_the_utilisation_open_with_the_reason(write_run: Writer) -> None:
     spent = SPENT | {"utilisation": None}
     why = {"why_no_utilisation": "the peak of a processor is not known"}
     engine = ENGINE | {"throughput": ENGINE["throughput"] | {"variants": {"tuned": spent}} | why}  # type: ignore[operator]
-    cell = table(cost(write_run, engine), "Cost by model")["Utilisation"][1]
-    assert (cell.text, cell.note) == ("–", "the peak of a processor is not known")
+    section = cost(write_run, engine)
+    assert "Utilisation" not in table(section, "Cost by model")
+    assert "the peak of a processor is not known" in note(section)
 
 
 def test_an_older_record_without_answers_says_so(write_run: Writer) -> None:
     spent = {key: value for key, value in SPENT.items() if key != "answers"}
     engine = ENGINE | {"throughput": ENGINE["throughput"] | {"variants": {"tuned": spent}}}  # type: ignore[operator]
-    found = table(cost(write_run, engine), "Cost by model")
-    assert (found["Time per answer"][1].text, found["Time per answer"][1].note) == (
-        "–",
-        "not recorded in this run",
-    )
+    section = cost(write_run, engine)
+    found = table(section, "Cost by model")
+    assert "Time per answer" not in found and "not recorded in this run" in note(section)
     assert found["Seconds answering"][1].text == "25.0 s"
 
 
@@ -117,8 +125,7 @@ def test_latency_is_shown_where_servers_were_timed_and_explained_where_not(write
     by_server = table(section, "Servers")
     assert [cell.text for cell in by_server["http://host:8000"]] == ["41", "3"]
     assert [cell.text for cell in by_server["http://other:8000"]] == ["0", "0"]
-    batch = table(cost(write_run, ENGINE), "Cost by model")["Latency"][1]
-    assert "not those of a batch" in batch.note
+    assert "not those of a batch" in note(cost(write_run, ENGINE))
 
 
 def test_parts_that_the_engine_did_not_tell_apart_stay_together(write_run: Writer) -> None:
@@ -153,10 +160,11 @@ def test_what_the_meter_writes_is_what_the_section_reads(write_run: Writer, tmp_
         spent.add(Completion(key="k", text="a", finish_reason="stop", prompt_tokens=70, output_tokens=7))
         spent.add(Completion(key="l", text="", finish_reason="error", prompt_tokens=9, output_tokens=0, error="e"))
     engine = ENGINE | {"throughput": meter.describe(None, "float32")}
-    found = table(cost(write_run, engine), "Cost by model")
+    section = cost(write_run, engine)
+    found = table(section, "Cost by model")
     assert [found[title][1].text for title in ("Answers computed", "Prompt tokens", "Output tokens")] == [
         "1",
         "70",
         "7",
     ]
-    assert "only some of the model's parameters" in found["Utilisation"][1].note
+    assert "only some of the model's parameters" in note(section)

@@ -167,6 +167,15 @@ def test_a_partial_or_unfinished_run_says_so_at_the_top(write_run: Writer) -> No
     ]
 
 
+def test_a_run_without_a_training_run_has_no_section_for_it_unless_it_names_one(write_run: Writer) -> None:
+    named = part(reports.build([write_run()]), "training")
+    assert named.lead.endswith("the adapter comes from run 20261124T220000Z-train-9f8e7d6c.") and not named.blocks
+    model = reports.build([write_run(manifest=make_manifest(parent_run_id=None))])
+    assert "training" not in [section.id for section in model.sections]
+    (identity, *_) = part(model, "provenance").blocks
+    assert "Training run" not in dict(identity.pairs)
+
+
 def test_the_training_run_gives_curve_twin_and_settings(run: RunData, training_run: RunData) -> None:
     training = part(reports.build([run, training_run]), "training")
     curve = training.blocks[0]
