@@ -25,8 +25,8 @@ MOST_ROWS = 5_000
 """Most cases of a page, the most changed ones; suites share them by their size, as they share the room for texts."""
 SOURCE = 2_000
 """Code points of a source that are shown."""
-ROOM = 7_000_000
-"""Bytes of all texts of a page, which keep it below 8 MB."""
+MOST_BYTES = 8_000_000
+"""Size of a page: texts take what the rest of it leaves."""
 SOURCES_SHARE = 0.65
 """Most of the room that sources take before answers."""
 LEFT_OUT = "The page has no room for this text; the report of the run shows it."
@@ -85,14 +85,25 @@ def encoded(value: Any) -> str:
 
 
 class PageData:
-    """What the script of a page reads."""
+    """What the script of a page reads; the texts have room for what `rest` bytes of the page and the values leave."""
 
-    def __init__(self, reader: Reader, suites: Sequence[SuiteRows], baseline: int) -> None:
+    def __init__(self, reader: Reader, suites: Sequence[SuiteRows], baseline: int, rest: int) -> None:
         self.reader, self.baseline = reader, baseline
         self.texts = Texts()
-        self.rows_left_out = 0
         total = sum(len(suite.rows) for suite in suites)
-        self.suites = [self._suite(suite, len(suite.rows) / total) for suite in suites]
+        shares = [len(suite.rows) / total for suite in suites]
+        kept = [
+            in_order(suite, baseline)[: math.ceil(MOST_ROWS * share)]
+            for suite, share in zip(suites, shares, strict=True)
+        ]
+        shown = sum(map(len, kept))
+        self.rows_left_out = total - shown
+        most_texts = 2 + len(suites) * len(reader.columns) + shown * (2 + 2 * len(reader.columns))
+        self._unset = 10 ** len(str(most_texts)) - 1
+        self.suites = [self._suite(suite, rows) for suite, rows in zip(suites, kept, strict=True)]
+        room = max(0, MOST_BYTES - rest - len(self.as_json().encode()))
+        for place, (suite, rows, share) in enumerate(zip(suites, kept, shares, strict=True)):
+            self._add_texts(self.suites[place], suite.name, rows, room * share)
 
     def as_json(self) -> str:
         """Encode it, one text per line."""
@@ -101,26 +112,22 @@ class PageData:
         texts = ",\n".join(map(encoded, self.texts.listed))
         return f'{encoded(parts)[:-1]},\n"texts":[{texts}]}}'
 
-    def _suite(self, suite: SuiteRows, share: float) -> dict[str, Any]:
-        """Return a suite with its rows in order, as many as its share of the page holds."""
+    def _suite(self, suite: SuiteRows, rows: Sequence[Row]) -> dict[str, Any]:
+        """Return a suite with its rows; every text has the longest number there can be, so that its room is known."""
         columns = self.reader.columns
         units = [unit(columns, suite, metric) for metric in suite.metrics]
         values = [Values(metric, of) for metric, of in zip(suite.metrics, units, strict=True)]
-        rows = in_order(suite, self.baseline)[: math.ceil(MOST_ROWS * share)]
-        self.rows_left_out += len(suite.rows) - len(rows)
         slices = {text: number for number, text in enumerate(sorted({s for row in rows for s in row.slices}))}
-        self.texts.room = int(ROOM * share * SOURCES_SHARE)
-        firsts = [self._first(row) for row in rows]
-        self.texts.room += int(ROOM * share * (1 - SOURCES_SHARE))
         cases = [
             [
                 sanitize.shown(row.id),
                 sanitize.shown(row.cluster),
                 [slices[text] for text in row.slices],
-                *first,
-                [self._cell(place, answer, values) for place, answer in enumerate(row.answers)],
+                self._unset,
+                self._unset,
+                [self._cell(answer, values) for answer in row.answers],
             ]
-            for row, first in zip(rows, firsts, strict=True)
+            for row in rows
         ]
         metrics = [
             {
@@ -132,7 +139,27 @@ class PageData:
             for metric, of, known in zip(suite.metrics, units, values, strict=True)
         ]
         named = {"name": sanitize.shown(suite.name), "slices": [sanitize.shown(text) for text in slices]}
-        return {**named, "metrics": metrics, "cases": cases}
+        return {**named, "metrics": metrics, "cases": cases, "prompts": [self._unset] * len(columns)}
+
+    def _cell(self, answer: Answer | None, values: Sequence[Values]) -> list[int] | int:
+        """Return an answer with its values by their numbers; 0 for none."""
+        if answer is None:
+            return 0
+        return [self._unset, self._unset, *(known.add(answer.value(at)) for at, known in enumerate(values))]
+
+    def _add_texts(self, into: dict[str, Any], suite: str, rows: Sequence[Row], room: float) -> None:
+        """Number the texts of a suite: prompts and sources first, then answers, while there is room."""
+        infos = [column.suite(suite) for column in self.reader.columns]
+        self.texts.room += int(room * SOURCES_SHARE)
+        into["prompts"] = [self.texts.add(info.prompt if info else "") for info in infos]
+        for case, row in zip(into["cases"], rows, strict=True):
+            case[3:5] = self._first(row)
+        self.texts.room += int(room * (1 - SOURCES_SHARE))
+        for case, row in zip(into["cases"], rows, strict=True):
+            for place, answer in enumerate(row.answers):
+                if answer is not None:
+                    record = self.reader.record(place, answer)
+                    case[5][place][:2] = self.texts.add(record.completion.text), self.texts.add(status(record))
 
     def _first(self, row: Row) -> tuple[int, int]:
         """Return the numbers of a case's source and expected answer."""
@@ -141,14 +168,6 @@ class PageData:
         given = shown_input(case.input)
         cut = f" […] ({wording.excerpt(SOURCE, len(given))})" if len(given) > SOURCE else ""
         return self.texts.add(given[:SOURCE] + cut), self.texts.add("\n".join(case.expected))
-
-    def _cell(self, place: int, answer: Answer | None, values: Sequence[Values]) -> list[int] | int:
-        """Return text, note and values of an answer by their numbers; 0 for none."""
-        if answer is None:
-            return 0
-        record = self.reader.record(place, answer)
-        numbers = [self.texts.add(record.completion.text), self.texts.add(status(record))]
-        return [*numbers, *(known.add(answer.value(at)) for at, known in enumerate(values))]
 
 
 def _column(column: Column) -> dict[str, str]:

@@ -167,21 +167,32 @@
     return make("div", "", make("h3", "", heading), quote);
   };
 
+  const lettersOf = (places) => places.map((at) => columns[at].letter).join(", ");
+
+  // The templates of the runs that answered, each once; their texts are empty where a run does not hold its own.
+  const prompts = (row) => {
+    const asked = new Map();
+    state.suite.prompts.forEach((key, at) => row[5][at] && texts[key] && asked.set(key, [...(asked.get(key) ?? []), at]));
+    return [...asked].map(([key, places]) => {
+      const heading = asked.size === 1 ? "Prompt template" : `Prompt template of ${lettersOf(places)}`;
+      return make("details", "passage", make("summary", "", heading), make("div", "quote", texts[key]));
+    });
+  };
+
   const details = (row) => {
     const start = row[5][state.baseline] ? row[5][state.baseline][0] : 0;
     const letters = new Map();
     row[5].forEach((cell, at) => cell && letters.set(cell[0], [...(letters.get(cell[0]) ?? []), at]));
     const answers = [...letters].map(([key, places]) => {
-      const names = places.map((at) => columns[at].letter).join(", ");
       const notes = new Set(places.map((at) => texts[row[5][at][1]]).filter(Boolean));
       const isMarked = key !== start && key && start;
       const about = isMarked ? [`words changed from ${columns[state.baseline].letter} are marked`] : [];
-      const heading = [`Answer of ${names}`, ...notes, ...about].join("; ");
+      const heading = [`Answer of ${lettersOf(places)}`, ...notes, ...about].join("; ");
       return quoted(heading, isMarked ? withChanges(texts[start], texts[key]) : [texts[key]], "answer");
     });
     const source = quoted(`Source of ${row[0]}`, [texts[row[3]]], "excerpt");
     const pair = make("div", "pair", source, quoted("Expected", [texts[row[4]]]), ...answers);
-    const cell = make("td", "details", history(row), pair);
+    const cell = make("td", "details", history(row), ...prompts(row), pair);
     cell.colSpan = columns.length + 1;
     return make("tr", "opened", cell);
   };

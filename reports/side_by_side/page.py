@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -28,6 +29,8 @@ from reports.side_by_side.rows import Reader, SuiteRows
 
 HERE = Path(__file__).parent
 NAME = "side-by-side.html"
+NOTES_SIZE = 500
+"""Bytes that are enough for the sentences on what the page has no room for."""
 
 
 class SuitePart(Struct, frozen=True, kw_only=True):
@@ -65,28 +68,23 @@ def render(columns: Sequence[Column], first: Column, page_folder: Path) -> str:
     reader.read(suites)
     differences.refuse_unrelated(columns, list(suites.values()))
     shown = [suite for suite in suites.values() if suite.rows and suite.metrics]
-    data = PageData(reader, shown, baseline)
     style = "".join((folder / "style.css").read_text("utf-8") for folder in (html.HERE, HERE))
     scripts = (html.HERE / "place.js", HERE / "changes.js", HERE / "page.js")
     script = "".join(file.read_text("utf-8") for file in scripts)
-    return (
-        html.environment_of(HERE)
-        .get_template("page.html.jinja")
-        .render(
-            is_page=True,
-            style=Markup(style),
-            script=Markup(script),
-            csp=html.policy(style, script),
-            data=Markup(data.as_json()),
-            notes=_notes(data),
-            baseline=baseline,
-            columns=_numbered(f"{column.letter}: {column.model}" for column in columns),
-            suite_choices=_numbered(suite.name for suite in shown),
-            runs=[_run(column, page_folder) for column in columns],
-            suites=[_part(columns, suite, place, baseline) for place, suite in enumerate(shown)],
-        )
-        + "\n"
+    fill = partial(
+        html.environment_of(HERE).get_template("page.html.jinja").render,
+        is_page=True,
+        style=Markup(style),
+        script=Markup(script),
+        csp=html.policy(style, script),
+        baseline=baseline,
+        columns=_numbered(f"{column.letter}: {column.model}" for column in columns),
+        suite_choices=_numbered(suite.name for suite in shown),
+        runs=[_run(column, page_folder) for column in columns],
+        suites=[_part(columns, suite, place, baseline) for place, suite in enumerate(shown)],
     )
+    data = PageData(reader, shown, baseline, NOTES_SIZE + len(fill(data="", notes=[]).encode()))
+    return fill(data=Markup(data.as_json()), notes=_notes(data)) + "\n"
 
 
 def _numbered(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -38,6 +38,10 @@ WIDER = """
   return found;
 }
 """
+CUT_OFF = """() => [...document.querySelectorAll('table')].filter((table) => {
+  const inside = (node) => !node || (node.scrollWidth <= node.clientWidth + 1 && inside(node.parentElement));
+  return !inside(table.parentElement) || table.getBoundingClientRect().right > innerWidth;
+}).map((table) => (table.caption ?? table).textContent.trim().slice(0, 60))"""
 
 
 @dataclass
@@ -58,6 +62,11 @@ class Visit:
     def wider_than(self, width: int) -> list[str]:
         """Elements and texts that reach beyond a width, but for those in a box that scrolls by itself."""
         found: list[str] = self.page.evaluate(WIDER, width)
+        return found
+
+    def cut_off(self) -> list[str]:
+        """Return the captions of the tables that reach beyond the window or a box around them."""
+        found: list[str] = self.page.evaluate(CUT_OFF)
         return found
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from reports import side_by_side
 from tests.reports.side_by_side.conftest import MakeRun, answers, written
 from tests.support.hostile import ATTACKS
-from tests.support.sample import make_record, with_text
+from tests.support.sample import make_record, make_suite, with_text
 from tests.support.visits import Open, Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -54,12 +54,30 @@ def test_hostile_texts_are_inert_and_axe_finds_nothing(
     assert Axe().run(seen.page).generate_report() == "Found 0 accessibility violations:\n"
 
 
-def test_nothing_is_cut_off(visit: Open, page: Path) -> None:
-    seen = visit(page)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_is_cut_off_of_six_columns(visit: Open, make_run: MakeRun, tmp_path: Path, theme: str) -> None:
+    suites = [make_suite(prompt=f"{'Name the clauses of the excerpt. ' * 9}{{{{ document }}}}")]
+    runs = [make_run(day, answers((day,)), suites=suites) for day in range(1, 7)]
+    written(runs, tmp_path)
+    seen = visit(tmp_path / side_by_side.NAME, color_scheme=theme)
     open_cases(seen)
+    seen.open_all()
     for width in (320, 390, 768, 1024, 1440):
         seen.page.set_viewport_size({"width": width, "height": 800})
         assert seen.wider_than(width) == [], width
+        assert seen.cut_off() == [], width
+
+
+def test_a_case_shows_what_its_runs_were_asked(visit: Open, make_run: MakeRun, tmp_path: Path) -> None:
+    prompts = ("Name the clause: {{ document }}", "Name it: {{ document }}", "Name it: {{ document }}", "")
+    runs = [make_run(day, answers(), suites=[make_suite(prompt=text)]) for day, text in enumerate(prompts, 1)]
+    written(runs, tmp_path)
+    seen = visit(tmp_path / side_by_side.NAME)
+    seen.page.locator("button.case").first.click()
+    asked = seen.page.locator("tr.opened details.passage")
+    assert asked.locator("summary").all_inner_texts() == ["Prompt template of A", "Prompt template of B, C"]
+    asked.last.locator("summary").click()
+    assert asked.last.locator(".quote").inner_text() == "Name it: {{ document }}"
 
 
 def test_without_a_script_the_differences_stay_and_a_sentence_says_what_is_missing(visit: Open, page: Path) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from reports.side_by_side import data as side_by_side_data
+from reports.side_by_side import page as side_by_side_page
 from tests.reports.side_by_side.conftest import RIGHT, MakeRun, answers, data_of, written
 from tests.support.command import tunegate
 from tests.support.hostile import ATTACKS
-from tests.support.sample import make_record, with_text
+from tests.support.sample import make_record, make_suite, with_text
 
 
 def test_a_text_that_several_runs_share_is_there_once(three: list[str], tmp_path: Path) -> None:
@@ -22,12 +23,37 @@ def test_a_text_that_several_runs_share_is_there_once(three: list[str], tmp_path
 def test_texts_beyond_the_room_are_left_out_and_counted(
     three: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(side_by_side_data, "ROOM", 400)
+    whole = written(three, tmp_path)
+    assert "are not on this page" not in whole
+    most = len(whole.encode()) - 20
+    monkeypatch.setattr(side_by_side_data, "MOST_BYTES", most)
+    monkeypatch.setattr(side_by_side_page, "NOTES_SIZE", 200)
     page = written(three, tmp_path)
     data = data_of(page)
-    assert sum(len(text) for text in data["texts"][1:]) < 400
+    assert most - 1_000 < len(page.encode()) <= most
     assert "of the cases with the smallest changes are not on this page" in page
     assert data["suites"][0]["cases"][0][0] == "lease-001" and data["suites"][0]["cases"][0][3] > 0
+
+
+def test_many_runs_leave_less_room_for_texts(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [
+        make_run(day, [with_text(r, f"{r.case.id} on day {day}. {'word ' * 100}") for r in answers()])
+        for day in range(1, 8)
+    ]
+    whole = written(runs, tmp_path)
+    most = len(whole.encode()) - 5_000
+    monkeypatch.setattr(side_by_side_data, "MOST_BYTES", most)
+    assert most - 2_500 < len(written(runs, tmp_path).encode()) <= most
+
+
+def test_the_prompt_template_of_each_run_is_there_once(make_run: MakeRun, tmp_path: Path) -> None:
+    suites = [[make_suite(prompt=prompt)] for prompt in ("Name it: {{ document }}", "Name it: {{ document }}", "")]
+    data = data_of(written([make_run(day, answers(), suites=s) for day, s in enumerate(suites, 1)], tmp_path))
+    prompts = data["suites"][0]["prompts"]
+    assert [data["texts"][number] for number in prompts] == ["Name it: {{ document }}"] * 2 + [""]
+    assert prompts[0] == prompts[1]
 
 
 def test_the_least_changed_cases_are_left_out_and_counted(
