@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from reports import number_format, wording
 from reports.model import Block, Cell, Facts, Section, Table
