@@ -65,16 +65,12 @@ def cell(estimate: Estimate, unit: number_format.Unit, cluster: str, noun: str =
 
 def _agreement(remarks: Sequence[Rating], marked: Estimate, suite: SuiteInfo, title: str) -> list[Block]:
     nouns = {human_review.PREFERENCE.name: "case"}  # All else is said of an answer, of which a case has two.
-    rows = [
-        [
-            Cell(text=wording.title(a.measure.name)),
-            *(
-                cell(found, unit, suite.cluster, nouns.get(a.measure.name, "answer"))
-                for found, unit in ((a.raw, "share"), (a.alpha, "coefficient"), (a.ac1, "coefficient"))
-            ),
-        ]
-        for a in agreed(remarks)
-    ]
+    rows = []
+    for a in agreed(remarks):
+        noun = nouns.get(a.measure.name, "answer")
+        chance_corrected = (cell(found, "coefficient", suite.cluster, noun) for found in (a.alpha, a.ac1))
+        title_cell = Cell(text=wording.title(a.measure.name))
+        rows.append([title_cell, cell(a.raw, "share", suite.cluster, noun), *chance_corrected])
     if not rows:
         return []
     blank = Cell(text=number_format.DASH, tone="muted")
