@@ -90,11 +90,12 @@ def script(packet: bool) -> str:
 
 @lru_cache(maxsize=1)
 def style() -> str:
-    """Return the style sheet: the report's colours, light and dark, then the review's own rules."""
+    """Return the style sheet: the report's colours, light and dark, and narrow tables; then the review's own rules."""
     report = (html.HERE / "style.css").read_text("utf-8")
     light, dark = re.findall(r":root \{.*?\}", report, re.S)[:2]
+    (stacks,) = re.findall(r"^@container .*?^\}", report, re.S | re.M)
     own = (HERE / "review.css").read_text("utf-8")
-    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n{own}"
+    return f"{light}\n@media (prefers-color-scheme: dark) {{ {dark} }}\n{own}\n{stacks}"
 
 
 def policy(packet: bool) -> str:
@@ -193,16 +194,16 @@ def organiser_page(progress: ReviewProgress, at: str) -> Page:
         for one in progress.agreement
     ]
     rows = [
-        {
-            "name": one.name,
-            "stage": one.stage,
-            "done": f"{one.done} of {one.of}",
-            "left_out": one.left_out,
-            "median": "–" if one.median_s is None else number_format.duration(one.median_s),
-            "estimated": number_format.minutes(one.estimated_s),
-            "left": number_format.minutes(one.left_s) if one.left_s else "–",
-            "last": number_format.moment(one.last) if one.last else "–",
-        }
+        (
+            one.name,
+            one.stage,
+            f"{one.done} of {one.of}",
+            one.left_out,
+            "–" if one.median_s is None else number_format.duration(one.median_s),
+            number_format.minutes(one.estimated_s),
+            number_format.minutes(one.left_s) if one.left_s else "–",
+            number_format.moment(one.last) if one.last else "–",
+        )
         for one in progress.reviewers
     ]
     return "organiser", {

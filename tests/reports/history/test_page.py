@@ -50,11 +50,13 @@ def test_axe_finds_nothing(visit: Open, written: Path, theme: str) -> None:
     assert Axe().run(seen.page).generate_report() == "Found 0 accessibility violations:\n"
 
 
-def test_the_page_never_scrolls_sideways(visit: Open, written: Path) -> None:
+def test_the_page_cuts_off_no_table_and_never_scrolls_sideways(visit: Open, written: Path) -> None:
     seen = visit(written)
-    for width in (320, 1280):
+    seen.open_all()
+    for width in (320, 390, 768, 1024, 1440):
         seen.page.set_viewport_size({"width": width, "height": 800})
         assert seen.page.evaluate("document.scrollingElement.scrollWidth") <= width
+        assert seen.cut_off() == [], width
 
 
 def test_a_run_leads_to_its_report_and_a_trend_to_its_run(visit: Open, written: Path) -> None:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import reports
 from reports.cases import pages, select
+from reports.cases.pages import REPORT
+from reports.model import ReportModel
+from reports.render import html
+from reports.summary import summary
 from tests.reports.conftest import write_training, writer
 from tests.reports.render.test_accessible import luminance
+from tests.support.command import ROOT
 from tests.support.sample import make_records
 from tests.support.visits import Open, Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PAGES = ("report.html", "cases-0001.html")
+CASES = ("report.html", "cases-0001.html")
+PAGES = (*CASES, "summary.html")
+EXAMPLES = ROOT / "docs" / "examples"
 GROUND = """() => {
   const style = getComputedStyle(document.body);
   return [style.backgroundColor, style.color].map((said) => said.match(/\\d+/g).slice(0, 3).map(Number));
 }"""
-
-
-CUT_OFF = """() => [...document.querySelectorAll('table')].filter((table) => {
-  const inside = (node) => !node || (node.scrollWidth <= node.clientWidth + 1 && inside(node.parentElement));
-  return !inside(table.parentElement) || table.getBoundingClientRect().right > innerWidth;
-}).map((table) => table.caption.textContent)"""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +81,7 @@ def test_a_page_asks_for_nothing_and_breaks_no_policy(
     assert (own(seen), seen.blocked, seen.said) == ([], [], [])
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", CASES)
 def test_without_script_a_page_is_complete(visit: Open, folder: Path, name: str) -> None:
     with_script, without = (visit(folder / name, java_script_enabled=on) for on in (True, False))
     assert with_script.page.locator("#filter").is_visible() and not without.page.locator("#filter").is_visible()
@@ -160,22 +163,32 @@ def test_print_shows_what_is_folded_and_no_controls(visit: Open, folder: Path) -
     assert not page.locator("nav").is_visible() and not page.locator("#filter").is_visible()
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_cuts_off_no_table_and_never_scrolls_sideways(visit: Open, folder: Path, name: str) -> None:
-    seen = visit(folder / name)
+def test_a_page_cuts_off_no_table_and_never_scrolls_sideways(visit: Open, folder: Path, name: str, theme: str) -> None:
+    seen = visit(folder / name, color_scheme=theme)
     seen.open_all()
     for width in (320, 390, 768, 1024, 1440):
         seen.page.set_viewport_size({"width": width, "height": 800})
         assert seen.page.evaluate("document.scrollingElement.scrollWidth") <= width
         assert seen.wider_than(width) == [], width
-        assert seen.page.evaluate(CUT_OFF) == []
+        assert seen.cut_off() == [], width
+
+
+@pytest.mark.parametrize("name", ["paragraphs", "paragraphs_alone"])
+def test_the_page_for_signing_prints_on_two_sheets(visit: Open, name: str) -> None:
+    pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
+    model = msgspec.json.decode((EXAMPLES / name / "report.json").read_bytes(), type=ReportModel)
+    page = visit(html.render(summary(model), (REPORT, "The whole report"))).page
+    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(pypdf.PdfReader(io.BytesIO(printed)).pages) == 2
 
 
 def test_the_probe_sees_a_table_that_is_cut_off(visit: Open, folder: Path) -> None:
     page = (folder / "report.html").read_text("utf-8").replace("<meta http-equiv", "<meta data-was")
     wide = "<div style='overflow-x: auto'><table style='min-width: 900px'><caption>Wide</caption></table></div>"
     seen = visit(page.replace("<main>", f"{wide}<main>"), viewport={"width": 768, "height": 800})
-    assert seen.page.evaluate(CUT_OFF) == ["Wide"]
+    assert seen.cut_off() == ["Wide"]
 
 
 def test_rows_stack_on_a_narrow_page_and_name_their_columns(visit: Open, folder: Path) -> None:

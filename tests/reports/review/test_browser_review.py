@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from tests.reports.review.test_adjudication import harsh
 from tests.reports.review.typing import begin, go_on, open_link, practise, press, rate, stage, wait_saved, wait_status
 from tests.support.browser import NewContext
 from tests.support.sample import make_records, with_text
+from tests.support.visits import CUT_OFF
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -265,9 +267,12 @@ def test_the_prompt_all_clauses_at_once_and_the_preference_are_in_reach(
     said = details.inner_text()
     assert "Be brief." in said and "the source below\nWhich clauses" in said and "governed by" not in said
     assert axe.run(page).response["violations"] == []
-    place = page.locator("[data-question=preference]").bounding_box()
-    assert place is not None and place["y"] > 0 and place["y"] + place["height"] <= 900
-    assert page.evaluate("scrollY") == 0
+    for width, height in ((390, 844), (1024, 768), (1440, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        place, bar = (page.locator(part).bounding_box() for part in ("[data-question=preference]", ".actions"))
+        assert place is not None and place["y"] > 0 and place["y"] + place["height"] <= height, width
+        assert bar is not None and bar["height"] <= height / 4, width
+        assert page.evaluate("scrollY") == 0
     _marks_all_clauses_of_one_side(page)
     page.set_viewport_size({"width": 390, "height": 844})
     for value in ("A", "B", "tie", "both_bad"):
@@ -380,6 +385,7 @@ def test_a_third_person_decides_on_a_page_with_both_reviews_before_them(
     begin(page)
     rows = page.locator(".earlier tbody tr").all_inner_texts()
     assert len(rows) == 4 and "Reviewer 2" in rows[2]
+    _cuts_off_no_table(page)
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     assert axe.run(page).response["violations"] == []
     rate(page, "A", 4, 4)
@@ -391,3 +397,31 @@ def test_a_third_person_decides_on_a_page_with_both_reviews_before_them(
     assert stage(page) == "done"
     assert {name for name in (*NAMES, "first-one", "second-one") for text in seen if name in text.lower()} == set()
     assert [batch.about["kind"] for batch in batches(run)] == ["review", "review", "adjudication"]
+
+
+def test_an_organiser_reads_progress_and_agreement_on_any_screen(
+    live: Start, write_run: WriteRun, reviewers_browser: NewContext
+) -> None:
+    run = write_run()
+    material = load_material(run)
+    state, _ = planned(material, ReviewOptions(reviewers=["first-one", "second-one"], share=1.0, seed=1))
+    answer_all(state, material, "first-one")
+    answer_all(state, material, "second-one", harsh)
+    page = reviewers_browser().new_page()
+    (link,) = re.findall(r"http\S+/organiser#\S+", live(run).said)
+    page.goto(link)
+    page.wait_for_selector(".organiser h1:focus")
+    assert "4 of 4" in page.locator(".organiser tbody tr").first.inner_text()
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    assert axe.run(page).response["violations"] == []
+    _cuts_off_no_table(page)
+
+
+def _cuts_off_no_table(page: Page) -> None:
+    """At five widths in both colours, every table is whole."""
+    for theme in ("dark", "light"):
+        page.emulate_media(color_scheme=theme)
+        for width in (320, 390, 768, 1024, 1440):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+            assert page.evaluate(CUT_OFF) == [], width
