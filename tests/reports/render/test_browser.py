@@ -176,12 +176,12 @@ def test_a_page_cuts_off_no_table_and_never_scrolls_sideways(visit: Open, folder
 
 
 @pytest.mark.parametrize("name", ["paragraphs", "paragraphs_alone"])
-def test_the_page_for_signing_prints_on_two_sheets(visit: Open, name: str) -> None:
+def test_the_page_for_signing_prints_on_two_sheets_at_most(visit: Open, name: str) -> None:
     pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
     model = msgspec.json.decode((EXAMPLES / name / "report.json").read_bytes(), type=ReportModel)
     page = visit(html.render(summary(model), (REPORT, "The whole report"))).page
     printed = page.pdf(prefer_css_page_size=True, print_background=True)
-    assert len(pypdf.PdfReader(io.BytesIO(printed)).pages) == 2
+    assert len(pypdf.PdfReader(io.BytesIO(printed)).pages) <= 2
 
 
 def test_the_probe_sees_a_table_that_is_cut_off(visit: Open, folder: Path) -> None:
