@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, update_wrapper
+from functools import update_wrapper
 from typing import Generic, TypeVar
 
 from harness.errors import UserError, refuse_all
@@ -47,7 +47,7 @@ class Scorer:
     def __repr__(self) -> str:
         return f"<scorer {self.name}: {self.__module__}.{self.function.__qualname__}>"
 
-    @cached_property
+    @property
     def version(self) -> str:
         """Changes when the scorer's code, a file that it imports or its configuration does."""
         return digest([self.name, self.function.__qualname__, source_digest(self.__module__), self.config])[:12]

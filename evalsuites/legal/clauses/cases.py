@@ -29,11 +29,6 @@ def asked_in(instrument: Instrument) -> list[str]:
     return [t.name for t in clause_types().values() if instrument.sidecar.instrument in t.instruments]
 
 
-def definitions(names: Iterable[str]) -> str:
-    """Return what counts as each of these types, one a line, as prompts show it."""
-    return "\n".join(f"- {name}: {clause_types()[name].counts}" for name in names)
-
-
 def eval_cases(source: str | Path = "test") -> list[Case]:
     """Return the suite's cases, always the same: of each instrument excerpts that share no paragraph.
 
@@ -64,8 +59,7 @@ def _rank(excerpt: Excerpt, seen: Counter[str]) -> tuple[int, int]:
 
 def case_of(excerpt: Excerpt, seen: Counter[str]) -> Case:
     """Return the case of one excerpt; its tag `clause` is the type that the suite has least of."""
-    asked = asked_in(excerpt.instrument)
-    types = sorted(excerpt.types, key=asked.index)
+    types = sorted(excerpt.types, key=asked_in(excerpt.instrument).index)
     tags = tags_of(excerpt.instrument)
     tags["kind"] = "clause" if types else "no_such_clause"
     if types:
@@ -74,8 +68,7 @@ def case_of(excerpt: Excerpt, seen: Counter[str]) -> Case:
         id=f"{excerpt.instrument.id}-p{excerpt.first}-{excerpt.last}",
         input={
             "document": excerpt.text,
-            "clause_types": "; ".join(asked),
-            "counts": definitions(asked),
+            "clause_types": "; ".join(asked_in(excerpt.instrument)),
             "near_misses": "; ".join(dict.fromkeys(p.type for p in excerpt.near_misses if p.type not in types)),
         },
         expected=types,

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from evalsuites.legal.clauses.cases import asked_in, definitions
+from evalsuites.legal.clauses.cases import asked_in
 from evalsuites.legal.instruments.documents import Instrument
 from evalsuites.legal.instruments.excerpts import numbered, of_split, paragraph_of, tags_of
 from evalsuites.training_rows import command
@@ -64,7 +64,6 @@ def case_of(instrument: Instrument, types: list[str], case_id: str) -> Case:
         input={
             "document": numbered(instrument),
             "clause_types": "; ".join(types),
-            "counts": definitions(types),
             "near_misses": "; ".join(near),
             "places": "; ".join(listed(name, places[name]) for name in there),
         },

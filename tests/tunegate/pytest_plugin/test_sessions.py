@@ -43,7 +43,7 @@ def test_one_case_shows_its_prompt_expected_answer_and_scores_and_no_gate(root: 
     assert "Which clauses? Contract 1." in text
     assert re.search(r"^  expected: assignment$", text, re.MULTILINE)
     assert re.search(r"^  answer: none$", text, re.MULTILINE)
-    assert re.search(r"clauses 0\b.*missing: assignment", text)
+    assert re.search(r"Clauses 0\b.*missing: assignment", text)
     assert "PASS" not in text and "SKIPPED" not in text and "Clause exact set" not in text
     assert len(said) <= 15
 
