@@ -8,6 +8,7 @@ a folder of the machine it was made on, is refused and not written.
 """
 
 import argparse
+import re
 import shutil
 import sys
 import tempfile
@@ -66,7 +67,7 @@ def write(name: str, runs: list[Path], out: Path) -> None:
         made = Path(folder) / name
         files = reports.publish(runs, made, with_pdf=True)
         refuse_large(name, files)
-        refuse_private(name, files)
+        refuse_private(name, files, runs)
         shutil.rmtree(out / name, ignore_errors=True)
         shutil.copytree(made, out / name)
     print(f"{out / name}: {len(files)} files, {sum(f.stat().st_size for f in (out / name).iterdir()):,} bytes")
@@ -83,9 +84,10 @@ def refuse_large(name: str, files: list[Path]) -> None:
         )
 
 
-def refuse_private(name: str, files: list[Path]) -> None:
-    """Refuse an example that names the folders of this machine."""
-    folders = [f"{folder}/".encode() for folder in (Path.home(), Path.cwd(), tempfile.gettempdir())]
+def refuse_private(name: str, files: list[Path], runs: list[Path]) -> None:
+    """Refuse an example that names a folder of this machine, or of the one that its runs were made on."""
+    recorded = {path for run in runs for path in re.findall(rb'"(/[^"/]+/[^"]+)"', (run / "run.json").read_bytes())}
+    folders = {f"{folder}/".encode() for folder in (Path.home(), Path.cwd(), tempfile.gettempdir())} | recorded
     named = [file.name for file in files if any(folder in file.read_bytes() for folder in folders)]
     if named:
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from os.path import normpath
 from pathlib import PurePath
@@ -44,6 +45,7 @@ SHOWN = ("name", "fingerprint", "data", "train", "validation", "contamination", 
 """Parts of the record with a table of their own; the fingerprint repeats the settings."""
 NO_CARD = "it has no data card"
 CLEAN = "no row contains text of a suite's case"
+SUITES_OUTSIDE = re.compile(r"^.*/(?=evalsuites/)")
 UNCHECKED = "rows were not compared with any suite"
 ONLY_VALIDATION = "rows were compared only with the suites of the validation cases"
 
@@ -197,7 +199,11 @@ def _inside(record: dict[str, Any]) -> dict[str, Any]:
             return {key: shown(each) for key, each in value.items()}
         if isinstance(value, list):
             return [shown(each) for each in value]
-        return normpath(value).removeprefix(project) if isinstance(value, str) and value.startswith("/") else value
+        if not (isinstance(value, str) and value.startswith("/")):
+            return value
+        path = normpath(value)
+        # Suites of another place, such as the installed ones, are named from their folder on.
+        return path.removeprefix(project) if path.startswith(project) else SUITES_OUTSIDE.sub("", path)
 
     return {key: shown(value) for key, value in record.items()}
 

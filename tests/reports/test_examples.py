@@ -87,9 +87,19 @@ def test_an_example_that_names_a_folder_of_this_machine_is_refused(tmp_path: Pat
     clean, private = tmp_path / "report.md", tmp_path / "report.html"
     clean.write_text(f"models/base, {Path.home()}stead")
     private.write_text(f"Checkpoint {Path.home()}/models/base")
-    make.refuse_private("clauses", [clean])
+    make.refuse_private("clauses", [clean], [])
     with pytest.raises(UserError, match=r"clauses: report\.html name"):
-        make.refuse_private("clauses", [clean, private])
+        make.refuse_private("clauses", [clean, private], [])
+
+
+def test_an_example_that_names_a_folder_of_the_machine_of_its_runs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"suites": ["/srv/team/evalsuites/letters"], "base": "org/base"}')
+    page = tmp_path / "report.md"
+    page.write_text("Suites: evalsuites/letters of org/base")
+    make.refuse_private("clauses", [page], [tmp_path])
+    page.write_text("Suites: /srv/team/evalsuites/letters")
+    with pytest.raises(UserError, match=r"clauses: report\.md name"):
+        make.refuse_private("clauses", [page], [tmp_path])
 
 
 def test_an_example_without_a_run_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -79,7 +79,10 @@ def test_paths_in_the_project_are_shown_as_called_from_it(write_run: Writer, run
     """A report that is passed on does not say where on a machine the project was."""
     files = {"train": [{"file": f"/home/a/project/{name}.jsonl", "card": None} for name in ("data/x", "suites/../y")]}
     files["validation"] = [{"file": "/data/val.jsonl", "card": None}]
-    config = {"base": "org/base", "data": {"suites": ["/home/a/project/evalsuites/letters"]}}
+    config = {
+        "base": "org/base",
+        "data": {"suites": ["/home/a/project/evalsuites/letters", "/home/a/tunegate/evalsuites/general/facts"]},
+    }
     config["output"] = {"dir": "/home/a/project/suites/../runs"}
     section = shown(write_run, run, data=files, config=config)
     assert [(row[0].text, row[0].note) for row in table(section, "Training data")] == [
@@ -88,7 +91,7 @@ def test_paths_in_the_project_are_shown_as_called_from_it(write_run: Writer, run
         ("val.jsonl", "/data"),
     ]
     settings = facts(section, "Settings and files")
-    assert settings["Config / data / suites"].text == "evalsuites/letters"
+    assert settings["Config / data / suites"].text == "evalsuites/letters, evalsuites/general/facts"
     assert "/home/a" not in as_markdown(section)
 
 
