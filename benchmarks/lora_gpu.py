@@ -27,8 +27,7 @@ from harness.checkpoints.resolve import EMBEDDED, resolve  # noqa: E402
 from harness.engines import open_engine  # noqa: E402
 from harness.engines.canary import gap  # noqa: E402
 from harness.engines.config import EngineConfig  # noqa: E402
-from harness.engines.vllm import engine as vllm_engine  # noqa: E402
-from harness.engines.vllm import environment  # noqa: E402
+from harness.engines.vllm import environment, units  # noqa: E402
 from harness.schema import BASELINE, CANDIDATE, Checkpoint, Completion, Request, Sampling  # noqa: E402
 from harness.suites.prompts import Renderer  # noqa: E402
 
@@ -53,16 +52,16 @@ def requests(renderer: Renderer, count: int, tokens: int) -> list[Request]:
 @contextmanager
 def opened(checkpoints: Mapping[str, Checkpoint], eager: bool) -> Iterator[Any]:
     """The engine that tunegate opens, without CUDA graphs where `eager` says so."""
-    usual = vllm_engine.llm_arguments
+    usual = units.llm_arguments
     if eager:
-        vllm_engine.llm_arguments = lambda *given, **named: usual(*given, **named) | {"enforce_eager": True}
+        units.llm_arguments = lambda *given, **named: usual(*given, **named) | {"enforce_eager": True}
     settings = EngineConfig(name="vllm", lora="force", dtype="bfloat16")
     engine = open_engine(settings, dict(checkpoints), max_model_len=MAX_MODEL_LEN)
     try:
         yield engine
     finally:
         engine.close()
-        vllm_engine.llm_arguments = usual
+        units.llm_arguments = usual
 
 
 def answers(engine: Any, asked: list[Request]) -> dict[str, Completion]:

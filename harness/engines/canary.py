@@ -19,6 +19,7 @@ from harness.checkpoints.resolve import cache_dir
 from harness.errors import CanaryFailed
 from harness.files import digest, write_atomic
 from harness.schema import Checkpoint, Completion, Request, Sampling
+from harness.suites.prompts import Renderer
 
 TEXTS = (
     "The tenant shall pay rent on the first day of each month.",
@@ -43,9 +44,10 @@ Ask = Callable[[Sequence[Row]], list[Completion]]
 """Generates for rows in one call, in order, with ids and log probabilities."""
 
 
-def prompts(encode: Callable[[str], Sequence[int]]) -> list[tuple[int, ...]]:
+def prompts(renderer: Renderer) -> list[tuple[int, ...]]:
     """Return the fixed canary texts as token ids of one model."""
-    return [tuple(encode(text)[:MAX_PROMPT_TOKENS]) for text in TEXTS]
+    encode = renderer.tokenizer.encode
+    return [tuple(encode(text, add_special_tokens=False)[:MAX_PROMPT_TOKENS]) for text in TEXTS]
 
 
 def request(row: Row, index: int) -> Request:
@@ -149,7 +151,9 @@ class Reference(Struct, frozen=True, kw_only=True):
     """Difference of repeated calls of different sizes; 0 where results are exact."""
 
 
-def take(ask: Ask, texts: Sequence[tuple[int, ...]], variant: str, exact: bool, reset: Callable[[], None]) -> Reference:
+def take(
+    ask: Ask, texts: Sequence[tuple[int, ...]], variant: str, exact: bool, reset: Callable[[], None] = lambda: None
+) -> Reference:
     """Run the canary rows on a plain model; twice where results are not exact, to measure the noise."""
     rows = ask([(variant, ids) for ids in texts])
     if exact:

@@ -18,8 +18,7 @@ from harness.engines.base import common_dtype, pick_engine
 from harness.engines.config import LORA_CHOICES, EngineConfig
 from harness.engines.vllm import environment as vllm_environment
 from harness.engines.vllm.adapters import Way, plan
-from harness.engines.vllm.memory import kv_cache_bytes
-from harness.engines.vllm.parallel import check_parallel
+from harness.engines.vllm.memory import check_parallel, kv_cache_bytes
 from harness.env import SERVE_KEY
 from harness.errors import EngineFailed, UserError
 from harness.schema import CANDIDATE, Checkpoint

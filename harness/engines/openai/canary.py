@@ -34,12 +34,8 @@ class Witness:
         self.references: dict[str, canary.Reference] = {}
         self.found: dict[str, Any] = {}
         self._renderers = {checkpoint.name: renderers[variant] for variant, checkpoint in checkpoints.items()}
+        self._texts = {name: canary.prompts(renderer) for name, renderer in self._renderers.items()}
         self._say = say
-
-    def _texts(self, name: str) -> list[tuple[int, ...]]:
-        """Return the canary's prompts as token ids of one model."""
-        tokenizer = self._renderers[name].tokenizer
-        return canary.prompts(lambda text: tokenizer.encode(text, add_special_tokens=False))
 
     def examine(self, server: Server, pool: Pool, wait: Wait) -> None:
         """Run the canary on each model of a server; compare with other servers and with the model's base.
@@ -54,12 +50,12 @@ class Witness:
             for name, checkpoint in self.models.items():
                 if name not in server.models:
                     continue
-                own = canary.take(ask, self._texts(name), name, False, lambda: None)
+                own = canary.take(ask, self._texts[name], name, exact=False)
                 self._check_agreement(server, name, own.rows, self.references.setdefault(name, own).rows)
                 base = server.models[name].get("parent")
                 if base in server.models and base != name:
                     self.found[f"{name} at {server.url}"] = canary.check_shared(
-                        ask, self._texts(name), base, {name: checkpoint}, False, slack=SLACK, remedy=SPARE_SLOT
+                        ask, self._texts[name], base, {name: checkpoint}, exact=False, slack=SLACK, remedy=SPARE_SLOT
                     )
         except Fault as fault:
             server.last_fault = str(fault)
@@ -81,7 +77,7 @@ class Witness:
         """Raise CanaryFailed if a model's answers at this server have changed, Fault if the server does not answer."""
         for name in self.models:
             if name in server.models:
-                rows = await self._completions(server, pool, [(name, ids) for ids in self._texts(name)])
+                rows = await self._completions(server, pool, [(name, ids) for ids in self._texts[name]])
                 self._check_agreement(server, name, rows, self.references[name].rows)
 
     def _check_agreement(

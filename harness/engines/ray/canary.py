@@ -48,7 +48,7 @@ def examination(
             return completions
 
         shared = canary.check_shared(ask_and_keep, texts, base, adapters, exact=exact) if adapters else None
-        return CanaryResult(shared=shared, own=canary.take(ask, texts, base, exact, lambda: None), adapted=adapted)
+        return CanaryResult(shared=shared, own=canary.take(ask, texts, base, exact), adapted=adapted)
 
     return examine
 

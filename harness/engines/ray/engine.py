@@ -12,30 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.checkpoints.merge import merged_folder, read_facts
 from harness.checkpoints.model_files import CheckpointFolder
-from harness.checkpoints.resolve import cache_dir, refuse_changed
+from harness.checkpoints.resolve import cache_dir
 from harness.engines import canary
-from harness.engines.base import (
-    EngineTraits,
-    common_dtype,
-    engine_version,
-    failed,
-    in_order,
-    model_folders,
-    problem_of,
-    vocabulary_of,
-)
+from harness.engines.base import EngineTraits, engine_version, failed, in_order, problem_of, vocabulary_of
 from harness.engines.config import EngineConfig
 from harness.engines.ray.canary import CanaryResult, calls_of, check, examination
 from harness.engines.ray.cluster import Cluster, environment, refuse_old
 from harness.engines.ray.pipeline import answered, processor
 from harness.engines.ray.rows import completion_of, fitting, shape, tables
 from harness.engines.vllm import environment as vllm_environment
-from harness.engines.vllm.adapters import AdapterPlan, plan
-from harness.engines.vllm.engine import Unit, base_of, units_of
-from harness.engines.vllm.memory import bytes_per_token, kv_cache_bytes
-from harness.engines.vllm.model import llm_arguments, lora_name
+from harness.engines.vllm.memory import bytes_per_token
+from harness.engines.vllm.model import lora_name
+from harness.engines.vllm.units import ServedUnits, Unit
 from harness.errors import EngineFailed, UserError
 from harness.schema import Checkpoint, Completion, Request
 from harness.suites.prompts import Renderer
@@ -57,74 +46,60 @@ def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: Eng
     refuse_old(engine_version("ray"))
     cluster = Cluster(config.engines, config.say)
     try:
-        folders = model_folders(checkpoints)
-        ways = plan(checkpoints, folders, config.lora, cluster.workers.on_cpu)
-        for variant, why in ways.reasons.items():
-            config.say(f"{checkpoints[variant].name} is merged: {'; '.join(why)}")
-        return RayEngine(checkpoints, ways, max_model_len, cluster, common_dtype(folders, config), config)
+        return RayEngine(checkpoints, max_model_len, cluster, config)
     except BaseException:
         cluster.close()
         raise
 
 
 class RayEngine:
-    """The cluster, and the canary's results on each engine."""
+    """The cluster, and what its engines answered."""
 
     name = "ray"
 
     def __init__(
-        self,
-        checkpoints: Mapping[str, Checkpoint],
-        ways: AdapterPlan,
-        max_model_len: int,
-        cluster: Cluster,
-        dtype: str,
-        config: EngineConfig,
+        self, checkpoints: Mapping[str, Checkpoint], max_model_len: int, cluster: Cluster, config: EngineConfig
     ) -> None:
         self.version = f"{engine_version('ray')}+vllm{cluster.workers.vllm}"
-        self.checkpoints = checkpoints
-        self.plan = ways
         self.max_model_len = max_model_len
         self.cluster = cluster
         self.workers = cluster.workers
         self.config = config
-        self.dtype = dtype
-        self.units = units_of(checkpoints, ways.ways)
+        self.served = ServedUnits(
+            (self.name, self.version),
+            checkpoints,
+            max_model_len,
+            config,
+            on_cpu=self.workers.on_cpu,
+            is_invariant=self.workers.invariant,
+            machine=None if cluster.address else self._machine,
+        )
+        self.dtype = self.served.dtype
         self.windows = WINDOWS * self.workers.engines
         self.exact = self.workers.on_cpu or self.workers.invariant
-        self.canary: dict[str, Any] = {}
-        self.arguments: dict[str, dict[str, Any]] = {}
-        self.merges: dict[str, str] = {}
         self.engines: dict[str, int] = {}
         self.largest_difference = 0.0
-        self._references: dict[str, canary.Reference] = {}
         self._adapted: dict[str, Sequence[Completion]] = {}
 
+    def _machine(self) -> dict[str, str]:
+        return vllm_environment.machine() | environment(self.workers, os.cpu_count())
+
     def facts(self, variant: str) -> dict[str, str]:
-        facts = {
-            "engine": self.name,
-            "version": self.version,
-            "dtype": self.dtype,
-            "device": "cpu" if self.workers.on_cpu else "cuda",
-            "way": self.plan.ways[variant],
-        }
-        return facts | ({"batch_invariant": "1"} if self.workers.invariant else {})
+        return self.served.facts(variant)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         ordered = in_order(requests)
-        for unit in self.units:
-            own = [r for r in ordered if r.variant in (*unit.plain, *unit.adapters)]
+        for unit in self.served.units:
+            own = [r for r in ordered if r.variant in unit.variants]
             if own:
                 yield from self._serve(unit, own)
 
     def _serve(self, unit: Unit, requests: Sequence[Request]) -> Iterator[Completion]:
         """Answer requests with this unit's weights, after the canary of the base that they are compared with."""
-        if unit.merged:
-            self.canary |= {variant: canary.check_weights(unit.source, variant) for variant in unit.plain}
-        base = base_of(unit, self.units)
-        if base and base.key not in self._references and not self._read_reference(base):
+        self.served.check_weights(unit)
+        if base := self.served.unproven_base(unit):
             self._run_canary(base)
-        renderer = Renderer(self._folder(unit))
+        renderer = Renderer(self.served.folder(unit))
         vocabulary = vocabulary_of(renderer.config)
         sent = []
         for request in requests:
@@ -138,8 +113,8 @@ class RayEngine:
 
     def _run_canary(self, unit: Unit) -> None:
         """Start one engine with this unit's weights only for its canary."""
-        renderer = Renderer(self._folder(unit))
-        row = (self._base_name(unit), self._texts(renderer)[0])
+        renderer = Renderer(self.served.folder(unit))
+        row = (unit.base_name, canary.prompts(renderer)[0])
         list(self._ask(unit, [canary.request(row, 0)], renderer))
 
     def _ask(self, unit: Unit, requests: Sequence[Request], renderer: Renderer) -> Iterator[Completion]:
@@ -150,11 +125,10 @@ class RayEngine:
         arguments = self._arguments(unit, any(request.sampling.structure for request in requests))
         fit = fitting(requests, arguments["kv_cache_memory_bytes"], bytes_per_token(renderer.config, self.dtype))
         batching = shape(len(requests), self.workers.engines, self.workers.on_cpu, min(self.config.batch or fit, fit))
-        examine = examination(self._texts(renderer), self._base_name(unit), unit.adapters, self.exact)
-        merged = " merged with its base" if unit.merged else ""
-        self.config.say(f"ray is loading {unit.source.name}{merged} into {batching.engines} engines")
+        examine = examination(canary.prompts(renderer), unit.base_name, unit.adapters, self.exact)
+        self.config.say(f"ray is loading {unit.says} into {batching.engines} engines")
         pipeline = processor(
-            self._folder(unit),
+            renderer.folder,
             arguments,
             batching,
             calls_of(examine, models),
@@ -186,23 +160,14 @@ class RayEngine:
 
         Raises CanaryFailed.
         """
-        if unit.key in self._references:
-            self._check_agreement(engine, self._base_name(unit), self._references[unit.key].rows, result.own.rows)
+        if unit.key in self.served.references:
+            self._check_agreement(engine, unit.base_name, self.served.references[unit.key].rows, result.own.rows)
         else:
-            self._references[unit.key] = result.own
-            if not unit.merged and not self.cluster.address:
-                refuse_changed(unit.source)
-                canary.save_reference(self._reference_file(unit), result.own)
+            self.served.keep_reference(unit, result.own)
         for variant, rows in result.adapted.items():
             self._check_agreement(engine, variant, self._adapted.setdefault(variant, rows), rows)
-            self.canary.setdefault(variant, result.shared)
-        base = base_of(unit, self.units)
-        for variant in unit.plain if base else ():
-            assert base is not None
-            reference = self._references[base.key]
-            checkpoint = self.checkpoints[variant]
-            effect = canary.check_differs(reference.rows, result.own.rows, variant, checkpoint, reference.noise)
-            self.canary[variant] = {"check": "against the plain base engine", "effect": effect}
+            self.served.canary.setdefault(variant, result.shared)
+        self.served.check_effects(unit, result.own)
 
     def _check_agreement(
         self, engine: str, variant: str, reference: Sequence[Completion], rows: Sequence[Completion]
@@ -212,57 +177,17 @@ class RayEngine:
         remedy = "Give all workers the same files under one path"
         canary.check_agreement(moved, f"'{variant}' at {engine}", "engines", remedy)
 
-    def _read_reference(self, unit: Unit) -> bool:
-        """Read cached canary rows; False without any, or on a cluster, whose machines may have changed."""
-        cached = None if self.cluster.address else canary.load_reference(self._reference_file(unit))
-        if cached is not None:
-            self._references[unit.key] = cached
-        return cached is not None
-
-    def _reference_file(self, unit: Unit) -> Path:
-        facts = self.facts((*unit.plain, *unit.adapters)[0]) | {"way": "plain"}
-        threads = environment(self.workers, os.cpu_count())
-        return canary.reference_file(facts | vllm_environment.machine() | threads, unit.source)
-
-    def _folder(self, unit: Unit) -> Path:
-        """Return the model folder of a unit, merged first if necessary."""
-        if not unit.merged:
-            return Path(unit.source.path)
-        folder = merged_folder(unit.source, self.config.say)
-        self.merges |= dict.fromkeys(unit.plain, read_facts(folder).says)
-        return folder
-
     def _models(self, unit: Unit) -> dict[str, str]:
         """Map each variant to the path that names its base or adapter in a row."""
-        plain = dict.fromkeys((self._base_name(unit), *unit.plain), str(self._folder(unit)))
+        plain = dict.fromkeys((unit.base_name, *unit.plain), str(self.served.folder(unit)))
         return plain | {variant: str(named(checkpoint)) for variant, checkpoint in unit.adapters.items()}
-
-    def _base_name(self, unit: Unit) -> str:
-        return unit.plain[0] if unit.plain else "base"
-
-    def _texts(self, renderer: Renderer) -> list[tuple[int, ...]]:
-        return canary.prompts(lambda text: renderer.tokenizer.encode(text, add_special_tokens=False))
 
     def _arguments(self, unit: Unit, structured: bool) -> dict[str, Any]:
         """Return vLLM's arguments for each engine of a unit; `structured`: answers are constrained."""
-        folder, workers = self._folder(unit), self.workers
-        files = CheckpointFolder(folder)
-        longest = min(max(self.max_model_len, canary.LENGTH), Renderer(files).max_positions)
-        room = self.config.kv_cache_bytes or kv_cache_bytes(
-            files, self.dtype, longest, workers.on_cpu, workers.engines, workers.device_bytes
-        )
-        arguments = llm_arguments(
-            folder,
-            dtype=self.dtype,
-            max_model_len=longest,
-            kv_cache_bytes=room,
-            on_cpu=workers.on_cpu,
-            adapters=len({c.adapter_digest for c in unit.adapters.values()}),
-            max_lora_rank=self.plan.max_lora_rank,
-            max_num_seqs=self.config.batch,
-            structured=structured,
-        )
-        self.arguments[",".join((*unit.plain, *unit.adapters))] = {k: v for k, v in arguments.items() if k != "model"}
+        files = CheckpointFolder(self.served.folder(unit))
+        workers = self.workers
+        arguments = self.served.llm_arguments(unit, files, structured, workers.engines, workers.device_bytes)
+        self.served.record_arguments(unit, arguments)
         return arguments
 
     def describe(self) -> dict[str, Any]:
@@ -274,11 +199,7 @@ class RayEngine:
             "cluster": self.cluster.address or "local",
             "engines": self.engines,
             "engines_apart": self.largest_difference,
-            "ways": self.plan.ways,
-            "why_merged": self.plan.reasons,
-            "merges": self.merges,
-            "arguments": self.arguments,
-            "canary": self.canary,
+            **self.served.describe(),
         }
 
     def close(self) -> None:

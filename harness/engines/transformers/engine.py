@@ -164,8 +164,7 @@ class HfEngine:
         if variant in self.canary or (self.ways[variant] == "plain" and checkpoint.base_digest in self._references):
             return
         assert self._answerer is not None
-        tokenizer = self._answerer.renderer.tokenizer
-        texts = canary.prompts(lambda text: tokenizer.encode(text, add_special_tokens=False))
+        texts = canary.prompts(self._answerer.renderer)
         if self.ways[variant] == "lora":
             self.canary[variant] = canary.check_shared(self._ask, texts, "base", {variant: checkpoint}, exact=False)
             return

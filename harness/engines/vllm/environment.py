@@ -1,4 +1,4 @@
-"""Set vLLM's environment before it is imported, and explain its start-up errors.
+"""Set vLLM's environment before it is imported.
 
 vLLM reads environment variables in many places; only this module sets them.
 """
@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 
-from harness.engines.base import explain
-from harness.errors import EngineFailed, UserError, first_line
 from harness.threads import WAIT_POLICY, for_children
 
 # No data about a run leaves the machine.
@@ -89,11 +87,6 @@ def batch_invariant() -> bool:
     return os.environ.get("VLLM_BATCH_INVARIANT", "0") == "1"
 
 
-def result_switches() -> dict[str, str]:
-    """Return the environment that changes answers, for a request's key."""
-    return {"batch_invariant": "1"} if batch_invariant() else {}
-
-
 def machine() -> dict[str, str]:
     """Return what may change the last bits of a log probability. Cached canary rows are valid for equal values only."""
     return {
@@ -121,18 +114,6 @@ def starting() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def why_not(error: BaseException, cause: str | None, checkpoint: str) -> UserError:
-    """Explain a failed start in one line; `cause` is the exception of vLLM's own process, if there is one."""
-    explained = explain(error)
-    if explained:
-        return explained
-    first = cause or first_line(error)
-    return EngineFailed(
-        f"vllm cannot serve {checkpoint}: {first} Set VLLM_LOGGING_LEVEL=INFO to see its messages, or use "
-        "--engine transformers"
-    )
-
-
 def before_loading() -> None:
     """Speed up loading and freeing a model in this process.
 
@@ -146,18 +127,6 @@ def before_loading() -> None:
     import torch._dynamo
 
     torch._dynamo.config.disable = True
-
-
-@contextmanager
-def collecting_later() -> Iterator[None]:
-    """Disable garbage collection inside; the caller collects once. vLLM's shutdown would collect twice more."""
-    collect = gc.collect
-    if in_process():
-        gc.collect = lambda generation=2: 0
-    try:
-        yield
-    finally:
-        gc.collect = collect
 
 
 def forget() -> None:

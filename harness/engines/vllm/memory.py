@@ -1,12 +1,14 @@
-"""Compute the size of vLLM's KV cache from a model's config, the request lengths and the free memory.
+"""Fit models to devices: which models can be split over them, and the sizes of vLLM's KV cache and batches.
 
-The size is always set: without it vLLM claims 92% of the machine, and on a CPU it refuses to start if less is free.
+The size of the KV cache is always set: without it vLLM claims 92% of the machine, and on a CPU it refuses to start if
+less is free.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from msgspec import Struct
 
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.usage import free_memory_bytes
-from harness.errors import EngineFailed
+from harness.errors import EngineFailed, refuse_all
 
 # Prefixes are shared in whole blocks. This is the smallest size that vLLM accepts on a CPU: prompts of a suite often
 # share only an instruction of about a hundred tokens. On CUDA vLLM chooses; 128 is an upper bound.
@@ -161,3 +163,47 @@ def requested_limits(arguments: Mapping[str, Any]) -> BatchLimits:
         tokens=arguments.get("max_num_batched_tokens", LEAST_BATCHED_TOKENS),
         kv_cache_bytes=arguments["kv_cache_memory_bytes"],
     )
+
+
+def check_parallel(size: int, folders: Iterable[CheckpointFolder], on_cpu: bool) -> None:
+    """Check that the machine has `size` devices and that every model can be split over them.
+
+    The rules are those of vLLM 0.32, which checks them late, in its workers. Raises one UserError with all problems.
+    """
+    if size == 1:
+        return
+    problems = []
+    available, unit = (_cores(), "CPU cores") if on_cpu else (_gpus(), "GPUs")
+    if available < size:
+        problems.append(f"this machine has {available} {unit}. Use at most as many")
+    for folder in dict.fromkeys(folders):
+        problems += [f"{folder.path}: {problem}" for problem in _uneven(folder, size)]
+    refuse_all(
+        [f"--tensor-parallel-size {size}: {problem}" for problem in problems], "devices that cannot be used together"
+    )
+
+
+def _uneven(folder: CheckpointFolder, size: int) -> list[str]:
+    """List the sizes of a model that cannot be divided by the number of devices."""
+    own = folder.text_config
+    heads = int(own.get("num_attention_heads") or 0)
+    kv_heads = int(own.get("num_key_value_heads") or heads)
+    width = int(own.get("intermediate_size") or 0)
+    problems = []
+    if heads % size:
+        problems.append(f"its {heads} attention heads cannot be divided by {size}")
+    if kv_heads and kv_heads % size and size % kv_heads:
+        problems.append(f"its {kv_heads} key-value heads and {size} devices: neither divides the other")
+    if width % size:
+        problems.append(f"its layers of width {width:,} cannot be divided by {size}")
+    return problems
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _gpus() -> int:
+    import torch
+
+    return int(torch.cuda.device_count())

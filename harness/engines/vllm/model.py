@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from harness.engines.base import failed, finished, problem_of, vocabulary_of
+from harness.engines.base import explain, failed, finished, problem_of, vocabulary_of
 from harness.engines.config import EngineConfig
 from harness.engines.vllm import environment
 from harness.engines.vllm.memory import (
@@ -33,7 +32,6 @@ GRACE_S = 0.5
 EXTENSION = "harness.engines.vllm.model.DeviceMemory"
 
 _adapter_ids: dict[str, int] = {}
-_next_adapter_id = itertools.count(1)
 
 
 def lora_slots(n_adapters: int) -> int:
@@ -48,9 +46,7 @@ def lora_name(checkpoint: Checkpoint) -> str:
 
 def adapter_id(name: str) -> int:
     """Return the integer id of an adapter name: from 1, unique within a process."""
-    if name not in _adapter_ids:
-        _adapter_ids[name] = next(_next_adapter_id)
-    return _adapter_ids[name]
+    return _adapter_ids.setdefault(name, len(_adapter_ids) + 1)
 
 
 def llm_arguments(
@@ -214,9 +210,13 @@ class VllmModel:
 
     def _why_it_did_not_start(self, error: Exception, name: str) -> UserError:
         traceback = self._log.fatal()
+        cause = raised(traceback) or first_line(error)
         if self._was_exhausted(error, traceback):
-            return OutOfMemory(raised(traceback) or first_line(error))
-        return environment.why_not(error, raised(traceback), name)
+            return OutOfMemory(cause)
+        return explain(error) or EngineFailed(
+            f"vllm cannot serve {name}: {cause} Set VLLM_LOGGING_LEVEL=INFO to see its messages, or use "
+            "--engine transformers"
+        )
 
     def _why_it_stopped(self, error: Exception, n_unanswered: int) -> EngineFailed:
         traceback = self._log.fatal()
@@ -274,10 +274,6 @@ class VllmModel:
             options = tuple(float(first[token].logprob) for token in request.sampling.logprob_ids)
         return finished(request, ids, self.renderer.decode, logprobs=logprobs, option_logprobs=options)
 
-    def encode(self, text: str) -> list[int]:
-        """Return the token ids of text without special tokens."""
-        return list(self.renderer.tokenizer.encode(text, add_special_tokens=False))
-
     def device_bytes(self) -> int | None:
         """Return the peak memory on the engine's CUDA devices, in bytes; None without a device or a reply."""
         try:
@@ -299,8 +295,7 @@ class VllmModel:
         if self._llm is None:
             return
         self._watch.close()
-        with environment.collecting_later():
-            self._llm.llm_engine.engine_core.shutdown(timeout=GRACE_S)
+        self._llm.llm_engine.engine_core.shutdown(timeout=GRACE_S)
         reap()
         self._llm = None
         gc.collect()

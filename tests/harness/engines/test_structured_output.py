@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,7 @@ from harness.engines.base import open_engine, request_key
 from harness.engines.config import EngineConfig
 from harness.engines.fake import FakeEngine
 from harness.engines.openai.protocol import body
-from harness.engines.vllm.model import llm_arguments, sampling_arguments
+from harness.engines.vllm.model import sampling_arguments
 from harness.errors import UserError
 from harness.evaluation.plan import Job, SuiteJob, make_plan, variants
 from harness.files import digest
@@ -109,16 +108,10 @@ def test_the_fake_engine_takes_the_first_choice_unless_a_reply_is_scripted() -> 
     assert (free.text, scripted.text) == ("yes", "perhaps")
 
 
-def test_vllm_is_sent_the_structure_and_loads_its_tokenizer_for_it() -> None:
+def test_vllm_is_sent_the_structure() -> None:
     assert sampling_arguments(CHOICE)["structured_outputs"] == {"choice": ["yes", "no"]}
     assert sampling_arguments(HELD)["structured_outputs"] == {"json": json.dumps(SCHEMA)}
     assert "structured_outputs" not in sampling_arguments(Sampling(max_tokens=8))
-    given: dict[str, Any] = {
-        "dtype": "bfloat16", "max_model_len": 64, "kv_cache_bytes": 1, "on_cpu": True, "adapters": 0,
-        "max_lora_rank": 1,
-    }  # fmt: skip
-    assert llm_arguments(Path("/m"), **given)["skip_tokenizer_init"] is True
-    assert llm_arguments(Path("/m"), **given, structured=True)["skip_tokenizer_init"] is False
 
 
 def test_servers_of_vllm_are_sent_the_structure_and_others_are_refused() -> None:

@@ -20,6 +20,7 @@ from harness.errors import UserError
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.prompts import Renderer
 from tests.support.adapters import save_adapter
+from tests.support.processes import runs
 from tests.support.vllm_scenarios import children, shown
 
 MAX_LEN = 96
@@ -57,7 +58,7 @@ def found_by(engine: Any, asked: list[Request]) -> dict[str, Any]:
     return {
         "answers": shown(answers) | {c.key: shown([c])[c.key] | {"options": c.option_logprobs} for c in answers},
         "describe": engine.describe(),
-        "canary": [rows_of(reference) for reference in engine._references.values()],
+        "canary": [rows_of(reference) for reference in engine.served.references.values()],
     }
 
 
@@ -139,14 +140,6 @@ def killed(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:
         }
     finally:
         engine.close()
-
-
-def runs(pid: int) -> bool:
-    """Is there such a process, and not only what is left of one?"""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def cluster(root: Path, renderer: Renderer, base: Checkpoint) -> dict[str, Any]:

@@ -143,12 +143,12 @@ def test_an_adapter_goes_through_the_base_s_pipeline_under_a_name_of_its_content
 ) -> None:
     adapter = save_adapter(tiny_model, tmp_path / "a0", seed=1)
     engine = opened(tiny_model, adapter, lora="force")
-    digest = engine.checkpoints["tuned"].adapter_digest
+    digest = engine.served.checkpoints["tuned"].adapter_digest
     pipelines.logprobs = {f"adapters/a0-{digest[:12]}": -1.5}
     found = list(engine.generate([*requests("tuned"), *requests("baseline", logprobs=True)]))
     assert len(found) == 40 and [name for name, _ in pipelines.asked] == [tiny_model.name]
     assert pipelines.asked[0][1] == [r.key for r in (*requests("baseline"), *requests("tuned"))]
-    link = ray_engine.named(engine.checkpoints["tuned"])
+    link = ray_engine.named(engine.served.checkpoints["tuned"])
     assert link.name == f"a0-{digest[:12]}" and link.resolve() == adapter.resolve()
     described = engine.describe()
     assert described["canary"]["tuned"]["effect"] == {"tuned": 0.5}

@@ -12,8 +12,8 @@ from harness.checkpoints.resolve import resolve
 from harness.engines.vllm import environment as vllm_environment
 from harness.engines.vllm import memory
 from harness.engines.vllm import model as vllm_model
-from harness.engines.vllm.engine import units_of
 from harness.engines.vllm.model import adapter_id, llm_arguments, lora_name, lora_slots
+from harness.engines.vllm.units import units_of
 from harness.errors import EngineFailed
 from harness.schema import Checkpoint, Sampling
 from tests.support.adapters import change_json, save_adapter
@@ -39,6 +39,11 @@ def test_a_cache_size_is_always_given_and_cpu_runs_eager() -> None:
 
 def test_the_batch_can_be_limited_on_any_device() -> None:
     assert arguments(max_num_seqs=3)["max_num_seqs"] == arguments(on_cpu=False, max_num_seqs=3)["max_num_seqs"] == 3
+
+
+def test_vllm_is_given_the_number_of_devices_and_a_tokenizer_where_they_are_needed() -> None:
+    assert arguments(tensor_parallel=4)["tensor_parallel_size"] == 4 and "tensor_parallel_size" not in arguments()
+    assert arguments()["skip_tokenizer_init"] is True and arguments(structured=True)["skip_tokenizer_init"] is False
 
 
 @pytest.mark.parametrize("adapters", [1, 2, 5])

@@ -94,7 +94,7 @@ def test_tokens_and_the_callers_own_time_are_no_silence(watches: list[Watch]) ->
     core = Core()
     watch = Watch(core, 2.0, print)
     watches.append(watch)
-    for turn in range(8):
+    for turn in range(4):
         threading.Timer(0.6, core.outputs_queue.put, [None]).start()
         with watch.waiting():
             core.step()
@@ -228,9 +228,6 @@ class StandIn:
     def device_bytes(self) -> int:
         return 1 << 40
 
-    def encode(self, text: str) -> list[int]:
-        return [1, 2, 3]
-
     def reset(self) -> None:
         pass
 
@@ -254,9 +251,8 @@ def short(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         said: list[str] = []
         found: list[str] = []
         base = {"baseline": resolve(str(tiny_model))}
-        ways = SimpleNamespace(ways={"baseline": "plain"}, max_lora_rank=16, reasons={})
-        settings = EngineConfig(kv_cache_bytes=1 << 24, batch=batch, say=said.append)
-        engine = VllmEngine(base, ways, 64, True, "float32", settings)  # type: ignore[arg-type]
+        settings = EngineConfig(dtype="float32", kv_cache_bytes=1 << 24, batch=batch, say=said.append)
+        engine = VllmEngine(base, 64, settings, on_cpu=True)
         asked = [
             Request(key=f"k{i}", ids=(i + 1,), sampling=Sampling(max_tokens=4), variant="baseline") for i in range(5)
         ]

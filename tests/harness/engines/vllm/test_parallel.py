@@ -11,9 +11,8 @@ from harness.checkpoints.resolve import resolve
 from harness.engines.base import installed
 from harness.engines.config import EngineConfig
 from harness.engines.options import engine_config
-from harness.engines.vllm import memory, parallel
-from harness.engines.vllm.model import llm_arguments
-from harness.engines.vllm.parallel import check_parallel
+from harness.engines.vllm import memory
+from harness.engines.vllm.memory import check_parallel
 from harness.errors import UserError
 from tests.conftest import save_tiny_model
 from tests.support.command import run_tunegate
@@ -30,7 +29,7 @@ def config(folder: Path, **own: Any) -> Path:
 
 @pytest.fixture(autouse=True)
 def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_cores", lambda: 8)
+    monkeypatch.setattr(memory, "_cores", lambda: 8)
 
 
 SMOLLM2 = {"num_attention_heads": 9, "num_key_value_heads": 3, "intermediate_size": 1536}
@@ -61,18 +60,9 @@ def test_a_model_that_can_be_split_is_not(own: dict[str, Any], size: int, tmp_pa
 
 
 def test_more_gpus_than_there_are_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "_cards", lambda: 1)
+    monkeypatch.setattr(memory, "_gpus", lambda: 1)
     with pytest.raises(UserError, match="--tensor-parallel-size 2: this machine has 1 GPUs"):
         check_parallel(2, [CheckpointFolder(config(tmp_path / "model", **LLAMA_70B))], on_cpu=False)
-
-
-def test_vllm_is_given_the_number_of_devices_and_nothing_for_one() -> None:
-    given: dict[str, Any] = {
-        "dtype": "bfloat16", "max_model_len": 64, "kv_cache_bytes": 1, "on_cpu": False, "adapters": 0,
-        "max_lora_rank": 1,
-    }  # fmt: skip
-    assert llm_arguments(Path("/m"), tensor_parallel=4, **given)["tensor_parallel_size"] == 4
-    assert "tensor_parallel_size" not in llm_arguments(Path("/m"), **given)
 
 
 def test_each_device_keeps_its_share_of_the_cache_and_of_the_weights() -> None:
