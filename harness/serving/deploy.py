@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
@@ -36,41 +35,28 @@ from harness.signals import interruptible
 
 
 class DeploymentRecord:
-    """The record of one deployment, updated while it lasts."""
+    """The record of one deployment while the block lasts, and how the block ended."""
 
     def __init__(self, folder: RunFolder, manifest: Manifest) -> None:
-        self.folder = folder
-        self._manifest = manifest
-        folder.write_manifest(manifest)
+        self.folder, self._manifest = folder, manifest
+
+    def __enter__(self) -> DeploymentRecord:
+        self.folder.write_manifest(self._manifest)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed" if error else "finished"
+        self._write(status=status, ended=now(), notes=[*self._manifest.notes, *filter(None, [str(error or "")])])
+        self.folder.seal()
 
     def tested(self, findings: Sequence[SmokeCheck]) -> None:
         """Record the smoke test's results and their time."""
         smoke: dict[str, Any] = {"at": now(), "findings": msgspec.to_builtins(list(findings))}
         self._write(engine=self._manifest.engine | {"smoke": smoke})
 
-    def end(self, status: Literal["finished", "failed", "interrupted"], why: str = "") -> None:
-        """Record how it ended, and seal the folder."""
-        self._write(status=status, ended=now(), notes=[*self._manifest.notes, *([why] if why else [])])
-        self.folder.seal()
-
     def _write(self, **changes: Any) -> None:
         self._manifest = structs.replace(self._manifest, **changes)
         self.folder.write_manifest(self._manifest)
-
-
-@contextmanager
-def deployment_record(folder: RunFolder, manifest: Manifest) -> Iterator[DeploymentRecord]:
-    """Record a deployment while the block lasts, and how the block ended."""
-    history = DeploymentRecord(folder, manifest)
-    try:
-        yield history
-    except KeyboardInterrupt:
-        history.end("interrupted")
-        raise
-    except BaseException as error:
-        history.end("failed", str(error))
-        raise
-    history.end("finished")
 
 
 def request(route: Route, access: Access) -> str:
@@ -261,7 +247,7 @@ def serve(options: DeployOptions, progress: Progress, emit: Tell, leave: bool) -
     verdicts = [one.says for approved in (approval, own) for one in approved.passed]
     manifest = deployment.manifest(folder.path.name, list(dict.fromkeys([approval.says, own.says, *verdicts])))
     log = folder.path / LOG
-    with interruptible(), deployment_record(folder, manifest) as record:
+    with interruptible(), DeploymentRecord(folder, manifest) as record:
         progress.say(f"[3/5] server: vllm {engine_version('vllm')} starts at {deployment.access.url}; its log: {log}")
         child = Child(deployment.words, deployment.environment, log)
         try:
