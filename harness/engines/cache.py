@@ -166,21 +166,17 @@ class AnswerCache:
         self.checkpoints = {v: checkpoint for v, checkpoint in checkpoints.items() if checkpoint.is_known_by_content}
         self.root = root or answers_dir()
         self._files: dict[Path, CacheFile] = {}
-        self._of: dict[str, CacheFile] = {}
         self._loaded: set[str] = set()
         """Variants that have answered, so that their weights are loaded."""
 
     def _file(self, variant: str) -> CacheFile:
-        if variant in self._of:
-            return self._of[variant]
-        content = self.checkpoints[variant].digest
-        header = Header(checkpoint=content, engine=self.engine.name, version=self.engine.version)
-        version = re.sub(r"[^\w.+-]", "_", self.engine.version)
-        folder = self.root / f"{digest(content)[:24]}-{self.engine.name}-{version}"
+        content, engine = self.checkpoints[variant].digest, self.engine
+        version = re.sub(r"[^\w.+-]", "_", engine.version)
+        folder = self.root / f"{digest(content)[:24]}-{engine.name}-{version}"
         if folder not in self._files:
+            header = Header(checkpoint=content, engine=engine.name, version=engine.version)
             self._files[folder] = CacheFile(folder, header)
-        self._of[variant] = self._files[folder]
-        return self._of[variant]
+        return self._files[folder]
 
     def get(self, request: Request) -> Completion | None:
         """Return the cached completion of exactly this request, or None."""
@@ -208,7 +204,6 @@ class AnswerCache:
         for file in self._files.values():
             file.close()
         self._files.clear()
-        self._of.clear()
 
 
 def answered(

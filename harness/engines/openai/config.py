@@ -38,23 +38,24 @@ def fault(url: str) -> str | None:
     return None
 
 
-def api_key() -> str | None:
-    """Return the servers' key from the environment. Raises UserError, without the key, if no header can hold it."""
-    for name in KEYS:
-        key = os.environ.get(name, "").strip()
-        if key and not (key.isascii() and key.isprintable()):
+def _keys() -> dict[str, str]:
+    """Return the keys that are set, by the names of their variables."""
+    return {name: key for name in KEYS if (key := os.environ.get(name, "").strip())}
+
+
+def key_header() -> dict[str, str]:
+    """Return the HTTP header with the servers' key; {} without one. Raises UserError if no header can hold it."""
+    for name, key in _keys().items():
+        if not (key.isascii() and key.isprintable()):
             raise UserError(f"{name}: has characters that are not allowed in an HTTP header. Set it to the key alone")
-        if key:
-            return key
-    return None
+        return {"Authorization": f"Bearer {key}"}
+    return {}
 
 
 def without_key(text: str) -> str:
     """Return the text of a server or a library with the key masked."""
-    for name in KEYS:
-        key = os.environ.get(name, "").strip()
-        if key:
-            text = text.replace(key, f"[{name}]")
+    for name, key in _keys().items():
+        text = text.replace(key, f"[{name}]")
     return text
 
 

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from harness.engines.openai.config import KEYS, api_key, without_key
+from harness.engines.openai.config import KEYS, key_header, without_key
 from harness.errors import NOT_JSON, EngineFailed, UserError
 
 IN_FLIGHT = 64
@@ -98,19 +98,17 @@ class Pool:
             server.busy += 1
             start = time.monotonic()
             try:
-                response = await self.send(server, "POST", "/v1/completions", body)
+                try:
+                    response = await self.send(server, "POST", "/v1/completions", body)
+                finally:
+                    server.busy -= 1
             except Fault as fault:
-                server.busy -= 1
                 self.pause(server, fault)
                 before = before if tries else self._n_successes
                 tries += fault.kind != BUSY
                 if tries >= ATTEMPTS and self._n_successes > before:
                     raise RequestRefused(f"{fault}, {tries} times, while other requests were answered") from None
-            except BaseException:
-                server.busy -= 1
-                raise
             else:
-                server.busy -= 1
                 server.asked += 1
                 self.mark_alive(server)
                 return response, server, (time.monotonic() - start) * 1000
@@ -226,11 +224,8 @@ class Pool:
     def _http_client(self) -> httpx.AsyncClient:
         """Return the only client, created in the loop that uses it; the key is only in its headers."""
         if self._client is None:
-            key = api_key()
-            self._client = httpx.AsyncClient(
-                headers={"Authorization": f"Bearer {key}"} if key else {},
-                limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_S),
-            )
+            limits = httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE_S)
+            self._client = httpx.AsyncClient(headers=key_header(), limits=limits)
         return self._client
 
     async def close(self) -> None:

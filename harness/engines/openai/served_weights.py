@@ -20,7 +20,7 @@ from msgspec import Struct, structs
 
 from harness.checkpoints.resolve import resolve
 from harness.engines.config import Servers
-from harness.engines.openai.config import api_key
+from harness.engines.openai.config import key_header
 from harness.errors import UserError
 from harness.schema import Checkpoint
 
@@ -98,9 +98,9 @@ def cards(url: str) -> Cards:
     """Return the models of a server, by name; none if it does not list them."""
     import httpx
 
-    key = api_key()
+    headers = key_header()
     try:
-        got = httpx.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {key}"} if key else {}, timeout=LIST_S)
+        got = httpx.get(f"{url}/v1/models", headers=headers, timeout=LIST_S)
         return {str(card["id"]): dict(card) for card in got.json()["data"]}
     except (httpx.HTTPError, ValueError, TypeError, KeyError):
         return {}
@@ -172,7 +172,7 @@ def listening(url: str) -> Process:
     if not _is_here(str(parts.hostname)):
         raise Unpinned(f"{url} is not on this machine")
     sockets = {f"socket:[{inode}]" for inode in _inodes(port)}
-    holders = [pid for pid in _processes() if sockets & _open_files(pid)]
+    holders = [pid for path in PROC.glob("[0-9]*") if sockets & _open_files(pid := int(path.name))]
     first = [pid for pid in holders if _stat(pid)[1] not in holders]
     if len(first) != 1:
         problem = "no process that you may inspect listens" if not first else "more than one process listens"
@@ -211,13 +211,6 @@ def _inodes(port: int) -> Iterator[str]:
         for fields in map(str.split, lines):
             if fields[3] == LISTENS and int(fields[1].rpartition(":")[2], 16) == port:
                 yield fields[9]
-
-
-def _processes() -> list[int]:
-    try:
-        return [int(path.name) for path in PROC.iterdir() if path.name.isdigit()]
-    except OSError:
-        return []
 
 
 def _open_files(pid: int) -> set[str]:

@@ -20,11 +20,6 @@ WAIT_S = 1.0
 """Longest wait for an answer before a check that the generating thread is alive, in seconds."""
 
 
-def suits(device: str, sampling: Sampling) -> bool:
-    """Whether continuous batching suits this sampling: log probabilities and sampling need padded batches."""
-    return device == "cuda" and sampling.temperature == 0 and not sampling.logprobs and not sampling.logprob_ids
-
-
 def generated(model: Any, requests: Sequence[Request], **limits: Any) -> Iterator[tuple[Request, list[int]]]:
     """Yield each request with its generated ids, end token included, as soon as it is finished.
 
@@ -103,8 +98,13 @@ class Answerer:
                 yield from self._padded(model, group)
 
     def is_continuous(self, group: Sequence[Request]) -> bool:
-        """Whether a group is batched continuously: it exceeds a padded batch, and the user set no batch size."""
-        return self.batch is None and len(group) > BATCH and suits(self.device, group[0].sampling)
+        """Whether a group is batched continuously: it exceeds a padded batch, and the user set no batch size.
+
+        Log probabilities and sampling need padded batches.
+        """
+        sampling = group[0].sampling
+        is_plain = sampling.temperature == 0 and not sampling.logprobs and not sampling.logprob_ids
+        return self.device == "cuda" and self.batch is None and len(group) > BATCH and is_plain
 
     def _continuous(self, model: Any, group: Sequence[Request]) -> Iterator[Completion]:
         """Batch continuously; requests without an answer, for whatever reason, go into padded batches."""
@@ -140,7 +140,12 @@ class Answerer:
                 return [failed(request, f"transformers: {reason}") for request in together]
         clear_memory(self.device)
         if len(together) == 1:
-            return [failed(together[0], _too_large(together[0], reason))]
+            request = together[0]
+            problem = (
+                f"{len(request.ids)} tokens and an answer of {request.sampling.max_tokens} at most need too much "
+                f"memory ({reason}). Use a smaller or quantised model, or shorten prompt or answer"
+            )
+            return [failed(request, problem)]
         if self.tokens == BATCH_TOKENS:
             self.say(f"transformers: {len(together)} requests at once need too much memory; smaller batches follow")
         self.tokens = len(together) * room(together[0]) // 2
@@ -221,13 +226,6 @@ def clear_memory(device: str) -> None:
         import torch
 
         torch.cuda.empty_cache()
-
-
-def _too_large(request: Request, reason: str) -> str:
-    return (
-        f"{len(request.ids)} tokens and an answer of {request.sampling.max_tokens} at most need too much memory "
-        f"({reason}). Use a smaller or quantised model, or shorten prompt or answer"
-    )
 
 
 def left_padded(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[list[list[int]], list[list[int]]]:

@@ -218,7 +218,7 @@ def test_on_a_device_many_greedy_answers_come_continuously_and_are_those_of_padd
     monkeypatch.setattr(generate, "generated", lambda *words: calls.append(1) or real(*words))
     continuous = by_key(list(engine({"baseline": model}).generate(given)))
     assert calls
-    monkeypatch.setattr(generate, "suits", lambda device, sampling: False)
+    monkeypatch.setattr(generate.Answerer, "is_continuous", lambda answerer, group: False)
     padded = by_key(list(engine({"baseline": model}).generate(given)))
     assert {key: c.text for key, c in continuous.items()} == {key: c.text for key, c in padded.items()}
 

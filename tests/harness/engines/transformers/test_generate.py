@@ -168,7 +168,7 @@ def test_what_continuous_batching_leaves_is_answered_in_padded_batches(
         raise RuntimeError("CUDA out of memory\nand more")
 
     monkeypatch.setattr(transformers_generate, "generated", half)
-    monkeypatch.setattr(transformers_generate, "suits", lambda device, sampling: True)
+    monkeypatch.setattr(answerer, "is_continuous", lambda group: True)
     stub = Model()
     given = asked(BATCH + 8, Sampling(max_tokens=2, stop_ids=(7,)))
     found = list(answerer.answers(stub, given))
