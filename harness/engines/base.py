@@ -89,7 +89,7 @@ GROUP = "tunegate.engines"
 
 
 def others() -> dict[str, EngineEntry]:
-    """List engines of other installed packages. Raises UserError for a name of a built-in one."""
+    """List engines of other installed packages; names of built-in ones have no effect."""
     entries = {}
     for point in metadata.entry_points(group=GROUP):
         distributions = (point.dist.name,) if point.dist else ()

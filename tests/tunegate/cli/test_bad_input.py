@@ -50,6 +50,7 @@ def test_a_script_that_is_missing(project: Path) -> None:
         ({"fail": {"tuned": ["c98"]}}, "script.json: no case has the id 'c98' that 'fail' names"),
         ({"fail": {"tunned": []}}, "script.json: unknown variant 'tunned' in 'fail'"),
         ({"tuned": ["c1"]}, "script.json: 'tuned' is a list, expected case id -> text"),
+        ({"tuned": {"c1": 3}}, "script.json: 'c1' of 'tuned' is 3, expected a text in quotes"),
     ],
 )
 def test_a_script_that_names_what_is_not_there(project: Path, script: dict[str, object], said: str) -> None:
