@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import structs
 
 from harness.engines.base import answer_ids, failed, finished, problem_of, vocabulary_of
+from harness.engines.vllm.memory import is_out_of_memory
 from harness.errors import first_line
 from harness.schema import Completion, Request, Sampling
 from harness.suites.prompts import Renderer
@@ -136,7 +137,7 @@ class Answerer:
             return self.run(model, together)
         except (RuntimeError, ValueError) as error:
             reason = first_line(error)
-            if not is_out_of_memory(error):
+            if not is_out_of_memory(f"{type(error).__name__}: {error}"):
                 return [failed(request, f"transformers: {reason}") for request in together]
         clear_memory(self.device)
         if len(together) == 1:
@@ -210,13 +211,6 @@ def alike(requests: Sequence[Request]) -> list[list[Request]]:
 def room(request: Request) -> int:
     """Return the tokens of prompt and answer, the size of a row in a padded batch."""
     return len(request.ids) + request.sampling.max_tokens
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: of a device, or of the machine, which torch reports only in the message."""
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def clear_memory(device: str) -> None:

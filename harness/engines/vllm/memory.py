@@ -112,7 +112,7 @@ class OutOfMemory(EngineFailed):
 
 
 def is_out_of_memory(text: str) -> bool:
-    """Whether an error or a traceback reports that a device is out of memory."""
+    """Whether an error with its type, or a traceback, reports that a device or the machine is out of memory."""
     return EXHAUSTED.search(text) is not None
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from harness.engines.transformers import generate as transformers_generate
 from harness.engines.transformers.generate import BATCH, BATCH_TOKENS, Answerer, alike, left_padded, room
+from harness.engines.vllm.memory import is_out_of_memory
 from harness.schema import Request, Sampling
 from harness.suites.prompts import Renderer
 
@@ -126,8 +127,8 @@ def test_a_machine_without_memory_is_known_by_what_torch_says() -> None:
 
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 50, dtype=torch.uint8)
-    assert transformers_generate.is_out_of_memory(caught.value)
-    assert not transformers_generate.is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert is_out_of_memory(str(caught.value))
+    assert not is_out_of_memory("RuntimeError: mat1 and mat2 shapes cannot be multiplied")
 
 
 def test_another_error_of_a_batch_fails_its_requests_and_is_not_tried_again(
