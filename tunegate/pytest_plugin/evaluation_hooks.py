@@ -163,6 +163,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         raise pytest.UsageError(in_pytest("\n".join(problems)))
 
 
+@pytest.hookimpl(trylast=True)  # Below the line with the number of items, which pytest rewrites until then.
 def pytest_collection_finish(session: pytest.Session) -> None:
     config = session.config
     if KEY not in config.stash or _stops_at_collection(session):
