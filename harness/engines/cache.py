@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -207,31 +207,20 @@ class AnswerCache:
 
 
 def answered(
-    engine: Engine,
-    requests: Sequence[Request],
-    cache: AnswerCache | None,
-    on_answer: Callable[[Completion, bool], None] | None = None,
-) -> Iterator[Completion]:
-    """Yield one completion per distinct key: cached ones first, then the others as the engine finishes them.
+    engine: Engine, requests: Sequence[Request], cache: AnswerCache | None
+) -> Iterator[tuple[Completion, bool]]:
+    """Yield one completion per distinct key and whether it was cached; the engine generates those that were not.
 
-    Each new completion is stored before it is yielded. `on_answer` receives every completion and whether it was cached.
-    The engine is not used when nothing is missing.
+    Each new completion is stored before it is yielded. The engine is not used when nothing is missing.
     """
-    missing: list[Request] = []
+    missing: dict[str, Request] = {}
     for request in in_order(requests):
         cached = cache.get(request) if cache else None
         if cached is None:
-            missing.append(request)
-            continue
-        if on_answer:
-            on_answer(cached, True)
-        yield cached
-    if not missing:
-        return
-    by_key = {request.key: request for request in missing}
-    for completion in engine.generate(missing):
+            missing[request.key] = request
+        else:
+            yield cached, True
+    for completion in engine.generate(list(missing.values())) if missing else ():
         if cache:
-            cache.add(by_key[completion.key], completion)
-        if on_answer:
-            on_answer(completion, False)
-        yield completion
+            cache.add(missing[completion.key], completion)
+        yield completion, False

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
 
 from msgspec import Struct, field
 
 from harness.schema import Request
 
-Lora = Literal["auto", "force", "merge"]
 LORA_CHOICES = ("auto", "force", "merge")
 
 

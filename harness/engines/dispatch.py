@@ -107,7 +107,9 @@ class Dispatcher:
         for question, request in zip(questions, requests, strict=True):
             waiting.setdefault(request.key, []).append(question)
             self._read_script(question, request)
-        for completion in answered(self.engine, requests, self.cache, self._count):
+        for completion, was_cached in answered(self.engine, requests, self.cache):
+            self.was_cached = was_cached
+            self.counts["cached" if was_cached else "generated"] += 1
             for question in waiting.pop(completion.key):
                 yield question, completion
         if waiting:
@@ -128,10 +130,6 @@ class Dispatcher:
         text = self._script.get(question.variant, {}).get(question.case.id)
         if text is not None:
             self._texts[request.key] = text
-
-    def _count(self, completion: Completion, was_cached: bool) -> None:
-        self.was_cached = was_cached
-        self.counts["cached" if was_cached else "generated"] += 1
 
     def describe(self) -> dict[str, Any]:
         """Return the engine's own record and the number of completions from the cache."""

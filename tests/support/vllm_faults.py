@@ -60,7 +60,7 @@ def killed(base: dict[str, Checkpoint], asked: list[Request]) -> dict[str, Any]:
     """One answer at a time; the process is killed after the first."""
     engine = open_engine(EngineConfig(name="vllm", kv_cache_bytes=1 << 28, batch=1), base, max_model_len=MAX_LEN)
     try:
-        found, error = until(answered(engine, asked, AnswerCache(engine, base)), signal.SIGKILL)
+        found, error = until((c for c, _ in answered(engine, asked, AnswerCache(engine, base))), signal.SIGKILL)
     finally:
         engine.close()
     return {"found": found, "error": error, "defunct": defunct()}
@@ -75,7 +75,7 @@ def resumed_starved_and_hung(base: dict[str, Checkpoint], asked: list[Request], 
     real = engine.generate
     engine.generate = lambda requests: reached.extend(r.key for r in requests) or real(requests)
     try:
-        resumed, error = until(answered(engine, asked, AnswerCache(engine, base)), None)
+        resumed, error = until((c for c, _ in answered(engine, asked, AnswerCache(engine, base))), None)
         report: dict[str, Any] = {"resumed": {"found": resumed, "error": error, "reached": list(reached)}}
         engine._model._llm.collective_rpc(starve, args=(2,))
         starved, error = until(real(requests(renderer, "starved", 6)), None)
