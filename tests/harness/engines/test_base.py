@@ -1,6 +1,9 @@
 """The table of engines, the order of requests, and the one rule that makes text of ids."""
 
+import os
+import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -41,19 +44,14 @@ def test_requests_go_variant_by_variant_with_equal_beginnings_side_by_side() -> 
     assert [r.key for r in in_order(asked)] == ["b1", "b2", "a1", "t1", "t2", "t3"]
 
 
-def test_an_unknown_engine_is_refused_with_the_choices() -> None:
-    with pytest.raises(UserError, match=r"vlm: no such engine. Choose one of: vllm, transformers, openai, ray, fake"):
-        pick_engine("vlm")
-
-
-def test_an_unknown_engine_is_refused_with_the_options() -> None:
-    with pytest.raises(UserError, match=r"^--engine vlm: expected one of: vllm, transformers, openai, ray, fake"):
-        engine_config("vlm")
-
-
-def test_an_unknown_way_to_serve_adapters_is_refused() -> None:
-    with pytest.raises(UserError, match="expected one of: auto, force, merge"):
-        engine_config("fake", lora="never")
+@pytest.mark.parametrize(("refused", "says"), [
+    (lambda: pick_engine("vlm"), "^vlm: no such engine. Choose one of: vllm, transformers, openai, ray, fake"),
+    (lambda: engine_config("vlm"), "^--engine vlm: expected one of: vllm, transformers, openai, ray, fake"),
+    (lambda: engine_config("fake", lora="never"), "expected one of: auto, force, merge"),
+])  # fmt: skip
+def test_what_does_not_exist_is_refused_with_the_choices(refused: Callable[[], object], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        refused()
 
 
 def test_without_vllm_the_pick_is_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,12 +105,6 @@ def test_text_and_reason_follow_from_ids_alone() -> None:
     assert (cut.text, cut.finish_reason, cut.output_ids, cut.logprobs) == ("8 9", "length", (8, 9), (-1.0, -2.0))
 
 
-def test_the_table_opens_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = {name: entry for name, entry in base.ENGINES.items() if name not in base.others()}
-    assert set(own) == OWN
-    assert all(entry.module.startswith("harness.engines.") for entry in own.values())
-
-
 def test_the_core_reads_what_differs_between_engines_from_their_traits() -> None:
     on = {name: {trait for trait, value in structs.asdict(traits_of(name)).items() if value is True} for name in OWN}
     assert on == {
@@ -125,9 +117,6 @@ def test_the_core_reads_what_differs_between_engines_from_their_traits() -> None
 
 
 def test_another_package_brings_an_engine_and_its_version_and_takes_no_name_of_ours(tmp_path: Path) -> None:
-    import os
-    import subprocess
-
     (tmp_path / "echoes.py").write_text(
         "from harness.engines.base import EngineTraits\n"
         "from harness.engines.fake import start as fake\n\n"
@@ -142,9 +131,14 @@ def test_another_package_brings_an_engine_and_its_version_and_takes_no_name_of_o
     (known / "METADATA").write_text("Metadata-Version: 2.1\nName: echoes\nVersion: 3.1\n")
     (known / "entry_points.txt").write_text("[tunegate.engines]\necho = echoes\nfake = echoes\ngone = nowhere.at_all\n")
     code = (
+        "import sys\n"
+        "for name in ('torch', 'transformers', 'vllm', 'peft'): sys.modules[name] = None  # nothing heavy is needed\n"
         "from harness.engines import ENGINES, EngineConfig, open_engine, pick_engine\n"
         "from harness.engines.base import engine_version, traits_of\n"
+        "from harness.schema import Request, Sampling\n"
         "echo = open_engine(EngineConfig(name='echo'), {}, max_model_len=9)\n"
+        "asked = Request(key='k', ids=(1,), sampling=Sampling(max_tokens=4), variant='tuned')\n"
+        "assert [c.text.split()[0] for c in echo.generate([asked])] == ['reply']\n"
         "print(echo.name, engine_version('echo'), ENGINES['fake'].module)\n"
         "print(traits_of('echo').is_scripted, traits_of('of another machine').is_scripted)\n"
         "pick_engine('gone')\n"
@@ -153,19 +147,3 @@ def test_another_package_brings_an_engine_and_its_version_and_takes_no_name_of_o
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.split() == ["echo", "3.1", "harness.engines.fake", "True", "False"]
     assert "the engine 'gone' needs the package nowhere, which cannot be imported" in done.stderr
-
-
-def test_the_fake_engine_runs_where_nothing_heavy_is_installed() -> None:
-    import subprocess
-
-    code = (
-        "import sys\n"
-        "for name in ('torch', 'transformers', 'vllm', 'peft'): sys.modules[name] = None\n"
-        "from harness.engines import EngineConfig, open_engine\n"
-        "from harness.schema import Request, Sampling\n"
-        "engine = open_engine(EngineConfig(name='fake'), {}, max_model_len=9)\n"
-        "print(*(c.text for c in engine.generate("
-        "[Request(key='k', ids=(1,), sampling=Sampling(max_tokens=4), variant='tuned')])))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("reply ")

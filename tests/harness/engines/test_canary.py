@@ -43,14 +43,10 @@ def check(served: Served, exact: bool = True) -> dict[str, object]:
 
 
 def test_a_sound_engine_passes_and_reports_the_effect() -> None:
+    """Base and adapter rows are interleaved in one call."""
     served = Served(effect=0.25)
     found = check(served)
     assert found["effect"] == {"tuned": pytest.approx(0.25)} and found["base_moved"] == 0.0
-
-
-def test_base_and_adapter_rows_are_interleaved_in_one_call() -> None:
-    served = Served()
-    check(served)
     assert served.calls == [["baseline"] * 3, ["baseline", "tuned"] * 3]
 
 

@@ -98,13 +98,6 @@ def test_what_others_print_stands_whole_above_the_picture(compared: tuple[Path, 
     assert lines.index("ERROR of an engine of its own") < next(n for n, x in enumerate(lines) if "80/80 answers" in x)
 
 
-def test_a_second_run_says_what_came_from_the_cache(compared: tuple[Path, Seen]) -> None:
-    root, _ = compared
-    seen = run_on_terminal(COMPARE, root, environment(root))
-    assert "80/80 answers, 80 from the cache" in seen.text
-    assert re.search(r"\d+ from the cache", "\n".join(seen.frames))
-
-
 @pytest.mark.parametrize(("columns", "rows_"), [(40, 24), (20, 6)])
 def test_a_narrow_or_low_terminal_is_no_trouble(root: Path, columns: int, rows_: int) -> None:
     seen = run_on_terminal(COMPARE, root, environment(root), columns, rows_)
@@ -162,13 +155,3 @@ def test_a_pipe_gets_lines_without_any_control_character(root: Path, command: li
     assert done.returncode in (0, 1), done.stderr
     assert re.search(r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, \d+ s$", done.stderr, re.MULTILINE)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr)
-
-
-def test_a_terminal_that_asks_for_plain_lines_gets_them(root: Path) -> None:
-    write_suite(root, CASES, slowly(0.0))
-    seen = run_on_terminal(COMPARE, root, environment(root) | {"NO_COLOR": "1"})
-    assert seen.code in (0, 1), seen.text
-    assert seen.frames == []
-    assert re.search(r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, \d+ s$", seen.text, re.MULTILINE)
-    progress, _, _ = seen.written.partition("answers (fake 1)")
-    assert "\x1b" not in progress

@@ -1,7 +1,6 @@
 """Who may reach a server: this machine alone, or others with a key that is never said."""
 
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,17 +8,14 @@ from harness.errors import UserError
 from harness.serving.platforms import find_platform
 from harness.serving.routing import arrange
 from tests.harness.serving.routes import access
+from tests.support.processes import free_port
 
 KEY = "a-long-random-text"
 
 
 @pytest.fixture
-def port() -> Iterator[int]:
-    """A port that was free a moment ago."""
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        free = own.getsockname()[1]
-    yield free
+def port() -> int:
+    return free_port()
 
 
 def test_this_machine_needs_no_key(port: int) -> None:

@@ -24,10 +24,10 @@ from harness.serving.deploy import DeployOptions, plan_deployment, serve
 from harness.serving.routing import Access, Route
 from harness.serving.server import Child
 from harness.suites.prompts import load
-from tests.harness.serving.test_process import runs as is_running
 from tests.support.adapters import save_adapter
 from tests.support.command import Fork, run_tunegate
 from tests.support.gated import write_project, write_run
+from tests.support.processes import free_port, runs
 
 pytestmark = pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
 ROOT = Path(__file__).parents[3]
@@ -43,9 +43,7 @@ def tiny_model(tiny_models: dict[str, Path]) -> Path:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        return int(own.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +55,11 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tiny_model: Pat
     load(tiny_model)
     for name in ("TUNEGATE_SERVE_KEY", "VLLM_API_KEY", *server.LEFT_OUT):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def adapter(tiny_model: Path, tmp_path: Path) -> Path:
+    return save_adapter(tiny_model, tmp_path / "adapter")
 
 
 @pytest.fixture
@@ -126,8 +129,7 @@ class TestRefused:
     def test_what_cannot_be(self, wanted: Any, changes: dict[str, Any], words: str) -> None:
         self.refused(wanted(ungated="pilot", **changes), UserError, words)
 
-    def test_an_adapter_under_its_bases_name(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
-        adapter = save_adapter(tiny_model, tmp_path / "adapter")
+    def test_an_adapter_under_its_bases_name(self, wanted: Any, adapter: Path) -> None:
         own = wanted(checkpoint=str(adapter), lora="force", name="base", ungated="pilot")
         self.refused(own, UserError, "--name base: the adapter's base is served under that name")
 
@@ -154,9 +156,8 @@ class TestOnAPlatform:
 
 @pytest.mark.usefixtures("nothing_starts")
 def test_merged_weights_that_do_not_pass_are_not_served(
-    wanted: Any, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wanted: Any, adapter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    adapter = save_adapter(tiny_model, tmp_path / "adapter")
     own = wanted(checkpoint=str(adapter), lora="merge")
     original = write_run(own.runs, adapter, "pass", "pass")
     asked: list[Any] = []
@@ -202,14 +203,12 @@ class TestDryRun:
         assert KEY not in "".join(lines) and "VLLM_API_KEY" in lines[-2]
         assert lines[0] == "verdict: served without a passing verdict: pilot"
 
-    def test_of_an_adapter_as_lora(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
-        adapter = save_adapter(tiny_model, tmp_path / "adapter")
+    def test_of_an_adapter_as_lora(self, wanted: Any, adapter: Path) -> None:
         lines = said(wanted(checkpoint=str(adapter), lora="force", ungated="pilot"))
         assert "--max-loras 2 --max-cpu-loras 2 --max-lora-rank 8 " in lines[-1]
         assert f"--lora-modules adapter={adapter}" in lines[-1] and "served too, as 'base'" in lines[1]
 
-    def test_of_an_adapter_that_is_merged(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
-        adapter = save_adapter(tiny_model, tmp_path / "adapter")
+    def test_of_an_adapter_that_is_merged(self, wanted: Any, adapter: Path, tmp_path: Path) -> None:
         own = wanted(checkpoint=str(adapter), lora="merge")
         write_run(own.runs, adapter, "pass", "pass")
         assert said(own)[1] == "merged weights would be judged by the same gates first"
@@ -221,16 +220,14 @@ class TestDryRun:
         assert lines[1] == f"merged weights: approved by {policy}: legal/mini by run {run.name}, 2 gates passed"
         assert f"{folder} --served-model-name adapter " in lines[-1]
 
-    def test_of_merged_weights_that_are_known_to_fail(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
-        adapter = save_adapter(tiny_model, tmp_path / "adapter")
+    def test_of_merged_weights_that_are_known_to_fail(self, wanted: Any, adapter: Path) -> None:
         own = wanted(checkpoint=str(adapter), lora="merge")
         write_run(own.runs, adapter, "pass", "pass")
         write_run(own.runs, merged_folder(resolve(str(adapter))), "pass", "fail")
         with pytest.raises(GateFailed, match="1 of 2 gates not passed"):
             said(own)
 
-    def test_of_merged_weights_without_a_verdict(self, wanted: Any, tiny_model: Path, tmp_path: Path) -> None:
-        adapter = save_adapter(tiny_model, tmp_path / "adapter")
+    def test_of_merged_weights_without_a_verdict(self, wanted: Any, adapter: Path) -> None:
         lines = said(wanted(checkpoint=str(adapter), lora="merge", ungated="pilot"))
         assert lines[1] == "merged weights are not judged, because --ungated was given"
 
@@ -281,7 +278,7 @@ def test_a_deployment_is_checked_recorded_and_leaves_nothing_behind(
     assert [finding["ok"] for finding in kept.engine["smoke"]["findings"]] == [True] * 6
     everything = "".join(path.read_text() for path in folder.iterdir()) + "".join(lines)
     assert KEY not in everything and "VLLM_API_KEY" in kept.engine["environment"]
-    assert not any(map(is_running, with_stub)) and len(with_stub) == 1
+    assert not any(map(runs, with_stub)) and len(with_stub) == 1
     (listed,) = past_runs(wanted().runs)
     assert (listed.name, listed.kind, listed.status) == (folder.name, "serve", "finished")
     assert listed.models["tuned"].name == str(tiny_model)
@@ -296,7 +293,7 @@ def test_a_smoke_test_that_fails_stops_the_server(
     folder = record(wanted().runs)
     assert load_manifest(folder).status == "failed" and check_seal(folder) == []
     assert load_manifest(folder).engine["smoke"]["findings"][0]["ok"] is False
-    assert not any(map(is_running, with_stub))
+    assert not any(map(runs, with_stub))
 
 
 def test_a_server_that_does_not_start_is_one_line_and_a_record(

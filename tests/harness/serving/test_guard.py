@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -100,21 +101,27 @@ def server() -> Server:
     return Server()
 
 
-def guarded(
-    server: Server, monkeypatch: pytest.MonkeyPatch, is_open: bool = False, predict: str = "/invocations"
-) -> PathGuard:
-    """The guard as a server has it whose environment names a platform's routes and the key."""
-    routes = Routes(health="/v1/endpoints/7/health", predict=predict, model="clauses", is_open=is_open)
-    monkeypatch.setenv(ROUTES, msgspec.json.encode(routes).decode())
-    monkeypatch.setenv("VLLM_API_KEY", KEY)
-    return PathGuard(server)
+Guarded = Callable[..., PathGuard]
+
+
+@pytest.fixture
+def guarded(server: Server, monkeypatch: pytest.MonkeyPatch) -> Guarded:
+    """Makes the guard as a server has it whose environment names a platform's routes and the key."""
+
+    def make(is_open: bool = False, predict: str = "/invocations") -> PathGuard:
+        routes = Routes(health="/v1/endpoints/7/health", predict=predict, model="clauses", is_open=is_open)
+        monkeypatch.setenv(ROUTES, msgspec.json.encode(routes).decode())
+        monkeypatch.setenv("VLLM_API_KEY", KEY)
+        return PathGuard(server)
+
+    return make
 
 
 @pytest.mark.parametrize("headers", [BEARER, {"Authorization": f"bearer {KEY}"}, SAGEMAKER])
 def test_a_prediction_with_the_key_reaches_vllms_own_route_and_names_the_approved_model(
-    headers: dict[str, str], server: Server, monkeypatch: pytest.MonkeyPatch
+    headers: dict[str, str], server: Server, guarded: Guarded
 ) -> None:
-    assert ask(guarded(server, monkeypatch), "/invocations", CHAT, headers) == (200, {"answer": 1})
+    assert ask(guarded(), "/invocations", CHAT, headers) == (200, {"answer": 1})
     assert server.reached == [("/v1/chat/completions", {"model": "clauses", **CHAT})]
 
 
@@ -123,25 +130,23 @@ def test_a_prediction_with_the_key_reaches_vllms_own_route_and_names_the_approve
     [{}, {"Authorization": KEY}, {"Authorization": "Bearer other"}, {"X-Amzn-SageMaker-Custom-Attributes": f"{KEY}x"}],
 )
 def test_a_prediction_without_the_key_reaches_nothing(
-    headers: dict[str, str], server: Server, monkeypatch: pytest.MonkeyPatch
+    headers: dict[str, str], server: Server, guarded: Guarded
 ) -> None:
-    assert ask(guarded(server, monkeypatch), "/invocations", CHAT, headers)[0] == 401
+    assert ask(guarded(), "/invocations", CHAT, headers)[0] == 401
     assert server.reached == []
 
 
-def test_a_platform_that_authenticates_callers_needs_no_key(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ask(guarded(server, monkeypatch, is_open=True), "/invocations", CHAT)[0] == 200
+def test_a_platform_that_authenticates_callers_needs_no_key(guarded: Guarded) -> None:
+    assert ask(guarded(is_open=True), "/invocations", CHAT)[0] == 200
 
 
-def test_a_model_that_a_request_names_is_left_as_it_is(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask(guarded(server, monkeypatch), "/invocations", CHAT | {"model": "base"}, BEARER)
+def test_a_model_that_a_request_names_is_left_as_it_is(server: Server, guarded: Guarded) -> None:
+    ask(guarded(), "/invocations", CHAT | {"model": "base"}, BEARER)
     assert server.reached[0][1]["model"] == "base"
 
 
-def test_the_instances_of_vertex_become_predictions_in_their_order(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    guard = guarded(server, monkeypatch, predict="/v1/endpoints/7:predict")
+def test_the_instances_of_vertex_become_predictions_in_their_order(server: Server, guarded: Guarded) -> None:
+    guard = guarded(predict="/v1/endpoints/7:predict")
     body = {"instances": [CHAT, {"prompt": "Rent", "max_tokens": 2}], "parameters": {"max_tokens": 9}}
     found = ask(guard, "/v1/endpoints/7:predict", body, BEARER)
     assert found == (200, {"predictions": [{"answer": 1}, {"answer": 2}]})
@@ -151,12 +156,8 @@ def test_the_instances_of_vertex_become_predictions_in_their_order(
     ]
 
 
-def test_an_instance_that_vllm_refuses_fails_the_whole_request_and_is_named(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    status, said = ask(
-        guarded(server, monkeypatch), "/invocations", {"instances": [CHAT, CHAT | {"max_tokens": 0}]}, BEARER
-    )
+def test_an_instance_that_vllm_refuses_fails_the_whole_request_and_is_named(server: Server, guarded: Guarded) -> None:
+    status, said = ask(guarded(), "/invocations", {"instances": [CHAT, CHAT | {"max_tokens": 0}]}, BEARER)
     assert status == 400 and said["error"].startswith("instances[1]: ")
 
 
@@ -166,17 +167,13 @@ def test_an_instance_that_vllm_refuses_fails_the_whole_request_and_is_named(
      {"instances": [{"text": "x"}]}, {"instances": [CHAT], "parameters": [1]},
      {"instances": [CHAT | {"stream": True}]}],
 )  # fmt: skip
-def test_what_is_no_request_is_refused_before_it_reaches_vllm(
-    body: Any, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    status, said = ask(guarded(server, monkeypatch), "/invocations", body, BEARER)
+def test_what_is_no_request_is_refused_before_it_reaches_vllm(body: Any, server: Server, guarded: Guarded) -> None:
+    status, said = ask(guarded(), "/invocations", body, BEARER)
     assert status == 400 and "instances" in said["error"] and server.reached == []
 
 
-def test_the_health_route_needs_no_key_and_a_prediction_is_a_post(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    guard = guarded(server, monkeypatch)
+def test_the_health_route_needs_no_key_and_a_prediction_is_a_post(server: Server, guarded: Guarded) -> None:
+    guard = guarded()
     assert ask(guard, "/v1/endpoints/7/health", method="GET")[0] == 200 and server.reached == [("/health", None)]
     assert ask(guard, "/invocations", method="GET", headers=BEARER)[0] == 405
 

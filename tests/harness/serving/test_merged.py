@@ -23,6 +23,7 @@ from harness.runs.folder import RunFolder, check_seal, load_manifest, load_run
 from harness.schema import Manifest
 from harness.serving import judge_merged
 from harness.serving.deploy import Deployment, DeployOptions
+from harness.serving.routing import Route
 from harness.serving.smoke_test import load_recorded
 from harness.suites.suite import Suite
 from tests.harness.serving.routes import route
@@ -76,6 +77,11 @@ class Approved:
     @property
     def base(self) -> str:
         return resolve(str(self.adapter)).base_digest
+
+    @property
+    def route(self) -> Route:
+        own = resolve(str(self.adapter))
+        return route(checkpoint=own, folder=Path(own.path))
 
     def judge(self) -> Approval:
         """Approve the adapter, and judge the merged weights as it was judged."""
@@ -202,22 +208,14 @@ def test_a_baseline_with_other_weights_cannot_stand_in(approved: Approved) -> No
         approved.job()
 
 
-def test_a_passing_run_by_other_gates_does_not_count(approved: Approved) -> None:
-    approved.judge()
-    (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.9", "value = 0.91"))
-    renew(approved.suites(), add_new=True)
-    assert judge_merged.approved_already(resolve(str(approved.merged)), approved.base, approved.where) is None
-
-
 def test_recorded_answers_are_the_runs_first_greedy_ones(approved: Approved) -> None:
-    of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
-    found = load_recorded(approved.run, approved.suites(), of, 5)
+    found = load_recorded(approved.run, approved.suites(), approved.route, 5)
     assert [one.ask.case.id for one in found] == ["c0", "c2", "c4", "c7", "c9"]
     records = load_run(approved.run).by_variant("legal/mini")
     first = {name: {r.case.id: r.completion.text for r in records[name] if r.repeat == 1} for name in records}
     assert [one.approved for one in found] == [first["tuned"][one.ask.case.id] for one in found]
     assert [one.baseline for one in found] == [first["baseline"][one.ask.case.id] for one in found]
-    assert load_recorded(approved.run, approved.suites(), of, 0) == []
+    assert load_recorded(approved.run, approved.suites(), approved.route, 0) == []
 
 
 def test_the_answers_of_a_baseline_of_another_family_are_known_by_their_cases(
@@ -231,16 +229,14 @@ def test_the_answers_of_a_baseline_of_another_family_are_known_by_their_cases(
         engine=EngineConfig(name="transformers"),
     )
     made = run(job, RunFolder.create(approved.runs, "eval"), QUIET).path
-    of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
-    found = load_recorded(made, approved.suites(), of, 5)
+    found = load_recorded(made, approved.suites(), approved.route, 5)
     texts = {r.case.id: r.completion.text for r in load_run(made).by_variant("legal/mini")["baseline"]}
     assert len(found) == 5 and [one.baseline for one in found] == [texts[one.ask.case.id] for one in found]
 
 
 def test_a_prompt_that_is_another_now_is_not_compared(approved: Approved) -> None:
     (approved.folder / "prompt.jinja").write_text("What clauses? {{ document }}")
-    of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
-    assert load_recorded(approved.run, approved.suites(), of, 5) == []
+    assert load_recorded(approved.run, approved.suites(), approved.route, 5) == []
 
 
 @pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
@@ -259,8 +255,7 @@ def test_a_server_that_could_be_compared_with_nothing_is_refused(approved: Appro
 
 
 def test_a_question_that_the_server_has_no_room_for_is_not_compared(approved: Approved) -> None:
-    of = route(checkpoint=resolve(str(approved.adapter)), folder=Path(resolve(str(approved.adapter)).path))
-    longest = max(len(one.ask.ids) + 8 for one in load_recorded(approved.run, approved.suites(), of, 12))
-    assert len(load_recorded(approved.run, approved.suites(), of, 12)) == 12
-    short = route(checkpoint=of.checkpoint, folder=of.folder, max_model_len=longest - 1)
+    longest = max(len(one.ask.ids) + 8 for one in load_recorded(approved.run, approved.suites(), approved.route, 12))
+    assert len(load_recorded(approved.run, approved.suites(), approved.route, 12)) == 12
+    short = structs.replace(approved.route, max_model_len=longest - 1)
     assert 0 < len(load_recorded(approved.run, approved.suites(), short, 12)) < 12

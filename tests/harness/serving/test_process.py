@@ -15,6 +15,7 @@ from harness.errors import EngineFailed
 from harness.serving import server
 from harness.serving.server import Child
 from harness.signals import interruptible
+from tests.support.processes import runs
 
 STUBBORN = """
 import os, signal, subprocess, sys, time
@@ -45,14 +46,6 @@ def start(started: list[Child], tmp_path: Path, code: str) -> Child:
 
 def pids(log: Path) -> dict[str, int]:
     return {line.split()[0]: int(line.split()[1]) for line in log.read_text().splitlines()}
-
-
-def runs(pid: int) -> bool:
-    """A process that is no zombie."""
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
 
 
 def test_stopping_ends_children_that_do_not_listen(
@@ -144,6 +137,7 @@ def test_the_process_that_serves_takes_its_server_with_it(tmp_path: Path) -> Non
 import os, sys
 from pathlib import Path
 from harness.signals import interruptible
+from tests.support.processes import runs
 from harness.serving import server as process
 process.FOLLOW_S = 0.5
 with interruptible():

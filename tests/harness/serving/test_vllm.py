@@ -3,13 +3,11 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from harness.serving.smoke_test import probe
 from tests.harness.serving.test_merged import PASSES
 from tests.support.adapters import save_adapter
 from tests.support.mini import rows, write_suite
+from tests.support.processes import free_port
 
 KEY = "key-of-the-test"
 PATIENCE_S = 1500
@@ -75,11 +74,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture
-def port() -> Iterator[str]:
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        free = str(own.getsockname()[1])
-    yield free
+def port() -> str:
+    return str(free_port())
 
 
 def group(leader: int) -> list[str]:

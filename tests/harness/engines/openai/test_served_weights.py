@@ -25,8 +25,9 @@ from harness.runs.folder import load_manifest
 from harness.schema import Checkpoint
 from tests.harness.engines.openai.project import Project, answers
 from tests.harness.engines.openai.stub_server import Stub
-from tests.support.adapters import save_adapter
+from tests.support.adapters import change_json, save_adapter
 from tests.support.mini import pytest_in, rows, write_suite
+from tests.support.processes import free_port
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -56,9 +57,7 @@ def listen() -> Iterator[Listen]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(cards: list[dict[str, Any]], *words: str, cwd: Path | None = None, **environment: str) -> str:
-        with socket.socket() as own:
-            own.bind(("127.0.0.1", 0))
-            port = own.getsockname()[1]
+        port = free_port()
         command = [sys.executable, "-S", "-c", LISTING, str(port), *words]
         time.sleep(SETTLED_S)
         environment["CARDS"] = json.dumps({"data": cards})
@@ -83,6 +82,14 @@ def model(tiny_model: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
+@pytest.fixture
+def other(model: Path, tmp_path: Path) -> Path:
+    """A folder with other weights."""
+    folder = Path(shutil.copytree(model, tmp_path / "other"))
+    change_json(folder / "config.json", rms_norm_eps=0.125)
+    return folder
+
+
 def found(url: str, local: Path, name: str = "clauses", trust: bool = False) -> Checkpoint:
     return pinned(endpoint(name, str(local)), str(local), Servers(urls=(url,), trust=trust))
 
@@ -102,19 +109,11 @@ def test_a_folder_is_found_from_where_the_server_was_started(listen: Listen, mod
 
 
 def test_the_digest_is_of_the_served_folder_and_not_of_the_one_that_is_named(
-    listen: Listen, model: Path, tmp_path: Path
+    listen: Listen, model: Path, other: Path
 ) -> None:
     """A baseline under another name: the run is bound to what answered."""
-    other = Path(shutil.copytree(model, tmp_path / "other"))
-    scale(other)
     served = found(listen([listed(other)], str(other)), model)
     assert served.digest == resolve(str(other)).digest != resolve(str(model)).digest
-
-
-def scale(folder: Path) -> None:
-    """Other weights in the same folder."""
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 0.125}))
 
 
 def test_an_adapter_is_pinned_with_its_base(listen: Listen, model: Path, tmp_path: Path) -> None:
@@ -126,9 +125,10 @@ def test_an_adapter_is_pinned_with_its_base(listen: Listen, model: Path, tmp_pat
     assert served.adapter_digest == resolve(str(adapter)).adapter_digest
 
 
-def test_an_adapter_over_another_base_than_it_names_is_not_pinned(listen: Listen, model: Path, tmp_path: Path) -> None:
-    adapter, other = save_adapter(model, tmp_path / "adapter"), Path(shutil.copytree(model, tmp_path / "other"))
-    scale(other)
+def test_an_adapter_over_another_base_than_it_names_is_not_pinned(
+    listen: Listen, model: Path, other: Path, tmp_path: Path
+) -> None:
+    adapter = save_adapter(model, tmp_path / "adapter")
     url = listen([listed(other, "base"), listed(adapter, parent="base")], str(other), f"clauses={adapter}")
     assert "names another base than the server loaded" in unpinned(url, adapter)
 
@@ -177,23 +177,31 @@ def test_files_that_changed_after_the_start_are_not_those_that_were_loaded(
     assert "changed after process" in unpinned(url, model)
 
 
+MODEL = "the model folder"
+
+
 @pytest.mark.parametrize(
-    ("words", "environment", "says"),
+    ("card", "words", "environment", "says"),
     [
-        (["--quantization", "fp8"], {}, "was started with --quantization, so it may compute with other weights"),
-        (["--quant=fp8"], {}, "was started with --quant, so"),
-        (["-q", "fp8"], {}, "was started with -q, so"),
-        (["--hf_overrides", "{}"], {}, "was started with --hf-overrides, so"),
-        (["--config", "x.yaml"], {}, "was started with --config, so"),
-        (["--load-format", "dummy"], {}, "was started with --load-format dummy, so it may have other weights"),
-        ([], {"VLLM_SERVER_DEV_MODE": "1"}, "was started with VLLM_SERVER_DEV_MODE, so a request can change"),
-        ([], {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"}, "VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
+        ({}, [MODEL, "--quantization", "fp8"], {}, "with --quantization, so it may compute with other weights"),
+        ({}, [MODEL, "--quant=fp8"], {}, "was started with --quant, so"),
+        ({}, [MODEL, "-q", "fp8"], {}, "was started with -q, so"),
+        ({}, [MODEL, "--hf_overrides", "{}"], {}, "was started with --hf-overrides, so"),
+        ({}, [MODEL, "--config", "x.yaml"], {}, "was started with --config, so"),
+        ({}, [MODEL, "--load-format", "dummy"], {}, "with --load-format dummy, so it may have other weights"),
+        ({}, [MODEL], {"VLLM_SERVER_DEV_MODE": "1"}, "was started with VLLM_SERVER_DEV_MODE, so a request can change"),
+        ({}, [MODEL], {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1"}, "VLLM_ALLOW_RUNTIME_LORA_UPDATING"),
+        # Such as a proxy or a tunnel to a server elsewhere, which has a folder of the same name.
+        ({}, [], {}, "was not started with the folder"),
+        ({"root": "owner/name"}, ["owner/name"], {}, "Start the server with a local folder"),
+        ({"id": "other"}, [MODEL], {}, "does not list 'clauses'"),
     ],
-)
+)  # fmt: skip
 def test_a_server_that_may_compute_with_other_weights_is_not_pinned(
-    words: list[str], environment: dict[str, str], says: str, listen: Listen, model: Path
+    card: dict[str, str], words: list[str], environment: dict[str, str], says: str, listen: Listen, model: Path
 ) -> None:
-    assert says in unpinned(listen([listed(model)], str(model), *words, **environment), model)
+    words = [str(model) if word == MODEL else word for word in words]
+    assert says in unpinned(listen([listed(model) | card], *words, **environment), model)
 
 
 def test_options_that_change_no_weights_do_no_harm(listen: Listen, model: Path) -> None:
@@ -210,35 +218,18 @@ def test_a_folder_with_weights_that_only_some_options_load_is_not_pinned(listen:
     assert "changed after process" in unpinned(url, model)
 
 
-def test_a_process_that_was_not_given_the_folder_is_not_believed(listen: Listen, model: Path) -> None:
-    """Such as a proxy or a tunnel to a server elsewhere, which has a folder of the same name."""
-    assert "was not started with the folder" in unpinned(listen([listed(model)]), model)
-
-
-def test_a_hub_id_is_no_folder(listen: Listen, model: Path) -> None:
-    assert "Start the server with a local folder" in unpinned(listen([listed("owner/name")], "owner/name"), model)
-
-
 def test_another_machines_weights_are_not_known(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(served_weights, "cards", lambda url: {"clauses": listed(model)})
     assert unpinned("http://192.0.2.1:8000", model) == "http://192.0.2.1:8000 is not on this machine"
 
 
-def test_a_server_that_does_not_list_the_model_is_not_pinned(listen: Listen, model: Path) -> None:
-    url = listen([listed(model, "other")], str(model))
-    assert unpinned(url, model) == f"{url} does not list 'clauses'"
-
-
-def test_a_tokenizer_of_another_folder_renders_other_prompts(listen: Listen, model: Path, tmp_path: Path) -> None:
-    other = Path(shutil.copytree(model, tmp_path / "other"))
+def test_a_tokenizer_of_another_folder_renders_other_prompts(listen: Listen, model: Path, other: Path) -> None:
     template = other / "chat_template.jinja"
     template.write_text(template.read_text() + " ")
     assert "another tokenizer" in unpinned(listen([listed(other)], str(other)), model)
 
 
-def test_servers_with_different_weights_are_not_pinned(listen: Listen, model: Path, tmp_path: Path) -> None:
-    other = Path(shutil.copytree(model, tmp_path / "other"))
-    scale(other)
+def test_servers_with_different_weights_are_not_pinned(listen: Listen, model: Path, other: Path) -> None:
     urls = (listen([listed(model)], str(model)), listen([listed(other)], str(other)))
     served = pinned(endpoint("clauses", str(model)), str(model), Servers(urls=urls))
     assert (served.pin, served.unpinned_because) == ("name", "the servers loaded different weights")
@@ -251,9 +242,7 @@ def test_a_server_that_is_trusted_has_the_digest_of_the_weights_that_are_named(l
     assert "was not started with the folder" in served.unpinned_because
 
 
-def test_trust_refuses_one_served_name_for_two_sets_of_weights(listen: Listen, model: Path, tmp_path: Path) -> None:
-    other = Path(shutil.copytree(model, tmp_path / "other"))
-    scale(other)
+def test_trust_refuses_one_served_name_for_two_sets_of_weights(listen: Listen, model: Path, other: Path) -> None:
     servers = Servers(urls=(listen([listed("somewhere/else")]),), model="clauses", baseline="clauses", trust=True)
     config = EngineConfig(name="openai", servers=servers)
     with pytest.raises(UserError, match="--trust-server: 'clauses' is the served name of baseline and tuned model"):
@@ -263,9 +252,7 @@ def test_trust_refuses_one_served_name_for_two_sets_of_weights(listen: Listen, m
     }  # fmt: skip
 
 
-def test_trust_does_not_outweigh_what_the_process_shows(listen: Listen, model: Path, tmp_path: Path) -> None:
-    other = Path(shutil.copytree(model, tmp_path / "other"))
-    scale(other)
+def test_trust_does_not_outweigh_what_the_process_shows(listen: Listen, model: Path, other: Path) -> None:
     served = found(listen([listed(other)], str(other)), model, trust=True)
     assert (served.pin, served.digest) == ("server process", resolve(str(other)).digest)
 
@@ -301,9 +288,7 @@ def test_a_run_records_what_pins_the_weights_and_may_then_approve_them(
     """A server in a process of its own is pinned by it; one in the test's process is not, and is trusted."""
     write_suite(tmp_path, rows(4))
     time.sleep(SETTLED_S)
-    with socket.socket() as own:
-        own.bind(("127.0.0.1", 0))
-        port = str(own.getsockname()[1])
+    port = str(free_port())
     program = subprocess.Popen([sys.executable, "-m", "tests.harness.serving.stub", port, str(model), "clauses"])
     try:
         stub = serve({"clauses": 2}) if trusted else None

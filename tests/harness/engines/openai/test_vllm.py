@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,17 +16,16 @@ import pytest
 from msgspec import structs
 
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
-from harness.engines.base import open_engine, request_key
-from harness.engines.cache import AnswerCache, answered
+from harness.engines.base import open_engine
 from harness.engines.config import EngineConfig, Servers
 from harness.engines.openai.config import endpoint
 from harness.engines.openai.pool import Pool
 from harness.engines.openai.served_weights import pinned
-from harness.errors import EngineFailed, UserError
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.prompts import Renderer
 from tests.harness.engines.openai.reference import MAX_LEN, QUESTIONS, requests, shown
 from tests.support.adapters import save_adapter
+from tests.support.processes import free_port
 
 ROOT = Path(__file__).parents[4]
 KEY = "key-of-the-test"
@@ -47,9 +45,7 @@ class Served:
     def __init__(self, root: Path) -> None:
         self.adapter = save_adapter(embedded_model(), root / "a0", seed=1, std=0.02, r=8, lora_alpha=16)
         self.log = root / "server.log"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -181,52 +177,6 @@ def test_a_server_answers_as_the_engine_in_process_does(served: Served, referenc
     assert record["latency_ms"]["tuned"]["answers"] == 11
 
 
-def proven(served: Served) -> dict[str, Checkpoint]:
-    """Base and adapter, as the server's process pins them."""
-    local = {"baseline": ("base", str(embedded_model())), "tuned": ("clauses", str(served.adapter))}
-    servers = Servers(urls=(served.url,))
-    return {variant: pinned(endpoint(name, of), of, servers) for variant, (name, of) in local.items()}
-
-
-def test_a_run_of_proven_weights_that_was_stopped_resumes(served: Served, sent: Sent) -> None:
-    found = proven(served)
-    asked = short(Renderer(found["baseline"].path), found)
-    engine = opened(served, found, batch=1)
-    unbroken = {f"{r.variant} {r.ids}": c.text for r in asked for c in engine.generate([r])}
-    engine.close()
-    first, questions = run(served, found, asked, sent, stop_after=9)
-    assert len(first) == 9 and len(questions) < 16
-    rest, questions = run(served, found, asked, sent, stop_after=None)
-    assert rest == unbroken and len(set(questions)) == 16 - 9
-    named = {(CHECKPOINTS[r.variant], r.ids): f"{r.variant} {r.ids}" for r in asked}
-    assert set(first).isdisjoint(named[question] for question in questions)
-
-
-def run(
-    served: Served,
-    found: dict[str, Checkpoint],
-    asked: list[Request],
-    sent: Sent,
-    stop_after: int | None,
-) -> tuple[dict[str, str], Sent]:
-    """Answers by variant and prompt through the answer cache, and what was sent for them."""
-    sent.clear()
-    engine = opened(served, found, batch=1)
-    facts = {variant: engine.facts(variant) for variant in found}
-    keyed = [structs.replace(r, key=request_key(found[r.variant], facts[r.variant], r.ids, r.sampling)) for r in asked]
-    by_key = {request.key: f"{request.variant} {request.ids}" for request in keyed}
-    cache = AnswerCache(engine, found)
-    texts: dict[str, str] = {}
-    arriving = answered(engine, keyed, cache)
-    for completion in arriving:
-        texts[by_key[completion.key]] = completion.text
-        if len(texts) == stop_after:
-            break
-    engine.close()
-    cache.close()
-    return texts, list(sent)
-
-
 def test_base_and_adapter_of_a_server_are_pinned_by_its_process(served: Served) -> None:
     servers = Servers(urls=(served.url,))
     local = {"base": str(embedded_model()), "clauses": str(served.adapter)}
@@ -241,15 +191,6 @@ def test_base_and_adapter_of_a_server_are_pinned_by_its_process(served: Served) 
     (served.adapter / "adapter_config.json").touch()
     again = pinned(endpoint("clauses", str(served.adapter)), str(served.adapter), servers)
     assert again.pin == "name" and "changed after process" in again.unpinned_because
-
-
-def test_a_wrong_key_and_an_unknown_model_are_named(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match=r"no server has the model 'nope' \(HTTP 404\); served: base, clauses"):
-        opened(served, checkpoints({"tuned": "nope"}))
-    monkeypatch.setenv("TUNEGATE_API_KEY", "another-key")
-    with pytest.raises(EngineFailed, match="HTTP 401") as caught:
-        opened(served, checkpoints())
-    assert "another-key" not in str(caught.value)
 
 
 def test_a_server_killed_in_mid_run_and_started_again_finishes_it(served: Served, sent: Sent) -> None:

@@ -1,13 +1,9 @@
-"""The canary's way to the workers and back: which calls travel, and which answers end a run."""
+"""The canary's way to the workers and back: which calls travel, and how their answers are read."""
 
 import json
-from typing import Any
-
-import pytest
 
 from harness.engines import canary
 from harness.engines.ray.canary import calls_of, check, examination
-from harness.errors import CanaryFailed, EngineFailed
 from harness.schema import Checkpoint
 
 TEXTS = [(5, 6, 7), (8, 9)]
@@ -36,47 +32,15 @@ def test_the_calls_carry_the_canary_s_own_rows() -> None:
     assert how["max_tokens"] == canary.MAX_TOKENS and how["logprobs"] == 1
 
 
-def proof(by_model: dict[str, float], moved: float = 0.0, vllm: str = "1") -> str:
-    """Answers of an engine whose log probabilities tell the model; `moved` is added to base rows among others."""
-    told = []
-    for call in calls_of(examination(TEXTS, "baseline", {"a0": A0}, True), MODELS):
-        mixed = len({row["model"] for row in call}) > 1
-        said = []
-        for row in call:
-            logprob = by_model[row["model"]] + (moved if mixed and row["model"] == "/base" else 0.0)
-            ids = [3] * canary.MAX_TOKENS
-            said.append([json.dumps({"ids": ids, "logprobs": [logprob] * len(ids)}), ""])
-        told.append(said)
-    return json.dumps({"vllm": vllm, "calls": told})
-
-
-def checked(told: str) -> Any:
-    return check(examination(TEXTS, "baseline", {"a0": A0}, True), told, "host/1/x", "1")
-
-
-def test_an_engine_passes_whose_base_rows_stay_and_whose_adapter_has_an_effect() -> None:
-    found = checked(proof({"/base": -1.0, "/adapters/a0-1": -1.5}))
-    assert found.shared["base_moved"] == 0.0 and found.shared["effect"] == {"a0": 0.5}
+def test_an_engine_s_answers_are_checked_as_the_canary_s() -> None:
+    """Log probabilities tell the model."""
+    by_model = {"/base": -1.0, "/adapters/a0-1": -1.5}
+    calls = calls_of(examination(TEXTS, "baseline", {"a0": A0}, True), MODELS)
+    told = [
+        [[json.dumps({"ids": [3] * canary.MAX_TOKENS, "logprobs": [by_model[row["model"]]] * canary.MAX_TOKENS}), ""]
+         for row in call] for call in calls
+    ]  # fmt: skip
+    proof = json.dumps({"vllm": "1", "calls": told})
+    found = check(examination(TEXTS, "baseline", {"a0": A0}, True), proof, "host/1/x", "1")
+    assert found.shared and found.shared["base_moved"] == 0.0 and found.shared["effect"] == {"a0": 0.5}
     assert [row.logprobs[0] for row in found.own.rows] == [-1.0, -1.0]
-
-
-def test_base_rows_that_move_end_the_run() -> None:
-    with pytest.raises(CanaryFailed, match="mixes adapter weights into base rows"):
-        checked(proof({"/base": -1.0, "/adapters/a0-1": -1.5}, moved=0.25))
-
-
-def test_an_adapter_without_effect_ends_the_run() -> None:
-    with pytest.raises(CanaryFailed, match="answers exactly like its base model"):
-        checked(proof({"/base": -1.0, "/adapters/a0-1": -1.0}))
-
-
-def test_canary_rows_that_failed_end_the_run() -> None:
-    told = json.loads(proof({"/base": -1.0, "/adapters/a0-1": -1.5}))
-    told["calls"][1][1] = ["", "ValueError: no such adapter"]
-    with pytest.raises(CanaryFailed, match="no log probabilities to compare"):
-        checked(json.dumps(told))
-
-
-def test_an_engine_of_another_vllm_ends_the_run() -> None:
-    with pytest.raises(EngineFailed, match="host/1/x: has vLLM 2, and the other answers are from 1"):
-        checked(proof({"/base": -1.0, "/adapters/a0-1": -1.5}, vllm="2"))

@@ -16,6 +16,7 @@ import pytest
 
 from harness.checkpoints.resolve import embedded_model
 from tests.harness.engines.ray.scenarios import CHOICES, TOO_LONG
+from tests.support.processes import free_port
 
 ROOT = Path(__file__).parents[4]
 LIMIT_S = 3600
@@ -56,19 +57,12 @@ def scenario(root: Path, name: str, **env: str) -> dict[str, Any]:
     return found | {"log": log.read_text()}
 
 
-@pytest.fixture(scope="module")
-def in_process(root: Path) -> dict[str, Any]:
-    return scenario(root, "in_process")
+def of_scenario(name: str) -> Any:
+    """A fixture with what one scenario found."""
+    return pytest.fixture(scope="module", name=name)(lambda root: scenario(root, name))
 
 
-@pytest.fixture(scope="module")
-def shared(root: Path) -> dict[str, Any]:
-    return scenario(root, "shared")
-
-
-@pytest.fixture(scope="module")
-def merged(root: Path) -> dict[str, Any]:
-    return scenario(root, "merged")
+in_process, shared, merged = map(of_scenario, ("in_process", "shared", "merged"))
 
 
 def answers(found: dict[str, Any], variant: str) -> dict[str, Any]:
@@ -141,9 +135,7 @@ def test_a_killed_worker_comes_back_is_proven_and_no_row_is_lost(root: Path) -> 
 @pytest.fixture
 def cluster() -> Iterator[dict[str, str]]:
     """Environment that leads to a cluster that somebody else started, with the token that it asks for."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     ray = str(Path(sys.executable).with_name("ray"))
     words = ["start", "--head", "--block", f"--port={port}", "--num-cpus=4", "--num-gpus=0"]
     words += ["--include-dashboard=false", "--object-store-memory=200000000"]

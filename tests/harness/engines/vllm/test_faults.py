@@ -6,8 +6,9 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -53,47 +54,51 @@ class Core:
             raise found
 
 
+Watching = Callable[..., Watch]
+
+
 @pytest.fixture
-def watches() -> Iterator[list[Watch]]:
-    made: list[Watch] = []
-    yield made
-    for watch in made:
-        watch.close()
+def watching() -> Iterator[Watching]:
+    """Starts watches, which end after the test."""
+    with ExitStack() as made:
+
+        def start(core: object, patience_s: float, say: Callable[[str], None] = print) -> Watch:
+            watch = Watch(core, patience_s, say)
+            made.callback(watch.close)
+            return watch
+
+        yield start
 
 
-def test_whoever_waits_for_a_killed_process_is_woken_and_told(watches: list[Watch]) -> None:
+def test_whoever_waits_for_a_killed_process_is_woken_and_told(watching: Watching) -> None:
     core = Core(exitcode=-9)
-    watch = Watch(core, 3600, print)
-    watches.append(watch)
+    watch = watching(core, 3600)
     threading.Timer(0.2, lambda: setattr(core.resources, "engine_dead", True)).start()
     with pytest.raises(RuntimeError, match=r"killed \(signal 9\)"), watch.waiting():
         core.step()
     assert watch.reason == "its process was killed (signal 9), manually or by the system" and not watch.silent
 
 
-def test_whoever_waits_for_a_call_to_a_dead_process_is_woken_too(watches: list[Watch]) -> None:
+def test_whoever_waits_for_a_call_to_a_dead_process_is_woken_too(watching: Watching) -> None:
     core = Core(exitcode=1)
     core.utility_results[0] = call = Future()
-    watch = Watch(core, 3600, print)
-    watches.append(watch)
+    watch = watching(core, 3600)
     core.resources.engine_dead = True
     with pytest.raises(RuntimeError, match="ended with exit code 1"), watch.waiting():
         call.result(WAIT_S)
 
 
-def test_a_silent_process_is_given_up_after_the_patience(watches: list[Watch]) -> None:
+def test_a_silent_process_is_given_up_after_the_patience(watching: Watching) -> None:
     core = Core()
-    watch = Watch(core, 0.4, print)
-    watches.append(watch)
+    watch = watching(core, 0.4)
     with pytest.raises(RuntimeError, match=r"no token for"), watch.waiting():
         core.step()
     assert watch.silent
 
 
-def test_tokens_and_the_callers_own_time_are_no_silence(watches: list[Watch]) -> None:
+def test_tokens_and_the_callers_own_time_are_no_silence(watching: Watching) -> None:
     core = Core()
-    watch = Watch(core, 2.0, print)
-    watches.append(watch)
+    watch = watching(core, 2.0)
     for turn in range(4):
         threading.Timer(0.6, core.outputs_queue.put, [None]).start()
         with watch.waiting():
@@ -106,9 +111,8 @@ def test_tokens_and_the_callers_own_time_are_no_silence(watches: list[Watch]) ->
     assert watch.reason is None
 
 
-def test_steps_in_this_process_that_bring_nothing_are_given_up(watches: list[Watch]) -> None:
-    watch = Watch(object(), 0.3, print)
-    watches.append(watch)
+def test_steps_in_this_process_that_bring_nothing_are_given_up(watching: Watching) -> None:
+    watch = watching(object(), 0.3)
     with pytest.raises(TimeoutError, match="no token for"):
         for _ in range(100):
             with watch.waiting():
@@ -116,10 +120,9 @@ def test_steps_in_this_process_that_bring_nothing_are_given_up(watches: list[Wat
     assert watch.silent
 
 
-def test_a_step_in_this_process_that_does_not_come_back_is_told(watches: list[Watch]) -> None:
+def test_a_step_in_this_process_that_does_not_come_back_is_told(watching: Watching) -> None:
     said: list[str] = []
-    watch = Watch(object(), 0.3, said.append)
-    watches.append(watch)
+    watch = watching(object(), 0.3, said.append)
     with pytest.raises(TimeoutError), watch.waiting():
         time.sleep(1.0)
     assert len(said) == 1 and "cannot be stopped from here" in said[0]

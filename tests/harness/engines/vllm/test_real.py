@@ -37,29 +37,12 @@ def scenarios(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return {name: json.loads((root / f"{name}.json").read_text("utf-8")) for name in names}
 
 
-@pytest.fixture(scope="module")
-def shared(scenarios: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return scenarios["shared"]
+def of_scenario(name: str) -> Any:
+    """A fixture with what one scenario found."""
+    return pytest.fixture(scope="module", name=name)(lambda scenarios: scenarios[name])
 
 
-@pytest.fixture(scope="module")
-def own(scenarios: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return scenarios["own"]
-
-
-@pytest.fixture(scope="module")
-def faults(scenarios: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return scenarios["faults"]
-
-
-@pytest.fixture(scope="module")
-def parallel(scenarios: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return scenarios["parallel"]
-
-
-@pytest.fixture(scope="module")
-def families(scenarios: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return scenarios["families"]
+shared, own, faults, parallel, families = map(of_scenario, ("shared", "own", "faults", "parallel", "families"))
 
 
 @pytest.fixture(scope="module")
