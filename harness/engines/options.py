@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,19 +10,6 @@ from harness.engines.base import ENGINES, traits_of
 from harness.engines.config import LORA_CHOICES, EngineConfig, Servers
 from harness.engines.openai.config import NO_SERVER, fault, shown
 from harness.errors import UserError, refuse_all
-
-ENGINE_OPTIONS = (
-    "engines",
-    "tensor_parallel_size",
-    "lora",
-    "script",
-    "no_answer_cache",
-    "url",
-    "served_model",
-    "served_baseline",
-    "trust_server",
-)
-"""Parameters of `engine_config`, except for the engine; the options have the same names with dashes."""
 
 
 def engine_config(
@@ -78,6 +66,10 @@ def engine_config(
         use_cache=not no_answer_cache,
         script=Path(script) if script else None,
     )
+
+
+ENGINE_OPTIONS = tuple(option for option in inspect.signature(engine_config).parameters if option != "name")
+"""Parameters of `engine_config`, except for the engine; the options have the same names with dashes."""
 
 
 def _checked(urls: Iterable[str] | None) -> tuple[str, ...]:

@@ -22,14 +22,8 @@ def terminal_of(stream: TextIO) -> int | None:
     """Return the descriptor of the terminal behind `stream`, or of the lent one; None where output is plain lines."""
     if not wants_drawing(os.environ):
         return None
-    return next(
-        (
-            descriptor
-            for descriptor in (_descriptor(stream), _lent())
-            if descriptor is not None and is_terminal(descriptor)
-        ),
-        None,
-    )
+    candidates = (_descriptor(stream), _lent())
+    return next((number for number in candidates if number is not None and is_terminal(number)), None)
 
 
 def wants_drawing(environment: Mapping[str, str]) -> bool:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import cache_dir
 from harness.engines import canary
 from harness.engines.base import EngineTraits, engine_version, failed, in_order, problem_of, vocabulary_of
@@ -122,7 +121,9 @@ class RayEngine:
         models = self._models(unit)
         self.cluster.open()
         self.cluster.check_paths([Path(model) for model in models.values()])
-        arguments = self._arguments(unit, any(request.sampling.structure for request in requests))
+        structured = any(request.sampling.structure for request in requests)
+        workers = self.workers
+        arguments = self.served.llm_arguments(unit, structured, None, workers.engines, workers.device_bytes)
         fit = fitting(requests, arguments["kv_cache_memory_bytes"], bytes_per_token(renderer.config, self.dtype))
         batching = shape(len(requests), self.workers.engines, self.workers.on_cpu, min(self.config.batch or fit, fit))
         examine = examination(canary.prompts(renderer), unit.base_name, unit.adapters, self.exact)
@@ -181,14 +182,6 @@ class RayEngine:
         """Map each variant to the path that names its base or adapter in a row."""
         plain = dict.fromkeys((unit.base_name, *unit.plain), str(self.served.folder(unit)))
         return plain | {variant: str(named(checkpoint)) for variant, checkpoint in unit.adapters.items()}
-
-    def _arguments(self, unit: Unit, structured: bool) -> dict[str, Any]:
-        """Return vLLM's arguments for each engine of a unit; `structured`: answers are constrained."""
-        files = CheckpointFolder(self.served.folder(unit))
-        workers = self.workers
-        arguments = self.served.llm_arguments(unit, files, structured, workers.engines, workers.device_bytes)
-        self.served.record_arguments(unit, arguments)
-        return arguments
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -10,13 +10,12 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines import canary
 from harness.engines.base import EngineTraits, engine_version, in_order
 from harness.engines.config import EngineConfig
 from harness.engines.usage import UsageMeter
 from harness.engines.vllm import environment
-from harness.engines.vllm.memory import BatchLimits, OutOfMemory, least_kv_cache_bytes, requested_limits
+from harness.engines.vllm.memory import BatchLimits, OutOfMemory, requested_limits
 from harness.engines.vllm.model import VllmModel
 from harness.engines.vllm.units import ServedUnits, Unit
 from harness.errors import EngineFailed
@@ -124,19 +123,14 @@ class VllmEngine:
         """Load the weights of this unit, unless they are loaded; free the previous model first."""
         if self._model is not None and self._loaded is unit and self._serves(self._model):
             return self._model
-        files = CheckpointFolder(self.served.folder(unit))
         self.close()
-        arguments = self.served.llm_arguments(unit, files, self._structured)
-        if self._halved:
-            longest, devices = arguments["max_model_len"], self.config.tensor_parallel
-            arguments = self._halved.lower(arguments, least_kv_cache_bytes(files, self.dtype, longest, devices))
+        arguments = self.served.llm_arguments(unit, self._structured, self._halved)
         self._batch_limits = requested_limits(arguments)
         self.config.say(f"vllm is loading {unit.says}")
         self._card = None if self.on_cpu else environment.device_name()
         with self.meter.loading():
             self._model = VllmModel(arguments, unit.adapters, unit.source.name, self.config)
         self._loaded, self._batch_limits = unit, self._model.batch_limits
-        self.served.record_arguments(unit, arguments)
         return self._model
 
     def _serves(self, model: VllmModel) -> bool:

@@ -15,7 +15,7 @@ from harness.engines import canary
 from harness.engines.base import common_dtype, model_folders
 from harness.engines.config import EngineConfig
 from harness.engines.vllm.adapters import plan
-from harness.engines.vllm.memory import check_parallel, kv_cache_bytes
+from harness.engines.vllm.memory import BatchLimits, check_parallel, kv_cache_bytes, least_kv_cache_bytes
 from harness.engines.vllm.model import llm_arguments
 from harness.files import digest
 from harness.schema import BASELINE, Checkpoint
@@ -127,12 +127,20 @@ class ServedUnits:
         return folder
 
     def llm_arguments(
-        self, unit: Unit, files: CheckpointFolder, structured: bool, sharing: int = 1, device_bytes: int | None = None
+        self,
+        unit: Unit,
+        structured: bool,
+        limits: BatchLimits | None = None,
+        sharing: int = 1,
+        device_bytes: int | None = None,
     ) -> dict[str, Any]:
-        """Return vLLM's arguments for a unit in `files`; the others are as for `llm_arguments` and `kv_cache_bytes`."""
+        """Return and record vLLM's arguments for a unit, lowered to `limits`; the others are those of `kv_cache_bytes`.
+
+        Free memory first: it is the room for the KV cache.
+        """
+        files, devices = CheckpointFolder(self.folder(unit)), self.config.tensor_parallel
         longest = min(max(self.max_model_len, canary.LENGTH), Renderer(files).max_positions)
-        devices = self.config.tensor_parallel
-        return llm_arguments(
+        arguments = llm_arguments(
             files.path,
             dtype=self.dtype,
             max_model_len=longest,
@@ -145,10 +153,10 @@ class ServedUnits:
             structured=structured,
             tensor_parallel=devices,
         )
-
-    def record_arguments(self, unit: Unit, arguments: Mapping[str, Any]) -> None:
-        """Record the arguments that a unit is loaded with."""
+        if limits:
+            arguments = limits.lower(arguments, least_kv_cache_bytes(files, self.dtype, longest, devices))
         self._arguments[",".join(unit.variants)] = {k: v for k, v in arguments.items() if k != "model"}
+        return arguments
 
     def check_weights(self, unit: Unit) -> None:
         """Check that a merge changed weights. Raises CanaryFailed."""
