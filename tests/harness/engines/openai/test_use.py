@@ -226,10 +226,3 @@ def test_compare_asks_servers_too_and_its_report_says_what_they_are(
     (page,) = tmp_path.rglob("report.md")
     text = page.read_text("utf-8")
     assert "a server's model; its weights are unknown" in text and f"127.0.0.1:{stub.port}" in text and "p95" in text
-
-
-def test_a_url_without_the_engine_and_the_engine_without_a_url_are_usage_errors(tmp_path: Path) -> None:
-    write_suite(tmp_path)
-    for words in (["--engine", "openai"], ["--engine", "vllm", "--eval-url", "http://h:1"]):
-        done = pytest_in(tmp_path, *words)
-        assert done.returncode == 4 and ("--eval-url" in done.stderr + done.stdout)
