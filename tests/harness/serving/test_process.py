@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -29,30 +30,30 @@ time.sleep(600)
 """
 
 
+Start = Callable[[str], Child]
+
+
 @pytest.fixture
-def started(tmp_path: Path) -> Iterator[list[Child]]:
-    children: list[Child] = []
-    yield children
-    for child in children:
-        child.stop()
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a server with this code, which is stopped after the test."""
+    with ExitStack() as children:
 
+        def one(code: str) -> Child:
+            (tmp_path / "server.py").write_text(code)
+            child = Child([sys.executable, str(tmp_path / "server.py"), "own"], os.environ, tmp_path / "server.log")
+            children.callback(child.stop)
+            return child
 
-def start(started: list[Child], tmp_path: Path, code: str) -> Child:
-    file = tmp_path / "server.py"
-    file.write_text(code)
-    started.append(Child([sys.executable, str(file), "own"], os.environ, tmp_path / "server.log"))
-    return started[-1]
+        yield one
 
 
 def pids(log: Path) -> dict[str, int]:
     return {line.split()[0]: int(line.split()[1]) for line in log.read_text().splitlines()}
 
 
-def test_stopping_ends_children_that_do_not_listen(
-    started: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopping_ends_children_that_do_not_listen(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "FOLLOW_S", 0.5)
-    child = start(started, tmp_path, STUBBORN)
+    child = start(STUBBORN)
     child.wait_until(lambda: child.log.read_text().count("\n") == 2, 60, lambda text: None)
     found = pids(child.log)
     assert found.keys() == {"child", "grandchild"} and all(map(runs, found.values()))
@@ -60,28 +61,26 @@ def test_stopping_ends_children_that_do_not_listen(
     assert not any(map(runs, found.values()))
 
 
-def test_a_server_that_ignores_the_request_is_ended_all_the_same(
-    started: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_ignores_the_request_is_ended_all_the_same(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "LEAVE_S", 0.5)
     code = (
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(600)"
     )
-    child = start(started, tmp_path, code)
+    child = start(code)
     child.wait_until(lambda: "up" in child.log.read_text(), 60, lambda text: None)
     child.stop()
     with pytest.raises(EngineFailed, match="ended with code -9"):
         child.watch()
 
 
-def test_a_server_that_fails_gives_the_error_that_the_others_follow_from(started: list[Child], tmp_path: Path) -> None:
+def test_a_server_that_fails_gives_the_error_that_the_others_follow_from(start: Start) -> None:
     code = """
 print("(EngineCore pid=7) WARNING 01-01 [x.py:1] ImportError: no such kernel, another is used")
 print("(EngineCore pid=7) ERROR 01-01 [core.py:9] ValueError: no room for the KV cache")
 print("RuntimeError: Engine core initialization failed. See root cause above.")
 raise SystemExit(3)
 """
-    child = start(started, tmp_path, code)
+    child = start(code)
     with pytest.raises(EngineFailed) as caught:
         child.wait_until(lambda: False, 60, lambda text: None)
     said = str(caught.value)
@@ -89,18 +88,18 @@ raise SystemExit(3)
     assert "\n" not in said and caught.value.exit_code == 3
 
 
-def test_a_server_that_ends_without_an_error_gives_its_last_lines(started: list[Child], tmp_path: Path) -> None:
-    child = start(started, tmp_path, "print('one\\ntwo\\nthree\\nfour')")
+def test_a_server_that_ends_without_an_error_gives_its_last_lines(start: Start) -> None:
+    child = start("print('one\\ntwo\\nthree\\nfour')")
     with pytest.raises(EngineFailed, match=r"Its last output: two \| three \| four\."):
         child.wait_until(lambda: False, 60, lambda text: None)
 
 
 def test_a_server_that_is_never_healthy_is_not_waited_for_any_longer(
-    started: list[Child], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "SAY_EVERY_S", 0.4)
     said: list[str] = []
-    child = start(started, tmp_path, "import time; time.sleep(600)")
+    child = start("import time; time.sleep(600)")
     with pytest.raises(EngineFailed, match=r"not healthy after 2 s.*--start-timeout"):
         child.wait_until(lambda: False, 2, said.append)
     assert said and said[0].startswith("the server loads, ")
@@ -112,8 +111,8 @@ def test_a_program_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_request_to_end_ends_the_watch(started: list[Child], tmp_path: Path, number: signal.Signals) -> None:
-    child = start(started, tmp_path, "import time; time.sleep(60)")
+def test_a_request_to_end_ends_the_watch(start: Start, number: signal.Signals) -> None:
+    child = start("import time; time.sleep(60)")
     before = signal.signal(number, signal.SIG_DFL)
     try:
         with interruptible():
@@ -124,8 +123,8 @@ def test_a_request_to_end_ends_the_watch(started: list[Child], tmp_path: Path, n
         signal.signal(number, before)
 
 
-def test_a_signal_of_the_terminal_does_not_reach_the_server(started: list[Child], tmp_path: Path) -> None:
-    child = start(started, tmp_path, "import os, time; print('group', os.getpgid(0), flush=True); time.sleep(600)")
+def test_a_signal_of_the_terminal_does_not_reach_the_server(start: Start) -> None:
+    child = start("import os, time; print('group', os.getpgid(0), flush=True); time.sleep(600)")
     child.wait_until(lambda: "group" in child.log.read_text(), 60, lambda text: None)
     assert pids(child.log)["group"] != os.getpgid(0)
 
