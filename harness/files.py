@@ -10,6 +10,7 @@ import stat
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -184,13 +185,19 @@ def is_large(file: Path) -> bool:
     return file.exists() and file.stat().st_size > MEMORY_BYTES
 
 
-def read_bytes(path: Path, expected: str) -> bytes:
-    """Read a regular file. Raises UserError with the sentence `expected` on what should be there."""
+def open_regular(path: Path, expected: str) -> BufferedReader:
+    """Open a regular file. Raises UserError with the sentence `expected` on what should be there."""
     size_of(path, expected)
     try:
-        return path.read_bytes()
+        return path.open("rb")
     except OSError as error:
         raise UserError(f"{shown_path(path)}: cannot be read ({_why(error)}). {expected}") from None
+
+
+def read_bytes(path: Path, expected: str) -> bytes:
+    """Read a regular file. Raises UserError with the sentence `expected` on what should be there."""
+    with open_regular(path, expected) as file:
+        return file.read()
 
 
 def read_text(path: Path, expected: str) -> str:

@@ -10,19 +10,21 @@ import json
 import os
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, overload
 
 import msgspec
 
 from harness.errors import NOT_JSON, UserError, refuse_all
-from harness.files import byte_order_mark, decode_line, digest, is_large, not_utf8, read_bytes, shown_path, size_of
+from harness.files import byte_order_mark, decode_line, digest, is_large, not_utf8, open_regular, shown_path
 from harness.schema import Case
-from harness.suites.tables import HUB, Hub, is_table, refuse_unpinned, rows_of
+from harness.suites.tables import HUB, Hub, TableRow, is_table, refuse_unpinned, rows_of
 
 C = TypeVar("C", bound=Sequence[Case])
+T = TypeVar("T")
 
+DECODER = msgspec.json.Decoder(Case, strict=True)
 LONGEST_LINE_BYTES = 8 << 20
 """Longest line of a file of cases; lines are read whole, so a file without line breaks must not fill the memory."""
 EXPECTED = "Name the cases in Suite(cases=...), or with --cases"
@@ -31,14 +33,14 @@ EXPECTED = "Name the cases in Suite(cases=...), or with --cases"
 class CasesOnDisk(Sequence[Case]):
     """Cases of a file, read one by one. Raises UserError where the file changes in between."""
 
-    def __init__(self, path: Path, file: BinaryIO, starts: array[int]) -> None:
-        self._path, self._file, self._starts = path, file, starts
-        self._decoder = msgspec.json.Decoder(Case, strict=True)
-        self._stamp = _stamp(file)
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.starts = array("Q")
+        """Offset of each case."""
+        self._path, self._file, self._stamp = path, file, _stamp(file)
         weakref.finalize(self, file.close)
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self.starts)
 
     @overload
     def __getitem__(self, place: int) -> Case: ...
@@ -49,13 +51,43 @@ class CasesOnDisk(Sequence[Case]):
             return [self[i] for i in range(*place.indices(len(self)))]
         if _stamp(self._file) != self._stamp:
             raise UserError(f"{self._path}: was changed while it was in use. Start again")
-        self._file.seek(self._starts[place])
-        return self._decoder.decode(self._file.readline())
+        self._file.seek(self.starts[place])
+        return DECODER.decode(self._file.readline())
 
 
 def _stamp(file: BinaryIO) -> tuple[int, int]:
     stat = os.fstat(file.fileno())
     return stat.st_size, stat.st_mtime_ns
+
+
+class _Checks:
+    """Makes the cases of one source, and gathers what is wrong with them."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._problems: list[str] = []
+        self._first_line: dict[str, int] = {}
+
+    def case(self, place: str, number: int, make: Callable[[T], Case], source: T) -> Case | None:
+        """Return the case that `make` returns; None where it raises one of NOT_JSON."""
+        try:
+            case = make(source)
+        except NOT_JSON as error:
+            self._problems.append(f"{place}: {_explain(error)}")
+            return None
+        if problem := problem_of(case, self._first_line):
+            self._problems.append(f"{place}: {problem}")
+        self._first_line.setdefault(case.id, number)
+        return case
+
+    def passed(self, cases: C) -> C:
+        """Return the cases. Raises one UserError for all problems, or where there are no cases."""
+        refuse_all(self._problems, f"{self._where}: cases that cannot be used")
+        if not cases:
+            raise UserError(
+                f"{self._where}: no cases were found. A suite needs at least one; write one JSON object per line"
+            )
+        return cases
 
 
 def load_cases(path: Path | str) -> Sequence[Case]:
@@ -64,65 +96,39 @@ def load_cases(path: Path | str) -> Sequence[Case]:
         return _of_table(str(path))
     path = Path(path)
     where = shown_path(path)
-    size_of(path, EXPECTED)
-    if is_large(path):
-        return _on_disk(path)
-    data = read_bytes(path, EXPECTED)
-    _refuse_mark(data, where)
-    lines = data.splitlines()
-    decoder = msgspec.json.Decoder(Case, strict=True)
-    cases: list[Case] = []
-    problems: list[str] = []
-    first_line: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            case = _decoded(decoder, line)
-        except NOT_JSON as error:
-            problems.append(f"{where}:{number}: {_explain(error)}")
-            continue
-        problem = problem_of(case, first_line)
-        problems.extend([f"{where}:{number}: {problem}"] if problem else [])
-        first_line.setdefault(case.id, number)
-        cases.append(case)
-    refuse_all(problems, f"{where}: cases that cannot be used")
-    return check_not_empty(cases, where)
-
-
-def _refuse_mark(data: bytes, where: str) -> None:
-    problem = byte_order_mark(data)
-    if problem:
+    file = open_regular(path, EXPECTED)
+    if problem := byte_order_mark(file.peek(4)):
         raise UserError(f"{where}: {problem}")
+    checks, cases, start = _Checks(where), CasesOnDisk(path, file), 0
+    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE_BYTES + 1), b""), 1):
+        if line.strip() and checks.case(f"{where}:{number}", number, _of_line, line):
+            cases.starts.append(start)
+        if len(line) > LONGEST_LINE_BYTES:
+            break
+        start += len(line)
+    return checks.passed(cases if is_large(path) else list(cases))
 
 
-def _decoded(decoder: msgspec.json.Decoder[Case], line: bytes) -> Case:
-    """Decode the case of a line. Raises ValueError where it is too long."""
+def _of_line(line: bytes) -> Case:
     if len(line) > LONGEST_LINE_BYTES:
         raise ValueError(f"the line is longer than {LONGEST_LINE_BYTES >> 20} MiB. Shorten the case")
-    return decode_line(decoder.decode, line)
+    return decode_line(DECODER.decode, line)
 
 
 def _of_table(source: str) -> Sequence[Case]:
     """Read cases from a table: columns are fields of a case, or parts such as `input.document`; others are ignored."""
     refuse_unpinned(source)
     where = source if source.startswith(HUB) else shown_path(Path(source))
-    cases: list[Case] = []
-    problems: list[str] = []
-    first_row: dict[str, int] = {}
-    for row in rows_of(source, [], Hub(), Case.__struct_fields__):
-        number = int(row.where.split()[1])
-        try:
-            case = msgspec.convert(_fields(row.cells), Case, strict=True)
-            problem = row.problem or problem_of(case, first_row)
-        except ValueError as error:
-            problem = row.problem or _explain(error)
-        else:
-            first_row.setdefault(case.id, number)
-            cases.append(case)
-        problems.extend([f"{row.where}: {problem}"] if problem else [])
-    refuse_all([f"{where}: {problem}" for problem in problems], f"{where}: cases that cannot be used")
-    return check_not_empty(cases, where)
+    checks = _Checks(where)
+    rows = rows_of(source, [], Hub(), Case.__struct_fields__)
+    made = [checks.case(f"{where}: {row.where}", int(row.where.split()[1]), _of_row, row) for row in rows]
+    return checks.passed([case for case in made if case is not None])
+
+
+def _of_row(row: TableRow) -> Case:
+    if row.problem:
+        raise ValueError(row.problem)
+    return msgspec.convert(_fields(row.cells), Case, strict=True)
 
 
 def _fields(cells: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,72 +149,12 @@ def _fields(cells: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _on_disk(path: Path) -> Sequence[Case]:
-    """Check every line and store its offset. Ids are compared by their hashes, so that none stays in memory."""
-    where = shown_path(path)
-    decoder = msgspec.json.Decoder(Case, strict=True)
-    starts, numbers, ids = array("Q"), array("Q"), array("q")
-    problems: list[str] = []
-    start = 0
-    file = path.open("rb")
-    _refuse_mark(file.peek(4), where)
-    for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE_BYTES + 1), b""), 1):
-        if line.strip():
-            try:
-                case = _decoded(decoder, line)
-            except NOT_JSON as error:
-                problem: str | None = _explain(error)
-            else:
-                problem = problem_of(case, {})
-                ids.append(hash(case.id))
-                starts.append(start)
-                numbers.append(number)
-            problems.extend([f"{where}:{number}: {problem}"] if problem else [])
-            if len(line) > LONGEST_LINE_BYTES:
-                break
-        start += len(line)
-    cases = CasesOnDisk(path, file, starts)
-    problems += [
-        f"{where}:{numbers[later]}: {_used(cases[later].id, numbers[first])}"
-        for first, later in _alike(ids)
-        if cases[first].id == cases[later].id
-    ]
-    refuse_all(problems, f"{where}: cases that cannot be used")
-    return check_not_empty(cases, where)
-
-
-def _alike(ids: array[int]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of places with the same hash: the first one, and each later one."""
-    import numpy as np
-
-    hashes = np.frombuffer(ids, dtype=np.int64)
-    order = np.argsort(hashes, kind="stable")
-    same = np.flatnonzero(np.diff(hashes[order]) == 0)
-    first = -1
-    for place in same.tolist():
-        if first < 0 or hashes[order[first]] != hashes[order[place]]:
-            first = place
-        yield int(order[first]), int(order[place + 1])
-
-
 def check_cases(cases: Iterable[Case], where: str) -> list[Case]:
     """Check cases that a function builds. Raises one UserError for all invalid and duplicate cases."""
-    checked = list(cases)
-    first_line: dict[str, int] = {}
-    problems = []
+    checks, checked = _Checks(where), list(cases)
     for number, case in enumerate(checked, 1):
-        problem = problem_of(case, first_line)
-        problems.extend([f"{where}, case {number}: {problem}"] if problem else [])
-        first_line.setdefault(case.id, number)
-    refuse_all(problems, f"{where}: cases that cannot be used")
-    return check_not_empty(checked, where)
-
-
-def check_not_empty(cases: C, where: str) -> C:
-    """Return the cases. Raises UserError where there are none."""
-    if not cases:
-        raise UserError(f"{where}: no cases were found. A suite needs at least one; write one JSON object per line")
-    return cases
+        checks.case(f"{where}, case {number}", number, lambda built: built, case)
+    return checks.passed(checked)
 
 
 def problem_of(case: Case, first_line: dict[str, int]) -> str | None:
@@ -218,14 +164,10 @@ def problem_of(case: Case, first_line: dict[str, int]) -> str | None:
             f"id {case.id!r} is empty or contains a bracket, tab or line break. Use letters, digits, '-', '/' and '.'"
         )
     if case.id in first_line:
-        return _used(case.id, first_line[case.id])
+        return f"id '{case.id}' is already used on line {first_line[case.id]}. Ids must be unique in a suite"
     if not case.cluster:
         return "'cluster' is empty. Name the source that the case comes from, such as its contract"
     return None
-
-
-def _used(case_id: str, line: int) -> str:
-    return f"id '{case_id}' is already used on line {line}. Ids must be unique in a suite"
 
 
 def _explain(error: Exception) -> str:

@@ -94,7 +94,6 @@ def answers(path: Path) -> None:
 
 READERS: dict[str, tuple[str, st.SearchStrategy[bytes], Callable[[Path], Any]]] = {
     "cases": ("cases.jsonl", as_lines(*rows(2)), cases.load_cases),
-    "cases on the disk": ("cases.jsonl", as_lines(*rows(2)), lambda path: list(cases._on_disk(path))),
     "gates": ("gates.toml", as_toml(GATES), config.load_gates),
     "rubric": ("rubric.toml", as_toml(RUBRIC), rubric.load_rubric),
     "words to redact": ("redact.toml", as_toml(REDACT), redaction.load),
