@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,9 +16,9 @@ from msgspec import Struct, field
 from harness.errors import UserError
 from harness.files import digest
 from harness.gates.rules import directed, level_threshold
-from harness.runs.folder import SEAL, SEALED, decode, load_manifest, recorded_verdicts, standing_of
+from harness.runs.folder import SEAL, SEALED, load_manifest, load_metrics, recorded_verdicts, standing_of
 from harness.runs.status import claimed
-from harness.schema import CANDIDATE, FLOOR, Better, Manifest, Outcome, SuiteInfo, Verdict, combine_outcomes
+from harness.schema import CANDIDATE, FLOOR, Better, Manifest, MetricRow, Outcome, SuiteInfo, Verdict, combine_outcomes
 
 RUN_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-.+-[0-9a-f]{8}")
 SHOWN = ("run.json", "metrics.json", "verdicts.json")
@@ -87,11 +88,10 @@ class PastRun(Struct, frozen=True, kw_only=True):
     @property
     def counts(self) -> dict[Outcome, int]:
         """Number of gates of all suites per outcome."""
-        counts: dict[Outcome, int] = {}
+        counts = Counter[Outcome]()
         for suite in self.suites:
-            for outcome, count in suite.counts.items():
-                counts[outcome] = counts.get(outcome, 0) + count
-        return counts
+            counts.update(suite.counts)
+        return dict(counts)
 
     @property
     def outcome(self) -> Outcome:
@@ -124,35 +124,13 @@ class MetricLevel(Struct, frozen=True, kw_only=True):
     """Direction of improvement; empty for a neutral metric."""
 
 
-class _Estimate(Struct):
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-    n: int = 0
-    clusters: int = 0
-
-
-class _Row(Struct):
-    suite: str
-    variant: str
-    metric: str
-    estimate: _Estimate
-    slice: str | None = None
-
-
-class _Metrics(Struct):
-    """The fields of metrics.json that a listing needs."""
-
-    metrics: list[_Row] = []
-
-
 def read(folder: Path, name: str) -> tuple[PastRun, list[MetricLevel]]:
     """Read a run folder, called `name`, and the levels of its judged model; a broken one has its `problem`."""
     try:
         manifest = load_manifest(folder)
         run_standing = standing_of(folder, manifest, _worth_hashing(folder))
         verdicts = claimed(run_standing, recorded_verdicts(folder))
-        rows = decode(folder / "metrics.json", _Metrics).metrics if (folder / "metrics.json").exists() else []
+        rows = load_metrics(folder).metrics
     except UserError as error:
         time = RUN_NAME.fullmatch(name)
         started = "{}-{}-{}T{}:{}:{}Z".format(*time.groups()) if time else ""
@@ -192,15 +170,10 @@ def questions_of(info: SuiteInfo) -> str:
     return digest([info.cases_hash, info.prompt_hash, info.scorers_hash])
 
 
-def _suite(info: SuiteInfo, verdicts: Iterable[Verdict]) -> PastSuite:
-    counts: dict[Outcome, int] = {}
-    gated: dict[str, None] = {}
+def _suite(info: SuiteInfo, verdicts: Sequence[Verdict]) -> PastSuite:
     thresholds: dict[str, list[float]] = {}
     for verdict in verdicts:
-        counts[verdict.outcome] = counts.get(verdict.outcome, 0) + 1
-        gated[verdict.metric] = None
-        threshold = level_threshold(verdict)
-        if threshold is not None:
+        if (threshold := level_threshold(verdict)) is not None:
             thresholds.setdefault(verdict.metric, []).append(threshold)
     return PastSuite(
         name=info.name,
@@ -209,40 +182,39 @@ def _suite(info: SuiteInfo, verdicts: Iterable[Verdict]) -> PastSuite:
         cases=info.cases,
         asked=info.asked,
         questions=questions_of(info),
-        counts=counts,
-        gated=list(gated),
+        counts=dict(Counter(verdict.outcome for verdict in verdicts)),
+        gated=list(dict.fromkeys(verdict.metric for verdict in verdicts)),
         thresholds=thresholds,
         accepted_run=info.accepted.run_id if info.accepted else "",
     )
 
 
-def _levels(manifest: Manifest, name: str, rows: Iterable[_Row], verdicts: Sequence[Verdict]) -> Iterator[MetricLevel]:
+def _levels(
+    manifest: Manifest, name: str, rows: Sequence[MetricRow], verdicts: Sequence[Verdict]
+) -> Iterator[MetricLevel]:
     known = {
         (suite.name, metric.name): metric
         for suite in manifest.suites
         for metric in directed(suite.metrics, [(v.metric, v.rule) for v in verdicts if v.suite == suite.name])
     }
-    by_metric, values = {}, dict[tuple[str, str], list[float]]()
+    values: dict[tuple[str, str], list[float | None]] = {}
     for row in rows:
-        key, estimate = (row.suite, row.metric), row.estimate
-        if estimate.value is None or key not in known:
+        values.setdefault((row.suite, row.metric), []).append(row.estimate.value)
+    for row in rows:
+        metric, estimate = known.get((row.suite, row.metric)), row.estimate
+        if metric is None or estimate.value is None or row.variant != CANDIDATE or row.slice is not None:
             continue
-        values.setdefault(key, []).append(estimate.value)
-        if row.variant == CANDIDATE and row.slice is None:
-            by_metric[key] = estimate
-    for key, estimate in by_metric.items():
-        assert estimate.value is not None
         yield MetricLevel(
             run=name,
-            suite=key[0],
-            metric=key[1],
+            suite=row.suite,
+            metric=row.metric,
             value=estimate.value,
             low=estimate.low,
             high=estimate.high,
             n=estimate.n,
             clusters=estimate.clusters,
-            is_share=known[key].is_percentage(values[key]),
-            better=known[key].better,
+            is_share=metric.is_percentage(values[row.suite, row.metric]),
+            better=metric.better,
         )
 
 
@@ -274,48 +246,37 @@ AGO = re.compile(r"(\d+)\s*([hdw])")
 HOURS = {"h": 1, "d": 24, "w": 7 * 24}
 
 
-class RunFilter(Struct, frozen=True, kw_only=True):
-    """A filter of runs; an empty field matches every run."""
-
-    suites: tuple[str, ...] = ()
-    """Names of suites, with `*` as a wildcard; one match is enough."""
-    kind: str = ""
-    """Kind of run."""
-    checkpoint: str = ""
-    """Part of the name of a model, or the start of its content digest."""
-    since: str = ""
-    """Earliest start, UTC time, ISO 8601."""
-    outcome: str = ""
-    """Outcome of all gates together."""
-
-    def is_met(self, run: PastRun) -> bool:
-        """Whether a run matches. One that cannot be read matches by its time alone."""
-        return (
-            (not self.suites or any(fnmatchcase(s.name, name) for s in run.suites for name in self.suites))
-            and self.kind in ("", run.kind)
-            and run.started >= self.since
-            and (not self.outcome or (run.kind == "eval" and run.outcome == self.outcome))
-            and (not self.checkpoint or any(self._names(m.name, m.digest) for m in run.models.values()))
-        )
-
-    def _names(self, name: str, digest: str) -> bool:
-        return self.checkpoint in name or digest.startswith(self.checkpoint)
-
-
 def wanted(
     suites: Iterable[str] = (), kind: str = "", checkpoint: str = "", since: str = "", outcome: str = ""
-) -> RunFilter:
-    """Make a filter from options. Raises UserError for an unknown kind or outcome, or an invalid time."""
+) -> Callable[[PastRun], bool]:
+    """Make a filter of runs; an empty option matches every run. A run that cannot be read matches by its time alone.
+
+    suites: names or folders of suites, with `*` as a wildcard; one match is enough
+    checkpoint: part of the name of a model, or the start of its content digest
+    since: earliest start, as a day, a time in UTC, or a time ago such as `7d`
+    outcome: outcome of all gates together
+
+    Raises UserError for an unknown kind or outcome, or an invalid time.
+    """
     for option, value, known in (("--kind", kind, KINDS), ("--outcome", outcome, OUTCOMES)):
         if value and value not in known:
             raise UserError(f"{option} {value}: expected one of {', '.join(known)}")
-    return RunFilter(
-        suites=tuple(_wanted_suite(name) for name in suites),
-        kind=kind,
-        checkpoint=checkpoint,
-        since=_since(since, datetime.now(UTC)) if since else "",
-        outcome=outcome,
-    )
+    names = [_wanted_suite(name) for name in suites]
+    earliest = _since(since, datetime.now(UTC)) if since else ""
+
+    def is_wanted(run: PastRun) -> bool:
+        return (
+            (not names or any(fnmatchcase(suite.name, name) for suite in run.suites for name in names))
+            and kind in ("", run.kind)
+            and run.started >= earliest
+            and (not outcome or (run.kind == "eval" and run.outcome == outcome))
+            and (
+                not checkpoint
+                or any(checkpoint in m.name or m.digest.startswith(checkpoint) for m in run.models.values())
+            )
+        )
+
+    return is_wanted
 
 
 def _wanted_suite(name: str) -> str:

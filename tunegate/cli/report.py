@@ -194,11 +194,11 @@ def list_runs(
 
     from harness.runs.history import past_runs, wanted
 
-    run_filter = wanted(suite or (), kind, checkpoint, since, outcome)
+    is_wanted = wanted(suite or (), kind, checkpoint, since, outcome)
     if out and not html:
         raise UserError(f"{out}: only --html writes a file. Use `tunegate runs --html {out}`")
     every = past_runs(runs)
-    met = [run for run in every if run_filter.is_met(run)]
+    met = [run for run in every if is_wanted(run)]
     is_screen = sys.stdout.isatty() and not (as_json or html)
     most = limit if limit is not None else ON_A_SCREEN if is_screen else 0
     shown = met[-most:] if most else met
