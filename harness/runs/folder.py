@@ -82,10 +82,14 @@ class RunData(Results, frozen=True, kw_only=True):
     train_log: list[dict[str, Any]]
     """train_log.jsonl."""
 
+    def answers(self) -> Iterator[tuple[str, Record]]:
+        """Yield each record with its suite, as `stream` does."""
+        return zip(self.suite_of, self.records, strict=True)
+
     def by_variant(self, suite: str) -> dict[str, list[Record]]:
         """Group the records of one suite by variant."""
         records: dict[str, list[Record]] = {}
-        for record, name in zip(self.records, self.suite_of, strict=True):
+        for name, record in self.answers():
             if name == suite:
                 records.setdefault(record.variant, []).append(record)
         return records
@@ -143,7 +147,7 @@ class RunFolder:
         counted = msgspec.structs.replace(msgspec.json.decode(masked, type=Manifest), redacted=self._redactor.counts)
         if manifest.status == "running":
             self._hold()
-        self._replace("run.json", msgspec.json.format(msgspec.json.encode(counted), indent=2))
+        self._write_json("run.json", counted, indent=2)
         if manifest.status != "running":
             self._release()
 
@@ -171,10 +175,10 @@ class RunFolder:
         self._append("train_log.jsonl", self._redactor.mask([msgspec.json.encode(row)]))
 
     def write_metrics(self, metrics: Metrics) -> None:
-        self._replace("metrics.json", msgspec.json.format(msgspec.json.encode(metrics), indent=1))
+        self._write_json("metrics.json", metrics)
 
     def write_verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        self._replace("verdicts.json", msgspec.json.format(msgspec.json.encode(verdicts), indent=1))
+        self._write_json("verdicts.json", verdicts)
 
     def seal(self) -> None:
         """Write MANIFEST.sha256 over all result files. Raises UserError where one contains a secret."""
@@ -198,9 +202,12 @@ class RunFolder:
             self._released = None
         (self.path / WRITING).unlink(missing_ok=True)
 
-    def _append(self, name: str, lines: Sequence[bytes]) -> None:
+    def _refuse_sealed(self) -> None:
         if (self.path / SEAL).exists():
             raise UserError(f"{self.path}: the run is sealed and cannot be written. Start a new run")
+
+    def _append(self, name: str, lines: Sequence[bytes]) -> None:
+        self._refuse_sealed()
         if not lines:
             return
         try:
@@ -211,9 +218,11 @@ class RunFolder:
         except OSError as error:
             raise _disk(self.path / name, error) from None
 
+    def _write_json(self, name: str, value: object, indent: int = 1) -> None:
+        self._replace(name, msgspec.json.format(msgspec.json.encode(value), indent=indent))
+
     def _replace(self, name: str, data: bytes) -> None:
-        if (self.path / SEAL).exists():
-            raise UserError(f"{self.path}: the run is sealed and cannot be written. Start a new run")
+        self._refuse_sealed()
         write_atomic(self.path / name, data, DISK_HINT)
 
 
@@ -242,11 +251,7 @@ def load_run(path: Path, even_large: bool = True) -> RunData:
     results = load_results(path)
     pairs = list(stream(results.path)) if even_large or not results.is_large else []
     return RunData(
-        path=results.path,
-        manifest=results.manifest,
-        metrics=results.metrics,
-        verdicts=results.verdicts,
-        standing=results.standing,
+        **msgspec.structs.asdict(results),
         records=[record for _, record in pairs],
         suite_of=[suite for suite, _ in pairs],
         train_log=list(_lines(results.path / "train_log.jsonl", dict)),
@@ -323,11 +328,6 @@ def check_seal(path: Path, names: Sequence[str] = SEALED) -> list[str]:
     return [name for name in names if here.get(name) != listed.get(name)]
 
 
-def load_verdicts(path: Path) -> list[Verdict]:
-    """Read the verdicts that the run in a folder may claim; empty where it has none."""
-    return claimed(standing_of(path, load_manifest(path)), recorded_verdicts(path))
-
-
 def recorded_verdicts(path: Path) -> list[Verdict]:
     """Read verdicts.json, whatever the run may claim; empty where there is no such file."""
     file = path / "verdicts.json"
@@ -360,16 +360,12 @@ def _lines(path: Path, kind: type[T]) -> Iterator[T]:
         return
     decoder = msgspec.json.Decoder(kind)
     with path.open("rb") as file:
-        yield from _decoded(file, path, decoder)
-
-
-def _decoded(lines: Iterable[bytes], path: Path, decoder: msgspec.json.Decoder[T]) -> Iterator[T]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            yield decoder.decode(line)
-        except UNREADABLE as error:
-            if not line.endswith(b"\n"):
-                return  # A crash may leave a torn last line.
-            raise UserError(f"{path}:{number}: cannot be read: {error}. The run is damaged; run it again") from None
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                yield decoder.decode(line)
+            except UNREADABLE as error:
+                if not line.endswith(b"\n"):
+                    return  # A crash may leave a torn last line.
+                raise UserError(f"{path}:{number}: cannot be read: {error}. The run is damaged; run it again") from None

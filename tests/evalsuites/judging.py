@@ -15,7 +15,7 @@ from evalsuites.brand.voice.cases import right_answers
 from harness.errors import Unavailable
 from harness.gates.judge import judge, load_gates
 from harness.gates.rules import GATE_RULES
-from harness.runs.folder import load_verdicts
+from harness.runs.folder import load_results
 from harness.schema import CANDIDATE, Case, Completion, Estimate, Record, Verdict
 from harness.scoring.base import run
 from harness.stats.estimates import estimate
@@ -148,4 +148,4 @@ def judged_by_pytest(suite: str, answers: dict[str, str], folder: Path) -> tuple
     words += ["--script", str(folder / "script.json"), "--runs", str(folder / "runs")]
     settings = os.environ | {"TUNEGATE_CACHE": str(folder / "cache")}
     done = run_pytest(*words, cwd=ROOT, env=settings)
-    return done.returncode, load_verdicts(next((folder / "runs").iterdir()))
+    return done.returncode, load_results(next((folder / "runs").iterdir())).verdicts
