@@ -43,38 +43,36 @@ PART = 6
 MOST = 5
 """Places that one message names."""
 
-FORMS = {
-    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    "api key": r"\b(?:sk|rk|pk)[-_](?:ant-|proj-|svcacct-|live_|test_)?(?=[\w-]{0,512}\d)[\w-]{20,512}",
-    "github token": r"\b(?:gh[oprsu]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
-    "gitlab token": r"\bglpat-[\w-]{20,}",
-    "hugging face token": r"\bhf_[A-Za-z0-9]{30,}",
-    "aws key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    "google key": r"\bAIza[\w-]{35}",
-    "slack token": r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
-    "json web token": r"\beyJ[\w-]{10,512}\.eyJ[\w-]{10,4096}\.[\w-]{10,1024}",
-    "bearer token": r"\b[Bb]earer\s{1,8}(?=\S{0,512}\d)[\w.~+/-]{16,4096}=*",
-    "password in a url": r"(?<=://)[^\s/:@\"'\\]+:[^\s/@\"'\\]+(?=@)",
-    "assigned secret": r"(?i:\b(?:api|access|secret|auth)[_-]?(?:access[_-]?)?(?:key|token)|\bpass(?:word|wd))"
-    r"[\\\"']{0,2}\s{0,8}[:=]\s{0,8}[\\\"']{0,2}(?=\S{0,512}\d)[\w.~+/-]{12,4096}",
+FORMS: dict[str, tuple[tuple[str, ...], str]] = {
+    "private key": (
+        ("-----begin ",),
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    ),
+    "api key": (
+        ("sk-", "sk_", "rk-", "rk_", "pk-", "pk_"),
+        r"\b(?:sk|rk|pk)[-_](?:ant-|proj-|svcacct-|live_|test_)?(?=[\w-]{0,512}\d)[\w-]{20,512}",
+    ),
+    "github token": (
+        ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_"),
+        r"\b(?:gh[oprsu]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
+    ),
+    "gitlab token": (("glpat-",), r"\bglpat-[\w-]{20,}"),
+    "hugging face token": (("hf_",), r"\bhf_[A-Za-z0-9]{30,}"),
+    "aws key": (("akia", "asia"), r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    "google key": (("aiza",), r"\bAIza[\w-]{35}"),
+    "slack token": (("xox",), r"\bxox[abeprs]-[A-Za-z0-9-]{10,}"),
+    "json web token": (("eyj",), r"\beyJ[\w-]{10,512}\.eyJ[\w-]{10,4096}\.[\w-]{10,1024}"),
+    "bearer token": (("bearer",), r"\b[Bb]earer\s{1,8}(?=\S{0,512}\d)[\w.~+/-]{16,4096}=*"),
+    "password in a url": (("://",), r"(?<=://)[^\s/:@\"'\\]+:[^\s/@\"'\\]+(?=@)"),
+    "assigned secret": (
+        ("key", "token", "passw"),
+        r"(?i:\b(?:api|access|secret|auth)[_-]?(?:access[_-]?)?(?:key|token)|\bpass(?:word|wd))"
+        r"[\\\"']{0,2}\s{0,8}[:=]\s{0,8}[\\\"']{0,2}(?=\S{0,512}\d)[\w.~+/-]{12,4096}",
+    ),
 }
-"""Patterns of tokens, by kind; none matches a digest or a run's name. All lengths are bounded, so that no text takes
-long to search."""
-MARKS = {
-    "private key": ("-----begin ",),
-    "api key": ("sk-", "sk_", "rk-", "rk_", "pk-", "pk_"),
-    "github token": ("gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_"),
-    "gitlab token": ("glpat-",),
-    "hugging face token": ("hf_",),
-    "aws key": ("akia", "asia"),
-    "google key": ("aiza",),
-    "slack token": ("xox",),
-    "json web token": ("eyj",),
-    "bearer token": ("bearer",),
-    "password in a url": ("://",),
-    "assigned secret": ("key", "token", "passw"),
-}
-"""Lower-case pieces, one of which every match contains. Most texts contain none, and no pattern is tried on them."""
+"""By kind of token: lower-case pieces, one of which every match contains, and its pattern. Most texts contain no piece,
+and no pattern is tried on them. None matches a digest or a run's name, and all lengths are bounded, so that no text
+takes long to search."""
 SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$")
 SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[^\s/]\S{7,}")
 
@@ -93,11 +91,12 @@ class Redactor:
     def __init__(self, own: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None) -> None:
         """`own`: a user's patterns by kind. Values of secret variables are taken from `environment`."""
         values = sorted({form for value in _values(environment or {}) for form in (value, _in_json(value))})
-        known = FORMS | ({ENVIRONMENT: "|".join(map(re.escape, values[::-1]))} if values else {})
+        forms = [(kind, *form) for kind, form in FORMS.items()]
+        if values:
+            forms.append((ENVIRONMENT, tuple(map(str.lower, values)), "|".join(map(re.escape, values[::-1]))))
+        forms += [(kind, ("",), form) for kind, form in (own or {}).items()]
+        self._forms = [(kind, marks, re.compile(form)) for kind, marks, form in forms]
         self._counts: Counter[str] = Counter()
-        marks = MARKS | ({ENVIRONMENT: tuple(value.lower() for value in values)} if values else {})
-        self._forms = [(kind, re.compile(form), marks[kind]) for kind, form in known.items()]
-        self._forms += [(kind, re.compile(form), ()) for kind, form in (own or {}).items()]
         self._has_own = bool(own)
         self._salt = token_bytes(16)
 
@@ -133,7 +132,7 @@ class Redactor:
     def _possible(self, text: str) -> list[tuple[str, re.Pattern[str]]]:
         """Return the patterns that may match in a text."""
         small = text.lower()
-        return [(kind, form) for kind, form, marks in self._forms if not marks or any(mark in small for mark in marks)]
+        return [(kind, form) for kind, marks, form in self._forms if any(mark in small for mark in marks)]
 
     def found_in(self, file: Path) -> Iterator[tuple[str, list[str]]]:
         """Yield each line of a JSON Lines file, or a whole JSON file, by its place, with the kinds of secrets in it."""

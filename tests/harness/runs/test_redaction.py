@@ -15,7 +15,7 @@ from harness.env import REDACT
 from harness.errors import UserError
 from harness.runs import redaction, score_events
 from harness.runs.folder import RunFolder, check_seal, load_manifest, load_run
-from harness.runs.redaction import BLOCK, FORMS, MARKS, Redactor
+from harness.runs.redaction import BLOCK, FORMS, Redactor
 from harness.schema import Manifest, Score, ScoreEvent
 from tests.support.mini import pytest_in, right, rows, write_script, write_suite
 
@@ -62,10 +62,7 @@ def test_a_secret_at_the_start_of_a_line_is_masked(kind: str) -> None:
 
 
 def test_every_form_has_an_example() -> None:
-    assert set(SECRETS) == set(FORMS) == set(MARKS)
-    for kind, secret in SECRETS.items():
-        text = f"postgres://{secret}" if kind == "password in a url" else secret
-        assert any(mark in text.lower() for mark in MARKS[kind])
+    assert set(SECRETS) == set(FORMS)
 
 
 @pytest.mark.parametrize("kind", SECRETS)
