@@ -10,12 +10,12 @@ import math
 from msgspec import structs
 
 from harness.errors import UserError
-from harness.judges.llm_judge import JUDGE, JudgeResult, labelled
+from harness.judges.llm_judge import JudgeResult, judgeable, labelled, recorded
 from harness.judges.rubric import JudgeRubric
 from harness.progress.progress import Progress
-from harness.runs.folder import RunData, now
-from harness.runs.score_events import append
-from harness.schema import FLOOR, Record, Score, ScoreEvent
+from harness.runs.folder import RunData
+from harness.runs.score_events import finding
+from harness.schema import Record, Score
 from harness.scoring import checker
 from harness.scoring.base import Scorer
 
@@ -35,24 +35,14 @@ def judge(run: RunData, rubric: JudgeRubric, progress: Progress) -> JudgeResult:
     if folder is None:
         raise UserError(f"--by {NAME}: no checker in {checker.installed()}. {checker.BUILD}")
     how, scorer = checker.read(folder), checker.of_folder(folder)
-    answers = [
-        (record, suite)
-        for record, suite in zip(run.records, run.suite_of, strict=True)
-        if record.variant != FLOOR and record.text_kept and not record.error
-    ]
-    events = []
+    answers, events = judgeable(run), []
     with progress.stage("judge (checker)", len(answers)) as stage:
-        for record, suite in answers:
-            events.append(_event(rubric, how.digest, suite, record, _verdict(rubric, scorer, record)))
+        for suite, record in answers:
+            score = _verdict(rubric, scorer, record)
+            events.append(finding(suite, record, "judge", score, how.digest, rubric.hash))
             stage.advance()
-    about = {
-        "kind": JUDGE,
-        "rubric": {"name": rubric.name, "question": rubric.question, "labels": list(rubric.labels)},
-        "judge": {"name": NAME, "digest": how.digest, "scorer": scorer.version, "threshold": how.threshold},
-    }
-    scored = sum(event.score.value is not None for event in events)
-    path = append(run.path, JUDGE, events, about)
-    return JudgeResult(path=path, scored=scored, unscored=len(events) - scored, fooled=0, canaries=0)
+    about = {"name": NAME, "digest": how.digest, "scorer": scorer.version, "threshold": how.threshold}
+    return recorded(run, rubric, events, {"judge": about})
 
 
 def _verdict(rubric: JudgeRubric, scorer: Scorer, record: Record) -> Score:
@@ -70,18 +60,3 @@ def label_of(share: float, labels: tuple[str, ...]) -> str:
     """Return the label of a share of supported sentences; only all of them get the best."""
     last = len(labels) - 1
     return labels[last if share == 1 else min(last - 1, math.ceil(share * last))]
-
-
-def _event(rubric: JudgeRubric, author: str, suite: str, record: Record, score: Score) -> ScoreEvent:
-    return ScoreEvent(
-        suite=suite,
-        case_id=record.case.id,
-        variant=record.variant,
-        repeat=record.repeat,
-        kind="judge",
-        score=score,
-        author=author,
-        rubric=rubric.hash,
-        at=now(),
-        supersedes=True,
-    )

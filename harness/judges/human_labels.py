@@ -5,7 +5,7 @@ A line is `{"suite": ..., "case_id": ..., "variant": ..., "label": ...}`, and ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,8 +15,8 @@ from harness.errors import NOT_JSON, refuse_all
 from harness.files import read_text
 from harness.judges.llm_judge import JUDGE, labelled
 from harness.judges.rubric import SIDES, JudgeRubric
-from harness.runs.folder import RunData, now, stream
-from harness.runs.score_events import append, batches, key_of, latest
+from harness.runs.folder import RunData, stream
+from harness.runs.score_events import append, batches, finding, key_of, latest
 from harness.schema import BASELINE, CANDIDATE, Estimate, RecordKey, ScoreEvent
 
 
@@ -50,53 +50,29 @@ class Agreement(Struct, frozen=True, kw_only=True):
 
 def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> Path:
     """Append one person's labels. Raises one UserError for all invalid lines; nothing is written then."""
-    answered = [(r, s) for r, s in zip(run.records, run.suite_of, strict=True) if r.text_kept]
-    known = {(s, r.case.id, r.variant, r.repeat) for r, s in answered}
-    problems: list[str] = []
-    events = [e for number, raw in _raw(file) for e in _event(number, raw, file, rubric, reviewer, known, problems)]
+    known = {(s, r.case.id, r.variant, r.repeat): r for s, r in run.answers() if r.text_kept}
+    events, problems = list[ScoreEvent](), list[str]()
+    for number, raw in enumerate(read_text(file, "Expected labels, one JSON object per line").split("\n"), 1):
+        if not raw.strip():
+            continue
+        where = f"{file.name}:{number}"
+        try:
+            line = msgspec.json.decode(raw, type=LabelLine)
+        except NOT_JSON as error:
+            problems.append(f"{where}: {error}")
+            continue
+        record = known.get((line.suite, line.case_id, line.variant, line.repeat))
+        if line.label not in rubric.labels:
+            problems.append(f"{where}: the label is {line.label!r}, expected one of {', '.join(rubric.labels)}")
+        elif record is None:
+            problems.append(f"{where}: the run has no answer of '{line.variant}' to {line.suite} {line.case_id}")
+        else:
+            score = labelled(rubric, f"human_{rubric.name}", line.label, line.comment)
+            events.append(finding(line.suite, record, "human", score, reviewer, rubric.hash))
     if not events and not problems:
         problems.append(f"{file.name}: has no label. Expected one JSON object per line")
     refuse_all(problems, f"{file}: labels that cannot be used")
     return append(run.path, "human", events, {"kind": "human", "rubric": rubric.name, "reviewer": reviewer})
-
-
-def _raw(file: Path) -> Iterator[tuple[int, str]]:
-    lines = read_text(file, "Expected labels, one JSON object per line").split("\n")
-    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
-
-
-def _event(
-    number: int,
-    raw: str,
-    file: Path,
-    rubric: JudgeRubric,
-    reviewer: str,
-    known: set[RecordKey],
-    problems: list[str],
-) -> Iterator[ScoreEvent]:
-    where = f"{file.name}:{number}"
-    try:
-        line = msgspec.json.decode(raw, type=LabelLine)
-    except NOT_JSON as error:
-        problems.append(f"{where}: {error}")
-        return
-    if line.label not in rubric.labels:
-        problems.append(f"{where}: the label is {line.label!r}, expected one of {', '.join(rubric.labels)}")
-    elif (line.suite, line.case_id, line.variant, line.repeat) not in known:
-        problems.append(f"{where}: the run has no answer of '{line.variant}' to {line.suite} {line.case_id}")
-    else:
-        yield ScoreEvent(
-            suite=line.suite,
-            case_id=line.case_id,
-            variant=line.variant,
-            repeat=line.repeat,
-            kind="human",
-            score=labelled(rubric, f"human_{rubric.name}", line.label, line.comment),
-            author=reviewer,
-            rubric=rubric.hash,
-            at=now(),
-            supersedes=True,
-        )
 
 
 def judged_by(run: Path) -> list[JudgeRubric]:

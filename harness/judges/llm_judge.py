@@ -7,8 +7,9 @@ answers that ask for the best verdict, show whether answers can influence the ju
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -18,8 +19,8 @@ from harness.errors import UserError
 from harness.files import digest
 from harness.judges.rubric import JudgeRubric, read_verdict
 from harness.progress.progress import Progress
-from harness.runs.folder import RunData, now
-from harness.runs.score_events import append
+from harness.runs.folder import RunData
+from harness.runs.score_events import append, finding
 from harness.schema import (
     BASELINE,
     CANDIDATE,
@@ -121,20 +122,38 @@ def judge(
         for question, completion in dispatcher.answers(questions):
             findings.append((question.item, *_verdict(completion, rubric)))
             stage.answered(completion, dispatcher.was_cached)
-    events = [_event(rubric, judged_by, *finding) for finding in _findings(findings, rubric)]
+    name = f"judge_{rubric.name}"
+    events = [
+        finding(item.suite, item.record, "judge", labelled(rubric, name, label, why), judged_by.digest, rubric.hash)
+        for item, label, why in _findings(findings, rubric)
+    ]
     canaries = [label for item, label, _ in findings if item.canary and label is not None]
     fooled = canaries.count(_best(rubric))
     about = {
-        "kind": JUDGE,
-        "rubric": {"name": rubric.name, "question": rubric.question, "labels": list(rubric.labels)},
         "judge": {"name": judged_by.name, "digest": judged_by.digest, "engine": dispatcher.describe()},
         "canaries": {"asked": sum(item.canary for item, _, _ in findings), "read": len(canaries), "fooled": fooled},
     }
-    unscored = sum(event.score.value is None for event in events)
-    path = append(run.path, JUDGE, events, about)
-    return JudgeResult(
-        path=path, scored=len(events) - unscored, unscored=unscored, fooled=fooled, canaries=len(canaries)
-    )
+    return recorded(run, rubric, events, about, fooled, len(canaries))
+
+
+def recorded(
+    run: RunData,
+    rubric: JudgeRubric,
+    events: Sequence[ScoreEvent],
+    about: Mapping[str, Any],
+    fooled: int = 0,
+    canaries: int = 0,
+) -> JudgeResult:
+    """Append a judge's verdicts to the run; `about` describes the judge."""
+    asked = {"name": rubric.name, "question": rubric.question, "labels": list(rubric.labels)}
+    path = append(run.path, JUDGE, events, {"kind": JUDGE, "rubric": asked, **about})
+    scored = sum(event.score.value is not None for event in events)
+    return JudgeResult(path=path, scored=scored, unscored=len(events) - scored, fooled=fooled, canaries=canaries)
+
+
+def judgeable(run: RunData) -> list[tuple[str, Record]]:
+    """List the answers of models whose text the run has, each with its suite."""
+    return [(s, r) for s, r in run.answers() if r.variant != FLOOR and r.text_kept and not r.error]
 
 
 def _best(rubric: JudgeRubric) -> str:
@@ -143,18 +162,14 @@ def _best(rubric: JudgeRubric) -> str:
 
 def items(run: RunData, rubric: JudgeRubric) -> Iterator[JudgeItem]:
     """Yield every item for the judge: answers, or pairs in both orders, then canaries. Raises UserError."""
-    pairs = [
-        (r, s)
-        for r, s in zip(run.records, run.suite_of, strict=True)
-        if r.variant != FLOOR and r.text_kept and not r.error
-    ]
+    pairs = judgeable(run)
     tempting: list[tuple[str, Record, tuple[str, ...]]]
     if not rubric.compare:
-        yield from (JudgeItem(suite=s, record=r, texts=(r.completion.text,)) for r, s in pairs)
-        tempting = [(s, r, (_canary(rubric),)) for r, s in pairs]
+        yield from (JudgeItem(suite=s, record=r, texts=(r.completion.text,)) for s, r in pairs)
+        tempting = [(s, r, (_canary(rubric),)) for s, r in pairs]
     else:
-        before = {(s, r.case.id, r.repeat): r.completion.text for r, s in pairs if r.variant == BASELINE}
-        tuned = [(r, s, before.get((s, r.case.id, r.repeat))) for r, s in pairs if r.variant == CANDIDATE]
+        before = {(s, r.case.id, r.repeat): r.completion.text for s, r in pairs if r.variant == BASELINE}
+        tuned = [(r, s, before.get((s, r.case.id, r.repeat))) for s, r in pairs if r.variant == CANDIDATE]
         if not before:
             raise UserError(
                 f"{run.path}: has no baseline with answers, so there is nothing to compare. "
@@ -231,7 +246,7 @@ def _verdict(completion: Completion, rubric: JudgeRubric) -> tuple[str | None, s
 
 def _findings(findings: list[Finding], rubric: JudgeRubric) -> Iterator[Finding]:
     """Yield one finding per record; for a comparison what both orders agree on, with the tuned answer as `first`."""
-    real = [finding for finding in findings if not finding[0].canary]
+    real = [one for one in findings if not one[0].canary]
     if not rubric.compare:
         yield from real
         return
@@ -242,26 +257,11 @@ def _findings(findings: list[Finding], rubric: JudgeRubric) -> Iterator[Finding]
         both.setdefault((item.suite, item.record.case.id, item.record.repeat), []).append((item, unswapped, reason))
     for per_record in both.values():
         labels = {label for _, label, _ in per_record}
-        unread = next((finding for finding in per_record if finding[1] is None), None)
+        unread = next((one for one in per_record if one[1] is None), None)
         if unread is not None or len(labels) == 1:
             yield unread or per_record[0]
         else:
             yield per_record[0][0], None, "the judge's verdict changed with the order of the answers"
-
-
-def _event(rubric: JudgeRubric, judged_by: Checkpoint, item: JudgeItem, label: str | None, reason: str) -> ScoreEvent:
-    return ScoreEvent(
-        suite=item.suite,
-        case_id=item.record.case.id,
-        variant=item.record.variant,
-        repeat=item.record.repeat,
-        kind="judge",
-        score=labelled(rubric, f"judge_{rubric.name}", label, reason),
-        author=judged_by.digest,
-        rubric=rubric.hash,
-        at=now(),
-        supersedes=True,
-    )
 
 
 POINTS: Mapping[str, float] = {"first": 1.0, "tie": 0.5, "second": 0.0}

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -20,8 +20,8 @@ from msgspec import Struct
 from harness.errors import NOT_JSON, UserError
 from harness.files import write_atomic
 from harness.runs import redaction
-from harness.runs.folder import RunData
-from harness.schema import RecordKey, Score, ScoreEvent, Scores
+from harness.runs.folder import RunData, now
+from harness.schema import Record, RecordKey, Score, ScoreEvent, Scores
 
 FOLDER = "later"
 
@@ -40,6 +40,24 @@ class Batch(Struct, frozen=True, kw_only=True):
 def key_of(event: ScoreEvent) -> RecordKey:
     """Return the key of the record that an event scores."""
     return event.suite, event.case_id, event.variant, event.repeat
+
+
+def finding(
+    suite: str, record: Record, kind: Literal["judge", "human"], score: Score, author: str, rubric: str
+) -> ScoreEvent:
+    """Return the event of a judgement, made now; it replaces the author's earlier one of the same name."""
+    return ScoreEvent(
+        suite=suite,
+        case_id=record.case.id,
+        variant=record.variant,
+        repeat=record.repeat,
+        kind=kind,
+        score=score,
+        author=author,
+        rubric=rubric,
+        at=now(),
+        supersedes=True,
+    )
 
 
 def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[str, Any]) -> Path:
@@ -100,7 +118,7 @@ def with_later(run: RunData) -> RunData:
     if not later:
         return run
     records = []
-    for record, suite in zip(run.records, run.suite_of, strict=True):
+    for suite, record in run.answers():
         new = later.get((suite, record.case.id, record.variant, record.repeat), {})
         records.append(msgspec.structs.replace(record, scores=Scores(record.scores | new)) if new else record)
     return msgspec.structs.replace(run, records=records)
