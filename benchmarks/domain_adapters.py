@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import resolve
+from harness.checkpoints.bundled_model import EMBEDDED
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE
-from harness.evaluation.plan import default_checkpoint
 from harness.runs import folder as runs_folder
 from harness.schema import BASELINE, CANDIDATE, FLOOR, ComparisonRow, MetricRow
 from harness.suites.prompts import Renderer
@@ -102,7 +102,7 @@ def write_rows(suite: str, folder: Path, tokens: int) -> int:
 
 def _rows_of(file: Path, tokens: int) -> int:
     """How many of the file's rows, from its start, have so many tokens."""
-    renderer = Renderer(resolve.resolve(default_checkpoint()).path)
+    renderer = Renderer(resolve.resolve(EMBEDDED).path)
     for number, line in enumerate(file.open(encoding="utf-8"), 1):
         tokens -= len(renderer.training(json.loads(line)["messages"])[0])
         if tokens < 0:
@@ -129,12 +129,12 @@ def train(suites: Sequence[str], folder: Path, tokens: int) -> Path:
         shares = zip(suites, parts, strict=True)
         rows = sum(write_rows(suite, part, tokens // len(suites)) for suite, part in shares)
         python(
-            "evalsuites.general.basics.replay", "--checkpoint", default_checkpoint(),
+            "evalsuites.general.basics.replay", "--checkpoint", EMBEDDED,
             "--out", str(folder / "replay.jsonl"), "--rows", str(REPLAY_ROWS),
         )  # fmt: skip
         within = [part.relative_to(folder) for part in parts]
         text = CONFIG.format(
-            base=json.dumps(default_checkpoint()),
+            base=json.dumps(EMBEDDED),
             train=json.dumps([*(str(part / "train.jsonl") for part in within), "replay.jsonl"]),
             validation=json.dumps([str(part / "validation.jsonl") for part in within]),
             seed=SEED,
@@ -159,7 +159,7 @@ def compare(suites: Sequence[str], folder: Path, trained: Path) -> Path:
     judged = folder / "judged"
     done = [p for p in judged.glob("*/") if (p / runs_folder.SEAL).exists()]
     if not done:
-        command = [sys.executable, "-m", "tunegate.cli.main", "compare", default_checkpoint(), str(trained)]
+        command = [sys.executable, "-m", "tunegate.cli.main", "compare", EMBEDDED, str(trained)]
         command += [word for suite in (*suites, GENERAL) for word in ("--suite", f"evalsuites/{suite}")]
         command += ["--runs", str(judged)]
         left = subprocess.run(command, env=os.environ, check=False).returncode

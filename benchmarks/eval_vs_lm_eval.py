@@ -127,10 +127,10 @@ def main() -> None:
     from evalsuites.legal.clauses.cases import eval_cases
     from evalsuites.training_rows import case_rows
     from harness.checkpoints import resolve
-    from harness.evaluation.plan import default_checkpoint
+    from harness.checkpoints.bundled_model import EMBEDDED
 
     rows = [json.dumps(row) + "\n" for row in case_rows(eval_cases())]
-    compare(args, resolve.resolve(default_checkpoint()).path, rows, on_cpu=True)
+    compare(args, resolve.resolve(EMBEDDED).path, rows, on_cpu=True)
 
 
 def compare(args: argparse.Namespace, base: str, rows: list[str], on_cpu: bool) -> list[Ran]:

@@ -131,10 +131,11 @@ def write(root: Path, cases: int) -> None:
 
 def fill(root: Path) -> None:
     """Put an answer for every case into the cache, as if the engine had given it."""
+    from harness.checkpoints.bundled_model import EMBEDDED
     from harness.engines.config import EngineConfig
     from harness.engines.dispatch import Dispatcher
     from harness.evaluation.families import renderers
-    from harness.evaluation.plan import Job, SuiteJob, default_checkpoint, make_plan, variants
+    from harness.evaluation.plan import Job, SuiteJob, make_plan, variants
     from harness.evaluation.requests import longest
     from harness.schema import Completion
     from harness.suites.discovery import find_suites
@@ -142,7 +143,7 @@ def fill(root: Path) -> None:
     (suite,) = find_suites([str(root / "evalsuites")])
     job = Job(
         suites=[SuiteJob(suite=suite, cases=suite.cases)],
-        candidate=default_checkpoint(),
+        candidate=EMBEDDED,
         engine=EngineConfig(name="vllm"),
     )
     checkpoints = variants(job)

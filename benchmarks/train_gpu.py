@@ -63,13 +63,13 @@ def make_model(folder: Path, tiny: bool = False) -> Path:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
     from harness.checkpoints import resolve
-    from harness.evaluation.plan import default_checkpoint
+    from harness.checkpoints.bundled_model import EMBEDDED
 
     torch.manual_seed(0)
     config = AutoConfig.for_model("llama", **(TINY if tiny else SHAPE))
     with torch.device("cpu" if tiny else "cuda"):
         AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(resolve.resolve(default_checkpoint()).path).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(resolve.resolve(EMBEDDED).path).save_pretrained(folder)
     return folder
 
 

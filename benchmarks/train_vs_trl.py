@@ -45,7 +45,7 @@ def rows(folder: Path, count: int, seed: int) -> list[dict[str, list[int]]]:
     from evalsuites.legal.clauses import cases, test_clauses
     from evalsuites.training_rows import write_split
     from harness.checkpoints import resolve
-    from harness.evaluation.plan import default_checkpoint
+    from harness.checkpoints.bundled_model import EMBEDDED
     from harness.suites.prompts import Renderer
     from training.data.rows import load_rows
     from training.data.tokenize import encode
@@ -54,7 +54,7 @@ def rows(folder: Path, count: int, seed: int) -> list[dict[str, list[int]]]:
     write_split(test_clauses.suite.folder, "train", file, count, seed, cases.eval_cases, cases.training_pairs)
     found = load_rows([str(file)])
     random.Random(seed).shuffle(found)
-    documents = encode(found, Renderer(resolve.resolve(default_checkpoint()).path), 2048).documents
+    documents = encode(found, Renderer(resolve.resolve(EMBEDDED).path), 2048).documents
     return [{"ids": d.ids, "mask": d.mask} for d in documents]
 
 
@@ -344,9 +344,9 @@ def main() -> None:
         run_one(args.contestant, args.data, args)
         return
     from harness.checkpoints import resolve
-    from harness.evaluation.plan import default_checkpoint
+    from harness.checkpoints.bundled_model import EMBEDDED
 
-    args.model = Path(resolve.resolve(default_checkpoint()).path)
+    args.model = Path(resolve.resolve(EMBEDDED).path)
     with tempfile.TemporaryDirectory() as folder:
         compare(args, rows(Path(folder), args.steps * args.rows_per_step, 0), Path(folder))
 

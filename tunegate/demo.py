@@ -28,10 +28,11 @@ from evalsuites.legal.paragraphs import test_paragraphs
 from evalsuites.training_rows import write_rows, write_split
 from harness.approval.approve import Where, may_merge
 from harness.approval.policy import Policy, current_entry, policy_path, write_policy
+from harness.checkpoints.bundled_model import EMBEDDED
 from harness.checkpoints.resolve import resolve
 from harness.engines.config import EngineConfig
 from harness.errors import GateFailed
-from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
+from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
 from harness.files import digest
 from harness.formatting import count, percent
@@ -163,7 +164,7 @@ def run_demo(runs: Path, is_full: bool, engine: str | None) -> list[Path]:
 
     An interruption loses no finished step.
     """
-    task, progress, base = FULL if is_full else SHORT, Progress(), default_checkpoint()
+    task, progress, base = FULL if is_full else SHORT, Progress(), EMBEDDED
     folder = runs / f"demo-{digest([task.suite.name, task.rows, SEED, CONFIG])[:8]}"
     bars = write_bars(folder / "evalsuites", task)
     where = Where(runs=runs, bars=bars)

@@ -77,12 +77,8 @@ def measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list
         notes=[f"{checkpoint.name} was asked twice ({'; '.join(passes)}): what differs is noise. No gate was judged."],
     )
     folder.write_manifest(manifest)
-    try:
+    with folder.recording_failure(manifest):
         engine = _ask(job, checkpoint, plan.asks, folder, progress, batch)
-    except BaseException as error:
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        folder.write_manifest(structs.replace(manifest, status=status, ended=now()))
-        raise
     finished = structs.replace(manifest, status="finished", ended=now(), engine=engine | {"passes": passes})
     results = structs.replace(load_run(folder.path), manifest=finished)
     folder.write_metrics(_metrics(suites, results))

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from harness.answer_logs.answer_log import AnswerLog
 from harness.checkpoints.bundled_model import EMBEDDED
+from harness.checkpoints.resolve import resolve
 from harness.engines.base import traits_of
 from harness.engines.config import EngineConfig, Servers
 from harness.engines.openai.config import NO_SERVER, endpoint
@@ -83,13 +84,6 @@ def option_ids(suite: Suite, renderer: Rendering) -> tuple[int, ...]:
     return tuple(ids)
 
 
-def default_checkpoint() -> str:
-    """Return the checkpoint that a run without one evaluates."""
-    from harness.checkpoints.bundled_model import EMBEDDED
-
-    return EMBEDDED
-
-
 def variants(job: Job) -> dict[str, Checkpoint]:
     """Resolve the checkpoints that a job runs, baseline first. Raises UserError."""
     if job.imported:
@@ -101,8 +95,6 @@ def variants(job: Job) -> dict[str, Checkpoint]:
         return {v: _scripted(f"fake:{n}", script + v) for v, n in names.items() if n is not None}
     if traits.needs_url:
         return _served(job)
-    from harness.checkpoints.resolve import resolve
-
     checkpoints = {BASELINE: resolve(job.asked_baseline)} if job.asked_baseline else {}
     checkpoints[CANDIDATE] = resolve(job.candidate)
     return checkpoints
@@ -145,8 +137,6 @@ def judge_checkpoint(name: str, config: EngineConfig) -> Checkpoint:
         return _scripted(f"fake:{name}", read_text(config.script, SCRIPT) if config.script else "")
     if traits.needs_url:
         return _served(Job(suites=[], candidate=name, engine=config))[CANDIDATE]
-    from harness.checkpoints.resolve import resolve
-
     return resolve(name)
 
 
@@ -223,7 +213,7 @@ def make_plan(job: Job, renderers: Mapping[str, Rendering]) -> RunPlan:
     Raises UserError for a prompt that leaves no room for an answer, unless its suite leaves such cases out.
     """
     redaction.refuse(_secret_names(job), "Records are joined by these names, so they are not masked: rename them")
-    tokens, most = TokenFile(), 1
+    tokens = TokenFile()
     parts: dict[str, list[SuiteRequests]] = {}
     left_out: dict[str, dict[str, list[str]]] = {}
     is_shared = len({id(renderer) for renderer in renderers.values()}) == 1
@@ -231,21 +221,20 @@ def make_plan(job: Job, renderers: Mapping[str, Rendering]) -> RunPlan:
         twin = next((v for v in parts if renderers[v] is renderers[variant]), None)
         if twin is None:
             who, unread = "" if is_shared else variant, left_out.get(CANDIDATE, {})
-            parts[variant], left_out[variant], longest = _rendered(job, renderers[variant], tokens, who, unread)
-            most = max(most, longest)
+            parts[variant], left_out[variant] = _rendered(job, renderers[variant], tokens, who, unread)
         else:
             parts[variant], left_out[variant] = parts[twin], left_out[twin]
-    return RunPlan(asks=RequestQueue({v: parts[v] for v in renderers}, tokens, most), left_out=left_out)
+    return RunPlan(asks=RequestQueue({v: parts[v] for v in renderers}, tokens), left_out=left_out)
 
 
 def _rendered(
     job: Job, renderer: Rendering, tokens: TokenFile, who: str, unread: Mapping[str, Sequence[str]]
-) -> tuple[list[SuiteRequests], dict[str, list[str]], int]:
-    """Render every suite; returns requests, case ids left out by suite, and the longest prompt and answer in tokens.
+) -> tuple[list[SuiteRequests], dict[str, list[str]]]:
+    """Render every suite; return the requests, and the case ids left out by suite.
 
     `who` names the variant in errors; `unread` are cases, by suite, that no variant receives.
     """
-    parts, most = list[SuiteRequests](), 1
+    parts: list[SuiteRequests] = []
     too_long: list[str] = []
     left_out: dict[str, list[str]] = {}
     for part in job.suites:
@@ -266,11 +255,9 @@ def _rendered(
             chat = messages(suite.template, case)
             with _named(who):
                 ids = renderer.prompt(chat, suite.prompt_hash).ids
-            length = len(ids) + suite.max_tokens
-            if length <= renderer.max_positions:
+            if len(ids) + suite.max_tokens <= renderer.max_positions:
                 tokens.add(ids)
                 rendered.append(place)
-                most = max(most, length)
             elif suite.leave_out_long:
                 left_out.setdefault(suite.name, []).append(case.id)
             else:
@@ -284,7 +271,7 @@ def _rendered(
             f"{len(too_long)} cases are longer than {whose} with their answer, "
             f"the first: {', '.join(too_long[:3])}. Shorten them or use a model with a longer context"
         )
-    return parts, left_out, most
+    return parts, left_out
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from harness.baseline.compare import compare_with_baselines, prompt_hashes, with
 from harness.baseline.drift import parts_changed
 from harness.errors import UserError
 from harness.evaluation.noise_file import read_floors, with_floors
+from harness.evaluation.rescore import suites_in
 from harness.evaluation.run import estimate_and_judge
 from harness.gates.config import load_suite_gates, suites_with_bars
 from harness.runs.folder import RunData, load_sealed
@@ -39,20 +40,17 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
         raise UserError(f"--baseline {baseline}: no model is run here. Only '{ACCEPTED}' can be compared with")
     before = load_sealed(run_path, "judged again")
     run = with_later(before)
-    infos = {info.name: info for info in run.manifest.suites}
-    chosen = [suite for suite in suites if suite.name in infos]
-    if not chosen:
-        raise UserError(f"{run_path}: has {', '.join(infos) or 'no suite'}; none of the given suites is in it")
+    infos, chosen = suites_in(run, suites)
     gates = {suite.name: load_suite_gates(suite, bars) for suite in chosen}
     scorers = _scorers(run)
     stale = {s.name: why for s in chosen if (why := _stale(infos[s.name], s, scorers[s.name]))}
     fresh = [suite for suite in chosen if suite.name not in stale]
-    prompts = prompt_hashes((s, r) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant == CANDIDATE)
+    prompts = prompt_hashes((s, r) for s, r in run.answers() if r.variant == CANDIDATE)
     tuned = run.manifest.checkpoints.get(CANDIDATE)
     comparison = compare_with_baselines(chosen, gates, baseline, bars, prompts, tuned.tokenizer_digest if tuned else "")
     run = with_baseline(without_stale(run, scorers), comparison)
     run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(chosen, bars)))
-    metrics, verdicts = estimate_and_judge(fresh, gates, run.manifest, zip(run.suite_of, run.records, strict=True))
+    metrics, verdicts = estimate_and_judge(fresh, gates, run.manifest, run.answers())
     if stale:
         from harness.gates.judge import unjudged
 

@@ -60,10 +60,13 @@ class TokenFile:
     def __len__(self) -> int:
         return len(self._ends) - 1
 
+    def length(self, number: int) -> int:
+        """Return the number of ids of a prompt."""
+        return (self._ends[number + 1] - self._ends[number]) // 4
+
     def __getitem__(self, number: int) -> tuple[int, ...]:
-        begin, end = self._ends[number], self._ends[number + 1]
-        self._file.seek(begin)
-        ids = array("I", self._file.read(end - begin))
+        self._file.seek(self._ends[number])
+        ids = array("I", self._file.read(4 * self.length(number)))
         return tuple(map(self._same.setdefault, ids, ids))
 
 
@@ -85,12 +88,21 @@ class SuiteRequests(Struct, kw_only=True):
 class RequestQueue:
     """Every request of a run: variant by variant, suite by suite, case by case, repeats next to each other."""
 
-    def __init__(self, parts: Mapping[str, Sequence[SuiteRequests]], tokens: TokenFile, longest: int) -> None:
+    def __init__(self, parts: Mapping[str, Sequence[SuiteRequests]], tokens: TokenFile) -> None:
         self.parts = parts
         """By variant, one per suite."""
-        self.longest = longest
-        """Tokens of the longest prompt and answer together."""
         self._tokens = tokens
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest prompt and answer together; 1 without requests."""
+        lengths = (
+            self._tokens.length(part.first + number) + part.sampling.max_tokens
+            for parts in self.parts.values()
+            for part in parts
+            for number in range(len(part.asked))
+        )
+        return max(lengths, default=1)
 
     def __len__(self) -> int:
         return sum(len(part.asked) * part.repeats for parts in self.parts.values() for part in parts)
@@ -102,23 +114,15 @@ class RequestQueue:
         """Yield the requests to these variants."""
         for variant in variants:
             for suite, part in enumerate(self.parts[variant]):
-                for number in range(len(part.asked)):
-                    for repeat in range(part.repeats):
-                        yield self._request(variant, suite, number, repeat)
-
-    def _request(self, variant: str, suite: int, number: int, repeat: int) -> PlannedRequest:
-        part = self.parts[variant][suite]
-        sampling = part.sampling
-        if repeat:
-            sampling = structs.replace(sampling, seed=sampling.seed + repeat)
-        return PlannedRequest(
-            suite=suite,
-            case=part.cases[part.asked[number]],
-            variant=variant,
-            repeat=repeat + 1,
-            ids=self._tokens[part.first + number],
-            sampling=sampling,
-        )
+                samplings = [part.sampling]
+                for repeat in range(1, part.repeats):
+                    samplings.append(structs.replace(part.sampling, seed=part.sampling.seed + repeat))
+                for number, place in enumerate(part.asked, part.first):
+                    case, ids = part.cases[place], self._tokens[number]
+                    for repeat, sampling in enumerate(samplings, 1):
+                        yield PlannedRequest(
+                            suite=suite, case=case, variant=variant, repeat=repeat, ids=ids, sampling=sampling
+                        )
 
     def same_ids(self, one: str, other: str) -> tuple[int, int]:
         """Of the cases that both variants receive, how many have the same token ids; and how many there are."""

@@ -18,7 +18,7 @@ from harness.errors import UserError
 from harness.evaluation.run import GATES, estimate_and_judge
 from harness.gates.config import load_suite_gates
 from harness.progress.progress import Progress
-from harness.runs.folder import load_sealed, now
+from harness.runs.folder import RunData, load_sealed, now
 from harness.runs.score_events import append, with_later
 from harness.schema import Metrics, Record, ScoreEvent, SuiteInfo, Verdict
 from harness.suites.suite import Suite
@@ -44,16 +44,13 @@ class Rescored(Struct, frozen=True, kw_only=True):
 def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress: Progress) -> Rescored:
     """Score every record of the given suites, append what differs, estimate and judge again. Raises UserError."""
     run = with_later(load_sealed(run_path, "rescored"))
-    infos = {info.name: info for info in run.manifest.suites}
-    chosen = [suite for suite in suites if suite.name in infos]
-    if not chosen:
-        raise UserError(f"{run_path}: has {', '.join(infos) or 'no suite'}; none of the given suites is in it")
+    infos, chosen = suites_in(run, suites)
     events: list[ScoreEvent] = []
     records: list[Record] = []
     scored = 0
     by_name = {suite.name: suite for suite in chosen}
     with progress.stage("scores", len(run.records)) as stage:
-        for record, name in zip(run.records, run.suite_of, strict=True):
+        for name, record in run.answers():
             if name in by_name and record.text_kept:
                 scores = by_name[name].score(record.case, record.completion)
                 events += _differing(name, record, scores, by_name[name])
@@ -65,9 +62,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     rescored_run = without_stale(msgspec.structs.replace(run, records=records), scorers)
     gates = {suite.name: load_suite_gates(suite, bars) for suite in chosen}
     with progress.stage(GATES):
-        metrics, verdicts = estimate_and_judge(
-            chosen, gates, rescored_run.manifest, zip(rescored_run.suite_of, rescored_run.records, strict=True)
-        )
+        metrics, verdicts = estimate_and_judge(chosen, gates, rescored_run.manifest, rescored_run.answers())
     about: dict[str, Any] = {
         "kind": "code",
         "scorers": scorers,
@@ -82,6 +77,15 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
         verdicts=verdicts,
         notes=_notes(infos, by_name),
     )
+
+
+def suites_in(run: RunData, suites: Sequence[Suite]) -> tuple[dict[str, SuiteInfo], list[Suite]]:
+    """Return what a run recorded of its suites, by name, and which of the given ones are in it. UserError for none."""
+    infos = {info.name: info for info in run.manifest.suites}
+    chosen = [suite for suite in suites if suite.name in infos]
+    if not chosen:
+        raise UserError(f"{run.path}: has {', '.join(infos) or 'no suite'}; none of the given suites is in it")
+    return infos, chosen
 
 
 def _differing(suite_name: str, record: Record, scores: dict[str, Any], suite: Suite) -> list[ScoreEvent]:

@@ -160,17 +160,12 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
 
 def _answered(job: Job, ready: _Ready, folder: RunFolder, progress: Progress) -> Manifest:
     """Generate all completions into the folder; return the manifest with the engine's record."""
-    manifest = ready.manifest
-    try:
+    with folder.recording_failure(ready.manifest):
         engine = answer(job, ready.checkpoints, ready.plan.asks, folder, progress)
         for checkpoint in ready.checkpoints.values():
             refuse_changed(checkpoint)
-    except BaseException as error:
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        folder.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))
-        raise
     floor_records(job, ready.plan, folder)
-    return with_floors(msgspec.structs.replace(manifest, engine=engine), ready.floors)
+    return with_floors(msgspec.structs.replace(ready.manifest, engine=engine), ready.floors)
 
 
 def _floor(job: Job) -> dict[str, Checkpoint]:

@@ -18,9 +18,10 @@ import re
 import secrets
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -150,6 +151,18 @@ class RunFolder:
         self._write_json("run.json", counted, indent=2)
         if manifest.status != "running":
             self._release()
+
+    @contextmanager
+    def recording_failure(self, manifest: Manifest) -> Iterator[None]:
+        """Write to the manifest that the run failed or was interrupted, where the block raises."""
+        try:
+            yield
+        except BaseException as error:
+            status: Literal["interrupted", "failed"] = (
+                "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            )
+            self.write_manifest(msgspec.structs.replace(manifest, status=status, ended=now()))
+            raise
 
     def append_records(self, suite: str, records: Iterable[Record]) -> None:
         """Append records and their scores, flushed to disk before returning."""

@@ -12,10 +12,11 @@ from typing import Any, TextIO
 
 from harness.baseline.compare import baseline_path
 from harness.baseline.format import load_accepted
+from harness.checkpoints.bundled_model import EMBEDDED
 from harness.engines.config import EngineConfig
 from harness.engines.options import ENGINE_OPTIONS, engine_config
 from harness.errors import Unavailable, UserError, refuse_all
-from harness.evaluation.plan import Job, SuiteJob, default_checkpoint
+from harness.evaluation.plan import Job, SuiteJob
 from harness.gates.config import load_suite_gates
 from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, CANDIDATE, Case, GateFile, Record, Verdict
@@ -156,7 +157,7 @@ class EvaluationSession:
         options = self.options
         return Job(
             suites=self._jobs,
-            candidate=options.checkpoint or default_checkpoint(),
+            candidate=options.checkpoint or EMBEDDED,
             baseline=options.baseline,
             engine=engine_of(options),
             repeats=options.repeats,

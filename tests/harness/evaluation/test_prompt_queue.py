@@ -26,7 +26,7 @@ def planned(variants: tuple[str, ...] = ("baseline", "tuned"), repeats: int = 2)
         SuiteRequests(cases=[case("d"), case("e"), case("f")], asked=array("Q", [0, 2]), first=3,
              sampling=Sampling(max_tokens=9), repeats=1),
     ]  # fmt: skip
-    return RequestQueue(dict.fromkeys(variants, parts), spool, 59)
+    return RequestQueue(dict.fromkeys(variants, parts), spool)
 
 
 def test_questions_come_variant_by_variant_suite_by_suite_case_by_case() -> None:
