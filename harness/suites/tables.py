@@ -9,6 +9,7 @@ Each row has its line or row number; an invalid one has a `problem`. A file that
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -136,7 +137,8 @@ def as_shown(value: Any) -> Any:
 def _of_csv(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str] = ()) -> Iterator[TableRow]:
     """Read rows below the header, separated by that of DELIMITERS that gives it most of the used columns, then most."""
     csv.field_size_limit(LONGEST_CELL)
-    headers = {delimiter: _header(path, delimiter) for delimiter in DELIMITERS}
+    text = _utf8(path)
+    headers = {delimiter: _header(text, delimiter) for delimiter in DELIMITERS}
     used = {d: [c for c in headers[d] if c in columns or c.partition(".")[0] in fields] for d in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda d: (len(set(used[d])), len(headers[d])))
     if not headers[delimiter]:
@@ -145,57 +147,49 @@ def _of_csv(path: Path, columns: Sequence[str], part: str | None, fields: Sequen
             "quotes or separators in double quotes, without spaces around them"
         )
     refuse_lacking(path.name, columns or used[delimiter], headers[delimiter])
-    return _below(path, delimiter, headers[delimiter])
+    return _below(text, delimiter, headers[delimiter])
 
 
-def _header(path: Path, delimiter: str) -> list[str]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+def _utf8(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path.name}: line {line} is not UTF-8 ({error.reason}). {AS_UTF8}") from None
+
+
+def _header(text: str, delimiter: str) -> list[str]:
+    try:
+        return [name.strip() for name in next(_csv(text, delimiter), [])]
+    except csv.Error:
+        return []
+
+
+def _csv(text: str, delimiter: str) -> Any:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+
+
+def _below(text: str, delimiter: str, header: list[str]) -> Iterator[TableRow]:
+    reader = _csv(text, delimiter)
+    next(reader, None)
+    while True:
+        line = f"line {reader.line_num + 1}"
         try:
-            first = next(csv.reader(file, delimiter=delimiter, strict=True), [])
-        except csv.Error:
-            return []
-        except UnicodeDecodeError:
-            raise UserError(_not_utf8(path)) from None
-    return [name.strip() for name in first]
-
-
-def _not_utf8(path: Path) -> str:
-    """Name the line that cannot be decoded; the reader is ahead of the line that it returns."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                return f"{path.name}: line {number} is not UTF-8 ({error.reason}). {AS_UTF8}"
-    return f"{path.name}: is not UTF-8. {AS_UTF8}"
-
-
-def _below(path: Path, delimiter: str, header: list[str]) -> Iterator[TableRow]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        next(reader, None)
-        while True:
-            line = f"line {reader.line_num + 1}"
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield TableRow(
-                    line, {}, f"cannot be read as CSV: {error}. Put cells with quotes or commas in double quotes"
-                )
-                continue
-            except UnicodeDecodeError:
-                raise UserError(_not_utf8(path)) from None
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(header):
-                short = (
-                    f"has {len(cells)} cells, and the header has {len(header)}. Quote cells that contain {delimiter!r}"
-                )
-                yield TableRow(line, {}, short)
-            else:
-                yield TableRow(line, dict(zip(header, cells, strict=True)))
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield TableRow(
+                line, {}, f"cannot be read as CSV: {error}. Put cells with quotes or commas in double quotes"
+            )
+            continue
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            short = f"has {len(cells)} cells, and the header has {len(header)}. Quote cells that contain {delimiter!r}"
+            yield TableRow(line, {}, short)
+        else:
+            yield TableRow(line, dict(zip(header, cells, strict=True)))
 
 
 def _of_jsonl(path: Path, columns: Sequence[str], part: str | None) -> Iterator[TableRow]:
