@@ -94,6 +94,12 @@ def first_line(error: BaseException) -> str:
     return cut((str(error).strip().splitlines() or [type(error).__name__])[0], 300)
 
 
+def typed_line(error: BaseException) -> str:
+    """Return an exception's type and the first line of its message, shortened."""
+    name, line = type(error).__name__, cut(first_line(error), 200)
+    return name if line == name else f"{name}: {line}"
+
+
 def cut(text: str, most: int) -> str:
     """Shorten a text to the words that fit in `most` characters, followed by dots."""
     if len(text) <= most:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.errors import NOT_JSON, UserError
+from harness.errors import NOT_JSON, UserError, typed_line
 
 SAMPLES: tuple[Any, ...] = (None, True, 0, "", [], [0], {}, {"a": 0})
 """Values that test a schema before it is used."""
@@ -46,6 +46,5 @@ def validator(rules: str) -> Any:
     except jsonschema.SchemaError as error:
         raise UserError(f"not a valid JSON schema: {error.message[:200]}") from None
     except Exception as error:  # A reference leads nowhere, or to itself without end.
-        first = (str(error).splitlines() or [""])[0]
-        raise UserError(f"a JSON schema cannot be used: {type(error).__name__}: {first[:200]}") from None
+        raise UserError(f"a JSON schema cannot be used: {typed_line(error)}") from None
     return checked

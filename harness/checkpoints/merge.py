@@ -167,14 +167,18 @@ def _weights_of(base: Path, form: str | None, near: Path) -> Iterator[Path]:
 def _merge(
     checkpoint: Checkpoint, base: CheckpointFolder, adapter: CheckpointFolder, carrier: Path, out: Path
 ) -> MergeFacts:
-    """Write the sum of `base` and the adapter; `carrier` has the tokenizer for the texts of the comparison."""
+    """Write the sum of `base` and the adapter; `carrier` has the tokenizer for the texts of the comparison.
+
+    The sum is cast to the data type that the base's config.json states; fp32 where it states none.
+    """
+    import torch
+
     assert checkpoint.adapter_digest is not None
-    dtype = _stored_dtype(base)
+    dtype = getattr(torch, (base.dtype or "float32").removeprefix("torch."))
     tuned = load_tuned(base.path, adapter)
     probes = _probes(carrier)
     expected = _next_token_logprobs(tuned, probes)
-    merged = tuned.merge_and_unload(safe_merge=True)
-    merged = merged.to(dtype)
+    merged = tuned.merge_and_unload(safe_merge=True).to(dtype)
     gap = max((e - f).abs().max().item() for e, f in zip(expected, _next_token_logprobs(merged, probes), strict=True))
     model_files.save(merged, out)
     changed, total = _changed(base, CheckpointFolder(out))
@@ -203,14 +207,6 @@ def _carry(source: Path, names: tuple[str, ...], out: Path) -> None:
     for name in names:
         if (source / name).is_file():
             shutil.copyfile(source / name, out / name)
-
-
-def _stored_dtype(base: CheckpointFolder) -> Any:
-    """Return the data type of the base's weights by config.json; fp32 where it names none."""
-    import torch
-
-    stated = base.config.get("dtype") or base.config.get("torch_dtype") or "float32"
-    return getattr(torch, str(stated).removeprefix("torch."))
 
 
 def _resize(model: Any, adapter: CheckpointFolder) -> None:

@@ -255,7 +255,7 @@ class CheckpointFolder:
             )
         if files:
             return files
-        self._refuse_pickles()
+        safety.refuse_pickles(self.path)
         raise UserError(f"{self.path}: no weights: {found_in(self.path)}. Expected model.safetensors")
 
     @cached_property
@@ -280,17 +280,12 @@ class CheckpointFolder:
         file = self.path / ADAPTER_WEIGHTS
         if file.is_file():
             return tensor_shapes(file)
-        self._refuse_pickles()
+        safety.refuse_pickles(self.path)
         raise UserError(f"{self.path}: {ADAPTER_WEIGHTS} is missing: {found_in(self.path)}")
 
     def _optional(self, name: str) -> dict[str, Any]:
         file = self.path / name
         return read_json(file) if file.is_file() else {}
-
-    def _refuse_pickles(self) -> None:
-        pickled = safety.pickles(self.path)
-        if pickled:
-            raise UserError(safety.refused(self.path, pickled))
 
 
 def _problems(config: Mapping[str, Any], settings: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -20,7 +20,7 @@ from harness.checkpoints import safety
 from harness.checkpoints.bundled_model import EMBEDDED, obtain, say_on_stderr
 from harness.checkpoints.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CheckpointFolder, found_in
 from harness.env import CACHE
-from harness.errors import UserError, cut, extra_needed_by
+from harness.errors import UserError, extra_needed_by, typed_line
 from harness.files import digest, file_sha256, write_atomic
 from harness.schema import Checkpoint
 
@@ -140,11 +140,11 @@ def _locate(text: str, weights: bool = True, as_base: bool = False) -> tuple[Che
     for adapter in (folder, CheckpointFolder(path / "adapter")):
         if adapter.is_adapter:
             if not from_hub:
-                _refuse_pickles(adapter.path)
+                safety.refuse_pickles(adapter.path)
             return folder if as_base else _base_of(adapter, weights), adapter
     if folder.is_model:
         if not from_hub:
-            _refuse_pickles(path)
+            safety.refuse_pickles(path)
         folder.config  # noqa: B018 - reading it is the check
         return folder, None
     raise UserError(f"{text}: not a checkpoint: {found_in(path)}. Expected config.json or {ADAPTER_CONFIG} in a folder")
@@ -159,12 +159,6 @@ def _path(text: str) -> Path | None:
         return None
 
 
-def _refuse_pickles(folder: Path) -> None:
-    pickles = safety.pickles(folder)
-    if pickles:
-        raise UserError(safety.refused(folder, pickles))
-
-
 def _from_hub(text: str, weights: bool) -> Path:
     with extra_needed_by(f"the hub id {text}", "train", "huggingface_hub"):
         from huggingface_hub import snapshot_download, try_to_load_from_cache
@@ -174,10 +168,9 @@ def _from_hub(text: str, weights: bool) -> Path:
             say_on_stderr(f"downloading {text} from the model hub")
         return Path(snapshot_download(text, allow_patterns=patterns, ignore_patterns=["consolidated*"]))
     except Exception as error:  # The hub client raises many types; users get one line for any.
-        first = (str(error).strip().splitlines() or [""])[0]
         raise UserError(
-            f"{text}: no folder has this name, and the model hub did not return it: "
-            f"{type(error).__name__}: {cut(first, 160)}. Check name and network, or name a local folder or {EMBEDDED}"
+            f"{text}: no folder has this name, and the model hub did not return it: {typed_line(error)}. Check name "
+            f"and network, or name a local folder or {EMBEDDED}"
         ) from None
 
 

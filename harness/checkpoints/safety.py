@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UserError
 from harness.formatting import first_few
 
 TOKENIZER: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -23,18 +24,15 @@ IMPLEMENTATIONS = ("attn_implementation", "_attn_implementation", "experts_imple
 """Settings by which transformers 5.19 chooses a kernel (configuration_utils.py, integrations/hub_kernels.py)."""
 
 
-def pickles(folder: Path) -> list[str]:
-    """List the names of the pickles in a folder, sorted."""
-    return sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICKLES)
-
-
-def refused(folder: Path, pickled: list[str]) -> str:
-    """Say why a folder with pickles is not loaded, and what to do."""
-    return (
-        f"{folder}: holds pickles ({first_few(pickled, 3)}), and loading a pickle can run any code. Expected "
-        "safetensors alone: move the pickles out of the folder or, where they are the weights, load the model where "
-        "you trust it and save it again with save_pretrained"
-    )
+def refuse_pickles(folder: Path) -> None:
+    """Raise UserError for a folder that holds pickles."""
+    pickles = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in PICKLES)
+    if pickles:
+        raise UserError(
+            f"{folder}: holds pickles ({first_few(pickles, 3)}), and loading a pickle can run any code. Expected "
+            "safetensors alone: move the pickles out of the folder or, where they are the weights, load the model "
+            "where you trust it and save it again with save_pretrained"
+        )
 
 
 def code_problems(config: dict[str, Any]) -> list[str]:

@@ -139,9 +139,7 @@ def _folder(path: str | Path) -> CheckpointFolder:
             f"entailment.by_model: {path}: HHEM needs code of its own, which is never run. Use its model.safetensors "
             "with config.json and tokenizer of google/flan-t5-base instead: docs/scoring.md, 'Claim support by a model'"
         )
-    pickled = safety.pickles(files.path)
-    if pickled:
-        raise UserError(safety.refused(files.path, pickled))
+    safety.refuse_pickles(files.path)
     return files
 
 

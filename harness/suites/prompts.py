@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from harness.checkpoints import safety
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import cache_dir, tokenizer_folder
-from harness.errors import MissingExtra, UserError, cut
+from harness.errors import MissingExtra, UserError, typed_line
 from harness.files import digest, read_text, shown_path
 from harness.schema import Case, Checkpoint, Prompt
 
@@ -143,10 +143,6 @@ def _merge_system(chat: Sequence[Message]) -> list[Message]:
     return rest
 
 
-def _first_line(error: Exception) -> str:
-    return cut((str(error).strip().splitlines() or ["no reason given"])[0], 200)
-
-
 class RewrittenTurns(UserError):
     """The chat template renders a turn of a conversation differently once another follows."""
 
@@ -175,9 +171,8 @@ class Renderer:
             raise
         except Exception as error:  # The libraries raise many types; users get one line for any.
             raise UserError(
-                f"{self.tokenizer_folder}: the tokenizer cannot be loaded: {type(error).__name__}: "
-                f"{_first_line(error)}. Expected one that transformers itself has; code in a checkpoint "
-                "is never run"
+                f"{self.tokenizer_folder}: the tokenizer cannot be loaded: {typed_line(error)}. Expected one that "
+                "transformers itself has; code in a checkpoint is never run"
             ) from None
         if not tokenizer.chat_template:
             raise UserError(
@@ -244,8 +239,8 @@ class Renderer:
             return self._rendered(chat, generate)
         except Exception as error:  # A template of a checkpoint can raise anything.
             raise UserError(
-                f"{self.tokenizer_folder}: the chat template cannot be used: {type(error).__name__}: "
-                f"{_first_line(error)}. Correct it, or choose another checkpoint"
+                f"{self.tokenizer_folder}: the chat template cannot be used: {typed_line(error)}. Correct it, or "
+                "choose another checkpoint"
             ) from None
 
     def _encode(self, text: str) -> list[int]:
