@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.engines.config import EngineConfig
 from harness.evaluation.plan import Job, SuiteJob
@@ -101,6 +102,20 @@ def suites(root: Path) -> list[Suite]:
     return list(find_suites([str(root / "evalsuites")]))
 
 
+def job_of(root: Path, **more: Any) -> Job:
+    """The job of all suites below `root` for the script's tuned model; `more` are fields of the job."""
+    fields: dict[str, Any] = {"candidate": "new", "engine": EngineConfig(name="fake", script=root / "script.json")}
+    if "suites" not in more:
+        fields["suites"] = [SuiteJob(suite=suite, cases=suite.cases) for suite in suites(root)]
+    return Job(**{**fields, **more})
+
+
+def make_run(root: Path, runs: Path | None = None, **more: Any) -> RunData:
+    """Run the job that `job_of` makes."""
+    folder = RunFolder.create(runs or root / "runs", "test")
+    return load_run(run(job_of(root, **more), folder, Progress(quiet=True)).path)
+
+
 def evaluate(
     root: Path,
     tuned: Mapping[str, str],
@@ -118,14 +133,14 @@ def evaluate(
     """
     answers = {"tuned": tuned} | ({} if isinstance(baseline, str | None) else {"baseline": baseline})
     script = write_script(root, **answers, fail={"tuned": list(fail)})
-    job = Job(
+    return make_run(
+        root,
+        runs,
         suites=[SuiteJob(suite=s, cases=s.cases[:limit]) for s in suites(root) if names is None or s.name in names],
-        candidate="new",
         baseline=baseline if isinstance(baseline, str | None) else "old",
         bars=bars,
         engine=EngineConfig(name="fake", script=script, use_cache=False),
     )
-    return load_run(run(job, RunFolder.create(runs or root / "runs", "test"), Progress(quiet=True)).path)
 
 
 def compare(root: Path, tuned: dict[str, str] | None = None, baseline: dict[str, str] | None = None) -> RunData:

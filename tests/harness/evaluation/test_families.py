@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,17 +17,15 @@ from harness.checkpoints.resolve import resolve
 from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.evaluation.families import renderers
-from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import run
+from harness.evaluation.plan import make_plan, variants
+from harness.evaluation.rejudge import regate
 from harness.files import digest
-from harness.progress.progress import Progress
-from harness.runs.folder import RunData, RunFolder, load_run
+from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, Record
-from harness.suites.discovery import find_suites
 from harness.suites.prompts import Renderer
 from reports.render.terminal import lines
 from tests.support.adapters import change_json, save_adapter
-from tests.support.mini import TEST, rows, write_suite
+from tests.support.mini import TEST, job_of, make_run, rows, suites, write_suite
 
 COMPARED = """[objective]
 text = "Find the clauses."
@@ -53,16 +52,18 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def compare(root: Path, tuned: Path, baseline: Path | str | None, engine: str = "transformers") -> RunData:
+def compare(root: Path, tuned: Path, baseline: Path | str | None) -> RunData:
     """A whole run, as `tunegate compare` makes it."""
-    (suite,) = find_suites([str(root / "evalsuites")])
-    job = Job(
-        suites=[SuiteJob(suite=suite, cases=suite.cases)],
-        candidate=str(tuned),
-        baseline=None if baseline is None else str(baseline),
-        engine=EngineConfig(name=engine),
-    )
-    return load_run(run(job, RunFolder.create(root / "runs", "test"), Progress(quiet=True)).path)
+    return make_run(root, **named(tuned, baseline))
+
+
+def named(tuned: Path, baseline: Path | str | None) -> dict[str, Any]:
+    """The fields of the job that compares two models."""
+    return {
+        "candidate": str(tuned),
+        "baseline": None if baseline is None else str(baseline),
+        "engine": EngineConfig(name="transformers"),
+    }
 
 
 def copy(model: Path, out: Path, template: str | None = None) -> Path:
@@ -105,7 +106,9 @@ def hashes(made: RunData, variant: str) -> dict[str, str]:
 CASES = [f"c{i}" for i in range(12)]
 
 
-def test_two_families_are_compared_each_with_prompts_of_its_own(root: Path, tiny_models: dict[str, Path]) -> None:
+def test_two_families_are_compared_each_with_prompts_of_its_own_and_the_run_and_the_terminal_say_so(
+    root: Path, tiny_models: dict[str, Path]
+) -> None:
     made = compare(root, tiny_models["llama3"], tiny_models["qwen"])
     assert made.manifest.status == "finished" and not any(r.error for r in made.records)
     assert hashes(made, "baseline") == prompts(tiny_models["qwen"], CASES)
@@ -113,12 +116,6 @@ def test_two_families_are_compared_each_with_prompts_of_its_own(root: Path, tiny
     assert {v.rule: v.outcome for v in made.verdicts}["no_worse"] in ("pass", "fail", "inconclusive")
     exact = next(c.comparison for c in made.metrics.comparisons if c.comparison.metric == "clause_exact_set")
     assert exact.difference.n == 12
-    with pytest.raises(StopIteration):
-        next(n for n, r in of(made, "tuned").items() if r.input_hash != of(made, "baseline")[n].input_hash)
-
-
-def test_the_run_and_the_terminal_say_that_the_token_ids_differ(root: Path, tiny_models: dict[str, Path]) -> None:
-    made = compare(root, tiny_models["llama3"], tiny_models["qwen"])
     said = (
         f"{tiny_models['qwen']} (baseline) and {tiny_models['llama3']} (tuned) have different tokenizers and chat "
         "templates, so each received prompts of its own: the token IDs differ for 12 of 12 cases. Answers are paired "
@@ -171,35 +168,36 @@ def test_an_adapter_shares_the_renderer_of_its_base(root: Path, tiny_model: Path
     assert list(used) == list(both) and used["baseline"] is used["tuned"]
 
 
-def test_an_adapter_with_another_chat_template_than_its_base_is_named(root: Path, tiny_model: Path) -> None:
+@pytest.mark.parametrize("is_compared", [True, False])
+def test_an_adapter_with_another_chat_template_than_its_base_is_named(
+    root: Path, tiny_model: Path, is_compared: bool
+) -> None:
     """An easier prompt for the tuned model alone must be seen."""
     adapter = adapter_with(tiny_model, root / "adapter", SHORT_TEMPLATE)
-    made = compare(root, adapter, tiny_model)
-    assert hashes(made, "baseline") == prompts(tiny_model, CASES)
+    made = compare(root, adapter, tiny_model if is_compared else None)
     assert hashes(made, "tuned") == prompts(adapter, CASES)
-    assert any("have different chat templates, so each" in note for note in made.manifest.notes)
-    own = f"{adapter} (tuned): the adapter brings another chat template than its base model; its prompts are rendered"
-    assert any(note.startswith(own) for note in made.manifest.notes)
+    *differ, own = made.manifest.notes
+    said = f"{adapter} (tuned): the adapter brings another chat template than its base model; its prompts are rendered"
+    assert own.startswith(said) and len(differ) == is_compared
+    if is_compared:
+        assert hashes(made, "baseline") == prompts(tiny_model, CASES)
+        assert "have different chat templates, so each" in differ[0]
 
 
-def test_an_adapter_with_a_chat_template_of_its_own_is_named_without_a_baseline(root: Path, tiny_model: Path) -> None:
-    adapter = adapter_with(tiny_model, root / "adapter", SHORT_TEMPLATE)
-    made = compare(root, adapter, None)
-    assert hashes(made, "tuned") == prompts(adapter, CASES)
-    assert [n for n in made.manifest.notes if "brings another chat template than its base model" in n]
-
-
-def test_a_chat_template_that_changes_no_prompt_is_said_to_change_none(root: Path, tiny_model: Path) -> None:
-    template = (tiny_model / "chat_template.jinja").read_text()
-    made = compare(root, copy(tiny_model, root / "twin", f"{template}{{# a comment #}}"), tiny_model)
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{before}{# a comment #}", "chat templates, but the token IDs of all 12 prompts are the same"),
+        (SHORT_TEMPLATE, "The weights are the same, so the prompts are all that differs"),
+    ],
+)
+def test_of_the_same_weights_with_another_chat_template_it_is_said_what_differs(
+    root: Path, tiny_model: Path, template: str, said: str
+) -> None:
+    before = (tiny_model / "chat_template.jinja").read_text()
+    made = compare(root, copy(tiny_model, root / "twin", template.replace("{before}", before)), tiny_model)
     (note,) = made.manifest.notes
-    assert "have different chat templates, but the token IDs of all 12 prompts are the same" in note
-
-
-def test_the_same_weights_with_another_chat_template_are_said_to_be_the_same(root: Path, tiny_model: Path) -> None:
-    made = compare(root, copy(tiny_model, root / "twin", SHORT_TEMPLATE), tiny_model)
-    (note,) = made.manifest.notes
-    assert note.endswith("The weights are the same, so the prompts are all that differs")
+    assert said in note
 
 
 def test_a_case_too_long_for_one_of_them_names_that_one(root: Path, tiny_models: dict[str, Path]) -> None:
@@ -242,9 +240,8 @@ def test_a_template_that_fails_is_one_line_that_names_the_variant(root: Path, ti
 
 
 def test_an_accepted_baseline_of_another_family_is_compared_and_said(root: Path, tiny_models: dict[str, Path]) -> None:
-    suites = list(find_suites([str(root / "evalsuites")]))
     before = compare(root, tiny_models["qwen"], None)
-    accept(before.path, suites, SAID)
+    accept(before.path, suites(root), SAID)
     made = compare(root, tiny_models["llama3"], ACCEPTED)
     (info,) = made.manifest.suites
     assert info.accepted is not None and info.accepted.unlike == [] and info.accepted.own_prompts
@@ -258,7 +255,7 @@ def test_an_accepted_baseline_of_another_family_is_compared_and_said(root: Path,
 
 
 def test_changed_cases_are_still_refused_across_families(root: Path, tiny_models: dict[str, Path]) -> None:
-    accept(compare(root, tiny_models["qwen"], None).path, list(find_suites([str(root / "evalsuites")])), SAID)
+    accept(compare(root, tiny_models["qwen"], None).path, suites(root), SAID)
     cases = rows(12)
     cases[3]["input"] = {"document": "Contract 3, changed."}
     write_suite(root, cases, gates=COMPARED)
@@ -270,12 +267,9 @@ def test_changed_cases_are_still_refused_across_families(root: Path, tiny_models
 def test_judging_again_with_an_accepted_baseline_of_another_family_says_so_too(
     root: Path, tiny_models: dict[str, Path]
 ) -> None:
-    from harness.evaluation.rejudge import regate
-
-    suites = list(find_suites([str(root / "evalsuites")]))
-    accept(compare(root, tiny_models["qwen"], None).path, suites, SAID)
+    accept(compare(root, tiny_models["qwen"], None).path, suites(root), SAID)
     alone = compare(root, tiny_models["llama3"], None)
-    found = regate(alone.path, suites, None, ACCEPTED).run
+    found = regate(alone.path, suites(root), None, ACCEPTED).run
     (no_worse,) = [v for v in found.verdicts if v.rule == "no_worse"]
     assert no_worse.outcome in ("pass", "fail", "inconclusive")
     assert any("the accepted baseline has another tokenizer or chat template" in n for n in found.manifest.notes)
@@ -284,17 +278,8 @@ def test_judging_again_with_an_accepted_baseline_of_another_family_says_so_too(
 def test_each_option_of_a_question_has_the_first_token_of_its_own_family(
     root: Path, tiny_models: dict[str, Path]
 ) -> None:
-    from harness.evaluation.families import renderers
-    from harness.evaluation.plan import make_plan, variants
-
-    folder = write_suite(root, rows(12), test=TEST.replace("max_tokens=8", 'max_tokens=8, options=["A", "B"]'))
-    (suite,) = find_suites([str(folder.parents[1])])
-    job = Job(
-        suites=[SuiteJob(suite=suite, cases=suite.cases)],
-        candidate=str(tiny_models["llama3"]),
-        baseline=str(tiny_models["qwen"]),
-        engine=EngineConfig(name="transformers"),
-    )
+    write_suite(root, rows(12), test=TEST.replace("max_tokens=8", 'max_tokens=8, options=["A", "B"]'))
+    job = job_of(root, **named(tiny_models["llama3"], tiny_models["qwen"]))
     found = make_plan(job, renderers(job.engine, variants(job))).asks
     for variant, family in (("baseline", "qwen"), ("tuned", "llama3")):
         vocabulary = json.loads((tiny_models[family] / "tokenizer.json").read_text())["model"]["vocab"]

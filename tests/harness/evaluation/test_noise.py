@@ -1,7 +1,6 @@
 """One checkpoint asked twice: what moves, whose scores flip, and the margins that are held against it."""
 
 import json
-import shutil
 from pathlib import Path
 
 import msgspec
@@ -10,20 +9,19 @@ import pytest
 from scipy import stats
 
 from harness.engines.config import EngineConfig
+from harness.engines.fake import FakeEngine
+from harness.engines.transformers.generate import Answerer
 from harness.errors import UserError
-from harness.evaluation.noise import measure
+from harness.evaluation.noise import SuiteNoise, measure
 from harness.evaluation.noise_file import NoiseFile, load_noise, save_noise
-from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import run
 from harness.gates.config import GateId
 from harness.gates.evidence import within_noise
 from harness.progress.progress import Progress
-from harness.runs.folder import RunFolder, check_seal, load_run
+from harness.runs.folder import RunData, RunFolder, check_seal, load_run
 from harness.schema import BASELINE, CANDIDATE, Gate, Noise, NoiseFloor
 from harness.stats.noise import flips, floors, repeat_flips
-from harness.suites.discovery import find_suites
 from tests.harness.gates.test_power import tunegate
-from tests.support.mini import right, rows, write_script, write_suite
+from tests.support.mini import job_of, make_run, right, rows, write_script, write_suite
 from tests.support.scored import ACCURACY, ERROR_RATE, MACRO_F1, answers, record
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -59,20 +57,13 @@ def noise_file(root: Path) -> Path:
     return root / "evalsuites" / "legal" / "mini" / "noise.json"
 
 
-def job_of(root: Path, **more: object) -> Job:
-    suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(root / "evalsuites")])]
-    named = {"candidate": "mini", "engine": EngineConfig(name="fake", script=root / "script.json")}
-    return Job(suites=suites, **{**named, **more})  # type: ignore[arg-type]
+def compared(root: Path) -> RunData:
+    return make_run(root, candidate="mini", baseline="mini")
 
 
-def compared(root: Path, **more: object):
-    folder = RunFolder.create(root / "runs", "compare")
-    return load_run(run(job_of(root, baseline="mini", **more), folder, Progress(quiet=True)).path)
-
-
-def measured(root: Path, **more: object):
+def measured(root: Path, **more: object) -> tuple[SuiteNoise, RunData]:
     folder = RunFolder.create(root / "runs", "noise")
-    (found,) = measure(job_of(root, **more), folder, Progress(quiet=True), 1)
+    (found,) = measure(job_of(root, **{"candidate": "mini", **more}), folder, Progress(quiet=True), 1)
     return found, load_run(folder.path)
 
 
@@ -279,49 +270,40 @@ def test_nothing_measured_gives_no_floor_and_refuses_nothing() -> None:
     assert within_noise(asked, noise(floors=[found])) is None
 
 
-def test_sampled_answers_get_other_seeds_and_flips_between_repeats_are_told(project: Path, tmp_path: Path) -> None:
+def test_sampled_answers_get_other_seeds_and_flips_between_repeats_are_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = project / "evalsuites" / "legal" / "mini"
     test = (folder / "test_mini.py").read_text().replace("max_tokens=8", "max_tokens=8, temperature=0.7, samples=2")
     (folder / "test_mini.py").write_text(test)
-    seen: list[tuple[str, int, int]] = []
-    from harness.engines import fake
-
-    real = fake.FakeEngine.generate
+    seen: set[tuple[str, int]] = set()
+    real = FakeEngine.generate
 
     def generate(self, requests):  # type: ignore[no-untyped-def]
-        seen.extend((r.variant, r.sampling.seed, len(requests)) for r in requests)
+        seen.update((r.variant, r.sampling.seed) for r in requests)
         return real(self, requests)
 
-    patch = pytest.MonkeyPatch()
-    patch.setattr(fake.FakeEngine, "generate", generate)
-    try:
-        found, made = measured(project)
-    finally:
-        patch.undo()
-    assert {(v, s) for v, s, _ in seen} == {("baseline", 0), ("baseline", 1), ("tuned", 2), ("tuned", 3)}
+    monkeypatch.setattr(FakeEngine, "generate", generate)
+    found, made = measured(project)
+    assert seen == {("baseline", 0), ("baseline", 1), ("tuned", 2), ("tuned", 3)}
     assert made.manifest.engine["passes"][1] == "batch 1, other seeds"
     assert sum("no case flips between repeats of the" in line for line in found.lines) >= 2
 
 
-def test_a_small_real_model_is_asked_in_two_batch_sizes(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_small_real_model_is_asked_in_two_batch_sizes(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Greedy answers of an fp32 model through transformers; what moves is what the texts say, however little it is."""
     write_suite(tmp_path, gates=GATES, cases=rows(12))
-    model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
     seen: list[int] = []
-    from harness.engines.transformers.generate import Answerer
-
     real = Answerer.run
 
     def ask(self, model, batch):  # type: ignore[no-untyped-def]
         seen.append(len(batch))
         return real(self, model, batch)
 
-    patch = pytest.MonkeyPatch()
-    patch.setattr(Answerer, "run", ask)
-    try:
-        found, made = measured(tmp_path, candidate=str(model), engine=EngineConfig(name="transformers"))
-    finally:
-        patch.undo()
+    monkeypatch.setattr(Answerer, "run", ask)
+    found, made = measured(tmp_path, candidate=str(tiny_model), engine=EngineConfig(name="transformers"))
     assert max(seen) == 12 and seen.count(12) == 1
     by_variant = made.by_variant("legal/mini")
     assert len(by_variant["baseline"]) == len(by_variant["tuned"]) == 12

@@ -5,16 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines.config import EngineConfig
-from harness.errors import UserError
-from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.rescore import rescore
-from harness.evaluation.run import run_once
 from harness.progress.progress import Progress
-from harness.runs.folder import RunData, check_seal, load_run
+from harness.runs.folder import check_seal, load_run
 from harness.runs.score_events import batches, with_later
 from tests.support.command import tunegate
-from tests.support.mini import TEST, compare, right, rows, suites, write_script, write_suite
+from tests.support.mini import TEST, compare, evaluate, right, rows, suites, write_suite
 
 RELAXED = TEST.replace(
     'scorers=[clauses.among(["holdover", "assignment", "as is"])]',
@@ -99,26 +95,15 @@ def test_whatever_types_a_scorer_of_ones_own_returns_the_run_and_its_scores_can_
     tmp_path: Path, parts: dict[str, str], said: str
 ) -> None:
     write_suite(tmp_path, test=own(), gates=OWN_GATES)
-    script = write_script(tmp_path, tuned=right(rows()))
-    path = answered(tmp_path, script).path
+    path = evaluate(tmp_path, right(rows())).path
     write_suite(tmp_path, test=own(**parts), gates=OWN_GATES)
-    for made in (path, answered(tmp_path, script).path):
+    for made in (path, evaluate(tmp_path, right(rows())).path):
         found = rescore(made, suites(tmp_path), None, Progress(quiet=True))
         assert rescore(made, suites(tmp_path), None, Progress(quiet=True)).changed == 0
         scores = {r.case.id: r.scores["mine"] for r in with_later(load_run(made)).records}
         assert len(scores) == 40 and {s.reason or "" for s in scores.values()} == {said}
         assert found.verdicts[0].outcome == ("fail" if said else "pass")
         assert said or [scores[f"c{i}"].right for i in range(40)] == [i % 2 for i in range(40)]
-
-
-def answered(root: Path, script: Path) -> RunData:
-    (suite,) = suites(root)
-    job = Job(
-        suites=[SuiteJob(suite=suite, cases=suite.cases)],
-        candidate="m",
-        engine=EngineConfig(name="fake", script=script, use_cache=False),
-    )
-    return run_once(job, root / "runs", None, Progress(quiet=True))
 
 
 def test_a_moved_bar_is_judged_without_asking_again(tmp_path: Path):
@@ -129,12 +114,6 @@ def test_a_moved_bar_is_judged_without_asking_again(tmp_path: Path):
     gates.write_text(gates.read_text().replace("value = 0.5", "value = 0.999"))
     found = rescore(run.path, suites(tmp_path), bars, Progress(quiet=True))
     assert {v.outcome for v in found.verdicts} == {"inconclusive"}
-
-
-def test_a_run_of_other_suites_is_named(tmp_path: Path):
-    run = compare(tmp_path)
-    with pytest.raises(UserError, match="has legal/mini; none of the given suites"):
-        rescore(run.path, [], None, Progress(quiet=True))
 
 
 def test_the_command_prints_verdicts_and_what_moved(tmp_path: Path):

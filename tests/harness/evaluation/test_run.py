@@ -7,15 +7,12 @@ from pathlib import Path
 import pytest
 
 from harness.checkpoints.resolve import resolve
-from harness.engines.config import EngineConfig
 from harness.errors import UserError
 from harness.evaluation import run as evaluation
-from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run, run_once
 from harness.progress.progress import Progress
-from harness.runs.folder import RunFolder, load_manifest, load_run
-from harness.suites.discovery import find_suites
-from tests.support.mini import TEST, right, rows, write_script, write_suite
+from harness.runs.folder import RunFolder, load_manifest
+from tests.support.mini import TEST, job_of, make_run, right, rows, write_script, write_suite
 
 LONG = "this answer has more words than the eight that it may have"
 
@@ -24,14 +21,12 @@ def test_answers_cut_at_their_limit_are_counted_by_variant(tmp_path: Path, monke
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
     write_suite(tmp_path)
     long = right(rows()) | {"c1": LONG, "c2": LONG, "c30": LONG}
-    script = write_script(tmp_path, baseline=right(rows()), tuned=long)
-    suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(tmp_path / "evalsuites")])]
-    job = Job(suites=suites, candidate="new", baseline="old", engine=EngineConfig(name="fake", script=script))
-    made = load_run(run(job, RunFolder.create(tmp_path / "runs", "test"), Progress(quiet=True)).path)
+    write_script(tmp_path, baseline=right(rows()), tuned=long)
+    made = make_run(tmp_path, baseline="old")
     assert made.manifest.engine["truncated"] == {"baseline": 0, "tuned": 3}
     cut = {r.case.id for r in made.records if r.completion.finish_reason == "length"}
     assert cut == {"c1", "c2", "c30"}
-    kept = load_run(run(job, RunFolder.create(tmp_path / "runs", "again"), Progress(quiet=True)).path)
+    kept = make_run(tmp_path, baseline="old")
     assert kept.manifest.engine["generated"] == 0
     assert kept.manifest.engine["truncated"] == {"baseline": 0, "tuned": 3}
 
@@ -42,9 +37,7 @@ def test_a_run_whose_model_changed_while_it_answered_gives_no_verdict(
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
     model = Path(shutil.copytree(tiny_model, tmp_path / "model"))
     write_suite(tmp_path, rows(4))
-    suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(tmp_path / "evalsuites")])]
-    engine = EngineConfig(name="fake", script=write_script(tmp_path, tuned=right(rows(4))))
-    job = Job(suites=suites, candidate="new", engine=engine)
+    write_script(tmp_path, tuned=right(rows(4)))
     monkeypatch.setattr(evaluation, "variants", lambda job: {"tuned": resolve(str(model))})
 
     def answered(*_: object) -> dict[str, str]:
@@ -54,18 +47,15 @@ def test_a_run_whose_model_changed_while_it_answered_gives_no_verdict(
     monkeypatch.setattr(evaluation, "answer", answered)
     folder = RunFolder.create(tmp_path / "runs", "test")
     with pytest.raises(UserError, match="its files changed while they were in use"):
-        run(job, folder, Progress(quiet=True))
+        run(job_of(tmp_path), folder, Progress(quiet=True))
     assert load_manifest(folder.path).status == "failed" and not (folder.path / "verdicts.json").exists()
 
 
 def test_verdicts_of_a_run_call_clusters_what_the_suite_calls_them(tmp_path: Path) -> None:
     few = rows(10)
     write_suite(tmp_path, few, test=TEST.replace("max_tokens=8", 'max_tokens=8, cluster="policy"'))
-    engine = EngineConfig(name="fake", script=write_script(tmp_path, tuned=right(few)))
-    suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(tmp_path / "evalsuites")])]
-    job = Job(suites=suites, candidate="new", engine=engine)
-    verdicts = run(job, RunFolder.create(tmp_path / "runs", "test"), Progress(quiet=True)).verdicts
-    assert "5 cases from 5 policies" in verdicts[0].reason
+    write_script(tmp_path, tuned=right(few))
+    assert "5 cases from 5 policies" in make_run(tmp_path).verdicts[0].reason
 
 
 def test_a_run_holds_the_prompt_template_with_secrets_masked(tmp_path: Path) -> None:
@@ -74,12 +64,8 @@ def test_a_run_holds_the_prompt_template_with_secrets_masked(tmp_path: Path) -> 
     template = next(folder.rglob("prompt.jinja"))
     text = template.read_text("utf-8")
     template.write_text(f"{text}\n{secret}", "utf-8")
-    engine = EngineConfig(name="fake", script=write_script(tmp_path, tuned=right(rows())))
-    suites = [SuiteJob(suite=s, cases=s.cases) for s in find_suites([str(tmp_path / "evalsuites")])]
-    made = run(
-        Job(suites=suites, candidate="new", engine=engine), RunFolder.create(tmp_path, "r"), Progress(quiet=True)
-    )
-    (suite,) = load_run(made.path).manifest.suites
+    write_script(tmp_path, tuned=right(rows()))
+    (suite,) = make_run(tmp_path).manifest.suites
     assert suite.prompt.startswith(text.strip()) and secret not in suite.prompt
 
 
@@ -87,13 +73,9 @@ def test_a_second_worker_starts_from_nothing_where_the_first_one_was_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed between the records and the scores of a write: no answer may count twice, or without its score."""
-    (suite,) = find_suites([str(write_suite(tmp_path))])
-    script = write_script(tmp_path, tuned=right(rows()))
-    job = Job(
-        suites=[SuiteJob(suite=suite, cases=suite.cases)],
-        candidate="m",
-        engine=EngineConfig(name="fake", script=script),
-    )
+    write_suite(tmp_path)
+    write_script(tmp_path, tuned=right(rows()))
+    job = job_of(tmp_path)
     path, append = tmp_path / "runs" / "20260101T000000Z-eval-00000000", RunFolder._append
 
     def killed(self: RunFolder, name: str, lines: Sequence[bytes]) -> None:
@@ -106,7 +88,7 @@ def test_a_second_worker_starts_from_nothing_where_the_first_one_was_killed(
         run_once(job, path.parent, path, Progress(quiet=True))
     assert (path / "records.jsonl").stat().st_size
     made = run_once(job, path.parent, path, Progress(quiet=True))
-    assert sorted(r.case.id for r in made.records) == sorted(case.id for case in suite.cases)
+    assert sorted(r.case.id for r in made.records) == sorted(str(row["id"]) for row in rows())
     assert all(r.scores for r in made.records) and made.standing.is_claim
     sealed = (path / "records.jsonl").stat().st_ino
     assert run_once(job, path.parent, path, Progress(quiet=True)).records == made.records

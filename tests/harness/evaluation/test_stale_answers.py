@@ -4,6 +4,7 @@ Each test first shows that the same run again reads every answer, so that readin
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,8 @@ import pytest
 
 from harness.engines.config import EngineConfig
 from harness.engines.transformers import engine as transformers_engine
-from harness.evaluation.plan import Job, SuiteJob
-from harness.evaluation.run import run
-from harness.progress.progress import Progress
-from harness.runs.folder import RunFolder, load_run
-from harness.suites.discovery import find_suites
 from tests.support.adapters import enliven, save_adapter
-from tests.support.mini import rows, write_suite
+from tests.support.mini import make_run, rows, write_suite
 
 pytestmark = pytest.mark.usefixtures("own_cache", "one_thread")
 
@@ -35,35 +31,26 @@ def model(lively: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(lively, tmp_path / "model"))
 
 
-class Asking:
-    """Runs one suite on a checkpoint, as `tunegate` does."""
-
-    def __init__(self, root: Path) -> None:
-        (self.suite,) = find_suites([str(write_suite(root, rows(CASES)))])
-        self.root = root
-
-    def __call__(self, checkpoint: Path, **engine: Any) -> tuple[int, dict[str, str]]:
-        """How many completions were read from the cache, and all completions."""
-        job = Job(
-            suites=[SuiteJob(suite=self.suite, cases=self.suite.cases)],
-            candidate=str(checkpoint),
-            engine=EngineConfig(name="transformers", **engine),
-        )
-        made = run(job, RunFolder.create(self.root / "runs", "eval"), Progress(quiet=True))
-        found = load_run(made.path)
-        engine = found.manifest.engine
-        assert engine["cached"] + engine["generated"] == CASES
-        assert all(record.completion.error is None for record in found.records)
-        return engine["cached"], {r.case.id: r.completion.text for r in found.records}
+Ask = Callable[..., tuple[int, dict[str, str]]]
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> Asking:
-    return Asking(tmp_path)
+def ask(tmp_path: Path) -> Ask:
+    """Runs one suite on a checkpoint; returns how many completions were read from the cache, and all completions."""
+    write_suite(tmp_path, rows(CASES))
+
+    def ask(checkpoint: Path, **engine: Any) -> tuple[int, dict[str, str]]:
+        found = make_run(tmp_path, candidate=str(checkpoint), engine=EngineConfig(name="transformers", **engine))
+        counts = found.manifest.engine
+        assert counts["cached"] + counts["generated"] == CASES
+        assert all(record.completion.error is None for record in found.records)
+        return counts["cached"], {r.case.id: r.completion.text for r in found.records}
+
+    return ask
 
 
 @pytest.mark.parametrize("lora", ["auto", "merge"])
-def test_retraining_to_the_same_path(lora: str, ask: Asking, model: Path, tmp_path: Path) -> None:
+def test_retraining_to_the_same_path(lora: str, ask: Ask, model: Path, tmp_path: Path) -> None:
     adapter = save_adapter(model, tmp_path / "adapter", seed=1)
     first = ask(adapter, lora=lora)
     assert ask(adapter, lora=lora) == (CASES, first[1])
@@ -77,7 +64,7 @@ def test_retraining_to_the_same_path(lora: str, ask: Asking, model: Path, tmp_pa
     assert ask(adapter, lora=lora) == (CASES, first[1])
 
 
-def test_weights_of_a_whole_model_that_were_replaced(ask: Asking, model: Path, tiny_model: Path) -> None:
+def test_weights_of_a_whole_model_that_were_replaced(ask: Ask, model: Path, tiny_model: Path) -> None:
     first = ask(model)
     assert ask(model) == (CASES, first[1])
     shutil.rmtree(model)
@@ -87,7 +74,7 @@ def test_weights_of_a_whole_model_that_were_replaced(ask: Asking, model: Path, t
 
 
 @pytest.mark.parametrize("change", ["{# no word of a prompt changes #}", "Be brief."])
-def test_another_chat_template(change: str, ask: Asking, model: Path) -> None:
+def test_another_chat_template(change: str, ask: Ask, model: Path) -> None:
     first = ask(model)
     assert ask(model) == (CASES, first[1])
     template = model / "chat_template.jinja"
@@ -100,7 +87,7 @@ def test_another_chat_template(change: str, ask: Asking, model: Path) -> None:
     assert ask(model) == (CASES, first[1])
 
 
-def test_another_version_of_the_engine(ask: Asking, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_of_the_engine(ask: Ask, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ask(model)
     assert ask(model) == (CASES, first[1])
     monkeypatch.setattr(transformers_engine, "engine_version", lambda name: "99.0")
@@ -108,7 +95,7 @@ def test_another_version_of_the_engine(ask: Asking, model: Path, monkeypatch: py
     assert ask(model) == (CASES, first[1])
 
 
-def test_another_data_type(ask: Asking, model: Path) -> None:
+def test_another_data_type(ask: Ask, model: Path) -> None:
     first = ask(model)
     assert ask(model) == (CASES, first[1])
     for dtype in ("bfloat16", "float16"):
