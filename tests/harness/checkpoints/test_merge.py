@@ -81,16 +81,12 @@ def test_an_adapter_that_changed_after_it_was_resolved_is_not_kept_under_its_old
         refuse_changed(resolved)
 
 
-def test_another_adapter_gets_another_folder(tiny_model: Path, tmp_path: Path) -> None:
-    one, other = (save_adapter(tiny_model, tmp_path / f"a{seed}", seed=seed) for seed in (1, 2))
-    assert merged_folder(resolve(str(one))) != merged_folder(resolve(str(other)))
-
-
-def test_a_tokenizer_that_changed_gets_another_folder(tiny_model: Path, tmp_path: Path) -> None:
+def test_another_adapter_and_a_tokenizer_that_changed_get_another_folder(tiny_model: Path, tmp_path: Path) -> None:
     """A merged folder holds the tokenizer that its answers are read with."""
     base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
-    adapter = save_adapter(base, tmp_path / "a0")
+    other, adapter = (save_adapter(base, tmp_path / f"a{seed}", seed=seed) for seed in (1, 2))
     before = merged_folder(resolve(str(adapter)))
+    assert merge.merged_path(resolve(str(other))) != before
     (base / "chat_template.jinja").write_text((base / "chat_template.jinja").read_text() + "{# changed #}")
     after = merged_folder(resolve(str(adapter)))
     assert after != before
