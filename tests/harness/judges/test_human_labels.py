@@ -16,44 +16,43 @@ from tests.support.mini import compare
 RUBRIC = JudgeRubric(name="grounded", question="Is it?", labels=("no", "partly", "yes"))
 
 
-def test_bad_lines_are_named_together_and_nothing_is_written(tmp_path: Path):
-    run = compare(tmp_path)
-    file = tmp_path / "labels.jsonl"
-    good = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}
-    bad = [good | {"label": "maybe"}, good | {"case_id": "c99"}, {"label": "yes"}]
-    file.write_text("\n".join([json.dumps(good), *map(json.dumps, bad), "{"]))
+GOOD = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "encoding", "said"),
+    [
+        (
+            [GOOD, GOOD | {"label": "maybe"}, GOOD | {"case_id": "c99"}, {"label": "yes"}, "no object"],
+            "utf-8",
+            [
+                "labels.jsonl:2: the label is 'maybe', expected one of no, partly, yes",
+                "labels.jsonl:3: the run has no answer of 'tuned' to legal/mini c99",
+                "labels.jsonl:4",
+                "labels.jsonl:5",
+            ],
+        ),
+        ([], "utf-8", ["has no label"]),
+        ([GOOD], "utf-8-sig", ["starts with a byte order mark"]),
+        (None, "", ["cannot be read"]),
+    ],
+)
+def test_all_that_is_wrong_with_a_file_is_named_and_nothing_is_written(
+    tmp_path: Path, lines: list[object] | None, encoding: str, said: list[str]
+) -> None:
+    run, file = compare(tmp_path), tmp_path / "labels.jsonl"
+    if lines is not None:
+        file.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding)
     with pytest.raises(UserError) as error:
         add_labels(run, RUBRIC, file, "r1")
-    said = str(error.value)
-    assert "labels.jsonl:2: the label is 'maybe', expected one of no, partly, yes" in said
-    assert "labels.jsonl:3: the run has no answer of 'tuned' to legal/mini c99" in said
-    assert "labels.jsonl:4" in said and "labels.jsonl:5" in said
+    assert all(part in str(error.value) for part in said)
     assert not (run.path / "later").exists()
-
-
-def test_an_empty_or_absent_file_is_refused(tmp_path: Path):
-    run = compare(tmp_path)
-    (tmp_path / "empty.jsonl").write_text("\n")
-    with pytest.raises(UserError, match="has no label"):
-        add_labels(run, RUBRIC, tmp_path / "empty.jsonl", "r1")
-    with pytest.raises(UserError, match="cannot be read"):
-        add_labels(run, RUBRIC, tmp_path / "none.jsonl", "r1")
-
-
-def test_a_file_that_is_not_plain_utf_8_is_refused_in_one_line(tmp_path: Path):
-    run = compare(tmp_path)
-    file = tmp_path / "labels.jsonl"
-    file.write_text(
-        json.dumps({"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}), "utf-8-sig"
-    )
-    with pytest.raises(UserError, match="starts with a byte order mark"):
-        add_labels(run, RUBRIC, file, "r1")
 
 
 def test_without_a_judge_there_is_no_agreement(tmp_path: Path):
     run = compare(tmp_path)
     file = tmp_path / "labels.jsonl"
-    file.write_text(json.dumps({"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}))
+    file.write_text(json.dumps(GOOD))
     add_labels(run, RUBRIC, file, "r1")
     assert agreement(run, RUBRIC) == []
 
