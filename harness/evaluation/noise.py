@@ -17,7 +17,7 @@ from harness.evaluation.noise_file import engine_facts, noise_path, read_floors,
 from harness.evaluation.plan import Job, make_plan, variants
 from harness.evaluation.requests import PlannedRequest, RequestQueue
 from harness.evaluation.run import suite_info
-from harness.formatting import number, points
+from harness.formatting import first_few, number, points
 from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.evidence import within_noise
 from harness.gates.rules import COMPARATIVE
@@ -175,8 +175,7 @@ def _lines(suite: Suite, gates: GateFile, records: Mapping[str, Sequence[Record]
 def _flipped(ids: Sequence[str], cases: int, where: str) -> str:
     if not ids:
         return f"no case flips {where}"
-    named = ", ".join(ids[:MOST_NAMED]) + (" ..." if len(ids) > MOST_NAMED else "")
-    return f"{len(ids):,} of {cases:,} cases flip {where}: {named}"
+    return f"{len(ids):,} of {cases:,} cases flip {where}: {first_few(ids, MOST_NAMED)}"
 
 
 def save(noises: Sequence[SuiteNoise]) -> list[Path]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, field, structs
 
-from harness.errors import NOT_JSON, UserError, refuse_newer
 from harness.files import write_atomic
 from harness.gates.config import gates_path
+from harness.runs.folder import decode
 from harness.schema import CANDIDATE, Manifest, Noise, SuiteInfo
 from harness.suites.suite import Suite
 
@@ -38,20 +38,8 @@ def noise_path(suite: Suite, bars: Path | None) -> Path:
 
 def load_noise(path: Path) -> list[Noise]:
     """Read the entries of one noise.json; none without a file. Raises UserError where it cannot be read."""
-    if not path.exists():
-        return []
-    try:
-        data = path.read_bytes()
-        refuse_newer(data, NOISE_SCHEMA, path)
-        content = msgspec.json.decode(data, type=NoiseFile, strict=True)
-    except (OSError, *NOT_JSON) as error:
-        raise UserError(f"{path}: cannot be read: {error}. Take it from version control, or measure again") from None
-    if content.schema_version != NOISE_SCHEMA:
-        raise UserError(
-            f"{path}: layout {content.schema_version}, expected {NOISE_SCHEMA}. Measure again with "
-            "`tunegate repeatability`"
-        )
-    return content.noise
+    hint = "Take it from version control, or measure again with `tunegate repeatability`"
+    return decode(path, NoiseFile, NOISE_SCHEMA, hint).noise if path.exists() else []
 
 
 def read_floors(suites: Iterable[Suite], bars: Path | None) -> dict[str, list[Noise]]:

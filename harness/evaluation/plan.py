@@ -113,16 +113,15 @@ def _script(job: Job) -> str:
     fails = script.pop(FAILS, {})
     case_ids = {case.id for part in job.suites for case in part.suite.cases}
     sides = (CANDIDATE, BASELINE)
-    named = [(name, f"'{name}'", ids) for name, ids in script.items()]
-    named += [(name, f"'{FAILS}'", ids) for name, ids in fails.items()]
+    named = [(name, "", ids) for name, ids in script.items()] + [(name, FAILS, ids) for name, ids in fails.items()]
     problems = [
-        f"{where}: unknown variant '{name}'{f' in {key}' if name in fails else ''}. Known: {', '.join(sides)}, {FAILS}"
+        f"{where}: unknown variant '{name}'{key and f' in {key!r}'}. Known: {', '.join(sides)}, {FAILS}"
         for name, key, _ in named
         if name not in sides
     ]
     problems += [
-        f"{where}: no case has the id '{case_id}' that {key} names. Correct it or remove it"
-        for _, key, ids in named
+        f"{where}: no case has the id '{case_id}' that '{key or name}' names. Correct it or remove it"
+        for name, key, ids in named
         for case_id in ids
         if case_id not in case_ids
     ]

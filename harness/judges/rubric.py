@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from harness.errors import refuse_all
-from harness.files import digest, read_toml
+from harness.files import digest, read_toml, struct_of
 
-KEYS = {"name": str, "question": str, "labels": list, "compare": bool}
+EXPECTED = {str: "a text", list[Any]: "a list", bool: "true or false"}
 LABEL = (str, int, float)
 """Types of a label, in a rubric and in a reply; a number is its text."""
 SIDES = ("first", "second", "tie")
@@ -53,36 +54,33 @@ class JudgeRubric(Struct, frozen=True, kw_only=True):
 
 def load_rubric(path: Path) -> JudgeRubric:
     """Read a rubric file. Raises one UserError for everything that is wrong with it."""
-    content = read_toml(path, "Expected a rubric: name, question, labels")
-    refuse_all([f"{path.name}: {p}" for p in _problems(content)], f"{path}: a rubric that cannot be used")
-    compare = content.get("compare", False)
-    labels = SIDES if compare else tuple(str(label).strip() for label in content["labels"])
-    return JudgeRubric(name=content["name"], question=content["question"].strip(), labels=labels, compare=compare)
+    content, problems = read_toml(path, "Expected a rubric: name, question, labels"), list[str]()
+    table = struct_of(_RubricFile, content, path.name, problems, EXPECTED)
+    problems += [f"{path.name}: {problem}" for problem in _problems(table)] if table else []
+    refuse_all(problems, f"{path}: a rubric that cannot be used")
+    assert table is not None
+    labels = SIDES if table.compare else tuple(str(label).strip() for label in table.labels)
+    return JudgeRubric(name=table.name, question=table.question.strip(), labels=labels, compare=table.compare)
 
 
-def _problems(content: dict[str, Any]) -> list[str]:
-    problems = [f"unknown key '{key}'. Known: {', '.join(KEYS)}" for key in content if key not in KEYS]
-    problems += [
-        f"'{key}' is {content[key]!r}, expected {kind.__name__}"
-        for key, kind in KEYS.items()
-        if key in content and not isinstance(content[key], kind)
-    ]
-    problems += [f"'{key}' is missing" for key in ("name", "question") if key not in content]
-    if problems:
-        return problems
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", content["name"]):
-        problems.append(f"'name' is {content['name']!r}, expected small letters, digits and _")
-    if not content["question"].strip():
-        problems.append("'question' is empty")
-    labels = content.get("labels", [])
-    if content.get("compare") and labels:
-        problems.append("'labels' has no effect with compare = true: the verdicts are first, second and tie")
-    if not content.get("compare"):
-        names = [str(label).strip().lower() for label in labels]
-        is_text = all(isinstance(label, LABEL) for label in labels)
-        if len(names) < 2 or len(set(names)) < len(names) or not all(names) or not is_text:
-            problems.append(f"'labels' is {labels!r}, expected two or more different labels, from worst to best")
-    return problems
+class _RubricFile(Struct):
+    name: str
+    question: str
+    labels: list[Any] = []
+    compare: bool = False
+
+
+def _problems(table: _RubricFile) -> Iterator[str]:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", table.name):
+        yield f"'name' is {table.name!r}, expected small letters, digits and _"
+    if not table.question.strip():
+        yield "'question' is empty"
+    names = [str(label).strip().lower() for label in table.labels]
+    if table.compare:
+        if names:
+            yield "'labels' has no effect with compare = true: the verdicts are first, second and tie"
+    elif len(set(names) - {""}) < max(2, len(names)) or not all(isinstance(label, LABEL) for label in table.labels):
+        yield f"'labels' is {table.labels!r}, expected two or more different labels, from worst to best"
 
 
 def read_verdict(reply: str, labels: tuple[str, ...]) -> tuple[str | None, str]:

@@ -26,7 +26,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from harness.errors import NothingJudged, UserError, refuse_newer
+from harness.errors import NOT_JSON, NothingJudged, UserError, refuse_newer
 from harness.files import claimed as not_held
 from harness.files import file_sha256, hold, is_large, write_atomic
 from harness.gates.rules import unknown_rule
@@ -37,9 +37,6 @@ from harness.schema import SCHEMA_VERSION, Manifest, Metrics, Record, ScoreEvent
 SEALED = ("run.json", "records.jsonl", "scores.jsonl", "metrics.json", "verdicts.json", "train_log.jsonl")
 SEAL = "MANIFEST.sha256"
 WRITING = ".writing"
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""Errors of decoding bytes that are not JSON of the expected type."""
 
 T = TypeVar("T")
 
@@ -357,15 +354,18 @@ def load_metrics(path: Path) -> Metrics:
     return decode(file, Metrics) if file.exists() else Metrics()
 
 
-def decode(path: Path, kind: type[T], version: int | None = None) -> T:
-    """Read one JSON file of a run. Raises UserError where it cannot be read or is newer than `version`."""
+DAMAGED = "The run is damaged; run it again"
+
+
+def decode(path: Path, kind: type[T], version: int | None = None, hint: str = DAMAGED) -> T:
+    """Read a JSON file. Raises UserError, with the hint, where it cannot be read, or is newer than `version`."""
     try:
         data = path.read_bytes()
         if version is not None:
             refuse_newer(data, version, path)
         return msgspec.json.decode(data, type=kind)
-    except (OSError, *UNREADABLE) as error:
-        raise UserError(f"{path}: cannot be read: {error}. The run is damaged; run it again") from None
+    except (OSError, *NOT_JSON) as error:
+        raise UserError(f"{path}: cannot be read: {error}. {hint}") from None
 
 
 def _lines(path: Path, kind: type[T]) -> Iterator[T]:
@@ -378,7 +378,7 @@ def _lines(path: Path, kind: type[T]) -> Iterator[T]:
                 continue
             try:
                 yield decoder.decode(line)
-            except UNREADABLE as error:
+            except NOT_JSON as error:
                 if not line.endswith(b"\n"):
                     return  # A crash may leave a torn last line.
-                raise UserError(f"{path}:{number}: cannot be read: {error}. The run is damaged; run it again") from None
+                raise UserError(f"{path}:{number}: cannot be read: {error}. {DAMAGED}") from None

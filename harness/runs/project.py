@@ -11,9 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from harness.errors import UserError
+from harness.errors import NOT_JSON, UserError
 from harness.files import NOT_TOML, read_toml
-from harness.runs.folder import UNREADABLE
 
 FILE = "pyproject.toml"
 SUITES = "evalsuites"
@@ -137,7 +136,7 @@ def runs_newest_first(root: Path, kind: str | None = None) -> Iterator[str]:
     """Yield the names of the runs in a folder, of one kind or of all; folders that cannot be read are skipped."""
     started: list[tuple[str, str]] = []
     for name in _names(root):
-        with suppress(OSError, *UNREADABLE):
+        with suppress(OSError, *NOT_JSON):
             start = msgspec.json.decode((root / name / "run.json").read_bytes(), type=_Start)
             if kind in (None, start.kind):
                 started.append((start.started, name))

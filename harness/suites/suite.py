@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 Scorer = Callable[[Case, Completion], Score]
 
 
-def _problems(scorer: Scorer, case: Case) -> Sequence[str]:
-    """List a scorer's problems with a case, before any model is run."""
-    check: Callable[[Case], Sequence[str]] | None = getattr(scorer, "check", None)
-    return check(case) if check else ()
-
-
 class CaseTest:
     """A test function over one record, with the cases it applies to."""
 
@@ -169,7 +163,8 @@ class Suite:
 
     def problems(self, case: Case) -> list[str]:
         """List its scorers' problems with a case, before any model is run."""
-        return [problem for scorer in self.scorers for problem in _problems(scorer, case)]
+        checks = (getattr(scorer, "check", None) for scorer in self.scorers)
+        return [problem for check in checks if check for problem in check(case)]
 
     def score(self, case: Case, completion: Completion) -> Scores:
         """Score one completion with every scorer, as a run stores it; see `harness.scoring.base.run`."""

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.baseline.format import BASELINE_FILE
-from harness.runs.folder import UNREADABLE
+from harness.errors import NOT_JSON
 from harness.runs.history import MetricLevel, PastRun, PastSuite
 from harness.schema import CANDIDATE, Better, Estimate, Outcome, combine_outcomes
 from reports import number_format, wording
@@ -224,7 +224,7 @@ def accepted_below(suites: Path) -> set[tuple[str, str]]:
     for file in sorted(suites.glob(f"*/*/{BASELINE_FILE}")):
         try:
             named = msgspec.json.decode(file.read_bytes(), type=_Named)
-        except (OSError, *UNREADABLE):
+        except (OSError, *NOT_JSON):
             continue
         accepted.add((named.suite, named.run_id))
     return accepted

@@ -151,7 +151,6 @@ def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: P
         (b"{", "cannot be read"),
         (b'{"schema_version": 1, "noise": [], "more": 1}', "unknown field"),
         (b'{"schema_version": 2, "noise": [], "more": 1}', "written by a newer tunegate"),
-        (b'{"schema_version": 0, "noise": []}', "layout 0, expected 1"),
         (b'{"schema_version": 1, "noise": [{"run_id": "x"}]}', "missing required field"),
     ],
 )

@@ -43,7 +43,7 @@ def test_a_comparison_has_its_own_labels(tmp_path: Path):
         ('name = "x"\nquestion = " "\nlabels = ["a", "b"]', "'question' is empty"),
         ('name = "x"\nquestion = "?"\ncompare = true\nlabels = ["a", "b"]', "has no effect with compare"),
         ('name = "x"\nquestion = "?"\nlabels = [["a"], ["b"]]', "two or more different labels"),
-        ('name = "x"\nquestion = "?"\nlabels = "yes"', "'labels' is 'yes', expected list"),
+        ('name = "x"\nquestion = "?"\nlabels = "yes"', "'labels' is 'yes', expected a list"),
         ('name = "x"\nask = "?"', "unknown key 'ask'"),
         ("name = ", "not valid TOML"),
     ],
