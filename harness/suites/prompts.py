@@ -189,7 +189,8 @@ class Renderer:
     @property
     def max_positions(self) -> int:
         """Longest prompt and completion together, in tokens, from config.json; tokenizers often state a wrong limit."""
-        return int(self.config.get("max_position_embeddings") or 2048)
+        stated = (settings.get("max_position_embeddings") for settings in (self.config, self._files.text_config))
+        return int(next(filter(None, stated), 2048))
 
     @cached_property
     def stop_ids(self) -> tuple[int, ...]:

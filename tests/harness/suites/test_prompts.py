@@ -1,6 +1,8 @@
 """Prompts: one rendering for inference and training, whatever the model's chat template wants."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
@@ -131,5 +133,16 @@ def test_the_hash_changes_with_either_template(tiny_models: dict[str, Path]) -> 
     assert len(hashes) == 3
 
 
-def test_the_context_limit_comes_from_the_config(tiny_model: Path) -> None:
-    assert Renderer(tiny_model).max_positions == 512
+@pytest.mark.parametrize(
+    ("config", "limit"),
+    [
+        ({"max_position_embeddings": 512}, 512),
+        ({"text_config": {"max_position_embeddings": 8192}}, 8192),
+        ({}, 2048),
+    ],
+)
+def test_the_context_limit_comes_from_the_config_which_may_nest_it(
+    tmp_path: Path, config: dict[str, Any], limit: int
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert Renderer(tmp_path).max_positions == limit
