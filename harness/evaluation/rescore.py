@@ -89,7 +89,6 @@ def suites_in(run: RunData, suites: Sequence[Suite]) -> tuple[dict[str, SuiteInf
 
 
 def _differing(suite_name: str, record: Record, scores: dict[str, Any], suite: Suite) -> list[ScoreEvent]:
-    versions = {getattr(s, "name", ""): str(getattr(s, "version", "")) for s in suite.scorers}
     return [
         ScoreEvent(
             suite=suite_name,
@@ -97,7 +96,7 @@ def _differing(suite_name: str, record: Record, scores: dict[str, Any], suite: S
             variant=record.variant,
             repeat=record.repeat,
             score=new,
-            author=versions.get(name, ""),
+            author=suite.scorer_versions.get(name, ""),
             at=now(),
             supersedes=name in record.scores,
         )
