@@ -5,6 +5,8 @@ import io
 import json
 import pickle
 import shutil
+from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -231,17 +233,20 @@ def test_a_setting_of_another_type_is_named(model: Path, settings: dict[str, obj
     assert named in str(caught.value)
 
 
-def calls(name: str) -> list[tuple[str, ast.Call]]:
-    """Every call of a method or function of this name in the product, with where it stands."""
-    found = []
-    for folder in PRODUCT:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                function = node.func if isinstance(node, ast.Call) else None
-                called = getattr(function, "attr", None) or getattr(function, "id", None)
-                if isinstance(node, ast.Call) and called == name:
-                    found.append((f"{path.relative_to(ROOT)}:{node.lineno}", node))
+@cache
+def every_call() -> dict[str, list[tuple[str, ast.Call]]]:
+    """Every call of a method or function in the product, with where it stands, by its name."""
+    found = defaultdict(list)
+    for path in (path for folder in PRODUCT for path in sorted((ROOT / folder).rglob("*.py"))):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                called = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+                found[called].append((f"{path.relative_to(ROOT)}:{node.lineno}", node))
     return found
+
+
+def calls(name: str) -> list[tuple[str, ast.Call]]:
+    return every_call().get(name, [])
 
 
 def test_every_model_and_tokenizer_is_loaded_with_what_is_said_here() -> None:

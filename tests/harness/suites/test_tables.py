@@ -15,7 +15,7 @@ from harness.suites.cases import cases_hash, load_cases
 from harness.suites.discovery import find_suites
 from harness.suites.tables import Hub, rows_of
 from harness.tabular.import_cases import ImportColumns, import_table
-from tests.support.mini import pytest_in, right, rows, write_script, write_suite
+from tests.support.mini import TEST, pytest_in, right, rows, write_script, write_suite
 
 NO_HUB = Hub()
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
@@ -31,11 +31,13 @@ def write(path: Path, content: bytes | str) -> Path:
 
 
 def test_a_spreadsheets_csv_is_read_with_bom_windows_line_ends_and_cells_of_several_lines(tmp_path):
-    path = write(tmp_path / "a.csv", b'\xef\xbb\xbfid,text\r\na,"one\r\ntwo"\r\n\r\nb,"say ""no"", twice"\r\nc,\r\n')
-    assert read(path, "id", "text") == [
+    long = "x" * 400_000
+    text = f'\ufeffid,text\r\na,"one\r\ntwo"\r\n\r\nb,"say ""no"", twice"\r\nc,\r\nd,{long}\r\n'
+    assert read(write(tmp_path / "a.csv", text), "id", "text") == [
         ("line 2", {"id": "a", "text": "one\r\ntwo"}),
         ("line 5", {"id": "b", "text": 'say "no", twice'}),
         ("line 6", {"id": "c", "text": ""}),
+        ("line 7", {"id": "d", "text": long}),
     ]
 
 
@@ -60,11 +62,6 @@ def test_every_row_that_is_no_row_is_named_and_the_others_are_read(tmp_path):
     assert "has 1 cells" in str(found[1][1])
     assert "cannot be read as CSV" in str(found[2][1]) and "cannot be read as CSV" in str(found[4][1])
     assert found[3][1] == {"id": "d", "text": "fine"}
-
-
-def test_a_cell_may_be_as_long_as_a_contract(tmp_path):
-    text = "x" * 400_000
-    assert read(write(tmp_path / "a.csv", f"id\n{text}\n"), "id") == [("line 2", {"id": text})]
 
 
 def test_lines_of_json_are_read_and_those_that_are_no_object_are_named(tmp_path):
@@ -281,8 +278,6 @@ def test_a_table_holds_the_cases_of_the_jsonl_file(written, name):
 
 @pytest.mark.parametrize(("name", "separator"), [("cases.tsv", "\t"), ("other.csv", ";")])
 def test_cases_may_be_separated_by_tabs_or_semicolons(written, name, separator):
-    import csv
-
     with (written / name).open("w", newline="") as file:
         csv.writer(file, delimiter=separator).writerows(csv.reader(CSV.splitlines(True)))
     assert list(load_cases(written / name)) == list(load_cases(written / "cases.jsonl"))
@@ -311,37 +306,36 @@ def test_a_row_that_is_no_case_is_named_with_its_line(tmp_path, changed, said):
     assert said in str(refused.value)
 
 
-def test_a_suite_is_judged_on_cases_in_parquet_as_on_json_lines(tmp_path):
+def suite_of(tmp_path, cases):
+    """Write a suite with these cases; returns its folder."""
+    return write_suite(tmp_path, rows(), TEST.replace("Suite(", f'Suite(cases="{cases}", '))
+
+
+def suite_in_parquet(tmp_path):
     import datasets
 
-    folder = write_suite(tmp_path, rows())
-    write_script(tmp_path, tuned=right(rows()))
-    assert pytest_in(tmp_path, "-q").returncode == 0
-    datasets.Dataset.from_list(rows()).to_parquet(folder / "cases.parquet")
+    folder = suite_of(tmp_path, "cases.parquet")
     (folder / "cases.jsonl").unlink()
-    test = next(folder.glob("test_*.py"))
-    test.write_text(test.read_text().replace("Suite(", 'Suite(cases="cases.parquet", '))
+    datasets.Dataset.from_list(rows()).to_parquet(folder / "cases.parquet")
+    return folder
+
+
+def test_a_suite_is_judged_on_cases_in_parquet(tmp_path):
+    suite_in_parquet(tmp_path)
+    write_script(tmp_path, tuned=right(rows()))
     done = pytest_in(tmp_path, "-q")
     assert done.returncode == 0, done.stdout
 
 
 def test_cases_of_the_hub_need_a_commit(tmp_path):
-    folder = write_suite(tmp_path, rows(4))
-    test = next(folder.glob("test_*.py"))
-    test.write_text(test.read_text().replace("Suite(", 'Suite(cases="hf:owner/name#test", '))
-    (suite,) = find_suites([str(folder)])
+    (suite,) = find_suites([str(suite_of(tmp_path, "hf:owner/name#test"))])
     with pytest.raises(UserError, match=r"hf:owner/name#test: names no commit, so its rows may change"):
         suite.cases  # noqa: B018 - loading them is the check
 
 
 def test_rows_are_not_imported_over_a_table(tmp_path, monkeypatch):
-    import datasets
-
     monkeypatch.chdir(tmp_path)
-    folder = write_suite(tmp_path, rows(4))
-    datasets.Dataset.from_list(rows(4)).to_parquet(folder / "cases.parquet")
-    test = next(folder.glob("test_*.py"))
-    test.write_text(test.read_text().replace("Suite(", 'Suite(cases="cases.parquet", '))
+    folder = suite_in_parquet(tmp_path)
     before = (folder / "cases.parquet").read_bytes()
     columns = ImportColumns(id="id", input={"document": "text"}, expected="answer")
     with pytest.raises(UserError, match=r"cases\.parquet: cases are added to JSONL files"):
