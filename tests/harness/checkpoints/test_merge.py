@@ -12,9 +12,15 @@ from harness.checkpoints.merge import merged_folder, read_facts
 from harness.checkpoints.resolve import refuse_changed, resolve
 from harness.engines.cache_eviction import trim
 from harness.errors import UserError
+from harness.schema import Checkpoint
 from tests.support.adapters import save_adapter
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+@pytest.fixture
+def adapter(tiny_model: Path, tmp_path: Path) -> Checkpoint:
+    return resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
 
 
 def weights(folder: Path) -> dict[str, Any]:
@@ -94,9 +100,8 @@ def test_another_adapter_and_a_tokenizer_that_changed_get_another_folder(tiny_mo
 
 
 def test_a_merged_folder_is_in_use_until_the_process_ends_and_is_made_again_when_it_was_dropped(
-    tiny_model: Path, tmp_path: Path
+    adapter: Checkpoint,
 ) -> None:
-    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
     folder = merged_folder(adapter)
     assert [entry.path for entry in trim(0).refused] == [folder]
     os.close(merge._in_use.pop(folder))
@@ -104,16 +109,14 @@ def test_a_merged_folder_is_in_use_until_the_process_ends_and_is_made_again_when
     assert merged_folder(adapter) == folder and (folder / "model.safetensors").is_file()
 
 
-def test_a_merged_folder_that_lost_its_facts_is_made_again(tiny_model: Path, tmp_path: Path) -> None:
-    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+def test_a_merged_folder_that_lost_its_facts_is_made_again(adapter: Checkpoint) -> None:
     folder = merged_folder(adapter)
     (folder / "merge.json").unlink()
     (folder / "model.safetensors").write_bytes(b"")
     assert merged_folder(adapter) == folder and weights(folder)
 
 
-def test_the_merged_folder_is_a_checkpoint_with_the_same_tokenizer(tiny_model: Path, tmp_path: Path) -> None:
-    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+def test_the_merged_folder_is_a_checkpoint_with_the_same_tokenizer(adapter: Checkpoint, tiny_model: Path) -> None:
     folder = merged_folder(adapter)
     found = resolve(str(folder))
     assert found.kind == "model" and found.tokenizer_digest == adapter.tokenizer_digest
@@ -176,17 +179,15 @@ def move_head(adapter: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    adapter: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(UserError, match="cannot write the merged model"):
         merged_folder(adapter)
 
 
-def test_a_failed_merge_leaves_no_folder(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+def test_a_failed_merge_leaves_no_folder(adapter: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = merge._changed
     monkeypatch.setattr(merge, "_changed", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -30,6 +30,18 @@ def copy(source: Path, out: Path) -> Path:
     return Path(shutil.copytree(source, out))
 
 
+@pytest.fixture
+def twin(tiny_model: Path, tmp_path: Path) -> Path:
+    """A copy of a model to change."""
+    return copy(tiny_model, tmp_path / "twin")
+
+
+@pytest.fixture
+def twin_adapter(adapter: Path, tmp_path: Path) -> Path:
+    """A copy of an adapter to change."""
+    return copy(adapter, tmp_path / "twin_adapter")
+
+
 def message(text: str | Path) -> str:
     with pytest.raises(UserError) as caught:
         resolve(str(text))
@@ -65,34 +77,30 @@ def test_a_training_run_stands_for_its_adapter(adapter: Path, tmp_path: Path) ->
 
 
 def test_a_digest_ignores_path_name_and_the_spelling_of_the_base(
-    adapter: Path, tiny_model: Path, tmp_path: Path
+    adapter: Path, tiny_model: Path, tmp_path: Path, twin_adapter: Path
 ) -> None:
     moved = copy(tiny_model, tmp_path / "other" / "name")
     change_json(moved / "config.json", transformers_version="0.0.1", _name_or_path="elsewhere")
     assert resolve(str(moved)).digest == resolve(str(tiny_model)).digest
-    twin = copy(adapter, tmp_path / "twin")
-    change_json(twin / "adapter_config.json", base_model_name_or_path=str(moved))
-    assert resolve(str(twin)).digest == resolve(str(adapter)).digest
+    change_json(twin_adapter / "adapter_config.json", base_model_name_or_path=str(moved))
+    assert resolve(str(twin_adapter)).digest == resolve(str(adapter)).digest
 
 
 @pytest.mark.parametrize("part", ["model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"])
-def test_a_changed_part_of_a_model_changes_its_digest(part: str, tiny_model: Path, tmp_path: Path) -> None:
-    twin = copy(tiny_model, tmp_path / "twin")
+def test_a_changed_part_of_a_model_changes_its_digest(part: str, tiny_model: Path, twin: Path) -> None:
     change_part(twin / part)
     assert resolve(str(twin)).digest != resolve(str(tiny_model)).digest
 
 
 @pytest.mark.parametrize("part", ["adapter_model.safetensors", "adapter_config.json"])
-def test_a_changed_part_of_an_adapter_changes_its_digest(part: str, adapter: Path, tmp_path: Path) -> None:
-    twin = copy(adapter, tmp_path / "twin")
-    change_part(twin / part)
-    found, before = resolve(str(twin)), resolve(str(adapter))
+def test_a_changed_part_of_an_adapter_changes_its_digest(part: str, adapter: Path, twin_adapter: Path) -> None:
+    change_part(twin_adapter / part)
+    found, before = resolve(str(twin_adapter)), resolve(str(adapter))
     assert found.adapter_digest != before.adapter_digest
     assert found.digest != before.digest
 
 
-def test_weights_changed_in_place_with_equal_size_and_time_get_a_new_digest(tiny_model: Path, tmp_path: Path) -> None:
-    twin = copy(tiny_model, tmp_path / "twin")
+def test_weights_changed_in_place_with_equal_size_and_time_get_a_new_digest(twin: Path) -> None:
     weights = twin / "model.safetensors"
     os.utime(weights, ns=(10**18, 10**18))
     before = resolve(str(twin)).digest
@@ -125,8 +133,7 @@ def test_variants_with_one_base_share_its_folder(adapter: Path, tiny_model: Path
     assert folders["baseline"] is folders["tuned"]
 
 
-def test_padding_settings_of_a_tokenizer_do_not_change_its_digest(tiny_model: Path, tmp_path: Path) -> None:
-    twin = copy(tiny_model, tmp_path / "twin")
+def test_padding_settings_of_a_tokenizer_do_not_change_its_digest(tiny_model: Path, twin: Path) -> None:
     change_json(twin / "tokenizer.json", padding={"strategy": "BatchLongest"}, truncation={"max_length": 9})
     change_json(twin / "tokenizer_config.json", pad_token="<|endoftext|>", model_max_length=7)
     assert resolve(str(twin)).tokenizer_digest == resolve(str(tiny_model)).tokenizer_digest
@@ -143,10 +150,9 @@ def test_padding_settings_of_a_tokenizer_do_not_change_its_digest(tiny_model: Pa
     ],
 )
 def test_tokens_that_only_other_files_than_tokenizer_json_name_change_the_digest(
-    file: str, settings: dict[str, Any], tiny_model: Path, tmp_path: Path
+    file: str, settings: dict[str, Any], tiny_model: Path, twin: Path
 ) -> None:
     """Answers are read without special ones, so they are other answers."""
-    twin = copy(tiny_model, tmp_path / "twin")
     known = {"content": "<|endoftext|>", "special": True}
     change_json(twin / "tokenizer_config.json", added_tokens_decoder={"0": known}, sep_token=known)
     before = resolve(str(twin)).tokenizer_digest
@@ -156,8 +162,7 @@ def test_tokens_that_only_other_files_than_tokenizer_json_name_change_the_digest
     assert resolve(str(twin)).tokenizer_digest != before
 
 
-def test_a_chat_template_that_hides_the_one_in_the_digest_is_refused(tiny_model: Path, tmp_path: Path) -> None:
-    twin = copy(tiny_model, tmp_path / "twin")
+def test_a_chat_template_that_hides_the_one_in_the_digest_is_refused(tiny_model: Path, twin: Path) -> None:
     hidden = twin / "additional_chat_templates" / "default.jinja"
     hidden.parent.mkdir()
     (hidden.parent / "tool_use.jinja").write_text("tools")
@@ -187,11 +192,10 @@ def test_what_is_no_checkpoint_is_refused_with_what_was_found(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["x" * 400, "~nobody-of-this-name/model", "a\x00b", "", "\udc80"])
-def test_a_text_that_no_path_can_be_is_no_checkpoint(name: str, adapter: Path, tmp_path: Path) -> None:
+def test_a_text_that_no_path_can_be_is_no_checkpoint(name: str, twin_adapter: Path) -> None:
     assert "no such checkpoint" in message(name) or name == ""
-    twin = copy(adapter, tmp_path / "twin")
-    change_json(twin / "adapter_config.json", base_model_name_or_path=name)
-    assert "adapter_config.json" in message(twin) or "its base model is not here" in message(twin)
+    change_json(twin_adapter / "adapter_config.json", base_model_name_or_path=name)
+    assert "adapter_config.json" in message(twin_adapter) or "its base model is not here" in message(twin_adapter)
 
 
 def test_an_unreachable_hub_is_one_line_that_is_cut_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,9 +228,8 @@ SHARDS = json.dumps({"weight_map": {"a": "model.safetensors", "b": "model-00002.
     ],
 )
 def test_a_damaged_folder_is_refused_with_what_is_wrong(
-    file: str, change: Callable[[Path], object], said: str, tiny_model: Path, tmp_path: Path
+    file: str, change: Callable[[Path], object], said: str, twin: Path
 ) -> None:
-    twin = copy(tiny_model, tmp_path / "twin")
     change(twin / file)
     assert message(twin).startswith(str(twin)) and said in message(twin)
 
@@ -237,9 +240,8 @@ def shard(model: Path) -> None:
     (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": "shard.safetensors"}}))
 
 
-def test_weights_that_only_some_engines_load_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+def test_weights_that_only_some_engines_load_are_refused(twin: Path) -> None:
     """The digest would not cover them: vLLM loads every file without an index, transformers one before an index."""
-    twin = copy(tiny_model, tmp_path / "twin")
     before = resolve(str(twin)).digest
     shutil.copy(twin / "model.safetensors", twin / "zz.safetensors")
     assert "has zz.safetensors next to model.safetensors" in message(twin)
@@ -267,18 +269,14 @@ def test_weights_that_only_some_engines_load_are_refused(tiny_model: Path, tmp_p
     ],
 )
 def test_a_setting_outside_config_json_that_changes_answers_changes_the_digest(
-    file: str, settings: dict[str, Any], tiny_model: Path, tmp_path: Path
+    file: str, settings: dict[str, Any], twin: Path
 ) -> None:
-    twin = copy(tiny_model, tmp_path / "twin")
     before = resolve(str(twin))
     (twin / file).write_text(json.dumps(settings))
     assert resolve(str(twin)).base_digest != before.base_digest
 
 
-def test_a_generation_config_that_ends_answers_as_config_json_does_is_not_part_of_the_digest(
-    tiny_model: Path, tmp_path: Path
-) -> None:
-    twin = copy(tiny_model, tmp_path / "twin")
+def test_a_generation_config_that_ends_answers_as_config_json_does_is_not_part_of_the_digest(twin: Path) -> None:
     before = resolve(str(twin)).digest
     ids = json.loads((twin / "config.json").read_text())["eos_token_id"]
     for same in (ids, ids[0] if isinstance(ids, list) else [ids], None, "odd"):
@@ -286,12 +284,11 @@ def test_a_generation_config_that_ends_answers_as_config_json_does_is_not_part_o
         assert resolve(str(twin)).digest == before
 
 
-def test_an_adapter_whose_base_is_absent_says_so(adapter: Path, tmp_path: Path) -> None:
-    twin = copy(adapter, tmp_path / "twin")
-    change_json(twin / "adapter_config.json", base_model_name_or_path="/nowhere/at/all")
-    assert message(twin).startswith(f"{twin}: its base model is not here: /nowhere/at/all")
-    change_json(twin / "adapter_config.json", base_model_name_or_path=None)
-    assert "'base_model_name_or_path' is missing" in message(twin)
+def test_an_adapter_whose_base_is_absent_says_so(twin_adapter: Path) -> None:
+    change_json(twin_adapter / "adapter_config.json", base_model_name_or_path="/nowhere/at/all")
+    assert message(twin_adapter).startswith(f"{twin_adapter}: its base model is not here: /nowhere/at/all")
+    change_json(twin_adapter / "adapter_config.json", base_model_name_or_path=None)
+    assert "'base_model_name_or_path' is missing" in message(twin_adapter)
 
 
 @pytest.mark.parametrize("named", ["itself", "the training run around it"])
@@ -311,26 +308,22 @@ def test_adapters_on_adapters_are_refused(adapter: Path, tmp_path: Path) -> None
     assert "is itself an adapter" in message(one)
 
 
-def test_an_adapter_for_another_base_is_refused(adapter: Path, tiny_model: Path, tmp_path: Path) -> None:
-    twin = copy(adapter, tmp_path / "twin")
-    name = "base_model.model.model.layers.0.self_attn.q_proj"
-    write_safetensors(
-        twin / "adapter_model.safetensors", {f"{name}.lora_A.weight": (4, 96), f"{name}.lora_B.weight": (96, 4)}
-    )
-    said = message(twin)
+def test_an_adapter_for_another_base_is_refused(twin_adapter: Path) -> None:
+    weights, name = twin_adapter / "adapter_model.safetensors", "base_model.model.model.layers.0.self_attn.q_proj"
+    write_safetensors(weights, {f"{name}.lora_A.weight": (4, 96), f"{name}.lora_B.weight": (96, 4)})
+    said = message(twin_adapter)
     assert "made for another base" in said and "width 96, the base 64" in said
-    write_safetensors(twin / "adapter_model.safetensors", {"base_model.model.h.0.attn.c_attn.lora_A.weight": (4, 64)})
-    assert "none of its modules is in that model" in message(twin)
+    write_safetensors(weights, {"base_model.model.h.0.attn.c_attn.lora_A.weight": (4, 64)})
+    assert "none of its modules is in that model" in message(twin_adapter)
 
 
 def test_an_embedded_base_is_found_again_on_another_machine(
-    adapter: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    adapter: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, twin_adapter: Path
 ) -> None:
     monkeypatch.setattr(checkpoints_resolve, "embedded_model", lambda: tiny_model)
-    twin = copy(adapter, tmp_path / "twin")
     there = f"/home/someone/.cache/tunegate/models/{bundled_model.EMBEDDED}-b179c9523d0e"
-    change_json(twin / "adapter_config.json", base_model_name_or_path=there)
-    assert resolve(str(twin)).digest == resolve(str(adapter)).digest
+    change_json(twin_adapter / "adapter_config.json", base_model_name_or_path=there)
+    assert resolve(str(twin_adapter)).digest == resolve(str(adapter)).digest
 
 
 def test_a_wheel_with_other_bytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

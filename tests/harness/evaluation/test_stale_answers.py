@@ -64,25 +64,13 @@ def test_retraining_to_the_same_path(lora: str, ask: Ask, model: Path, tmp_path:
     assert ask(adapter, lora=lora) == (CASES, first[1])
 
 
-def test_weights_of_a_whole_model_that_were_replaced(ask: Ask, model: Path, tiny_model: Path) -> None:
-    first = ask(model)
-    assert ask(model) == (CASES, first[1])
-    shutil.rmtree(model)
-    enliven(tiny_model, model, seed=8)
-    second = ask(model)
-    assert second[0] == 0 and second[1] != first[1]
-
-
-@pytest.mark.parametrize("change", ["{# no word of a prompt changes #}", "Be brief."])
-def test_another_chat_template(change: str, ask: Ask, model: Path) -> None:
+def test_another_chat_template(ask: Ask, model: Path) -> None:
     first = ask(model)
     assert ask(model) == (CASES, first[1])
     template = model / "chat_template.jinja"
     before = template.read_text()
-    template.write_text(change + before)
-    second = ask(model)
-    assert second[0] == 0
-    assert (second[1] == first[1]) is change.startswith("{#")
+    template.write_text("{# no word of a prompt changes #}" + before)
+    assert ask(model) == (0, first[1])
     template.write_text(before)
     assert ask(model) == (CASES, first[1])
 
