@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import groupby
 
 HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -36,17 +37,11 @@ def split(text: str) -> Iterator[tuple[str, bool]]:
     if text and not any(map(is_hidden, set(text))):
         yield text, False
         return
-    plain: list[str] = []
-    for character in text:
-        if not is_hidden(character):
-            plain.append(character)
-            continue
-        if plain:
-            yield "".join(plain), False
-            plain = []
-        yield escape(character), True
-    if plain:
-        yield "".join(plain), False
+    for are_hidden, characters in groupby(text, is_hidden):
+        if are_hidden:
+            yield from ((escape(character), True) for character in characters)
+        else:
+            yield "".join(characters), False
 
 
 def shown(text: str) -> str:

@@ -95,7 +95,7 @@ def rows_of(source: str, columns: Sequence[str], hub: Hub, fields: Sequence[str]
             f"{' and '.join(hub_options)} is for data sets of the hub, named as hf:owner/name. Leave it out"
         )
     if path.is_dir():
-        return _of_folder(path, columns, split)
+        return _streamed(path, "has no readable rows", columns, split, str(path))
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UserError(f"{source}: expected a file that ends in {', '.join(READERS)}, or hf:owner/name. {OTHERWISE}")
@@ -108,7 +108,7 @@ def rows_of(source: str, columns: Sequence[str], hub: Hub, fields: Sequence[str]
         raise UserError(f"{source}: is empty. Expected one row per case")
     if opening[:2] in UTF16 and reader in (_of_csv, _of_jsonl):
         raise UserError(f"{source}: is UTF-16. {AS_UTF8}")
-    return _of_csv(path, columns, None, fields) if reader is _of_csv else reader(path, columns, hub.sheet or split)
+    return reader(path, columns, hub.sheet or split, fields)
 
 
 OTHERWISE = "Save other sheets as .xlsx; write the objects of a JSON array one per line"
@@ -134,7 +134,7 @@ def as_shown(value: Any) -> Any:
     return value
 
 
-def _of_csv(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str] = ()) -> Iterator[TableRow]:
+def _of_csv(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:
     """Read rows below the header, separated by that of DELIMITERS that gives it most of the used columns, then most."""
     csv.field_size_limit(LONGEST_CELL)
     text = _utf8(path)
@@ -192,7 +192,7 @@ def _below(text: str, delimiter: str, header: list[str]) -> Iterator[TableRow]:
             yield TableRow(line, dict(zip(header, cells, strict=True)))
 
 
-def _of_jsonl(path: Path, columns: Sequence[str], part: str | None) -> Iterator[TableRow]:
+def _of_jsonl(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:
     rows = list(_json_lines(path))
     read = [row for row in rows if not row.problem]
     if read:
@@ -217,18 +217,14 @@ def _json_lines(path: Path) -> Iterator[TableRow]:
             yield TableRow(where, cells if is_row else {}, problem)
 
 
-def _of_workbook(path: Path, columns: Sequence[str], part: str | None) -> Iterator[TableRow]:
+def _of_workbook(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:
     from harness.suites.workbooks import sheet_rows
 
     return sheet_rows(path, columns, part)
 
 
-def _of_parquet(path: Path, columns: Sequence[str], part: str | None) -> Iterator[TableRow]:
+def _of_parquet(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:
     return _streamed(path, "is not a Parquet file", columns, None, "parquet", data_files=str(path))
-
-
-def _of_folder(path: Path, columns: Sequence[str], split: str | None) -> Iterator[TableRow]:
-    return _streamed(path, "has no readable rows", columns, split, str(path))
 
 
 def _streamed(
@@ -316,7 +312,8 @@ def _named(feature: Any, value: Any) -> Any:
 
 
 WORKBOOK = ".xlsx"
-Reader = Callable[[Path, Sequence[str], str | None], Iterator[TableRow]]
+Reader = Callable[[Path, Sequence[str], str | None, Sequence[str]], Iterator[TableRow]]
+"""Of a file, the columns that must be there, a sheet's name, and the fields whose columns are read without them."""
 READERS: dict[str, Reader] = {
     ".csv": _of_csv,
     ".tsv": _of_csv,
