@@ -7,7 +7,6 @@ runs/<run>/later/<utc>-<kind>-<8 hex>.jsonl          one batch of events
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import NOT_JSON, UserError
-from harness.files import write_atomic
+from harness.files import digest, write_atomic
 from harness.runs import redaction
 from harness.runs.folder import RunData, now
 from harness.schema import Record, RecordKey, Score, ScoreEvent, Scores
@@ -72,7 +71,7 @@ def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[st
     write_atomic(
         path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(counted), indent=1), hint, parents=True
     )
-    write_atomic(Path(f"{path}.sha256"), f"{hashlib.sha256(data).hexdigest()}  {name}\n", hint)
+    write_atomic(Path(f"{path}.sha256"), f"{digest(data)}  {name}\n", hint)
     write_atomic(path, data, hint)
     return path
 
@@ -86,7 +85,7 @@ def _read(path: Path) -> Batch:
     try:
         data = path.read_bytes()
         sealed = Path(f"{path}.sha256").read_text("utf-8").split()[:1]
-        if sealed != [hashlib.sha256(data).hexdigest()]:
+        if sealed != [digest(data)]:
             raise UserError(
                 f"{path}: differs from its seal. It was changed after it was written; remove it or restore it"
             )
