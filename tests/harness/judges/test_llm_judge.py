@@ -12,7 +12,7 @@ from harness.evaluation.plan import judge_checkpoint
 from harness.judges.llm_judge import CANARIES, chat, judge
 from harness.judges.rubric import SIDES, JudgeRubric
 from harness.progress.progress import Progress
-from harness.runs.folder import check_seal, load_run
+from harness.runs.folder import RunData, check_seal, load_run
 from harness.runs.score_events import batches, with_later
 from harness.schema import Case
 from tests.support.command import tunegate
@@ -36,6 +36,12 @@ def asked(tmp_path: Path, rubric: JudgeRubric, answers: dict[str, str], run=None
 def scripted(orders: dict[str, str]) -> dict[str, str]:
     """The same reply for every case of a variant and order."""
     return {f"c{i}/{where}": text for i in range(40) for where, text in orders.items()}
+
+
+def better(run: RunData) -> tuple[set[float | None], set[str | None]]:
+    """The values and reasons that the comparison gives to the tuned model's answers."""
+    scores = [r.scores["judge_better"] for r in with_later(load_run(run.path)).records if r.variant == "tuned"]
+    return {score.value for score in scores}, {score.reason for score in scores}
 
 
 def test_every_answer_is_judged_and_the_verdict_joins_its_record(tmp_path: Path):
@@ -79,23 +85,20 @@ def test_a_reply_that_cannot_be_read_is_unscored_with_the_reason(tmp_path: Path)
 def test_a_comparison_counts_only_where_both_orders_agree(tmp_path: Path, asked_order, swapped, value):
     orders = {"tuned/asked": reply(asked_order), "tuned/swapped": reply(swapped), "tuned/canary": reply("second")}
     run, _ = asked(tmp_path, BETTER, scripted(orders))
-    scores = [r.scores["judge_better"] for r in with_later(load_run(run.path)).records if r.variant == "tuned"]
-    assert {score.value for score in scores} == {value}
-    if value is None:
-        assert {score.reason for score in scores} == {"the judge's verdict changed with the order of the answers"}
+    why = "the judge's verdict changed with the order of the answers" if value is None else None
+    assert better(run) == ({value}, {why})
 
 
 def test_equal_answers_tie_without_a_question(tmp_path: Path):
     run = compare(tmp_path, baseline=right(rows()))
     _, found = asked(tmp_path, BETTER, {}, run)
-    scores = [r.scores["judge_better"] for r in with_later(load_run(run.path)).records if r.variant == "tuned"]
-    assert {score.value for score in scores} == {0.5} and found.unscored == 0
+    assert better(run)[0] == {0.5} and found.unscored == 0
 
 
 def test_a_comparison_needs_a_baseline(tmp_path: Path):
     run = compare(tmp_path)
-    alone = [(r, s) for r, s in zip(run.records, run.suite_of, strict=True) if r.variant == "tuned"]
-    lone = msgspec.structs.replace(run, records=[r for r, _ in alone], suite_of=[s for _, s in alone])
+    alone = [r for r in run.records if r.variant == "tuned"]
+    lone = msgspec.structs.replace(run, records=alone, suite_of=["legal/mini"] * len(alone))
     with pytest.raises(UserError, match="no baseline"):
         asked(tmp_path, BETTER, {}, lone)
 

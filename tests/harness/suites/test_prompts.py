@@ -23,18 +23,16 @@ def template(text: str) -> jinja2.Template:
     return jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(text)
 
 
-def test_the_template_gives_system_and_user_message() -> None:
-    chat = messages(template('{% set system = "Be brief." %}\nAsk: {{ document }}\n'), case(document="Lease"))
-    assert chat == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Ask: Lease"}]
-
-
-def test_a_template_without_system_gives_one_message() -> None:
-    assert messages(template("Hello {{ name }}"), case(name="x")) == [{"role": "user", "content": "Hello x"}]
-
-
-def test_text_of_a_case_is_never_read_as_a_template() -> None:
-    chat = messages(template("{{ document }}"), case(document="{{ secret }} {% if %}"))
-    assert chat[0]["content"] == "{{ secret }} {% if %}"
+@pytest.mark.parametrize(("text", "document", "said"), [
+    ('{% set system = "Brief" %}\nAsk: {{ document }}\n', "Lease", [("system", "Brief"), ("user", "Ask: Lease")]),
+    ("Hello {{ document }}", "x", [("user", "Hello x")]),
+    ("{{ document }}", "{{ secret }} {% if %}", [("user", "{{ secret }} {% if %}")]),
+])  # fmt: skip
+def test_a_template_gives_a_user_message_and_perhaps_one_of_the_system(
+    text: str, document: str, said: list[tuple[str, str]]
+) -> None:
+    chat = messages(template(text), case(document=document))
+    assert [(message["role"], message["content"]) for message in chat] == said
 
 
 def test_a_missing_variable_names_the_case_and_what_it_has() -> None:
@@ -69,14 +67,14 @@ def test_a_prompt_holds_at_most_one_bos(tiny_models: dict[str, Path], family: st
     assert family == "qwen" or ids[0] == bos
 
 
-def test_a_template_that_refuses_system_gets_it_in_the_first_user_message(tiny_models: dict[str, Path]) -> None:
-    text = Renderer(tiny_models["mistral"]).prompt(CHAT).text
-    assert text == "<s>[INST] Name clauses.\n\nthe landlord and the tenant [/INST]"
-
-
-def test_a_template_with_system_keeps_the_role(tiny_models: dict[str, Path]) -> None:
-    text = Renderer(tiny_models["qwen"]).prompt(CHAT).text
-    assert text.startswith("<|im_start|>system\nName clauses.<|im_end|>\n<|im_start|>user\n")
+@pytest.mark.parametrize(("family", "opening"), [
+    ("qwen", "<|im_start|>system\nName clauses.<|im_end|>\n<|im_start|>user\n"),
+    ("mistral", "<s>[INST] Name clauses.\n\nthe landlord and the tenant [/INST]"),
+])  # fmt: skip
+def test_a_template_that_refuses_system_gets_it_in_the_first_user_message(
+    tiny_models: dict[str, Path], family: str, opening: str
+) -> None:
+    assert Renderer(tiny_models[family]).prompt(CHAT).text.startswith(opening)
 
 
 @pytest.mark.parametrize(("family", "names"), [
@@ -90,21 +88,16 @@ def test_every_end_token_stops_an_answer(tiny_models: dict[str, Path], family: s
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("answer", ["due on sale", "\nnone", " due", "é😀"])
-def test_training_begins_with_exactly_the_prompt_ids(tiny_models: dict[str, Path], family: str, answer: str) -> None:
+@pytest.mark.parametrize("answer", ["due on sale", "none", "\nnone", " due", "é😀"])
+def test_training_begins_with_exactly_the_prompt_ids_and_ends_with_the_turn(
+    tiny_models: dict[str, Path], family: str, answer: str
+) -> None:
     renderer = Renderer(tiny_models[family])
     ids, mask = renderer.training([*CHAT, {"role": "assistant", "content": answer}])
     prompt = list(renderer.prompt(CHAT).ids)
-    assert ids[: len(prompt)] == prompt
+    assert ids[: len(prompt)] == prompt and ids[-1] in renderer.stop_ids
     assert mask == [0] * len(prompt) + [1] * (len(ids) - len(prompt))
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_last_trained_token_ends_the_turn(tiny_models: dict[str, Path], family: str) -> None:
-    renderer = Renderer(tiny_models[family])
-    ids, mask = renderer.training([*CHAT, {"role": "assistant", "content": "none"}])
-    assert (ids[-1] in renderer.stop_ids, mask[-1]) == (True, 1)
-    assert renderer.decode([i for i, m in zip(ids, mask, strict=True) if m]) == "none"
+    assert answer != "none" or renderer.decode(ids[len(prompt) :]) == answer
 
 
 def test_every_assistant_turn_is_trained_and_nothing_else(tiny_models: dict[str, Path]) -> None:
