@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -143,25 +143,16 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     base, adapter = Path(checkpoint.path), CheckpointFolder(checkpoint.adapter_path)
     carrier = tokenizer_folder(checkpoint).path
     form = quantization.of_adapter(adapter)
-    with _weights_of(base, form, out.parent) as weights:
-        facts = _merge(checkpoint, CheckpointFolder(weights), adapter, carrier, out)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix="dequantised-") as work:
+        if form is not None:
+            quantization.dequantise_to(base, Path(work))
+        facts = _merge(checkpoint, CheckpointFolder(work if form else base), adapter, carrier, out)
     _carry(carrier, CARRIED, out)
     _carry(base, ("generation_config.json",), out)
     refuse_changed(checkpoint)
     facts = msgspec.structs.replace(facts, base_quantisation=form)
     (out / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=2))
     return facts
-
-
-@contextmanager
-def _weights_of(base: Path, form: str | None, near: Path) -> Iterator[Path]:
-    """Yield the folder of the weights that the adapter was trained on; for NF4 a temporary one."""
-    if form is None:
-        yield base
-        return
-    with tempfile.TemporaryDirectory(dir=near, prefix="dequantised-") as work:
-        quantization.dequantise_to(base, Path(work))
-        yield Path(work)
 
 
 def _merge(

@@ -164,27 +164,15 @@ def _session(batch: Batch) -> ReviewSession:
     return msgspec.structs.replace(session, file=batch.path.name, seal=seal)
 
 
-class NotJudged(Struct, frozen=True, kw_only=True):
-    """One item that a reviewer left without a judgement."""
+def not_judged(reviews: Reviews) -> list[ReviewAnswer]:
+    """List every item without a judgement once, however many findings it lacks.
 
-    session: ReviewSession
-    """The reviewer's batch."""
-    suite: str
-    """Suite name."""
-    case_id: str
-    """Case id."""
-    reason: str
-    """The reviewer's words, after `skipped` or `cannot judge`."""
-
-
-def not_judged(reviews: Reviews) -> list[NotJudged]:
-    """List every item without a judgement once, however many findings it lacks."""
+    The reason of its score is in the reviewer's words, after `skipped` or `cannot judge`.
+    """
     shown = {
-        (s.session.file, s.event.suite, s.event.case_id, s.event.repeat): NotJudged(
-            session=s.session, suite=s.event.suite, case_id=s.event.case_id, reason=s.event.score.reason or ""
-        )
-        for s in reviews.said
-        if s.event.score.value is None
+        (answer.session.file, answer.event.suite, answer.event.case_id, answer.event.repeat): answer
+        for answer in reviews.said
+        if answer.event.score.value is None
     }
     return list(shown.values())
 

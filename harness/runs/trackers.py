@@ -231,19 +231,20 @@ class Trackers:
 
     def log(self, numbers: Mapping[str, float], step: int = 0) -> None:
         """Send numbers."""
-        for name, tracker in list(self.open.items()):
-            self._try(name, partial(tracker.log, numbers, step))
+        self._each(lambda tracker: tracker.log(numbers, step))
 
     def add(self, files: Sequence[Path]) -> None:
         """Send files."""
-        for name, tracker in list(self.open.items()):
-            self._try(name, partial(tracker.add, files))
+        self._each(lambda tracker: tracker.add(files))
 
     def close(self) -> None:
         """End every tracker."""
-        for name, tracker in list(self.open.items()):
-            self._try(name, tracker.close)
+        self._each(lambda tracker: tracker.close())
         self.open.clear()
+
+    def _each(self, act: Callable[[Tracker], None]) -> None:
+        for name, tracker in list(self.open.items()):
+            self._try(name, partial(act, tracker))
 
     def _try(self, name: str, act: Callable[[], Any]) -> None:
         try:

@@ -5,7 +5,6 @@ Inference and training share `Renderer`: the prompt ids of a training row are ex
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from harness.checkpoints import safety
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import cache_dir, tokenizer_folder
 from harness.errors import MissingExtra, UserError, typed_line
-from harness.files import digest, read_text, shown_path
+from harness.files import digest, file_sha256, read_text, shown_path
 from harness.schema import Case, Checkpoint, Prompt
 
 if TYPE_CHECKING:
@@ -53,11 +52,9 @@ def load(folder: Path) -> Any:
 
 def _choice_file(folder: Path) -> Path:
     """Return the path of the mark that this version of transformers chose the plain class for these files."""
-    key = hashlib.sha256(metadata.version("transformers").encode())
-    for name in DECIDING:
-        file = folder / name
-        key.update(f"\0{name}\0".encode() + (file.read_bytes() if file.is_file() else b"-"))
-    return cache_dir() / "tokenizers" / key.hexdigest()[:32]
+    files = [folder / name for name in DECIDING]
+    read = [file_sha256(file) if file.is_file() else "" for file in files]
+    return cache_dir() / "tokenizers" / digest([metadata.version("transformers"), *read])[:32]
 
 
 Message = dict[str, str]

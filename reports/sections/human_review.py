@@ -294,7 +294,11 @@ def _not_judged(reviews: Reviews) -> list[Block]:
     if not skipped:
         return []
     rows = [
-        [Cell(text=one.case_id, code=True, note=one.suite), Cell(text=one.session.reviewer), Cell(text=one.reason)]
+        [
+            Cell(text=one.event.case_id, code=True, note=one.event.suite),
+            Cell(text=one.session.reviewer),
+            Cell(text=one.event.score.reason or ""),
+        ]
         for one in skipped[:MOST]
     ]
     note = f"{wording.capital(wording.shown_of('item', len(rows), len(skipped)))}."
