@@ -293,14 +293,12 @@ ANSWERED = 0.5
 
 def forecast(job: Job) -> list[str]:
     """Return two lines: the answers of a run, and the time without cached answers, where it was measured."""
-    names = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
     servers = job.engine.servers
-    if servers:
-        served = {BASELINE: servers.baseline, CANDIDATE: servers.model}
-        names = {variant: name and (served[variant] or name) for variant, name in names.items()}
-    names_by_variant = {v: n for v, n in names.items() if n is not None}
-    answers = sum(len(part.cases) * job.samples(part.suite) for part in job.suites) * len(names_by_variant)
-    who = " and ".join(f"{v} {n}" for v, n in names_by_variant.items())
+    served = {BASELINE: servers.baseline, CANDIDATE: servers.model} if servers else {}
+    asked = {BASELINE: job.asked_baseline, CANDIDATE: job.candidate}
+    names = {variant: served.get(variant) or name for variant, name in asked.items() if name is not None}
+    answers = sum(len(part.cases) * job.samples(part.suite) for part in job.suites) * len(names)
+    who = " and ".join(f"{variant} {name}" for variant, name in names.items())
     suites = ", ".join(f"{part.suite.name} ({len(part.cases)})" for part in job.suites)
     head = f"tunegate: {answers} answers for {who}: {suites}"
     if servers:
@@ -308,11 +306,11 @@ def forecast(job: Job) -> list[str]:
     traits = traits_of(job.engine.name)
     if traits.why_no_forecast:
         return [head, f"tunegate: {traits.why_no_forecast}"]
-    tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(names_by_variant)
-    if traits.tokens_per_s is None or set(names_by_variant.values()) != {EMBEDDED}:
+    tokens = sum(_tokens(part) * job.samples(part.suite) for part in job.suites) * len(names)
+    if traits.tokens_per_s is None or set(names.values()) != {EMBEDDED}:
         amount = f"about {tokens:,.0f} tokens of prompts and answers"
         return [head, f"tunegate: {amount}; the time depends on model and device, and cached answers take none"]
-    seconds = len(names_by_variant) * traits.start_s + tokens / traits.tokens_per_s
+    seconds = len(names) * traits.start_s + tokens / traits.tokens_per_s
     return [
         head,
         f"tunegate: about {format_duration(seconds)} on 2 CPU cores with the embedded model; cached answers need none",

@@ -231,25 +231,18 @@ def _streamed(
     path: Path, fault: str, columns: Sequence[str], split: str | None, builder: str, **options: str
 ) -> Iterator[TableRow]:
     """Stream rows of local files with `datasets`; nothing is copied to its cache."""
-    datasets = _library()
-    name = path.name or str(path)
+    datasets, name = _library(), path.name or str(path)
     try:
-        dataset = datasets.load_dataset(builder, **options, streaming=True)
+        dataset = _one_split(name, datasets.load_dataset(builder, **options, streaming=True), split)
+        has = list(dataset.column_names or [])
+        refuse_lacking(name, columns, has)
+        if columns:
+            dataset = dataset.select_columns(list(dict.fromkeys(c if c in has else c.split(".")[0] for c in columns)))
+        yield from _numbered(dataset)
+    except UserError:
+        raise
     except Exception as error:  # Every format's reader raises its own types.
         raise UserError(f"{name}: {fault}: {first_line(error)[:120]}") from None
-    dataset = _one_split(name, dataset, split)
-    has = list(dataset.column_names or [])
-    refuse_lacking(name, columns, has)
-    if columns:
-        dataset = dataset.select_columns(list(dict.fromkeys(c if c in has else c.split(".")[0] for c in columns)))
-
-    def rows() -> Iterator[TableRow]:
-        try:
-            yield from _numbered(dataset)
-        except Exception as error:
-            raise UserError(f"{name}: {fault}: {first_line(error)[:120]}") from None
-
-    return rows()
 
 
 def _numbered(rows: Any) -> Iterator[TableRow]:
