@@ -16,7 +16,7 @@ from harness.evaluation.generate import answer
 from harness.evaluation.noise_file import engine_facts, noise_path, read_floors, save_noise
 from harness.evaluation.plan import Job, make_plan, variants
 from harness.evaluation.requests import PlannedRequest, RequestQueue
-from harness.evaluation.run import suite_info
+from harness.evaluation.run import estimate_and_judge, suite_info
 from harness.formatting import first_few, number, points
 from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.evidence import within_noise
@@ -24,7 +24,7 @@ from harness.gates.rules import COMPARATIVE
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, RunFolder, load_run, now
 from harness.runs.provenance import environment, git_state
-from harness.schema import BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Metrics, Noise, Record
+from harness.schema import BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Noise, Record
 from harness.suites.suite import Suite
 from harness.threads import before_torch
 
@@ -81,8 +81,10 @@ def measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list
         engine = _ask(job, checkpoint, plan.asks, folder, progress, batch)
     finished = structs.replace(manifest, status="finished", ended=now(), engine=engine | {"passes": passes})
     results = structs.replace(load_run(folder.path), manifest=finished)
-    folder.write_metrics(_metrics(suites, results))
-    folder.write_verdicts([])
+    without_gates = {name: structs.replace(file, gate=[]) for name, file in gates.items()}
+    metrics, verdicts = estimate_and_judge(suites, without_gates, finished, results.answers())
+    folder.write_metrics(metrics)
+    folder.write_verdicts(verdicts)
     folder.write_manifest(finished)
     folder.seal()
     return [_measured(suite, gates[suite.name], results, passes) for suite in suites]
@@ -109,17 +111,6 @@ def _reseeded(ask: PlannedRequest, job: Job) -> PlannedRequest:
         return ask
     seed = sampling.seed + job.samples(job.suites[ask.suite].suite)
     return structs.replace(ask, sampling=structs.replace(sampling, seed=seed))
-
-
-def _metrics(suites: Sequence[Suite], run_data: RunData) -> Metrics:
-    from harness.stats.summary import summarise
-
-    metrics = Metrics()
-    for suite in suites:
-        part = summarise(run_data.by_variant(suite.name), suite.metrics, suite.slices, suite.name)
-        metrics.metrics.extend(part.metrics)
-        metrics.comparisons.extend(part.comparisons)
-    return metrics
 
 
 def _measured(suite: Suite, gates: GateFile, run_data: RunData, passes: Sequence[str]) -> SuiteNoise:
