@@ -96,13 +96,7 @@ def open_packages(file: Path) -> None:
 
 def _load(file: Path) -> ModuleType:
     open_packages(file)
-    name = ".".join(file.with_suffix("").parts[-4:])
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+    return _imported(importlib.util.spec_from_file_location(".".join(file.with_suffix("").parts[-4:]), file))
 
 
 def _packages_of(file: Path) -> list[Path]:
@@ -125,12 +119,14 @@ def _new_package(name: str, folder: Path) -> ModuleType:
     """An imported package, or a namespace where the folder has no __init__.py."""
     init = folder / "__init__.py"
     if init.is_file():
-        spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
-    else:
-        spec = ModuleSpec(name, None, is_package=True)
+        return _imported(importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)]))
+    return _imported(ModuleSpec(name, None, is_package=True))
+
+
+def _imported(spec: ModuleSpec | None) -> ModuleType:
     assert spec is not None
-    package = importlib.util.module_from_spec(spec)
-    sys.modules[name] = package
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     if spec.loader is not None:
-        spec.loader.exec_module(package)
-    return package
+        spec.loader.exec_module(module)
+    return module
