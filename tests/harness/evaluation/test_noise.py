@@ -13,7 +13,7 @@ from harness.engines.fake import FakeEngine
 from harness.engines.transformers.generate import Answerer
 from harness.errors import UserError
 from harness.evaluation.noise import SuiteNoise, measure
-from harness.evaluation.noise_file import NoiseFile, load_noise, save_noise
+from harness.evaluation.noise_file import NoiseFile, load_noise, save_noise, with_floors
 from harness.gates.config import GateId
 from harness.gates.evidence import within_noise
 from harness.progress.progress import Progress
@@ -109,30 +109,29 @@ def test_a_margin_within_the_noise_is_an_error_and_a_wider_one_is_judged(project
     assert load_run(made.path).manifest == made.manifest
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "what"),
-    [
-        ("engine_version", "0", "engine"),
-        ("dtype", "float16", "engine"),
-        ("tokenizer_digest", "x", "family of models"),
-        ("cases_hash", "x", "set of cases"),
-        ("prompt_hash", "x", "prompt"),
-        ("scorers_hash", "x", "set of scorers"),
-        ("samples", 5, "number of answers a case"),
-    ],
-)
-def test_noise_of_something_else_is_passed_over_with_a_note(
-    project: Path, field: str, value: object, what: str
-) -> None:
+OTHER = {
+    "engine_version": "engine",
+    "dtype": "engine",
+    "tokenizer_digest": "family of models",
+    "cases_hash": "set of cases",
+    "prompt_hash": "prompt",
+    "scorers_hash": "set of scorers",
+    "samples": "number of answers a case",
+}
+
+
+def test_noise_of_something_else_is_passed_over_with_a_note(project: Path) -> None:
     found, _ = measured(project)
-    save_noise(noise_file(project), msgspec.structs.replace(found.noise, **{field: value}))
-    made = compared(project)
-    assert [v.outcome for v in made.verdicts] == ["inconclusive", "pass"]
-    assert made.manifest.suites[0].noise is None
-    assert made.manifest.notes[-1] == (
-        f"legal/mini: noise.json was measured with another {what}, so no margin uses it; measure again with "
-        "`tunegate repeatability`"
-    )
+    manifest = compared(project).manifest
+    assert with_floors(manifest, {"legal/mini": [found.noise]}).suites[0].noise == found.noise
+    for field, what in OTHER.items():
+        other = msgspec.structs.replace(found.noise, **{field: 5 if field == "samples" else "x"})
+        passed = with_floors(manifest, {"legal/mini": [other]})
+        assert passed.suites[0].noise is None
+        assert passed.notes[-1] == (
+            f"legal/mini: noise.json was measured with another {what}, so no margin uses it; measure again with "
+            "`tunegate repeatability`"
+        )
 
 
 def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: Path) -> None:
@@ -154,16 +153,19 @@ def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: P
         (b'{"schema_version": 1, "noise": [{"run_id": "x"}]}', "missing required field"),
     ],
 )
-def test_a_noise_file_that_cannot_be_used_ends_a_run_before_anything_is_asked(
-    project: Path, content: bytes, says: str
-) -> None:
-    noise_file(project).write_bytes(content)
+def test_a_noise_file_that_cannot_be_used_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "noise.json").write_bytes(content)
     with pytest.raises(UserError, match=says):
-        compared(project)
+        load_noise(tmp_path / "noise.json")
+
+
+def test_a_noise_file_that_cannot_be_used_ends_a_run_before_anything_is_asked(project: Path) -> None:
+    noise_file(project).write_bytes(b"{")
     for words in (("compare", "old", "new"), ("repeatability", "mini")):
         done = tunegate(project, *words, "--engine", "fake", "--script", "script.json")
         assert done.returncode == 4 and len(done.stderr.strip().splitlines()) == 1
-        assert says in done.stderr
+        assert "cannot be read" in done.stderr
+    assert not list(project.glob("runs/*/records.jsonl"))
 
 
 def test_the_command_writes_the_file_and_says_what_is_held_back(project: Path) -> None:
