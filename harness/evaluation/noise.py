@@ -147,7 +147,7 @@ def _lines(suite: Suite, gates: GateFile, records: Mapping[str, Sequence[Record]
         entry = noise.of(metric.name, None, None)
         if entry is None or entry.level is None or entry.floor is None:
             continue
-        is_share = abs(entry.level) <= 1
+        is_share = metric.is_percentage([entry.level])
         floor, low, high = (points(x or 0.0, is_share) for x in (entry.floor, entry.low, entry.high))
         lines.append(
             f"  {metric.name} {number(entry.level, is_share)}: noise floor {floor.lstrip('+')} ({low} to {high}); "

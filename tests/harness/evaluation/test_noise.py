@@ -85,6 +85,28 @@ def test_two_passes_give_a_floor_flips_and_a_run_without_a_verdict(project: Path
     assert "noise floor 15.1 points" in line and line.endswith("4 of 40 cases flip between the passes: c1, c3, c5, c7")
 
 
+TONE = '''"""Mini: an own score between -1 and 1."""
+
+from harness import Metric, Score, Suite
+from harness.scoring.base import scorer
+
+
+@scorer(metrics=[Metric(name="tone", scorer="tone", numerator="", kind="mean", worst=-1.0, best=1.0)], name="tone")
+def tone(case, completion):
+    return Score(name="tone", value=0.5)
+
+
+suite = Suite(scorers=[tone], max_tokens=8)
+'''
+
+
+def test_a_score_that_is_no_share_is_not_told_in_percent(project: Path) -> None:
+    gates = '[objective]\ntext = "x"\n\n[[gate]]\nmetric = "tone"\nrule = "at_least"\nvalue = 0.1\n'
+    write_suite(project, test=TONE, gates=gates)
+    found, _ = measured(project)
+    assert found.lines[1] == "  tone 0.5: noise floor 0 (0 to 0); no case flips between the passes"
+
+
 def test_no_pass_is_answered_from_the_cache(project: Path) -> None:
     compared(project)
     _, made = measured(project)
