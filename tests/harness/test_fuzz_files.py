@@ -66,6 +66,11 @@ any_of = ["thank you"]
 """
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^x"}}, "required": ["a"]}
 NOISE = {"schema_version": 1, "noise": []}
+CONFIG = {
+    "model_type": "qwen2", "dtype": "float32", "hidden_size": 64, "num_attention_heads": 4, "vocab_size": 400,
+    "max_position_embeddings": 512, "eos_token_id": [1, 2], "text_config": {"hidden_size": 64},
+    "auto_map": {"AutoConfig": "a.B"}, "id2label": {"0": "no"}, "attn_implementation": "sdpa",
+}  # fmt: skip
 
 
 @contextmanager
@@ -101,6 +106,7 @@ READERS: dict[str, tuple[str, Any, Callable[[Path], Any]]] = {
     "style guide": ("style.toml", STYLE, style_guide.load),
     "JSON schema": ("schema.json", SCHEMA, used_schema),
     "noise": ("noise.json", NOISE, noise_file.load_noise),
+    "config of a model": ("config.json", CONFIG, lambda path: CheckpointFolder(path.parent).config),
     "answers kept": ("a.sqlite", "", answers),
 }
 NEAR: dict[str, Callable[[Any], st.SearchStrategy[bytes]]] = {
@@ -233,20 +239,6 @@ ACCEPTED = {
 def test_an_accepted_baseline_that_anybody_edited_is_never_trusted(content: bytes) -> None:
     with file_of(content, "baseline.json") as path:
         assert survives(load_accepted, path, "legal/mini") is None
-
-
-CONFIG = {
-    "model_type": "qwen2", "dtype": "float32", "hidden_size": 64, "num_attention_heads": 4, "vocab_size": 400,
-    "max_position_embeddings": 512, "eos_token_id": [1, 2], "text_config": {"hidden_size": 64},
-    "auto_map": {"AutoConfig": "a.B"}, "id2label": {"0": "no"}, "attn_implementation": "sdpa",
-}  # fmt: skip
-
-
-@FEW
-@given(as_json(CONFIG))
-def test_the_config_of_a_model_is_read_or_refused(content: bytes) -> None:
-    with file_of(content, "config.json") as path:
-        survives(lambda folder: CheckpointFolder(folder).config, path.parent)
 
 
 INDEX = {"metadata": {}, "weight_map": {"a": "model.safetensors"}}
