@@ -75,7 +75,8 @@ def packet(run: Path, mode: Mode, reviewer: str, out: Path, say: Say, to: str = 
         f"packet: {out} ({items} items, {number_format.number(out.stat().st_size // 1000)} kB). "
         f"Anyone who has it can answer as {reviewer}: share it like a password"
     )
-    say(f"import the answers with: tunegate review import {run} answers.json" + _mode(mode))
+    option = "" if mode == "compare" else f" --mode {mode}"
+    say(f"import the answers with: tunegate review import {run} answers.json{option}")
 
 
 def import_answers(run: Path, mode: Mode, file: Path, say: Say) -> None:
@@ -101,11 +102,9 @@ def finish(run: Path, mode: Mode, reviewers: Sequence[str], say: Say) -> None:
     """
     state = planning.existing(run, mode)
     material = load_material(run)
-    known = {reviewer.name: reviewer for reviewer in state.reviewers()}
-    unknown = [name for name in reviewers if name not in known]
-    if unknown:
-        raise UserError(f"no reviewer '{unknown[0]}' in this review. It is planned for {', '.join(known)}")
-    for reviewer in known.values():
+    for name in reviewers:
+        state.reviewer(name)
+    for reviewer in state.reviewers():
         if reviewer.recorded:
             say(f"{reviewer.name}: already recorded: {reviewer.recorded}")
         elif reviewer.closed_at or reviewer.name in reviewers:
@@ -126,7 +125,3 @@ def adjudicate(
     count = workflow.appoint(state, by)
     say(f"{by} decides {count} {'items' if count > 1 else 'item'} on which reviewers differ")
     serve(state, material, say, host, port, address, new_links)
-
-
-def _mode(mode: Mode) -> str:
-    return "" if mode == "compare" else f" --mode {mode}"

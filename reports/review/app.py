@@ -198,7 +198,7 @@ class Site:
         except UserError as problem:
             sys.stderr.write(f"tunegate: {problem}\n")
             return _refusal("The review server could not save this. Please tell the person who invited you.", 507)
-        return JSONResponse(reply)
+        return JSONResponse(reply or {})
 
     def _reviewer(self, request: Request) -> Reviewer | None:
         session = request.cookies.get(self.cookie)

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -20,7 +20,7 @@ from harness.files import digest, write_atomic
 from reports.review import pages, results, workflow
 from reports.review.items import Material
 from reports.review.progress import estimate
-from reports.review.schema import Draft, Reviewer, Task
+from reports.review.schema import Draft, Reviewer, ReviewPlan, Task
 from reports.review.storage import ReviewDatabase
 from reports.review.workflow import earlier
 
@@ -53,10 +53,7 @@ def write_packet(state: ReviewDatabase, material: Material, name: str, out: Path
 
 def unbegun(state: ReviewDatabase, name: str) -> Reviewer:
     """Return a reviewer who may get a packet. Raises UserError for one who is unknown or has begun."""
-    reviewer = {one.name: one for one in state.reviewers()}.get(name)
-    if reviewer is None:
-        known = ", ".join(one.name for one in state.reviewers())
-        raise UserError(f"no reviewer '{name}' in this review. It is planned for {known}")
+    reviewer = state.reviewer(name)
     if reviewer.consented_at or reviewer.closed_at or any(task.submitted_at for task in state.tasks(name)):
         raise UserError(
             f"{name} has already begun, and a packet would start over. Write one for a reviewer who has not begun"
@@ -159,9 +156,13 @@ def import_answers(state: ReviewDatabase, material: Material, data: bytes, file:
             f"{file}: its seal does not match: it was changed after the download, or made with an earlier packet of "
             f"{reviewer.name}. Ask for the unchanged file"
         )
-    answers = _body(envelope, file)
-    answered = _answered_tasks(answers, tasks, material, state, file)
-    _store(state, reviewer, answers, answered)
+    try:
+        answers = msgspec.json.decode(envelope.body, type=PacketAnswers)
+    except msgspec.DecodeError as error:
+        raise UserError(f"{file}: its answers cannot be read: {error}") from None
+    answered = _answered_tasks(answers, tasks, material, plan, file)
+    times: dict[str, Any] = {"consented_at": answers.consented_at, "begun_at": answers.begun_at}
+    state.put_answers(reviewer.name, answered, **times, guesses=answers.guesses)
     batch = results.record(state, material, reviewer.name)
     return reviewer.name, sum(task.kind != "practice" for task in answered), batch
 
@@ -179,18 +180,11 @@ def _read(data: bytes, file: Path) -> Envelope:
     return envelope
 
 
-def _body(envelope: Envelope, file: Path) -> PacketAnswers:
-    try:
-        return msgspec.json.decode(envelope.body, type=PacketAnswers)
-    except msgspec.DecodeError as error:
-        raise UserError(f"{file}: its answers cannot be read: {error}") from None
-
-
 def _answered_tasks(
-    answers: PacketAnswers, tasks: list[Task], material: Material, state: ReviewDatabase, file: Path
+    answers: PacketAnswers, tasks: list[Task], material: Material, plan: ReviewPlan, file: Path
 ) -> list[Task]:
     """Return the answered tasks. Raises one UserError that names every problem."""
-    plan, by_id = state.plan(), {task.id: task for task in tasks}
+    by_id = {task.id: task for task in tasks}
     problems, checked = [], {}
     if not answers.consented_at:
         problems.append(f"{file.name}: the reviewer did not agree to take part")
@@ -218,14 +212,3 @@ def _answered_tasks(
         problems.append(f"{file.name}: contains no submitted item")
     refuse_all(problems, f"{file}: answers that cannot be used")
     return list(checked.values())
-
-
-def _store(state: ReviewDatabase, reviewer: Reviewer, answers: PacketAnswers, answered: list[Task]) -> None:
-    """Store all tasks and close the reviewer in one transaction, so that a concurrent import is refused."""
-    state.put_answers(
-        reviewer.name,
-        answered,
-        consented_at=answers.consented_at,
-        begun_at=answers.begun_at,
-        guesses=answers.guesses,
-    )

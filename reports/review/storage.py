@@ -109,6 +109,7 @@ class ReviewDatabase:
         return [msgspec.json.decode(row[0], type=Reviewer) for row in rows]
 
     def reviewer(self, name: str) -> Reviewer:
+        """Return a reviewer. Raises UserError for a name that is not in the plan."""
         with self._open() as db:
             return _reviewer(db, name)
 
@@ -182,7 +183,7 @@ class ReviewDatabase:
     def put_answers(self, name: str, tasks: Iterable[Task], is_final: bool = True, **changes: Any) -> None:
         """Store a packet's tasks; the final ones close the review for its reviewer.
 
-        Raises UserError where it is closed already.
+        Raises UserError where it is closed already, also by a concurrent import.
         """
         with self._open(write=True) as db:
             reviewer = _reviewer(db, name)
@@ -215,7 +216,8 @@ def _add(db: sqlite3.Connection, reviewers: Iterable[Reviewer], tasks: Iterable[
 def _reviewer(db: sqlite3.Connection, name: str) -> Reviewer:
     row = db.execute("SELECT json FROM reviewers WHERE name = ?", [name]).fetchone()
     if row is None:
-        raise UserError(f"no reviewer '{name}' in this review")
+        known = ", ".join(row[0] for row in db.execute("SELECT name FROM reviewers ORDER BY rowid"))
+        raise UserError(f"no reviewer '{name}' in this review. It is planned for {known}")
     return msgspec.json.decode(row[0], type=Reviewer)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
 from typing import Any, Literal
 
@@ -95,42 +96,45 @@ def guess_tasks_of(tasks: list[Task], seed: int, reviewer: str) -> list[Task]:
     return sorted(chosen, key=lambda task: task.position)
 
 
-def consent(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> dict[str, Any]:
+def consent(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> None:
     _require_stage(state, reviewer, "consent")
     state.change_reviewer(reviewer.name, consented_at=now())
-    return {}
 
 
-def begin(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> dict[str, Any]:
+def begin(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> None:
     _require_stage(state, reviewer, "rubric")
     state.change_reviewer(reviewer.name, begun_at=now())
-    return {}
 
 
-def draft(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> dict[str, Any]:
-    return _save(state, material, reviewer, sent, submit=False)
+def save(
+    state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any, *, submit: bool = False
+) -> dict[str, Any]:
+    saved: DraftSubmission = _convert(sent, DraftSubmission)
+    task = _require_stage(state, reviewer, "task").task
+    assert task is not None
+    if task.id != saved.task:
+        raise SubmissionRefused("This page is outdated. Reload it to continue.")
+    wrong = problem_with(saved.draft, task, material, state.plan().mode, submit)
+    if wrong:
+        raise SubmissionRefused(wrong)
+    stored = state.save(reviewer.name, task.id, saved.revision, saved.draft, saved.active_ms, submit)
+    return {"revision": stored.revision}
 
 
-def submit(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> dict[str, Any]:
-    return _save(state, material, reviewer, sent, submit=True)
-
-
-def acknowledge(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> dict[str, Any]:
+def acknowledge(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> None:
     task = _require_stage(state, reviewer, "feedback").task
     assert task is not None
     state.change_task(task.id, acknowledged=True)
-    return {}
 
 
-def reopen(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> dict[str, Any]:
+def reopen(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> None:
     last = previous(position_of(state, reviewer))
     if last is None:
         raise SubmissionRefused("There is no earlier item to go back to.")
     state.reopen(reviewer.name, last.id)
-    return {}
 
 
-def guess(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> dict[str, Any]:
+def guess(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> None:
     position = _require_stage(state, reviewer, "guess")
     guesses = _convert(sent, GuessSubmission).guesses
     guess_tasks = guess_tasks_of(position.tasks, state.plan().seed, reviewer.name)
@@ -138,20 +142,18 @@ def guess(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: A
         raise SubmissionRefused("Please answer for every item; “Cannot tell” is an answer too.")
     state.change_reviewer(reviewer.name, guesses=guesses, closed_at=now())
     results.record(state, material, reviewer.name)
-    return {}
 
 
-def settings(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> dict[str, Any]:
+def settings(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any) -> None:
     state.change_reviewer(reviewer.name, shortcuts=bool(_convert(sent, dict[str, bool]).get("shortcuts")))
-    return {}
 
 
-Action = Callable[[ReviewDatabase, Material, Reviewer, Any], dict[str, Any]]
+Action = Callable[[ReviewDatabase, Material, Reviewer, Any], dict[str, Any] | None]
 ACTIONS: dict[str, Action] = {
     "consent": consent,
     "begin": begin,
-    "draft": draft,
-    "submit": submit,
+    "draft": save,
+    "submit": partial(save, submit=True),
     "acknowledge": acknowledge,
     "reopen": reopen,
     "guess": guess,
@@ -171,20 +173,6 @@ def _convert(sent: Any, kind: type[Any]) -> Any:
         return msgspec.convert(sent, kind)
     except msgspec.ValidationError as error:
         raise SubmissionRefused(f"This cannot be saved: {error}.") from None
-
-
-def _save(state: ReviewDatabase, material: Material, reviewer: Reviewer, sent: Any, submit: bool) -> dict[str, Any]:
-    saved: DraftSubmission = _convert(sent, DraftSubmission)
-    task = _require_stage(state, reviewer, "task").task
-    assert task is not None
-    if task.id != saved.task:
-        raise SubmissionRefused("This page is outdated. Reload it to continue.")
-    mode = state.plan().mode
-    wrong = problem_with(saved.draft, task, material, mode, submit)
-    if wrong:
-        raise SubmissionRefused(wrong)
-    stored = state.save(reviewer.name, task.id, saved.revision, saved.draft, saved.active_ms, submit)
-    return {"revision": stored.revision}
 
 
 def problem_with(draft: Draft, task: Task, material: Material, mode: Any, submit: bool) -> str:
