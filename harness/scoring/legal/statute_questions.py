@@ -1,10 +1,10 @@
 """Score answers that are a section of the Georgia Code, or that say the document has no answer.
 
 A case expects sections, with facts (`30 days`, `an officer|one officer`), or that the answer is not in the document:
-`expected` is then empty or says so. The tag `stale` has what the document replaced. An answer is right with every
-expected section and fact, no other section or guess and nothing stale; or with an abstention and no section. An
-abstention may repeat sections of the question. An answer that neither cites nor abstains, or is cut, empty or failed,
-is unreadable: it counts as one wrong section for precision, and as an answer if the document has none.
+`expected` is then empty or says so. The tag `stale` has what the document replaced, each part after ` + `. An answer is
+right with every expected section and fact, no other section or guess and nothing stale; or with an abstention and no
+section. An abstention may repeat sections of the question. An answer that neither cites nor abstains, or is cut, empty
+or failed, is unreadable: it counts as one wrong section for precision, and as an answer if the document has none.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def _stale(case: Case, text: str, named: Sequence[Citation]) -> list[Place]:
     tag = case.tags.get("stale")
     if not tag:
         return []
-    replaced = parse_expected((tag,))
+    replaced = parse_expected(tuple(tag.split(" + ")))
     reading = read(text)
     sections = [(c.start, c.end) for c in named if c.sections in replaced.sections]
     return sections + [place for fact in replaced.facts for place in places(fact, reading)]

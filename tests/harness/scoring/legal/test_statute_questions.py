@@ -135,6 +135,13 @@ def test_facts_are_asked_for_beside_the_section_and_the_replaced_one_is_wrong():
         assert (score.value, score.counts["stale"], score.has_stale) == (value, old, 1), text
 
 
+@pytest.mark.parametrize("said", ["15 days", "twenty days", "§ 44-2-14"])
+def test_each_of_several_replaced_facts_and_sections_is_stale(said):
+    stale = "15 days + 20 days + O.C.G.A. § 44-2-14"
+    score = scored(f"30 days, once {said}; § 44-14-161", ["30 days", *SECTION], stale=stale)
+    assert (score.value, score.counts["stale"]) == (0.0, 1)
+
+
 def test_a_replaced_section_is_stale_in_every_written_form():
     score = scored("Code Section 44-2-14", SECTION, stale="O.C.G.A. § 44-2-14")
     assert score.extracted["stale"] == ["Code Section 44-2-14"] and score.value == 0.0
