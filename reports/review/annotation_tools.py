@@ -22,7 +22,7 @@ from harness.sanitize import shown
 from harness.stats.human_review import SCALES
 from reports.review import packet, passages, results, workflow
 from reports.review.items import Material
-from reports.review.schema import SEVERITIES, Draft, ReviewItem, ReviewPlan, Task
+from reports.review.schema import SEVERITIES, Draft, ReviewItem, Task
 from reports.review.storage import ReviewDatabase
 
 CLEAN, MARKED = "none found", "marked in the text"
@@ -49,8 +49,9 @@ class Question(Struct, frozen=True, kw_only=True):
     """The meaning of each option."""
 
 
-def questions(rubric: Mapping[str, Any], clauses: Sequence[str]) -> Iterator[Question]:
-    """Yield the questions of a review, as in the review app; with `clauses`, also which of them an answer misses."""
+def questions(rubric: Mapping[str, Any], items: Sequence[ReviewItem]) -> Iterator[Question]:
+    """Yield the questions on items, as in the review app; if some list clauses, also which of them an answer misses."""
+    clauses = dict.fromkeys(clause for item in items for clause in item.clauses)
     for side in "AB":
         of, on, end = f"of answer {side}", f"answer_{side.lower()}", f"_{side.lower()}"
         hints = [rubric["severity"][severity] for severity in SEVERITIES]
@@ -99,8 +100,10 @@ def fields(task: Task, item: ReviewItem, number: int, of: int) -> dict[str, str]
     return {name: shown(text) for name, text in zip(FIELDS, texts, strict=True)}
 
 
-Write = Callable[[Path, ReviewPlan, Sequence[Task], Material], str]
-"""Writes a tool's files and returns what to do with them."""
+ShownTask = tuple[Task, ReviewItem, dict[str, str]]
+"""A task, its item and its texts, by the names of `FIELDS`."""
+Write = Callable[[Path, Mapping[str, Any], Sequence[Question], Sequence[ShownTask]], str]
+"""Writes a tool's files from rubric, questions and tasks, and returns what to do with them."""
 
 
 def hand_out(state: ReviewDatabase, material: Material, name: str, out: Path, write: Write) -> str:
@@ -110,8 +113,11 @@ def hand_out(state: ReviewDatabase, material: Material, name: str, out: Path, wr
     """
     if packet.unbegun(state, name).adjudicates:
         raise UserError(f"{name} decides differences, which only the review app shows. Use: tunegate review adjudicate")
-    plan = state.plan()
-    done = write(out, plan, counted(state, name), material)
+    plan, tasks = state.plan(), counted(state, name)
+    items = [material.item(task.key) for task in tasks]
+    texts = [fields(task, item, n, len(tasks)) for n, (task, item) in enumerate(zip(tasks, items, strict=True), 1)]
+    asked = list(questions(plan.rubric, items))
+    done = write(out, plan.rubric, asked, list(zip(tasks, items, texts, strict=True)))
     digest = packet.packet_hash(material, state.tasks(name), plan.rubric_digest)
     packet.hand_out(state, name, secrets.token_urlsafe(32), digest)
     return done

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,7 @@ from msgspec import Struct, field
 
 from harness.files import write_atomic
 from harness.runs.folder import now
-from reports.review.annotation_tools import FIELDS, Annotation, Question, fields, guidelines, questions
-from reports.review.items import Material
-from reports.review.schema import ReviewPlan, Task
+from reports.review.annotation_tools import FIELDS, Annotation, Question, ShownTask, guidelines
 
 KINDS = {
     "one": "label_selection",
@@ -27,12 +25,10 @@ SUBMITTED = "completed"
 """Status of a record with a submitted response; a draft or a discarded one leaves it pending."""
 
 
-def write(out: Path, plan: ReviewPlan, tasks: Sequence[Task], material: Material) -> str:
+def write(out: Path, rubric: Mapping[str, Any], asked: Sequence[Question], tasks: Sequence[ShownTask]) -> str:
     """Write the dataset's folder; return what to do with it."""
-    items = [material.item(task.key) for task in tasks]
-    clauses = list(dict.fromkeys(clause for item in items for clause in item.clauses))
     settings = {
-        "guidelines": "\n\n".join(guidelines(plan.rubric)),
+        "guidelines": "\n\n".join(guidelines(rubric)),
         "allow_extra_metadata": False,
         "distribution": {"strategy": "overlap", "min_submitted": 1},
     }
@@ -40,16 +36,13 @@ def write(out: Path, plan: ReviewPlan, tasks: Sequence[Task], material: Material
         {"name": name, "title": title, "required": True, "settings": {"type": "text", "use_markdown": False}}
         for name, title in FIELDS.items()
     ]
-    asked = [_question(question) for question in questions(plan.rubric, clauses)]
     empty: dict[str, Any] = {"metadata": {}, "suggestions": {}, "responses": {}, "vectors": {}, "status": "pending"}
-    records = [
-        {"id": task.id, "fields": fields(task, item, number, len(tasks)), **empty, "_server_id": None}
-        for number, (task, item) in enumerate(zip(tasks, items, strict=True), 1)
-    ]
-    name = "review-" + re.sub(r"[^A-Za-z0-9_-]", "-", tasks[0].reviewer)
+    records = [{"id": task.id, "fields": texts, **empty, "_server_id": None} for task, _, texts in tasks]
+    name = "review-" + re.sub(r"[^A-Za-z0-9_-]", "-", tasks[0][0].reviewer)
+    kinds = [_question(question) for question in asked]
     contents: dict[str, Any] = {
         ".argilla/dataset.json": {"name": name, "status": "draft", **settings},
-        ".argilla/settings.json": {**settings, "fields": shown, "questions": asked, "vectors": [], "metadata": []},
+        ".argilla/settings.json": {**settings, "fields": shown, "questions": kinds, "vectors": [], "metadata": []},
         "records.json": records,
     }
     for file, content in contents.items():

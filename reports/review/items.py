@@ -147,16 +147,12 @@ def _item(key: AnswerKey, records: dict[str, Record], info: SuiteInfo | None) ->
         cluster=case.cluster,
         task=info.title if info else "",
         prompt=[(message["role"], message["content"]) for message in chat],
-        inputs=[(_heading(name), text) for name, text in case.input.items() if name != "document"],
+        inputs=[(name.replace("_", " ").capitalize(), t) for name, t in case.input.items() if name != "document"],
         source=case.document,
         clauses=listed_clauses(record),
         answers={variant: records[variant].completion.text for variant in MATERIAL_VARIANTS},
         cut=[variant for variant in MATERIAL_VARIANTS if records[variant].completion.finish_reason == "length"],
     )
-
-
-def _heading(name: str) -> str:
-    return name.replace("_", " ").capitalize()
 
 
 def listed_clauses(record: Record) -> list[str]:

@@ -13,31 +13,21 @@ from msgspec import Struct, field
 
 from harness.files import write_atomic
 from harness.runs.folder import now
-from reports.review.annotation_tools import FIELDS, PRESENT, Annotation, Question, fields, guidelines, questions
-from reports.review.items import Material
-from reports.review.schema import ReviewPlan, Task
+from reports.review.annotation_tools import FIELDS, PRESENT, Annotation, Question, ShownTask, guidelines
 
 STYLE = ".htx-text { white-space: pre-wrap; }"
 """Without it, Label Studio trims spaces, and marks are in the wrong place."""
 
 
-def write(out: Path, plan: ReviewPlan, tasks: Sequence[Task], material: Material) -> str:
+def write(out: Path, rubric: Mapping[str, Any], asked: Sequence[Question], tasks: Sequence[ShownTask]) -> str:
     """Write the tasks, and the configuration next to them; return what to do with them."""
-    items = [material.item(task.key) for task in tasks]
-    clauses = list(dict.fromkeys(clause for item in items for clause in item.clauses))
     data = [
-        {
-            "data": {
-                "task": task.id,
-                **fields(task, item, number, len(tasks)),
-                "clauses": [{"value": clause} for clause in (PRESENT, *item.clauses)],
-            }
-        }
-        for number, (task, item) in enumerate(zip(tasks, items, strict=True), 1)
+        {"data": {"task": task.id, **texts, "clauses": [{"value": clause} for clause in (PRESENT, *item.clauses)]}}
+        for task, item, texts in tasks
     ]
     settings = out.with_name(f"{out.stem}-config.xml")
     write_atomic(out, msgspec.json.format(msgspec.json.encode(data)), "Choose another --out")
-    write_atomic(settings, configuration(plan.rubric, list(questions(plan.rubric, clauses))), "Choose another --out")
+    write_atomic(settings, configuration(rubric, asked), "Choose another --out")
     return f"Make a project for this reviewer alone: {settings} is its labeling configuration, {out} its tasks"
 
 

@@ -100,17 +100,13 @@ def style() -> str:
 
 def policy(packet: bool) -> str:
     """Return the content policy: this script, this style sheet and, for the server's pages, its own address."""
-    hashes = (f"'sha256-{_hash(text)}'" for text in (script(packet), style()))
-    code, sheet = hashes
+    digests = (hashlib.sha256(text.encode()).digest() for text in (script(packet), style()))
+    code, sheet = (f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     if packet:
         rest = "base-uri 'none'; form-action 'none'"
     else:
         rest = "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     return f"default-src 'none'; script-src {code}; style-src {sheet}; img-src data:; {rest}"
-
-
-def _hash(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def enter_page(problem: str = "", address: str = "/enter") -> Page:

@@ -81,14 +81,11 @@ def judgement(task: Task) -> dict[str, Any]:
     }
 
 
-def guessed(tasks: list[Task], guesses: dict[str, str], mode: str) -> dict[str, int]:
-    """Count the guesses at the tuned model: requested, made, and right."""
-    by_id = {task.id: task for task in tasks}
+def guessed(tasks: list[Task], guesses: dict[str, str]) -> dict[str, int]:
+    """Count the guesses at the tuned model, on side A or not: requested, made, and right."""
+    is_tuned = {task.id: task.sides["A"] == CANDIDATE for task in tasks}
     decided = {key: guess for key, guess in guesses.items() if guess != "unsure"}
-    if mode == "fix":
-        right = [(guess == "A") == (by_id[key].sides["A"] == CANDIDATE) for key, guess in decided.items()]
-    else:
-        right = [by_id[key].sides[guess] == CANDIDATE for key, guess in decided.items()]
+    right = [(guess == "A") == is_tuned[key] for key, guess in decided.items()]
     return {"asked": len(guesses), "said": len(decided), "right": sum(right)}
 
 
@@ -221,7 +218,7 @@ def about(plan: ReviewPlan, reviewer: Reviewer, tasks: list[Task]) -> Mapping[st
         "practice": practised,
         "shown": [_place(task, before) for task in submitted if task.kind == "item"],
         "repeats": _repeats(submitted, before),
-        "guess": guessed(tasks, reviewer.guesses or {}, plan.mode),
+        "guess": guessed(tasks, reviewer.guesses or {}),
         "not_reached": sum(task.submitted_at is None for task in counted),
         "reopened": sum(task.reopened for task in submitted),
         "notes": [_name(task) | {"note": task.draft.note} for task in submitted if task.draft.note.strip()],

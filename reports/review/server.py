@@ -43,11 +43,11 @@ def serve(
         from reports.review.app import application
     except ImportError as error:
         raise MissingExtra("`tunegate review`", (error.name or "starlette").split(".")[0], "review") from None
-    origins = _origins(address)
-    bound = _bind(host, port)
-    with bound:
+    if address is not None and not ADDRESS.fullmatch(address):
+        raise UserError(f"--address is {address!r}; expected only scheme and host, such as https://review.example.org")
+    with _bind(host, port) as bound:
         own = f"http://{{}}:{bound.getsockname()[1]}"
-        origins = origins or [own.format("127.0.0.1"), own.format("localhost")]
+        origins = [address.rstrip("/")] if address else [own.format("127.0.0.1"), own.format("localhost")]
         token = secrets.token_urlsafe(32)
         app = application(state, material, origins, secret_hash(token))
         for line in _links(state, origins[0], new_links):
@@ -62,14 +62,6 @@ def serve(
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[bound])
     say("stopped: every confirmed change is saved; run the same command to resume")
-
-
-def _origins(address: str | None) -> list[str]:
-    if address is None:
-        return []
-    if not ADDRESS.fullmatch(address):
-        raise UserError(f"--address is {address!r}; expected only scheme and host, such as https://review.example.org")
-    return [address.rstrip("/")]
 
 
 def _bind(host: str, port: int) -> socket.socket:
