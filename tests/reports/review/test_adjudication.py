@@ -11,7 +11,7 @@ from reports.review.results import record
 from reports.review.schema import Draft, ReviewItem, Task
 from reports.review.workflow import appoint, differences, earlier
 from tests.reports.review.conftest import Planned
-from tests.reports.review.drafts import answer_all, draft_of, opinion, plain
+from tests.reports.review.drafts import answer_all, draft_of, opinion, plain, recorded
 
 
 def harsh(task: Task, item: ReviewItem) -> Draft:
@@ -48,10 +48,7 @@ def test_the_third_sees_both_turned_to_their_own_sides_and_only_where_they_diffe
 
 def test_a_decision_is_told_apart_from_a_review(plan_review: Planned) -> None:
     state, material = plan_review(reviewers=["r1", "r2"], share=1.0)
-    answer_all(state, material, "r1")
-    answer_all(state, material, "r2", harsh)
-    for name in ("r1", "r2"):
-        record(state, material, name)
+    recorded((state, material), None, harsh)
     appoint(state, "r3")
     answer_all(state, material, "r3")
     record(state, material, "r3")
@@ -63,8 +60,5 @@ def test_a_decision_is_told_apart_from_a_review(plan_review: Planned) -> None:
 
 def test_reviewers_who_left_an_item_out_do_not_differ_on_it(plan_review: Planned) -> None:
     state, material = plan_review(reviewers=["r1", "r2"], share=1.0)
-    answer_all(state, material, "r1")
-    answer_all(state, material, "r2", lambda t, i: replace(harsh(t, i), outcome="skipped", reason="no time"))
-    for name in ("r1", "r2"):
-        record(state, material, name)
+    recorded((state, material), None, lambda t, i: replace(harsh(t, i), outcome="skipped", reason="no time"))
     assert differences(state) == {}

@@ -11,11 +11,9 @@ import pytest
 
 from harness.runs.score_events import batches
 from reports.review import import_answers
-from reports.review.items import load_material
-from reports.review.planning import existing
 from tests.reports.review.annotating import fill_in, save
 from tests.reports.review.conftest import WriteRun
-from tests.reports.review.test_annotation_tools import says, start
+from tests.reports.review.test_annotation_tools import opened, says, start
 from tests.reports.review.test_packet import quiet
 
 pytestmark = [
@@ -79,7 +77,7 @@ def test_label_studio_accepts_configuration_tasks_and_annotations(
     tmp_path: Path, write_run: WriteRun, python: str
 ) -> None:
     rows = start(path := write_run(), "label-studio", tmp_path)
-    filled = fill_in(rows["r1"], "label-studio", existing(path, "compare"), load_material(path), says)
+    filled = fill_in(rows["r1"], "label-studio", *opened(path), says)
     run(python, LABEL_STUDIO, tmp_path / "out" / "r1-config.xml", save(tmp_path / "filled.json", filled))
 
 
@@ -87,7 +85,7 @@ def test_argilla_reads_the_dataset_and_writes_what_is_imported(
     tmp_path: Path, write_run: WriteRun, python: str
 ) -> None:
     rows = start(path := write_run(), "argilla", tmp_path)
-    filled = fill_in(rows["r1"], "argilla", existing(path, "compare"), load_material(path), says)
+    filled = fill_in(rows["r1"], "argilla", *opened(path), says)
     written = tmp_path / "written.json"
     run(python, ARGILLA, tmp_path / "out" / "r1", save(tmp_path / "filled.json", filled), written)
     import_answers(path, "compare", written, quiet)

@@ -16,10 +16,11 @@ from harness.runs.score_events import Batch, batches
 from harness.schema import Record
 from reports.assemble import gather
 from reports.review import ReviewOptions, finish, import_answers, packet, plan
-from reports.review.items import load_material
+from reports.review.items import Material, load_material
 from reports.review.planning import existing
 from reports.review.results import record
 from reports.review.schema import Draft, ReviewItem, Task
+from reports.review.storage import ReviewDatabase
 from reports.sections import human_review
 from tests.reports.review.annotating import TOOLS, exported, fill_in, label_studio, save
 from tests.reports.review.conftest import WriteRun, write_sealed
@@ -70,6 +71,10 @@ def start(run: Path, tool: str, out: Path, **options: Any) -> dict[str, list[dic
     return rows
 
 
+def opened(run: Path) -> tuple[ReviewDatabase, Material]:
+    return existing(run, "compare"), load_material(run)
+
+
 def said(batch: Batch) -> list[tuple[Any, ...]]:
     events = [event for event in batch.events if event.score.name != "human_seconds"]
     return sorted((e.suite, e.case_id, e.variant, e.author, e.rubric, str(e.score)) for e in events)
@@ -83,7 +88,7 @@ def test_a_file_says_nothing_of_whose_an_answer_is(tmp_path: Path, write_run: Wr
     text = "".join(path.read_text("utf-8").lower() for path in files)
     assert [name for name in (*NAMES, "legal/clauses", *(f"lease-00{n}" for n in range(10))) if name in text] == []
     assert "read this.\\n[source]\\nwhich clauses does it have?" in text
-    state, material = existing(run, "compare"), load_material(run)
+    state, material = opened(run)
     for name, mine in rows.items():
         tasks = [task for task in state.tasks(name) if task.kind != "practice"]
         shown = [row.get("fields") or row["data"] for row in mine]
@@ -104,10 +109,10 @@ def test_annotations_give_the_same_result_as_the_review_app(tmp_path: Path, tool
     app, run = write_sealed(tmp_path / "app", records), write_sealed(tmp_path / "run", records)
     plan(app, ReviewOptions(reviewers=["r1", "r2"], items=10, share=1.0, seed=2), quiet)
     for name in ("r1", "r2"):
-        answer_all(existing(app, "compare"), load_material(app), name, says)
-        record(existing(app, "compare"), load_material(app), name)
+        answer_all(*opened(app), name, says)
+        record(*opened(app), name)
     rows, lines = start(run, tool, tmp_path), list[str]()
-    state, material = existing(run, "compare"), load_material(run)
+    state, material = opened(run)
     first, second = (fill_in(rows[name], tool, state, material, says, by=f"person {name}") for name in rows)
     import_answers(run, "compare", save(tmp_path / "all.json", first + second), lines.append)
     assert [line.split(":")[:2] for line in lines] == [
@@ -128,7 +133,7 @@ def test_annotations_give_the_same_result_as_the_review_app(tmp_path: Path, tool
 def test_the_rest_may_come_later_and_counts_once(tmp_path: Path, write_run: WriteRun, tool: str) -> None:
     run = write_run()
     rows, lines = start(run, tool, tmp_path), list[str]()
-    filled = fill_in(rows["r1"], tool, existing(run, "compare"), load_material(run), says)
+    filled = fill_in(rows["r1"], tool, *opened(run), says)
     open_rows = rows["r1"][5:] if tool == "argilla" else [row | {"annotations": []} for row in rows["r1"][5:]]
     import_answers(run, "compare", save(tmp_path / "some.json", filled[:5] + open_rows), lines.append)
     assert lines[0].startswith("r1: 5 answers imported, 7 left. Import the rest when it is done") and not batches(run)
@@ -137,9 +142,7 @@ def test_the_rest_may_come_later_and_counts_once(tmp_path: Path, write_run: Writ
     import_answers(run, "compare", save(tmp_path / "all.json", filled), lines.append)
     with pytest.raises(UserError, match=r"r1: answers were imported on .* and cannot be replaced"):
         import_answers(run, "compare", tmp_path / "all.json", quiet)
-    both = (
-        filled + fill_in(rows["r2"], tool, existing(run, "compare"), load_material(run), says, by="somebody else")[:3]
-    )
+    both = filled + fill_in(rows["r2"], tool, *opened(run), says, by="somebody else")[:3]
     import_answers(run, "compare", save(tmp_path / "both.json", both), lines.append)
     finish(run, "compare", ["r2"], lines.append)
     assert [len(batch.about["shown"]) for batch in batches(run)] == [10, 3] and "cannot be replaced" in lines[2]
@@ -148,7 +151,7 @@ def test_the_rest_may_come_later_and_counts_once(tmp_path: Path, write_run: Writ
 def test_a_skipped_task_is_counted_with_its_reason(tmp_path: Path, write_run: WriteRun) -> None:
     run = write_run()
     rows = start(run, "label-studio", tmp_path, items=4)
-    filled = fill_in(rows["r1"], "label-studio", existing(run, "compare"), load_material(run), says)
+    filled = fill_in(rows["r1"], "label-studio", *opened(run), says)
     for row in filled:
         row["annotations"][0] |= {"was_cancelled": True, "result": []}
     import_answers(run, "compare", save(tmp_path / "r1.json", filled), quiet)
@@ -164,13 +167,8 @@ def answer(row: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
     annotation = row["annotations"][0]
     others = [result for result in annotation["result"] if result["from_name"] != name]
     if value is not None:
-        others.append(
-            {
-                "from_name": name,
-                "type": "choices",
-                "value": {"choices": value if isinstance(value, list) else [str(value)]},
-            }
-        )
+        chosen = {"choices": value if isinstance(value, list) else [str(value)]}
+        others.append({"from_name": name, "type": "choices", "value": chosen})
     return row | {"annotations": [annotation | {"result": others}]}
 
 
@@ -229,7 +227,7 @@ def test_what_does_not_fit_is_refused_whole(
 ) -> None:
     run = write_run()
     rows = start(run, tool, tmp_path, items=4)
-    filled = fill_in(rows["r1"], tool, existing(run, "compare"), load_material(run), says)
+    filled = fill_in(rows["r1"], tool, *opened(run), says)
     file = save(tmp_path / "r1.json", edit(filled))
     with pytest.raises(UserError) as refused:
         import_answers(run, "compare", file, quiet)
@@ -241,7 +239,7 @@ def test_what_does_not_fit_is_refused_whole(
 def test_one_person_is_one_reviewer(tmp_path: Path, write_run: WriteRun) -> None:
     run = write_run()
     rows = start(run, "label-studio", tmp_path, items=4)
-    state, material = existing(run, "compare"), load_material(run)
+    state, material = opened(run)
     filled = {name: fill_in(rows[name], "label-studio", state, material, says) for name in rows}
     with pytest.raises(UserError, match="person 1 answered tasks of r1 and r2, expected one person for each"):
         import_answers(run, "compare", save(tmp_path / "a.json", filled["r1"] + filled["r2"]), quiet)
@@ -280,12 +278,9 @@ def test_only_compared_answers_and_whole_reviews_leave(tmp_path: Path, write_run
         packet(run, "fix", "r1", tmp_path / "x", quiet, "argilla")
     plan(run, ReviewOptions(reviewers=["r1", "r2"], items=4, share=1.0, seed=2), quiet)
     packet(run, "compare", "r1", tmp_path / "r1.json", quiet, "label-studio")
-    state, material = existing(run, "compare"), load_material(run)
-    rows = [
-        label_studio({"data": {"task": task.id}}, {"preference": "A"})
-        for task in state.tasks("r2")
-        if task.kind == "item"
-    ]
+    state, material = opened(run)
+    items = [task for task in state.tasks("r2") if task.kind == "item"]
+    rows = [label_studio({"data": {"task": task.id}}, {"preference": "A"}) for task in items]
     with pytest.raises(UserError, match="r2 has no packet of this review"):
         import_answers(run, "compare", save(tmp_path / "r2.json", rows), quiet)
     assert json.loads((tmp_path / "r1.json").read_text())[0]["data"].keys() >= {"task"} and material.items

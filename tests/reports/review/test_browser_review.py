@@ -18,6 +18,7 @@ from reports.review.results import record
 from tests.reports.review.conftest import Live, WriteRun
 from tests.reports.review.drafts import answer_all
 from tests.reports.review.test_adjudication import harsh
+from tests.reports.review.test_packet import NAMES
 from tests.reports.review.typing import begin, go_on, open_link, practise, press, rate, stage, wait_saved, wait_status
 from tests.support.browser import NewContext
 from tests.support.sample import make_records, with_text
@@ -29,7 +30,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 Start = Callable[..., Live]
 CUT_OFF = """() => [...document.querySelectorAll('.grid')].filter((box) =>
   box.scrollWidth > box.clientWidth + 1 || box.getBoundingClientRect().right > innerWidth).length"""
-NAMES = ("baseline", "tuned", "keyword_floor", "small-instruct", "org/small", "runs/adapter", "clauses-0a1b2c3d")
 
 
 def test_a_whole_review_by_keyboard_alone(live: Start, write_run: WriteRun, reviewers_browser: NewContext) -> None:

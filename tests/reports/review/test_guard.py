@@ -47,10 +47,15 @@ def token(server: Live, name: str = "r1") -> str:
     return server.links[name].partition("#")[2]
 
 
+def send_key(server: Live, key: str, path: str = "/enter", **headers: str) -> Answer:
+    """The form in which a browser sends the key of a link."""
+    form = urllib.parse.urlencode({"token": key})
+    return ask(server, "POST", path, form, Content_Type="application/x-www-form-urlencoded", **headers)
+
+
 def log_in(server: Live, name: str = "r1") -> tuple[str, str]:
     """A session's cookie and CSRF token, got as a browser gets them."""
-    form = urllib.parse.urlencode({"token": token(server, name)})
-    status, headers, _ = ask(server, "POST", "/enter", form, Content_Type="application/x-www-form-urlencoded")
+    status, headers, _ = send_key(server, token(server, name))
     assert status == 303 and headers["location"] == "/"
     cookie = headers["set-cookie"].partition(";")[0]
     page = ask(server, "GET", "/", Cookie=cookie)[2]
@@ -81,9 +86,7 @@ def test_other_hosts_are_refused_for_reading_and_writing(server: Live, host: str
 def test_other_origins_change_nothing(server: Live, origin: str) -> None:
     cookie, csrf = log_in(server)
     assert act(server, cookie, csrf, Origin=origin)[0] == 403
-    form = urllib.parse.urlencode({"token": token(server)})
-    sent = {"Origin": origin, "Content_Type": "application/x-www-form-urlencoded"}
-    status, headers, _ = ask(server, "POST", "/enter", form, **sent)
+    status, headers, _ = send_key(server, token(server), Origin=origin)
     assert status == 403 and "set-cookie" not in headers
 
 
@@ -91,8 +94,7 @@ def test_a_request_without_its_page_changes_nothing(server: Live) -> None:
     cookie, csrf = log_in(server)
     other = log_in(server, "r2")[1]
     for wrong in ("", csrf[:-1] + ("0" if csrf[-1] != "0" else "1"), other, "é"):
-        connection = act(server, cookie, wrong.encode("utf-8").decode("latin-1"))
-        assert connection[0] == 403, wrong
+        assert act(server, cookie, wrong.encode("utf-8").decode("latin-1"))[0] == 403, wrong
     assert act(server, "", csrf)[0] == 403
     assert ask(server, "POST", "/do/nonsense", "{}", Cookie=cookie, X_CSRF_Token=csrf)[0] == 403
     assert ask(server, "GET", "/do/settings", Cookie=cookie)[0] == 405
@@ -100,23 +102,19 @@ def test_a_request_without_its_page_changes_nothing(server: Live) -> None:
 
 def test_a_wrong_key_opens_nothing(server: Live) -> None:
     for wrong in ("", "x", token(server)[:-1], "' OR 1=1 --"):
-        form = urllib.parse.urlencode({"token": wrong})
-        status, headers, body = ask(server, "POST", "/enter", form, Content_Type="application/x-www-form-urlencoded")
+        status, headers, body = send_key(server, wrong)
         assert status == 403 and "set-cookie" not in headers and "is not valid" in body
     assert ask(server, "GET", "/", Cookie=f"review-{server.port}=forged")[0] == 401
 
 
 def test_the_organisers_page_needs_its_own_key_and_names_no_variant(server: Live) -> None:
     key = server.said.partition("/organiser#")[2].split()[0]
-    kind = "application/x-www-form-urlencoded"
     for wrong in ("", key[:-1], token(server)):
-        form = urllib.parse.urlencode({"token": wrong})
-        status, headers, _ = ask(server, "POST", "/organiser", form, Content_Type=kind)
+        status, headers, _ = send_key(server, wrong, "/organiser")
         assert status == 403 and "set-cookie" not in headers
     mine, _ = log_in(server)
     assert "Progress of the review" not in ask(server, "GET", "/organiser", Cookie=mine)[2]
-    form = urllib.parse.urlencode({"token": key})
-    status, headers, _ = ask(server, "POST", "/organiser", form, Content_Type=kind)
+    status, headers, _ = send_key(server, key, "/organiser")
     cookie = headers["set-cookie"].partition(";")[0]
     assert status == 303 and headers["location"] == "/organiser" and key not in headers["set-cookie"]
     page = ask(server, "GET", "/organiser", Cookie=cookie)[2]
@@ -126,8 +124,7 @@ def test_the_organisers_page_needs_its_own_key_and_names_no_variant(server: Live
 
 
 def test_the_cookie_is_for_this_site_alone_and_out_of_reach_of_scripts(server: Live) -> None:
-    form = urllib.parse.urlencode({"token": token(server)})
-    headers = ask(server, "POST", "/enter", form, Content_Type="application/x-www-form-urlencoded")[1]
+    headers = send_key(server, token(server))[1]
     parts = {part.strip().lower() for part in headers["set-cookie"].split(";")[1:]}
     assert {"httponly", "samesite=strict", "path=/"} <= parts
     assert token(server) not in headers["set-cookie"]

@@ -8,11 +8,10 @@ from harness.judges import human_review
 from harness.runs.folder import load_run
 from reports.assemble import gather
 from reports.model import Cell, Section, Table
-from reports.review.results import record
 from reports.review.schema import Draft, ReviewItem, Task
 from reports.sections import human_review as sections_human_review
 from tests.reports.review.conftest import Planned
-from tests.reports.review.drafts import answer_all, draft_of, opinion
+from tests.reports.review.drafts import draft_of, opinion, recorded
 
 
 def prefers_tuned(task: Task, item: ReviewItem) -> Draft:
@@ -42,12 +41,8 @@ def row(found: Section, caption: str, head: str) -> list[Cell]:
 
 
 def test_a_comparison_of_two_reviewers_stands_in_the_report(plan_review: Planned) -> None:
-    state, material = plan_review(reviewers=["r1", "r2"], share=1.0, repeats=1)
-    answer_all(state, material, "r1", prefers_tuned)
-    answer_all(state, material, "r2", leaves_one_out)
-    for name in ("r1", "r2"):
-        record(state, material, name)
-    found = section(material.path)
+    planned = plan_review(reviewers=["r1", "r2"], share=1.0, repeats=1)
+    found = section(recorded(planned, prefers_tuned, leaves_one_out).path)
     assert [cell.text for cell in row(found, "Reviewers", "r1")[2:4]] == ["10", "0"]
     assert [cell.text for cell in row(found, "Reviewers", "r2")[2:4]] == ["10", "1"]
     assert [cell.text for cell in row(found, "Not judged", "lease-003")[1:]] == ["r2", "skipped: too long"]
@@ -59,13 +54,9 @@ def test_a_comparison_of_two_reviewers_stands_in_the_report(plan_review: Planned
 
 
 def test_edited_drafts_and_their_times_stand_in_the_report(plan_review: Planned) -> None:
-    state, material = plan_review(mode="fix")
-    answer_all(state, material, "r1", edits)
-    record(state, material, "r1")
-    found = human_review.read(material.path)
-    assert {one.active_s for one in human_review.time_spent(found)} == {61.5} and len(
-        human_review.time_spent(found)
-    ) == 10
+    material = recorded(plan_review(mode="fix"), edits)
+    spent = human_review.time_spent(human_review.read(material.path))
+    assert [one.active_s for one in spent] == [61.5] * 10
     page = section(material.path)
     assert row(page, "Time and edits", "Median active time")[1].text == "1 min 2 s"
     assert row(page, "Time and edits", "Ratio of active times")[3].text == "1.00×"

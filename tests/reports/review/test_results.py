@@ -15,13 +15,11 @@ from harness.runs.folder import check_seal, load_run
 from harness.runs.score_events import batches, with_later
 from harness.sanitize import shown
 from harness.schema import ScoreEvent
-from reports.review.items import Material
 from reports.review.results import edits, record, restored
 from reports.review.rubric import load_rubric
 from reports.review.schema import Draft, ReviewItem, Task
-from reports.review.storage import ReviewDatabase
 from tests.reports.review.conftest import Planned
-from tests.reports.review.drafts import answer_all, draft_of, mark, opinion
+from tests.reports.review.drafts import answer_all, draft_of, mark, opinion, recorded
 
 CASE = "lease-005"
 INVENTED = "O.C.G.A. § 13-99-1"
@@ -46,9 +44,7 @@ def scores(run: Path, case: str = CASE) -> dict[tuple[str, str], Any]:
 
 
 def test_every_finding_is_an_event_on_the_variant_that_it_is_about(plan_review: Planned) -> None:
-    state, material = plan_review()
-    answer_all(state, material, "r1", words)
-    record(state, material, "r1")
+    material = recorded(plan_review(), words)
     found = scores(material.path)
     assert {key: score.value for key, score in found.items()} == {
         ("baseline", "human_accuracy"): 2.0,
@@ -78,10 +74,7 @@ def test_every_finding_is_an_event_on_the_variant_that_it_is_about(plan_review: 
 
 
 def test_the_run_stays_sealed_and_its_own_scores_stay_theirs(plan_review: Planned) -> None:
-    state, material = plan_review()
-    assert check_seal(material.path) == []
-    answer_all(state, material, "r1", words)
-    record(state, material, "r1")
+    material = recorded(plan_review(), words)
     assert check_seal(material.path) == []
     run = load_run(material.path)
     assert with_later(run) == run
@@ -112,27 +105,19 @@ def test_a_batch_says_how_it_came_about(plan_review: Planned) -> None:
 
 
 def test_a_second_showing_is_kept_beside_the_first_and_makes_no_event(plan_review: Planned) -> None:
-    state, material = plan_review()
-    last = 0
 
     def wavering(task: Task, item: ReviewItem) -> Draft:
-        nonlocal last
-        last += task.kind == "repeat"
         draft = words(task, item)
         return replace(draft, preference="tie") if task.kind == "repeat" else draft
 
-    answer_all(state, material, "r1", wavering)
-    assert last == 2
-    record(state, material, "r1")
+    material = recorded(plan_review(), wavering)
     preferences = [e.score.value for e in events_of(material.path) if e.score.name == "human_preference"]
     assert preferences == [1.0] * 10
-    for again in batches(material.path)[0].about["repeats"]:
+    repeats = batches(material.path)[0].about["repeats"]
+    assert len(repeats) == 2
+    for again in repeats:
         assert again["first"]["preference"] == "tuned" and again["second"]["preference"] == "tie"
         assert again["first"]["accuracy"] == again["second"]["accuracy"] == {"baseline": 2, "tuned": 5}
-
-
-def swapped(task: Task) -> Task:
-    return replace(task, sides={"A": task.sides["B"], "B": task.sides["A"]})
 
 
 def test_swapping_the_sides_leaves_the_results_equal(plan_review: Planned) -> None:
@@ -142,9 +127,8 @@ def test_swapping_the_sides_leaves_the_results_equal(plan_review: Planned) -> No
         state, material = plan_review(seed=11)
         if turn:
             for task in state.tasks("r1"):
-                state.change_task(task.id, sides=swapped(task).sides)
-        answer_all(state, material, "r1", words)
-        record(state, material, "r1")
+                state.change_task(task.id, sides={"A": task.sides["B"], "B": task.sides["A"]})
+        recorded((state, material), words)
         found = [(e.case_id, e.variant, e.score.name, e.score) for e in events_of(material.path)]
         about = batches(material.path)[0].about
         results.append((sorted(found, key=lambda f: f[:3]), about["shown"], about["repeats"]))
@@ -154,37 +138,14 @@ def test_swapping_the_sides_leaves_the_results_equal(plan_review: Planned) -> No
     assert [r["first"] for r in again] == [r["first"] for r in again_too]
 
 
-def test_the_same_words_on_the_other_side_are_about_the_other_variant(plan_review: Planned) -> None:
-    """Against the test above: were sides not turned into variants, both would give the same events."""
-    values = []
-    for turn in (False, True):
-        state, material = plan_review(seed=11)
-        if turn:
-            for task in state.tasks("r1"):
-                state.change_task(task.id, sides=swapped(task).sides)
-
-        def by_side(task: Task, item: ReviewItem) -> Draft:
-            missed = dict.fromkeys(item.clauses, False)
-            return Draft(A=opinion(5, 5, missed=missed), B=opinion(1, 1, missed=missed), preference="A")
-
-        answer_all(state, material, "r1", by_side)
-        record(state, material, "r1")
-        values.append(
-            {(e.case_id, e.variant): e.score.value for e in events_of(material.path) if "accur" in e.score.name}
-        )
-    assert all(values[0][key] == 6 - values[1][key] for key in values[0])
-
-
 def test_what_was_not_judged_keeps_its_place_and_its_reason(plan_review: Planned) -> None:
-    state, material = plan_review()
     given = {"lease-002": ("skipped", "a friend drafted this"), "lease-003": ("cannot_judge", "no such law here")}
 
     def some(task: Task, item: ReviewItem) -> Draft:
         outcome, reason = given.get(item.key.case_id, ("judged", ""))
         return replace(words(task, item), outcome=outcome, reason=reason) if reason else words(task, item)
 
-    answer_all(state, material, "r1", some)
-    record(state, material, "r1")
+    material = recorded(plan_review(), some)
     for case, says in (("lease-002", "skipped: a friend"), ("lease-003", "cannot judge: no such")):
         found = scores(material.path, case)
         assert len(found) == 10
@@ -196,26 +157,22 @@ def test_what_was_not_judged_keeps_its_place_and_its_reason(plan_review: Planned
 
 def test_a_fixed_draft_is_measured_on_the_variant_that_wrote_it(plan_review: Planned) -> None:
     state, material = plan_review(mode="fix")
-    answer_all(state, material, "r1", lambda task, item: Draft(text=item.answers[task.sides["A"]] + " Done."))
-    record(state, material, "r1")
+    recorded((state, material), lambda task, item: Draft(text=item.answers[task.sides["A"]] + " Done."))
     every = events_of(material.path)
     assert {e.score.name for e in every} == {"human_fix", "human_seconds"} and len(every) == 20
     drafted = {task.key.case_id: task.sides["A"] for task in state.tasks("r1") if task.kind == "item"}
     assert {e.case_id: e.variant for e in every} == drafted
     assert sorted(drafted.values()) == ["baseline"] * 5 + ["tuned"] * 5
     for event in (e for e in every if e.score.name == "human_fix"):
-        draft = next(item for key, item in material.items.items() if key.case_id == event.case_id).answers[
-            event.variant
-        ]
+        item = next(item for key, item in material.items.items() if key.case_id == event.case_id)
+        draft = item.answers[event.variant]
         assert event.score.counts == {"edit_distance": 6, "draft_length": len(draft)}
         assert event.score.extracted == {"text": [f"{draft} Done."]}
     about = batches(material.path)[0].about
     assert about["repeats"] == [] and {len(place["side"]) for place in about["shown"]} == {1}
 
 
-def test_results_are_recorded_once_even_by_a_process_that_was_killed_in_between(
-    plan_review: Planned, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_results_are_recorded_once_even_by_a_process_that_was_killed_in_between(plan_review: Planned) -> None:
     state, material = plan_review()
     answer_all(state, material, "r1", words)
     first = record(state, material, "r1")
@@ -230,16 +187,12 @@ def test_a_review_that_is_closed_early_counts_what_was_submitted_and_says_what_w
     state, material = plan_review()
     with pytest.raises(UserError, match="not submitted an item yet"):
         record(state, material, "r1")
-    _submit(state, material, 5)
+    for task in state.tasks("r1")[:5]:
+        state.save("r1", task.id, 0, words(task, material.item(task.key)), 0, submit=True)
     record(state, material, "r1")
     about = batches(material.path)[0].about
     assert len(about["shown"]) == 3 and about["not_reached"] == 7
     assert len({e.case_id for e in events_of(material.path)}) == 3
-
-
-def _submit(state: ReviewDatabase, material: Material, count: int) -> None:
-    for task in state.tasks("r1")[:count]:
-        state.save("r1", task.id, 0, words(task, material.item(task.key)), 0, submit=True)
 
 
 def test_edits_are_counted_in_code_points() -> None:
