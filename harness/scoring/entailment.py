@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec import structs
 
 from harness.errors import UserError
-from harness.schema import Case, Completion, Score, Span
+from harness.schema import Case, Completion, Score
 from harness.scoring import support_models, support_readers
 from harness.scoring.base import Scorer, make_span, ratios, scorer, whole_length
 from harness.scoring.text.passages import TOKENS, check_library, passages, text_of
@@ -78,27 +78,14 @@ def by_model(
         found = support_readers.load(model).support(list(zip(map(text_of, shown), asked, strict=True)))
         spans = []
         for (start, end, _), nearest, support in zip(claims, shown, found, strict=True):
-            verdict, reason = _judged(support, threshold)
+            verdict = "supported" if support is not None and support >= threshold else "unsupported"
+            reason = "too long for the model to read" if support is None else f"support {support:.3f}"
             source = (nearest[0].start, nearest[-1].end)
             spans.append(make_span(completion.text, start, end, "claim", verdict, reason, source, case.cluster))
-        return _score(spans)
+        unsupported = [span.quote for span in spans if span.verdict == "unsupported"]
+        hits = len(spans) - len(unsupported)
+        counts = {"claims": len(spans), "supported": hits}
+        value, extracted = hits / len(spans), {"unsupported": unsupported}
+        return Score(name="support", value=value, extracted=extracted, counts=counts, spans=spans)
 
     return supported
-
-
-def _judged(support: float | None, threshold: float) -> tuple[str, str]:
-    """Verdict and reason."""
-    if support is None:
-        return "unsupported", "too long for the model to read"
-    return "supported" if support >= threshold else "unsupported", f"support {support:.3f}"
-
-
-def _score(spans: list[Span]) -> Score:
-    supported = sum(span.verdict == "supported" for span in spans)
-    return Score(
-        name="support",
-        value=supported / len(spans),
-        extracted={"unsupported": [span.quote for span in spans if span.verdict != "supported"]},
-        counts={"claims": len(spans), "supported": supported},
-        spans=spans,
-    )

@@ -26,7 +26,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from harness.errors import MissingExtra, Unavailable, UserError
 from harness.files import digest
@@ -86,12 +86,12 @@ def metric(
         raise UserError(
             f"evaluate_bridge.metric: {family!r} cannot name a metric. Give name= letters, digits and _ only"
         )
-    asked = _Asked(script, field, dict(arguments or {}), reference, worst, best)
+    given = dict(arguments or {})
     config = {
         "script": script.digest,
         "revision": revision,
         "field": field,
-        "arguments": asked.arguments,
+        "arguments": given,
         "range": [worst, best],
         "evaluate": version("evaluate") if find_spec("evaluate") else "",
         **({"reference": reference} if reference else {}),
@@ -101,13 +101,21 @@ def metric(
     except TypeError as error:
         raise UserError(f"evaluate_bridge.metric: arguments must be plain data that JSON can hold: {error}") from None
 
+    def measured(case: Case, text: str) -> float:
+        """The metric's value for one answer: with one reference at a time, the value nearest to the best."""
+        loaded = module(script)
+        expected = case.expected if reference is None else [t for t in [case.tags.get(reference)] if t]
+        results = [_computed(script, loaded, inputs, given) for inputs in _inputs(loaded, case, text, expected)]
+        values = [_inside(_number(result, field, script.path.name), worst, best) for result in results]
+        return min(values, key=lambda value: abs(value - best))
+
     @scorer(metrics=_metrics(family, worst, best)[: 2 if complete else 1], name=family, config=config, check=_installed)
     def bridged(case: Case, completion: Completion) -> Score:
         """The metric's value for one answer. A failed answer has the worst value."""
         value, unreadable = worst, []
         try:
             if completion.finish_reason != "error":
-                value = _value(asked, case, completion.text)
+                value = measured(case, completion.text)
         except NoReference as error:
             return Score(name=family, value=None, reason=str(error))
         except Unreadable as error:
@@ -131,17 +139,6 @@ def _installed(case: Case) -> tuple[str, ...]:
     return ()
 
 
-class _Asked(NamedTuple):
-    """The options of a script."""
-
-    script: Script
-    field: str | None
-    arguments: dict[str, Any]
-    reference: str | None
-    worst: float
-    best: float
-
-
 def _metrics(family: str, worst: float, best: float) -> list[Metric]:
     return [
         Metric(
@@ -163,24 +160,15 @@ def _metrics(family: str, worst: float, best: float) -> list[Metric]:
     ]
 
 
-def _value(asked: _Asked, case: Case, text: str) -> float:
-    """The metric's value for one answer: with one reference at a time, the value nearest to the best."""
-    loaded = module(asked.script)
-    expected = case.expected if asked.reference is None else [t for t in [case.tags.get(asked.reference)] if t]
-    results = [_computed(asked, loaded, inputs) for inputs in _inputs(loaded, case, text, expected)]
-    values = [_inside(_number(result, asked.field, asked.script.path.name), asked) for result in results]
-    return min(values, key=lambda value: abs(value - asked.best))
-
-
 _last: list[tuple[tuple[Any, ...], Any]] = []
 """The newest call and its result: the scorers of several fields use it one after the other."""
 
 
-def _computed(asked: _Asked, loaded: Any, inputs: dict[str, list[Any]]) -> Any:
-    call = (asked.script, asked.arguments, inputs)
+def _computed(script: Script, loaded: Any, inputs: dict[str, list[Any]], arguments: Mapping[str, Any]) -> Any:
+    call = (script, arguments, inputs)
     if not _last or _last[0][0] != call:
         try:
-            result = loaded.compute(**inputs, **asked.arguments)
+            result = loaded.compute(**inputs, **arguments)
         except Exception:
             # The module may still hold half of this answer; the next one starts with a new module.
             module.cache_clear()
@@ -189,9 +177,9 @@ def _computed(asked: _Asked, loaded: Any, inputs: dict[str, list[Any]]) -> Any:
     return _last[0][1]
 
 
-def _inside(value: float, asked: _Asked) -> float:
+def _inside(value: float, worst: float, best: float) -> float:
     """The value, with rounding errors at the ends of the range removed. Raises ValueError for one outside the range."""
-    low, high = min(asked.worst, asked.best), max(asked.worst, asked.best)
+    low, high = min(worst, best), max(worst, best)
     slack = TOLERANCE * (high - low)
     if not math.isfinite(value) or not low - slack <= value <= high + slack:
         raise ValueError(f"the metric gave {value}, expected {low:g} to {high:g}")

@@ -139,7 +139,10 @@ def _network(model: SupportModel, tokenizer: Any) -> Logits:
     """Load a model with torch, in float32; an adapter is merged in memory."""
     import torch
 
-    network = _tuned(model) if model.adapter else _untuned(model)
+    if model.adapter:
+        network = load_tuned(Path(model.folder), CheckpointFolder(model.adapter)).merge_and_unload()
+    else:
+        network = _untuned(model)
     network.eval()
     parameters = inspect.signature(network.forward).parameters
     answers = _answer_ids(model, tokenizer) if model.answers else []
@@ -156,11 +159,6 @@ def _network(model: SupportModel, tokenizer: Any) -> Logits:
             return network(**given).logits
 
     return logits
-
-
-def _tuned(model: SupportModel) -> Any:
-    assert model.adapter is not None
-    return load_tuned(Path(model.folder), CheckpointFolder(model.adapter)).merge_and_unload()
 
 
 def _untuned(model: SupportModel) -> Any:

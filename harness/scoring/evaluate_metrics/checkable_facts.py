@@ -29,10 +29,11 @@ class CheckableFacts(evaluate.Metric):  # type: ignore[misc]
         return info(DESCRIPTION, INPUTS, predictions=str, sources=str)
 
     def _compute(self, predictions: list[str], sources: list[str]) -> dict[str, float | int | None]:
-        judged = [
-            [is_fabricated(span) for span in _judge(text, source)]
-            for text, source in zip(predictions, sources, strict=True)
-        ]
+        judged = []
+        for text, source in zip(predictions, sources, strict=True):
+            case = Case(id="text", input={"document": source}, expected=[], cluster="text")
+            answer = Completion(key="", text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
+            judged.append([is_fabricated(span) for span in judge(case, answer)])
         claims, fabricated = sum(len(facts) for facts in judged), sum(sum(facts) for facts in judged)
         texts = len(judged)
         return {
@@ -42,9 +43,3 @@ class CheckableFacts(evaluate.Metric):  # type: ignore[misc]
             "claims": claims,
             "fabricated": fabricated,
         }
-
-
-def _judge(text: str, source: str) -> Any:
-    case = Case(id="text", input={"document": source}, expected=[], cluster="text")
-    answer = Completion(key="", text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0)
-    return judge(case, answer)

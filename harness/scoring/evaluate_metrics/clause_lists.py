@@ -6,6 +6,7 @@ import evaluate
 
 from harness.scoring.evaluate_metrics import info
 from harness.scoring.legal.clause_list_parser import key
+from harness.scoring.legal.cuad import SpanCounts, f_score, in_all
 
 DESCRIPTION = """Compares lists of clause types with the expected types. Two spellings of one name are equal (case,
 punctuation, '&' for 'and'), a name counts once per list, and a name that is not expected is a false positive."""
@@ -31,15 +32,11 @@ class ClauseLists(evaluate.Metric):  # type: ignore[misc]
             ({key(name) for name in named}, {key(name) for name in there})
             for named, there in zip(predictions, references, strict=True)
         ]
-        tp = sum(len(named & there) for named, there in pairs)
-        fp = sum(len(named - there) for named, there in pairs)
-        fn = sum(len(there - named) for named, there in pairs)
+        total = in_all(SpanCounts(len(n & there), len(n - there), len(there - n)) for n, there in pairs)
         return {
             "exact_set": sum(named == there for named, there in pairs) / len(pairs) if pairs else None,
-            "recall": tp / (tp + fn) if tp + fn else None,
-            "precision": tp / (tp + fp) if tp + fp else None,
-            "f1": 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else None,
-            "tp": tp,
-            "fp": fp,
-            "fn": fn,
+            "recall": total.recall,
+            "precision": total.precision,
+            "f1": f_score(total),
+            **total._asdict(),
         }

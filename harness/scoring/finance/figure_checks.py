@@ -27,7 +27,7 @@ from harness.scoring.finance.periods import EXACT, UNKNOWN, Period, fit
 from harness.scoring.grounding import figures
 from harness.scoring.grounding.claims import UNCLEAR
 from harness.scoring.grounding.cues import MOVES
-from harness.scoring.text.quantities import Figure, SizeKey, size_key
+from harness.scoring.text.quantities import Figure, size_key
 
 SMALL = 12
 """Largest count that may count what is listed."""
@@ -100,7 +100,7 @@ class Judge:
     def _verdict(self, stated: Stated) -> FigureVerdict:
         keys = [size_key(reading.unit, reading.value) for reading in stated.readings]
         same = tuple(dict.fromkeys(row for key in keys for row in self.sheet.by_size.get(key, ())))
-        wanted = [each for each in self.asked if _key(each.stated) in keys]
+        wanted = [each for each in self.asked if size_key(each.stated.figure.unit, each.stated.figure.value) in keys]
         for each in wanted:
             if each.stated.labels == stated.labels and each.stated.move == stated.move:
                 return each.verdict
@@ -266,10 +266,6 @@ def named_in(stated: Stated, answer: Answer) -> tuple[frozenset[str], frozenset[
     entities = (m.names for m in answer.named("entity", *stated.sentence))
     periods = (m.period for m in answer.named("period", *stated.sentence))
     return frozenset[str]().union(*entities), frozenset(period for period in periods if period and period != UNKNOWN)
-
-
-def _key(stated: Stated) -> SizeKey:
-    return size_key(stated.figure.unit, stated.figure.value)
 
 
 def _has_sign(row: SheetRow, negative: bool | None) -> bool:

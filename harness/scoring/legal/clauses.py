@@ -123,16 +123,12 @@ def _score(case: Case, completion: Completion, table: Mapping[str, str]) -> Scor
 def _spans(text: str, reading: ClauseListReading, first: Mapping[str, Named], gold: Sequence[str]) -> list[Span]:
     if reading.unreadable:
         return [make_span(text, 0, len(text), "clause", "unreadable", reading.unreadable)] if text else []
-    return [
-        make_span(text, named.start, named.end, "clause", "found")
-        if named.label in gold
-        else make_span(text, named.start, named.end, "clause", "invented", _why_wrong(named))
-        for named in first.values()
-    ]
-
-
-def _why_wrong(named: Named) -> str:
-    return f"'{named.label}' is not in this text" if named.known else "not one of the clause types asked about"
+    spans = []
+    for start, end, label, known in first.values():
+        why = f"'{label}' is not in this text" if known else "not one of the clause types asked about"
+        verdict, reason = ("found", "") if label in gold else ("invented", why)
+        spans.append(make_span(text, start, end, "clause", verdict, reason))
+    return spans
 
 
 NEAR_MISS = {"near_miss_rate = taken / near_misses": "Share of the near misses which the answer takes for the clause."}

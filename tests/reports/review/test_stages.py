@@ -67,7 +67,7 @@ class Acting:
     def __init__(self, plan_review: Planned, **wanted: Any) -> None:
         self.state, self.material = plan_review(**wanted)
 
-    def __call__(self, action: str, sent: Any = None) -> dict[str, Any]:
+    def __call__(self, action: str, sent: Any = None) -> dict[str, Any] | None:
         return ACTIONS[action](self.state, self.material, self.state.reviewer("r1"), sent)
 
     @property
