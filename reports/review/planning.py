@@ -234,23 +234,16 @@ def _problems(options: ReviewOptions, share: float) -> list[str]:
 
 def tasks_of(reviewer: str, items: Sequence[AnswerKey], mode: Mode, repeats: int, seed: int) -> list[Task]:
     """Build a reviewer's tasks: practice, then the items in their order, each with its sides."""
-    drills = [
-        _task(reviewer, at, "practice", p.item.key, mode, review_items.VARIANTS, swapped=mode == "fix")
-        for at, p in enumerate(review_items.practices().values())
-    ]
-    shown = showings(items, repeats, reviewer, seed)
-    return drills + [
-        _task(reviewer, at, "repeat" if s.again else "item", s.key, mode, MATERIAL_VARIANTS, s.swapped)
-        for at, s in enumerate(shown, len(drills))
-    ]
-
-
-def _task(
-    reviewer: str, position: int, kind: Kind, key: AnswerKey, mode: Mode, variants: tuple[str, str], swapped: bool
-) -> Task:
-    first, second = reversed(variants) if swapped else variants
-    sides = {"A": first, "B": second} if mode == "compare" else {"A": first}
-    return Task(id=secrets.token_hex(8), reviewer=reviewer, position=position, kind=kind, key=key, sides=sides)
+    drills = [Showing(key=p.item.key, swapped=mode == "fix") for p in review_items.practices().values()]
+    tasks = []
+    for position, shown in enumerate([*drills, *showings(items, repeats, reviewer, seed)]):
+        is_drill = position < len(drills)
+        kind: Kind = "practice" if is_drill else "repeat" if shown.again else "item"
+        first, second = (review_items.VARIANTS if is_drill else MATERIAL_VARIANTS)[:: -1 if shown.swapped else 1]
+        sides = {"A": first, "B": second} if mode == "compare" else {"A": first}
+        task_id = secrets.token_hex(8)
+        tasks.append(Task(id=task_id, reviewer=reviewer, position=position, kind=kind, key=shown.key, sides=sides))
+    return tasks
 
 
 def summary(plan: ReviewPlan) -> list[str]:
