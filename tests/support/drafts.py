@@ -1,9 +1,10 @@
 """Drafts for a made-up client, scored by its style guide."""
 
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring import base
 from harness.scoring.brand import voice
 from harness.scoring.brand.style_guide import SWITCHES, parse
+from tests.support.answers import answer
 
 BASE = {
     "client": "Ambleworth",
@@ -36,13 +37,8 @@ def case(expected=(), document=SOURCE, **tags):
     return Case(id="c", input={"document": document}, expected=list(expected), cluster="s", tags=tags)
 
 
-def done(text, finish="stop"):
-    error = "boom" if finish == "error" else None
-    return Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1, error=error)
-
-
 def scored(text, finish="stop", scorer=SCORER, **given_case):
-    return base.run([scorer], case(**given_case), done(text, finish)).voice
+    return base.run([scorer], case(**given_case), answer(text, finish)).voice
 
 
 def rules(text, scorer=SCORER, **given_case):

@@ -1,8 +1,9 @@
 """A fact sheet of two made-up funds, and reports scored against it."""
 
-from harness.schema import Case, Completion, Score
+from harness.schema import Case, Score
 from harness.scoring.base import run
 from harness.scoring.finance import report
+from tests.support.answers import answer
 
 DOCUMENT = """Fact sheet
 entity | period | metric | unit | value
@@ -37,6 +38,4 @@ def scored(text: str, *, reason: str = "stop", question: str = QUESTION, expecte
     case = Case(
         id="x", input={"document": DOCUMENT, "question": question}, expected=[expected], cluster="sheet-1", tags=tags
     )
-    error = "stopped" if reason == "error" else None
-    said = Completion(key="k", text=text, finish_reason=reason, prompt_tokens=1, output_tokens=1, error=error)
-    return run([report.report], case, said).fact_sheets
+    return run([report.report], case, answer(text, reason)).fact_sheets

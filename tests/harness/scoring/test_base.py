@@ -144,23 +144,19 @@ def counted(most: int) -> tuple[DocumentCache[str], list[str]]:
     return DocumentCache(upper, most), read
 
 
-def test_a_source_is_read_once():
-    upper, read = counted(most=100)
-    assert [upper("one"), upper("two"), upper("one"), upper("two")] == ["ONE", "TWO", "ONE", "TWO"]
-    assert read == ["one", "two"]
-
-
-def test_the_oldest_sources_make_room_and_are_read_again():
-    upper, read = counted(most=8)
-    for document in ("aaaa", "bbbb", "aaaa", "cc", "bbbb", "aaaa"):
-        assert upper(document) == document.upper()
-    assert read == ["aaaa", "bbbb", "cc", "aaaa"], "only the first made room for the third; then it was read again"
-
-
-def test_a_source_beyond_the_bound_is_kept_alone():
-    upper, read = counted(most=2)
-    assert [upper("long"), upper("long"), upper("a"), upper("long")] == ["LONG", "LONG", "A", "LONG"]
-    assert read == ["long", "a", "long"]
+@pytest.mark.parametrize(
+    ("most", "asked", "read"),
+    [
+        (100, ["one", "two", "one", "two"], ["one", "two"]),
+        (8, ["aaaa", "bbbb", "aaaa", "cc", "bbbb", "aaaa"], ["aaaa", "bbbb", "cc", "aaaa"]),  # the oldest makes room
+        (2, ["long", "long", "a", "long"], ["long", "a", "long"]),  # one beyond the bound is kept alone
+    ],
+)
+def test_a_source_is_read_once_while_there_is_room(most, asked, read):
+    upper, seen = counted(most)
+    assert [upper(document) for document in asked] == [document.upper() for document in asked]
+    assert seen == read
+    assert (upper.__name__, upper.__doc__, upper.__module__) == ("upper", "Upper case.", __name__)
 
 
 def test_a_source_that_cannot_be_read_is_not_kept():
@@ -175,8 +171,3 @@ def test_a_source_that_cannot_be_read_is_not_kept():
         with pytest.raises(ValueError, match="x"):
             cache("x")
     assert tries == ["x", "x"]
-
-
-def test_it_is_called_what_the_function_is_called():
-    upper, _ = counted(most=1)
-    assert (upper.__name__, upper.__doc__, upper.__module__) == ("upper", "Upper case.", __name__)

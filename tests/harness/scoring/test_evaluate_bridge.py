@@ -6,10 +6,10 @@ import pytest
 
 from harness.errors import Unavailable, UserError
 from harness.gates.judge import judge
-from harness.schema import Case, Gate, GateFile, Objective, Record
+from harness.schema import Case, Gate, GateFile, Objective
 from harness.scoring import evaluate_bridge
 from harness.scoring.base import run
-from tests.support.answers import answer
+from tests.support.answers import answer, scored_record
 from tests.support.written_metrics import (
     ANY_OF,
     GOOD,
@@ -173,14 +173,8 @@ def test_a_case_without_a_reference_is_unscored_where_the_metric_compares(tmp_pa
 def test_text_where_the_metric_wants_a_number_is_wrong(tmp_path):
     number = 'datasets.Value("int32")'
     made = bridged(write(tmp_path, "return {'same': float(predictions == references)}", number, number))
-    assert [scored(made, text, "30").value for text in (" 30\n", "31", "thirty", "30 days", "", "9" * 40)] == [
-        1,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ]
+    texts = (" 30\n", "31", "thirty", "30 days", "", "9" * 40)
+    assert [scored(made, text, "30").value for text in texts] == [1, 0, 0, 0, 0, 0]
     assert scored(made, "thirty", "30").unreadable == ["not a number (int32)"]
     with pytest.raises(UserError, match="takes references as int32, but a case has 'thirty'"):
         scored(made, "30", "thirty")
@@ -213,16 +207,8 @@ def test_a_mean_by_a_script_is_gated(tmp_path):
     def records(variant):
         for i in range(40):
             asked = Case(id=f"c{i}", input={}, expected=["ten dollars"], cluster=f"k{i}")
-            completion = answer(texts[variant] + (" now" if i % 4 == 0 else ""))
-            yield Record(
-                case=asked,
-                variant=variant,
-                input_hash="i",
-                prompt_hash="p",
-                expected_hash="e",
-                completion=completion,
-                scores=run([made], asked, completion),
-            )
+            said = answer(texts[variant] + (" now" if i % 4 == 0 else ""))
+            yield scored_record([made], asked, said, variant)
 
     gates = [
         Gate(metric="overlap", rule="at_least", value=0.5),

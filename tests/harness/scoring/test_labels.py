@@ -3,12 +3,12 @@
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Record
+from harness.schema import Case
 from harness.scoring import cited_evidence, labels
 from harness.scoring.base import run
 from harness.stats.estimates import estimate
 from harness.stats.observations import observations
-from tests.support.answers import answer
+from tests.support.answers import answer, scored_record
 
 YES_NO = labels.among(("Yes", "No"))
 NLI = labels.among(
@@ -20,37 +20,23 @@ NLI = labels.among(
 TEXT = "[1] The price is fixed. [2] It may not change.\n[3] Notices go by mail."
 
 
-def completion(text, finish="stop"):
-    return answer(text, finish)
-
-
 def case_of(gold, case_id="x", evidence="", cluster="c"):
     tags = {"evidence": evidence} if evidence else {}
     return Case(id=case_id, input={"document": TEXT}, expected=[gold], cluster=cluster, tags=tags)
 
 
 def scored(text, gold, finish="stop", scorer=YES_NO):
-    return run([scorer], case_of(gold), completion(text, finish)).labels
-
-
-def metric(scorer, name):
-    return next(m for m in scorer.metrics if m.name == name)
-
-
-def records(scorer, answers, finish="stop"):
-    """A record an answer, each in a cluster of its own; answers are (text, gold)."""
-    made = []
-    for i, (text, gold) in enumerate(answers):
-        case, said = case_of(gold, f"case-{i}", cluster=str(i)), completion(text, finish)
-        scores = run([scorer], case, said)
-        hashes = {"input_hash": "i", "prompt_hash": "p", "expected_hash": "e"}
-        made.append(Record(case=case, variant="tuned", completion=said, scores=scores, **hashes))
-    return made
+    return run([scorer], case_of(gold), answer(text, finish)).labels
 
 
 def level(scorer, name, answers):
-    found = metric(scorer, name)
-    return estimate(observations(records(scorer, answers), found), found)
+    """A metric over answers (text, gold), each in a cluster of its own."""
+    metric = next(m for m in scorer.metrics if m.name == name)
+    records = [
+        scored_record([scorer], case_of(gold, f"case-{i}", cluster=str(i)), answer(text))
+        for i, (text, gold) in enumerate(answers)
+    ]
+    return estimate(observations(records, metric), metric)
 
 
 # Labels
@@ -168,14 +154,14 @@ def test_a_case_that_expects_no_single_label_is_refused_before_it_is_asked(expec
     case = Case(id="x", input={}, expected=expected, cluster="c")
     (problem,) = YES_NO.check(case)
     assert "case 'x'" in problem and "Yes, No" in problem
-    assert run([YES_NO], case, completion("Yes")).labels.failed
+    assert run([YES_NO], case, answer("Yes")).labels.failed
 
 
 # Evidence
 
 
 def evidence(text, gold, finish="stop"):
-    return run([cited_evidence.cited], case_of("x", evidence=gold), completion(text, finish)).evidence
+    return run([cited_evidence.cited], case_of("x", evidence=gold), answer(text, finish)).evidence
 
 
 def test_cited_sentences_are_counted_against_those_that_decide():
@@ -200,10 +186,8 @@ def test_a_number_of_no_sentence_is_invented():
 
 @pytest.mark.parametrize("finish", ["length", "error"])
 def test_an_answer_that_broke_off_cites_nothing(finish):
-    assert (evidence("Entailment [2]", "2", finish).hits, evidence("Entailment [2]", "2", finish).counts["gold"]) == (
-        0,
-        1,
-    )
+    counts = evidence("Entailment [2]", "2", finish).counts
+    assert (counts["hits"], counts["gold"]) == (0, 1)
 
 
 def test_evidence_that_is_no_sentence_of_the_text_is_refused():

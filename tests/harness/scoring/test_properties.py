@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring import short_answer
 from harness.scoring.base import run
 from harness.scoring.grounding import facts, figures, names, quotations
@@ -67,14 +67,10 @@ def case(document: str) -> Case:
     )
 
 
-def completion(text: str, finish_reason: str = "stop") -> Completion:
-    return answer(text, finish_reason)
-
-
 @settings(max_examples=150, deadline=None)
 @given(text=texts, document=texts, finish_reason=st.sampled_from(["stop", "length"]))
 def test_every_span_quotes_the_answer_as_it_is(text, document, finish_reason):
-    for score in run(SCORERS, case(document), completion(text, finish_reason)).values():
+    for score in run(SCORERS, case(document), answer(text, finish_reason)).values():
         assert score.value is not None, score.reason
         for span in score.spans:
             assert text[span.start : span.end] == span.quote != ""
@@ -86,7 +82,7 @@ def test_every_span_quotes_the_answer_as_it_is(text, document, finish_reason):
 @given(text=texts)
 def test_a_source_scored_against_itself_is_never_ungrounded(text):
     families = [citations.fabricated, figures.ungrounded, names.fabricated, quotations.fabricated]
-    scores = run(families, case(text), completion(text))
+    scores = run(families, case(text), answer(text))
     assert {name: score.reason for name, score in scores.items() if score.value is None} == {}
     assert scores.citations.fabricated == []
     assert scores.figures.ungrounded == []
@@ -97,7 +93,7 @@ def test_a_source_scored_against_itself_is_never_ungrounded(text):
 @settings(max_examples=100, deadline=None)
 @given(text=texts)
 def test_clause_counts_agree_with_each_other(text):
-    score = run([clauses.found], case(""), completion(text)).clauses
+    score = run([clauses.found], case(""), answer(text)).clauses
     assert score.tp + score.fn == score.gold == 1
     assert score.tp + score.fp == score.counts["predicted"] == len(score.extracted["predicted"])
     assert score.exact == (score.fp == score.fn == 0)
@@ -117,7 +113,7 @@ def test_the_normal_form_leads_back_to_its_origin(text):
     "piece", ["44-14-1, ", "a, ", "(", "-", " ", "9", "one hundred ", "clause: ", "e\u0301", "$1 "]
 )
 def test_a_model_that_loops_is_scored_all_the_same(piece):
-    scores = run(SCORERS, case("Pay $5"), completion(piece * 2000))
+    scores = run(SCORERS, case("Pay $5"), answer(piece * 2000))
     assert set(scores) == {function.name for function in SCORERS}
 
 
@@ -142,7 +138,7 @@ def test_the_normal_form_of_traps(text, expected):
 @settings(max_examples=150, deadline=None)
 @given(text=texts, document=texts)
 def test_no_two_facts_overlap_and_counts_add_up(text, document):
-    score = run([facts.fabricated], case(document), completion(text)).facts
+    score = run([facts.fabricated], case(document), answer(text)).facts
     assert all(one.end <= two.start for one, two in itertools.pairwise(score.spans))
     assert sum(score.counts[f"claims_{kind}"] for kind in facts.TYPES) == score.claims == len(score.spans)
     assert sum(score.counts[f"fabricated_{kind}"] for kind in facts.TYPES) == len(score.extracted["fabricated"])
@@ -183,7 +179,7 @@ def test_an_enormous_answer_is_scored_in_seconds(piece, size):
     """A megabyte, or a tenth of one of nothing but facts; work that grows faster than the text fails."""
     start = time.process_time()
     text = (piece * (size // len(piece) + 1))[:size] + " Department"
-    scores = run([facts.fabricated], case("Pay $5 to Oakmere."), completion(text))
+    scores = run([facts.fabricated], case("Pay $5 to Oakmere."), answer(text))
     assert scores.facts.reason is None
     assert time.process_time() - start < 10
 
@@ -207,7 +203,7 @@ def dumped(order: list[int]) -> list[str]:
     found = {}
     for index in order:
         text, finish_reason = SAMPLE[index]
-        scores = run(SCORERS, case("Pay $5 in 30 days"), completion(text, finish_reason))
+        scores = run(SCORERS, case("Pay $5 in 30 days"), answer(text, finish_reason))
         found[index] = msgspec.json.encode(dict(scores)).decode()
     return [found[index] for index in sorted(found)]
 
@@ -240,7 +236,7 @@ def test_scoring_touches_neither_socket_nor_clock(monkeypatch):
     for owner, name in [(socket, "socket"), (time, "time"), (time, "monotonic"), (random, "random")]:
         monkeypatch.setattr(owner, name, touched)
     for text, finish_reason in SAMPLE:
-        run(SCORERS, case("Pay $5"), completion(text, finish_reason))
+        run(SCORERS, case("Pay $5"), answer(text, finish_reason))
 
 
 def test_scoring_loads_no_heavy_library():

@@ -5,7 +5,7 @@ import pytest
 from harness.schema import Case
 from harness.scoring import summaries
 from harness.scoring.base import run
-from tests.support.answers import answer
+from tests.support.answers import answer, pooled
 
 SOURCE = "The lessor may change the fees of the garden at any time. You must pay the changed fees within ten days."
 REFERENCE = "They can change fees; you have ten days to pay."
@@ -102,15 +102,10 @@ def test_a_case_without_a_reference_is_refused_before_it_is_asked():
 def test_metrics_over_two_answers_worked_by_hand():
     """Covered 5 + 2 of 10; copied 0 + 6 of 10 + 6 words; 16 words for 42 of the sources; 2 sentences."""
     scores = [scored(REFERENCE), scored("The lessor may change the fees.")]
-    expected = {
+    assert pooled(summaries.METRICS, scores) == {
         "reference_coverage": 7 / 10,
         "copied_share": 6 / 16,
         "length_share": 16 / 42,
         "words_per_sentence": 16 / 2,
         "long_word_share": 0 / 16,
     }
-    for metric in summaries.METRICS:
-        above = sum(s.counts[metric.numerator] for s in scores)
-        below = sum(s.counts[metric.denominator] for s in scores)
-        assert above / below == pytest.approx(expected.pop(metric.name)), metric.name
-    assert expected == {}

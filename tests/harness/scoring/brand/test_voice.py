@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from harness.scoring.brand import voice
 from harness.scoring.brand.style_guide import SWITCHES, parse
-from tests.support.drafts import BASE, SCORER, SOURCE, case, done, rules, scored
+from tests.support.answers import answer
+from tests.support.drafts import BASE, SCORER, SOURCE, case, rules, scored
 
 
 @pytest.mark.parametrize(
@@ -127,5 +128,5 @@ def test_any_text_is_scored_with_spans_that_quote_it(text):
 )
 def test_an_enormous_answer_takes_time_in_proportion(text):
     begun = time.process_time()
-    SCORER(case(), done(text))
+    SCORER(case(), answer(text))
     assert time.process_time() - begun < 10

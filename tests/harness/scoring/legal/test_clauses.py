@@ -3,25 +3,19 @@
 import pytest
 
 from harness.errors import UserError
-from harness.schema import Case, Record, Score
+from harness.schema import Case, Score
 from harness.scoring.base import run
 from harness.scoring.legal import clauses
 from harness.stats.estimates import estimate
 from harness.stats.observations import observations
-from tests.support.answers import answer
+from tests.support.answers import answer, pooled, scored_record
 
 VOCABULARY = ["Governing Law", "Anti-Assignment", "Default, Notice and Cure", "Insurance", "Attorney's Fees"]
 
 
 def scored(text: str, gold: list[str], finish_reason: str = "stop") -> Score:
     case = Case(id="x", input={"clause_types": "; ".join(VOCABULARY)}, expected=gold, cluster="c")
-    completion = answer(text, finish_reason)
-    return run([clauses.found], case, completion).clauses
-
-
-def counts(text: str, gold: list[str], finish_reason: str = "stop") -> tuple[int, int, int]:
-    score = scored(text, gold, finish_reason)
-    return score.tp, score.fp, score.fn
+    return run([clauses.found], case, answer(text, finish_reason)).clauses
 
 
 BOTH = ["Governing Law", "Insurance"]
@@ -213,8 +207,9 @@ def test_names_from_an_empty_text_are_a_false_alarm():
 
 
 def test_none_beside_a_name_is_one_invented_name_more():
-    assert counts("None; Insurance", ["Insurance"]) == (1, 1, 0)
-    assert counts("Insurance; none", []) == (0, 2, 0)
+    for text, gold, counted in (("None; Insurance", ["Insurance"], (1, 1, 0)), ("Insurance; none", [], (0, 2, 0))):
+        score = scored(text, gold)
+        assert (score.tp, score.fp, score.fn) == counted
 
 
 def test_a_denial_in_prose_is_no_claim():
@@ -272,7 +267,7 @@ def test_a_name_given_twice_counts_once_where_it_first_stands():
 def test_metric_ratios_over_several_answers():
     """By hand: gold 2+1+0, answers name 2 (1 right), none, 1; so tp 1, fp 2, fn 2."""
     scores = [scored("Insurance; Anti-Assignment", BOTH), scored("none", ["Insurance"]), scored("Insurance", [])]
-    expected = {
+    assert pooled(clauses.found.metrics, scores) == {
         "clause_recall": 1 / 3,
         "clause_precision": 1 / 3,
         "clause_micro_f1": 2 / 6,
@@ -281,20 +276,13 @@ def test_metric_ratios_over_several_answers():
         "false_alarm_rate": 1.0,
         "parse_rate": 1.0,
     }
-    for metric in clauses.found.metrics:
-        if metric.kind == "ratio":
-            above = sum(s.counts[metric.numerator] for s in scores)
-            below = sum(s.counts[metric.denominator] if metric.denominator else 1 for s in scores)
-            assert above / below == pytest.approx(expected.pop(metric.name)), metric.name
-    assert expected == {}
     lower = {m.name for m in clauses.found.metrics if not m.higher_is_better}
     assert lower == {"abstention_rate", "false_alarm_rate"}
 
 
 def answered_by(scorer, text: str, gold: list[str]) -> Score:
     case = Case(id="x", input={}, expected=gold, cluster="c")
-    completion = answer(text)
-    return run([scorer], case, completion).clauses
+    return run([scorer], case, answer(text)).clauses
 
 
 def test_aliases_lead_to_their_type():
@@ -322,10 +310,7 @@ def test_a_trivial_model_fails_one_measure(model, gate):
     text = "The Tenant shall pay the Landlord on the first day of every month without any set-off or deduction at all."
     reply = {"always yes": "; ".join(VOCABULARY), "always no": "none", "copy": text}[model]
     scores = [scored(reply, gold) for gold in (["Insurance"], [], ["Governing Law"], [])]
-    metric = next(m for m in clauses.found.metrics if m.name == gate)
-    above = sum(s.counts[metric.numerator] for s in scores)
-    below = sum(s.counts[metric.denominator] if metric.denominator else 1 for s in scores)
-    assert above / below <= 0.5
+    assert pooled(clauses.found.metrics, scores)[gate] <= 0.5
 
 
 def test_a_case_that_expects_a_type_outside_the_list_is_refused_before_it_is_asked():
@@ -342,17 +327,7 @@ def test_the_macro_mean_names_the_types_that_do_not_occur():
     scorer = clauses.among(["Insurance", "Indemnity", "Repair"])
     macro = next(m for m in scorer.metrics if m.kind == "macro_f1")
     case = Case(id="x", input={}, expected=["Insurance"], cluster="c")
-    said = answer("Insurance; Indemnity")
-    one = Record(
-        case=case,
-        variant="tuned",
-        completion=said,
-        scores=run([scorer], case, said),
-        input_hash="i",
-        prompt_hash="p",
-        expected_hash="e",
-    )
-    made = estimate(observations([one], macro), macro)
+    made = estimate(observations([scored_record([scorer], case, answer("Insurance; Indemnity"))], macro), macro)
     assert made.value == pytest.approx((1 + 0) / 2)
     assert made.method.endswith("; without Repair, which do not occur")
 
@@ -363,10 +338,3 @@ def test_an_abstention_is_an_explicit_none_where_a_clause_is_there():
     scores = [scored(text, gold) for text, gold in answers]
     assert [s.abstained for s in scores] == [1, 0, 0, 0, 0]
     assert sum(s.positives for s in scores) == 4
-
-
-def test_only_numbers_in_the_brackets_after_a_name_are_its_paragraphs():
-    case = Case(id="x", input={"places": "Insurance (7)"}, expected=["Insurance"], cluster="c")
-    for text, misplaced in [("Insurance (7): cover within 45 days", []), ("Insurance [8]", ["Insurance"])]:
-        score = run([clauses.by_type(["Insurance"], with_places=True)], case, answer(text)).each_clause
-        assert score.extracted["misplaced"] == misplaced

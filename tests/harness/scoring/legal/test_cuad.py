@@ -18,7 +18,7 @@ from harness.scoring.legal.cuad import (
     jaccard,
     precision_at_recall,
 )
-from tests.support.answers import answer
+from tests.support.answers import answer, pooled
 
 RENT = "Tenant shall pay rent monthly"
 LAW = "Georgia law governs this lease"
@@ -255,7 +255,7 @@ def test_a_case_of_parties_follows_their_rule():
 def test_metrics_of_several_answers_worked_by_hand():
     """tp 1, fp 2, fn 1: recall 1/2, precision 1/3, F1 2/5, F2 5/11; one of two texts abstained on; one false alarm."""
     scores = [scored(f"{RENT}\ncheese", [RENT]), scored("none", [LAW]), scored("cheese", [])]
-    expected = {
+    assert pooled(cuad.quoted.metrics, scores) == {
         "span_recall": 1 / 2,
         "span_precision": 1 / 3,
         "span_f1": 2 / 5,
@@ -264,8 +264,3 @@ def test_metrics_of_several_answers_worked_by_hand():
         "span_false_alarm_rate": 1.0,
         "span_parse_rate": 1.0,
     }
-    for metric in cuad.quoted.metrics:
-        above = sum(s.counts[metric.numerator] for s in scores)
-        below = sum(s.counts[metric.denominator] if metric.denominator else 1 for s in scores)
-        assert above / below == pytest.approx(expected.pop(metric.name)), metric.name
-    assert expected == {}

@@ -4,9 +4,8 @@ import time
 
 import pytest
 
-from evalsuites.policy.handbook.cases import eval_cases
 from harness.errors import UserError
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring.base import run
 from harness.scoring.policy import guidelines
 from harness.scoring.policy.guidelines import answered
@@ -19,10 +18,6 @@ def asks(question: str, *expected: str) -> Case:
     return Case(id="x", input=given_input, expected=list(expected), cluster="harlow")
 
 
-def says(text: str, finish_reason: str = "stop") -> Completion:
-    return answer(text, finish_reason)
-
-
 VALUE = asks("How much is paid for a berth on a night train?", "Guideline 4.2", "$45")
 ROLE = asks("How many shifts may shop staff swap?", "Guideline 4.3", "8")
 WHO = asks("Which department settles claims for berths?", "Guideline 4.2", "Claims Team")
@@ -31,7 +26,7 @@ NOTHING = asks("Under Guideline 4.5, what does the Marine Desk pay for a berth, 
 
 
 def verdicts(case: Case, text: str, kind: str) -> list[tuple[str, str]]:
-    return [(s.quote, s.verdict) for s in answered(case, says(text)).spans if s.kind == kind]
+    return [(s.quote, s.verdict) for s in answered(case, answer(text)).spans if s.kind == kind]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +65,7 @@ def verdicts(case: Case, text: str, kind: str) -> list[tuple[str, str]]:
     ],
 )
 def test_a_right_answer_is_right(case, text):
-    assert answered(case, says(text)).value == 1.0
+    assert answered(case, answer(text)).value == 1.0
 
 
 @pytest.mark.parametrize(
@@ -118,12 +113,7 @@ def test_a_right_answer_is_right(case, text):
     ],
 )
 def test_a_wrong_or_hedged_answer_is_wrong(case, text):
-    assert answered(case, says(text)).value == 0.0
-
-
-def test_the_right_answers_of_the_handbook_suite_are_right():
-    wrong = [case.id for case in eval_cases() if answered(case, says(case.input["answer"])).value != 1.0]
-    assert wrong == []
+    assert answered(case, answer(text)).value == 0.0
 
 
 def test_a_real_guideline_that_does_not_answer_is_misgrounded_and_an_unreal_one_invented():
@@ -135,19 +125,19 @@ def test_a_real_guideline_that_does_not_answer_is_misgrounded_and_an_unreal_one_
         ("4.9", "invented"),
         ("9.1", "invented"),
     ]
-    score = answered(VALUE, says(text))
+    score = answered(VALUE, answer(text))
     assert (score.hits, score.cited, score.misgrounds, score.invents_guideline) == (1, 5, 1, 1)
     assert (score.misgrounded, score.invented) == (["4.3", "4.7"], ["4.9", "9.1"])
 
 
 def test_an_answer_that_says_the_opposite_of_its_guideline_is_contradictory_in_that_place():
-    score = answered(VALUE, says("A berth is paid at least $45 a night (Guideline 4.2)."))
+    score = answered(VALUE, answer("A berth is paid at least $45 a night (Guideline 4.2)."))
     (span,) = (span for span in score.spans if span.verdict == "contradictory")
     assert (span.kind, span.quote) == ("limit", "at least $45")
     assert DOCUMENT[span.source.start : span.source.end] == "up to $45"
     assert (score.contradicts, score.contradictory) == (1, ["at least $45"])
-    assert answered(VALUE, says("A berth is paid at most $45 a night (Guideline 4.2).")).contradicts == 0
-    assert answered(VALUE, says("The handbook does not say whether at least $45 is paid.")).contradicts == 0
+    assert answered(VALUE, answer("A berth is paid at most $45 a night (Guideline 4.2).")).contradicts == 0
+    assert answered(VALUE, answer("The handbook does not say whether at least $45 is paid.")).contradicts == 0
 
 
 def test_a_chapter_that_exists_is_misgrounded_and_one_that_does_not_invented():
@@ -169,46 +159,46 @@ def test_what_the_question_invents_may_be_denied_but_not_affirmed():
 
 
 def test_spans_point_at_the_line_that_bears_the_answer_out():
-    for span in answered(VALUE, says("The Claims Team pays $45 (Guideline 4.2).")).spans:
+    for span in answered(VALUE, answer("The Claims Team pays $45 (Guideline 4.2).")).spans:
         assert span.verdict == "supported"
         shown = DOCUMENT[span.source.start : span.source.end]
         assert shown.startswith("Guideline 4.2") if span.kind == "guideline" else shown in ("Claims Team", "$45")
 
 
 def test_a_cut_answer_is_wrong_and_its_last_word_is_not_judged():
-    score = answered(VALUE, says("The Claims Team pays $45 under Guideline 4.2 and Guideline 9.9", "length"))
+    score = answered(VALUE, answer("The Claims Team pays $45 under Guideline 4.2 and Guideline 9.9", "length"))
     assert score.value == 0.0
     assert score.invented == []
-    assert answered(VALUE, says("$45 (Guideline 4.2)", "length")).value == 0.0
+    assert answered(VALUE, answer("$45 (Guideline 4.2)", "length")).value == 0.0
 
 
 def test_a_failed_answer_counts_against_every_rate():
-    asked, unasked = answered(VALUE, says("", "error")), answered(NOTHING, says("", "error"))
+    asked, unasked = answered(VALUE, answer("", "error")), answered(NOTHING, answer("", "error"))
     assert (asked.correct, asked.hits, asked.expected_ids, asked.cited, asked.refused) == (0, 0, 1, 1, 1)
     assert (asked.invents_guideline, asked.invents_department, asked.misgrounds) == (1, 1, 1)
     assert (unasked.answered_unanswerable, unasked.unanswerable, unasked.answerable) == (1, 1, 0)
 
 
 def test_an_empty_answer_refuses_where_there_is_an_answer_and_declines_nothing_where_there_is_none():
-    assert answered(VALUE, says(" \n")).refused == 1
-    assert answered(NOTHING, says("")).answered_unanswerable == 1
+    assert answered(VALUE, answer(" \n")).refused == 1
+    assert answered(NOTHING, answer("")).answered_unanswerable == 1
 
 
 def test_declining_is_a_refusal_only_where_there_is_an_answer():
-    silent = says("The handbook does not say.")
+    silent = answer("The handbook does not say.")
     assert (answered(VALUE, silent).refused, answered(VALUE, silent).answered_unanswerable) == (1, 0)
     assert (answered(NOTHING, silent).refused, answered(NOTHING, silent).answered_unanswerable) == (0, 0)
 
 
 def test_a_case_that_expects_nothing_is_unanswerable_too():
     case = asks("Who pays?")
-    assert answered(case, says("Not in the handbook.")).value == 1.0
-    assert answered(case, says("")).value == 0.0
+    assert answered(case, answer("Not in the handbook.")).value == 1.0
+    assert answered(case, answer("")).value == 0.0
 
 
 def test_every_metric_reads_a_count_that_is_always_there():
     for case in (VALUE, NOTHING):
-        for completion in (says(""), says("x", "error"), says("Guideline 9.9"), says("y", "length")):
+        for completion in (answer(""), answer("x", "error"), answer("Guideline 9.9"), answer("y", "length")):
             assert run([answered], case, completion).guidelines.reason is None
 
 
@@ -218,18 +208,18 @@ def test_what_is_worse_is_marked_so():
 
 
 def test_the_source_read_as_an_answer_holds_nothing_invented():
-    score = answered(VALUE, says(DOCUMENT))
+    score = answered(VALUE, answer(DOCUMENT))
     assert (score.invented, score.invented_departments) == ([], [])
 
 
 def test_a_case_without_a_register_is_refused():
     with pytest.raises(UserError, match="input lacks 'guidelines'"):
-        answered(Case(id="x", input={"document": DOCUMENT}, expected=[], cluster="c"), says("x"))
+        answered(Case(id="x", input={"document": DOCUMENT}, expected=[], cluster="c"), answer("x"))
 
 
 def test_an_expected_guideline_outside_the_register_is_refused():
     with pytest.raises(UserError, match=r"'Guideline 7\.7' is not in the handbook's list"):
-        answered(asks("Where?", "Guideline 7.7"), says("x"))
+        answered(asks("Where?", "Guideline 7.7"), answer("x"))
 
 
 @pytest.mark.parametrize(
@@ -249,5 +239,5 @@ def test_an_expected_guideline_outside_the_register_is_refused():
 )
 def test_an_enormous_answer_is_scored_in_seconds(text):
     start = time.process_time()
-    assert answered(VALUE, says(text)).value == 0.0
+    assert answered(VALUE, answer(text)).value == 0.0
     assert time.process_time() - start < 10
