@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 from evalsuites.brand.voice.briefs import Brief, brands, briefs  # noqa: E402
 from evalsuites.finance.report.sheets import Sheet, sheets  # noqa: E402
-from evalsuites.legal.instruments.documents import INSTRUMENTS, Instrument, instruments, span_text  # noqa: E402
+from evalsuites.legal.instruments.documents import INSTRUMENTS, Instrument, flat, instruments  # noqa: E402
 from evalsuites.policy.handbook.handbooks import Handbook, handbooks  # noqa: E402
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -42,8 +42,8 @@ def section(instrument: Instrument) -> str:
     deal = [f"{party.role}: {party.name}" for party in sidecar.parties]
     for values in (sidecar.amounts, sidecar.dates, sidecar.periods):
         deal += [f"{name.replace('_', ' ')}: {value}" for name, value in values.items()]
-    rows = [(p.type, p.note, span_text(instrument, p)) for p in instrument.clauses]
-    rows += [(f"near miss: {p.type}", p.note, span_text(instrument, p)) for p in instrument.near_misses]
+    rows = [(p.type, p.note, flat(instrument.text[p.start : p.end])) for p in instrument.clauses]
+    rows += [(f"near miss: {p.type}", p.note, flat(instrument.text[p.start : p.end])) for p in instrument.near_misses]
     title = f"## {instrument.id}: {sidecar.instrument}, {sidecar.style}"
     lines = [title, "", "```text", instrument.text.rstrip(), "```", "", f"**Deal.** {'; '.join(deal)}.", ""]
     lines += ["| label | says, or why it is no clause | from ... to |", "|---|---|---|"]

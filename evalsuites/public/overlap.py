@@ -1,6 +1,7 @@
-"""Keep texts of LegalBench out of training rows: its contract tasks are made of CUAD and ContractNLI."""
+"""Runs of words that texts share: near-duplicates in one group, and texts of LegalBench out of training rows."""
 
 import re
+from collections.abc import Iterable
 
 from evalsuites.public import data
 from harness.errors import Unavailable
@@ -12,7 +13,10 @@ RUN = 13
 
 
 def unseen(cases: list[Case]) -> list[Case]:
-    """Leave out cases whose document shares a run of words with a row of LegalBench, where that is on this machine."""
+    """Leave out cases whose document shares a run of words with a row of LegalBench, where that is on this machine.
+
+    Its contract tasks are made of CUAD and ContractNLI.
+    """
     try:
         tasks = data.data_folder("legalbench", ["tasks"], "LegalBench is not on this machine") / "tasks"
     except Unavailable:
@@ -22,7 +26,17 @@ def unseen(cases: list[Case]) -> list[Case]:
     return [case for case in cases if not runs(case.document, RUN) & shown]
 
 
-def runs(text: str, size: int) -> set[str]:
-    """Return every run of `size` words of a text, without case, punctuation and numbers."""
-    words = re.findall(r"[^\W\d_]+", text.lower())
+def runs(text: str, size: int, word: str = r"[^\W\d_]+") -> set[str]:
+    """Return every run of `size` words of a text, without case, punctuation and, by default, numbers."""
+    words = re.findall(word, text.lower())
     return {" ".join(words[at : at + size]) for at in range(max(1, len(words) - size + 1))}
+
+
+def linked(names: Iterable[str], pairs: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Group the names that pairs link, directly or through others (single link); each list and all lists sorted."""
+    group = {name: [name] for name in names}
+    for first, second in pairs:
+        if group[first] is not group[second]:
+            joined = group[first] + group[second]
+            group.update(dict.fromkeys(joined, joined))
+    return sorted({id(together): sorted(together) for together in group.values()}.values())

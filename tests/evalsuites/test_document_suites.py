@@ -31,7 +31,6 @@ from tests.evalsuites.judging import (
     always,
     answered,
     cases_of,
-    done,
     judged_by_pytest,
     levels,
     outcomes,
@@ -41,6 +40,7 @@ from tests.evalsuites.judging import (
     training,
     whole,
 )
+from tests.support.answers import answer
 
 LEAST = {
     "brand/voice": (240, 160),
@@ -70,12 +70,9 @@ def test_a_suite_has_enough_cases_of_many_documents(name):
     assert len({str(case.input) for case in cases}) == len(cases)
 
 
-@pytest.mark.parametrize(
-    "name", ["legal/clauses", *(pytest.param(name, marks=pytest.mark.slow) for name in OWN_DOCUMENTS)]
-)
-def test_a_user_s_pytest_passes_right_answers(name, tmp_path):
-    answers = {case.id: right(name)(case) for case in suite_of(name).cases}
-    code, verdicts = judged_by_pytest(name, answers, tmp_path)
+def test_a_user_s_pytest_passes_right_answers(tmp_path):
+    answers = {case.id: right("legal/clauses")(case) for case in suite_of("legal/clauses").cases}
+    code, verdicts = judged_by_pytest("legal/clauses", answers, tmp_path)
     assert code == 0
     assert {verdict.outcome for verdict in verdicts} == {"pass", "skipped"}
 
@@ -325,7 +322,7 @@ answer = "Any Fund had income of $12 in Q1 2025."
         ),
         (handbooks.read_handbook, HANDBOOK, "Any\n\n1.10 Leave.", "", "", "0 paragraphs begin with section '1.1'"),
         (handbooks.read_handbook, HANDBOOK, "Any\n\n1.1 Leave.", "company", "firm", "unknown field `firm`"),
-        (sheets.read_file, SHEET, "Income: $12", '"question"', '"guess"', "task of kind 'guess'"),
+        (sheets.read_file, SHEET, "Income: $12", '"question"', '"guess"', "Invalid enum value 'guess'"),
         (sheets.read_file, SHEET, "Income: $12", '"question"', '"not reported"', "with absent = ''"),
         (sheets.read_file, SHEET, "Income: $12", "Q1 2025 | income", "soon | income", "period 'soon' cannot be read"),
     ],
@@ -352,7 +349,7 @@ def test_a_case_of_an_unknown_brand_is_refused():
     scorer = suite_of("brand/voice").scorers[0]
     stranger = Case(id="x", input=case.input, expected=[], cluster="x", tags={"brand": "nobody"})
     with pytest.raises(UserError, match="tag 'brand' is 'nobody', expected one of ambleworth"):
-        scorer(stranger, done("Hello."))
+        scorer(stranger, answer("Hello."))
 
 
 def test_every_brand_has_a_guide_in_short_and_texts_for_five_channels():
@@ -447,5 +444,5 @@ def test_the_readme_states_how_many_exchanges_of_two_figures_the_finance_scorer_
 
 def test_the_readme_states_how_many_right_summaries_the_fabrication_scorer_flags():
     cases = [summaries.case_of(instrument) for split in SPLITS for instrument in instruments(split)]
-    flagged = sum(facts.fabricated(case, done(case.tags["summary"])).counts["responses_with"] for case in cases)
+    flagged = sum(facts.fabricated(case, answer(case.tags["summary"])).counts["responses_with"] for case in cases)
     assert f"flags {flagged} of the {len(cases)} right summaries" in readme("legal/summaries")

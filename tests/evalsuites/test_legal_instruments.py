@@ -13,8 +13,16 @@ import pytest
 
 import harness.scoring
 from evalsuites.legal.instruments import documents
-from evalsuites.legal.instruments.documents import INSTRUMENTS, NEAR_MISSES, SPLITS, STYLES, Instrument, clause_types
-from evalsuites.legal.instruments.excerpts import excerpts, flat, numbered, of_split, paragraph_of
+from evalsuites.legal.instruments.documents import (
+    INSTRUMENTS,
+    NEAR_MISSES,
+    SPLITS,
+    STYLES,
+    Instrument,
+    clause_types,
+    flat,
+)
+from evalsuites.legal.instruments.excerpts import excerpts, numbered, of_split, paragraph_of
 from harness.errors import UserError
 from harness.scoring.grounding.citation_parser import citations_in
 from harness.scoring.legal import key_terms

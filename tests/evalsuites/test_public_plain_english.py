@@ -14,8 +14,9 @@ from harness.errors import UserError
 from harness.schema import Case
 from harness.scoring.base import run
 from harness.suites.prompts import load_template, messages
-from tests.evalsuites.judging import answered, done, levels, outcomes
+from tests.evalsuites.judging import answered, levels, outcomes
 from tests.evalsuites.separation import shared_runs
+from tests.support.answers import answer
 
 SUITE = Path(cases.__file__).parent
 PASSAGE = "we may close the account of a member who has not signed in for a year. we write to the member before that."
@@ -96,7 +97,7 @@ def test_pairs_that_share_a_service_a_document_or_wording_are_one_group():
     ]
     found = {name: [p.id for p in members] for name, members in cases.groups(made).items()}
     assert found == {"one": ["a", "b", "c", "d"], "four": ["e"]}
-    assert [p.id for p in cases.groups(made[::-1])["one"]] == ["d", "c", "b", "a"]
+    assert {name: [p.id for p in members] for name, members in cases.groups(made[::-1]).items()} == found
 
 
 def test_groups_fill_the_test_and_validation_up_to_their_shares():
@@ -139,10 +140,10 @@ def test_prompts_are_short(real):
 
 def test_no_wording_is_in_two_splits(real):
     training = [*real["train"], *real["validation"]]
-    summaries = set().union(*(cases.runs(c.expected[0]) for c in real["test"]))
-    assert [c.id for c in training if len(cases.runs(c.expected[0]) & summaries) >= 3] == []
-    asked = set().union(*(cases.runs(c.document) for c in real["test"]))
-    shared = {c.id: len(cases.runs(c.document) & asked) / len(cases.runs(c.document)) for c in training}
+    summaries = set().union(*(cases.runs_of(c.expected[0]) for c in real["test"]))
+    assert [c.id for c in training if len(cases.runs_of(c.expected[0]) & summaries) >= 3] == []
+    asked = set().union(*(cases.runs_of(c.document) for c in real["test"]))
+    shared = {c.id: len(cases.runs_of(c.document) & asked) / len(cases.runs_of(c.document)) for c in training}
     assert {name: share for name, share in shared.items() if share > 0.25} == {}
     assert len(shared_runs(real["test"], training)) <= 10, "stock phrases of the trade, 'at any time without ...'"
 
@@ -169,8 +170,8 @@ def test_own_rows_share_no_wording_with_the_test_and_are_in_its_form(real):
     assert shared_runs(real["test"], own) == set()
     assert (
         set()
-        .union(*(cases.runs(c.expected[0]) for c in own))
-        .isdisjoint(set().union(*(cases.runs(c.expected[0]) for c in real["test"])))
+        .union(*(cases.runs_of(c.expected[0]) for c in own))
+        .isdisjoint(set().union(*(cases.runs_of(c.expected[0]) for c in real["test"])))
     )
     for case in own:
         said = case.document + case.expected[0]
@@ -182,7 +183,7 @@ def test_own_summaries_are_shorter_in_other_words_and_state_no_new_figure():
     """As the gates ask of an answer: figures are those of the passage, and little is copied."""
     for case in build_training.own_cases(144, 0):
         text = build_training.answer(case)
-        scores = run(suite.scorers, case, done(text))
+        scores = run(suite.scorers, case, answer(text))
         assert scores.facts.fabricated == [], text
         assert scores.plain.copied == 0 and scores.plain.words < 0.75 * scores.plain.source_words, text
 

@@ -7,7 +7,7 @@ unit and value, the statements that must go with a report of it, and tasks with 
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -19,7 +19,6 @@ from harness.scoring.text.quantities import figures_in
 FOLDER = Path(__file__).with_name("texts")
 SPLITS = ("train", "test")
 EXPECTED = "Expected a sheet ID.txt with its facts and tasks in ID.toml"
-KINDS = ("paragraph", "question", "comparison", "not reported")
 LOOKED_UP = ("date", "duration")
 """Kinds of figures that the facts do not list: a date or span of time may be stated if the text has it."""
 
@@ -27,7 +26,7 @@ LOOKED_UP = ("date", "duration")
 class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is asked about a sheet, with a right answer; `absent` is a metric that is asked for and not reported."""
 
-    kind: str
+    kind: Literal["paragraph", "question", "comparison", "not reported"]
     ask: str
     answer: str
     absent: str = ""
@@ -64,23 +63,15 @@ def sheets(split: str) -> tuple[Sheet, ...]:
 def read_file(file: Path) -> Sheet:
     """Read one sheet and its sidecar. Raises UserError with every fault of the sidecar, one a line."""
     text, sidecar = read_with_sidecar(file, Sidecar, EXPECTED)
-    faults = list(_faults(sidecar))
-    if faults:
-        raise UserError("\n".join(f"{file}: {fault}" for fault in faults))
+    mixed = [task for task in sidecar.tasks if bool(task.absent) != (task.kind == "not reported")]
+    if mixed:
+        raise UserError("\n".join(f"{file}: task of kind {t.kind!r} with absent = {t.absent!r}" for t in mixed))
     facts = "\n".join([sidecar.facts.strip(), *_statements(sidecar), *_looked_up(text)])
     try:
         read_sheet(facts)
     except UserError as error:
         raise UserError(f"{file}: {error}") from None
     return Sheet(file.stem, text, sidecar, facts)
-
-
-def _faults(sidecar: Sidecar) -> Iterator[str]:
-    for task in sidecar.tasks:
-        if task.kind not in KINDS:
-            yield f"task of kind {task.kind!r}"
-        if bool(task.absent) != (task.kind == "not reported"):
-            yield f"task of kind {task.kind!r} with absent = {task.absent!r}"
 
 
 def _statements(sidecar: Sidecar) -> Iterator[str]:

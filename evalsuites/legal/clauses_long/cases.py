@@ -5,6 +5,7 @@ python -m evalsuites.legal.clauses_long.cases --split train --out train.jsonl
 
 import random
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from evalsuites.legal.clauses.cases import asked_in
@@ -84,16 +85,14 @@ def listed(name: str, paragraphs: list[int]) -> str:
 
 def training_pairs(split: str, rows: int, seed: int) -> Iterator[tuple[Case, str]]:
     """Yield cases of `train` or `dev` with their right answers: every round asks for other parts of the types."""
-    chosen = of_split(split)
-    written = 0
-    for turn in range(rows if chosen else 0):
-        for instrument in chosen:
-            for part, types in enumerate(parts(instrument, f"{seed} {turn} {instrument.id}"), 1):
-                if written >= rows:
-                    return
-                case = case_of(instrument, types, f"{instrument.id}-{turn}-{part}")
-                yield case, case.input["places"] or "none"
-                written += 1
+    cases = (
+        case_of(instrument, types, f"{instrument.id}-{turn}-{part}")
+        for turn in range(rows)
+        for instrument in of_split(split)
+        for part, types in enumerate(parts(instrument, f"{seed} {turn} {instrument.id}"), 1)
+    )
+    for case in islice(cases, rows):
+        yield case, case.input["places"] or "none"
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from evalsuites.legal.clauses.cases import asked_in
-from evalsuites.legal.instruments.documents import Instrument, clause_types
-from evalsuites.legal.instruments.excerpts import Excerpt, excerpts, flat, of_split, shuffled, tags_of
+from evalsuites.legal.instruments.documents import clause_types, flat
+from evalsuites.legal.instruments.excerpts import Excerpt, excerpts, of_split, shuffled, tags_of
 from evalsuites.training_rows import command
 from harness.schema import Case
 
@@ -77,11 +77,12 @@ def case_of(excerpt: Excerpt, name: str) -> Case:
 def training_pairs(split: str, rows: int, seed: int) -> Iterator[tuple[Case, str]]:
     """Yield cases of `train` or `dev` with their right answers, instruments in turn, none twice."""
     rng = random.Random(f"{seed} {split}")
-    left = {each.id: _options(each, f"{seed} {each.id}") for each in of_split(split)}
+    # Several times each excerpt, since it can be asked for several types.
+    left = [shuffled(excerpts(each, SIZES, MOST_WORDS), f"{seed} {each.id}") * 3 for each in of_split(split)]
     given: set[str] = set()
     written = 0
-    while written < rows and any(left.values()):
-        for options in left.values():
+    while written < rows and any(left):
+        for options in left:
             is_there = rng.randrange(ABSENT_EVERY) != 0
             while options and written < rows:
                 excerpt = options.pop()
@@ -92,11 +93,6 @@ def training_pairs(split: str, rows: int, seed: int) -> Iterator[tuple[Case, str
                     yield case, answer(case)
                     written += 1
                     break
-
-
-def _options(instrument: Instrument, seed: str) -> list[Excerpt]:
-    """The excerpts of an instrument in random order, several times, since each can be asked for several types."""
-    return shuffled(excerpts(instrument, SIZES, MOST_WORDS), seed) * 3
 
 
 def answer(case: Case) -> str:

@@ -1,7 +1,7 @@
 """Keyword floor: the first paragraph with the words of the clause, by the expressions of legal/clauses' floor."""
 
 from evalsuites.legal.clauses.floor import COMPILED
-from evalsuites.legal.instruments.excerpts import flat
+from evalsuites.legal.instruments.documents import flat
 from harness.schema import Case
 
 

@@ -203,6 +203,6 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
         yield match.start(), match.start() + len(match[0].rstrip())
 
 
-def span_text(instrument: Instrument, passage: Passage) -> str:
-    """Return the words of a passage on one line."""
-    return " ".join(instrument.text[passage.start : passage.end].split())
+def flat(text: str) -> str:
+    """Return a text on one line."""
+    return " ".join(text.split())

@@ -1,7 +1,6 @@
 """Parts of instruments: consecutive paragraphs that cut no labelled passage in two."""
 
 import random
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -88,8 +87,3 @@ def numbered(instrument: Instrument) -> str:
 def paragraph_of(instrument: Instrument, passage: Passage) -> int:
     """Return the number of the paragraph in which a passage begins, from 1."""
     return next(n for n, (_, end) in enumerate(instrument.paragraphs, 1) if passage.start < end)
-
-
-def flat(text: str) -> str:
-    """Return a text on one line."""
-    return re.sub(r"\s+", " ", text).strip()

@@ -1,16 +1,9 @@
 """Georgia instruments, paragraph by paragraph: six critical clauses are found, and none is invented."""
 
-from evalsuites.legal.clauses.floor import COMPILED
+from evalsuites.legal.clauses.floor import keyword_floor
 from evalsuites.legal.paragraphs.cases import TYPES, eval_cases
-from harness import Case, Suite
+from harness import Suite
 from harness.scoring.legal import clauses
-
-
-def keyword_floor(case: Case) -> str:
-    """Return the types whose words are in the paragraph, by the expressions of `legal/clauses`."""
-    asked = case.input["clause_types"].split("; ")
-    return "; ".join(name for name in asked if COMPILED[name].search(case.document)) or "none"
-
 
 suite = Suite(
     cases=eval_cases,

@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from evalsuites.legal.instruments.documents import Instrument
-from evalsuites.legal.instruments.excerpts import Excerpt, excerpts, flat, of_split, tags_of
+from evalsuites.legal.instruments.documents import Instrument, flat
+from evalsuites.legal.instruments.excerpts import Excerpt, excerpts, of_split, tags_of
 from evalsuites.training_rows import command
 from harness.schema import Case
 

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from evalsuites.public.contractnli.excerpts import around, nearest, words_in
 from evalsuites.public.contractnli.ndas import NOT_MENTIONED, Agreement, Data, data_folder, load
-from evalsuites.public.overlap import runs
+from evalsuites.public.overlap import linked, runs
 from harness.schema import Case
 
 SHARES = {"test": 0.56, "validation": 0.12, "train": 0.32}
@@ -91,16 +91,14 @@ def split_of(agreements: Sequence[Agreement]) -> dict[str, str]:
 
 
 def groups(texts: Mapping[str, str]) -> list[list[str]]:
-    """Group the names of near-duplicates (single link), each list and all lists sorted."""
+    """Group the names of near-duplicates."""
     runs_by_name = {name: runs(text, 5) for name, text in texts.items()}
-    group = {name: [name] for name in texts}
-    for first, second in combinations(sorted(runs_by_name), 2):
+
+    def are_near(first: str, second: str) -> bool:
         one, other = runs_by_name[first], runs_by_name[second]
-        smaller = min(len(one), len(other))
-        if smaller and len(one & other) >= OVERLAP * smaller and group[first] is not group[second]:
-            joined = group[first] + group[second]
-            group.update(dict.fromkeys(joined, joined))
-    return sorted({id(names): sorted(names) for names in group.values()}.values())
+        return len(one & other) >= OVERLAP * min(len(one), len(other))
+
+    return linked(texts, (pair for pair in combinations(texts, 2) if are_near(*pair)))
 
 
 def _hash(name: str) -> str:

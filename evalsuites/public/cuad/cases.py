@@ -12,6 +12,7 @@ import msgspec
 from evalsuites.public.cuad.contracts import Contract, data_folder, load_contracts
 from evalsuites.public.cuad.passages import Passage, labelled, unit_starts, unlabelled
 from evalsuites.public.cuad.split import SPLITS, groups, side
+from evalsuites.public.overlap import runs
 from harness.checkpoints.bundled_model import say_on_stderr
 from harness.checkpoints.resolve import cache_dir
 from harness.files import digest, write_atomic
@@ -25,7 +26,7 @@ RUN = 8
 """Words in a run."""
 LAST = next(iter(SPLITS))
 """The split that is built last."""
-BUILDERS = ("cases.py", "contracts.py", "passages.py", "split.py")
+BUILDERS = ("cases.py", "contracts.py", "passages.py", "split.py", "../overlap.py")
 
 
 def cases(split: str = "test") -> list[Case]:
@@ -72,45 +73,28 @@ def build(contracts: Iterable[Contract], last_split: str = LAST) -> dict[str, li
         built[split] = []
         per_category: Counter[str] = Counter()
         for name, cluster in ((name, group[0]) for group in together if side(group) == split for name in group):
-            for case in _Cut(by_name[name]).cases(PER_CONTRACT[split], per_category, cluster):
-                runs = wording(case.document)
-                if len(runs & seen) < SAME * len(runs):
-                    seen |= runs
+            for case in _cases_of(by_name[name], PER_CONTRACT[split], per_category, cluster):
+                wording = runs(case.document, RUN, r"\w+")
+                if len(wording & seen) < SAME * len(wording):
+                    seen |= wording
                     built[split].append(case)
     return built
 
 
-def wording(text: str) -> set[str]:
-    """Return every run of RUN words of a text, without case and punctuation."""
-    words = re.findall(r"\w+", text.lower())
-    return {" ".join(words[at : at + RUN]) for at in range(max(1, len(words) - RUN + 1))}
-
-
-class _Cut:
-    """One contract and its passages."""
-
-    def __init__(self, contract: Contract) -> None:
-        self.contract = contract
-        self.starts = unit_starts(contract)
-        self.with_clause = list(labelled(contract, self.starts))
-
-    def cases(self, most: int, per_category: Counter[str], cluster: str) -> Iterator[Case]:
-        """Yield at most `most` passages with a clause, and as many of the same lengths without one."""
-        chosen = varied(self.with_clause, most, per_category)
-        lengths = [passage.end - passage.start for passage in chosen]
-        for passage in [*chosen, *unlabelled(self.contract, self.starts, lengths)]:
-            yield self._case(passage, cluster)
-
-    def _case(self, passage: Passage, cluster: str) -> Case:
-        name = self.contract.name
-        slug = re.sub(r"[^a-z0-9]+", "-", name.lower())[:20].strip("-")
-        tags = {"kind": "clause", "clause": passage.main} if passage.main else {"kind": "no_such_clause"}
-        return Case(
-            id=f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:6]}-{passage.start}",
-            input={"document": self.contract.text[passage.start : passage.end].strip()},
+def _cases_of(contract: Contract, most: int, per_category: Counter[str], cluster: str) -> Iterator[Case]:
+    """At most `most` passages of a contract with a clause, and as many of the same lengths without one."""
+    starts = unit_starts(contract)
+    chosen = varied(list(labelled(contract, starts)), most, per_category)
+    lengths = [passage.end - passage.start for passage in chosen]
+    slug = re.sub(r"[^a-z0-9]+", "-", contract.name.lower())[:20].strip("-")
+    mark = hashlib.sha256(contract.name.encode()).hexdigest()[:6]
+    for passage in [*chosen, *unlabelled(contract, starts, lengths)]:
+        yield Case(
+            id=f"{slug}-{mark}-{passage.start}",
+            input={"document": contract.text[passage.start : passage.end].strip()},
             expected=passage.clauses,
             cluster=cluster,
-            tags=tags,
+            tags={"kind": "clause", "clause": passage.main} if passage.main else {"kind": "no_such_clause"},
         )
 
 

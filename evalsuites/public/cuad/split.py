@@ -8,6 +8,8 @@ from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from evalsuites.public.overlap import linked
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -22,11 +24,6 @@ CANDIDATE = 0.35
 """Overlap of the sample from which the whole contracts are compared."""
 
 
-def split_of(texts: Mapping[str, str]) -> dict[str, str]:
-    """The split of each contract, by name. Depends on names and texts only, not on their order."""
-    return {name: side(group) for group in groups(texts) for name in group}
-
-
 def side(group: list[str]) -> str:
     """The split of a group of near-duplicates, by the hash of its first name."""
     at = int(hashlib.sha256(min(group).encode()).hexdigest()[:12], 16) / 16**12
@@ -34,13 +31,8 @@ def side(group: list[str]) -> str:
 
 
 def groups(texts: Mapping[str, str]) -> list[list[str]]:
-    """Names of near-duplicates together (single link), each list and all lists sorted."""
-    group = {name: [name] for name in texts}
-    for first, second in near_duplicates(texts):
-        if group[first] is not group[second]:
-            joined = group[first] + group[second]
-            group.update(dict.fromkeys(joined, joined))
-    return sorted({id(names): sorted(names) for names in group.values()}.values())
+    """Group the names of near-duplicates. Depends on names and texts only, not on their order."""
+    return linked(texts, near_duplicates(texts))
 
 
 def near_duplicates(texts: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -1,10 +1,12 @@
 """Build cases by split: each service and document in one split."""
 
 import hashlib
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import combinations
 
-from evalsuites.public.plain_english.pairs import Pair, data_folder, load
+from evalsuites.public import data
+from evalsuites.public.overlap import linked, runs
+from evalsuites.public.plain_english.pairs import WHERE, Pair, load
 from harness.schema import Case, Completion
 from harness.scoring.grounding import facts
 from harness.scoring.summaries import content, words_of
@@ -26,7 +28,7 @@ SAME = 0.5
 
 def cases(split: str = "test") -> list[Case]:
     """Return the cases of one split of the data that TUNEGATE_DATA names."""
-    return build(load(data_folder()), split)
+    return build(load(data.data_folder("plain_english_contracts", ["pairs.jsonl"], WHERE)), split)
 
 
 def build(pairs: Sequence[Pair], split: str) -> list[Case]:
@@ -36,8 +38,8 @@ def build(pairs: Sequence[Pair], split: str) -> list[Case]:
     of_split = [_case(pair, sides[pair.id][0]) for pair in usable if sides[pair.id][1] == split]
     if split == "test":
         return of_split
-    test_runs = set().union(*(runs(pair.summary) for pair in usable if sides[pair.id][1] == "test"))
-    return [case for case in of_split if _new(case.expected[0], test_runs)]
+    tested = set().union(*(runs_of(pair.summary) for pair in usable if sides[pair.id][1] == "test"))
+    return [case for case in of_split if len(own := runs_of(case.expected[0])) * SAME > len(own & tested)]
 
 
 def is_usable(pair: Pair) -> bool:
@@ -68,7 +70,7 @@ def split_of(pairs: Sequence[Pair]) -> dict[str, tuple[str, str]]:
     """Return group and split of each pair, by id: in hash order, each group goes to the first split with room."""
     room = {split: round(share * len(pairs)) for split, share in SHARES.items()} | {"train": len(pairs)}
     placed = {}
-    for name, members in sorted(groups(pairs).items(), key=lambda item: _hash(item[0])):
+    for name, members in sorted(groups(pairs).items(), key=lambda item: hashlib.sha256(item[0].encode()).digest()):
         split = next(split for split in SPLITS if len(members) <= room[split])
         room[split] -= len(members)
         placed.update({pair.id: (name, split) for pair in members})
@@ -77,42 +79,19 @@ def split_of(pairs: Sequence[Pair]) -> dict[str, tuple[str, str]]:
 
 def groups(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
     """Group pairs that share a document, a service or SAME of a passage's runs, by the group's first document."""
-    parent = {pair.id: pair.id for pair in pairs}
+    by_id = {pair.id: pair for pair in pairs}
+    runs_by_id = {pair.id: runs_of(pair.passage) for pair in pairs}
 
-    def root(name: str) -> str:
-        while parent[name] != name:
-            name = parent[name]
-        return name
+    def are_near(one: Pair, other: Pair) -> bool:
+        first, second = runs_by_id[one.id], runs_by_id[other.id]
+        has_one_source = not set(one.documents).isdisjoint(other.documents)
+        return has_one_source or len(first & second) >= SAME * min(len(first), len(second))
 
-    holder: dict[str, str] = {}
-    runs_by_id = {pair.id: runs(pair.passage) for pair in pairs}
-    places: dict[str, list[str]] = {}
-    for pair in pairs:
-        for document in pair.documents:
-            parent[root(pair.id)] = root(holder.setdefault(document, pair.id))
-        near = [other for run in runs_by_id[pair.id] for other in places.get(run, ())]
-        for other in set(near):
-            if near.count(other) >= SAME * min(len(runs_by_id[pair.id]), len(runs_by_id[other])):
-                parent[root(pair.id)] = root(other)
-        for run in runs_by_id[pair.id]:
-            places.setdefault(run, []).append(pair.id)
-    members_by_root: dict[str, list[Pair]] = {}
-    for pair in pairs:
-        members_by_root.setdefault(root(pair.id), []).append(pair)
-    grouped = members_by_root.values()
-    return {min(document for pair in members for document in pair.documents): members for members in grouped}
+    near = ((one.id, other.id) for one, other in combinations(pairs, 2) if are_near(one, other))
+    members = [[by_id[name] for name in names] for names in linked(by_id, near)]
+    return {min(document for pair in group for document in pair.documents): group for group in members}
 
 
-def runs(text: str) -> set[str]:
+def runs_of(text: str) -> set[str]:
     """Return every run of five words of a text, without case and punctuation."""
-    words = re.findall(r"\w+", text.lower())
-    return {" ".join(words[at : at + 5]) for at in range(max(1, len(words) - 4))}
-
-
-def _new(summary: str, test_runs: Iterable[str]) -> bool:
-    own = runs(summary)
-    return len(own & set(test_runs)) < SAME * len(own)
-
-
-def _hash(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+    return runs(text, 5, r"\w+")

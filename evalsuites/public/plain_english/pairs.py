@@ -10,7 +10,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from evalsuites.public import data
 from harness.errors import refuse_all
 
 WHERE = (
@@ -30,11 +29,6 @@ class Pair(Struct, frozen=True, kw_only=True):
     """One person's."""
     documents: tuple[str, ...]
     """What it may share with other passages: its document, and the services it is from."""
-
-
-def data_folder() -> Path:
-    """The folder `plain_english_contracts`, or Unavailable with the way to get it."""
-    return data.data_folder("plain_english_contracts", ["pairs.jsonl"], WHERE)
 
 
 def load(folder: Path) -> list[Pair]:
