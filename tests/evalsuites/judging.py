@@ -16,11 +16,11 @@ from harness.errors import Unavailable
 from harness.gates.judge import judge, load_gates
 from harness.gates.rules import GATE_RULES
 from harness.runs.folder import load_results
-from harness.schema import CANDIDATE, Case, Completion, Estimate, Record, Verdict
-from harness.scoring.base import run
+from harness.schema import CANDIDATE, Case, Estimate, Record, Verdict
 from harness.stats.estimates import estimate
 from harness.stats.observations import observations
 from harness.suites.suite import Suite
+from tests.support.answers import answer, scored_record
 from tests.support.command import run_pytest
 
 ROOT = Path(__file__).parents[2]
@@ -87,28 +87,10 @@ def whole(case: Case) -> str:
     return case.document
 
 
-def done(text: str) -> Completion:
-    """A whole completion."""
-    return Completion(key="k", text=text, finish_reason="stop", prompt_tokens=1, output_tokens=1)
-
-
 def answered(suite: Suite, answering: Answering, cases: Iterable[Case] | None = None) -> list[Record]:
     """A scored record a case, of the suite's own or of others that it scores."""
-    made = []
-    for case in suite.cases if cases is None else cases:
-        said = done(answering(case))
-        made.append(
-            Record(
-                case=case,
-                variant=CANDIDATE,
-                completion=said,
-                scores=run(suite.scorers, case, said),
-                input_hash="i",
-                prompt_hash="p",
-                expected_hash="e",
-            )
-        )
-    return made
+    asked = suite.cases if cases is None else cases
+    return [scored_record(suite.scorers, case, answer(answering(case))) for case in asked]
 
 
 @cache

@@ -6,7 +6,8 @@ from evalsuites.legal.clauses.floor import PATTERNS
 from evalsuites.legal.instruments.documents import clause_types
 from harness.schema import Case
 from harness.scoring.legal.clauses import by_type, slug
-from tests.evalsuites.judging import done, outcomes, records, suite_of
+from tests.evalsuites.judging import outcomes, records, suite_of
+from tests.support.answers import answer
 
 
 @pytest.mark.parametrize("forgotten", ["due on sale", "holdover"])
@@ -40,12 +41,12 @@ CASE = Case(
 
 
 def test_each_clause_is_counted_by_itself_and_a_near_miss_that_was_taken_is_seen():
-    score = by_type(tuple(PATTERNS))(CASE, done("repair; insurance"))
+    score = by_type(tuple(PATTERNS))(CASE, answer("repair; insurance"))
     counts = {name: (score.counts[f"found_{slug(name)}"], score.counts[f"there_{slug(name)}"]) for name in PATTERNS}
     assert counts == dict.fromkeys(PATTERNS, (0, 0)) | {"as-is": (0, 1), "repair": (1, 1)}
     assert (score.counts["taken"], score.counts["near_misses"], score.extracted["taken"]) == (1, 1, ["insurance"])
-    assert by_type(tuple(PATTERNS))(CASE, done("")).counts["found_repair"] == 0
-    assert by_type(tuple(PATTERNS))(CASE, done("as-is; repair")).value == 1.0
+    assert by_type(tuple(PATTERNS))(CASE, answer("")).counts["found_repair"] == 0
+    assert by_type(tuple(PATTERNS))(CASE, answer("as-is; repair")).value == 1.0
 
 
 @pytest.mark.parametrize(
@@ -58,10 +59,11 @@ def test_each_clause_is_counted_by_itself_and_a_near_miss_that_was_taken_is_seen
         ("as-is; repair", ["as-is", "repair"]),
         ("- repair clause: paragraph 3\n- as-is [2]", []),
         ("1. as-is (2)\n2. repair (2)", ["repair"]),
+        ("as-is (2): within 45 days\nrepair [8]", ["repair"]),
         ("none", []),
     ],
 )
 def test_a_clause_is_placed_by_the_paragraphs_after_its_name(text, misplaced):
-    score = by_type(tuple(PATTERNS), with_places=True)(CASE, done(text))
+    score = by_type(tuple(PATTERNS), with_places=True)(CASE, answer(text))
     assert score.extracted["misplaced"] == misplaced
     assert score.counts["named"] - score.counts["placed"] == len(misplaced)

@@ -17,6 +17,7 @@ from harness.progress.progress import Progress
 from harness.schema import Case, Completion
 from harness.suites.cases import load_cases
 from harness.suites.prompts import PlainRenderer, Renderer
+from tests.support.answers import answer
 from tests.support.command import run_here
 from training.curation.check import CheckSettings, Sample
 from training.curation.checks import contamination
@@ -99,44 +100,24 @@ def test_both_forms_end_with_the_request_and_only_the_suites_has_its_system_mess
     assert chats["bare"][-1]["content"].startswith("What does the word ")
 
 
-def test_a_seed_always_draws_the_same_order_and_another_seed_another():
-    assert replay.draw(0) == replay.draw(0)
-    assert replay.draw(0) != replay.draw(1)
-    assert sorted(texts(replay.draw(1))) == sorted(texts(PROMPTS))
-
-
-def test_a_seed_draws_other_requests_first_and_other_values_of_each():
+def test_a_seed_draws_an_order_of_requests_and_of_their_values_with_each_once_before_any_again():
     first, other = replay.draw(0), replay.draw(1)
+    assert first == replay.draw(0)
+    assert sorted(texts(other)) == sorted(texts(PROMPTS))
     requests = len(replay.prompts())
-    assert [case.cluster for case in first[:requests]] != [case.cluster for case in other[:requests]]
+    clusters = [[case.cluster for case in drawn] for drawn in (first, other)]
+    assert clusters[0][:requests] != clusters[1][:requests]
+    for drawn in clusters:
+        assert len(set(drawn[:requests])) == len(set(drawn[requests : 2 * requests])) == requests
     values = [{case.cluster: case.id for case in drawn[:requests]} for drawn in (first, other)]
     assert sum(values[0][name] != values[1][name] for name in values[0]) > requests // 2
-
-
-def test_every_request_comes_up_once_before_any_comes_up_again():
-    drawn = [case.cluster for case in replay.draw(5)]
-    requests = len(replay.prompts())
-    assert len(set(drawn[:requests])) == requests
-    assert len(set(drawn[requests : 2 * requests])) == requests
-
-
-def done(text: str, finish: str = "stop") -> Completion:
-    return Completion(key="k", text=text, finish_reason=finish, prompt_tokens=1, output_tokens=1)
 
 
 def spoilt(at: int) -> Completion:
     """A completion for the prompt at this place: one in three is cut off, every tenth is empty, every 25th failed."""
     if at % 25 == 0:
-        return failed()
-    if at % 10 == 0:
-        return done(" \n")
-    return done(f"answer {at}", "length" if at % 3 == 0 else "stop")
-
-
-def failed() -> Completion:
-    return Completion(
-        key="k", text="", finish_reason="error", prompt_tokens=1, output_tokens=0, error="the engine said so"
-    )
+        return answer("", "error")
+    return answer(f"answer {at}", "length" if at % 3 == 0 else "stop") if at % 10 else answer(" \n")
 
 
 def collected(rows: int) -> tuple[replay.Replay, list[int]]:
@@ -169,17 +150,15 @@ def test_answers_that_were_cut_off_empty_or_failed_are_dropped_and_the_next_prom
     assert len(asked) <= 3
 
 
-def test_fewer_rows_are_the_first_of_more():
-    assert collected(20)[0].rows == collected(50)[0].rows[:20]
-
-
 def test_a_bank_without_enough_fit_answers_gives_all_it_has():
     found, asked = collected(len(PROMPTS))
     assert sum(asked) == len(PROMPTS) == len(found.rows) + sum(found.dropped.values())
 
 
-def test_rows_are_told_from_others_by_their_source():
-    assert {row["source"] for row in collected(20)[0].rows} == {"replay"}
+def test_fewer_rows_are_the_first_of_more_and_all_name_their_source():
+    rows = collected(20)[0].rows
+    assert rows == collected(50)[0].rows[:20]
+    assert {row["source"] for row in rows} == {"replay"}
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from evalsuites.training_rows import chat_rows
 from harness.schema import Case
 from harness.scoring.legal import clauses
 from harness.suites.prompts import load_template, messages
-from tests.evalsuites.judging import done
 from tests.evalsuites.small_cuad import LAW, PLAIN, RENEWED, TERM, contract, write_data
+from tests.support.answers import answer
 
 SUITE = Path(cases.__file__).parent
 
@@ -167,4 +167,4 @@ def test_rows_ask_what_the_suite_asks_and_answer_what_it_expects(monkeypatch):
     for row in rows:
         *prompt, last = row["messages"]
         assert last["role"] == "assistant"
-        assert clauses.among(NAMES)(right.pop(json.dumps(prompt)), done(last["content"])).counts["exact"] == 1
+        assert clauses.among(NAMES)(right.pop(json.dumps(prompt)), answer(last["content"])).counts["exact"] == 1

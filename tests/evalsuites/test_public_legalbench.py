@@ -10,11 +10,12 @@ from evalsuites.public.legalbench import cases
 from evalsuites.public.legalbench.first_label import first_label
 from evalsuites.public.legalbench.test_legalbench import suite
 from harness.errors import Unavailable, UserError
-from harness.schema import Case, Completion
+from harness.schema import Case
 from harness.scoring.base import run
 from harness.scoring.labels import NO_LABEL
 from harness.suites.prompts import messages
 from tests.evalsuites.judging import ROOT, answered, available, levels
+from tests.support.answers import answer
 from tests.support.command import run_tunegate
 
 README = "# mill\n\n### Classify if the clause names a mill.\n---\n\n**Task type**: Binary classification\n"
@@ -134,8 +135,7 @@ def test_files_that_cannot_be_used_are_refused_by_name(data, broken, told):
 @pytest.mark.parametrize("reason", ["stop", "length"])
 def test_the_first_word_among_the_tasks_own_labels_is_the_answer(text, labels, predicted, reason):
     case = Case(id="x", input={}, expected=["No"], cluster="c", tags={"task": "mill", "labels": labels})
-    said = Completion(key="k", text=text, finish_reason=reason, prompt_tokens=1, output_tokens=1)
-    score = run([first_label], case, said).labels
+    score = run([first_label], case, answer(text, reason)).labels
     assert (score.predicted, score.value) == ([predicted], float(predicted == "No"))
 
 
