@@ -8,6 +8,7 @@ are normalised (NFKC), casefolded and stripped of everything but letters and dig
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import re
@@ -32,8 +33,6 @@ UNSPACED = re.compile(
 TOKEN = re.compile(rf"{UNSPACED.pattern}|[^\s{UNSPACED.pattern[1:-1]}]+")
 BASE = 0x9E3779B97F4A7C15
 """Odd, so that multiplication modulo 2^64 is invertible."""
-UNKNOWN = 0
-"""Number of a word that is not in the vocabulary."""
 
 
 @lru_cache(maxsize=1 << 18)
@@ -59,10 +58,10 @@ def places(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in TOKEN.finditer(text) if word(match[0])]
 
 
-class Numbered(NamedTuple):
-    """The word numbers of concatenated texts; text `i` is `ids[starts[i] : starts[i + 1]]`."""
+class HashedWords(NamedTuple):
+    """The hashes of the words of concatenated texts; text `i` has `hashes[starts[i] : starts[i + 1]]`."""
 
-    ids: NDArray[np.int32]
+    hashes: NDArray[np.uint64]
     starts: NDArray[np.int64]
 
 
@@ -74,48 +73,27 @@ class Runs(NamedTuple):
     at: NDArray[np.int64]
 
 
-class Vocabulary:
-    """Numbers words in the order of their first occurrence."""
+def hashed_words(texts: Sequence[str]) -> HashedWords:
+    """Return the hash of every word of the texts, in order."""
+    import numpy as np
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._tokens: dict[str, int] = {}
-
-    def number(self, texts: Sequence[str], learn: bool = True) -> Numbered:
-        """Return the texts' words as numbers; without `learn`, new words are all UNKNOWN."""
-        import numpy as np
-
-        parts: list[NDArray[np.int32]] = []
-        starts = np.zeros(len(texts) + 1, np.int64)
-        known = self._tokens
-        for index, text in enumerate(texts):
-            found = tokens(text)
-            for token in set(found).difference(known):
-                self._add(token, learn)
-            ids = [number for token in found if (number := known[token]) >= 0]
-            parts.append(np.array(ids, np.int32))
-            starts[index + 1] = starts[index] + len(ids)
-        return Numbered(np.concatenate(parts) if parts else np.zeros(0, np.int32), starts)
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def _add(self, token: str, learn: bool) -> None:
-        """Store the number of a token; -1 where it has no letter or digit."""
-        form = word(token)
-        if not form:
-            self._tokens[token] = -1
-        elif learn:
-            self._tokens[token] = self._numbers.setdefault(form, len(self._numbers) + 1)
-        else:
-            self._tokens[token] = self._numbers.get(form, UNKNOWN)
+    by_text = [np.array([h for token in tokens(text) if (h := _hash(token)) is not None], np.uint64) for text in texts]
+    starts = np.concatenate(([0], np.cumsum([len(hashes) for hashes in by_text], dtype=np.int64)))
+    return HashedWords(np.concatenate([np.zeros(0, np.uint64), *by_text]), starts)
 
 
-def runs(numbered: Numbered, size: int, short: bool = False) -> Runs:
+@lru_cache(maxsize=1 << 18)
+def _hash(token: str) -> int | None:
+    """Return the hash of a token's word; None where it has no letter or digit."""
+    form = word(token)
+    return int.from_bytes(hashlib.blake2b(form.encode(), digest_size=8).digest()) if form else None
+
+
+def runs(hashed: HashedWords, size: int, short: bool = False) -> Runs:
     """Return every run of `size` words within one text; with `short`, a shorter text is one run."""
     import numpy as np
 
-    ids, starts = numbered
+    word_hashes, starts = hashed
     lengths = np.diff(starts)
     run_counts = np.maximum(lengths - size + 1, 0)
     owners = np.repeat(np.arange(len(lengths), dtype=np.int32), run_counts)
@@ -123,12 +101,11 @@ def runs(numbered: Numbered, size: int, short: bool = False) -> Runs:
     at += np.repeat(
         starts[:-1] - np.concatenate(([0], np.cumsum(run_counts)[:-1])) if len(run_counts) else at[:0], run_counts
     )
-    spread_ids = _spread_bits(ids)
     hashes = np.zeros(len(at), np.uint64)
     base = np.uint64(BASE)
     for step in range(size):
         hashes *= base
-        hashes += spread_ids[at + step]
+        hashes += word_hashes[at + step]
     if not short:
         return Runs(hashes, owners, at)
     short_texts = np.flatnonzero((lengths < size) & (lengths > 0))
@@ -136,22 +113,12 @@ def runs(numbered: Numbered, size: int, short: bool = False) -> Runs:
     for step in range(size - 1):
         inside = lengths[short_texts] > step
         short_hashes *= base
-        short_hashes[inside] += spread_ids[starts[short_texts][inside] + step]
+        short_hashes[inside] += word_hashes[starts[short_texts][inside] + step]
     return Runs(
         np.concatenate((hashes, short_hashes)),
         np.concatenate((owners, short_texts.astype(np.int32))),
         np.concatenate((at, starts[short_texts])),
     )
-
-
-def _spread_bits(ids: NDArray[np.int32]) -> NDArray[np.uint64]:
-    """Spread the ids over 64 bits (the finaliser of splitmix64, Steele, Lea and Flood 2014)."""
-    import numpy as np
-
-    x = (ids.astype(np.uint64) + np.uint64(1)) * np.uint64(BASE)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 OPENING_WORDS = 5

@@ -21,7 +21,7 @@ from harness.errors import UserError
 from training.curation.check import Check, CheckResult, CheckSettings, RowFinding, Sample, short, shown
 from training.curation.checks import suite_index
 from training.curation.checks.suite_index import PIECE, RUN, CasePart, Piece, SuiteIndex, pieces_of
-from training.curation.text import UNKNOWN, places, runs, words
+from training.curation.text import hashed_words, places, runs, words
 from training.data.rows import TrainingRow
 
 SHARE = 0.5
@@ -111,10 +111,11 @@ def _shared(sample: Sample, index: SuiteIndex) -> tuple[dict[int, dict[int, int]
     import numpy as np
 
     count = len(sample.rows)
-    numbered = index.vocabulary.number([*sample.prompts, *sample.answers], learn=False)
-    row_runs = runs(numbered, RUN)
-    unknown = np.concatenate(([0], np.cumsum(numbered.ids == UNKNOWN)))
-    known = np.flatnonzero(unknown[row_runs.at + RUN] == unknown[row_runs.at])
+    hashed = hashed_words([*sample.prompts, *sample.answers])
+    row_runs = runs(hashed, RUN)
+    begins = np.zeros(1 << 24, bool)  # By the first 24 bits of a hash; most runs need no slower look-up than this one.
+    begins[index.hashes >> np.uint64(40)] = True
+    known = np.flatnonzero(begins[row_runs.hashes >> np.uint64(40)])
     first = np.searchsorted(index.hashes, row_runs.hashes[known])
     last = np.searchsorted(index.hashes, row_runs.hashes[known], side="right")
     hits = np.flatnonzero(last > first)
@@ -131,7 +132,7 @@ def _shared(sample: Sample, index: SuiteIndex) -> tuple[dict[int, dict[int, int]
     boilerplate = {}
     for row, number in zip(stock.tolist(), hit[~own][at].tolist(), strict=True):
         owner = int(row_runs.owners[number])
-        word = int(row_runs.at[number] - numbered.starts[owner])
+        word = int(row_runs.at[number] - hashed.starts[owner])
         text = sample.prompts[row] if owner < count else sample.answers[row]
         boilerplate[row] = _between(text, word, word + RUN)
     return texts, boilerplate

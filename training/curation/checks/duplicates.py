@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from training.curation.check import Check, CheckResult, CheckSettings, RowFinding, Sample, short
-from training.curation.text import Vocabulary, runs
+from training.curation.text import hashed_words, runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -229,7 +229,7 @@ def _shared_runs(texts: Sequence[Sequence[str]]) -> _SharedRuns:
     count = len(texts)
     flat = [text for row in texts for text in row]
     rows_of = np.repeat(np.arange(count, dtype=np.int32), [len(row) for row in texts])
-    all_runs = runs(Vocabulary().number(flat), RUN, short=True)
+    all_runs = runs(hashed_words(flat), RUN, short=True)
     order = np.argsort(all_runs.hashes, kind="stable")
     hashes, rows = all_runs.hashes[order], rows_of[all_runs.owners][order]
     del all_runs, order

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.errors import Unavailable, UserError
 from harness.runs.project import suites_of
 from harness.suites.discovery import SHIPPED, find_suites
-from training.curation.text import Vocabulary, runs, words
+from training.curation.text import hashed_words, runs, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,6 @@ class SuiteIndex(NamedTuple):
     """Number of cases by suite that are too short, or too common in their suite, to be compared."""
     missing: list[str]
     """Why suites are missing here, one sentence each."""
-    vocabulary: Vocabulary
     texts: list[str]
     """The distinct texts of each suite."""
     parts: list[CasePart]
@@ -182,8 +181,7 @@ class _Builder:
     def index(self, missing: list[str]) -> SuiteIndex:
         import numpy as np
 
-        vocabulary = Vocabulary()
-        suite_runs = runs(vocabulary.number(self.texts), RUN)
+        suite_runs = runs(hashed_words(self.texts), RUN)
         boilerplate = np.zeros(len(suite_runs.hashes), bool)
         for start, end, names in self.spans:
             first, last = np.searchsorted(suite_runs.owners, [start, end])
@@ -207,7 +205,6 @@ class _Builder:
             suites={name: cases - uncompared[name] for name, cases in self.suites.items()},
             uncompared=dict(uncompared),
             missing=missing,
-            vocabulary=vocabulary,
             texts=self.texts,
             parts=self.parts,
             holders=holders,
