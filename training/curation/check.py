@@ -113,6 +113,14 @@ class Sample:
         """Quote the start of a row, without boilerplate."""
         return short(self.contents[index] or self.answers[index])
 
+    def quote_answer(self, index: int) -> str:
+        """Quote the start of a row's answer."""
+        return short(self.answers[index])
+
+    def pair(self, row: int, other: int, reason: str, quote: Callable[[int], str]) -> RowFinding:
+        """Report a row that matches another one, with a quotation of each."""
+        return RowFinding(row=row, reason=reason, quote=quote(row), other=self.where(other), other_quote=quote(other))
+
 
 def short(text: str, max_chars: int = QUOTE_CHARS) -> str:
     """Put a text on one line, mask personal data and cut it to `max_chars` characters."""

@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from harness.scoring.text.normalize import normalise
@@ -77,8 +78,8 @@ def iban(code: str) -> bool:
     return int("".join(str(int(c, 36)) for c in code[4:] + code[:4])) % 97 == 1
 
 
-def _emails(text: str) -> Iterator[tuple[int, int]]:
-    return (match.span() for match in EMAIL.finditer(text))
+def _matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
+    return (match.span() for match in pattern.finditer(text))
 
 
 def _ibans(text: str) -> Iterator[tuple[int, int]]:
@@ -114,14 +115,6 @@ def _card(text: str, groups: list[tuple[int, int]], size: int) -> bool:
     return shaped and len(digits) in CARD_DIGITS and digits[0] in "23456" and digits.isascii() and luhn(digits)
 
 
-def _ssns(text: str) -> Iterator[tuple[int, int]]:
-    return (match.span() for match in SSN.finditer(text))
-
-
-def _phones(text: str) -> Iterator[tuple[int, int]]:
-    return (match.span() for match in PHONE.finditer(text))
-
-
 def _addresses(text: str) -> Iterator[tuple[int, int]]:
     """Yield IPv4 and IPv6 addresses, without section and version numbers, loopback and unspecified addresses."""
     for pattern in (IP4, IP6):
@@ -139,11 +132,11 @@ def _addresses(text: str) -> Iterator[tuple[int, int]]:
 
 DIGIT = re.compile(r"\d")
 FORMS = (
-    Form("EMAIL", re.compile("@"), _emails),
+    Form("EMAIL", re.compile("@"), partial(_matches, EMAIL)),
     Form("IBAN", re.compile(r"[A-Za-z]{2}\d{2}"), _ibans),
     Form("CARD", DIGIT, _cards),
-    Form("SSN", DIGIT, _ssns),
-    Form("PHONE", DIGIT, _phones),
+    Form("SSN", DIGIT, partial(_matches, SSN)),
+    Form("PHONE", DIGIT, partial(_matches, PHONE)),
     Form("IP", re.compile(r"\.\d|:[0-9A-Fa-f]*:"), _addresses),
 )
 """In order of precedence."""

@@ -5,7 +5,6 @@ review(["train.jsonl"], CheckSettings(base="smollm2-135m-instruct")).drops     #
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -50,7 +49,6 @@ class CheckRun(Struct, frozen=True, kw_only=True):
     action: str
     """What `clean` does with the rows: drop, mask, flag or keep."""
     result: CheckResult
-    seconds: float
 
 
 class Review:
@@ -119,12 +117,8 @@ def review(files: Sequence[str], settings: CheckSettings, say: Callable[[str], N
         if action == SKIP:
             continue
         say(f"{check.name}: {check.description}")
-        started = time.perf_counter()
         result = check.find(sample, settings)
-        seconds = time.perf_counter() - started
-        results.append(
-            CheckRun(name=check.name, description=check.description, action=action, result=result, seconds=seconds)
-        )
+        results.append(CheckRun(name=check.name, description=check.description, action=action, result=result))
     return Review(files, sample, settings, results)
 
 

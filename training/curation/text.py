@@ -14,10 +14,10 @@ import os
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
-from itertools import repeat
+from itertools import repeat, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    r"\uff66-\uff9f\U00020000-\U0003ffff]"
+UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    r"\uff66-\uff9f\U00020000-\U0003ffff"
 )
 """Thai, Lao, Burmese, Khmer, kana and Chinese characters."""
-TOKEN = re.compile(rf"{UNSPACED.pattern}|[^\s{UNSPACED.pattern[1:-1]}]+")
+TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 BASE = 0x9E3779B97F4A7C15
 """Odd, so that multiplication modulo 2^64 is invertible."""
 
@@ -45,7 +45,7 @@ def word(token: str) -> str:
 
 def tokens(text: str) -> list[str]:
     """Return the parts of a text that may be words, in order."""
-    return (text if text.isascii() else UNSPACED.sub(r" \g<0> ", text)).split()
+    return text.split() if text.isascii() else TOKEN.findall(text)
 
 
 def words(text: str) -> list[str]:
@@ -133,7 +133,11 @@ def without_boilerplate(prompts: Sequence[str]) -> list[str]:
     tasks: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(dict)
     for prompt in prompts:
         tasks[_opening(prompt)].setdefault(prompt, prompt.split("\n"))
-    boilerplate = {task: _shared(list(lines.values())) for task, lines in tasks.items() if len(lines) >= MIN_PROMPTS}
+    boilerplate = {
+        task: (_leading(lines.values()), _leading([one[::-1] for one in lines.values()]))
+        for task, lines in tasks.items()
+        if len(lines) >= MIN_PROMPTS
+    }
     return [_cut(prompt, boilerplate.get(_opening(prompt), (0, 0))) for prompt in prompts]
 
 
@@ -141,20 +145,14 @@ def _opening(prompt: str) -> tuple[str, ...]:
     return tuple(prompt.split(None, OPENING_WORDS)[:OPENING_WORDS])
 
 
-def _shared(prompts: Sequence[Sequence[str]]) -> tuple[int, int]:
-    """Return how many lines all prompts begin with, and how many all end with."""
-    return _leading(prompts), _leading([lines[::-1] for lines in prompts])
-
-
-def _leading(prompts: Sequence[Sequence[str]]) -> int:
-    first = prompts[0]
-    count = min(map(len, prompts))
-    for lines in prompts:
-        count = next((at for at in range(count) if lines[at] != first[at]), count)
-    return count
+def _leading(prompts: Collection[list[str]]) -> int:
+    """Return how many lines all prompts begin with: those that the first and the last in order begin with."""
+    pairs = zip(min(prompts), max(prompts), strict=False)
+    return sum(1 for _ in takewhile(lambda lines: lines[0] == lines[1], pairs))
 
 
 def _cut(prompt: str, boilerplate: tuple[int, int]) -> str:
+    """Return a prompt without so many lines at its beginning and at its end."""
     first, last = boilerplate
     if not first and not last:
         return prompt

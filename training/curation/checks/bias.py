@@ -82,27 +82,19 @@ def find(sample: Sample, settings: CheckSettings) -> CheckResult:
         answer = neutral(sample.answers[index]).text
         for other in earlier[prompt.text]:
             if prompts[other].groups != prompt.groups and neutral(sample.answers[other]).text != answer:
-                findings.append(_finding(sample, index, other))
+                words = " and ".join(f"“{name}”" for name in swaps().names)
+                reason = f"differs from {sample.where(other)} only in words such as {words}, another answer"
+                findings.append(sample.pair(index, other, reason, sample.quote_answer))
                 break
         earlier[prompt.text].append(index)
     return _shares(sample, [prompt.groups for prompt in prompts], findings)
-
-
-def _finding(sample: Sample, index: int, other: int) -> RowFinding:
-    first, second = swaps().names
-    return RowFinding(
-        row=index,
-        reason=f"differs from {sample.where(other)} only in words such as “{first}” and “{second}”, another answer",
-        quote=short(sample.answers[index]),
-        other=sample.where(other),
-        other_quote=short(sample.answers[other]),
-    )
 
 
 def _shares(sample: Sample, groups: Sequence[frozenset[int]], findings: list[RowFinding]) -> CheckResult:
     """Add to the findings the number of rows of each group, and the labels that one group gets more often."""
     names = swaps().names
     alone = [[index for index, row_groups in enumerate(groups) if row_groups == {group}] for group in (0, 1)]
+    counts = {name: len(rows) for name, rows in zip(names, alone, strict=True)}
     both = sum(len(row_groups) == 2 for row_groups in groups)
     notes = [
         f"A screen, not a proof. Rows with words such as “{names[0]}” alone: {len(alone[0]):,}; such as “{names[1]}” "
@@ -119,11 +111,7 @@ def _shares(sample: Sample, groups: Sequence[frozenset[int]], findings: list[Row
         differing = [short(label, 60) for label in largest if abs(apart[label]) >= APART]
         if differing:
             notes.append(f"Shares differ by {APART:.0%} of the rows or more for: {', '.join(differing)}.")
-    return CheckResult(findings=findings, notes=notes, tables=tables, counts={"both": both, **_by_name(names, alone)})
-
-
-def _by_name(names: Sequence[str], alone: Sequence[Sequence[int]]) -> dict[str, int]:
-    return {name: len(rows) for name, rows in zip(names, alone, strict=True)}
+    return CheckResult(findings=findings, notes=notes, tables=tables, counts={"both": both, **counts})
 
 
 CHECK = Check(

@@ -210,20 +210,18 @@ def find(sample: Sample, settings: CheckSettings) -> CheckResult:
     if index is None:
         return CheckResult(skipped="no folder evalsuites is here or above. Set suites with --suite")
     shared = overlap(sample, index)
-    findings: dict[int, RowFinding] = {}
-    for leak in shared.leaks:
-        findings.setdefault(
-            leak.row,
-            RowFinding(
-                row=leak.row,
-                reason=f"{leak.size}: {leak.case}",
-                quote=short(leak.span),
-                other=f"{leak.part.suite}: {leak.part.case_id}",
-            ),
+    findings = [
+        RowFinding(
+            row=leak.row,
+            reason=f"{leak.size}: {leak.case}",
+            quote=short(leak.span),
+            other=f"{leak.part.suite}: {leak.part.case_id}",
         )
+        for leak in shared.leaks
+    ]
     compared = f"Compared with {sum(index.suites.values()):,} cases of {len(index.suites)} suites."
     notes = [compared, *index.missing, *_uncompared(index), *_notes(sample, shared)]
-    return CheckResult(findings=list(findings.values()), notes=notes, counts=index.suites)
+    return CheckResult(findings=findings, notes=notes, counts=index.suites)
 
 
 def _uncompared(index: SuiteIndex) -> list[str]:

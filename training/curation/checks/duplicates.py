@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from training.curation.check import Check, CheckResult, CheckSettings, RowFinding, Sample, short
+from training.curation.check import Check, CheckResult, CheckSettings, Sample, short
 from training.curation.text import hashed_words, runs
 
 if TYPE_CHECKING:
@@ -51,17 +51,8 @@ def _row_keys(sample: Sample) -> Iterator[bytes]:
 
 def find_exact(sample: Sample, settings: CheckSettings) -> CheckResult:
     """Report each row with the prompt and answer of an earlier row."""
-    findings = [
-        RowFinding(
-            row=row,
-            reason=f"repeats {sample.where(other)}",
-            quote=sample.quote(row),
-            other=sample.where(other),
-            other_quote=sample.quote(other),
-        )
-        for row, other in repeats(_row_keys(sample))
-    ]
-    return CheckResult(findings=findings)
+    copies = repeats(_row_keys(sample))
+    return CheckResult(findings=[sample.pair(a, b, f"repeats {sample.where(b)}", sample.quote) for a, b in copies])
 
 
 EXACT = Check(
@@ -261,15 +252,13 @@ def find_near(sample: Sample, settings: CheckSettings) -> CheckResult:
     same = [(rows[a], rows[b], similarity) for a, b, similarity in index.nearest(answers)]
     other_answer = {rows[link.row] for link in index.nearest()}.difference(row for row, *_ in same)
     findings = [
-        RowFinding(
-            row=row,
-            reason=f"shares {similarity:.0%} of its runs of {RUN} words with {sample.where(other)}",
-            quote=_from(sample, row, start),
-            other=sample.where(other),
-            other_quote=_from(sample, other, start),
+        sample.pair(
+            row,
+            other,
+            f"shares {similarity:.0%} of its runs of {RUN} words with {sample.where(other)}",
+            partial(_from, sample, _difference(sample, row, other)),
         )
         for row, other, similarity in same
-        for start in [_difference(sample, row, other)]
     ]
     return CheckResult(findings=findings, notes=_near_notes(same, len(other_answer), sample))
 
@@ -284,7 +273,7 @@ def _difference(sample: Sample, one: int, other: int) -> int:
     return max(0, next((at for at, (a, b) in enumerate(pairs) if a != b), 0) - WORDS_BEFORE)
 
 
-def _from(sample: Sample, row: int, start: int) -> str:
+def _from(sample: Sample, start: int, row: int) -> str:
     """Quote a row from its word `start` on."""
     return ("… " if start else "") + short(" ".join(_texts(sample, row)[start:]))
 
@@ -308,13 +297,7 @@ NEAR = Check(
 def find_conflicts(sample: Sample, settings: CheckSettings) -> CheckResult:
     """Report each row with the prompt of an earlier row and another answer."""
     findings = [
-        RowFinding(
-            row=row,
-            reason=f"the prompt of {sample.where(other)} with another answer",
-            quote=short(sample.answers[row]),
-            other=sample.where(other),
-            other_quote=short(sample.answers[other]),
-        )
+        sample.pair(row, other, f"the prompt of {sample.where(other)} with another answer", sample.quote_answer)
         for row, other in repeats(map(key, sample.prompts))
         if folded(sample.answers[row]) != folded(sample.answers[other])
     ]
