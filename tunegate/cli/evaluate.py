@@ -35,6 +35,7 @@ from tunegate.cli.options import (
     checkpoint_of,
     exit_with,
     load_available_suites,
+    options_of,
     print_changed_outcomes,
     verdicts_code,
 )
@@ -55,51 +56,10 @@ EveryMiss = Annotated[bool, typer.Option("-rm", help="Show every miss, not only 
 NoAnswerCache = Annotated[bool, typer.Option("--no-answer-cache", help="Ignore cached answers.")]
 
 
-@app.command("eval")
-def evaluate(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="Hub ID, folder, training run, latest or alias.", callback=checkpoint_of),
-    ],
-    suite: Suites = None,
-    cases: Cases = None,
-    limit: Limit = None,
-    long: Long = False,
-    no_answer_cache: NoAnswerCache = False,
-    engine: Engine = None,
-    engines: Engines = None,
-    tensor_parallel_size: TensorParallel = 1,
-    lora: Lora = "auto",
-    repeats: Repeats = None,
-    runs: Runs = Path("runs"),
-    bars: Bars = None,
-    script: Script = None,
-    url: Url = None,
-    served_model: ServedModel = None,
-    trust_server: TrustServer = False,
-    require_gates: RequireGates = None,
-    track: Track = None,
-    notify: Notify = None,
-    open_report: Open = False,
-    verbose: Verbose = False,
-    every_miss: EveryMiss = False,
-) -> None:
-    """Run the suites on one model and judge its gates.
-
-    Gates that compare with a baseline are skipped: `tunegate compare` judges them.
-    """
-    _run(None, model, served_baseline=None, **_given(locals()))
-
-
-@app.command()
-def compare(
-    baseline: Annotated[
-        str,
-        typer.Argument(
-            metavar="BASELINE", help="Checkpoint, or 'accepted': each baseline.json.", callback=checkpoint_of
-        ),
-    ],
-    tuned: Annotated[str, typer.Argument(metavar="TUNED", help="Checkpoint to judge.", callback=checkpoint_of)],
+def _run(
+    baseline: str | None,
+    candidate: str,
+    *,
     suite: Suites = None,
     cases: Cases = None,
     limit: Limit = None,
@@ -124,40 +84,9 @@ def compare(
     verbose: Verbose = False,
     every_miss: EveryMiss = False,
 ) -> None:
-    """Run two models on the same prompts and judge all gates.
-
-    Prints estimates and verdicts, and writes a report.
-    """
-    _run(baseline, tuned, **_given(locals()))
-
-
-def _given(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return a command's options without its checkpoints."""
-    return {name: value for name, value in parameters.items() if name not in ("model", "baseline", "tuned")}
-
-
-def _run(
-    baseline: str | None,
-    candidate: str,
-    *,
-    suite: list[str] | None,
-    cases: Path | None,
-    limit: int | None,
-    long: bool,
-    engine: str | None,
-    repeats: int | None,
-    runs: Path,
-    bars: Path | None,
-    require_gates: bool | None,
-    track: str | None,
-    notify: str | None,
-    open_report: bool,
-    verbose: bool,
-    every_miss: bool,
-    **engine_options: Any,
-) -> None:
     """Run the suites and show their results."""
-    from harness.engines.options import engine_config
+    given = locals()
+    from harness.engines.options import ENGINE_OPTIONS, engine_config
     from harness.evaluation.plan import Job, SuiteJob
 
     to = delivery(track, notify)
@@ -167,11 +96,46 @@ def _run(
         suites=[SuiteJob(suite=s, cases=s.cases[:limit]) for s in suites],
         candidate=candidate,
         baseline=baseline,
-        engine=engine_config(engine, **engine_options),
+        engine=engine_config(engine, **{name: given[name] for name in ENGINE_OPTIONS}),
         repeats=repeats,
         bars=bars,
     )
     run_and_show(job, runs, left_out, require_gates, open_report, verbose, every_miss, to)
+
+
+@app.command("eval")
+@options_of(_run, without="served_baseline")
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="Hub ID, folder, training run, latest or alias.", callback=checkpoint_of),
+    ],
+    **options: Any,
+) -> None:
+    """Run the suites on one model and judge its gates.
+
+    Gates that compare with a baseline are skipped: `tunegate compare` judges them.
+    """
+    _run(None, model, **options)
+
+
+@app.command()
+@options_of(_run)
+def compare(
+    baseline: Annotated[
+        str,
+        typer.Argument(
+            metavar="BASELINE", help="Checkpoint, or 'accepted': each baseline.json.", callback=checkpoint_of
+        ),
+    ],
+    tuned: Annotated[str, typer.Argument(metavar="TUNED", help="Checkpoint to judge.", callback=checkpoint_of)],
+    **options: Any,
+) -> None:
+    """Run two models on the same prompts and judge all gates.
+
+    Prints estimates and verdicts, and writes a report.
+    """
+    _run(baseline, tuned, **options)
 
 
 def run_and_show(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import inspect
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,6 +95,22 @@ RequireGates = Annotated[
 ]
 MoreSuites = Annotated[list[str] | None, typer.Option("--suite", help="Suite that must also have passed (repeatable).")]
 ApprovalBars = Annotated[Path | None, typer.Option("--bars", help="Take approval.toml and gates from this evalsuites.")]
+
+
+Function = Callable[..., None]
+
+
+def options_of(function: Function, without: str = "") -> Callable[[Function], Function]:
+    """Give a command the options that another function has as keywords; it takes them as `**options`."""
+
+    def give(command: Function) -> Function:
+        own, shared = (inspect.signature(part, eval_str=True).parameters.values() for part in (command, function))
+        options = [one for one in shared if one.kind is one.KEYWORD_ONLY and one.name != without]
+        arguments = [one for one in own if one.kind is not one.VAR_KEYWORD]
+        command.__signature__ = inspect.Signature([*arguments, *options])  # type: ignore[attr-defined]
+        return command
+
+    return give
 
 
 def load_available_suites(
