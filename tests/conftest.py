@@ -48,7 +48,8 @@ def shipped_suites_stay() -> Iterator[None]:
     yield
     shipped = Path(__file__).parents[1] / "evalsuites"
     for name, module in _suite_modules().items():
-        if module is before.get(name) or Path(getattr(module, "__file__", None) or shipped).is_relative_to(shipped):
+        place = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), shipped)
+        if module is before.get(name) or Path(place).is_relative_to(shipped):
             continue
         if name in before:
             sys.modules[name] = before[name]
