@@ -7,6 +7,7 @@ as do modules that only it needs.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,7 @@ import msgspec
 
 from harness import __version__
 from harness.errors import UserError
-from harness.scaffold.paths import copy_into, write_into
+from harness.scaffold.paths import write_into
 from harness.suites.discovery import SHIPPED
 
 DROPPED = {"baseline.json", "noise.json"}
@@ -49,7 +50,8 @@ def copy_suite(name: str, domain: str, suite: str, folder: Path) -> None:
     for path in _files(source):
         inner = path.relative_to(source)
         if path.suffix not in TEXT:
-            copy_into(folder / inner.parent, path)
+            (folder / inner).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / inner)
             continue
         called = f"test_{suite}.py" if inner.as_posix() == f"test_{source.name}.py" else inner.as_posix()
         moved[called] = _renamed(path.read_text("utf-8"), old, new)
@@ -92,19 +94,24 @@ def _renamed(text: str, old: str, new: str) -> str:
 def _add_shared_modules(moved: dict[str, str], new: str, name: str) -> None:
     """Copy shared modules into the copy, and change its imports to them."""
     waiting = [path for path in moved if path.endswith(".py")]
+
+    def local_import(match: re.Match[str]) -> str:
+        indent, package, names = match.groups()
+        if package.startswith(f".{new}"):
+            return match[0]
+        module = _shared_module(package, names)
+        if module is None:
+            other = "/".join(package.split(".")[1:3])
+            raise UserError(f"--from {name}: it is built from {other} and needs it. Copy {other}")
+        if module.name not in moved:
+            moved[module.name] = module.read_text("utf-8")
+            waiting.append(module.name)
+        inner = f".{module.stem}" if package.endswith(f".{module.stem}") else ""
+        return f"{indent}from evalsuites.{new}{inner} import {names}"
+
     while waiting:
         path = waiting.pop()
-        for _, package, names in IMPORT.findall(moved[path]):
-            if package.startswith(f".{new}"):
-                continue
-            module = _shared_module(package, names)
-            if module is None:
-                other = "/".join(package.split(".")[1:3])
-                raise UserError(f"--from {name}: it is built from {other} and needs it. Copy {other}")
-            if (shared := module.name) not in moved:
-                moved[shared] = module.read_text("utf-8")
-                waiting.append(shared)
-        moved[path] = IMPORT.sub(lambda match: _local_import(match, new), moved[path])
+        moved[path] = IMPORT.sub(local_import, moved[path])
 
 
 def _shared_module(package: str, names: str) -> Path | None:
@@ -115,16 +122,6 @@ def _shared_module(package: str, names: str) -> Path | None:
         if len(parts) <= 2 and file.is_file():
             return file
     return None
-
-
-def _local_import(match: re.Match[str], new: str) -> str:
-    indent, package, names = match.groups()
-    if package.startswith(f".{new}"):
-        return match[0]
-    module = _shared_module(package, names)
-    assert module is not None
-    inner = f".{module.stem}" if package.endswith(f".{module.stem}") else ""
-    return f"{indent}from evalsuites.{new}{inner} import {names}"
 
 
 def _readme_of_copy(readme: str, old: str, new: str) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from harness.formatting import plural, round_to_two_digits
-from harness.gates.power import clusters_enough
 from harness.gates.rules.improves import GAIN
-from harness.scaffold.wizard import Known
+from harness.scaffold.wizard import Known, takes
 from harness.schema import Gate
 
 NEVER_N = 300
@@ -52,7 +50,7 @@ def _level(metric: str, right: str, bar: float, source: str) -> Bar:
     return Bar(
         gate=gate,
         says=f"In at least {_of_100(bar)} of 100 {right}; with statistical confidence.",
-        takes=f"{_many(gate, source)} where it holds in {_of_100((1 + bar) / 2)} of 100.",
+        takes=f"{takes(gate, source)} where it holds in {_of_100((1 + bar) / 2)} of 100.",
     )
 
 
@@ -63,13 +61,13 @@ def _compared(known: Known) -> Bar:
         return Bar(
             gate=gate,
             says=f"More often than with the model in use, asked the same, {right}. It needs --baseline.",
-            takes=f"{_many(gate, known['source'])} where it holds in {_of_100(GAIN)} more of 100.",
+            takes=f"{takes(gate, known['source'])} where it holds in {_of_100(GAIN)} more of 100.",
         )
     gate = Gate(metric=metric, rule="no_worse", margin=LOSS)
     return Bar(
         gate=gate,
         says=f"In at most {_of_100(LOSS)} of 100 fewer than with the model in use {right}. It needs --baseline.",
-        takes=f"{_many(gate, known['source'])} where the two are equally good.",
+        takes=f"{takes(gate, known['source'])} where the two are equally good.",
     )
 
 
@@ -85,14 +83,8 @@ def _invented(known: Known) -> Bar:
     return Bar(
         gate=gate,
         says=f"In at most {_of_100(FEW)} of 100 {invented.counts}: {invented.says}.",
-        takes=f"{_many(gate, known['source'])} where it happens in {_of_100(FEW / 2)} of 100.",
+        takes=f"{takes(gate, known['source'])} where it happens in {_of_100(FEW / 2)} of 100.",
     )
-
-
-def _many(gate: Gate, source: str) -> str:
-    enough = clusters_enough(gate)
-    many = "more than 20,000" if enough is None else f"about {round_to_two_digits(enough):,}"
-    return f"It takes {many} {plural(source)}"
 
 
 def _of_100(share: float) -> str:

@@ -6,7 +6,6 @@ import contextlib
 import keyword
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -91,12 +90,6 @@ def write_into(folder: Path, files: dict[str, str]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8", newline="\n")
-
-
-def copy_into(folder: Path, source: Path) -> None:
-    """Copy one file into a folder, under its own name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, folder / source.name)
 
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")

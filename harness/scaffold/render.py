@@ -8,9 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from harness.scaffold.answer_kinds import Kind
 from harness.scaffold.default_gates import bars_of
-from harness.scaffold.wizard import TYPES, Known
+from harness.scaffold.wizard import TYPES, Known, read_fields
 from harness.schema import Case
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def files_of(domain: str, suite: str, known: Known) -> dict[str, str]:
     files = {name: _render(template, values) for template, name in TEMPLATES.items()}
     files[f"test_{suite}.py"] = files.pop("test.py")
     files["__init__.py"] = f'"""{_docstring(known["objective"])}"""\n'
-    files["cases.jsonl"] = "".join(_line(case) for case in examples(known))
+    files["cases.jsonl"] = msgspec.json.Encoder().encode_lines(examples(known)).decode()
     if "fields" in known:
         files["schema.json"] = json.dumps(_schema(known), ensure_ascii=False, indent=2) + "\n"
     return files
@@ -71,7 +73,7 @@ def examples(known: Known) -> list[Case]:
         if list(known.get("labels", kind.labels)) != kind.labels:
             expected = _some_labels(known["labels"], number, kind)
             document = _stand_in(number, expected)
-        elif "fields" in known and known["fields"] != _own_fields(kind):
+        elif "fields" in known and known["fields"] != read_fields(kind.fields):
             expected = [json.dumps(_some_values(known, number), ensure_ascii=False)]
             document = _stand_in(number, expected)
         given = {"question": example.question, "document": document}
@@ -96,12 +98,6 @@ def _some_labels(labels: tuple[str, ...], number: int, kind: Kind) -> list[str]:
     """One label in turn; where several or none may be right, none in the last example."""
     is_list = any(not example.expected for example in kind.example)
     return [] if is_list and number == len(kind.example) else [labels[(number - 1) % len(labels)]]
-
-
-def _own_fields(kind: Kind) -> Any:
-    from harness.scaffold.wizard import read_fields
-
-    return read_fields(kind.fields)
 
 
 def _some_values(known: Known, number: int) -> dict[str, Any]:
@@ -131,12 +127,6 @@ def _max_tokens(known: Known) -> int:
         every = sum(sizes) if kind.also else max(sizes)
         return min(512, kind.max_tokens + every // 2 + 2 * len(labels) * bool(kind.also))
     return kind.max_tokens * max(1, len(known.get("fields", ())))
-
-
-def _line(case: Case) -> str:
-    import msgspec
-
-    return msgspec.json.encode(case).decode() + "\n"
 
 
 def _render(template: str, values: dict[str, Any]) -> str:

@@ -9,7 +9,10 @@ from typing import Any
 from msgspec import Struct
 
 from harness.errors import UserError
+from harness.formatting import plural, round_to_two_digits
+from harness.gates.power import clusters_enough
 from harness.scaffold.answer_kinds import kinds
+from harness.schema import Gate
 
 COMPARED = {
     "better": "it must be better",
@@ -155,15 +158,16 @@ def _has_labels(known: Known) -> bool:
     return bool(known["kind"].labels)
 
 
-def _takes_of_the_bar(known: Known) -> str:
-    from harness.formatting import plural, round_to_two_digits
-    from harness.gates.power import clusters_enough
-    from harness.schema import Gate
-
-    enough = clusters_enough(Gate(metric=known["kind"].metric, rule="at_least", value=known["bar"]))
+def takes(gate: Gate, source: str) -> str:
+    """Begin the sentence on how many cases a gate takes, in sources of cases."""
+    enough = clusters_enough(gate)
     many = "more than 20,000" if enough is None else f"about {round_to_two_digits(enough):,}"
-    sources = plural(known["source"])
-    return f"It takes {many} {sources} to show that, for a model with half of the errors that this allows."
+    return f"It takes {many} {plural(source)}"
+
+
+def _takes_of_the_bar(known: Known) -> str:
+    gate = Gate(metric=known["kind"].metric, rule="at_least", value=known["bar"])
+    return f"{takes(gate, known['source'])} to show that, for a model with half of the errors that this allows."
 
 
 def objective_of(known: Known) -> str:
