@@ -33,6 +33,7 @@ from tunegate.pytest_plugin.items import (
     runs_of,
     session_exit,
     session_of,
+    usage_errors,
 )
 from tunegate.pytest_plugin.options import in_pytest, options_of, taken_lines
 from tunegate.pytest_plugin.summary import SUMMARY, SessionSummary, case_texts, run_lines, show_engine_time, summarise
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from tunegate.pytest_plugin.session import EvaluationSession
 
 
+CHECKPOINTS = ("checkpoint", "baseline")
+"""Options that name a checkpoint."""
 DELIVERY: pytest.StashKey[Delivery] = pytest.StashKey()
 """Where the results of the session go."""
 
@@ -51,23 +54,21 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     runs_of(config)
-    for name in ("checkpoint", "baseline"):
+    for name in CHECKPOINTS:
         _find_latest(config, name)
     options = options_of(config)
     for name in ("limit", "repeats"):
         count = getattr(options, name)
         if count is not None and count < 1:
             raise pytest.UsageError(f"--eval-{name} {count}: expected 1 or more")
-    for name in ("checkpoint", "baseline"):
+    for name in CHECKPOINTS:
         if (text := getattr(options, name)) is not None and not text.strip():
             raise pytest.UsageError(f"--{name} {text!r}: expected a checkpoint. Name one, or leave the option out")
     _check_engine(options)
-    try:
+    with usage_errors():
         config.stash[DELIVERY] = delivery(options.track, options.notify)
-    except UserError as error:
-        raise pytest.UsageError(in_pytest(error)) from None
     if not config.option.collectonly:
-        for name in ("checkpoint", "baseline"):
+        for name in CHECKPOINTS:
             _check_checkpoint(options, name)
 
 
@@ -77,10 +78,8 @@ def _find_latest(config: pytest.Config, name: str) -> None:
 
     if not names_latest(getattr(config.option, f"eval_{name}") or ""):
         return
-    try:
+    with usage_errors(f"--{name}: "):
         found = find_run(LATEST, runs_of(config), "train")
-    except UserError as error:
-        raise pytest.UsageError(f"--{name}: {error}") from None
     setattr(config.option, f"eval_{name}", str(found))
     config.get_terminal_writer().line(f"--{name} {LATEST}: training run {found}")
 
@@ -90,10 +89,8 @@ def _check_engine(options: Any) -> None:
         return
     from tunegate.pytest_plugin.session import engine_of
 
-    try:
+    with usage_errors():
         engine_of(options)
-    except UserError as error:
-        raise pytest.UsageError(in_pytest(error)) from None
 
 
 def _check_checkpoint(options: Any, name: str) -> None:
@@ -106,10 +103,8 @@ def _check_checkpoint(options: Any, name: str) -> None:
     traits = traits_of(options.engine)
     if traits.is_scripted or traits.needs_url:
         return
-    try:
+    with usage_errors(f"--{name}: "):
         resolve(text)
-    except UserError as error:
-        raise pytest.UsageError(f"--{name}: {error}") from None
 
 
 def make_items(collector: pytest.Module, obj: object) -> list[pytest.Item] | None:
@@ -152,15 +147,16 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     if KEY not in config.stash:
         return
     items.sort(key=lambda item: isinstance(item, GateItem))
-    problems = list(config.stash[KEY].problems)
+    problems = config.stash[KEY].problems.copy()
     if config.getoption("lf", False) and (required := in_pytest(required_by(config.option.eval_require_gates))):
         problems.append(
             f"--lf runs only what failed last and cannot be combined with {required}. Leave one of them out"
         )
-    if problems and hasattr(config, "workerinput"):
-        raise session_exit(session, in_pytest("\n".join(problems)), EXIT_USAGE)
-    if problems:
-        raise pytest.UsageError(in_pytest("\n".join(problems)))
+    text = in_pytest("\n".join(problems))
+    if text and hasattr(config, "workerinput"):
+        raise session_exit(session, text, EXIT_USAGE)
+    if text:
+        raise pytest.UsageError(text)
 
 
 @pytest.hookimpl(trylast=True)  # Below the line with the number of items, which pytest rewrites until then.

@@ -5,7 +5,8 @@ The items only read the results of the evaluation session, which `session_of` cr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +26,15 @@ EXIT_REASON: pytest.StashKey[tuple[str, int]] = pytest.StashKey()
 LONGEST_KEYWORD = 40
 """Longest tag that -k matches. A longer one is a text, such as a reference answer, and would match most words."""
 Result = TypeVar("Result")
+
+
+@contextmanager
+def usage_errors(option: str = "") -> Iterator[None]:
+    """Turn a UserError into pytest's usage error, with the option that it is about."""
+    try:
+        yield
+    except UserError as error:
+        raise pytest.UsageError(in_pytest(f"{option}{error}")) from None
 
 
 def session_exit(session: pytest.Session, line: str, code: int) -> Exception:
@@ -72,10 +82,8 @@ def runs_of(config: pytest.Config) -> Path:
     from harness.runs import project
 
     here = getattr(config, "workerinput", {}).get("tunegate_run", [config.invocation_params.dir])[-1]
-    try:
+    with usage_errors():
         return project.runs_of(config.option.eval_runs, Path(here))
-    except UserError as error:
-        raise pytest.UsageError(str(error)) from None
 
 
 class _SuiteItem(pytest.Item):
