@@ -28,7 +28,6 @@ from tunegate.cli import (
     serve,
     ship,
     train,
-    view,
 )
 from tunegate.cli.layout import App, Commands
 from tunegate.defects import describe_defect
@@ -39,7 +38,7 @@ app = App(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (evaluate, power, judge, data, train, report, view, review, ci, ship, serve, init, cache):
+for group in (evaluate, power, judge, data, train, report, review, ci, ship, serve, init, cache):
     app.add(group.app)
 
 

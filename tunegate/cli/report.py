@@ -1,7 +1,8 @@
-"""`tunegate report`, `export`, `track` and `runs`."""
+"""`tunegate report`, `view`, `export`, `track` and `runs`."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,6 @@ from harness.progress import tracing
 from harness.runs import redaction
 from tunegate.cli.layout import RESULTS, App
 from tunegate.cli.options import Run, Runs, claims_code, complete_run, exit_with
-from tunegate.cli.view import open_in_browser
 from tunegate.delivery import deliver, delivery, report_link
 
 app = App(RESULTS)
@@ -43,6 +43,14 @@ def print_report(files: list[Path], opens: bool) -> None:
     if opens:
         open_in_browser(files[0])
     typer.echo(file_link(files[0]))
+
+
+def open_in_browser(file: Path) -> None:
+    """Open a file in the browser; do nothing without a display."""
+    if sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
+        import webbrowser
+
+        webbrowser.open(file_link(file))
 
 
 @app.command()
@@ -219,3 +227,43 @@ def list_runs(
         typer.echo("\n".join(terminal.lines(shown))) if not is_screen else terminal.show(shown)
     if len(shown) < len(met):
         typer.echo(f"{len(shown)} of {len(met)} runs; --limit 0 for all", err=True)
+
+
+REPORTS = ("report.html", "side-by-side.html")
+
+
+@app.command()
+def view(
+    run: Annotated[
+        str,
+        typer.Argument(help="Run folder, name or latest (default: the newest report).", autocompletion=complete_run),
+    ] = "",
+    no_open: Annotated[bool, typer.Option("--no-open", help="Only print the link.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Open the newest report, or that of a run, in the browser.
+
+    Prints its link; without a display, only that.
+    """
+    report = _report_of(run, runs) if run else _newest(runs)
+    if not no_open:
+        open_in_browser(report)
+    typer.echo(file_link(report))
+
+
+def _report_of(run: str, runs: Path) -> Path:
+    from harness.runs.project import find_run
+
+    path = find_run(run, runs)
+    found = [file for file in (path / "report" / name for name in REPORTS) if file.is_file()]
+    if not found:
+        raise UserError(f"{path}: no report yet. To write it: tunegate report {path.name}")
+    return found[0]
+
+
+def _newest(runs: Path) -> Path:
+    """Return the report that was written last. Raises UserError where there is none."""
+    found = [file for folder in ("*/report", "*") for name in REPORTS for file in runs.glob(f"{folder}/{name}")]
+    if not found:
+        raise UserError(f"no report in {runs.resolve()}. To write one: tunegate report latest")
+    return max(found, key=lambda file: file.stat().st_mtime)
