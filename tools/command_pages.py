@@ -8,8 +8,7 @@ from typing import Any
 
 import typer
 
-from tools.documented import REQUIRED, held, one_line, sentence, words
-from tools.markdown import page, table
+from tools.documented import REQUIRED, held, one_line, page, sentence, table, words
 from tunegate.cli import main
 from tunegate.pytest_plugin import hooks
 

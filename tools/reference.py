@@ -34,8 +34,7 @@ from reports import assumptions, model
 from reports.ci import export
 from reports.review import rubric as review_rubric
 from tools import command_pages, documented, terminal_page
-from tools.documented import Entry, fields, keywords, one_line, own_doc, summary
-from tools.markdown import entries, page, table
+from tools.documented import Entry, entries, fields, keywords, one_line, own_doc, page, summary, table
 from training import config
 from training.sweep import config as sweep
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.markdown import page
+from tools.documented import page
 
 LEASES, COLUMNS = 20, 80
 CLAUSES = {
