@@ -96,11 +96,14 @@ def run_on_terminal(
     columns: int = 100,
     rows: int = 30,
     type_when: tuple[Callable[[str], bool], bytes | signal.Signals] | None = None,
+    answers: Sequence[bytes] = (),
 ) -> Seen:
     """Run `tunegate WORDS` or `pytest WORDS` to its end.
 
-    `type_when` types the bytes, or sends the signal, once what it wrote meets a test.
+    `type_when` types the bytes, or sends the signal, once what it wrote meets a test. Of the `answers`, one is typed
+    whenever it has written "> ".
     """
+    waiting = list(answers)
     settings = {name: value for name, value in os.environ.items() if name not in UNSET}
     settings |= {"TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[2]), **(environment or {})}
     ours, theirs = pty.openpty()
@@ -116,6 +119,8 @@ def run_on_terminal(
         except OSError:  # Linux says the other end's close so.
             break
         written += some
+        if waiting and written.endswith(b"> "):
+            os.write(ours, waiting.pop(0))
         if type_when is not None and type_when[0](written.decode("utf-8", "replace")):
             if isinstance(type_when[1], signal.Signals):
                 os.kill(child.pid or 0, type_when[1])

@@ -1,12 +1,6 @@
 """`tunegate init` as a user meets it: what is missing, what is refused, what is asked, and that nothing is lost."""
 
-import os
-import pty
 import re
-import select
-import subprocess
-import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -23,6 +17,7 @@ from harness.scaffold.render import files_of
 from harness.scaffold.wizard import answers, read_bar, read_fields, read_labels
 from harness.suites.prompts import messages
 from tests.support.command import outcome
+from tests.support.pseudo_terminal import run_on_terminal
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -164,24 +159,16 @@ def test_a_link_in_the_way_is_not_followed(tunegate, here):
 
 
 @pytest.mark.parametrize("exists", ["", "evalsuites", "evalsuites/contracts"])
-def test_a_failure_while_a_suite_is_filled_leaves_nothing_behind(here, exists):
-    (here / exists).mkdir(parents=True, exist_ok=True)
-    before = sorted(here.rglob("*"))
-
-    def half(folder: Path) -> None:
-        (folder / "cases.jsonl").write_text("half")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        place("contracts", "fees", half)
-    assert sorted(here.rglob("*")) == before
-
-
-@pytest.mark.parametrize("exists", ["", "evalsuites", "evalsuites/contracts"])
-def test_a_failure_of_the_last_step_takes_its_packages_back(here, monkeypatch, exists):
+@pytest.mark.parametrize("fails", ["while the suite is filled", "at the last step"])
+def test_a_failure_leaves_nothing_behind(here, monkeypatch, exists, fails):
     (here / exists).mkdir(parents=True, exist_ok=True)
     before = sorted(here.rglob("*"))
     rename = Path.rename
+
+    def fill(folder: Path) -> None:
+        (folder / "cases.jsonl").write_text("half")
+        if fails == "while the suite is filled":
+            raise OSError(28, "No space left on device")
 
     def full(self: Path, target: Path) -> Path:
         if target == scaffold_paths.ROOT / "contracts" / "fees":
@@ -190,7 +177,7 @@ def test_a_failure_of_the_last_step_takes_its_packages_back(here, monkeypatch, e
 
     monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(UserError, match=r"cannot be written \(No space left on device\)"):
-        place("contracts", "fees", lambda folder: None)
+        place("contracts", "fees", fill)
     assert sorted(here.rglob("*")) == before
 
 
@@ -208,22 +195,9 @@ def test_a_suite_that_does_not_hold_is_not_put_in_place(here, monkeypatch):
 
 
 HOSTILE = [
-    '"""',
-    'ends with "',
-    "ends with \\",
-    "{{ document }}",
-    "{% raw %}",
-    "{# x #}",
-    "{% endraw %} {{",
-    'a"b',
-    "it's",
-    "<< x >>",
-    "$HOME",
-    "[[gate]]",
-    "# no comment",
-    "<b>",
-    "é 你好",
-]
+    '"""', 'ends with "', "ends with \\", "{{ document }}", "{% raw %}", "{# x #}", "{% endraw %} {{", 'a"b', "it's",
+    "<< x >>", "$HOME", "[[gate]]", "# no comment", "<b>", "é 你好",
+]  # fmt: skip
 WORDS = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"]), min_size=1)
 LINES = st.lists(WORDS, min_size=1, max_size=6).map(" ".join)
 
@@ -302,32 +276,15 @@ def test_a_tolerance_reaches_the_scorer(tunegate, here):
     assert "numeric.within(relative=0.05)" in (here / "evalsuites/d/s/test_s.py").read_text()
 
 
-END = "\x04"
-"""Ctrl-D, which ends the input."""
-
-
 def typed(folder: Path, *lines: str) -> tuple[int, str]:
     """Run `tunegate init contracts/fees` on a terminal, typing a line at each question; returns code and screen."""
-    master, slave = pty.openpty()
-    command = [sys.executable, "-P", "-m", "tunegate.cli.main", "init", "contracts/fees"]
-    settings = {**os.environ, "NO_COLOR": "1", "TERM": "dumb"}
-    process = subprocess.Popen(command, cwd=folder, stdin=slave, stdout=slave, stderr=slave, env=settings)
-    os.close(slave)
-    screen, waiting, until = b"", list(lines), time.monotonic() + 90
-    while time.monotonic() < until:
-        if not select.select([master], [], [], 0.2)[0]:
-            continue
-        try:
-            said = os.read(master, 65536)
-        except OSError:
-            break
-        screen += said
-        if screen.endswith(b"> ") and waiting:
-            line = waiting.pop(0)
-            os.write(master, line.encode() if line == END else line.encode() + b"\n")
-    code = process.wait(timeout=30)
-    os.close(master)
-    return code, screen.decode().replace("\r\n", "\n")
+    answers = [line.encode() if line == END else f"{line}\n".encode() for line in lines]
+    seen = run_on_terminal(("tunegate", "init", "contracts/fees"), folder, columns=160, answers=answers)
+    return seen.code, seen.written
+
+
+END = "\x04"
+"""Ctrl-D, which ends the input."""
 
 
 def test_on_a_terminal_everything_is_asked_in_plain_words_and_a_wrong_answer_is_asked_again(tmp_path):

@@ -164,20 +164,8 @@ def tunegate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 WORDS = ("leases/list.xlsx", "--sheet", "Sheet", "--input-file", "document=file")
-IMPORT = (
-    "cases",
-    "import",
-    *WORDS,
-    "--into",
-    "legal/mini",
-    "--id",
-    "no",
-    "--expected",
-    "answer",
-    "--tag",
-    "instrument=sort",
-    "--replace",
-)
+IMPORT = ("cases", "import", *WORDS, "--into", "legal/mini", "--id", "no", "--expected", "answer")
+IMPORT += ("--tag", "instrument=sort", "--replace")
 ROWS = ("data", "rows", *WORDS, "--suite", "evalsuites/legal/mini", "--answer", "answer", "--out", "rows.jsonl")
 
 

@@ -55,16 +55,16 @@ def test_completion_offers_commands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("words", "expected"), [
-    (["nonsense"], "No such command 'nonsense'"),
+    (["nonsense"], "No such command 'nonsense'. See `tunegate --help`"),
     (["compar"], "No such command 'compar'. Did you mean 'compare'? See `tunegate --help`"),
     (["runs", "--suit", "x"], "No such option: --suit. Did you mean --suite?"),
     (["report"], "Missing argument 'run'"),
     (["report", "nowhere"], "run 'nowhere': no run has that name"),
-    (["compare", "a"], "Missing argument 'TUNED'"),
+    (["compare", "a"], "Missing argument 'TUNED'. See `tunegate compare --help`"),
+    (["data", "check", "--colour"], "No such option: --colour. See `tunegate data check --help`"),
     (["compare", "./a", "./b", "--suite", "nowhere"], "nowhere: no suite was found"),
     (["train", "nowhere.toml"], "nowhere.toml"),
     (["merge", "./nowhere", "out"], "./nowhere: no such checkpoint"),
-    (["runs", "--colour"], "No such option"),
     (["diagnose", "nowhere"], "run 'nowhere': no run has that name"),
     (["plan", "nowhere.toml"], "nowhere.toml: cannot be read (No such file"),
     (["plan"], "Missing argument 'config'"),

@@ -1,19 +1,15 @@
 """`tunegate runs`, run as a user runs it: a table, filters, JSON, a page; a terminal is shown the newest runs."""
 
 import json
-import os
-import pty
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.command import tunegate
+from tests.support.pseudo_terminal import run_on_terminal
 from tests.support.runs import SUITE, make_suite, name_of, write_run
-
-COMMAND = [sys.executable, "-m", "tunegate.cli.main", "runs"]
 
 
 def listed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -116,22 +112,7 @@ def test_a_mistake_is_one_line(project: Path, words: list[str], said: str) -> No
 
 def on_a_terminal(folder: Path, *words: str) -> str:
     """What the command writes where standard output is a terminal."""
-    own, its = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "160", "TERM": "xterm-256color"}
-    done = subprocess.Popen([*COMMAND, *words], cwd=folder, stdout=its, stderr=subprocess.DEVNULL, env=environment)
-    os.close(its)
-    written = b""
-    while True:
-        try:
-            more = os.read(own, 65536)
-        except OSError:
-            break
-        if not more:
-            break
-        written += more
-    os.close(own)
-    assert done.wait(60) == 0
-    return written.decode()
+    return run_on_terminal(("tunegate", "runs", *words), folder, columns=160).written
 
 
 def test_a_terminal_is_shown_a_coloured_table_of_the_newest_fifty(tmp_path: Path) -> None:

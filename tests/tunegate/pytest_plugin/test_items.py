@@ -1,6 +1,5 @@
 """The pytest plugin, run as a user runs it: cases, gates, exit codes, partial runs, workers."""
 
-import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -28,12 +27,15 @@ def only_run(root: Path) -> Path:
 
 
 def test_a_right_model_passes_with_one_item_a_case_and_a_gate_a_slice(root: Path) -> None:
-    done = pytest_in(root, "-q")
+    done = pytest_in(root, env={"SECRET_KEY": "hush-hush"})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "63 passed" in done.stdout  # 40 cases, 20 without a clause, 1 gate and one for each of 2 slice values
+    assert re.search(r"^  clause recall +100% \(\d+% to 100%\)$", done.stdout, re.MULTILINE) and "PASS" in done.stdout
     run = load_run(only_run(root))
     assert [v.outcome for v in run.verdicts] == ["pass"] * 3
-    assert run.manifest.status == "finished"
+    assert (run.manifest.status, run.manifest.suites[0].name) == ("finished", "legal/mini")
+    text = (run.path / "run.json").read_text()
+    assert "hush-hush" not in text and "--engine" not in text
 
 
 def test_a_wrong_model_fails_its_gates_and_its_misses_do_not_fail_the_cases(root: Path) -> None:
@@ -47,12 +49,13 @@ def test_a_wrong_model_fails_its_gates_and_its_misses_do_not_fail_the_cases(root
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
-def test_a_miss_never_stops_the_session(root: Path, workers: list[str]) -> None:
+def test_a_miss_never_stops_the_session_and_workers_make_one_run(root: Path, workers: list[str]) -> None:
     answers = right(CASES) | {"c1": "none"}
     write_script(root, tuned=answers)
     done = pytest_in(root, "-x", "-q", *workers)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 miss" in done.stdout and "62 passed" in done.stdout
+    assert len(load_run(only_run(root)).records) == 40
 
 
 def test_must_makes_a_miss_a_failure(root: Path) -> None:
@@ -122,22 +125,10 @@ def test_repeats_are_items_of_their_own(root: Path) -> None:
     assert "test_finds_every_clause[c0]" in done.stdout and "test_finds_every_clause[c0-r2]" in done.stdout
 
 
-def test_collecting_asks_no_engine_and_writes_no_run(root: Path) -> None:
-    done = pytest_in(root, "--collect-only", "-q")
-    assert "63 tests collected" in done.stdout
-    assert not (root / "runs").exists()
-
-
-def test_gates_are_collected_after_the_cases(root: Path) -> None:
+def test_collecting_asks_no_engine_writes_no_run_and_lists_gates_last(root: Path) -> None:
     names = [line for line in pytest_in(root, "--collect-only", "-q").stdout.splitlines() if "::" in line]
     assert ["gate[" in n for n in names] == [False] * 60 + [True] * 3
-
-
-def test_several_workers_make_one_run(root: Path) -> None:
-    done = pytest_in(root, "-q", "-n", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "63 passed" in done.stdout
-    assert len(load_run(only_run(root)).records) == 40
+    assert not (root / "runs").exists()
 
 
 def test_keywords_do_not_search_a_text_in_a_tag(root: Path) -> None:
@@ -157,11 +148,6 @@ def test_the_baseline_answers_in_the_same_run_and_is_compared(root: Path) -> Non
     (row,) = [c for c in run.metrics.comparisons if c.comparison.metric == "clause_exact_set" and c.slice is None]
     assert (row.comparison.wins, row.comparison.losses, row.comparison.ties) == (20, 0, 20)
     assert [v.outcome for v in run.verdicts if v.rule == "improves"] == ["pass"]
-
-
-def test_the_summary_shows_estimate_interval_and_verdict(root: Path) -> None:
-    text = pytest_in(root).stdout
-    assert re.search(r"^  clause recall +100% \(\d+% to 100%\)$", text, re.MULTILINE) and "PASS" in text
 
 
 def test_an_unknown_checkpoint_is_a_usage_error(root: Path) -> None:
@@ -186,13 +172,6 @@ def test_an_engine_error_counts_against_the_candidate_and_is_named(root: Path) -
     assert {v.slice_value: v.outcome for v in run.verdicts} == {None: "fail", "lease": "fail", "deed": "pass"}
 
 
-def test_the_manifest_holds_no_command_line(root: Path) -> None:
-    pytest_in(root, "-q", env={"SECRET_KEY": "hush-hush"})
-    text = (only_run(root) / "run.json").read_text()
-    assert "hush-hush" not in text and "--engine" not in text
-    assert json.loads(text)["suites"][0]["name"] == "legal/mini"
-
-
 SAMPLED = TEST.replace("max_tokens=8", "max_tokens=8, samples=3, temperature=0.7")
 FITTING = TEST.replace("max_tokens=8", "max_tokens=8, leave_out_long=True")
 
@@ -203,29 +182,23 @@ def test_a_suite_may_ask_for_several_samples_a_case(root: Path) -> None:
     assert "test_finds_every_clause[c1-r3]" in done.stdout and "[c1-r4]" not in done.stdout
 
 
-def test_cases_longer_than_the_context_are_left_out_counted_and_skipped(
+def test_cases_longer_than_the_context_are_refused_unless_the_suite_leaves_them_out(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cases = rows()
     cases[3]["input"] = {"document": "long " * 400}
-    write_suite(root, cases=cases, test=FITTING)
     monkeypatch.setattr(PlainRenderer, "max_positions", 500)
-    done = pytest_in(root, "-q", "-rs")
+    write_suite(root, cases=cases)
+    refused = pytest_in(root, "-q")
+    assert refused.returncode == 4
+    assert "1 cases are longer than the model's 500 tokens" in refused.stdout + refused.stderr
+    write_suite(root, cases=cases, test=FITTING)
+    done = pytest_in(root, "-q", "-rs", "--eval-runs", "fitting")
     assert "1 of 40 cases (2.5%) are longer than 500 tokens; left out" in done.stdout + done.stderr
     assert "c3 is longer than the model's context and was left out" in done.stdout
     assert done.returncode == 0, done.stdout
-    assert load_run(only_run(root)).manifest.suites[0].left_out == ["c3"]
-
-
-def test_cases_longer_than_the_context_are_refused_where_the_suite_does_not_allow_it(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cases = rows()
-    cases[3]["input"] = {"document": "long " * 400}
-    write_suite(root, cases=cases)
-    monkeypatch.setattr(PlainRenderer, "max_positions", 500)
-    done = pytest_in(root, "-q")
-    assert done.returncode == 4 and "1 cases are longer than the model's 500 tokens" in done.stdout + done.stderr
+    (run,) = (root / "fitting").iterdir()
+    assert load_run(run).manifest.suites[0].left_out == ["c3"]
 
 
 def test_cases_that_a_scorer_cannot_score_are_refused_together_before_anything_is_asked(root: Path) -> None:
