@@ -66,13 +66,11 @@ def _file(facts: dict[str, Any], prefix: str) -> list[str]:
 
 
 def _checks(review: Review) -> list[list[str]]:
-    rows = []
-    for result in review.results:
-        if result.result.skipped:
-            rows.append([escape(result.name), "-", escape(f"not run: {result.result.skipped}")])
-        elif result.action != "keep":
-            rows.append([escape(result.name), f"{len(result.result.findings):,}", DONE[result.action]])
-    return rows
+    return [
+        [escape(one.name), one.rows, escape(f"not run: {skipped}" if skipped else DONE[one.action])]
+        for one in review.results
+        if (skipped := one.result.skipped) or one.action != "keep"
+    ]
 
 
 def _tables(tables: list[FindingTable]) -> list[str]:

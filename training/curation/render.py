@@ -43,10 +43,9 @@ def _overview(review: Review) -> Table:
     table.add_column("action")
     table.add_column("looks for", overflow="fold")
     for result in review.results:
-        count = "-" if result.result.skipped or result.action == "keep" else f"{len(result.result.findings):,}"
         action = "not run" if result.result.skipped else result.action
         style = STYLES[result.action] if result.result.findings else "dim"
-        table.add_row(_text(result.name), count, _text(action, style), _text(result.description, "dim"))
+        table.add_row(_text(result.name), result.rows, _text(action, style), _text(result.description, "dim"))
     return table
 
 

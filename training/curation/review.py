@@ -50,17 +50,19 @@ class CheckRun(Struct, frozen=True, kw_only=True):
     """What `clean` does with the rows: drop, mask, flag or keep."""
     result: CheckResult
 
+    @property
+    def rows(self) -> str:
+        """Number of rows, for tables; none where the check did not run or describes all rows."""
+        return "-" if self.result.skipped or self.action == "keep" else f"{len(self.result.findings):,}"
 
-class Review:
+
+class Review(Struct, frozen=True, kw_only=True, dict=True):
     """Rows, settings and the result of every check."""
 
-    def __init__(
-        self, files: Sequence[str], sample: Sample, settings: CheckSettings, results: Sequence[CheckRun]
-    ) -> None:
-        self.files = list(files)
-        self.sample = sample
-        self.settings = settings
-        self.results = list(results)
+    files: Sequence[str]
+    sample: Sample
+    settings: CheckSettings
+    results: list[CheckRun]
 
     @cached_property
     def drops(self) -> dict[int, str]:
@@ -119,7 +121,7 @@ def review(files: Sequence[str], settings: CheckSettings, say: Callable[[str], N
         say(f"{check.name}: {check.description}")
         result = check.find(sample, settings)
         results.append(CheckRun(name=check.name, description=check.description, action=action, result=result))
-    return Review(files, sample, settings, results)
+    return Review(files=files, sample=sample, settings=settings, results=results)
 
 
 def action_problems(actions: Mapping[str, str]) -> list[str]:

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from harness.errors import UserError
 from training.curation.check import NEAR, Sample
-from training.curation.checks.duplicates import Groups, all_links, key
+from training.curation.checks.duplicates import Groups, RunIndex, key
 from training.curation.clean import inputs, output_folder, raw_lines, write_lines, write_manifest
 from training.data.rows import DOCUMENT_FIELDS, load_rows
 
@@ -124,7 +124,7 @@ def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[int], int]:
         return groups.are_joined(rows[one], rows[other])
 
     linked = 0
-    for link in all_links([(sample.contents[row],) for row in rows], settings.near, is_joined):
+    for link in RunIndex([(sample.contents[row],) for row in rows], settings.near).all(is_joined):
         groups.join(rows[link.row], rows[link.other])
         linked += 1
     return [groups.of(index) for index in range(len(sample.rows))], linked

@@ -7,6 +7,7 @@ import pytest
 from tests.training.curation.conftest import edited, prose, sample
 from training.curation.check import CheckSettings
 from training.curation.checks import duplicates
+from training.curation.checks.duplicates import RunIndex
 from training.curation.text import words
 
 
@@ -42,7 +43,7 @@ def test_links_are_those_of_the_definition(threshold):
         for b in range(a)
         if runs(texts[a]) and similarity(runs(texts[a]), runs(texts[b])) >= threshold
     }
-    assert {(a, b) for a, b, _ in duplicates.all_links([(t,) for t in texts], threshold, apart)} == expected
+    assert {(a, b) for a, b, _ in RunIndex([(t,) for t in texts], threshold).all(apart)} == expected
     assert len(expected) > 10
 
 
@@ -50,8 +51,8 @@ def test_a_pair_that_is_just_as_similar_as_asked_is_found():
     """Of 25 runs, 14 shared; 0.56 * 25 is a little more than 14 in floating point."""
     one, other = prose(1, 29), " ".join(prose(1, 29).split()[:18])
     assert similarity(runs(one), runs(other)) == 0.56
-    assert [(a, b) for a, b, _ in duplicates.nearest_links([(one,), (other,)], 0.56)] == [(1, 0)]
-    assert [(a, b) for a, b, _ in duplicates.nearest_links([(other,), (one,)], 0.56)] == [(1, 0)]
+    assert [(a, b) for a, b, _ in RunIndex([(one,), (other,)], 0.56).nearest()] == [(1, 0)]
+    assert [(a, b) for a, b, _ in RunIndex([(other,), (one,)], 0.56).nearest()] == [(1, 0)]
 
 
 def test_a_linked_row_is_not_compared_again():
@@ -59,8 +60,8 @@ def test_a_linked_row_is_not_compared_again():
     second = edited(first, 20)
     third = edited(second, 40, 60)
     texts = [(first,), (second,), (third,)]
-    assert [(link.row, link.other) for link in duplicates.nearest_links(texts, 0.8)] == [(1, 0)]
-    assert {(a, b) for a, b, _ in duplicates.all_links(texts, 0.8, apart)} == {(1, 0), (2, 1)}
+    assert [(link.row, link.other) for link in RunIndex(texts, 0.8).nearest()] == [(1, 0)]
+    assert {(a, b) for a, b, _ in RunIndex(texts, 0.8).all(apart)} == {(1, 0), (2, 1)}
 
 
 def test_long_instructions_do_not_make_short_texts_alike():

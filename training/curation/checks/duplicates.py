@@ -80,21 +80,6 @@ class Link(NamedTuple):
     similarity: float
 
 
-def nearest_links(texts: Sequence[Sequence[str]], threshold: float) -> Iterator[Link]:
-    """Yield for each row, given as its texts, the most similar earlier row, if any reaches the threshold.
-
-    Later rows are not compared with rows that were linked.
-    """
-    return _RunIndex(texts, threshold).nearest()
-
-
-def all_links(
-    texts: Sequence[Sequence[str]], threshold: float, is_joined: Callable[[int, int], bool]
-) -> Iterator[Link]:
-    """Yield every pair of rows that reaches the threshold, without pairs for which `is_joined` is true already."""
-    return _RunIndex(texts, threshold).all(is_joined)
-
-
 class Groups:
     """The numbers below `count` in groups, at first each alone (union-find)."""
 
@@ -116,8 +101,8 @@ class Groups:
         return self.of(one) == self.of(other)
 
 
-class _RunIndex:
-    """Rows by their rarest runs."""
+class RunIndex:
+    """Rows, given as their texts, by their rarest runs; links are those whose similarity reaches the threshold."""
 
     def __init__(self, texts: Sequence[Sequence[str]], threshold: float) -> None:
         import numpy as np
@@ -129,7 +114,7 @@ class _RunIndex:
         self.marked = np.zeros(self.sets.distinct, bool)
 
     def nearest(self, answers: _Answers | None = None) -> Iterator[Link]:
-        """Yield for each row its most similar earlier row that was not linked, with `answers` of the same answer."""
+        """Yield each row with its most similar earlier row that was not linked, with `answers` of the same answer."""
         self.rows_with.clear()
         for row in self.rows:
             group = answers.groups[row] if answers else 0
@@ -140,7 +125,7 @@ class _RunIndex:
                 self.add(row, group)
 
     def all(self, is_joined: Callable[[int, int], bool]) -> Iterator[Link]:
-        """Yield every pair of rows, without pairs for which `is_joined` is true already."""
+        """Yield the link of every pair of rows, without pairs for which `is_joined` is true already."""
         for row in self.rows:
             yield from self.links(row, partial(is_joined, row))
             self.add(row)
@@ -188,7 +173,7 @@ class _Answers:
     def __init__(self, texts: Sequence[str], threshold: float) -> None:
         number_of: dict[str, int] = {}
         self.numbers = [number_of.setdefault(folded(text), len(number_of)) for text in texts]
-        self.index = _RunIndex([[text] * (len(text.split()) > LABEL_WORDS) for text in number_of], threshold)
+        self.index = RunIndex([[text] * (len(text.split()) > LABEL_WORDS) for text in number_of], threshold)
         joined = Groups(len(number_of))
         for link in self.index.all(joined.are_joined):
             joined.join(link.row, link.other)
@@ -247,7 +232,7 @@ def find_near(sample: Sample, settings: CheckSettings) -> CheckResult:
     """Report each row that nearly repeats an earlier one; another check reports exact copies."""
     copies = {row for row, _ in repeats(_row_keys(sample))}
     rows = [row for row in range(len(sample.rows)) if row not in copies]
-    index = _RunIndex([(sample.contents[row], sample.answers[row]) for row in rows], settings.near)
+    index = RunIndex([(sample.contents[row], sample.answers[row]) for row in rows], settings.near)
     answers = _Answers([sample.answers[row] for row in rows], settings.near)
     same = [(rows[a], rows[b], similarity) for a, b, similarity in index.nearest(answers)]
     other_answer = {rows[link.row] for link in index.nearest()}.difference(row for row, *_ in same)
