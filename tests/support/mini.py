@@ -150,6 +150,12 @@ def compare(root: Path, tuned: dict[str, str] | None = None, baseline: dict[str,
     return evaluate(root, tuned or answers, baseline or dict.fromkeys(answers, "nothing is listed"))
 
 
+def only_run(root: Path, runs: str = "runs") -> RunData:
+    """The one run below `root`."""
+    (found,) = [path for path in (root / runs).iterdir() if path.is_dir()]
+    return load_run(found)
+
+
 def pytest_in(
     root: Path,
     *words: str,

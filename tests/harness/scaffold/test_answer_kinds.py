@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.runs.folder import load_run
 from harness.suites.cases import load_cases
+from tests.support.mini import only_run
 from tests.support.new_suite import (
     KINDS,
     import_words,
@@ -19,11 +19,6 @@ from tests.support.new_suite import (
     tunegate,
     write_csv,
 )
-
-
-def only_run(folder: Path) -> Path:
-    (found,) = [path for path in (folder / "runs").iterdir() if path.is_dir()]
-    return found
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -40,7 +35,7 @@ def test_a_new_suite_runs_at_once_and_its_five_examples_settle_nothing(tmp_path:
     failed = [line for line in done.stdout.splitlines() if line.startswith("FAILED")]
     assert failed and all("gate[" in line for line in failed)
     assert " miss" not in done.stdout
-    outcomes = {verdict.outcome for verdict in load_run(only_run(tmp_path)).verdicts}
+    outcomes = {verdict.outcome for verdict in only_run(tmp_path).verdicts}
     assert outcomes == {"inconclusive", "skipped"}
 
 
@@ -55,12 +50,11 @@ def test_with_enough_cases_a_right_model_passes_every_gate_and_a_wrong_one_none(
     words = ("compare", "old", "new", "--engine", "fake", "--script")
     done = tunegate(tmp_path, *words, script(tmp_path, answers))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {verdict.outcome for verdict in load_run(only_run(tmp_path)).verdicts} == {"pass"}
+    assert {verdict.outcome for verdict in only_run(tmp_path).verdicts} == {"pass"}
     wrong = "complaint, pets, 999 days, in 1999" if kind == "grounded" else "perhaps"
     done = tunegate(tmp_path, *words, script(tmp_path, dict.fromkeys(answers, wrong)), "--runs", "others")
     assert done.returncode == 1
-    (run,) = [path for path in (tmp_path / "others").iterdir() if path.is_dir()]
-    assert {verdict.outcome for verdict in load_run(run).verdicts} <= {"fail", "inconclusive"}
+    assert {verdict.outcome for verdict in only_run(tmp_path, "others").verdicts} <= {"fail", "inconclusive"}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from evalsuites.legal.clauses.cases import eval_cases
-from harness.runs.folder import load_run
 from harness.scaffold.copy_suite import SHIPPED, shipped
 from harness.suites.cases import load_cases
+from tests.support.mini import only_run
 from tests.support.new_suite import right_answers, run_pytest, script, tunegate
 
 NOT_ALONE = {"general/claims", "general/facts", "legal/clauses_long", "legal/extraction", "legal/paragraphs"}
@@ -99,7 +99,6 @@ def test_a_copy_asks_scores_and_judges_as_the_original_does(tmp_path: Path) -> N
     words = ("--engine", "fake", "--script", script(tmp_path, answers))
     done = tunegate(tmp_path, "compare", "old", "new", *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    (run,) = [path for path in (tmp_path / "runs").iterdir() if path.is_dir()]
-    verdicts = load_run(run).verdicts
-    assert {(v.suite, v.outcome) for v in verdicts} == {("leases/clauses", "pass")}
-    assert "keyword_floor" in load_run(run).manifest.checkpoints
+    run = only_run(tmp_path)
+    assert {(v.suite, v.outcome) for v in run.verdicts} == {("leases/clauses", "pass")}
+    assert "keyword_floor" in run.manifest.checkpoints

@@ -10,13 +10,12 @@ import pytest
 from harness.approval.approve import Where, may_merge
 from harness.checkpoints.resolve import resolve
 from harness.errors import GateFailed
-from harness.runs.folder import RunData, load_run
 from harness.schema import BASELINE, CANDIDATE
 from tests.support.adapters import save_adapter
 from tests.support.command import WITHOUT_CHARTS
 from tests.support.command import tunegate as run_command
 from tests.support.gated import CASES, change, write_project, wrong
-from tests.support.mini import right, rows
+from tests.support.mini import only_run, right, rows
 
 RIGHT = right(rows(CASES))
 SUITE = ("--format", "jsonl", "--suite", "evalsuites/legal/mini")
@@ -39,18 +38,13 @@ def write_log(project: Path, answers: dict[str, str], name: str = "log") -> str:
     return file.name
 
 
-def the_run(project: Path) -> RunData:
-    (path,) = (project / "runs").iterdir()
-    return load_run(path)
-
-
 def test_two_logs_are_scored_compared_gated_and_reported_as_a_run(project: Path) -> None:
     words = ("import", write_log(project, RIGHT, "new"), *SUITE, "--baseline", write_log(project, wrong(), "old"))
     done = tunegate(project, *words)
     assert (done.returncode, "PASS: 2 pass" in done.stdout) == (0, True), done.stdout + done.stderr
     assert "The run approves no merge" in " ".join(done.stdout.split())
     assert "next: tunegate view" in done.stdout and "tunegate serve" not in done.stdout
-    run = the_run(project)
+    run = only_run(project)
     assert {variant: c.name for variant, c in run.manifest.checkpoints.items()} == {CANDIDATE: "new", BASELINE: "old"}
     assert run.manifest.engine["name"] == "imported from jsonl" and run.standing.is_claim
     assert len(run.records) == 2 * CASES and run.metrics.comparisons
@@ -93,7 +87,7 @@ def test_an_imported_run_approves_no_merge_even_with_the_digest_of_the_weights(
     assert tunegate(project, "import", write_log(project, RIGHT), *SUITE, "--model", str(adapter)).returncode == 0
     with pytest.raises(GateFailed, match=r"no run in .* evaluated these weights"):
         may_merge(str(adapter), where, None)
-    run = the_run(project)
+    run = only_run(project)
     forged = msgspec.structs.replace(run.manifest.checkpoints[CANDIDATE], digest=resolve(str(adapter)).digest)
     change(run.path, lambda manifest: msgspec.structs.replace(manifest, checkpoints={CANDIDATE: forged}))
     with pytest.raises(GateFailed, match=r"has answers that were imported from jsonl \(log.jsonl.*not generated here"):

@@ -10,14 +10,13 @@ import pytest
 from harness.approval.approve import Where, may_merge
 from harness.checkpoints.resolve import resolve
 from harness.errors import GateFailed
-from harness.runs.folder import RunData, load_run
 from harness.schema import CANDIDATE
 from harness.suites.cases import cases_hash, load_cases
 from tests.support.adapters import save_adapter
 from tests.support.command import WITHOUT_CHARTS
 from tests.support.command import tunegate as run_command
 from tests.support.gated import CASES, change, evaluate, later, write_project
-from tests.support.mini import right, rows, write_script, write_suite
+from tests.support.mini import only_run, right, rows, write_script, write_suite
 
 OWN = [case | {"id": f"own-{case['id']}"} for case in rows(CASES)]
 NAME = "legal/mini (my.jsonl)"
@@ -41,17 +40,12 @@ def tunegate(project: Path, *words: str) -> CompletedProcess[str]:
     return run_command(project, *asked, PYTHONPATH=WITHOUT_CHARTS)
 
 
-def the_run(project: Path) -> RunData:
-    (path,) = (project / "runs").iterdir()
-    return load_run(path)
-
-
 def test_the_suite_judges_own_cases_and_every_record_says_so(project: Path) -> None:
     done = tunegate(project, "compare", "old", "new")
     assert (done.returncode, "PASS: 2 pass" in done.stdout) == (0, True), done.stdout + done.stderr
     note = f"{NAME}: these are not the suite's own cases. The run approves no merge."
     assert note in " ".join(done.stdout.split()) and "next: tunegate view" in done.stdout
-    run = the_run(project)
+    run = only_run(project)
     (info,) = run.manifest.suites
     assert (info.name, info.cases, info.licence) == (NAME, CASES, "") and run.manifest.notes == [note]
     assert info.cases_hash == cases_hash(load_cases(project / "my.jsonl"))
@@ -68,7 +62,7 @@ def test_gates_below_bars_are_found_by_the_name_of_the_suite(project: Path) -> N
         '[[gate]]\nmetric = "clause_recall"\nrule = "no_worse"\nmargin = 0.1\n'
     ))  # fmt: skip
     assert tunegate(project, "compare", "old", "new", "--bars", "bars").returncode == 0
-    (verdict,) = the_run(project).verdicts
+    (verdict,) = only_run(project).verdicts
     assert (verdict.suite, verdict.rule, verdict.outcome) == (NAME, "no_worse", "pass")
 
 
@@ -96,7 +90,7 @@ def test_own_cases_neither_approve_a_merge_nor_take_an_approval_away(project: Pa
     adapter = save_adapter(tiny_model, project / "adapter")
     weights = resolve(str(adapter))
     assert tunegate(project, "eval", "new").returncode == 0
-    own = the_run(project).path
+    own = only_run(project).path
     change(own, lambda manifest: msgspec.structs.replace(manifest, checkpoints={CANDIDATE: weights}))
     where = Where(runs=project / "runs")
     with pytest.raises(GateFailed, match=r"legal/mini: no run in .* evaluated these weights on it"):

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.runs.folder import load_run
 from harness.suites.prompts import PlainRenderer
-from tests.support.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
+from tests.support.mini import GATES, TEST, only_run, pytest_in, right, rows, write_script, write_suite
 
 CASES = rows()
 
@@ -21,17 +20,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def only_run(root: Path) -> Path:
-    (found,) = [p for p in (root / "runs").iterdir() if p.is_dir()]
-    return found
-
-
 def test_a_right_model_passes_with_one_item_a_case_and_a_gate_a_slice(root: Path) -> None:
     done = pytest_in(root, env={"SECRET_KEY": "hush-hush"})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "63 passed" in done.stdout  # 40 cases, 20 without a clause, 1 gate and one for each of 2 slice values
     assert re.search(r"^  clause recall +100% \(\d+% to 100%\)$", done.stdout, re.MULTILINE) and "PASS" in done.stdout
-    run = load_run(only_run(root))
+    run = only_run(root)
     assert [v.outcome for v in run.verdicts] == ["pass"] * 3
     assert (run.manifest.status, run.manifest.suites[0].name) == ("finished", "legal/mini")
     text = (run.path / "run.json").read_text()
@@ -55,7 +49,7 @@ def test_a_miss_never_stops_the_session_and_workers_make_one_run(root: Path, wor
     done = pytest_in(root, "-x", "-q", *workers)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 miss" in done.stdout and "62 passed" in done.stdout
-    assert len(load_run(only_run(root)).records) == 40
+    assert len(only_run(root).records) == 40
 
 
 def test_must_makes_a_miss_a_failure(root: Path) -> None:
@@ -100,13 +94,13 @@ def test_junit_shows_a_miss_as_passed_and_a_gate_with_value_interval_n_and_bar(r
 def test_deselecting_cases_leaves_gates_whole(root: Path) -> None:
     done = pytest_in(root, "-q", "-k", "c1 or gate")
     assert done.returncode == 0, done.stdout
-    assert {r.case.id for r in load_run(only_run(root)).records} == {str(c["id"]) for c in CASES}
+    assert {r.case.id for r in only_run(root).records} == {str(c["id"]) for c in CASES}
 
 
 def test_without_gates_only_the_selected_cases_are_asked(root: Path) -> None:
     done = pytest_in(root, "-q", "-k", "c1 and not gate and not c10")
     assert "No gate was judged" in done.stdout
-    asked = {r.case.id for r in load_run(only_run(root)).records}
+    asked = {r.case.id for r in only_run(root).records}
     assert "c1" in asked and "c10" not in asked and "c2" not in asked
 
 
@@ -144,7 +138,7 @@ def test_the_baseline_answers_in_the_same_run_and_is_compared(root: Path) -> Non
     write_script(root, tuned=right(CASES), baseline=dict.fromkeys(right(CASES), "none"))
     done = pytest_in(root, "-q", "--checkpoint", "new", "--baseline", "old")
     assert done.returncode == 0, done.stdout
-    run = load_run(only_run(root))
+    run = only_run(root)
     (row,) = [c for c in run.metrics.comparisons if c.comparison.metric == "clause_exact_set" and c.slice is None]
     assert (row.comparison.wins, row.comparison.losses, row.comparison.ties) == (20, 0, 20)
     assert [v.outcome for v in run.verdicts if v.rule == "improves"] == ["pass"]
@@ -167,7 +161,7 @@ def test_an_engine_error_counts_against_the_candidate_and_is_named(root: Path) -
     write_script(root, tuned={k: v for k, v in right(CASES).items() if k != "c1"}, fail={"tuned": ["c1"]})
     done = pytest_in(root, "-q")
     assert done.returncode == 1  # 1 of 40 is above the cap of 1%
-    run = load_run(only_run(root))
+    run = only_run(root)
     assert [r.case.id for r in run.records if r.error] == ["c1"]
     assert {v.slice_value: v.outcome for v in run.verdicts} == {None: "fail", "lease": "fail", "deed": "pass"}
 
@@ -197,8 +191,7 @@ def test_cases_longer_than_the_context_are_refused_unless_the_suite_leaves_them_
     assert "1 of 40 cases (2.5%) are longer than 500 tokens; left out" in done.stdout + done.stderr
     assert "c3 is longer than the model's context and was left out" in done.stdout
     assert done.returncode == 0, done.stdout
-    (run,) = (root / "fitting").iterdir()
-    assert load_run(run).manifest.suites[0].left_out == ["c3"]
+    assert only_run(root, "fitting").manifest.suites[0].left_out == ["c3"]
 
 
 def test_cases_that_a_scorer_cannot_score_are_refused_together_before_anything_is_asked(root: Path) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.runs.folder import load_run
-from tests.support.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
+from tests.support.mini import GATES, TEST, only_run, pytest_in, right, rows, write_script, write_suite
 
 MINI = "evalsuites/legal/mini/test_mini.py"
 OTHER = "evalsuites/legal/other/test_other.py"
@@ -26,11 +25,6 @@ def root(tmp_path: Path) -> Path:
     write_suite(tmp_path, test=MUST, name="other")
     write_script(tmp_path, tuned=right(rows()) | {"c1": "none"})
     return tmp_path
-
-
-def only_run(runs: Path) -> Path:
-    (found,) = [path for path in runs.iterdir() if path.is_dir()]
-    return found
 
 
 def again(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -78,7 +72,7 @@ def test_a_gate_that_lf_runs_again_judges_its_whole_suite_and_asks_no_other(root
     again(root, "-q", "--eval-runs", "first")
     done = again(root, "-v", "--lf", "--eval-runs", "second")
     assert ran(done) == [FAILED_GATE]
-    run = load_run(only_run(root / "second"))
+    run = only_run(root, "second")
     asked = {(suite, record.case.id) for suite, record in zip(run.suite_of, run.records, strict=True)}
     assert asked == {("legal/mini", f"c{i}") for i in range(40)}
     (judged,) = [v for v in run.verdicts if v.gate == "clause_recall-at_least-0.99"]

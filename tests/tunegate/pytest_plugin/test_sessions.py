@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.runs.folder import load_run
-from tests.support.mini import GATES, TEST, pytest_in, right, rows, write_script, write_suite
+from tests.support.mini import GATES, TEST, only_run, pytest_in, right, rows, write_script, write_suite
 
 CASE = "evalsuites/legal/mini/test_mini.py::test_finds_every_clause[c1]"
 GATE = "evalsuites/legal/mini/test_mini.py::gate[clause_recall-at_least-0.5]"
@@ -26,11 +25,6 @@ def section(text: str) -> list[str]:
     """Lines of the section that tunegate adds to pytest's summary."""
     after = re.split(r"^=+ tunegate =+$", text, flags=re.MULTILINE)[1]
     return re.split(r"^(?:=+ .* =+|\d+ \w+.* in .*s)$", after, flags=re.MULTILINE)[0].strip().splitlines()
-
-
-def asked(root: Path) -> int:
-    (run,) = [path for path in (root / "runs").iterdir() if path.is_dir()]
-    return len(load_run(run).records)
 
 
 @WORKERS
@@ -163,7 +157,7 @@ def test_a_collection_error_can_be_passed_over_and_still_fails_the_session(root:
     (root / "evalsuites" / "test_broken.py").write_text("import nowhere_to_be_found\n")
     done = pytest_in(root, "--continue-on-collection-errors")
     assert done.returncode == 1, done.stdout
-    assert "62 passed" in done.stdout and asked(root) == 40
+    assert "62 passed" in done.stdout and len(only_run(root).records) == 40
 
 
 def test_pdb_opens_at_a_failure_and_not_at_a_miss(root: Path) -> None:
@@ -177,7 +171,7 @@ def test_x_stops_at_the_first_failure_with_every_answer_kept(root: Path) -> None
     write_suite(root, test=TEST.replace("@suite.case\n", "@suite.case(must=True)\n"))
     done = pytest_in(root, "-x")
     assert done.returncode == 1 and "stopping after 1 failures" in done.stdout
-    assert asked(root) == 40
+    assert len(only_run(root).records) == 40
 
 
 @WORKERS
