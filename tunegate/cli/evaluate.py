@@ -12,6 +12,7 @@ import typer
 from harness.answer_logs import FORMATS
 from harness.errors import UserError
 from harness.progress import tracing
+from harness.runs.project import find_run
 from tunegate.cli.layout import EVALUATE, App
 from tunegate.cli.next_step import after_verdicts, next_step
 from tunegate.cli.options import (
@@ -197,7 +198,6 @@ def rescore(
     from harness.evaluation.rescore import rescore as score_again
     from harness.progress.progress import Progress
     from harness.runs.folder import load_run
-    from harness.runs.project import find_run
     from reports.render import terminal
 
     path = find_run(run, runs)
@@ -227,7 +227,6 @@ def regate(
     Runs no model; the run stays unchanged.
     """
     from harness.evaluation.rejudge import regate
-    from harness.runs.project import find_run
     from reports.render import terminal
 
     regated = regate(find_run(run, runs), load_available_suites(suite), bars, baseline)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import NothingJudged, UserError
+from harness.runs.project import find_run
 from tunegate.cli.layout import EVALUATE, App
 from tunegate.cli.next_step import after_labels
 from tunegate.cli.options import Engine, Run, Runs, Script, ServedModel, TensorParallel, Url
@@ -43,7 +44,6 @@ def judge(
     from harness.judges.rubric import load_rubric
     from harness.progress.progress import Progress
     from harness.runs.folder import load_run
-    from harness.runs.project import find_run
 
     path, by_checker = find_run(run, runs), by == checker_judge.NAME
     if rubric is None and not by_checker:
@@ -87,7 +87,6 @@ def import_labels(
     from harness.judges import human_labels
     from harness.judges.rubric import load_rubric
     from harness.runs.folder import load_run
-    from harness.runs.project import find_run
 
     path, loaded_rubric = find_run(run, runs), load_rubric(rubric)
     typer.echo(f"labels added: {human_labels.add_labels(load_run(path), loaded_rubric, file, reviewer)}")

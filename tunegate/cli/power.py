@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import EXIT_GATE_FAILED, NothingJudged, UserError
+from harness.runs.project import find_run
 from tunegate.cli.layout import EVALUATE, App
 from tunegate.cli.next_step import after_power, next_step
 from tunegate.cli.options import (
@@ -166,7 +167,6 @@ def _differs(info: SuiteInfo, suite: Suite) -> bool:
 
 def _run(name: str | None, root: Path) -> RunData | None:
     from harness.runs.folder import load_run
-    from harness.runs.project import find_run
     from harness.runs.score_events import with_later
 
     return with_later(load_run(find_run(name, root))) if name else None

@@ -15,6 +15,7 @@ from harness.errors import EXIT_INTERNAL, UserError
 from harness.files import file_link, replacing
 from harness.progress import tracing
 from harness.runs import redaction
+from harness.runs.project import LATEST, find_run
 from tunegate.cli.layout import RESULTS, App
 from tunegate.cli.options import Run, Runs, claims_code, complete_run, exit_with
 from tunegate.delivery import deliver, delivery, report_link
@@ -82,7 +83,6 @@ def report(
     A run that is unfinished or was changed after sealing is reported without a verdict, with exit code 6.
     """
     from harness.runs.folder import load_manifest
-    from harness.runs.project import LATEST, find_run
 
     if side_by_side:
         if pdf or business:
@@ -123,7 +123,6 @@ def export(
     model-card and eval-results: metrics in the formats of the Hugging Face Hub; lm-eval: results of
     lm-evaluation-harness; inspect: a log of Inspect with every answer of the judged model, for a file named .json.
     """
-    from harness.runs.project import find_run
     from reports import exports
 
     path = find_run(run, runs)
@@ -149,7 +148,6 @@ def track(
 
     Sends metrics with intervals, verdicts, report and table of cases. A repetition continues the same run there.
     """
-    from harness.runs.project import find_run
 
     asked, path = delivery(to, None, "--to"), find_run(run, runs)
     if not asked.track:
@@ -252,7 +250,6 @@ def view(
 
 
 def _report_of(run: str, runs: Path) -> Path:
-    from harness.runs.project import find_run
 
     path = find_run(run, runs)
     found = [file for file in (path / "report" / name for name in REPORTS) if file.is_file()]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from harness.runs.project import find_run
 from tunegate.cli.layout import SHIP, App
 from tunegate.cli.next_step import after_model_card, next_step
 from tunegate.cli.options import ApprovalBars, MoreSuites, Run, Runs, Suites, checkpoint_of, load_available_suites
@@ -34,7 +35,6 @@ def accept(
     """
     from harness.baseline.accept import Acceptance, accept
     from harness.runs.folder import now
-    from harness.runs.project import find_run
 
     acceptance = Acceptance(reason=reason, accepted_at=now(), approved_by=by, although=override_reason or although)
     for path in accept(find_run(run, runs), load_available_suites(suite), acceptance):

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harness.files import shown_path
+from harness.runs.project import find_run
 from tunegate.cli.layout import TRAIN, App
 from tunegate.cli.next_step import next_step
 from tunegate.cli.options import Engine, Notify, Runs, Track, WithoutSuites, complete_run
@@ -39,7 +40,6 @@ def diagnose(
 ) -> None:
     """Diagnose a training run's curves and suggest one change."""
     from harness.runs.folder import load_run
-    from harness.runs.project import find_run
     from training import diagnosis
 
     for line in diagnosis.of_run(load_run(find_run(run, runs, "train"))).lines:
