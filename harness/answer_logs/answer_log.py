@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -114,6 +114,14 @@ def _key(text: str) -> str:
     return digest(" ".join(text.split()).encode("utf-8", "replace"))
 
 
+NAMELESS = "{answers} without a model in a log of several, the first: {first}. Add the model, or leave them out"
+STRANGE = (
+    "{answers} without a case in {suite}, the first: {first}. Answers are matched by case id, or by the text of the "
+    "prompt or of all inputs. Leave them out, or name their suite"
+)
+DOUBLED = "{answers} to cases that have one already, the first: {first}. Leave one of the two out"
+
+
 def read_log(path: Path, form: str, suite: Suite, model: str | None = None, option: str = "--model") -> AnswerLog:
     """Read the answers of `model`; None: of the only one in the log. `option` is where the user names the model.
 
@@ -122,14 +130,12 @@ def read_log(path: Path, form: str, suite: Suite, model: str | None = None, opti
     """
     where, log, finder = shown_path(path), AnswerLog(form), CaseFinder(suite)
     models: dict[str, None] = {}
-    nameless: list[str] = []
-    strange: list[str] = []
-    doubled: list[str] = []
+    refused: dict[str, list[str]] = {NAMELESS: [], STRANGE: [], DOUBLED: []}
     try:
         for answer in answers(path, form):
             models[answer.model] = None
             if not answer.model:
-                nameless.append(answer.where)
+                refused[NAMELESS].append(answer.where)
             if answer.model not in ("", model or next(filter(None, models), "")):
                 continue
             if len(answer.text) > LONGEST_ANSWER:
@@ -140,17 +146,25 @@ def read_log(path: Path, form: str, suite: Suite, model: str | None = None, opti
             try:
                 case_id = finder.find(answer)
             except NoCase as problem:
-                strange.append(str(problem))
+                refused[STRANGE].append(str(problem))
             else:
                 if not log.add(case_id, answer):
-                    doubled.append(f"'{case_id}' at {answer.where}")
+                    refused[DOUBLED].append(f"'{case_id}' at {answer.where}")
         log.sha256 = file_sha256(path)
     except OSError as error:
         raise UserError(f"{where}: cannot be read ({error.strerror}). Name the log that {form} wrote") from None
     named = [name for name in models if name]
     name = _the_model(named, model, where, option) or path.stem
-    nameless = nameless if len(named) > 1 else []
-    refuse_all([f"{where}: {problem}" for problem in _problems(nameless, strange, doubled, bool(models), suite)], where)
+    if len(named) < 2:
+        refused[NAMELESS].clear()
+    problems = [
+        problem.format(answers=count(len(places), "answer"), suite=suite.name, first=places[0])
+        for problem, places in refused.items()
+        if places
+    ]
+    if not models:
+        problems.append("has no answer. Name the log of a finished evaluation")
+    refuse_all([f"{where}: {problem}" for problem in problems], where)
     log.model = Checkpoint(
         name=name,
         kind="imported",
@@ -171,25 +185,3 @@ def _the_model(named: Sequence[str], model: str | None, where: str, option: str)
     if model is not None and named and model not in named:
         raise UserError(f"{where}: has no answer of '{model}'. Choose one with {option}: {first_few(named, 10)}")
     return model or next(iter(named), None)
-
-
-def _problems(
-    nameless: Sequence[str], strange: Sequence[str], doubled: Sequence[str], has_answers: bool, suite: Suite
-) -> Iterator[str]:
-    if not has_answers:
-        yield "has no answer. Name the log of a finished evaluation"
-    if nameless:
-        yield (
-            f"{count(len(nameless), 'answer')} without a model in a log of several, the first: {nameless[0]}. Add the "
-            "model, or leave them out"
-        )
-    if strange:
-        yield (
-            f"{count(len(strange), 'answer')} without a case in {suite.name}, the first: {strange[0]}. Answers are "
-            "matched by case id, or by the text of the prompt or of all inputs. Leave them out, or name their suite"
-        )
-    if doubled:
-        yield (
-            f"{count(len(doubled), 'answer')} to cases that have one already, the first: {doubled[0]}. Leave one of "
-            "the two out"
-        )
