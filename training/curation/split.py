@@ -8,7 +8,7 @@ content only, not on the order of the rows or the names of the files.
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from harness.errors import UserError
 from training.curation.check import NEAR, Sample
-from training.curation.checks.duplicates import Groups, RunIndex, key
+from training.curation.checks.duplicates import RunIndex, key
 from training.curation.clean import inputs, output_folder, raw_lines, write_lines, write_manifest
 from training.data.rows import DOCUMENT_FIELDS, load_rows
 
@@ -60,11 +60,8 @@ def assign(sample: Sample, settings: SplitSettings) -> Split:
     Raises UserError for bad settings, and where a part would get no row.
     """
     _check(sample, settings)
-    group_of, linked = _groups(sample, settings)
-    members: dict[int, list[int]] = defaultdict(list)
-    for index, group in enumerate(group_of):
-        members[group].append(index)
-    by_key = {min(key(sample.prompts[i], sample.answers[i]) for i in rows): rows for rows in members.values()}
+    groups, linked = _groups(sample, settings)
+    by_key = {min(key(sample.prompts[i], sample.answers[i]) for i in rows): rows for rows in groups}
     order = [rows for _, rows in sorted(by_key.items())]
     random.Random(settings.seed).shuffle(order)
     count = len(sample.rows)
@@ -78,7 +75,7 @@ def assign(sample: Sample, settings: SplitSettings) -> Split:
         for index in rows:
             parts[index] = part
     empty = [part for part in PARTS if part not in parts and (part == "train" or part in requested)]
-    largest = max(map(len, members.values()))
+    largest = max(map(len, groups))
     if empty:
         raise UserError(
             f"no row would be in {empty[0]}: the {count:,} rows are {len(order):,} groups that must stay whole, the "
@@ -105,29 +102,31 @@ def _check(sample: Sample, settings: SplitSettings) -> None:
             )
 
 
-def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[int], int]:
-    """Return a group number for each row, and how many groups near copies joined."""
-    groups = Groups(len(sample.rows))
+def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[set[int]], int]:
+    """Return the rows of each group, and how many groups near copies joined."""
+    from scipy.cluster.hierarchy import DisjointSet
+
+    groups = DisjointSet(range(len(sample.rows)))
     by_document: dict[Any, int] = {}
     distinct: dict[bytes, int] = {}
     copies: dict[bytes, int] = {}
     for index, row in enumerate(sample.rows):
         content = sample.contents[index]
         row_key = key(sample.prompts[index], sample.answers[index])
-        groups.join(index, copies.setdefault(row_key, index))
-        groups.join(index, distinct.setdefault(key(content) if content else row_key, index))
+        groups.merge(index, copies.setdefault(row_key, index))
+        groups.merge(index, distinct.setdefault(key(content) if content else row_key, index))
         if row.document and settings.by != "input":
-            groups.join(index, by_document.setdefault(row.document, index))
+            groups.merge(index, by_document.setdefault(row.document, index))
     rows = list(distinct.values())
 
     def is_joined(one: int, other: int) -> bool:
-        return groups.are_joined(rows[one], rows[other])
+        return bool(groups.connected(rows[one], rows[other]))
 
     linked = 0
     for link in RunIndex([(sample.contents[row],) for row in rows], settings.near).all(is_joined):
-        groups.join(rows[link.row], rows[link.other])
+        groups.merge(rows[link.row], rows[link.other])
         linked += 1
-    return [groups.of(index) for index in range(len(sample.rows))], linked
+    return groups.subsets(), linked
 
 
 def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Split, list[Path]]:

@@ -95,12 +95,9 @@ def runs(hashed: HashedWords, size: int, short: bool = False) -> Runs:
 
     word_hashes, starts = hashed
     lengths = np.diff(starts)
-    run_counts = np.maximum(lengths - size + 1, 0)
-    owners = np.repeat(np.arange(len(lengths), dtype=np.int32), run_counts)
-    at = np.arange(int(run_counts.sum()), dtype=np.int64)
-    at += np.repeat(
-        starts[:-1] - np.concatenate(([0], np.cumsum(run_counts)[:-1])) if len(run_counts) else at[:0], run_counts
-    )
+    texts = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    at = np.flatnonzero(texts[: 1 - size] == texts[size - 1 :])
+    owners = texts[at]
     hashes = np.zeros(len(at), np.uint64)
     base = np.uint64(BASE)
     for step in range(size):

@@ -80,27 +80,6 @@ class Link(NamedTuple):
     similarity: float
 
 
-class Groups:
-    """The numbers below `count` in groups, at first each alone (union-find)."""
-
-    def __init__(self, count: int) -> None:
-        self._parent = list(range(count))
-
-    def of(self, number: int) -> int:
-        """Return the member that stands for a number's group."""
-        parent = self._parent
-        while parent[number] != number:
-            parent[number] = parent[parent[number]]
-            number = parent[number]
-        return number
-
-    def join(self, one: int, other: int) -> None:
-        self._parent[self.of(one)] = self.of(other)
-
-    def are_joined(self, one: int, other: int) -> bool:
-        return self.of(one) == self.of(other)
-
-
 class RunIndex:
     """Rows, given as their texts, by their rarest runs; links are those whose similarity reaches the threshold."""
 
@@ -171,13 +150,15 @@ class _Answers:
     """Which rows have the same answer: an equal one, or a near copy of one of more than LABEL_WORDS words."""
 
     def __init__(self, texts: Sequence[str], threshold: float) -> None:
+        from scipy.cluster.hierarchy import DisjointSet
+
         number_of: dict[str, int] = {}
         self.numbers = [number_of.setdefault(folded(text), len(number_of)) for text in texts]
         self.index = RunIndex([[text] * (len(text.split()) > LABEL_WORDS) for text in number_of], threshold)
-        joined = Groups(len(number_of))
-        for link in self.index.all(joined.are_joined):
-            joined.join(link.row, link.other)
-        self.groups = [joined.of(number) for number in self.numbers]
+        joined = DisjointSet(range(len(number_of)))
+        for link in self.index.all(joined.connected):
+            joined.merge(link.row, link.other)
+        self.groups = [joined[number] for number in self.numbers]
         """A number for each row; rows with the same answer have the same."""
 
     def differ(self, row: int, other: int) -> bool:
