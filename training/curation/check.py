@@ -138,11 +138,6 @@ def around(text: str, start: int, end: int) -> str:
     return " ".join(f"{before}{place}{after}".split())
 
 
-def shown(text: str) -> str:
-    """Replace invisible and direction-changing characters by their code points."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else f"⟨U+{ord(c):04X}⟩" for c in text)
-
-
 NEAR = 0.8
 """Jaccard similarity of the five-word runs of two rows from which they are near copies."""
 MAX_LENGTH = 2048

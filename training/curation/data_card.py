@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from harness.formatting import markdown_table
-from training.curation.check import FindingTable, shown
+from harness.sanitize import shown
+from training.curation.check import FindingTable
 from training.curation.review import Review
 
 MARKS = re.compile(r"([\\`*_{}\[\]<>|#~])")

@@ -14,8 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from training.curation import check
-from training.curation.check import shown
+from harness.sanitize import shown
+from training.curation.check import FindingTable
 from training.curation.review import CheckRun, Review
 
 EXAMPLES = 3
@@ -67,7 +67,7 @@ def _details(review: Review, check_run: CheckRun) -> RenderableType:
     return Group("", _text(check_run.name, "bold"), *(Padding(part, (0, 0, 0, 2)) for part in parts))
 
 
-def _grid(shown_table: check.FindingTable) -> Table:
+def _grid(shown_table: FindingTable) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title_justify="left", title_style="")
     for place, heading in enumerate(shown_table.headings):
         table.add_column(_text(heading), justify="left" if place == 0 else "right", overflow="fold")

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import UserError
-from training.curation.check import Check, CheckResult, CheckSettings, RowFinding, Sample, short, shown
+from harness.sanitize import shown
+from training.curation.check import Check, CheckResult, CheckSettings, RowFinding, Sample, short
 from training.curation.checks import suite_index
 from training.curation.checks.suite_index import PIECE, RUN, CasePart, Piece, SuiteIndex, pieces_of
 from training.curation.text import hashed_words, places, runs, words
