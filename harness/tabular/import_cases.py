@@ -9,9 +9,9 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.suites.suite import Suite
 
 
+T = TypeVar("T")
 MOST_SHOWN = 40
 """Number of different problems shown in full."""
 
@@ -81,12 +82,12 @@ def prompt_columns(source: str, inputs: Iterable[str] | None, files: Iterable[st
     return {"input": texts, "files": documents, "folder": path if path.is_dir() else path.parent}
 
 
-class ImportedRows(Struct, kw_only=True):
+class ImportedRows(Struct, frozen=True, kw_only=True):
     """Cases and problems of imported rows."""
 
-    cases: list[Case] = field(default_factory=list)
+    cases: list[Case]
     """Valid cases."""
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[tuple[str, str]]
     """The place and the problem of each invalid row."""
 
 
@@ -94,23 +95,30 @@ class Bad(Exception):
     """The reason why a row is invalid."""
 
 
-def read_rows(rows: Iterable[TableRow], columns: ImportColumns, suite: Suite, present: Sequence[Case]) -> ImportedRows:
-    """Make cases of rows, checked by the suite's scorers and against earlier rows and `present` cases of the suite."""
-    imported = ImportedRows()
-    ids = {case.id: "the suite" for case in present}
-    texts = {_content(case): "a case of the suite" for case in present}
+def usable(rows: Iterable[TableRow], make: Callable[[TableRow], T], problems: list[tuple[str, str]]) -> Iterator[T]:
+    """Yield what `make` makes of each row; a row that is invalid is added to `problems` with its place."""
     for row in rows:
         try:
             if row.problem:
                 raise Bad(row.problem)
-            case = _case(row.cells, columns)
-            _check(case, suite, ids, texts)
+            yield make(row)
         except Bad as bad:
-            imported.problems.append((row.where, str(bad)))
-            continue
+            problems.append((row.where, str(bad)))
+
+
+def read_rows(rows: Iterable[TableRow], columns: ImportColumns, suite: Suite, present: Sequence[Case]) -> ImportedRows:
+    """Make cases of rows, checked by the suite's scorers and against earlier rows and `present` cases of the suite."""
+    ids = {case.id: "the suite" for case in present}
+    texts = {_content(case): "a case of the suite" for case in present}
+
+    def make(row: TableRow) -> Case:
+        case = _case(row.cells, columns)
+        _check(case, suite, ids, texts)
         ids[case.id] = texts[_content(case)] = row.where
-        imported.cases.append(case)
-    return imported
+        return case
+
+    problems: list[tuple[str, str]] = []
+    return ImportedRows(cases=list(usable(rows, make, problems)), problems=problems)
 
 
 def _case(cells: Mapping[str, Any], columns: ImportColumns) -> Case:

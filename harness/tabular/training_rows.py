@@ -6,19 +6,15 @@ A row is a chat: the suite's prompt for the row's text, and the answer from the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import UserError
 from harness.files import write_atomic
 from harness.schema import Case
 from harness.suites.prompts import messages
 from harness.suites.tables import Hub, TableRow, parted, rows_of
-from harness.tabular.import_cases import Bad, InputColumns, filled, inputs_of, refuse_bad
-
-if TYPE_CHECKING:
-    from harness.suites.suite import Suite
+from harness.tabular.import_cases import InputColumns, filled, inputs_of, refuse_bad, usable
 
 
 class RowColumns(InputColumns, frozen=True, kw_only=True):
@@ -45,29 +41,18 @@ def write_rows(source: str, folder: Path, columns: RowColumns, hub: Hub, out: Pa
     if out.resolve() == Path(parted(source)[0]).resolve():
         raise UserError(f"--out {out}: is the table itself, which would be lost. Name another file")
     suite = only_suite(folder)
+
+    def make(row: TableRow) -> dict[str, Any]:
+        """Make a chat with its cluster."""
+        prompt_input = inputs_of(row.cells, columns)
+        answer = filled(row.cells, columns.answer)
+        by_source = {"cluster": filled(row.cells, columns.cluster)} if columns.cluster else {}
+        chat = messages(suite.template, Case(id=row.where, input=prompt_input, expected=[], cluster=row.where))
+        return {"messages": [*chat, {"role": "assistant", "content": answer}], **by_source}
+
     problems: list[tuple[str, str]] = []
-    lines = [
-        json.dumps(row, ensure_ascii=False)
-        for row in _rows(rows_of(source, columns.names, hub), columns, suite, problems)
-    ]
+    rows = usable(rows_of(source, columns.names, hub), make, problems)
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     refuse_bad(source, problems, len(lines), "cannot be training rows, and nothing was written")
     write_atomic(out, "".join(f"{line}\n" for line in lines), "Name another file with --out")
     return len(lines)
-
-
-def _rows(
-    table: Iterator[TableRow], columns: RowColumns, suite: Suite, problems: list[tuple[str, str]]
-) -> Iterator[dict[str, Any]]:
-    """Yield chats with their clusters; an invalid row is added to `problems` with its line."""
-    for row in table:
-        try:
-            if row.problem:
-                raise Bad(row.problem)
-            prompt_input = inputs_of(row.cells, columns)
-            answer = filled(row.cells, columns.answer)
-            source = {"cluster": filled(row.cells, columns.cluster)} if columns.cluster else {}
-        except Bad as bad:
-            problems.append((row.where, str(bad)))
-            continue
-        chat = messages(suite.template, Case(id=row.where, input=prompt_input, expected=[], cluster=row.where))
-        yield {"messages": [*chat, {"role": "assistant", "content": answer}], **source}
