@@ -21,11 +21,11 @@ LAW = (
 
 @pytest.fixture
 def find(write_cases):
-    """Rows found among prompts, against cases of these texts."""
+    """Rows found among prompts, or in a sample, against cases or cases of these texts."""
 
     def run(rows, *cases):
-        folder = write_cases([case(n, text) for n, text in enumerate(cases, 1)])
-        return contamination.find(sample(*rows), CheckSettings(suites=[folder]))
+        folder = write_cases([one if isinstance(one, dict) else case(n, one) for n, one in enumerate(cases, 1)])
+        return contamination.find(rows if isinstance(rows, Sample) else sample(*rows), CheckSettings(suites=[folder]))
 
     return run
 
@@ -51,12 +51,10 @@ def test_the_reason_names_suite_case_document_and_passage(find):
     assert finding.other == "legal/mini: c2"
 
 
-def test_a_leaked_answer_is_found(write_cases):
+def test_a_leaked_answer_is_found(find):
     reference = prose("reference", 50)
-    folder = write_cases([{**case(1, CASE), "expected": [reference, "none"]}])
-    found = contamination.find(
-        sample((prose(1, 200), "none"), (prose(2, 200), reference)), CheckSettings(suites=[folder])
-    )
+    rows = [(prose(1, 200), "none"), (prose(2, 200), reference)]
+    found = find(rows, {**case(1, CASE), "expected": [reference, "none"]})
     assert [(f.row, "(its expected answer)" in f.reason) for f in found.findings] == [(1, True)]
 
 
@@ -67,12 +65,11 @@ def test_a_short_case_is_found_where_it_is_the_prompt(find):
 
 
 @pytest.mark.parametrize("before", [[], [("user", "Who paints the fence?"), ("assistant", "the tenant")]])
-def test_a_short_case_is_found_in_a_message_of_a_longer_conversation(write_cases, before):
+def test_a_short_case_is_found_in_a_message_of_a_longer_conversation(find, before):
     question = "Who repairs the roof of the old mill?"
     texts = [("system", prose(4, 20)), *before, ("user", question), ("assistant", "the owner")]
     row = TrainingRow(messages=[Turn(role=role, content=text) for role, text in texts], where="a.jsonl:1")
-    folder = write_cases([case(1, question), case(2, "Who paints the fence?")])
-    (finding,) = contamination.find(Sample([row]), CheckSettings(suites=[folder])).findings
+    (finding,) = find(Sample([row]), question, "Who paints the fence?").findings
     assert "100% of the row and 100% of the case" in finding.reason
 
 
@@ -113,11 +110,10 @@ def test_a_whole_short_case_is_found_whatever_is_around_it(find, prompts):
     assert found == list(range(len(rows)))[: len(texts)]
 
 
-def test_a_document_with_several_questions_is_one_document_without_clusters(write_cases):
+def test_a_document_with_several_questions_is_one_document_without_clusters(find):
     documents = [prose(n, 200) for n in range(3)]
     cases = [case(f"{d}-{q}", text, question=f"Question {q}?") for d, text in enumerate(documents) for q in range(6)]
-    found = contamination.find(sample(*documents), CheckSettings(suites=[write_cases(cases)]))
-    assert [f.row for f in found.findings] == [0, 1, 2]
+    assert [f.row for f in find(documents, *cases).findings] == [0, 1, 2]
 
 
 def test_a_script_without_spaces_is_compared_by_characters(find):
@@ -127,10 +123,9 @@ def test_a_script_without_spaces_is_compared_by_characters(find):
     assert [(f.row, f.other) for f in find([row, "".join(signs)], *texts[1:]).findings] == [(0, "legal/mini: c2")]
 
 
-def test_a_case_with_several_short_texts_is_found_by_the_longest(write_cases):
+def test_a_case_with_several_short_texts_is_found_by_the_longest(find):
     question = "Who repairs the roof of the old mill?"
-    folder = write_cases([case(1, question, first="the tenant", second="the owner", third="nobody at all")])
-    found = contamination.find(sample(f"Q: {question}"), CheckSettings(suites=[folder]))
+    found = find([f"Q: {question}"], case(1, question, first="the tenant", second="the owner", third="nobody at all"))
     assert [f.row for f in found.findings] == [0]
 
 
@@ -143,38 +138,35 @@ def test_cases_that_cannot_be_compared_are_counted_and_not_among_those_compared(
     ]
 
 
-def test_text_of_many_documents_is_boilerplate_and_not_counted(write_cases):
+def test_text_of_many_documents_is_boilerplate_and_not_counted(find):
     task = prose("task", 45)
     names = "; ".join(prose(f"name {n}", 2) for n in range(12))
     cases = [case(n, prose(f"doc {n}", 50), task=task, names=names) for n in range(6)]
-    settings = CheckSettings(suites=[write_cases(cases)])
     rows = [f"{task}\n{names}\n{prose(n, 50)}" for n in range(3)]
-    found = contamination.find(sample(*rows), settings)
+    found = find(rows, *cases)
     assert found.findings == []
     assert "rows that share some: 3. An example" in found.notes[1]
-    leaked = contamination.find(sample(*rows, f"{task}\n{names}\n{prose('doc 4', 50)}"), settings)
+    leaked = find([*rows, f"{task}\n{names}\n{prose('doc 4', 50)}"], *cases)
     assert [(f.row, f.other) for f in leaked.findings] == [(3, "legal/mini: c4")]
 
 
-def test_boilerplate_around_a_short_leak_does_not_hide_it(write_cases):
+def test_boilerplate_around_a_short_leak_does_not_hide_it(find):
     task = prose("task", 45)
-    settings = CheckSettings(suites=[write_cases([case(n, prose(f"doc {n}", 30), task=task) for n in range(6)])])
-    found = contamination.find(sample(f"{task} {prose('doc 4', 30)}"), settings)
+    cases = [case(n, prose(f"doc {n}", 30), task=task) for n in range(6)]
+    found = find([f"{task} {prose('doc 4', 30)}"], *cases)
     assert [f.other for f in found.findings] == ["legal/mini: c4"]
 
 
-def test_text_of_few_documents_is_counted(write_cases):
+def test_text_of_few_documents_is_counted(find):
     task = prose("task", 45)
-    settings = CheckSettings(suites=[write_cases([case(n, prose(f"doc {n}", 50), task=task) for n in range(4)])])
-    found = contamination.find(sample(f"{task}\n{prose(9, 10)}"), settings)
-    assert [f.row for f in found.findings] == [0]
+    cases = [case(n, prose(f"doc {n}", 50), task=task) for n in range(4)]
+    assert [f.row for f in find([f"{task}\n{prose(9, 10)}"], *cases).findings] == [0]
 
 
-def test_cases_of_one_document_stay_together_in_the_count(write_cases):
+def test_cases_of_one_document_stay_together_in_the_count(find):
     """Six cases of one contract are one document, so what they share is no boilerplate."""
     cases = [case(n, f"{CASE} {prose(n, 5)}", cluster="one") for n in range(6)]
-    found = contamination.find(sample(CASE), CheckSettings(suites=[write_cases(cases)]))
-    assert [f.row for f in found.findings] == [0]
+    assert [f.row for f in find([CASE], *cases).findings] == [0]
 
 
 def test_a_folder_without_a_suite_is_an_error(tmp_path):

@@ -17,6 +17,11 @@ def checked(path, suites, **settings):
     return {result.name: result.result.findings for result in done.results if result.result.findings}, done
 
 
+def only(*names):
+    """Actions that skip every other check."""
+    return {check.name: "skip" for check in CHECKS if check.name not in names}
+
+
 def test_clean_rows_give_no_finding_in_any_check(write_jsonl, write_cases):
     findings, done = checked(write_jsonl(CLEAN), write_cases([case(1, CASE)]))
     assert findings == {}
@@ -75,9 +80,8 @@ def test_a_style_guide_decides_what_is_banned(write_jsonl, write_cases, tmp_path
 
 @pytest.mark.parametrize(("rows", "warned"), [(999, True), (1000, False)])
 def test_too_few_rows_warn_and_block_nothing(write_jsonl, write_cases, rows, warned):
-    skipped = {check.name: "skip" for check in CHECKS if check.name != "row_floor"}
     path = write_jsonl([row(f"Row {n}") for n in range(rows)])
-    done = review([str(path)], CheckSettings(actions=skipped))
+    done = review([str(path)], CheckSettings(actions=only("row_floor")))
     (floor,) = done.results
     assert floor.result.findings == [] and done.rows_after == rows
     assert [note[:40] for note in floor.result.notes] == ["999 rows; at least 1,000 are recommended"] * warned
@@ -87,8 +91,8 @@ def test_the_screen_finds_a_swapped_pair_with_another_answer(write_jsonl, write_
     he = "Mr Hill asks whether his loan is granted. He earns as much as before."
     pair = [row(he, "granted"), row(he.replace("Mr", "Mrs").replace("his", "her").replace("He", "She"), "refused")]
     same = [row(prose(95) + " He pays.", "granted"), row(prose(95) + " She pays.", "granted")]
-    skipped = {check.name: "skip" for check in CHECKS if check.name != "counterfactual_swaps"}
-    done = review([str(write_jsonl([*pair, *same, row(he, "refused")]))], CheckSettings(actions=skipped))
+    settings = CheckSettings(actions=only("counterfactual_swaps"))
+    done = review([str(write_jsonl([*pair, *same, row(he, "refused")]))], settings)
     (finding,) = done.results[0].result.findings
     assert (finding.row, finding.quote, finding.other_quote) == (1, "refused", "granted")
     assert done.results[0].result.notes[0].startswith("A screen, not a proof.")
@@ -97,9 +101,8 @@ def test_the_screen_finds_a_swapped_pair_with_another_answer(write_jsonl, write_
 
 def test_rows_that_a_training_would_cut_or_refuse_are_told_apart(write_jsonl, write_cases, tiny_model):
     rows = [row("the tenant " * 3, "none"), row("the tenant " * 200, "none"), row("Say", "the tenant agrees " * 60)]
-    wanted = ("long_prompts", "long_answers", "lengths")
-    skipped = {check.name: "skip" for check in CHECKS if check.name not in wanted}
-    settings = CheckSettings(base=str(tiny_model), max_length=64, actions=skipped)
+    actions = only("long_prompts", "long_answers", "lengths")
+    settings = CheckSettings(base=str(tiny_model), max_length=64, actions=actions)
     done = review([str(write_jsonl(rows))], settings)
     assert {r.name: [f.row for f in r.result.findings] for r in done.results} == {
         "long_answers": [2], "long_prompts": [1], "lengths": [],
@@ -116,10 +119,8 @@ def test_rows_that_a_training_would_cut_or_refuse_are_told_apart(write_jsonl, wr
 
 def test_shares_of_labels_and_of_negatives_are_of_all_rows(write_jsonl, write_cases):
     answers = ["none"] * 3 + ["repair; insurance"] * 4 + ["Repair."] * 2 + ["The document does not say."]
-    wanted = ("label_balance", "negatives")
-    skipped = {check.name: "skip" for check in CHECKS if check.name not in wanted}
     rows = [row(prose(n), answer) for n, answer in enumerate(answers * 3)]
-    done = review([str(write_jsonl(rows))], CheckSettings(actions=skipped))
+    done = review([str(write_jsonl(rows))], CheckSettings(actions=only("label_balance", "negatives")))
     negatives, balance = (result.result for result in done.results)
     assert negatives.counts == {"none": 9, "declines": 3, "answers": 18}
     assert balance.counts == {"repair": 18, "insurance": 12, "none": 9, "the document does not say": 3}

@@ -14,6 +14,12 @@ from training.job import prepare
 CASE = prose("case", 80)
 
 
+def leak(path):
+    """Add a row that contains the case."""
+    with path.open("a") as file:
+        file.write(json.dumps({"instruction": f"Read this.\n{CASE}", "output": "none"}) + "\n")
+
+
 @pytest.fixture
 def prepared(write_config, write_cases, tmp_path):
     """Prepare a training whose files hold one leaked row each, where asked for; returns the job and what was said."""
@@ -21,8 +27,7 @@ def prepared(write_config, write_cases, tmp_path):
     def run(leaked=("train",), without_suites=False, **data):
         path = write_config(data__suites=[write_cases([case(1, CASE)])], **{f"data__{k}": v for k, v in data.items()})
         for name in leaked:
-            with (tmp_path / f"{name}.jsonl").open("a") as file:
-                file.write(json.dumps({"instruction": f"Read this.\n{CASE}", "output": "none"}) + "\n")
+            leak(tmp_path / f"{name}.jsonl")
         lines = []
         return prepare(load(path), lines.append, without_suites), lines
 
@@ -94,8 +99,7 @@ def test_the_suites_around_the_configuration_are_found_from_any_folder(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     path = write_config(data__suites=None)
-    with (tmp_path / "train.jsonl").open("a") as file:
-        file.write(json.dumps({"instruction": f"Read this.\n{CASE}", "output": "none"}) + "\n")
+    leak(tmp_path / "train.jsonl")
     with pytest.raises(UserError, match="suite legal/mini, case c1 of k1"):
         prepare(load(path), print)
 
@@ -109,8 +113,7 @@ def test_the_suites_of_validation_cases_are_compared_too(write_config, write_cas
     (tmp_path / "dev.jsonl").write_text(json.dumps(case(2, prose("dev"))))
     select = {"suite": str(folder), "cases": ["dev.jsonl"], "metric": "accuracy"}
     path = write_config(data__suites=suites, **{f"select__{key}": value for key, value in select.items()})
-    with (tmp_path / "train.jsonl").open("a") as file:
-        file.write(json.dumps({"instruction": f"Read this.\n{CASE}", "output": "none"}) + "\n")
+    leak(tmp_path / "train.jsonl")
     with pytest.raises(UserError, match="suite legal/mini, case c1 of k1"):
         prepare(load(path), print, without_suites=True)
     if not with_suites:
