@@ -1,9 +1,12 @@
 """Each planted fault is found once, by its own check, with its reason and the row or case it matches."""
 
+import time
+
 import pytest
 
-from tests.training.curation.conftest import case, edited, prose, row
+from tests.training.curation.conftest import case, edited, prose, row, sample
 from training.curation.check import CheckSettings
+from training.curation.checks import bias
 from training.curation.review import CHECKS, review
 
 CLEAN = [row(prose(n), "repair" if n % 3 else "none") for n in range(12)]
@@ -97,6 +100,16 @@ def test_the_screen_finds_a_swapped_pair_with_another_answer(write_jsonl, write_
     assert (finding.row, finding.quote, finding.other_quote) == (1, "refused", "granted")
     assert done.results[0].result.notes[0].startswith("A screen, not a proof.")
     assert done.results[0].result.counts == {"both": 0, "he": 3, "she": 2}
+
+
+def test_the_screen_is_quick_where_many_rows_have_one_prompt():
+    many = sample(
+        *(("He asks for a loan.", f"answer {n}") for n in range(20_000)), ("She asks for a loan.", "answer 0")
+    )
+    started = time.process_time()
+    (finding,) = bias.find(many, CheckSettings()).findings
+    assert (finding.row, finding.other) == (20_000, "a.jsonl:2")
+    assert time.process_time() - started < 5
 
 
 def test_rows_that_a_training_would_cut_or_refuse_are_told_apart(write_jsonl, write_cases, tiny_model):

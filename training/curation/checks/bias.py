@@ -11,6 +11,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,19 +75,26 @@ def find(sample: Sample, settings: CheckSettings) -> CheckResult:
     if settings.language != "en":
         return CheckResult(skipped=f"this check covers English only, and --language is {settings.language}")
     prompts = [neutral(text) for text in sample.contents]
-    earlier: dict[str, list[int]] = defaultdict(list)
+    words = " and ".join(f"“{name}”" for name in swaps().names)
+    earlier: dict[str, dict[frozenset[int], dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     findings = []
     for index, prompt in enumerate(prompts):
         if not prompt.groups:
             continue
         answer = neutral(sample.answers[index]).text
-        for other in earlier[prompt.text]:
-            if prompts[other].groups != prompt.groups and neutral(sample.answers[other]).text != answer:
-                words = " and ".join(f"“{name}”" for name in swaps().names)
-                reason = f"differs from {sample.where(other)} only in words such as {words}, another answer"
-                findings.append(sample.pair(index, other, reason, sample.quote_answer))
-                break
-        earlier[prompt.text].append(index)
+        by_groups = earlier[prompt.text]
+        # Of the answers to the same words, the first or the second is another one, however many there are.
+        others = [
+            other
+            for groups, rows in by_groups.items()
+            if groups != prompt.groups
+            for other_answer, other in islice(rows.items(), 2)
+            if other_answer != answer
+        ]
+        if others:
+            reason = f"differs from {sample.where(min(others))} only in words such as {words}, another answer"
+            findings.append(sample.pair(index, min(others), reason, sample.quote_answer))
+        by_groups[prompt.groups].setdefault(answer, index)
     return _shares(sample, [prompt.groups for prompt in prompts], findings)
 
 
