@@ -22,10 +22,18 @@ from tests.support.new_suite import (
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_new_suite_runs_at_once_and_its_five_examples_settle_nothing(tmp_path: Path, kind: str) -> None:
-    made = tunegate(tmp_path, "init", f"contracts/{kind}", "--kind", kind, "--yes")
+def test_a_new_suite_explains_its_gates_and_runs_at_once_and_its_examples_settle_nothing(
+    tmp_path: Path, kind: str
+) -> None:
+    options = ("--invents", "few") if kind in ("list", "grounded") else ("--compared", "no-worse")
+    made = tunegate(tmp_path, "init", f"contracts/{kind}", "--kind", kind, "--bar", "95%", *options, "--yes")
     assert made.returncode == 0, made.stderr
     folder = tmp_path / "evalsuites" / "contracts" / kind
+    gates = (folder / "gates.toml").read_text()
+    said = [part.strip().splitlines()[-2:] for part in gates.split("[[gate]]\n")[:-1]]
+    assert len(said) == len(tomllib.loads(gates)["gate"]) and "95 of 100" in gates.partition("[[gate]]")[0]
+    for lines in said:
+        assert all(line.startswith("# ") for line in lines) and re.search(r"takes .*\d", " ".join(lines))
     assert len(load_cases(folder / "cases.jsonl")) == 5
     assert all(case.tags["example"] for case in load_cases(folder / "cases.jsonl"))
     assert re.search(r"needs about \d+ cases; you have \d", made.stdout)
@@ -55,23 +63,6 @@ def test_with_enough_cases_a_right_model_passes_every_gate_and_a_wrong_one_none(
     done = tunegate(tmp_path, *words, script(tmp_path, dict.fromkeys(answers, wrong)), "--runs", "others")
     assert done.returncode == 1
     assert {verdict.outcome for verdict in only_run(tmp_path, "others").verdicts} <= {"fail", "inconclusive"}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_gate_says_in_plain_words_what_it_asks_and_what_it_takes(tmp_path: Path, kind: str) -> None:
-    made = tunegate(tmp_path, "init", "d/s", "--kind", kind, "--bar", "95%", "--invents", "few", "--yes")
-    if kind not in ("list", "grounded"):
-        assert "--invents does not apply to --kind" in made.stderr
-        made = tunegate(tmp_path, "init", "d/s", "--kind", kind, "--bar", "95%", "--compared", "no-worse", "--yes")
-    assert made.returncode == 0, made.stderr
-    text = (tmp_path / "evalsuites/d/s/gates.toml").read_text()
-    before = text.split("[[gate]]\n")[:-1]
-    assert len(before) == len(tomllib.loads(text)["gate"])
-    for part in before:
-        said = part.strip().splitlines()[-2:]
-        assert all(line.startswith("# ") for line in said)
-        assert re.search(r"takes .*\d", " ".join(said))
-    assert "95 of 100" in before[0]
 
 
 def test_two_suites_of_one_name_in_two_domains_run_together(tmp_path: Path) -> None:
