@@ -129,113 +129,102 @@ def load(folders: Sequence[str]) -> SuiteIndex:
 
     Raises UserError where no suite is found in a folder.
     """
-    builder = _Builder()
+    suites: dict[tuple[str, str], Suite] = {}
     missing: dict[str, None] = {}
-    added = set()
     for suite in chain.from_iterable(find_suites([folder]) for folder in folders):
         try:
-            if (cases := (suite.name, suite.cases_hash)) not in added:
-                builder.add(suite)
-                added.add(cases)
+            suites.setdefault((suite.name, suite.cases_hash), suite)
         except Unavailable as error:
             missing[f"{suite.name} was not compared: {error}"] = None
-    if not builder.suites and not missing:
+    if not suites and not missing:
         raise UserError(f"{', '.join(folders)}: no suite was found. Name a folder with a test_*.py that declares one")
-    return builder.index(list(missing))
+    return _index(list(suites.values()), list(missing))
 
 
-class _Builder:
-    def __init__(self) -> None:
-        self.suites: dict[str, int] = {}
-        self.texts: list[str] = []
-        self.parts: list[CasePart] = []
-        self.spans: list[tuple[int, int, dict[str, int]]] = []
-        """First and last text of each suite, and its documents by name."""
-        self.documents: list[tuple[int, ...]] = []
-        """The documents with each text."""
+def _index(suites: Sequence[Suite], missing: list[str]) -> SuiteIndex:
+    import numpy as np
 
-    def add(self, suite: Suite) -> None:
-        cases = suite.cases
-        self.suites[suite.name] = self.suites.get(suite.name, 0) + len(cases)
-        start = len(self.texts)
+    texts: list[str] = []
+    documents: list[set[int]] = []  # Of its suite's documents, those with each text.
+    parts: list[CasePart] = []
+    spans: list[tuple[int, int, int]] = []  # First and last text of each suite, and the number of its documents.
+    counts: Counter[str] = Counter()
+    for suite in suites:
+        counts[suite.name] += len(suite.cases)
+        start = len(texts)
         known: dict[str, int] = {}
         names: dict[str, int] = {}
         first: dict[str, str] = {}
-        documents_of_text: list[set[int]] = []
-        for case in cases:
+        for case in suite.cases:
             cluster = first.setdefault(case.document, case.cluster) if case.document else case.cluster
             document = names.setdefault(cluster, len(names))
-            for answer, texts in _parts(case):
+            for answer, part_texts in _parts(case):
                 indices = []
-                for text in texts:
-                    index = known.setdefault(text, start + len(known))
-                    if index == len(self.texts):
-                        self.texts.append(text)
-                        documents_of_text.append(set())
-                    documents_of_text[index - start].add(document)
+                for text in part_texts:
+                    index = known.setdefault(text, len(texts))
+                    if index == len(texts):
+                        texts.append(text)
+                        documents.append(set())
+                    documents[index].add(document)
                     indices.append(index)
-                self.parts.append(CasePart(suite.name, case.id, case.cluster, tuple(indices), answer))
-        self.documents += [tuple(sorted(documents)) for documents in documents_of_text]
-        self.spans.append((start, len(self.texts), names))
+                parts.append(CasePart(suite.name, case.id, case.cluster, tuple(indices), answer))
+        spans.append((start, len(texts), len(names)))
+    suite_runs = runs(hashed_words(texts), RUN)
+    boilerplate = np.zeros(len(suite_runs.hashes), bool)
+    for start, end, count in spans:
+        begin, stop = np.searchsorted(suite_runs.owners, [start, end])
+        min_documents = max(FEWEST_DOCUMENTS, SHARE_OF_DOCUMENTS * count)
+        mine = suite_runs.owners[begin:stop]
+        boilerplate[begin:stop] = _frequent(suite_runs.hashes[begin:stop], mine, documents, min_documents)
+    order = np.argsort(suite_runs.hashes, kind="stable")
+    holders: list[list[int]] = [[] for _ in texts]
+    for number, part in enumerate(parts):
+        for index in part.texts:
+            holders[index].append(number)
+    firsts = np.searchsorted(suite_runs.owners, np.arange(len(texts)))
+    boilerplate_starts: dict[int, list[int]] = {}
+    for at in np.flatnonzero(boilerplate).tolist():
+        owner = int(suite_runs.owners[at])
+        boilerplate_starts.setdefault(owner, []).append(at - int(firsts[owner]))
+    brief, uncompared = _brief(parts, texts, set(suite_runs.owners[~boilerplate].tolist()))
+    return SuiteIndex(
+        boilerplate_starts=boilerplate_starts,
+        brief=brief,
+        suites={name: cases - uncompared[name] for name, cases in counts.items()},
+        uncompared=dict(uncompared),
+        missing=missing,
+        texts=texts,
+        parts=parts,
+        holders=holders,
+        hashes=suite_runs.hashes[order],
+        owners=suite_runs.owners[order],
+        boilerplate=boilerplate[order],
+    )
 
-    def index(self, missing: list[str]) -> SuiteIndex:
-        import numpy as np
 
-        suite_runs = runs(hashed_words(self.texts), RUN)
-        boilerplate = np.zeros(len(suite_runs.hashes), bool)
-        for start, end, names in self.spans:
-            first, last = np.searchsorted(suite_runs.owners, [start, end])
-            min_documents = max(FEWEST_DOCUMENTS, SHARE_OF_DOCUMENTS * len(names))
-            mine = suite_runs.owners[first:last]
-            boilerplate[first:last] = _frequent(suite_runs.hashes[first:last], mine, self.documents, min_documents)
-        order = np.argsort(suite_runs.hashes, kind="stable")
-        holders: list[list[int]] = [[] for _ in self.texts]
-        for number, part in enumerate(self.parts):
-            for text in part.texts:
-                holders[text].append(number)
-        firsts = np.searchsorted(suite_runs.owners, np.arange(len(self.texts)))
-        boilerplate_starts: dict[int, list[int]] = {}
-        for at in np.flatnonzero(boilerplate).tolist():
-            owner = int(suite_runs.owners[at])
-            boilerplate_starts.setdefault(owner, []).append(at - int(firsts[owner]))
-        brief, uncompared = self._brief(set(suite_runs.owners[~boilerplate].tolist()))
-        return SuiteIndex(
-            boilerplate_starts=boilerplate_starts,
-            brief=brief,
-            suites={name: cases - uncompared[name] for name, cases in self.suites.items()},
-            uncompared=dict(uncompared),
-            missing=missing,
-            texts=self.texts,
-            parts=self.parts,
-            holders=holders,
-            hashes=suite_runs.hashes[order],
-            owners=suite_runs.owners[order],
-            boilerplate=boilerplate[order],
-        )
+def _brief(
+    parts: Sequence[CasePart], texts: Sequence[str], with_runs: Set[int]
+) -> tuple[dict[tuple[str, ...], int], Counter[str]]:
+    """Return the parts to search for by all their words, or by a short text; and the number of cases without."""
+    by_words: dict[tuple[str, ...], dict[str, int]] = {}
+    short = {
+        number: _short([tuple(words(texts[text])) for text in part.texts])
+        for number, part in enumerate(parts)
+        if not part.answer and with_runs.isdisjoint(part.texts)
+    }
+    for number, part_words in short.items():
+        if len(part_words) >= MIN_WORDS:
+            by_words.setdefault(part_words, {}).setdefault(parts[number].document, number)
+    brief = {part_words: min(by.values()) for part_words, by in by_words.items() if len(by) < FEWEST_DOCUMENTS}
+    return brief, Counter(parts[number].suite for number, part_words in short.items() if part_words not in brief)
 
-    def _brief(self, with_runs: Set[int]) -> tuple[dict[tuple[str, ...], int], Counter[str]]:
-        """Return the parts to search for by all their words, or by a short text; and the number of cases without."""
-        by_words: dict[tuple[str, ...], dict[str, int]] = {}
-        short = {
-            number: self._short(part.texts)
-            for number, part in enumerate(self.parts)
-            if not part.answer and with_runs.isdisjoint(part.texts)
-        }
-        for number, part_words in short.items():
-            if len(part_words) >= MIN_WORDS:
-                by_words.setdefault(part_words, {}).setdefault(self.parts[number].document, number)
-        brief = {part_words: min(by.values()) for part_words, by in by_words.items() if len(by) < FEWEST_DOCUMENTS}
-        return brief, Counter(
-            self.parts[number].suite for number, part_words in short.items() if part_words not in brief
-        )
 
-    def _short(self, texts: Sequence[int]) -> tuple[str, ...]:
-        """Return all words of the texts if they are too few for a run, or else those of the longest such text."""
-        each = [tuple(words(self.texts[text])) for text in texts]
-        everything = tuple(chain.from_iterable(each))
-        if len(everything) < RUN:
-            return everything
-        return max((text_words for text_words in each if len(text_words) < RUN), key=len, default=())
+def _short(texts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """Return all words of the texts if they are too few for a run, or else those of the longest such text."""
+    everything = tuple(chain.from_iterable(texts))
+    if len(everything) < RUN:
+        return everything
+    return max((text_words for text_words in texts if len(text_words) < RUN), key=len, default=())
 
 
 def _parts(case: Case) -> list[tuple[bool, list[str]]]:
@@ -245,7 +234,7 @@ def _parts(case: Case) -> list[tuple[bool, list[str]]]:
 
 
 def _frequent(
-    hashes: NDArray[np.uint64], owners: NDArray[np.int32], documents: Sequence[tuple[int, ...]], minimum: float
+    hashes: NDArray[np.uint64], owners: NDArray[np.int32], documents: Sequence[Set[int]], minimum: float
 ) -> NDArray[np.bool_]:
     """Return which runs are in at least `minimum` documents; `hashes`, `owners` and the result have shape (runs,)."""
     import numpy as np
