@@ -109,7 +109,7 @@ def test_a_busy_server_gets_fewer_requests_at_a_time(serve: Any, project: Projec
     stub.fault = lambda body: as_json(429, {}) if stub.busy > 4 and not is_canary(body) else None
     found = answers(engine, project.requests(60))
     assert all(c.error is None for c in found.values()) and len(found) == 60
-    assert engine.describe()["servers"][stub.url]["faults"].get("429", 0) < 130
+    assert engine.describe()["servers"][stub.url]["faults"]["429"] < 130
 
 
 def test_an_unknown_model_is_an_error_and_the_base_is_not_asked_in_its_place(serve: Any, project: Project) -> None:
