@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.stats.observations import Observations
     from harness.stats.pairs import Pairs
     from harness.stats.power import Design, Need
+    from harness.stats.score_table import Cases
 
 FEWEST_CLUSTERS = 10
 """No gate passes on fewer clusters; one that a single case breaks can still fail."""
@@ -61,10 +62,8 @@ class GateRule(Struct, frozen=True, kw_only=True):
     """The baseline that a faultless model is compared with, from that model's cases and the assumed baseline rate."""
     power: Callable[[PowerQuestion], PowerNumbers]
     """What the gate can show with given cases."""
-    good_model: str
-    """The model that is taken to pass, in words after `a model that`."""
     clusters_needed: Callable[[Gate, Assumed], int | None]
-    """Clusters of one case each with which that model passes as often as the power asks; None over 20,000."""
+    """Clusters of one case each with which a good model passes as often as the power asks; None over 20,000."""
 
 
 @dataclass(frozen=True)
@@ -85,17 +84,21 @@ class Evidence:
     """What the suite calls a cluster."""
 
     @property
+    def _table(self) -> Cases:
+        return self.pairs.tuned if self.pairs else self.level.table.counted
+
+    @property
     def cases(self) -> int:
-        return len(self.pairs.tuned if self.pairs else self.level.table.counted)
+        return len(self._table)
 
     @property
     def clusters(self) -> int:
-        return self.pairs.count if self.pairs else self.level.table.counted.cluster_count
+        return self._table.cluster_count
 
     @property
     def largest(self) -> tuple[str, Array]:
         """The cluster that counts most, and the shares of all clusters, largest first."""
-        table = self.pairs.tuned if self.pairs else self.level.table.counted
+        table = self._table
         counted = self.pairs.counted if self.pairs else table.sums[:, 1]
         order = counted.argsort()[::-1]
         return table.cluster_names[table.cluster_numbers[order[0]]], counted[order] / counted.sum()
@@ -273,6 +276,13 @@ class PowerQuestion:
         """What the target power takes: `way` with these clusters, where there is one, or more of them."""
         ways = f"{way}, or there must be" if way else "there must be"
         return f"; for {self.assumed.power:.0%} {ways} {self.more(clusters)}"
+
+    def passing(self, passes: Callable[[Design], float]) -> tuple[float, int | None]:
+        """How often a good model passes; where that is under the target, clusters that reach it, None over 20,000."""
+        from harness.stats import power_exact
+
+        chance, target = passes(self.design), self.assumed.power
+        return chance, None if chance >= target else power_exact.clusters_needed(self.design, passes, target)
 
     def measured(self, side: Side) -> tuple[float, float, float] | None:
         """Value, standard error and smallest visible distance by the run that was given; None where it has none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -128,16 +128,9 @@ def _power(question: PowerQuestion) -> PowerNumbers:
         where = f"{assumed.discordance:.0%} of cases change" if is_mixed else "every change is a gain"
         says = f"shows true gains of {unsigned(gain)} or more {how_often(assumed.power)}, where {where}"
     says += f" (after Holm over {claims} claims)" if claims > 1 else ""
-    good = margin + GAIN
-
-    def chance(design: Design) -> float:
-        return power_exact.chance_of_gain(design, assumed.discordance + good, good, margin=margin, alpha=ALPHA / claims)
-
-    often, clusters = chance(design), None
-    if often < assumed.power:
-        clusters = power_exact.clusters_needed(design, chance, assumed.power)
-    numbers = {"deff": design.deff, "truth": good, "chance": often, "needed": gain, "contracts_needed": clusters}
-    return {**numbers, "says": [says]}
+    chance, clusters = question.passing(_passes(gate, assumed, claims))
+    numbers = {"deff": design.deff, "truth": margin + GAIN, "chance": chance, "needed": gain}
+    return {**numbers, "contracts_needed": clusters, "says": [says]}
 
 
 def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
@@ -149,16 +142,18 @@ def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
     return {"needed": gain, "says": [says]}
 
 
-def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+def _passes(gate: Gate, assumed: Assumed, claims: int = 1) -> Callable[[Design], float]:
+    """How often a model that is right in 10 more of 100 than the margin asks passes, by design."""
     from harness.stats import power_exact
 
     margin = _margin_in_points(gate, assumed)
-    gain = margin + GAIN
+    gain, alpha = margin + GAIN, ALPHA / claims
+    changed = assumed.discordance + gain
+    return lambda design: power_exact.chance_of_gain(design, changed, gain, margin=margin, alpha=alpha)
 
-    def chance(design: Design) -> float:
-        return power_exact.chance_of_gain(design, assumed.discordance + gain, gain, margin=margin)
 
-    return fewest_clusters(chance, assumed.power)
+def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+    return fewest_clusters(_passes(gate, assumed), assumed.power)
 
 
 IMPROVES = GateRule(
@@ -172,6 +167,5 @@ IMPROVES = GateRule(
     judge=_judge,
     best_baseline=_all_wrong,
     power=_power,
-    good_model=f"is right in {GAIN * 100:g} more of 100",
     clusters_needed=_clusters_needed,
 )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from harness.formatting import count, number, plural
 from harness.gates.rules.base import (
@@ -108,37 +111,47 @@ def _power(question: PowerQuestion) -> PowerNumbers:
 
     if not question.counted.is_share:
         return _power_of_scores(question)
-    design, power, value = question.design, question.assumed.power, _value(question.gate)
-    at_least = question.gate.rule == "at_least"
-
-    def turned(share: float) -> float:
-        return share if at_least else 1 - share
+    gate, design, power = question.gate, question.design, question.assumed.power
 
     def shown(share: float) -> str:
-        return number(turned(share), True, value)
+        return number(_turned(gate, share), True, gate.value)
 
-    threshold = turned(value)
-    good = (1 + threshold) / 2
+    threshold = _turned(gate, _value(gate))
+    good, passes = (1 + threshold) / 2, _passes(gate)
     allowed = power_exact.allowed(design, threshold)
-    chance = power_exact.chance_of_level(design, threshold, good)
+    chance = passes(design)
     needed = power_exact.rate_needed(design, threshold, power)
     numbers = {
         "deff": design.deff,
         "allowed": allowed.few,
-        "truth": turned(good),
+        "truth": _turned(gate, good),
         "chance": chance,
-        "needed": None if needed is None else turned(needed),
+        "needed": None if needed is None else _turned(gate, needed),
     }
     if allowed.few is None:
-        return numbers | _out_of_reach(question, threshold, good)
+        clusters = power_exact.clusters_needed(design, passes, power)
+        return numbers | {"contracts_needed": clusters, "says": [_out_of_reach(question, threshold)]}
     says = f"a model at {shown(good)} passes {how_often(chance)}"
     clusters = None
     if chance < power:
-        clusters = power_exact.clusters_needed(design, lambda d: power_exact.chance_of_level(d, threshold, good), power)
+        clusters = power_exact.clusters_needed(design, passes, power)
         says += question.for_power(None if needed is None else f"it must be at {shown(needed)}", clusters)
     elif needed is not None and shown(needed) != shown(good):
         says += f"; for {power:.0%} it must be at {shown(needed)}"
     return numbers | {"contracts_needed": clusters, "says": [_allowed(allowed, question), says]}
+
+
+def _turned(gate: Gate, share: float) -> float:
+    """The share as `at_least` claims it; of `at_most` what is left to 1."""
+    return share if gate.rule == "at_least" else 1 - share
+
+
+def _passes(gate: Gate) -> Callable[[Design], float]:
+    """How often a model with half of the errors that the threshold allows passes, by design."""
+    from harness.stats import power_exact
+
+    threshold = _turned(gate, _value(gate))
+    return lambda design: power_exact.chance_of_level(design, threshold, (1 + threshold) / 2)
 
 
 def _allowed(allowed: Allowed, question: PowerQuestion) -> str:
@@ -151,7 +164,7 @@ def _allowed(allowed: Allowed, question: PowerQuestion) -> str:
     return says
 
 
-def _out_of_reach(question: PowerQuestion, threshold: float, good: float) -> PowerNumbers:
+def _out_of_reach(question: PowerQuestion, threshold: float) -> str:
     """A level that no faultless model is shown to have."""
     from harness.stats import power_exact
 
@@ -159,14 +172,10 @@ def _out_of_reach(question: PowerQuestion, threshold: float, good: float) -> Pow
     seen = _judge(question.best, side).observed
     bound = seen and (seen.low if side == "lower" else seen.high)
     clusters = power_exact.clusters_needed(question.design, lambda d: power_exact.chance_of_level(d, threshold, 1.0))
-    says = (
+    return (
         f"without any error in {question.design.units:,} the bound is {number(bound or 0.0, True, question.gate.value)}"
         f"; it takes {question.more(clusters)}"
     )
-    needed = power_exact.clusters_needed(
-        question.design, lambda d: power_exact.chance_of_level(d, threshold, good), question.assumed.power
-    )
-    return {"contracts_needed": needed, "says": [says]}
 
 
 def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
@@ -180,14 +189,7 @@ def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
 
 
 def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
-    from harness.stats import power_exact
-
-    threshold = _value(gate) if gate.rule == "at_least" else 1 - _value(gate)
-
-    def chance(design: Design) -> float:
-        return power_exact.chance_of_level(design, threshold, (1 + threshold) / 2)
-
-    return fewest_clusters(chance, assumed.power)
+    return fewest_clusters(_passes(gate), assumed.power)
 
 
 AT_LEAST = GateRule(
@@ -198,17 +200,6 @@ AT_LEAST = GateRule(
     idle=_idle,
     judge=_at_least,
     power=_power,
-    good_model="makes half of the errors that the threshold allows",
     clusters_needed=_clusters_needed,
 )
-AT_MOST = GateRule(
-    needs=("value",),
-    unit="share",
-    lower_is_easier=False,
-    in_words=_in_words,
-    idle=_idle,
-    judge=_at_most,
-    power=_power,
-    good_model="does it half as often as the threshold allows",
-    clusters_needed=_clusters_needed,
-)
+AT_MOST = structs.replace(AT_LEAST, lower_is_easier=False, judge=_at_most)

@@ -71,6 +71,5 @@ NEVER = GateRule(
     in_words=_in_words,
     judge=_judge,
     power=_power,
-    good_model="never does it",
     clusters_needed=_clusters_needed,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from harness.formatting import count, unsigned
@@ -86,15 +86,11 @@ def _power(question: PowerQuestion) -> PowerNumbers:
     if not question.counted.is_share:
         return _power_of_scores(question)
     margin, design, assumed = question.gate.margin, question.design, question.assumed
-    chance = power_exact.chance_of_no_worse(design, assumed.discordance, margin)
+    chance, clusters = question.passing(_passes(question.gate, assumed))
     smallest = power_exact.smallest_margin(design, assumed.discordance, assumed.power)
     line = f"guards losses of {unsigned(margin)}; where {assumed.discordance:.0%} of cases change, an equally good "
     line += f"model passes {how_often(chance)}"
-    clusters = None
     if chance < assumed.power:
-        clusters = power_exact.clusters_needed(
-            design, lambda d: power_exact.chance_of_no_worse(d, assumed.discordance, margin), assumed.power
-        )
         way = None if smallest is None else f"the margin must be {unsigned(smallest)}"
         line += question.for_power(way, clusters)
     return {
@@ -139,13 +135,15 @@ def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
     return {"needed": visible, "contracts_needed": clusters, "says": [says]}
 
 
-def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+def _passes(gate: Gate, assumed: Assumed) -> Callable[[Design], float]:
+    """How often a model that is as good passes, by design."""
     from harness.stats import power_exact
 
-    def chance(design: Design) -> float:
-        return power_exact.chance_of_no_worse(design, assumed.discordance, gate.margin)
+    return lambda design: power_exact.chance_of_no_worse(design, assumed.discordance, gate.margin)
 
-    return fewest_clusters(chance, assumed.power)
+
+def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+    return fewest_clusters(_passes(gate, assumed), assumed.power)
 
 
 NO_WORSE = GateRule(
@@ -158,6 +156,5 @@ NO_WORSE = GateRule(
     judge=_judge,
     best_baseline=_unchanged,
     power=_power,
-    good_model="is as good",
     clusters_needed=_clusters_needed,
 )

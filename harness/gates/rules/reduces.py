@@ -119,6 +119,5 @@ REDUCES = GateRule(
     judge=_judge,
     best_baseline=_at_rate,
     power=_power,
-    good_model="has half of the rate that the threshold allows",
     clusters_needed=_clusters_needed,
 )

@@ -7,8 +7,18 @@ import pytest
 
 from harness.gates import power_view
 from harness.gates.config import GateId, load_gates
-from harness.gates.power import GatePower, clusters_enough, measured, suite_power
-from harness.gates.power_inputs import AN_AMOUNT_SAYS, AS_EXPECTED, ONE_EACH, PowerInputs, from_run, perfect_evidence
+from harness.gates.power import (
+    AN_AMOUNT_SAYS,
+    AS_EXPECTED,
+    ONE_EACH,
+    GatePower,
+    PowerInputs,
+    clusters_enough,
+    from_run,
+    measured,
+    perfect_evidence,
+    suite_power,
+)
 from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import NEEDS_RUN, Assumed, PowerQuestion
 from harness.schema import BASELINE, CANDIDATE, Gate
