@@ -293,7 +293,8 @@ class _Judging:
         self._refuse_untrusted(manifest, BASELINE)
         seen = manifest.checkpoints.get(BASELINE)
         same_prompts = not manifest.own_prompts(info)
-        if seen is None or not ((self._is_base(seen) and same_prompts) or seen.digest in one.baselines):
+        is_base = seen and seen.adapter_digest is None and bool(self.base) and seen.base_digest == self.base
+        if seen is None or not ((is_base and same_prompts) or seen.digest in one.baselines):
             named = f"{seen.name} ({seen.digest})" if seen else "no model"
             raise Refused(
                 f"{manifest.run_id} compared with {named}, which is neither the base of these weights with the same "
@@ -312,9 +313,6 @@ class _Judging:
                 f"{manifest.run_id} trusted a server to have the weights of {seen.name}, and the policy does not allow "
                 "that (trust_server = false)"
             )
-
-    def _is_base(self, seen: Checkpoint) -> bool:
-        return seen.adapter_digest is None and bool(self.base) and seen.base_digest == self.base
 
 
 class Refused(Exception):

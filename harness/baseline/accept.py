@@ -28,7 +28,7 @@ from harness.errors import GateFailed, NothingJudged, UserError, refuse_all
 from harness.files import digest, write_atomic
 from harness.gates.config import load_gates
 from harness.runs.folder import RunData, load_sealed
-from harness.schema import CANDIDATE, Checkpoint, Metric, Record, SuiteInfo, Verdict
+from harness.schema import CANDIDATE, Checkpoint, Metric, Record, SuiteInfo
 from harness.suites.cases import case_hash
 from harness.suites.suite import Suite
 
@@ -105,6 +105,7 @@ def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
         tuned.setdefault(record.case.id, []).append(record)
     all_records = [record for records in tuned.values() for record in records]
     counts, labels = _counts(suite.metrics), _labels(suite.metrics, all_records)
+    all_passed = bool(run.verdicts) and all(verdict.outcome == "pass" for verdict in run.verdicts)
     return sealed(
         Accepted(
             suite=suite.name,
@@ -120,7 +121,7 @@ def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
             accepted_at=acceptance.accepted_at,
             reason=acceptance.reason.strip(),
             approved_by=acceptance.approved_by.strip(),
-            although=_although(run.verdicts, acceptance),
+            although="" if all_passed else acceptance.although.strip(),
             samples=info.samples,
             metrics=_metrics(run, suite.name),
             counts=counts,
@@ -139,11 +140,6 @@ def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
             },
         )
     )
-
-
-def _although(verdicts: Sequence[Verdict], acceptance: Acceptance) -> str:
-    """Return the reason, only where one was needed."""
-    return acceptance.although.strip() if not verdicts or any(v.outcome != "pass" for v in verdicts) else ""
 
 
 def _model(checkpoint: Checkpoint) -> AcceptedModel:

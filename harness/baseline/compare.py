@@ -18,8 +18,6 @@ from harness.schema import ACCEPTED, BASELINE, AcceptedInfo, Checkpoint, GateFil
 from harness.suites.suite import Suite
 
 PAIRED = "Answers are paired by case ID and input"
-
-
 PromptHashes = Mapping[str, Mapping[str, str]]
 """Suite to case id to the hash of the token ids that the tuned model received."""
 OTHER_SCORERS = "the scorers changed since the run, and an accepted baseline has no answers to score again"
@@ -67,18 +65,20 @@ def compare_with_baselines(
     notes: list[str] = []
     for suite in suites if is_accepted else ():
         accepted = load_accepted(baseline_path(suite, bars), suite.place)
-        n_changed = _other_prompts(accepted, prompts.get(suite.name, {})) if accepted else 0
+        own = prompts.get(suite.name, {})
+        n_changed = _other_prompts(accepted, own) if accepted else 0
         infos[suite.name] = info = _info(accepted, suite, n_changed, tokenizer)
         if accepted is not None:
             since = f"{suite.name}, since the accepted baseline of {info.accepted_at[:10]}"
             moved += [f"{since}: {text}" for text in info.unlike]
             moved += [f"{since}, gates.toml: {t}" for t in gates_moved(accepted.gates, gates[suite.name].gate)]
             if info.own_prompts and not info.unlike:
-                notes.append(_own_prompts(suite, n_changed, len(prompts.get(suite.name, {}))))
+                notes.append(
+                    f"{suite.name}: the accepted baseline has another tokenizer or chat template: the token IDs differ "
+                    f"for {n_changed} of {len(own)} cases. {PAIRED}"
+                )
             models.append((info.says, accepted))
-            baseline_records[suite.name] = (
-                [] if info.unlike else records(accepted, suite.cases, prompts.get(suite.name, {}))
-            )
+            baseline_records[suite.name] = [] if info.unlike else records(accepted, suite.cases, own)
     return BaselineComparison(
         infos=infos,
         records=baseline_records,
@@ -92,10 +92,8 @@ def _info(accepted: Accepted | None, suite: Suite, n_changed: int, tokenizer: st
     """Describe a baseline. `n_changed` counts prompts with other token ids, which another tokenizer explains."""
     if accepted is None:
         return AcceptedInfo()
-    changes, own = (
-        describe_differences(accepted, suite),
-        bool(n_changed and tokenizer and accepted.model.tokenizer_digest not in ("", tokenizer)),
-    )
+    changes = describe_differences(accepted, suite)
+    own = bool(n_changed and tokenizer and accepted.model.tokenizer_digest not in ("", tokenizer))
     if n_changed and not changes and not own:
         changes = [f"{n_changed} prompts have other token ids (the tokenizer or chat template changed)"]
     return AcceptedInfo(
@@ -112,13 +110,6 @@ def _other_prompts(accepted: Accepted, prompts: Mapping[str, str]) -> int:
     """Count prompts whose token ids differ from those that the accepted model received."""
     known_cases = {name: accepted.cases[name] for name in prompts if name in accepted.cases}
     return sum(bool(case.answers) and short(prompts[name]) != case.prompt_hash for name, case in known_cases.items())
-
-
-def _own_prompts(suite: Suite, n_changed: int, cases: int) -> str:
-    return (
-        f"{suite.name}: the accepted baseline has another tokenizer or chat template: the token IDs differ for "
-        f"{n_changed} of {cases} cases. {PAIRED}"
-    )
 
 
 def _checkpoint(models: Sequence[tuple[str, Accepted]]) -> Checkpoint:
