@@ -1,11 +1,27 @@
 """Scored records, observations and pairs for the tests of statistics and gates."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from harness.schema import Case, Completion, Metric, Observation, Record, Score
+from harness.gates.judge import judge
+from harness.gates.rules import GATE_RULES
+from harness.gates.rules.base import Evidence
+from harness.schema import (
+    Case,
+    Completion,
+    Gate,
+    GateFile,
+    Metric,
+    Objective,
+    Observation,
+    Record,
+    Score,
+    Verdict,
+)
 from harness.stats.observations import Answers, Observations, observations
+from harness.stats.paired import superiority
 from harness.stats.pairs import Pairs, pair
 
 ACCURACY = Metric(name="accuracy", scorer="answers", numerator="right")
@@ -14,6 +30,7 @@ RECALL = Metric(name="recall", scorer="answers", numerator="right", denominator=
 FABRICATION = Metric(
     name="fabrication", scorer="answers", numerator="wrong", denominator="claims", higher_is_better=False
 )
+OVERLAP = Metric(name="overlap", scorer="answers", numerator="", kind="mean", worst=0.0, best=1.0)
 LENGTH = Metric(name="length", scorer="answers", numerator="words", higher_is_better=False)
 MACRO_F1 = Metric(name="macro_f1", scorer="answers", numerator="", kind="macro_f1")
 MACRO_RECALL = Metric(name="macro_recall", scorer="answers", numerator="", kind="macro_recall")
@@ -112,6 +129,21 @@ def flips(better: int, worse: int, cases: int, metric: Metric = ACCURACY) -> Pai
     tuned = [1] * better + [0] * worse + [1] * (cases - better - worse)
     baseline = [0] * better + [1] * worse + [1] * (cases - better - worse)
     return paired(tuned, baseline, metric=metric)
+
+
+def judged(
+    gates: Sequence[Gate], metrics: Sequence[Metric], records: dict[str, list[Record]], **more: Any
+) -> list[Verdict]:
+    """Verdicts on a suite with these cases and no slices, unless `more` says otherwise."""
+    known: dict[str, Any] = {"expected_cases": len({r.case.id for r in records["tuned"]}), "slices": {}}
+    return judge("a/b", GateFile(objective=Objective(text="x"), gate=[*gates]), metrics, records, **known | more)
+
+
+def passes(gate: Gate, pairs: Pairs) -> bool:
+    """Whether the pairs pass a comparative gate, the only one of its suite."""
+    p = superiority(pairs)[0] if gate.rule == "improves" and gate.margin == 0 else None
+    evidence = Evidence(gate=gate, metric=pairs.metric, level=observed([1]), pairs=pairs, p_value=p)
+    return GATE_RULES[gate.rule].judge(evidence).outcome == "pass"
 
 
 def correlated(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from harness.gates.power import (
 )
 from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import NEEDS_RUN, Assumed, PowerQuestion
-from harness.schema import BASELINE, CANDIDATE, Gate
+from harness.schema import BASELINE, CANDIDATE, Gate, Record
 from harness.stats.paired import difference
 from harness.stats.power import cases_for_cut
 from harness.suites.discovery import find_suites
@@ -239,8 +240,11 @@ def test_the_best_model_is_judged_by_the_rule_itself(tmp_path: Path) -> None:
     assert perfect_evidence(kept, 0.2, "contract").pairs.values == (1.0, 1.0)  # type: ignore[union-attr]
 
 
-def power_of(question: PowerQuestion) -> dict:
-    return GATE_RULES[question.gate.rule].power(question)
+def power_from(gate: GateId, records: dict[str, list[Record]]) -> dict[str, Any]:
+    """What a gate on the macro mean can show by a run."""
+    counted = from_run(gate, MACRO_F1, records)
+    assert counted is not None
+    return GATE_RULES[gate.gate.rule].power(PowerQuestion(counted, Assumed(), 1, perfect_evidence(counted, 0.2, "k")))
 
 
 def run_of(tuned: list[int], baseline: list[int], per_contract: int = 1):
@@ -265,15 +269,12 @@ def test_a_run_takes_the_place_of_assumptions() -> None:
 
 def test_a_run_gives_macro_means_a_standard_error() -> None:
     records = run_of([1, 1, 1, 0] * 30, [1, 0] * 60)
-    gate = asked("macro_f1", "at_least", value=0.5)
-    counted = from_run(gate, MACRO_F1, records)
-    found = power_of(PowerQuestion(counted, Assumed(), 1, perfect_evidence(counted, 0.2, "contract")))
+    found = power_from(asked("macro_f1", "at_least", value=0.5), records)
     assert 0.5 < found["needed"] < 0.75
     assert found["says"][0].startswith("passes 80% of the time at a true ")
-    wide, fine = (from_run(asked("macro_f1", "no_worse", margin=m), MACRO_F1, records) for m in (0.05, 0.01))
-    found = power_of(PowerQuestion(wide, Assumed(), 1, perfect_evidence(wide, 0.2, "contract")))
+    found = power_from(asked("macro_f1", "no_worse", margin=0.05), records)
     assert 0.01 < found["needed"] < 0.05 and found["says"][0].endswith("passes 80% of the time or more")
-    found = power_of(PowerQuestion(fine, Assumed(), 1, perfect_evidence(fine, 0.2, "contract")))
+    found = power_from(asked("macro_f1", "no_worse", margin=0.01), records)
     assert found["contracts_needed"] == pytest.approx(120 * (found["needed"] / 0.01) ** 2, rel=0.01)
 
 
@@ -283,17 +284,14 @@ def test_a_run_shows_what_gain_of_a_macro_mean_is_visible() -> None:
     seen = difference(from_run(asked("macro_f1", "improves"), MACRO_F1, records).pairs)
     error = (seen.high - seen.low) / (2 * 1.959964)
     for margin in (0.0, 0.05):
-        counted = from_run(asked("macro_f1", "improves", margin=margin), MACRO_F1, records)
-        found = power_of(PowerQuestion(counted, Assumed(), 1, perfect_evidence(counted, 0.2, "contract")))
+        found = power_from(asked("macro_f1", "improves", margin=margin), records)
         assert found["needed"] == pytest.approx(margin + 2.8016 * error, rel=1e-4)
         shown = f"{found['needed'] * 100:.1f} points"
         assert found["says"] == [f"shows true gains of {shown} or more 80% of the time"]
 
 
 def test_a_run_of_one_cluster_has_no_standard_error_to_plan_with() -> None:
-    counted = from_run(asked("macro_f1", "improves"), MACRO_F1, run_of([1, 1, 0] * 20, [1, 0, 0] * 20, 60))
-    found = power_of(PowerQuestion(counted, Assumed(), 1, perfect_evidence(counted, 0.2, "contract")))
-    assert found == NEEDS_RUN
+    assert power_from(asked("macro_f1", "improves"), run_of([1, 1, 0] * 20, [1, 0, 0] * 20, 60)) == NEEDS_RUN
 
 
 def row(**more: object) -> GatePower:

@@ -68,11 +68,6 @@ def test_the_fewest_cases_of_a_gate_count_too_and_beyond_twenty_thousand_there_i
     assert clusters_enough(gate) == enough
 
 
-def test_more_of_a_bar_needs_more_cases():
-    needs = [clusters_enough(Gate(metric="x", rule="at_least", value=bar)) for bar in (0.5, 0.8, 0.9, 0.95, 0.98)]
-    assert needs == sorted(set(needs))
-
-
 def said(tmp_path, number):
     folder = write_suite(tmp_path, rows(number))
     (suite,) = find_suites([str(folder)])

@@ -8,16 +8,15 @@ from msgspec import structs
 
 from harness.errors import UserError
 from harness.gates.config import load_suite_gates
-from harness.gates.judge import judge
 from harness.gates.power import suite_power
 from harness.gates.rules import GATE_RULES, threshold_in_words
 from harness.gates.rules.base import Assumed, Finding
 from harness.runs.folder import recorded_verdicts
-from harness.schema import CANDIDATE, Gate, GateFile, Verdict
+from harness.schema import CANDIDATE, Gate, Verdict
 from harness.suites.discovery import find_suites
 from reports import number_format
 from tests.support.mini import write_suite
-from tests.support.scored import ACCURACY, answers
+from tests.support.scored import ACCURACY, answers, judged
 
 DOCS = Path(__file__).parents[3] / "docs"
 NUMBERS = {"value": 0.9, "margin": 0.02, "ratio": 0.75, "n_min": 300}
@@ -47,8 +46,8 @@ def test_a_new_rule_is_read_judged_and_planned_by_its_line_in_the_table(tmp_path
     read = load_suite_gates(suite, None)
     (planned,) = suite_power(suite, read, Assumed())
     assert (planned.bar, planned.says, planned.can_pass) == ("exactly 0.5", ["planned for 0.5"], True)
-    one = GateFile(objective=read.objective, gate=[Gate(metric="accuracy", rule="exactly", value=0.5)])
-    (verdict,) = judge("a/b", one, [ACCURACY], {CANDIDATE: answers([1] * 20)}, expected_cases=20, slices={})
+    gate = Gate(metric="accuracy", rule="exactly", value=0.5)
+    (verdict,) = judged([gate], [ACCURACY], {CANDIDATE: answers([1] * 20)})
     assert (verdict.outcome, verdict.bar, verdict.reason) == ("pass", "exactly 0.5", "judged on 20")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.gates.config import validate
+from harness.gates.config import load_suite_gates, validate
 from harness.schema import Gate, GateFile, Metric, Objective
 from harness.suites.discovery import find_suites
 from tests.support.command import tunegate
@@ -44,12 +44,7 @@ def read(metric: Metric, rule: str, **more: object) -> None:
         (RECALL, "no_worse", {"margin": 1}, "'margin' is 1: no loss is larger than 1, so the gate cannot fail"),
         (RECALL, "improves", {"margin": 1}, "'margin' is 1: no gain is larger than 1, so the gate cannot pass"),
         (ALARMS, "improves", {"margin": 1, "unit": "relative"}, "so the gate cannot pass"),
-        (
-            MOOD,
-            "improves",
-            {"margin": 0.3, "unit": "relative"},
-            "'mood' can be under 0, where a share of the baseline is",
-        ),
+        (MOOD, "improves", {"margin": 0.3, "unit": "relative"}, "'mood' can be under 0, where a share of the"),
         (WORDS, "at_least", {"value": 0}, "so the gate cannot fail"),
         (WORDS, "at_most", {"value": 0}, "so the gate cannot pass"),
         (WORDS, "at_most", {"value": -3}, "'value' is -3: 'words' is a number of 0 or more"),
@@ -100,9 +95,8 @@ def test_only_a_ratio_can_be_without_an_upper_end() -> None:
         Metric(name="m", scorer="s", numerator="", kind="macro_f1", unbounded=True)
 
 
-@pytest.mark.parametrize("value", ["0", "1.0", "80"])
-def test_every_command_refuses_it_before_a_model_is_asked(tmp_path: Path, value: str) -> None:
-    write_suite(tmp_path, gates=GATES.replace("value = 0.5", f"value = {value}", 1))
+def test_every_command_refuses_it_before_a_model_is_asked(tmp_path: Path) -> None:
+    write_suite(tmp_path, gates=GATES.replace("value = 0.5", "value = 80", 1))
     write_script(tmp_path, tuned={})
     asking = ("--engine", "fake", "--script", "script.json")
     for done in (
@@ -112,7 +106,7 @@ def test_every_command_refuses_it_before_a_model_is_asked(tmp_path: Path, value:
     ):
         said = done.stdout + done.stderr
         assert done.returncode == 4, said
-        assert f"gate 1 (clause_recall at_least): 'value' is {float(value):g}" in " ".join(said.split())
+        assert "gate 1 (clause_recall at_least): 'value' is 80" in " ".join(said.split())
     assert not list(tmp_path.rglob("answers.jsonl"))
 
 
@@ -124,8 +118,6 @@ def test_more_cases_than_the_suite_has_can_only_be_inconclusive_and_power_says_s
 
 
 def test_every_shipped_suite_has_thresholds_that_can_be_met_and_missed() -> None:
-    from harness.gates.config import load_suite_gates
-
     suites = list(find_suites(["evalsuites"]))
     assert len(suites) > 8
     for suite in suites:

@@ -7,14 +7,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness.gates.judge import judge
-from harness.schema import Gate, GateFile, Metric, Objective, Score
+from harness.schema import Gate, Metric, Score
 from harness.stats import power
 from harness.stats.estimates import estimate
 from harness.stats.paired import difference, rate_ratio
-from tests.support.scored import ACCURACY, FABRICATION, METRICS, flips, observed, paired, record
+from tests.support.scored import ACCURACY, FABRICATION, METRICS, OVERLAP, flips, judged, observed, paired, record
 
-OVERLAP = Metric(name="overlap", scorer="answers", numerator="", kind="mean", worst=0.0, best=1.0)
 GATES = [
     Gate(metric="accuracy", rule="at_least", value=0.9),
     Gate(metric="recall", rule="at_least", value=0.9),
@@ -69,14 +67,7 @@ def verdicts(gates, records):
     plain += [
         Metric(name="error_rate", scorer="answers", numerator="wrong", denominator="claims", higher_is_better=False)
     ]
-    return judge(
-        "a/b",
-        GateFile(objective=Objective(text="x"), gate=gates),
-        [*metrics, *plain, OVERLAP],
-        records,
-        expected_cases=len({r.case.id for r in records["tuned"]}),
-        slices={},
-    )
+    return judged(gates, [*metrics, *plain, OVERLAP], records)
 
 
 SITUATIONS = [

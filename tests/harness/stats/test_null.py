@@ -1,4 +1,4 @@
-"""How often a rule lets through what it must not, and what it must: exact sums over outcomes, and simulations."""
+"""How often a rule lets through what it must not: exact sums over outcomes, and simulations."""
 
 import math
 
@@ -6,20 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.gates.rules import GATE_RULES
-from harness.gates.rules.base import Evidence
 from harness.schema import Gate
-from harness.stats.paired import difference, rate_ratio, superiority
-from tests.support.scored import FABRICATION, flips, observed, paired
+from harness.stats.paired import difference, rate_ratio
+from tests.support.scored import FABRICATION, flips, paired, passes
 
 IMPROVES = Gate(metric="accuracy", rule="improves")
 NO_WORSE = Gate(metric="accuracy", rule="no_worse", margin=0.02)
-
-
-def passes(gate, pairs):
-    p = superiority(pairs)[0] if gate.rule == "improves" else None
-    evidence = Evidence(gate=gate, metric=pairs.metric, level=observed([1]), pairs=pairs, p_value=p)
-    return GATE_RULES[gate.rule].judge(evidence).outcome == "pass"
 
 
 def chance(cases, better, worse, decide, least=1e-7):
@@ -63,21 +55,6 @@ def test_no_worse_at_its_margin_passes_rarely_and_only_thanks_to_the_guard(cases
     )
 
 
-@pytest.mark.slow
-def test_no_worse_at_its_margin_passes_rarely_in_clustered_suites():
-    rng, suites = np.random.default_rng(1), 1500
-    bare = guarded = 0
-    for _ in range(suites):
-        u = rng.random(400)
-        tuned, baseline = np.where(u < 0.04, 0, 1), np.where((u >= 0.04) & (u < 0.06), 0, 1)
-        pairs = paired(tuned, baseline, per_contract=4)
-        change = (tuned - baseline).reshape(100, 4).mean(axis=1)
-        bare += change.mean() - stats.t.ppf(0.95, 99) * stats.sem(change) > -0.02
-        guarded += passes(NO_WORSE, pairs)
-    assert bare / suites > 0.05
-    assert guarded / suites <= 0.03
-
-
 @pytest.mark.parametrize(("contracts", "rate"), [(30, 0.10), (60, 0.05), (60, 0.20)])
 def test_a_cut_that_only_just_misses_the_bar_passes_rarely(contracts, rate):
     """True ratio 0.75, independent variants: the rule may pass no more often than its 2.5% says, with some slack."""
@@ -95,23 +72,3 @@ def test_a_cut_to_nothing_in_a_tiny_suite_is_not_shown():
     pairs = paired([0] * 30, [1] * 3 + [0] * 27, metric=FABRICATION)
     assert rate_ratio(pairs).value == 0
     assert not passes(Gate(metric="fabrication", rule="reduces", ratio=0.75), pairs)
-
-
-@pytest.mark.parametrize(
-    ("cases", "better", "worse"),
-    [(29, 0.29, 0.01), pytest.param(57, 0.24, 0.04, marks=pytest.mark.slow)],
-)
-def test_a_large_gain_is_shown_in_four_suites_of_five_at_the_planned_size(cases, better, worse):
-    power = chance(cases, better, worse, lambda b, c: passes(IMPROVES, flips(b, c, cases)), least=1e-5)
-    assert 0.78 <= power <= 0.84
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("gate", "cases", "better", "worse"), [(IMPROVES, 370, 0.08, 0.03), (NO_WORSE, 1546, 0.05, 0.05)]
-)
-def test_a_small_effect_is_shown_in_four_suites_of_five_at_the_planned_size(gate, cases, better, worse):
-    rng, suites = np.random.default_rng(3), 800
-    drawn = rng.multinomial(cases, [better, worse, 1 - better - worse], size=suites)
-    seen = {(b, c): passes(gate, flips(b, c, cases)) for b, c in {(int(d[0]), int(d[1])) for d in drawn}}
-    assert np.mean([seen[int(d[0]), int(d[1])] for d in drawn]) == pytest.approx(0.80, abs=0.04)

@@ -69,7 +69,7 @@ def test_answers_that_all_have_one_value_of_an_unbounded_metric_get_no_interval(
 
 def test_interval_of_the_difference_agrees_with_wilson_intervals_put_together_by_hand():
     rng = np.random.default_rng(1)
-    for _ in range(200):
+    for _ in range(30):
         tuned, baseline = rng.random(400) < 0.7, rng.random(400) < 0.6
         made = own.difference(paired(tuned, baseline, per_contract=4))
         change = (tuned.astype(float) - baseline).reshape(100, 4).mean(axis=1)
@@ -161,18 +161,6 @@ def test_ratio_bounds_agree_with_a_plain_bootstrap_where_each_variant_makes_its_
     rates = [events[side][drawn].sum(axis=1) / claims[side][drawn].sum(axis=1) for side in (0, 1)]
     assert made.value == pytest.approx(events[0].sum() / claims[0].sum() / (events[1].sum() / claims[1].sum()))
     assert (made.low, made.high) == pytest.approx(tuple(np.quantile(rates[0] / rates[1], [0.025, 0.975])), abs=0.01)
-
-
-@pytest.mark.slow
-def test_ratio_of_rates_covers_as_the_design_says():
-    """60 contracts with 5 prompts each, correlation .15 within a contract and variant: .93 to .95."""
-    rng = np.random.default_rng(10)
-    spread, hits, suites = (1 - 0.15) / 0.15, 0, 600
-    for _ in range(suites):
-        tuned, baseline = (rng.random((60, 5)) < rng.beta(p * spread, (1 - p) * spread, (60, 1)) for p in (0.3, 0.4))
-        made = rate_ratio(paired(tuned.ravel(), baseline.ravel(), per_contract=5, metric=FABRICATION))
-        hits += made.low <= 0.75 <= made.high
-    assert hits / suites == pytest.approx(0.94, abs=0.025)
 
 
 def test_engine_errors_count_against_the_claim_on_both_sides():

@@ -82,14 +82,9 @@ def test_wins_and_losses_follow_the_direction_of_the_metric():
 
 def test_mcnemar_agrees_with_statsmodels_on_200_random_tables():
     rng = np.random.default_rng(4)
-    for better, worse in rng.integers(0, 40, (200, 2)):
+    for better, worse in [(5, 0), (6, 0), *rng.integers(0, 40, (200, 2))]:
         expected = mcnemar([[5, better], [worse, 5]], exact=True).pvalue
         assert own.mcnemar(int(better), int(worse)) == pytest.approx(expected, abs=1e-12)
-
-
-def test_five_changed_cases_can_never_reach_five_percent():
-    assert own.mcnemar(5, 0) == pytest.approx(0.0625)
-    assert own.mcnemar(6, 0) == pytest.approx(0.03125)
     assert own.mcnemar(0, 0) == 1.0
 
 
@@ -99,9 +94,9 @@ def test_one_zero_one_case_a_contract_is_tested_by_mcnemar():
     assert made.p_value == pytest.approx(stats.binomtest(3, 15).pvalue)
 
 
-def test_sign_flip_agrees_with_scipy_on_200_random_tables():
+def test_sign_flip_agrees_with_scipy_on_random_tables():
     rng = np.random.default_rng(5)
-    for _ in range(200):
+    for _ in range(60):
         contracts = int(rng.integers(2, 9))
         tuned, baseline = rng.integers(0, 2, (2, contracts * 3))
         sums = (tuned - baseline).reshape(contracts, 3).sum(axis=1).astype(float)

@@ -5,15 +5,14 @@ import math
 import pytest
 
 from harness.stats import power, power_exact
-from harness.stats.intervals import rule_of_three
 from harness.stats.power import Design
 
 
 @pytest.mark.parametrize(
     ("bar", "table"),
     [
-        (0.98, {133: 0, 300: 2, 500: 4, 1000: 12}),
-        (0.95, {52: 0, 150: 3, 300: 8, 500: 16}),
+        (0.98, {132: None, 133: 0, 300: 2, 500: 4, 1000: 12}),
+        (0.95, {51: None, 52: 0, 150: 3, 300: 8, 500: 16}),
     ],
 )
 def test_errors_allowed_under_a_bar(bar, table):
@@ -63,20 +62,11 @@ def test_a_gain_has_80_percent_at_the_size_that_the_design_states(better, worse,
     assert chance(math.floor(0.9 * needed)) < 0.79
 
 
-@pytest.mark.parametrize(("n", "share"), [(300, 0.010), (1000, 0.003), (3000, 0.001)])
-def test_nothing_found_shows_three_in_n(n, share):
-    assert rule_of_three(n) == pytest.approx(share, rel=0.01)
-
-
 def test_100_contracts_cannot_show_more_than_97_4_percent():
     """Plain cases; with several cases a contract t(99) takes the place of z and leaves a little less."""
     assert power.errors_allowed(100, 0.973) == 0 and power.errors_allowed(100, 0.974) is None
     assert power.errors_allowed(300, 0.973, n_eff=100, df=99) == 0
     assert power.errors_allowed(300, 0.974, n_eff=100, df=99) is None
-
-
-def test_a_case_fewer_than_the_smallest_size_allows_not_even_perfection():
-    assert power.errors_allowed(132, 0.98) is None and power.errors_allowed(51, 0.95) is None
 
 
 @pytest.mark.parametrize(
@@ -103,11 +93,6 @@ def test_a_gain_needs_about_what_the_exact_test_needs(better, worse, needed):
     spread = better + worse - (better - worse) ** 2
     planned = power.cases_for_gap(math.sqrt(spread / 100), 100, better - worse, "two")
     assert 0.75 * needed <= planned <= 1.05 * needed
-
-
-def test_clustering_multiplies_the_need():
-    one, four = (power.cases_for_gap(se, 100, 0.05, "two") for se in (0.03, 0.06))
-    assert four == pytest.approx(4 * one, rel=0.01)
 
 
 def test_more_power_needs_more_cases():

@@ -7,9 +7,8 @@ import pytest
 from scipy import linalg
 
 from harness.gates.evidence import FEWEST_EQUAL, too_few
-from harness.gates.judge import judge
 from harness.gates.rules.base import Evidence
-from harness.schema import BASELINE, CANDIDATE, Gate, GateFile, Objective
+from harness.schema import BASELINE, CANDIDATE, Gate
 from harness.stats import cluster_variance, power_exact
 from harness.stats.intervals import proportion
 from harness.stats.observations import observations
@@ -17,7 +16,7 @@ from harness.stats.paired import flip_bound
 from harness.stats.pairs import pair
 from harness.stats.power import design_of
 from tests.benchmarks.test_injected import load
-from tests.support.scored import ACCURACY, METRICS, observed, record
+from tests.support.scored import ACCURACY, METRICS, judged, observed, record
 
 suites, coverage = load("statistics_suites"), load("statistics_coverage")
 SIZES = [np.array(sizes) for sizes in ([1, 2, 3], [5, 5, 5, 5], [1, 1, 1, 9, 4], [2, 30, 3, 3, 1, 8, 5, 12])]
@@ -149,10 +148,7 @@ def answers(sizes, variant, right=1):
 
 def verdicts(sizes, rule="at_least"):
     gate = Gate(metric="accuracy", rule=rule, value=0.5) if rule == "at_least" else Gate(metric="accuracy", rule=rule)
-    found = {CANDIDATE: answers(sizes, CANDIDATE), BASELINE: answers(sizes, BASELINE, 0)}
-    return judge(
-        "s", GateFile(objective=Objective(text="x"), gate=[gate]), METRICS, found, expected_cases=sum(sizes), slices={}
-    )
+    return judged([gate], METRICS, {CANDIDATE: answers(sizes, CANDIDATE), BASELINE: answers(sizes, BASELINE, 0)})
 
 
 @pytest.mark.parametrize("rule", ["at_least", "improves"])

@@ -27,18 +27,12 @@ def test_an_unscored_answer_is_neither_right_nor_wrong() -> None:
     assert value is None and falls_short(value, RECALL) is None
 
 
-def test_macro_f1_of_one_case_comes_from_its_label_lists() -> None:
+@pytest.mark.parametrize(("kind", "value"), [("macro_f1", 2 * 2 / (2 * 2 + 1 + 1)), ("macro_recall", 2 / 3)])
+def test_a_mean_over_labels_reads_the_lists_of_one_case(kind: str, value: float) -> None:
     score = Score(name="clauses", value=0.0, extracted={"found": ["a", "b"], "missing": ["c"], "invented": ["d"]})
     record = msgspec.structs.replace(make_record(1, "tuned", "x"), scores={"clauses": score})
-    f1 = case_value(record, Metric(name="f1", scorer="clauses", numerator="", kind="macro_f1"))
-    assert f1 == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
-
-
-def test_a_mean_over_labels_that_names_no_count_reads_the_lists_of_one_case() -> None:
-    score = Score(name="clauses", value=0.0, extracted={"found": ["a", "b"], "missing": ["c"], "invented": ["d"]})
-    record = msgspec.structs.replace(make_record(1, "tuned", "x"), scores={"clauses": score})
-    recall = case_value(record, Metric(name="recall", scorer="clauses", numerator="", kind="macro_recall"))
-    assert recall == pytest.approx(2 / 3)
+    metric = Metric(name="mean", scorer="clauses", numerator="", kind=kind)  # type: ignore[arg-type]
+    assert case_value(record, metric) == pytest.approx(value)
 
 
 def test_a_mean_is_the_score_itself_and_a_failed_scorer_its_worst_value() -> None:
