@@ -17,7 +17,7 @@ from scipy import special
 from harness.schema import Metric
 from harness.stats.observations import Observations
 from harness.stats.pairs import Pairs, pair
-from harness.stats.score_table import Cases, Keys, Labels
+from harness.stats.score_table import Cases, Labels, case_key
 
 Scores = NDArray[np.float64]
 
@@ -153,8 +153,8 @@ class Suite:
 
 
 @lru_cache
-def _keys(cases: int) -> Keys:
-    return Keys.of((str(i), "") for i in range(cases))
+def _keys(cases: int) -> list[str]:
+    return [case_key(str(i), "") for i in range(cases)]
 
 
 def drawn(rng: np.random.Generator, suites: int, design: Design) -> Iterator[Suite]:

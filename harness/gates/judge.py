@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.formatting import count
-from harness.gates.config import GateId, gate_ids, load_gates, validate
+from harness.gates.config import GateId, gate_ids
 from harness.gates.evidence import NO_BASELINE, claims_of, gather, screen, too_few, with_claim, within_noise
 from harness.gates.rules import GATE_RULES, is_tested, threshold_in_words
 from harness.gates.rules.base import Evidence, Finding
@@ -20,8 +20,6 @@ from harness.schema import GateFile, Metric, Noise, Verdict
 
 if TYPE_CHECKING:
     from harness.stats.observations import Answers
-
-__all__ = ["GateId", "gate_ids", "judge", "load_gates", "validate"]
 
 
 def judge(

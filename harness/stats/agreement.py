@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from msgspec import Struct
 
-from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, Observation, Score, Span
+from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, Score, Span
 from harness.stats import bootstrap
 from harness.stats.cluster_variance import FEW_DISAGREEMENTS, FEW_ERRORS
 from harness.stats.estimates import estimate
@@ -101,11 +101,7 @@ def exact_agreement(first: Sequence[str], second: Sequence[str], clusters: Seque
 def _exact(agreeing: Sequence[float], clusters: Sequence[str]) -> Estimate:
     if not agreeing:
         return Estimate(value=None, reason=NOBODY_TWICE)
-    cases = [
-        Observation(case_id=str(i), input_hash="", cluster=cluster, numerator=share, denominator=1.0)
-        for i, (share, cluster) in enumerate(zip(agreeing, clusters, strict=True))
-    ]
-    return estimate(Observations(cases=cases, records=len(cases)), EXACT)
+    return estimate(Observations.of((c, share, 1.0) for share, c in zip(agreeing, clusters, strict=True)), EXACT)
 
 
 def alpha(found: Ratings) -> Estimate:
@@ -258,20 +254,18 @@ def token_f1(marked: Iterable[Marked]) -> Estimate:
     Texts on which neither marked anything have nothing to count. The interval is that of a clustered ratio, by text
     where clusters hold one each.
     """
-    cases = []
-    for number, one in enumerate(marked):
+    texts = []
+    for one in marked:
         sets = [tokens(one.text, spans) for spans in one.by_rater]
         pairs = list(combinations(sets, 2))
         both = sum(2 * len(a & b) for a, b in pairs)
         either = sum(len(a) + len(b) for a, b in pairs)
         if pairs:
-            cases.append(
-                Observation(case_id=str(number), input_hash="", cluster=one.cluster, numerator=both, denominator=either)
-            )
-    if not any(case.denominator for case in cases):
-        reason = "no two people marked any passage" if cases else "no text was read by two people"
+            texts.append((one.cluster, both, either))
+    if not any(either for _, _, either in texts):
+        reason = "no two people marked any passage" if texts else "no text was read by two people"
         return Estimate(value=None, reason=reason)
-    return estimate(Observations(cases=cases, records=len(cases)), F1)
+    return estimate(Observations.of(texts), F1)
 
 
 POINTS = tuple(str(point) for point in range(LEAST, MOST + 1))

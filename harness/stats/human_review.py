@@ -21,7 +21,7 @@ from harness.stats.estimates import estimate
 from harness.stats.intervals import Array
 from harness.stats.observations import Observations
 from harness.stats.paired import compare
-from harness.stats.pairs import Pairs, pair
+from harness.stats.pairs import pair
 
 LEAST, MOST = 1, 5
 
@@ -181,15 +181,9 @@ def comparison(remarks: Iterable[Rating], metric: Metric) -> Comparison:
     compared = compare(pairs)
     if metric.kind != "mean" or pairs.unusable:
         return compared
-    p_value, test = signed_ranks(cluster_means(pairs))
-    return msgspec.structs.replace(compared, p_value=p_value, test=test)
-
-
-def cluster_means(pairs: Pairs) -> Array:
-    """Mean difference of each cluster, tuned minus baseline."""
     tuned, baseline = pairs.sums
-    means: Array = (tuned[:, 0] - baseline[:, 0]) / tuned[:, 1]
-    return means
+    p_value, test = signed_ranks((tuned[:, 0] - baseline[:, 0]) / tuned[:, 1])
+    return msgspec.structs.replace(compared, p_value=p_value, test=test)
 
 
 def signed_ranks(differences: Array) -> tuple[float, str]:
@@ -226,11 +220,8 @@ def rate(right: int, of: int, nothing: str) -> Estimate:
     """A share of independent yes-or-no answers, with Wilson's interval; `nothing` says why there are none."""
     if not of:
         return Estimate(value=None, reason=nothing)
-    cases = [
-        Observation(case_id=str(i), input_hash="", cluster=str(i), numerator=float(i < right), denominator=1.0)
-        for i in range(of)
-    ]
-    return estimate(Observations(cases=cases, records=of), Metric(name="rate", scorer="people", numerator="yes"))
+    answers = Observations.of((str(i), float(i < right), 1.0) for i in range(of))
+    return estimate(answers, Metric(name="rate", scorer="people", numerator="yes"))
 
 
 def _by(remarks: Iterable[Rating], key: Callable[[Rating], K]) -> Mapping[K, Sequence[Rating]]:

@@ -54,11 +54,6 @@ def wilson(p: float, n: float, level: float = 0.95, side: Side = "two", df: floa
     return float(low), float(high)
 
 
-def cluster_sums(values: Array, clusters: Codes, count: int) -> Array:
-    """Sum of `values` in each cluster."""
-    return np.bincount(clusters, weights=values, minlength=count).astype(np.float64)
-
-
 def ratio_residuals(numerators: Array, denominators: Array) -> tuple[float, Array]:
     """The ratio of sums and each case's linearised part of it."""
     total = float(denominators.sum())
@@ -93,11 +88,16 @@ def worth(numerators: Array, denominators: Array, clusters: Codes) -> EffectiveS
         return EffectiveSize(ratio, n, None, 1.0, "wilson")
     if count < 2:
         return None
-    naive, weights = ratio * (1 - ratio) / n, cluster_sums(denominators, clusters, count) / n
-    varies = cluster_variance.variance(cluster_sums(residuals, clusters, count), weights, n, naive)
+
+    def by_cluster(values: Array) -> Array:
+        return np.bincount(clusters, weights=values, minlength=count).astype(np.float64)
+
+    naive, weights = ratio * (1 - ratio) / n, by_cluster(denominators) / n
+    varies = cluster_variance.variance(by_cluster(residuals), weights, n, naive)
     deff = varies / naive if naive > 0 else 1.0
     n_eff, method = n / max(1.0, deff), "wilson at n_eff"
-    if few_events(numerators, denominators, clusters, count):
+    holders = [(by_cluster(events) > 1e-12).sum() for events in (numerators, denominators - numerators)]
+    if min(holders) < FEW_ERRORS.fewest:
         n_eff, method = min(n_eff, cluster_variance.effective(weights)), f"wilson at n_eff, {FEW_ERRORS.name}"
     return EffectiveSize(ratio, n_eff, cluster_variance.freedom(weights), deff, method)
 
@@ -130,13 +130,6 @@ def exact_near_end(
     elif p > 0.5:
         high = max(high, upper_for_share(p * n, n, tail))
     return low, high
-
-
-def few_events(numerators: Array, denominators: Array, clusters: Codes, count: int) -> bool:
-    """Fewer than ten clusters hold an error, or fewer than ten hold a success."""
-    successes = cluster_sums(numerators, clusters, count)
-    errors = cluster_sums(denominators - numerators, clusters, count)
-    return min(int((successes > 1e-12).sum()), int((errors > 1e-12).sum())) < FEW_ERRORS.fewest
 
 
 def upper_for_share(events: float, n: float, level: float = 0.95) -> float:

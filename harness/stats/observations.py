@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from harness.schema import Metric, Observation, Record
 from harness.stats.intervals import Array, Codes
 from harness.stats.score_columns import ABSENT, OUTCOMES, ScoreColumns, Small, VariantColumns, read, read_all
-from harness.stats.score_table import Cases, Labels
+from harness.stats.score_table import Cases, Labels, key_parts
 
 Role = Literal["candidate", "baseline"]
 """An engine error is wrong for a candidate and for any level on its own, and right for the baseline of a comparison."""
@@ -28,13 +28,22 @@ class Observations:
     """The cases of one variant for one metric, and what was left out."""
 
     cases: Sequence[Observation] = ()
-    """One a scored case."""
+    """One per scored case."""
     records: int = 0
     """Answers read, repeats included."""
     errors: int = 0
     """Answers that the engine failed to give, or the scorer to score."""
     unscored: int = 0
     """Answers whose score has no value; left out."""
+
+    @classmethod
+    def of(cls, shares: Iterable[tuple[str, float, float]]) -> Observations:
+        """Observations from (cluster, numerator, denominator) of cases without a name."""
+        cases = [
+            Observation(case_id=str(i), input_hash="", cluster=cluster, numerator=above, denominator=below)
+            for i, (cluster, above, below) in enumerate(shares)
+        ]
+        return cls(cases=cases, records=len(cases))
 
     @cached_property
     def table(self) -> Cases:
@@ -64,14 +73,6 @@ class Scored(NamedTuple):
     """Failed, or scored with a value."""
 
 
-class MetricScores(NamedTuple):
-    """One metric of a whole variant."""
-
-    cases: Cases
-    """Those that are scored."""
-    scored: Scored
-
-
 class VariantScores:
     """The answers of one variant, or of a slice of it, read once for all metrics, rules and slices."""
 
@@ -79,9 +80,8 @@ class VariantScores:
         self._columns = columns
         self._part_of = whole
         self._rows = np.arange(len(columns.case), dtype=np.int32) if rows is None else rows
-        self._read: dict[tuple[Metric, Role], MetricScores] = {}
+        self._read: dict[tuple[Metric, Role], Cases] = {}
         self._scorers: dict[str, Scored] = {}
-        self._labels: dict[tuple[str, Role], Labels] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -116,8 +116,8 @@ class VariantScores:
 
     def observed(self, metric: Metric, role: Role) -> Observations:
         """Observations for one metric, in the order in which cases are first seen."""
-        read = self._whole._of(metric, role)
-        cases, scored = read.cases, read.scored
+        scored = self._whole._scored(metric.scorer)
+        cases = self._whole._of(metric, role, scored)
         if self._part_of is not None:
             cases = cases.take(self._cases[cases.numbers])
         return Observations(
@@ -127,25 +127,27 @@ class VariantScores:
             unscored=len(self) - int(scored.counted[self._rows].sum()),
         )
 
-    def _of(self, metric: Metric, role: Role) -> MetricScores:
-        if metric.scorer not in self._scorers:
-            self._scorers[metric.scorer] = _scored(self._columns, metric.scorer)
-        scored = self._scorers[metric.scorer]
+    def _scored(self, scorer: str) -> Scored:
+        if scorer not in self._scorers:
+            scores = self._columns.scores_of(scorer)
+            failed = self._columns.errors | scores.failed
+            self._scorers[scorer] = Scored(scores, failed, failed | ~np.isnan(scores.values))
+        return self._scorers[scorer]
+
+    def _of(self, metric: Metric, role: Role, scored: Scored) -> Cases:
         if not scored.failed.any():
             role = "candidate"  # The roles differ in failed answers alone, so that without any they share one table.
         if (metric, role) not in self._read:
             self._read[metric, role] = self._reads(metric, role, scored)
         return self._read[metric, role]
 
-    def _reads(self, metric: Metric, role: Role, scored: Scored) -> MetricScores:
+    def _reads(self, metric: Metric, role: Role, scored: Scored) -> Cases:
         """Average every case's repeats; a case that no answer scores is left out."""
         columns = self._columns
         rows, count = np.flatnonzero(scored.counted), len(columns.cases.keys)
         case_of = columns.case[rows]
         times = np.bincount(case_of, minlength=count)
         above, below = _counts(columns, metric, role, scored, rows)
-        if metric.over_labels and (metric.scorer, role) not in self._labels:
-            self._labels[metric.scorer, role] = _labels(columns, role, scored, times)
         repeats = np.maximum(times, 1)
         cases = Cases(
             keys=columns.cases.keys,
@@ -156,9 +158,9 @@ class VariantScores:
             numerators=np.bincount(case_of, weights=above, minlength=count) / repeats,
             denominators=np.bincount(case_of, weights=below, minlength=count) / repeats,
             errors=np.bincount(case_of, weights=scored.failed[rows], minlength=count) > 0,
-            labels=self._labels[metric.scorer, role] if metric.over_labels else None,
+            labels=_labels(columns, role, scored, times) if metric.over_labels else None,
         )
-        return MetricScores(cases.take(times > 0), scored)
+        return cases.take(times > 0)
 
 
 Answers = Iterable[Record] | VariantScores
@@ -190,12 +192,6 @@ def in_slice(records: Answers, tag: str | None, value: str | None) -> VariantSco
     """Records whose case has this tag value; all of them where `tag` is None."""
     whole = reading(records)
     return whole if tag is None else whole.part(tag, value)
-
-
-def _scored(columns: VariantColumns, scorer: str) -> Scored:
-    scores = columns.scores_of(scorer)
-    failed = columns.errors | scores.failed
-    return Scored(scores, failed, failed | ~np.isnan(scores.values))
 
 
 def _counts(columns: VariantColumns, metric: Metric, role: Role, scored: Scored, rows: Codes) -> tuple[Array, Array]:
@@ -244,7 +240,7 @@ def _check_range(
 ) -> None:
     low, high = metric.limits
     for place in np.flatnonzero(~failed & ((values < low) | (values > high)))[:1]:
-        (name, _), value = columns.cases.keys.name(columns.case[rows[place]]), values[place]
+        (name, _), value = key_parts(columns.cases.keys[columns.case[rows[place]]]), values[place]
         raise ValueError(f"metric '{metric.name}' lies in {low:g} to {high:g}, case '{name}' has {value:g}")
 
 

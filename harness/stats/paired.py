@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 from scipy import special
 
@@ -17,7 +18,6 @@ from harness.stats import cluster_variance, intervals, permutation
 from harness.stats.cluster_variance import FEW_CHANGES, FEW_CHANGES_OF_RATIO, FEW_EVENTS, FEW_FLIPS
 from harness.stats.intervals import Array, ClusterSums, contrast, effective_clusters, wilson_at
 from harness.stats.pairs import Pairs, case_gains, changed_clusters, level_of, scores
-from harness.stats.score_table import ratio_arrays
 
 ROUNDING = 1e-12
 """A change below this share of the largest one is none."""
@@ -180,18 +180,16 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
         return Estimate(method="all answers have one value: no interval", **named)
     low, high, is_guarded = gains_and_losses(whole, reach, level, side)
     if not pairs.metric.over_labels:
-        residuals = ratio_contrast(pairs, factor)
+        tuned, baseline = (
+            intervals.ratio_residuals(cases.numerators, cases.denominators)[1]
+            for cases in (pairs.tuned, pairs.baseline)
+        )
+        residuals = tuned - factor * baseline
         independent = len(residuals) / max(1, len(residuals) - 1) * float(residuals @ residuals)
         deff = whole.variance / independent if independent > 0 else 1.0
         named |= {"deff": deff, "n_eff": len(residuals) / max(1.0, deff)}
     method = "paired gains and losses" + (f", {FEW_CHANGES.name}" if is_guarded else "")
     return Estimate(low=low, high=high, method=method, **named)
-
-
-def ratio_contrast(pairs: Pairs, factor: float = 1.0) -> Array:
-    """Each case's linearised part of tuned ratio - factor * baseline ratio."""
-    residuals = [intervals.ratio_residuals(*ratio_arrays(cases))[1] for cases in (pairs.tuned, pairs.baseline)]
-    return residuals[0] - factor * residuals[1]
 
 
 def _limits(pairs: Pairs) -> tuple[float, float]:
@@ -214,8 +212,7 @@ def guarded(found: Estimate, pairs: Pairs) -> Estimate:
         return found
     reach = flip_bound(pairs)
     bounds = {"low": min(found.low, -reach)} if pairs.metric.higher_is_better else {"high": max(found.high, reach)}
-    named = {name: getattr(found, name) for name in found.__struct_fields__}
-    return Estimate(**{**named, **bounds, "method": f"{found.method}, {FEW_FLIPS.name}"})
+    return structs.replace(found, **bounds, method=f"{found.method}, {FEW_FLIPS.name}")
 
 
 def flip_bound(pairs: Pairs) -> float:
@@ -238,10 +235,11 @@ def mcnemar(better_cases: int, worse_cases: int) -> float:
 
 def superiority(pairs: Pairs) -> tuple[float, str]:
     """Exact p value of 'the variants do not differ': McNemar for 0/1 cases of one cluster each, else label swap."""
-    numbers = [n for cases in (pairs.tuned, pairs.baseline) for n in ratio_arrays(cases)]
-    is_binary = all(bool(np.all((n == 0) | (n == 1))) for n in numbers[::2])
-    is_plain = all(bool(np.all(d == 1)) for d in numbers[1::2])
-    if not pairs.metric.over_labels and pairs.count == len(pairs.tuned) and is_binary and is_plain:
+    is_plain = pairs.count == len(pairs.tuned) and all(
+        np.isin(side.numerators, (0, 1)).all() and (side.denominators == 1).all()
+        for side in (pairs.tuned, pairs.baseline)
+    )
+    if is_plain and not pairs.metric.over_labels:
         gain = case_gains(pairs)
         return mcnemar(int((gain > 0).sum()), int((gain < 0).sum())), "exact McNemar"
     level = level_of(pairs.metric)

@@ -12,7 +12,7 @@ from harness.stats import cluster_variance, permutation
 from harness.stats.estimates import OVER_LABELS, label_parts
 from harness.stats.intervals import Array, ClusterSums, of_ratio
 from harness.stats.observations import Observations
-from harness.stats.score_table import Cases, label_names, ratio_arrays
+from harness.stats.score_table import Cases, key_parts, label_names
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
     both = np.flatnonzero(place >= 0)
     both = both[own.denominators[both] + other.denominators[place[both]] > 0]
     kept, alone = own.take(both), own.numbers[place < 0]
-    ids = {other.keys.name(i)[0] for i in other.numbers} if len(alone) else set()
+    ids = {key_parts(other.keys[i])[0] for i in other.numbers} if len(alone) else set()
     sides = (("tuned", tuned), ("baseline", baseline))
     too_many = [f"{name}: {side.too_many_errors}" for name, side in sides if side.too_many_errors]
     return Pairs(
@@ -110,7 +110,7 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
         errors=tuned.errors + baseline.errors,
         unscored=tuned.unscored + baseline.unscored,
         too_many_errors=too_many[0] if too_many else None,
-        changed_inputs=sum(own.keys.name(i)[0] in ids for i in alone),
+        changed_inputs=sum(key_parts(own.keys[i])[0] in ids for i in alone),
     )
 
 
@@ -131,8 +131,8 @@ def scores(pairs: Pairs) -> tuple[Array, Array]:
     names = label_names(pairs.tuned, pairs.baseline) if is_labels else []
 
     def of(cases: Cases) -> Array:
-        rows = cases.label_sums(names, by_case=True) if is_labels else np.column_stack(ratio_arrays(cases))
-        return level_of(pairs.metric)(rows)
+        ratios = (cases.numerators, cases.denominators)
+        return level_of(pairs.metric)(cases.label_sums(names, by_case=True) if is_labels else np.column_stack(ratios))
 
     return of(pairs.tuned), of(pairs.baseline)
 

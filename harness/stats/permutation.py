@@ -25,13 +25,11 @@ MANY_CLUSTERS = 1_000
 """Where so many clusters carry the sum of squares, its distribution is normal to well within the error of the draws."""
 
 
-def swap_test(
-    own: Array, other: Array, statistic: Statistic, seed: int = SEED, draws: int = DRAWS
-) -> tuple[float, str]:
+def swap_test(own: Array, other: Array, statistic: Statistic) -> tuple[float, str]:
     """Two-sided p value of a statistic of (own totals, other totals) when whole clusters may swap their variant.
 
     For a mean this is the sign flip of cluster sums. Clusters with the same difference are exchangeable, so swaps are
-    counted by multiplicity: exact where that leaves few outcomes, else by `draws` seeded swaps. With very many clusters
+    counted by multiplicity: exact where that leaves few outcomes, else by seeded swaps. With very many clusters
     the sum of all swaps is normal. Returns (p, test).
     """
     delta = own - other
@@ -61,9 +59,9 @@ def swap_test(
         return math.erfc(observed / math.sqrt(2 * squares)), "cluster sign-flip, normal limit"
     hits, kinds = 0, tuple(multiplicity.tolist())
     step = max(1, MOST_CELLS // len(rows))
-    for start in range(0, draws, step):
-        hits += int(extreme(_swaps(kinds, min(step, draws - start), seed + start)).sum())
-    return (1 + hits) / (draws + 1), f"cluster sign-flip, {draws:,} draws"
+    for start in range(0, DRAWS, step):
+        hits += int(extreme(_swaps(kinds, min(step, DRAWS - start), SEED + start)).sum())
+    return (1 + hits) / (DRAWS + 1), f"cluster sign-flip, {DRAWS:,} draws"
 
 
 def _one_by_one(totals: Array, rows: Array, statistic: Statistic) -> Array:

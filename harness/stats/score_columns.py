@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.schema import Record, Score
 from harness.stats.intervals import Codes
-from harness.stats.score_table import Keys, case_key
+from harness.stats.score_table import case_key
 
 ABSENT = -1
 """Stands for a count that a scorer did not make; counts are never negative."""
@@ -29,7 +29,7 @@ Small = NDArray[np.int32]
 class CaseColumns(NamedTuple):
     """The cases of a suite, in their order."""
 
-    keys: Keys
+    keys: list[str]
     numbers: Codes
     """0..N-1; the tables of all metrics share them."""
     clusters: Codes
@@ -173,7 +173,7 @@ class _NewCases:
         used, first, clusters = np.unique(np.array(self._cluster_of)[order], return_index=True, return_inverse=True)
         by_appearance = np.argsort(first)
         return CaseColumns(
-            keys=Keys([texts[number] for number in order]),
+            keys=[texts[number] for number in order],
             numbers=np.arange(len(order)),
             clusters=_inverse(by_appearance)[clusters],
             cluster_names=[names[cluster] for cluster in used[by_appearance]],

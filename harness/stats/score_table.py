@@ -17,41 +17,15 @@ from harness.schema import Observation
 from harness.stats.intervals import Array, Codes
 
 
-class Keys:
-    """What tells cases from one another, id and input hash; all variants of a suite share them."""
-
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._texts = texts
-        """As `case_key` makes them."""
-        self._matches: dict[int, tuple[Keys, Codes]] = {}
-
-    @classmethod
-    def of(cls, named: Iterable[tuple[str, str]]) -> Keys:
-        """Keys of these ids and input hashes."""
-        return cls([case_key(case_id, input_hash) for case_id, input_hash in named])
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    def name(self, number: int) -> tuple[str, str]:
-        """Id and input hash of one case."""
-        case_id, _, input_hash = self._texts[number].rpartition("\n")
-        return case_id, input_hash
-
-    def matched(self, other: Keys) -> Codes:
-        """For each of these its number in the other, the last of equal ones; -1 where it has none."""
-        if other is self:
-            return np.arange(len(self))
-        if id(other) not in self._matches:
-            numbers = {text: number for number, text in enumerate(other._texts)}
-            places = np.array([numbers.get(text, -1) for text in self._texts], dtype=np.int64)
-            self._matches[id(other)] = (other, places)
-        return self._matches[id(other)][1]
-
-
 def case_key(case_id: str, input_hash: str) -> str:
-    """Id and input hash as one text, which takes half the memory of a pair."""
+    """What tells a case from others, as one text, which takes half the memory of a pair."""
     return f"{case_id}\n{input_hash}"
+
+
+def key_parts(key: str) -> tuple[str, str]:
+    """Id and input hash of a case."""
+    case_id, _, input_hash = key.rpartition("\n")
+    return case_id, input_hash
 
 
 ROUNDING = 1e-12
@@ -87,8 +61,8 @@ class Labels:
 class Cases(Sequence[Observation]):
     """One row a case."""
 
-    keys: Keys
-    """Of the whole variant; tables of its slices and metrics share them."""
+    keys: Sequence[str]
+    """Of the whole variant, as `case_key` makes them; tables of its slices and metrics share them."""
     numbers: Codes
     """Each row's place among the keys."""
     clusters: Codes
@@ -111,23 +85,20 @@ class Cases(Sequence[Observation]):
         if isinstance(rows, Cases):
             return rows
         listed = list(rows)
-        names: dict[str, int] = {}
-        clusters = np.array([names.setdefault(c.cluster, len(names)) for c in listed], dtype=np.int64)
+        names = list(dict.fromkeys(c.cluster for c in listed))
         shown = [(i, label, counts) for i, c in enumerate(listed) for label, counts in c.labels.items()]
-        codes: dict[str, int] = {}
         labels = Labels(
-            names=[],
+            names=list(dict.fromkeys(label for _, label, _ in shown)),
             row=np.array([i for i, _, _ in shown], dtype=np.int64),
-            code=np.array([codes.setdefault(label, len(codes)) for _, label, _ in shown], dtype=np.int64),
+            code=codes(label for _, label, _ in shown),
             counts=np.array([counts for _, _, counts in shown], dtype=np.float64).reshape(-1, 3),
         )
-        labels.names.extend(codes)
         return cls(
-            keys=Keys.of((c.case_id, c.input_hash) for c in listed),
+            keys=[case_key(c.case_id, c.input_hash) for c in listed],
             numbers=np.arange(len(listed)),
-            clusters=clusters,
+            clusters=codes(c.cluster for c in listed),
             cluster_numbers=np.arange(len(names)),
-            cluster_names=list(names),
+            cluster_names=names,
             numerators=np.array([c.numerator for c in listed], dtype=np.float64),
             denominators=np.array([c.denominator for c in listed], dtype=np.float64),
             errors=np.array([c.error for c in listed], dtype=np.bool_),
@@ -145,7 +116,7 @@ class Cases(Sequence[Observation]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         row = range(len(self))[index]
-        case_id, input_hash = self.keys.name(self.numbers[row])
+        case_id, input_hash = key_parts(self.keys[self.numbers[row]])
         return Observation(
             case_id=case_id,
             input_hash=input_hash,
@@ -175,13 +146,7 @@ class Cases(Sequence[Observation]):
     @property
     def counted(self) -> Cases:
         """Those with anything to count."""
-        return self if self._counted is None else self._counted
-
-    @cached_property
-    def _counted(self) -> Cases | None:
-        """The same, where not all are counted; a table that held itself would outlive its last use."""
-        counted = self.take(self.denominators > 0)
-        return None if counted is self else counted
+        return self.take(self.denominators > 0)
 
     @property
     def is_share(self) -> bool:
@@ -190,10 +155,12 @@ class Cases(Sequence[Observation]):
 
     def place_of(self, others: Cases) -> Codes:
         """The row of each of the others' cases in this table, or -1."""
-        row = np.full(len(self.keys) + 1, -1)
-        row[self.numbers] = np.arange(len(self))
-        places: Codes = row[others.keys.matched(self.keys)[others.numbers]]
-        return places
+        if others.keys is self.keys:
+            row = np.full(len(self.keys), -1)
+            row[self.numbers] = np.arange(len(self))
+            return row[others.numbers]
+        rows = {self.keys[number]: row for row, number in enumerate(self.numbers)}
+        return np.array([rows.get(others.keys[number], -1) for number in others.numbers], dtype=np.int64)
 
     def take(self, rows: Codes | NDArray[np.bool_], clusters_of: Cases | None = None) -> Cases:
         """These rows, in this order; with the clusters of another table row by row, where one is given."""
@@ -303,9 +270,3 @@ def codes(names: Iterable[str]) -> Codes:
     """Names to 0..C-1 in order of first appearance."""
     seen: dict[str, int] = {}
     return np.array([seen.setdefault(name, len(seen)) for name in names], dtype=np.int64)
-
-
-def ratio_arrays(cases: Sequence[Observation]) -> tuple[Array, Array]:
-    """Numerators and denominators, one a case."""
-    table = Cases.of(cases)
-    return table.numerators, table.denominators

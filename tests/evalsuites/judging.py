@@ -13,7 +13,8 @@ from msgspec import structs
 
 from evalsuites.brand.voice.cases import right_answers
 from harness.errors import Unavailable
-from harness.gates.judge import judge, load_gates
+from harness.gates.config import load_gates
+from harness.gates.judge import judge
 from harness.gates.rules import GATE_RULES
 from harness.runs.folder import load_results
 from harness.schema import CANDIDATE, Case, Estimate, Record, Verdict

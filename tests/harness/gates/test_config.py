@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from harness.errors import UserError
-from harness.gates.judge import gate_ids, load_gates, validate
+from harness.gates.config import gate_ids, load_gates, validate
 from harness.schema import Gate, GateFile, Objective
 from tests.support.scored import METRICS
 
