@@ -121,7 +121,6 @@ class Suite:
             keys=self.keys,
             numbers=np.arange(n),
             clusters=self.clusters,
-            cluster_numbers=np.arange(len(self.names)),
             cluster_names=self.names,
             numerators=np.asarray(above, dtype=np.float64),
             denominators=np.ones(n) if below is None else np.asarray(below, dtype=np.float64),

@@ -69,14 +69,10 @@ def within_noise(asked: GateId, noise: Noise | None) -> str | None:
     A relative margin, and a cut, are taken of the level that the noise was measured at.
     """
     gate = asked.gate
-    measured_floor = noise.of(gate.metric, gate.slice, asked.slice_value) if noise else None
-    if (
-        noise is None
-        or measured_floor is None
-        or measured_floor.floor is None
-        or measured_floor.level is None
-        or gate.rule not in COMPARATIVE
-    ):
+    if noise is None or gate.rule not in COMPARATIVE:
+        return None
+    measured_floor = noise.of(gate.metric, gate.slice, asked.slice_value)
+    if measured_floor is None or measured_floor.floor is None or measured_floor.level is None:
         return None
     wanted = gate.margin if gate.ratio is None else 1 - gate.ratio
     if gate.ratio is not None or gate.unit == "relative":

@@ -153,7 +153,6 @@ class VariantScores:
             keys=columns.cases.keys,
             numbers=columns.cases.numbers,
             clusters=columns.cases.clusters,
-            cluster_numbers=np.arange(len(columns.cases.cluster_names)),
             cluster_names=columns.cases.cluster_names,
             numerators=np.bincount(case_of, weights=above, minlength=count) / repeats,
             denominators=np.bincount(case_of, weights=below, minlength=count) / repeats,

@@ -67,10 +67,8 @@ class Cases(Sequence[Observation]):
     """Each row's place among the keys."""
     clusters: Codes
     """0..C-1; every code occurs."""
-    cluster_numbers: Codes
-    """By code, each cluster's place among the names."""
     cluster_names: Sequence[str]
-    """Of the whole variant, as the keys are."""
+    """By code."""
     numerators: Array
     denominators: Array
     """0 leaves the case out of a ratio."""
@@ -85,7 +83,6 @@ class Cases(Sequence[Observation]):
         if isinstance(rows, Cases):
             return rows
         listed = list(rows)
-        names = list(dict.fromkeys(c.cluster for c in listed))
         shown = [(i, label, counts) for i, c in enumerate(listed) for label, counts in c.labels.items()]
         labels = Labels(
             names=list(dict.fromkeys(label for _, label, _ in shown)),
@@ -97,8 +94,7 @@ class Cases(Sequence[Observation]):
             keys=[case_key(c.case_id, c.input_hash) for c in listed],
             numbers=np.arange(len(listed)),
             clusters=codes(c.cluster for c in listed),
-            cluster_numbers=np.arange(len(names)),
-            cluster_names=names,
+            cluster_names=list(dict.fromkeys(c.cluster for c in listed)),
             numerators=np.array([c.numerator for c in listed], dtype=np.float64),
             denominators=np.array([c.denominator for c in listed], dtype=np.float64),
             errors=np.array([c.error for c in listed], dtype=np.bool_),
@@ -120,7 +116,7 @@ class Cases(Sequence[Observation]):
         return Observation(
             case_id=case_id,
             input_hash=input_hash,
-            cluster=self.cluster_names[self.cluster_numbers[self.clusters[row]]],
+            cluster=self.cluster_names[self.clusters[row]],
             numerator=float(self.numerators[row]),
             denominator=float(self.denominators[row]),
             error=bool(self.errors[row]),
@@ -141,7 +137,7 @@ class Cases(Sequence[Observation]):
     @property
     def cluster_count(self) -> int:
         """Clusters."""
-        return len(self.cluster_numbers)
+        return len(self.cluster_names)
 
     @property
     def counted(self) -> Cases:
@@ -166,17 +162,16 @@ class Cases(Sequence[Observation]):
         """These rows, in this order; with the clusters of another table row by row, where one is given."""
         places: Codes = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
         if clusters_of is not None:
-            clusters, numbers, names = clusters_of.clusters, clusters_of.cluster_numbers, clusters_of.cluster_names
+            clusters, names = clusters_of.clusters, clusters_of.cluster_names
         elif np.array_equal(places, np.arange(len(self))):
             return self
         else:
             used, clusters = np.unique(self.clusters[places], return_inverse=True)
-            numbers, names = self.cluster_numbers[used], self.cluster_names
+            names = [self.cluster_names[code] for code in used]
         return Cases(
             keys=self.keys,
             numbers=self.numbers[places],
             clusters=clusters,
-            cluster_numbers=numbers,
             cluster_names=names,
             numerators=self.numerators[places],
             denominators=self.denominators[places],
@@ -197,8 +192,7 @@ class Cases(Sequence[Observation]):
             keys=self.keys,
             numbers=np.tile(self.numbers, times),
             clusters=(copies[:, None] * self.cluster_count + self.clusters).ravel(),
-            cluster_numbers=np.tile(self.cluster_numbers, times),
-            cluster_names=self.cluster_names,
+            cluster_names=[*self.cluster_names] * times,
             numerators=np.tile(self.numerators, times),
             denominators=np.tile(self.denominators, times),
             errors=np.tile(self.errors, times),

@@ -1,6 +1,7 @@
 """Fills metrics.json: levels of every variant, and tuned against baseline."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from harness.schema import BASELINE, CANDIDATE, ComparisonRow, Metric, MetricRow, Metrics
 from harness.stats.estimates import estimate
@@ -23,18 +24,12 @@ def summarise(
     levels: list[MetricRow] = []
     comparisons: list[ComparisonRow] = []
     for tag, value in parts(read, slices):
+        where: dict[str, Any] = {"suite": suite, "slice": tag, "slice_value": value}
         part = {variant: in_slice(records, tag, value) for variant, records in read.items()}
         for metric in metrics:
             observed = {variant: observations(records, metric) for variant, records in part.items() if records}
             levels += [
-                MetricRow(
-                    variant=variant,
-                    metric=metric.name,
-                    estimate=estimate(level, metric),
-                    suite=suite,
-                    slice=tag,
-                    slice_value=value,
-                )
+                MetricRow(variant=variant, metric=metric.name, estimate=estimate(level, metric), **where)
                 for variant, level in observed.items()
             ]
             if BASELINE in observed and CANDIDATE in observed:
@@ -42,7 +37,7 @@ def summarise(
                 if baseline.errors:
                     baseline = observations(part[BASELINE], metric, "baseline")
                 comparison = compare(pair(observed[CANDIDATE], baseline, metric))
-                comparisons.append(ComparisonRow(suite=suite, slice=tag, slice_value=value, comparison=comparison))
+                comparisons.append(ComparisonRow(comparison=comparison, **where))
     return Metrics(metrics=levels, comparisons=comparisons)
 
 

@@ -101,7 +101,7 @@ class Evidence:
         table = self._table
         counted = self.pairs.counted if self.pairs else table.sums[:, 1]
         order = counted.argsort()[::-1]
-        return table.cluster_names[table.cluster_numbers[order[0]]], counted[order] / counted.sum()
+        return table.cluster_names[order[0]], counted[order] / counted.sum()
 
     @property
     def population(self) -> str:

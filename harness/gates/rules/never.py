@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from harness.formatting import count, percent
 from harness.gates.rules.base import Assumed, Evidence, Finding, GateRule, PowerNumbers, PowerQuestion, how_often
-from harness.schema import Estimate, Gate
+from harness.schema import Gate
 
 
 def _in_words(gate: Gate, is_share: bool) -> str:
@@ -25,18 +27,8 @@ def _judge(evidence: Evidence) -> Finding:
     independent = min(cases, level.n_eff or 0.0)
     bound = rule_of_three(independent)
     if level.value is not None:
-        level = Estimate(
-            value=0.0,
-            low=0.0,
-            high=bound,
-            n=cases,
-            clusters=evidence.clusters,
-            n_eff=independent,
-            method="exact upper bound of zero events (rule of three)",
-            side="upper",
-            errors=level.errors,
-            unscored=level.unscored,
-        )
+        exact = "exact upper bound of zero events (rule of three)"
+        level = structs.replace(level, low=0.0, high=bound, n=cases, n_eff=independent, deff=None, method=exact)
     seen = f"found in 0 of {count(cases, 'case')}; at most {percent(bound)} of all cases"
     return Finding("pass", "", level, 0.0, seen=seen)
 
