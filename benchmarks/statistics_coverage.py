@@ -31,7 +31,7 @@ from statistics_suites import (
     reals,
 )
 
-from harness.gates.evidence import FEWEST_OF_A_LABEL
+from harness.gates.judge import FEWEST_OF_A_LABEL
 from harness.schema import Estimate, Metric
 from harness.stats.estimates import estimate, label_parts
 from harness.stats.observations import Observations

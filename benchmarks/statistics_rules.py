@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 from statistics_suites import ACCURACY, FABRICATION, UNEQUAL, Design, Scores, Suite, both, flips, levels
 
-from harness.gates.evidence import after_holm, too_few
+from harness.gates.judge import after_holm, too_few
 from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import Evidence
 from harness.schema import Gate, Metric

@@ -19,7 +19,7 @@ from harness.evaluation.requests import PlannedRequest, RequestQueue
 from harness.evaluation.run import estimate_and_judge, suite_info
 from harness.formatting import first_few, number, points
 from harness.gates.config import gate_ids, load_suite_gates
-from harness.gates.evidence import within_noise
+from harness.gates.judge import within_noise
 from harness.gates.rules import COMPARATIVE
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, RunFolder, load_run, now

@@ -19,7 +19,7 @@ from harness.evaluation.plan import Job, RunPlan, SuiteJob, make_plan, variants
 from harness.files import digest, text_sha256
 from harness.formatting import first_few
 from harness.gates.config import gate_ids, gates_path, load_suite_gates
-from harness.gates.evidence import NO_BASELINE
+from harness.gates.judge import NO_BASELINE, judge
 from harness.progress import tracing
 from harness.progress.progress import Progress
 from harness.runs.folder import Results, RunData, RunFolder, load_run, now, stream
@@ -252,7 +252,6 @@ def estimate_and_judge(
     suites: Iterable[Suite], gates: Mapping[str, GateFile], manifest: Manifest, records: Iterable[tuple[str, Record]]
 ) -> tuple[Metrics, list[Verdict]]:
     """Compute estimates and verdicts of these suites from the run's records (each with its suite) alone."""
-    from harness.gates.judge import judge
     from harness.stats.observations import readings
     from harness.stats.summary import summarise
 

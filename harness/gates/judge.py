@@ -1,7 +1,8 @@
 """Judges the gates of gates.toml on a suite's records, each by its rule in `gates.rules`.
 
-A verdict is pass, fail or inconclusive, after the checks of `evidence`; only pass merges. Numeric libraries load when
-`judge` is called.
+A verdict is pass, fail or inconclusive; only pass merges. First come checks, in the order in which they are reported:
+not comparable, nothing evaluated, a partial population, no baseline, a margin within the noise, too many errors, too
+few clusters, too few cases. Numeric libraries load when they are needed.
 """
 
 from __future__ import annotations
@@ -10,16 +11,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.formatting import count
+from harness.formatting import count, plural, points
 from harness.gates.config import GateId, gate_ids
-from harness.gates.evidence import NO_BASELINE, claims_of, gather, screen, too_few, with_claim, within_noise
-from harness.gates.rules import GATE_RULES, is_tested, threshold_in_words
-from harness.gates.rules.base import Evidence, Finding
+from harness.gates.rules import COMPARATIVE, GATE_RULES, HIGHER_IS_BETTER, is_tested, threshold_in_words
+from harness.gates.rules.base import FEWEST_CLUSTERS, Evidence, Finding
 from harness.gates.sentences import sentence
-from harness.schema import GateFile, Metric, Noise, Verdict
+from harness.schema import BASELINE, CANDIDATE, Gate, GateFile, Metric, Noise, Verdict
 
 if TYPE_CHECKING:
+    from harness.stats.intervals import Array
     from harness.stats.observations import Answers
+
+FEWEST_EQUAL = 5
+"""No gate judges on clusters of unequal size that are worth fewer of one size: the largest then decide by themselves.
+
+`spread.effective` counts them. Above it the bounds hold as they say, down to one cluster with two fifths of all cases;
+below it simulated lower bounds hold as little as 89.8% of the time.
+"""
+FEWEST_OF_A_LABEL = 5
+"""No gate judges a mean over labels where fewer clusters expect one of them: its own number is then by chance."""
+NO_BASELINE = "no baseline was given: use --baseline"
 
 
 def judge(
@@ -108,3 +119,150 @@ def _verdict(suite: str, asked: GateId, finding: Finding, metric: Metric | None 
         reason=finding.reason,
         needed=finding.needed,
     )
+
+
+def screen(
+    gate: Gate,
+    records: Mapping[str, Answers],
+    expected_cases: int,
+    comparable: str | None,
+    no_baseline: str = NO_BASELINE,
+    too_fine: str | None = None,
+) -> Finding | None:
+    """What rules out a judgement whatever the numbers are, in the order in which it is said.
+
+    `comparable` says what moved since the baseline was accepted, which stops the rules that need one; `no_baseline`
+    says what to do where there is none; `too_fine` that the margin lies within the noise.
+    """
+    from harness.stats.observations import reading
+
+    tuned, baseline = (reading(records.get(variant, ())).case_count for variant in (CANDIDATE, BASELINE))
+    if comparable and gate.rule in COMPARATIVE:
+        return Finding("error", f"Not comparable with the accepted baseline: {comparable}.")
+    if not tuned:
+        return Finding("fail", "Nothing was evaluated: there are no answers of the tuned model.")
+    if tuned < expected_cases:
+        return Finding("skipped", f"Only {tuned} of {expected_cases} cases were answered; a gate judges all.")
+    if gate.rule not in COMPARATIVE:
+        return None
+    if not baseline:
+        return Finding("skipped", no_baseline)
+    if baseline < expected_cases:
+        return Finding("skipped", f"The baseline answered only {baseline} of {expected_cases} cases.")
+    return Finding("error", f"Not judged: {too_fine}.") if too_fine else None
+
+
+def within_noise(asked: GateId, noise: Noise | None) -> str | None:
+    """Why the change that a gate asks for, or allows, cannot be told from the noise that was measured; or None.
+
+    A relative margin, and a cut, are taken of the level that the noise was measured at.
+    """
+    gate = asked.gate
+    if noise is None or gate.rule not in COMPARATIVE:
+        return None
+    measured_floor = noise.of(gate.metric, gate.slice, asked.slice_value)
+    if measured_floor is None or measured_floor.floor is None or measured_floor.level is None:
+        return None
+    wanted = gate.margin if gate.ratio is None else 1 - gate.ratio
+    if gate.ratio is not None or gate.unit == "relative":
+        wanted *= abs(measured_floor.level)
+    if wanted == 0 or wanted >= measured_floor.floor:
+        return None
+    shown, floor = (points(x, abs(measured_floor.level) <= 1).lstrip("+") for x in (wanted, measured_floor.floor))
+    what = "margin" if gate.ratio is None else "cut"
+    return f"the {what} of {shown} is below the noise of {floor} that {noise.run_id} measured by asking one model twice"
+
+
+def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers], cluster: str) -> Finding | Evidence:
+    """Observations of the gate's slice, or why they cannot be judged; `cluster` is the suite's word for one."""
+    from harness.stats.observations import in_slice, observations
+    from harness.stats.pairs import pair
+
+    gate = asked.gate
+    tuned = in_slice(records[CANDIDATE], gate.slice, asked.slice_value)
+    is_turned = HIGHER_IS_BETTER.get(gate.rule, metric.higher_is_better) != metric.higher_is_better
+    # A failed answer counts against the gate, also where its rule asks for the metric's worse end.
+    level = observations(tuned, metric, "baseline" if is_turned else "candidate")
+    pairs = None
+    if gate.rule in COMPARATIVE:
+        other = observations(in_slice(records[BASELINE], gate.slice, asked.slice_value), metric, "baseline")
+        pairs = pair(level, other, metric)
+        if pairs.changed_inputs:
+            differ = f"{count(pairs.changed_inputs, 'case')} {'differs' if pairs.changed_inputs == 1 else 'differ'}"
+            return Finding("error", f"Not comparable: {differ} in input from the baseline.")
+        if level.cases and not other.cases:
+            return Finding("fail", "Nothing was compared: none of the baseline's answers has a score.")
+    if not level.cases:
+        why = f"none of {level.records} answers has a score" if level.records else "no case is in this slice"
+        return Finding("fail", f"Nothing was evaluated: {why}.")
+    not_measured = pairs.too_many_errors if pairs else level.too_many_errors
+    if not_measured:
+        return Finding("fail", f"Not measured: {not_measured}.")
+    return Evidence(gate=gate, metric=metric, level=level, pairs=pairs, cluster=cluster)
+
+
+def claims_of(found: Iterable[Finding | Evidence | None]) -> dict[int, float]:
+    """By place the p value of every claim that is tested, on enough data to be judged, corrected over all of them.
+
+    Each is let go before the next is asked for, so that one gate's cases at a time are in memory.
+    """
+    from harness.stats.paired import holm, superiority
+
+    tested = {
+        i: superiority(item.pairs)[0]
+        for i, item in enumerate(found)
+        if isinstance(item, Evidence) and item.pairs and is_tested(item.gate) and too_few(item) is None
+    }
+    return dict(zip(tested, holm(list(tested.values())), strict=True))
+
+
+def with_claim(item: Finding | Evidence, place: int, claims: Mapping[int, float]) -> Finding | Evidence:
+    """The item with the p value of its place, where it has one."""
+    if isinstance(item, Finding) or place not in claims:
+        return item
+    return replace(item, p_value=claims[place], claims=len(claims))
+
+
+def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
+    """Give every claim its p value; see `claims_of`."""
+    claims = claims_of(found)
+    return [with_claim(item, place, claims) for place, item in enumerate(found)]
+
+
+def too_few(evidence: Evidence) -> tuple[str, str] | None:
+    """Reason and need where there are too few clusters or cases to judge on, or one cluster is most of them."""
+    from harness.stats import cluster_variance
+
+    cases, clusters, n_min = evidence.cases, evidence.clusters, evidence.gate.n_min
+    noun = plural(evidence.cluster)
+    shown = f"{evidence.population} {'is' if cases == 1 else 'are'} shown but not judged"
+    if clusters < FEWEST_CLUSTERS:
+        return f"{shown}: a gate needs {FEWEST_CLUSTERS} {noun}.", f"{FEWEST_CLUSTERS} {noun}; has {clusters}"
+    name, shares = evidence.largest
+    if cluster_variance.effective(shares) < FEWEST_EQUAL:
+        return (
+            f"{shown}: '{name}' alone holds {shares[0]:.0%} of what is counted, so they tell as much as "
+            f"{cluster_variance.effective(shares):.1f} {noun} of equal size; a gate needs {FEWEST_EQUAL}.",
+            f"{count(_evened_out(shares), f'more {evidence.cluster}')} like the others, or fewer cases of '{name}'",
+        )
+    rarest = evidence.level.table.rarest_label if evidence.metric.over_labels else None
+    if rarest and rarest[1] < FEWEST_OF_A_LABEL:
+        label, holders = rarest
+        verb = "holds" if holders == 1 else "hold"
+        return (
+            f"{shown}: {count(holders, evidence.cluster)} {verb} '{label}', and a mean over labels needs "
+            f"{FEWEST_OF_A_LABEL} with each.",
+            f"{FEWEST_OF_A_LABEL} {noun} with '{label}'; has {holders}",
+        )
+    if cases < n_min:
+        return f"Too few: {count(cases, 'case')}, and this gate asks for {n_min}.", f"{n_min} cases; has {cases}"
+    return None
+
+
+def _evened_out(shares: Array) -> int:
+    """Contracts of the mean size of all but the largest that make enough of one size together with these."""
+    squares, each = float(shares @ shares), float(1 - shares[0]) / (len(shares) - 1)
+    more = 0
+    while (1 + more * each) ** 2 < FEWEST_EQUAL * (squares + more * each**2):
+        more += 1
+    return more

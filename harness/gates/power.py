@@ -15,7 +15,7 @@ from msgspec import Struct, field, structs
 
 from harness.files import digest
 from harness.gates.config import GateId, gate_ids
-from harness.gates.evidence import after_holm, too_few
+from harness.gates.judge import after_holm, too_few
 from harness.gates.rules import COMPARATIVE, GATE_RULES, is_tested, threshold_in_words
 from harness.gates.rules.base import FEWEST_CLUSTERS, Assumed, Counted, Evidence, PowerNumbers, PowerQuestion
 from harness.schema import BASELINE, CANDIDATE, Case, Completion, Gate, GateFile, Metric, Observation, Record

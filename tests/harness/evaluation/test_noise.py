@@ -15,7 +15,7 @@ from harness.errors import UserError
 from harness.evaluation.noise import SuiteNoise, measure
 from harness.evaluation.noise_file import NoiseFile, load_noise, save_noise, with_floors
 from harness.gates.config import GateId
-from harness.gates.evidence import within_noise
+from harness.gates.judge import within_noise
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, RunFolder, check_seal, load_run
 from harness.schema import BASELINE, CANDIDATE, Gate, Noise, NoiseFloor

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from harness.gates.evidence import FEWEST_EQUAL, too_few
+from harness.gates.judge import FEWEST_EQUAL, too_few
 from harness.gates.rules.base import Evidence
 from harness.schema import BASELINE, CANDIDATE, Gate
 from harness.stats import cluster_variance, power_exact
