@@ -360,6 +360,7 @@ def judged_again(folder: Path, manifest: Manifest, suite: Suite, gates: GateFile
         comparison = compare_with_baselines([suite], {suite.name: gates}, ACCEPTED, bars, prompts, tokenizer)
         infos = [structs.replace(i, accepted=comparison.infos.get(i.name, i.accepted)) for i in manifest.suites]
         manifest = structs.replace(manifest, suites=infos)
-        records = [*((suite.name, record) for record in comparison.records[suite.name]), *records]
+        accepted = comparison.records.get(suite.name, ())  # None where the suite has no accepted baseline.
+        records = [*((suite.name, record) for record in accepted), *records]
     manifest = with_floors(manifest, read_floors([suite], bars))
     return estimate_and_judge([suite], {suite.name: gates}, manifest, records)[1]

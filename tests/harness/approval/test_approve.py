@@ -14,7 +14,7 @@ from harness.checkpoints.resolve import resolve
 from harness.errors import GateFailed, UserError
 from harness.files import digest, file_sha256
 from harness.runs.folder import RunFolder, now
-from harness.schema import Manifest
+from harness.schema import ACCEPTED, Manifest
 from tests.conftest import save_tiny_model
 from tests.support.adapters import save_adapter
 from tests.support.gated import (
@@ -64,6 +64,11 @@ def test_a_run_whose_gates_all_passed_approves_and_is_named_with_its_digests(ada
     gates = digest(Path("evalsuites/legal/mini/gates.toml").read_bytes())
     seal = file_sha256(run / "MANIFEST.sha256")
     assert one.says == (f"legal/mini: run {run.name} (seal {seal}) passed {GATES[0]}, {GATES[1]} (gates.toml {gates})")
+
+
+def test_levels_need_no_accepted_baseline_where_the_run_asked_for_one(adapter: Path, runs: Path) -> None:
+    evaluate(runs, adapter, baseline=ACCEPTED)
+    assert merge(adapter, runs).passed
 
 
 @pytest.mark.parametrize("other", ["fail", "inconclusive", "skipped", "error"])
