@@ -17,7 +17,15 @@ from harness.files import digest
 from harness.gates.config import GateId, gate_ids
 from harness.gates.judge import after_holm, too_few
 from harness.gates.rules import COMPARATIVE, GATE_RULES, is_tested, threshold_in_words
-from harness.gates.rules.base import FEWEST_CLUSTERS, Assumed, Counted, Evidence, PowerNumbers, PowerQuestion
+from harness.gates.rules.base import (
+    FEWEST_CLUSTERS,
+    NEEDS_RUN,
+    Assumed,
+    Counted,
+    Evidence,
+    PowerNumbers,
+    PowerQuestion,
+)
 from harness.schema import BASELINE, CANDIDATE, Case, Completion, Gate, GateFile, Metric, Observation, Record
 from harness.suites.suite import Suite
 
@@ -100,9 +108,13 @@ def clusters_enough(gate: Gate, assumed: Assumed | None = None) -> int | None:
 
 
 def _gate(suite: Suite, asked: GateId, question: PowerQuestion) -> GatePower:
-    counted, rule, lacking = question.counted, GATE_RULES[asked.gate.rule], too_few(question.best)
-    numbers = rule.power(question) if not lacking else _lacking(asked.gate, lacking[0], question.assumed)
-    can_pass = lacking is None and rule.judge(question.best).outcome == "pass"
+    counted, rule = question.counted, GATE_RULES[asked.gate.rule]
+    if not counted.cases:  # Its scorer needs a model, so that no answer without one tells what it counts.
+        numbers, can_pass = NEEDS_RUN, True
+    elif lacking := too_few(question.best):
+        numbers, can_pass = _lacking(asked.gate, lacking[0], question.assumed), False
+    else:
+        numbers, can_pass = rule.power(question), rule.judge(question.best).outcome == "pass"
     chance: float | None = numbers.get("chance")
     is_likely = rule.one_decides or (chance or 0.0) >= question.assumed.power  # `never`: the chance is a bad model's
     return GatePower(
@@ -117,7 +129,7 @@ def _gate(suite: Suite, asked: GateId, question: PowerQuestion) -> GatePower:
         cluster=suite.cluster,
         can_pass=can_pass,
         is_enough=None if chance is None and can_pass else can_pass and is_likely,
-        assumes=counted.assumed,
+        assumes=counted.assumed if counted.cases else "",
         **numbers,
     )
 

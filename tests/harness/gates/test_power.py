@@ -145,6 +145,15 @@ def test_claims_that_only_a_model_makes_are_taken_as_one_a_case(tmp_path: Path) 
     assert [case.denominator for case in counted.cases] == [1.0] * 40 and counted.assumed == ONE_EACH
 
 
+@pytest.mark.parametrize("rule", ['"at_least"\nvalue = 0.5', '"improves"'])
+def test_a_score_that_only_a_model_gives_needs_a_run(tmp_path: Path, rule: str) -> None:
+    unscored = CLAIMS.replace("value=0.0, counts={", 'value=None, reason="no model was named", counts={')
+    gates = f'[objective]\ntext = "Right."\n[[gate]]\nmetric = "precise"\nrule = {rule}\n'
+    (found,) = by_gate(tmp_path, test=unscored, gates=gates).values()
+    assert (found.says, found.can_pass, found.is_enough) == (NEEDS_RUN["says"], True, None)
+    assert "need a run |" in power_view.markdown([found], [])
+
+
 def test_the_whole_and_every_slice_value_have_their_own_numbers(tmp_path: Path) -> None:
     found = by_gate(tmp_path, gates=GATES)
     recall = found["clause_recall-at_least-0.5"]
