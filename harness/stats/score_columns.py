@@ -6,6 +6,7 @@ Everything that intervals, tests and gates read is here, and no text but the nam
 from __future__ import annotations
 
 import math
+import sys
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.schema import Record, Score
 from harness.stats.intervals import Codes
-from harness.stats.score_table import case_key
+from harness.stats.score_table import case_key, codes
 
 ABSENT = -1
 """Stands for a count that a scorer did not make; counts are never negative."""
@@ -126,7 +127,7 @@ class _NewScores:
         self._failed, self._values = _NewColumn("b"), _NewColumn("d", math.nan)
         self._counts: dict[str, _NewColumn] = {}
         self._labels: dict[str, int] = {}
-        self._shown = (array("i"), array("i"), array("b"))
+        self._shown = array("i")
 
     def add(self, row: int, score: Score) -> None:
         self._failed.put(row, score.failed)
@@ -137,12 +138,10 @@ class _NewScores:
             self._counts[name].put(row, count)
         for outcome, name in enumerate(OUTCOMES):
             for label in score.extracted.get(name, ()):
-                entry = (row, self._labels.setdefault(label, len(self._labels)), outcome)
-                for column, value in zip(self._shown, entry, strict=True):
-                    column.append(value)
+                self._shown.extend((row, self._labels.setdefault(label, len(self._labels)), outcome))
 
     def columns(self, came: Small) -> ScoreColumns:
-        row, label, outcome = (np.array(column) for column in self._shown)
+        row, label, outcome = np.array(self._shown).reshape(-1, 3).T
         return ScoreColumns(
             failed=self._failed.ordered(came).astype(np.bool_),
             values=self._values.ordered(came),
@@ -157,26 +156,23 @@ class _NewCases:
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
         """By key, in the order in which cases are first seen."""
-        self._clusters: dict[str, int] = {}
-        self._cluster_of = array("i")
+        self._clusters: list[str] = []
 
     def add(self, record: Record) -> int:
         """Take in the case of an answer; returns its number."""
         number = self.numbers.setdefault(case_key(record.case.id, record.input_hash), len(self.numbers))
-        if number == len(self._cluster_of):
-            self._cluster_of.append(self._clusters.setdefault(record.case.cluster, len(self._clusters)))
+        if number == len(self._clusters):
+            self._clusters.append(sys.intern(record.case.cluster))
         return number
 
     def columns(self, order: Codes) -> CaseColumns:
         """The cases in this order."""
-        texts, names = list(self.numbers), list(self._clusters)
-        used, first, clusters = np.unique(np.array(self._cluster_of)[order], return_index=True, return_inverse=True)
-        by_appearance = np.argsort(first)
+        texts, clusters = list(self.numbers), [self._clusters[number] for number in order]
         return CaseColumns(
             keys=[texts[number] for number in order],
             numbers=np.arange(len(order)),
-            clusters=_inverse(by_appearance)[clusters],
-            cluster_names=[names[cluster] for cluster in used[by_appearance]],
+            clusters=codes(clusters),
+            cluster_names=list(dict.fromkeys(clusters)),
         )
 
 
