@@ -68,41 +68,27 @@ metric = "false_alarm_rate"
 rule = "never"
 n_min = 20
 """
-TERMS = '''"""Mini: how long an answer is."""
-
-from harness import Suite
-from harness.scoring import short_answer
-
-suite = Suite(scorers=[short_answer.given], max_tokens=8)
-'''
-LENGTH = """[objective]
-text = "Say it shortly."
-
-[[gate]]
-metric = "answer_words"
-rule = "at_most"
-value = 20
-
-[[gate]]
-metric = "answer_rate"
-rule = "at_least"
-value = 0.9
-"""
-
-
 CLAIMS = '''"""Mini: no answer but a model's own makes a claim."""
 
 from harness import Metric, Score, Suite
 from harness.scoring.base import scorer
 
+PRECISE = Metric(name="precise", scorer="claims", numerator="right", denominator="claims")
+WORDS = Metric(name="words", scorer="claims", numerator="words", higher_is_better=False, unbounded=True)
 
-@scorer(metrics=[Metric(name="precise", scorer="claims", numerator="right", denominator="claims")], name="claims")
+
+@scorer(metrics=[PRECISE, WORDS], name="claims")
 def claims(case, completion):
-    return Score(name="claims", value=0.0, counts={"right": 0, "claims": completion.text.count("therefore")})
+    words = completion.text.split()
+    return Score(name="claims", value=0.0, counts={"right": 0, "claims": words.count("therefore"), "words": len(words)})
 
 
 suite = Suite(scorers=[claims], max_tokens=8)
 '''
+
+
+def one_gate(metric: str, rule: str, keys: str = "") -> str:
+    return f'[objective]\ntext = "Right."\n[[gate]]\nmetric = "{metric}"\nrule = "{rule}"\n{keys}\n'
 
 
 def suite_in(root: Path, **more: object):
@@ -133,9 +119,8 @@ def test_a_denominator_that_no_answer_changes_is_known(tmp_path: Path) -> None:
 
 
 def test_a_number_of_words_is_no_share_of_right_answers(tmp_path: Path) -> None:
-    rows_ = by_gate(tmp_path, test=TERMS, gates=LENGTH)
-    assert rows_["answer_words-at_most-20"].says == NEEDS_RUN["says"]
-    assert rows_["answer_rate-at_least-0.9"].allowed == 0
+    (found,) = by_gate(tmp_path, test=CLAIMS, gates=one_gate("words", "at_most", "value = 20")).values()
+    assert found.says == NEEDS_RUN["says"]
 
 
 def test_claims_that_only_a_model_makes_are_taken_as_one_a_case(tmp_path: Path) -> None:
@@ -145,11 +130,10 @@ def test_claims_that_only_a_model_makes_are_taken_as_one_a_case(tmp_path: Path) 
     assert [case.denominator for case in counted.cases] == [1.0] * 40 and counted.assumed == ONE_EACH
 
 
-@pytest.mark.parametrize("rule", ['"at_least"\nvalue = 0.5', '"improves"'])
-def test_a_score_that_only_a_model_gives_needs_a_run(tmp_path: Path, rule: str) -> None:
+@pytest.mark.parametrize(("rule", "keys"), [("at_least", "value = 0.5"), ("improves", "")])
+def test_a_score_that_only_a_model_gives_needs_a_run(tmp_path: Path, rule: str, keys: str) -> None:
     unscored = CLAIMS.replace("value=0.0, counts={", 'value=None, reason="no model was named", counts={')
-    gates = f'[objective]\ntext = "Right."\n[[gate]]\nmetric = "precise"\nrule = {rule}\n'
-    (found,) = by_gate(tmp_path, test=unscored, gates=gates).values()
+    (found,) = by_gate(tmp_path, test=unscored, gates=one_gate("precise", rule, keys)).values()
     assert (found.says, found.can_pass, found.is_enough) == (NEEDS_RUN["says"], True, None)
     assert "need a run |" in power_view.markdown([found], [])
 
