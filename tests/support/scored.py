@@ -1,6 +1,7 @@
 """Scored records, observations and pairs for the tests of statistics and gates."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from harness.schema import (
     GateFile,
     Metric,
     Objective,
-    Observation,
     Record,
     Score,
     Verdict,
@@ -23,6 +23,7 @@ from harness.schema import (
 from harness.stats.observations import Answers, Observations, observations
 from harness.stats.paired import superiority
 from harness.stats.pairs import Pairs, pair
+from harness.stats.score_table import Cases, case_key
 
 ACCURACY = Metric(name="accuracy", scorer="answers", numerator="right")
 ERROR_RATE = Metric(name="error_rate", scorer="answers", numerator="wrong", higher_is_better=False)
@@ -98,18 +99,24 @@ def answers(right: Sequence[int | None], per_contract: int = 1, variant: str = "
 
 
 def observed(scores: Sequence[float], per_contract: int = 1, sizes: Sequence[float] | None = None) -> Observations:
-    """Observations with these numerators over `sizes`, or over 1."""
-    cases = [
-        Observation(
-            case_id=str(i),
-            input_hash="same",
-            cluster=str(i // per_contract),
-            numerator=float(score),
-            denominator=float(sizes[i]) if sizes is not None else 1.0,
-        )
-        for i, score in enumerate(scores)
-    ]
-    return Observations(cases=cases, records=len(cases))
+    """Observations with these numerators over `sizes`, or over 1; as columns, since some tests make thousands."""
+    n = len(scores)
+    clusters = np.arange(n) // per_contract
+    cases = Cases(
+        keys=_keys(n),
+        numbers=np.arange(n),
+        clusters=clusters,
+        cluster_names=[str(i) for i in range(clusters.max(initial=-1) + 1)],
+        numerators=np.asarray(scores, dtype=np.float64),
+        denominators=np.ones(n) if sizes is None else np.asarray(sizes, dtype=np.float64),
+        errors=np.zeros(n, dtype=np.bool_),
+    )
+    return Observations(cases=cases, records=n)
+
+
+@cache
+def _keys(cases: int) -> list[str]:
+    return [case_key(str(i), "same") for i in range(cases)]
 
 
 def paired(

@@ -168,27 +168,30 @@ def test_at_most_is_the_same_claim_as_at_least_on_what_is_left(tmp_path: Path) -
 
 
 def test_no_worse_says_so_where_even_an_unchanged_model_cannot_pass(tmp_path: Path) -> None:
-    row = by_gate(tmp_path, gates=GATES)["clause_precision-no_worse-0.05"]
+    gates = one_gate("clause_precision", "no_worse", "margin = 0.05")
+    row = by_gate(tmp_path, gates=gates)["clause_precision-no_worse-0.05"]
     assert not row.can_pass
     assert row.says[0] == (
         "with no case changed, 20 contracts rule out losses over 13.9 points only; it takes about 59 contracts "
         "(39 more), or 20 that change"
     )
     assert row.chance == pytest.approx(0.0, abs=0.01) and row.contracts_needed and row.contracts_needed > 200
-    enough = by_gate(tmp_path, cases=rows(160), gates=GATES)["clause_precision-no_worse-0.05"]
+    enough = by_gate(tmp_path, cases=rows(160), gates=gates)["clause_precision-no_worse-0.05"]
     assert enough.can_pass and [said.split(" of ")[0] for said in enough.says] == ["guards losses"]
 
 
 def test_too_few_contracts_are_said_before_anything_else(tmp_path: Path) -> None:
-    found = by_gate(tmp_path, cases=rows(16), gates=GATES)
+    found = by_gate(tmp_path, cases=rows(16), gates=one_gate("clause_recall", "at_least", "value = 0.5"))
     row = found["clause_recall-at_least-0.5"]
     assert not row.can_pass and row.chance is None
     assert row.says == ["8 cases from 8 contracts are shown but not judged: a gate needs 10 contracts."]
 
 
 def test_what_is_assumed_moves_what_is_said(tmp_path: Path) -> None:
-    few = by_gate(tmp_path, gates=GATES)["clause_exact_set-improves"]
-    many = by_gate(tmp_path, Assumed(discordance=0.4, power=0.9), gates=GATES)["clause_exact_set-improves"]
+    few = by_gate(tmp_path, gates=one_gate("clause_exact_set", "improves"))["clause_exact_set-improves"]
+    many = by_gate(tmp_path, Assumed(discordance=0.4, power=0.9), gates=one_gate("clause_exact_set", "improves"))[
+        "clause_exact_set-improves"
+    ]
     assert few.needed and many.needed and many.needed > few.needed
     assert (
         "every change is a gain" in few.says[0]
@@ -197,7 +200,9 @@ def test_what_is_assumed_moves_what_is_said(tmp_path: Path) -> None:
     )
     clustered = [{**row, "cluster": f"k{i // 4}"} for i, row in enumerate(rows(80))]
     alike, apart = (
-        by_gate(tmp_path, Assumed(icc=icc), cases=clustered, gates=GATES)["clause_recall-at_least-0.5"]
+        by_gate(
+            tmp_path, Assumed(icc=icc), cases=clustered, gates=one_gate("clause_recall", "at_least", "value = 0.5")
+        )["clause_recall-at_least-0.5"]
         for icc in (0.6, 0.0)
     )
     assert (alike.contracts, apart.deff) == (20, 1.0)
@@ -205,7 +210,9 @@ def test_what_is_assumed_moves_what_is_said(tmp_path: Path) -> None:
 
 
 def test_nearly_every_case_may_change(tmp_path: Path) -> None:
-    found = by_gate(tmp_path, Assumed(discordance=0.95), gates=GATES)["clause_exact_set-improves"]
+    found = by_gate(tmp_path, Assumed(discordance=0.95), gates=one_gate("clause_exact_set", "improves"))[
+        "clause_exact_set-improves"
+    ]
     assert 0 < found.chance < 1  # type: ignore[operator]
     baseline = [record(i, 0, claims=9, variant=BASELINE) for i in range(40)]
     records = {CANDIDATE: [record(i, 1, claims=1) for i in range(40)], BASELINE: baseline}
@@ -215,8 +222,9 @@ def test_nearly_every_case_may_change(tmp_path: Path) -> None:
 
 def test_cases_of_one_contract_tell_less_of_what_never_happens(tmp_path: Path) -> None:
     clustered = [{**row, "cluster": f"k{i // 4}"} for i, row in enumerate(rows(80))]
+    never = one_gate("false_alarm_rate", "never", "n_min = 20")
     apart, alike = (
-        by_gate(tmp_path, cases=made, gates=GATES)["false_alarm_rate-never"] for made in (rows(80), clustered)
+        by_gate(tmp_path, cases=made, gates=never)["false_alarm_rate-never"] for made in (rows(80), clustered)
     )
     assert (apart.needed, alike.needed) == pytest.approx((1 - 0.05 ** (1 / 40), 1 - 0.05 ** (1 / 20)))
     assert apart.chance == pytest.approx(0.99**40) and alike.chance > apart.chance  # type: ignore[operator]

@@ -201,7 +201,8 @@ def test_intervals_hold_what_endless_items_would_give(items, table, monkeypatch)
     assert np.mean(held[alpha]) >= 0.9 and np.mean(held[ac1]) >= 0.9
 
 
-def test_two_thousand_items_of_three_raters_keep_their_interval():
+def test_two_thousand_items_of_three_raters_keep_their_interval(monkeypatch):
+    monkeypatch.setattr(bootstrap, "DRAWS", 500)
     rng = np.random.default_rng(15)
     table = rng.integers(1, 6, (3, 2000))
     table[1:] = np.where(rng.random((2, 2000)) < 0.7, table[0], table[1:])

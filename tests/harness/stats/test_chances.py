@@ -10,10 +10,8 @@ from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import Evidence
 from harness.schema import Gate
 from harness.stats import intervals, power, power_exact
-from harness.stats.observations import Observations
-from harness.stats.pairs import pair
 from harness.stats.power import Design, design_of
-from tests.support.scored import ACCURACY, FABRICATION, correlated, observed, passes
+from tests.support.scored import ACCURACY, FABRICATION, correlated, flips, observed, paired, passes
 
 POINTS = 0.03
 """How far a prediction may be from a simulation."""
@@ -25,27 +23,10 @@ def level_passes(errors, cases, bar):
     return GATE_RULES["at_least"].judge(Evidence(gate=gate, metric=ACCURACY, level=level)).outcome == "pass"
 
 
-class Bench:
-    """Pairs of 0/1 answers to the same cases; making thousands of them new would take most of the time."""
-
-    def __init__(self, cases, per_contract=1, metric=ACCURACY):
-        self.metric, self.answers = metric, [observed([score] * cases, per_contract).cases for score in (0, 1)]
-
-    def pairs(self, tuned, baseline):
-        own, other = ([self.answers[int(s)][i] for i, s in enumerate(scores)] for scores in (tuned, baseline))
-        n = len(own)
-        return pair(Observations(cases=own, records=n), Observations(cases=other, records=n), self.metric)
-
-    def flips(self, better, worse):
-        same = [1] * (len(self.answers[0]) - better - worse)
-        return self.pairs([1] * better + [0] * worse + same, [0] * better + [1] * worse + same)
-
-
 def simulated(gate, cases, better, worse, draws):
     """Share of suites that pass, one case a contract; equal outcomes are judged once."""
     drawn = np.random.default_rng(5).multinomial(cases, [better, worse, 1 - better - worse], size=draws)
-    bench = Bench(cases)
-    judged = cache(lambda b, c: passes(gate, bench.flips(b, c)))
+    judged = cache(lambda b, c: passes(gate, flips(b, c, cases)))
     return float(np.mean([judged(int(b), int(c)) for b, c, _ in drawn]))
 
 
@@ -125,13 +106,13 @@ def test_levels_of_clustered_suites_pass_as_often_as_predicted(contracts, cases,
     assert type(predicted) is float  # `tunegate power --json` encodes it; numpy's own type is refused
 
 
-def clustered(bench, rng, contracts, cases, icc, better, worse):
+def clustered(rng, contracts, cases, icc, better, worse):
     """One suite whose contracts differ in how many of their cases change: a Dirichlet-multinomial."""
     spread = (1 - icc) / icc
     shares = rng.dirichlet(spread * np.array([better, max(worse, 1e-9), 1 - better - worse]), size=contracts)
     u = rng.random((contracts, cases))
     gained, lost = u < shares[:, :1], u >= 1 - shares[:, 1:2]
-    return bench.pairs((~lost).ravel(), (~gained).ravel())
+    return paired((~lost).ravel(), (~gained).ravel(), cases)
 
 
 @pytest.mark.parametrize(
@@ -149,8 +130,7 @@ def test_comparisons_of_clustered_suites_pass_about_as_often_as_predicted(
     rule, contracts, cases, better, worse, margin
 ):
     rng, gate = np.random.default_rng(9), Gate(metric="accuracy", rule=rule, margin=margin)
-    bench = Bench(contracts * cases, cases)
-    found = np.mean([passes(gate, clustered(bench, rng, contracts, cases, 0.2, better, worse)) for _ in range(250)])
+    found = np.mean([passes(gate, clustered(rng, contracts, cases, 0.2, better, worse)) for _ in range(250)])
     design = Design(contracts, ((cases, 1.0),), 0.2)
     if rule == "improves":
         predicted = power_exact.chance_of_gain(design, better + worse, better - worse, margin=margin)
@@ -171,12 +151,12 @@ def test_a_cut_passes_about_as_often_as_predicted_and_never_less(cases, baseline
     drawn = np.random.default_rng(3).multinomial(
         cases, [both, baseline - both, tuned - both, 1 - baseline - tuned + both], size=150
     )
-    gate, bench = Gate(metric="fabrication", rule="reduces", ratio=bar), Bench(cases, metric=FABRICATION)
+    gate = Gate(metric="fabrication", rule="reduces", ratio=bar)
 
     def judge(b, gone, new):
         was = [1] * (b + gone) + [0] * (cases - b - gone)
         now = [1] * b + [0] * gone + [1] * new + [0] * (cases - b - gone - new)
-        return passes(gate, bench.pairs(now, was))
+        return passes(gate, paired(now, was, metric=FABRICATION))
 
     found = np.mean([judge(*map(int, row[:3])) for row in drawn])
     assert -0.12 < power_exact.chance_of_cut(Design(cases), baseline, ratio, bar, 0.5) - found < 0.08

@@ -120,7 +120,7 @@ def test_the_p_value_of_scores_is_wilcoxons_on_contract_means():
     assert found.p_value == pytest.approx(theirs, abs=1e-9) and found.test == "Wilcoxon signed ranks, exact"
 
 
-@pytest.mark.parametrize("size", [8, 12])
+@pytest.mark.parametrize("size", [6, 9])
 def test_signed_ranks_with_ties_and_zeros_are_those_of_all_flips(size):
     rng = np.random.default_rng(size)
     assert signed_ranks(np.zeros(size))[0] == 1.0
