@@ -110,15 +110,20 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
     path = policy_path(where.bars)
     policy = load_policy(path)
     judging = _Judging(checkpoint, where, policy, base)
-    decisions = [judging.decide(one, suite) for one, suite in _required(policy, where)]
-    if missing := [one for one in decisions if isinstance(one, str)]:
+    passed: list[Passed] = []
+    missing: list[str] = []
+    for one, suite in _required(policy, where):
+        try:
+            passed.append(judging.decide(one, suite))
+        except (Refused, Unavailable) as refused:
+            missing.append(f"{one.name}: {refused}")
+    if missing:
         raise GateFailed(
             f"{checkpoint.name}: not approved by {path}: {'; '.join(missing)}. Evaluate it with --baseline first, or "
             f"{verb} with --ungated REASON"
         )
-    passed = tuple(one for one in decisions if isinstance(one, Passed))
-    named = "; ".join(f"{one.suite} by run {one.run.name}, {len(one.gates)} gates passed" for one in passed)
-    return Approval(says=f"approved by {path}: {named}", digest=checkpoint.digest, passed=passed)
+    named = "; ".join(f"{each.suite} by run {each.run.name}, {len(each.gates)} gates passed" for each in passed)
+    return Approval(says=f"approved by {path}: {named}", digest=checkpoint.digest, passed=tuple(passed))
 
 
 def reason_of(ungated: str) -> str:
@@ -205,14 +210,8 @@ class _Judging:
         self.base = checkpoint.base_digest if checkpoint.kind == "adapter" else base
         self.evaluations = list(_evaluations(checkpoint, where.runs))
 
-    def decide(self, one: RequiredSuite, suite: Suite | None) -> Passed | str:
-        """Return the evidence that a suite was passed, or say why there is none."""
-        try:
-            return self._decide(one, suite)
-        except (Refused, Unavailable) as refused:
-            return f"{one.name}: {refused}"
-
-    def _decide(self, one: RequiredSuite, suite: Suite | None) -> Passed:
+    def decide(self, one: RequiredSuite, suite: Suite | None) -> Passed:
+        """Return the evidence that a suite was passed. Raises Refused where there is none."""
         if suite is None:
             raise Refused(f"its folder {PROJECT / one.name} does not exist")
         if changed := changed_parts(one, current_entry(suite, self.where.bars)):
