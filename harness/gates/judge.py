@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 FEWEST_EQUAL = 5
 """No gate judges on clusters of unequal size that are worth fewer of one size: the largest then decide by themselves.
 
-`spread.effective` counts them. Above it the bounds hold as they say, down to one cluster with two fifths of all cases;
-below it simulated lower bounds hold as little as 89.8% of the time.
+`cluster_variance.effective` counts them. Above it the bounds hold as they say, down to one cluster with two fifths of
+all cases; below it simulated lower bounds hold as little as 89.8% of the time.
 """
 FEWEST_OF_A_LABEL = 5
 """No gate judges a mean over labels where fewer clusters expect one of them: its own number is then by chance."""

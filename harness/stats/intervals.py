@@ -107,7 +107,7 @@ def proportion(
 ) -> Interval:
     """Wilson at the effective number of cases, for a ratio of sums in [0, 1], with an exact bound at the nearer end.
 
-    Cases that share a cluster have t with the degrees of freedom of `spread`. One cluster says nothing: [0, 1].
+    Cases that share a cluster have t with the degrees of freedom that the clusters leave. One cluster: [0, 1].
     """
     evidence = worth(numerators, denominators, clusters)
     if evidence is None:
@@ -189,7 +189,7 @@ class ClusterSums:
 
     @cached_property
     def variance(self) -> float:
-        """Clustered, linearised; see `spread.variance`. Needs two clusters."""
+        """Clustered, linearised; see `cluster_variance.variance`. Needs two clusters."""
         each = max(0.0, self.value * (1 - self.value)) / self.units if self.units else 0.0
         return cluster_variance.variance(self.residuals, self.weights, self.units, each)
 

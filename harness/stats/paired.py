@@ -85,7 +85,7 @@ def gains_and_losses(
     """Bounds of a paired difference from what clusters gain and lose, and whether a guard was needed.
 
     `reach` is the largest possible gain and the largest possible loss. Few clusters that moved leave the standard error
-    unknown (with none it is 0), and the interval is then as wide as `most_behind` says.
+    unknown (with none it is 0), and the interval is then as wide as `effective_size_cap` says.
     """
     added = np.where(np.abs(whole.added) < ROUNDING * max(reach), 0.0, whole.added)
     absolute, squares = float(np.abs(added).sum()), float(added @ added)

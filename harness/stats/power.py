@@ -1,6 +1,6 @@
 """How many cases a claim needs, and what a number of cases can show, by formula.
 
-Numbers are plans from what was observed or assumed, so they are rough; a caller rounds them. `chances` holds the
+Numbers are plans from what was observed or assumed, so they are rough; a caller rounds them. `power_exact` holds the
 exact probabilities of passing.
 """
 
