@@ -211,6 +211,7 @@ class PowerInputs:
     def counted(self, asked: GateId, metric: Metric) -> Counted:
         """What the gate will count, as far as that is known before a run."""
         from harness.stats.observations import in_slice, observations
+        from harness.stats.score_table import Cases
 
         gate = asked.gate
         seen = [
@@ -227,13 +228,14 @@ class PowerInputs:
         if is_share and sum(known.values()) > AN_AMOUNT * len(known):
             known, assumed = dict.fromkeys(known, 1.0), AN_AMOUNT_SAYS
         cases = [_faultless(case, metric, known[case.case_id]) for case in seen[0] if known.get(case.case_id, 0) > 0]
-        return Counted(gate, metric, cases, is_share, assumed if is_share else "")
+        return Counted(gate, metric, Cases.of(cases), is_share, assumed if is_share else "")
 
 
 def from_run(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> Counted | None:
     """What the gate counted in a run; None where the run holds no score of it."""
     from harness.stats.observations import in_slice, observations
     from harness.stats.pairs import pair
+    from harness.stats.score_table import Cases
 
     part = {v: in_slice(records.get(v, ()), asked.gate.slice, asked.slice_value) for v in (CANDIDATE, BASELINE)}
     level = observations(part[CANDIDATE], metric)
@@ -241,7 +243,7 @@ def from_run(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> C
     pairs = pair(level, other, metric) if other.cases else None
     is_share = metric.kind == "ratio" and (pairs.is_rate if pairs else level.table.is_share)
     cases = [_faultless(case, metric, case.denominator) for case in level.cases if case.denominator > 0]
-    return Counted(asked.gate, metric, cases, is_share, pairs=pairs, level=level) if cases else None
+    return Counted(asked.gate, metric, Cases.of(cases), is_share, pairs=pairs, level=level) if cases else None
 
 
 def _faultless(case: Observation, metric: Metric, units: float) -> Observation:

@@ -209,7 +209,7 @@ class Counted:
 
     gate: Gate
     metric: Metric
-    cases: list[Observation]
+    cases: Cases
     """Cases of the slice that count something, answered without a fault."""
     is_share: bool
     """Scores of 0 and 1, so that errors can be counted; otherwise only a run shows how they vary."""
@@ -222,18 +222,13 @@ class Counted:
 
     @property
     def clusters(self) -> int:
-        return len({c.cluster for c in self.cases})
+        return self.cases.cluster_count
 
     def design(self, icc: float) -> Design:
         """How the units are spread over clusters."""
-        import numpy as np
-
         from harness.stats.power import design_of
 
-        sums: dict[str, float] = {}
-        for case in self.cases:
-            sums[case.cluster] = sums.get(case.cluster, 0.0) + case.denominator
-        return design_of(np.array(list(sums.values())), icc)
+        return design_of(self.cases.sums[:, 1], icc)
 
 
 @dataclass(frozen=True)
