@@ -1,7 +1,4 @@
-"""Resamples whole clusters, vectorised. Knows numbers by cluster and a statistic of how often each was drawn.
-
-Every draw is seeded, and depends only on (clusters, draws, seed).
-"""
+"""Resamples whole clusters, vectorised. Every draw is seeded, and depends only on (clusters, draws)."""
 
 import math
 from collections.abc import Callable
@@ -21,8 +18,8 @@ Drawn = Callable[[Array], Array]
 """How often each cluster was drawn, shape (draws, clusters), to one number a draw; NaN where it is not defined."""
 
 
-def bounds(clusters: int, statistic: Drawn, level: float = 0.95) -> tuple[float, float] | None:
-    """Percentile interval of a statistic, or None where too many draws leave it undefined.
+def bounds(clusters: int, statistic: Drawn) -> tuple[float, float] | None:
+    """95% percentile interval of a statistic, or None where too many draws leave it undefined.
 
     The percentiles lie as far out as t with C-1 degrees of freedom and the C/(C-1) of a variance have them, so that few
     clusters do not make it too short: the expanded percentile interval (Hesterberg 2015).
@@ -31,16 +28,16 @@ def bounds(clusters: int, statistic: Drawn, level: float = 0.95) -> tuple[float,
     drawn = drawn[~np.isnan(drawn)]
     if len(drawn) < (1 - MOST_UNDEFINED) * DRAWS:
         return None
-    reach = critical(level, "two", clusters - 1) * math.sqrt(clusters / (clusters - 1))
+    reach = critical(0.95, "two", clusters - 1) * math.sqrt(clusters / (clusters - 1))
     outside = float(special.ndtr(-reach))
     low, high = np.quantile(drawn, [outside, 1 - outside])
     return float(low), float(high)
 
 
-def resample(clusters: int, statistic: Drawn, draws: int, seed: int = SEED) -> Array:
+def resample(clusters: int, statistic: Drawn, draws: int) -> Array:
     """The statistic of every draw."""
     step = max(1, MOST_CELLS // clusters)
-    batches = [statistic(_times(clusters, min(step, draws - start), seed + start)) for start in range(0, draws, step)]
+    batches = [statistic(_times(clusters, min(step, draws - start), SEED + start)) for start in range(0, draws, step)]
     return np.concatenate(batches)
 
 

@@ -1,7 +1,4 @@
-"""Label swap of whole clusters, vectorised. Knows matrices of cluster sums and a statistic of their totals.
-
-Every draw is seeded. Draws depend only on (rows, draws, seed), so the metrics of one run share them.
-"""
+"""Label swap of whole clusters, vectorised. Every draw is seeded, so that the metrics of one run share them."""
 
 import math
 from collections.abc import Callable

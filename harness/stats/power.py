@@ -35,26 +35,22 @@ def standard_error(found: Estimate) -> float | None:
     return (found.high - found.low) / (2 * critical(found.level, found.side))
 
 
-def smallest_visible(se: float, side: Side, level: float = 0.95, power: float = POWER) -> float:
+def smallest_visible(se: float, side: Side, power: float = POWER) -> float:
     """Smallest true difference that is seen with this power: (z_{1-a} + z_{power}) * SE."""
-    return (critical(level, side) + critical(power, "lower")) * se
+    return (critical(0.95, side) + critical(power, "lower")) * se
 
 
-def cases_for_gap(
-    se: float, cases: int, gap: float, side: Side, level: float = 0.95, power: float = POWER
-) -> int | None:
+def cases_for_gap(se: float, cases: int, gap: float, side: Side, power: float = POWER) -> int | None:
     """Cases that show a gap of this size: n * ((z_{1-a} + z_{power}) * SE / gap)^2, clustering kept as it is.
 
     None where the gap is 0 or the standard error tells nothing.
     """
     if gap == 0 or se == 0:
         return None
-    return _plan(cases * (smallest_visible(se, side, level, power) / gap) ** 2)
+    return _plan(cases * (smallest_visible(se, side, power) / gap) ** 2)
 
 
-def errors_allowed(
-    n: int, threshold: float, level: float = 0.95, n_eff: float | None = None, df: float | None = None
-) -> int | None:
+def errors_allowed(n: int, threshold: float, n_eff: float | None = None, df: float | None = None) -> int | None:
     """Most errors in n cases with the one-sided bound of `intervals.proportion` still at or over `threshold`, or None.
 
     The bound is taken at `n_eff` cases and with t(df), as for clustered cases; left out, the cases are independent.
@@ -63,7 +59,8 @@ def errors_allowed(
 
     def holds(errors: int) -> bool:
         share = (n - errors) / n
-        return exact_near_end(wilson(share, worth, level, "lower", df), share, worth, level, "lower")[0] >= threshold
+        bounds = wilson(share, worth, side="lower", df=df)
+        return exact_near_end(bounds, share, worth, side="lower")[0] >= threshold
 
     if n < 1 or not holds(0):
         return None

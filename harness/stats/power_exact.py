@@ -41,20 +41,20 @@ class Allowed:
     """Where fewer do, and the few-errors guard counts clusters, not cases."""
 
 
-def allowed(design: Design, threshold: float, level: float = 0.95) -> Allowed:
+def allowed(design: Design, threshold: float) -> Allowed:
     """Errors that the one-sided bound of a share allows under a lower `threshold`."""
     n = design.units
     if design.is_plain:
-        most = power.errors_allowed(n, threshold, level)
+        most = power.errors_allowed(n, threshold)
         return Allowed(most, most)
-    free = power.errors_allowed(n, threshold, level, n / design.deff, design.freedom)
-    few = power.errors_allowed(n, threshold, level, min(n / design.deff, design.effective), design.freedom)
+    free = power.errors_allowed(n, threshold, n / design.deff, design.freedom)
+    few = power.errors_allowed(n, threshold, min(n / design.deff, design.effective), design.freedom)
     return Allowed(free, few)
 
 
-def chance_of_level(design: Design, threshold: float, truth: float, level: float = 0.95) -> float:
+def chance_of_level(design: Design, threshold: float, truth: float) -> float:
     """Probability that a share which is `truth` is shown to be at least `threshold`; for 'at most' give both less 1."""
-    most = allowed(design, threshold, level)
+    most = allowed(design, threshold)
     if design.is_plain:
         return 0.0 if most.few is None else float(special.bdtr(most.few, design.units, 1 - truth))
     scattered, few = (-1 if most.scattered is None else most.scattered), (-1 if most.few is None else most.few)
@@ -130,8 +130,8 @@ def _outcomes(clusters: int, seen: _Changes) -> tuple[Array, Array, Array]:
     return better, worse, np.exp(logs)
 
 
-def _bounds(design: Design, better: Array, worse: Array, step: float, level: float, side: Side) -> tuple[Array, Array]:
-    """Bounds of the difference, as `paired.gains_and_losses` has them, with one step for every cluster."""
+def _bounds(design: Design, better: Array, worse: Array, step: float, side: Side) -> tuple[Array, Array]:
+    """95% bounds of the difference, as `paired.gains_and_losses` has them, with one step for every cluster."""
     clusters = design.clusters
     move, scale = step / clusters, clusters / (clusters - 1)
     mean, moved = move * (better - worse), better + worse
@@ -146,7 +146,7 @@ def _bounds(design: Design, better: Array, worse: Array, step: float, level: flo
         spread = scale * count * move**2 * (1 - count / clusters)
         sides.append(paired.Shifts(count * move, spread, 1.0, most, design.effective))
     covariance = -scale * sides[0].mean * sides[1].mean / clusters
-    return paired.hybrid(sides[0], sides[1], covariance, critical(level, side, design.freedom))
+    return paired.hybrid(sides[0], sides[1], covariance, critical(0.95, side, design.freedom))
 
 
 def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float = 0.0, alpha: float = 0.05) -> float:
@@ -157,7 +157,7 @@ def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float
     """
     seen = _changes(design, changed, gain)
     better, worse, chance = _outcomes(design.clusters, seen)
-    passes = _bounds(design, better, worse, seen.step, 0.95, "two")[0] > margin
+    passes = _bounds(design, better, worse, seen.step, "two")[0] > margin
     if margin == 0:
         fewer, changes = np.minimum(better, worse), (better + worse).astype(np.int64)
         p = special.bdtr(fewer, changes, 0.5)
@@ -167,14 +167,14 @@ def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float
     return float(chance[passes].sum())
 
 
-def chance_of_no_worse(design: Design, changed: float, margin: float, gain: float = 0.0) -> float:
-    """Probability that 'no worse' passes where `changed` of the units change, either way alike unless there is a gain.
+def chance_of_no_worse(design: Design, changed: float, margin: float) -> float:
+    """Probability that 'no worse' passes where `changed` of the units change, either way alike.
 
     With fewer than 20 changed clusters the few-flips guard holds the bound to the share of those that got worse.
     """
-    clusters, seen = design.clusters, _changes(design, changed, gain)
+    clusters, seen = design.clusters, _changes(design, changed, 0.0)
     better, worse, chance = _outcomes(clusters, seen)
-    passes = _bounds(design, better, worse, seen.step, 0.95, "lower")[0] > -margin
+    passes = _bounds(design, better, worse, seen.step, "lower")[0] > -margin
     each = design.effective / clusters
     most = sum(upper_for_share(count * each, design.effective) < margin for count in range(FEW_FLIPS.fewest))
     passes &= (better + worse >= FEW_FLIPS.fewest) | (worse < most)
