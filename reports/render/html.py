@@ -11,9 +11,10 @@ import base64
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -26,60 +27,39 @@ from harness.errors import MissingExtra
 from reports import sentences, wording
 from reports.cases.pages import REPORT, SUMMARY
 from reports.charts import curves
-from reports.model import CasePage, Curve, Exchange, Facets, Intervals, Piece, ReportModel, Section, Table
-
-
-class Choice(Struct, frozen=True, kw_only=True):
-    """One value that a reader can filter by."""
-
-    token: str
-    """Its identifier in the page and in the address."""
-    text: str
-    """Its label."""
+from reports.model import CasePage, Curve, Exchange, Facets, Intervals, ReportModel, Section, Table
 
 
 class Filters(Struct, frozen=True, kw_only=True):
     """The filters of a page."""
 
-    kinds: list[Choice]
-    """Reasons to show a case."""
-    suites: list[Choice]
-    """Suites; empty where there is only one."""
-    slices: list[Choice]
-    """Slices."""
+    choices: list[tuple[str, str, list[tuple[str, str]]]]
+    """Label and name of each filter with its values: their token in the page and in the address, and their label."""
     tokens: dict[str, str]
     """Tokens of suites and slices, by their text."""
 
-    def of(self, facets: Facets | None) -> str:
+    def of(self, facets: Facets) -> str:
         """Return the tokens of one case."""
-        if facets is None:
-            return ""
         return " ".join([*facets.kinds, *(self.tokens[text] for text in (facets.suite, *facets.slices))])
 
 
 def filters_of(sections: Sequence[Section]) -> Filters | None:
     """Collect the filters for the cases of these sections; None where they show no case."""
-    present = list(_facets(sections))
-    if not any(isinstance(block, Exchange) and block.facets for section in sections for block in section.blocks):
+    blocks = [block for section in sections for block in section.blocks if isinstance(block, (Exchange, Table))]
+    if not any(isinstance(block, Exchange) and block.facets for block in blocks):
         return None
+    of_blocks = (block.cases if isinstance(block, Table) else [block.facets] for block in blocks)
+    present = [facets for of_block in of_blocks for facets in of_block if facets]
     kinds = {kind for facets in present for kind in facets.kinds}
     suites = list(dict.fromkeys(facets.suite for facets in present))
     slices = sorted({text for facets in present for text in facets.slices})
     tokens = _tokens([*suites, *slices])
-    return Filters(
-        kinds=[Choice(token=kind, text=text) for kind, text in sentences.FILTERS.items() if kind in kinds],
-        suites=[Choice(token=tokens[text], text=text) for text in suites] if len(suites) > 1 else [],
-        slices=[Choice(token=tokens[text], text=text) for text in slices],
-        tokens=tokens,
-    )
-
-
-def _facets(sections: Sequence[Section]) -> Iterator[Facets]:
-    for block in (block for section in sections for block in section.blocks):
-        if isinstance(block, Exchange) and block.facets:
-            yield block.facets
-        if isinstance(block, Table):
-            yield from block.cases
+    choices = [
+        ("Show", "kind", [(kind, text) for kind, text in sentences.FILTERS.items() if kind in kinds]),
+        ("Suite", "suite", [(tokens[text], text) for text in suites] if len(suites) > 1 else []),
+        ("Slice", "slice", [(tokens[text], text) for text in slices]),
+    ]
+    return Filters(choices=[choice for choice in choices if choice[2]], tokens=tokens)
 
 
 def _tokens(texts: Sequence[str]) -> dict[str, str]:
@@ -116,18 +96,20 @@ def _page(template: str, sections: Sequence[Section], rules: str, **values: Any)
     style = (HERE / "style.css").read_text("utf-8") + rules
     filters = filters_of(sections)
     script = "".join((HERE / name).read_text("utf-8") for name in ("place.js", *(["filter.js"] if filters else [])))
-    fixed = {"style": Markup(style), "script": Markup(script), "csp": policy(style, script), "is_page": True}
-    shown = [block for section in sections for block in section.blocks if isinstance(block, Exchange)]
-    jinja_template = environment().get_template(template)
-    bare = {b.twin for s in sections for b in s.blocks if isinstance(b, Intervals) and b.id not in values["curves"]}
-    more = {
-        "bare": bare,
+    blocks = [block for section in sections for block in section.blocks]
+    shown = [block for block in blocks if isinstance(block, Exchange)]
+    page_values = {
+        "style": Markup(style),
+        "script": Markup(script),
+        "csp": policy(style, script),
+        "is_page": True,
+        "bare": {b.twin for b in blocks if isinstance(b, Intervals) and b.id not in values["curves"]},
         "filters": filters,
-        "parts": parts(sections),
+        "parts": [(has, list(group)) for has, group in groupby(sections, key=has_cases)],
         "opened": shown[:OPENED],
         "neighbours": _neighbours(shown),
     }
-    return jinja_template.render(**fixed, **more, **values) + "\n"
+    return environment().get_template(template).render(**page_values, **values) + "\n"
 
 
 def policy(style: str, script: str = "") -> str:
@@ -146,14 +128,9 @@ def _neighbours(shown: Sequence[Exchange]) -> dict[str, tuple[str, str]]:
     return {own: (before, after) for before, own, after in zip(anchors, anchors[1:], anchors[2:], strict=False)}
 
 
-def parts(sections: Sequence[Section]) -> list[tuple[bool, list[Section]]]:
-    """Group neighbouring sections by whether they show cases."""
-    return [(has, list(group)) for has, group in groupby(sections, key=has_cases)]
-
-
-def groups(sections: Sequence[Section]) -> list[tuple[str, list[Section]]]:
-    """Group neighbouring sections by their heading in the navigation."""
-    return [(name, list(group)) for name, group in groupby(sections, key=lambda section: section.group)]
+def groups(items: Iterable[Any], name: str) -> list[tuple[Any, list[Any]]]:
+    """Group neighbouring items by their attribute `name`."""
+    return [(value, list(group)) for value, group in groupby(items, key=attrgetter(name))]
 
 
 def has_cases(section: Section) -> bool:
@@ -182,11 +159,6 @@ def text(value: Any) -> Any:
 def attribute(value: str) -> Markup:
     """Escape a string for a quoted attribute."""
     return escape(sanitize.shown(value))
-
-
-def runs(pieces: list[Piece]) -> list[tuple[str, list[Piece]]]:
-    """Group neighbouring pieces by kind of change."""
-    return [(change, list(group)) for change, group in groupby(pieces, key=lambda piece: piece.change)]
 
 
 def drawings(model: ReportModel, narrow: bool = False) -> tuple[dict[str, Markup], str]:
@@ -233,7 +205,6 @@ def environment() -> jinja2.Environment:
         report=REPORT,
         names=sentences.NAMES,
         signs=sentences.SIGNS,
-        runs=runs,
         groups=groups,
         kind=lambda block: type(block).__name__.lower(),
     )
