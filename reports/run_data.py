@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -49,15 +49,11 @@ class RunView:
     seal: str = ""
     assumptions: Assumptions | None = None
     """The reader's assumptions for the business estimate."""
-    _joint: dict[str, Joint] = field(default_factory=dict, compare=False)
 
     @cached_property
     def suites(self) -> list[SuiteInfo]:
         """The run's suites; a neutral metric with a gate has the gate's direction."""
         return directed_suites(self.run)
-
-    def _gated(self, suite: SuiteInfo) -> list[Verdict]:
-        return gated(suite, self.run.verdicts)
 
     @property
     def variants(self) -> list[str]:
@@ -132,12 +128,12 @@ class RunView:
         """The run's answers: all in order, or any one of them."""
         return source_of(self.run)
 
-    @cached_property
+    @property
     def tallies(self) -> dict[str, dict[str, Tally]]:
         """Counts of answers by suite and variant."""
         return self._read[0]
 
-    @cached_property
+    @property
     def index(self) -> CaseIndex:
         """Index of every first answer and every case."""
         return self._read[1]
@@ -151,14 +147,16 @@ class RunView:
         return tallies, index
 
     def _chosen(self, suite: SuiteInfo, index: CaseIndex) -> Iterable[SelectedCase]:
-        gated = {verdict.metric for verdict in self._gated(suite)}
-        return choose(suite, self.primary_metric(suite), gated, index.pairs(suite.name), index.tuned(suite.name))
+        judged = {verdict.metric for verdict in gated(suite, self.run.verdicts)}
+        return choose(suite, self.primary_metric(suite), judged, index.pairs(suite.name), index.tuned(suite.name))
 
     def joint(self, suite: str) -> Joint:
         """Return the paired counts of a suite's cases."""
-        if suite not in self._joint:
-            self._joint[suite] = self.index.joint(suite)
         return self._joint[suite]
+
+    @cached_property
+    def _joint(self) -> dict[str, Joint]:
+        return {suite.name: self.index.joint(suite.name) for suite in self.suites}
 
     @cached_property
     def cases(self) -> CasePages:

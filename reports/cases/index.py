@@ -26,16 +26,16 @@ from reports.model import Kind
 TABLES = """
 pragma journal_mode = off;
 create table answers (
-    number integer primary key, suite text, variant text, case_id blob, claims integer, said blob,
+    number integer primary key, suite text, variant text, case_id blob, claims integer, said integer,
     brief blob
 );
 create table cases (
     suite integer, case_id blob, cluster blob, tuned integer, baseline integer,
     kind integer, kinds blob, shift real, rank real, measured integer, wrong integer, wrong_before integer,
-    same_prompt integer, same_expected integer, textless integer, new integer, gone integer, kept integer
+    same_prompt integer, same_expected integer, textless integer, new integer
 );
 """
-CASE = "insert into cases values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+CASE = "insert into cases values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 ANSWERS_BY = """
 create index by_suite on answers (suite, variant);
 create index by_case on answers (suite, variant, case_id);
@@ -51,7 +51,7 @@ where t.suite = ? and t.variant = ? order by t.number
 """
 TUNED = "select brief from answers indexed by by_suite where suite = ? and variant = ? order by number"
 COMMONEST = """
-select count(*), min(number) from answers indexed by by_suite where suite = ? and variant = ? and said != x''
+select count(*), min(number) from answers indexed by by_suite where suite = ? and variant = ? and said is not null
 group by said order by 1 desc, 2 limit 1
 """
 FABRICATING = TUNED.replace("order by", "and claims order by")
@@ -74,45 +74,30 @@ WORST = "select case_id from cases where suite = ? and kind = 0 order by rank de
 TOTALS = "select suite, kind, count(*) from cases group by suite, kind"
 JOINT = """
 select
-    (select count(*) from answers indexed by by_suite where suite = :name and variant = :tuned),
-    (select coalesce(sum(claims), 0) from answers indexed by by_suite where suite = :name and variant = :tuned),
-    count(baseline), count(distinct cluster), coalesce(sum(textless), 0),
-    coalesce(sum(same_prompt), 0), coalesce(sum(same_expected), 0),
-    coalesce(sum(new), 0), coalesce(sum(gone), 0), coalesce(sum(kept), 0), coalesce(sum(kind = 0), 0),
+    count(*), count(baseline), count(distinct cluster), coalesce(sum(textless), 0) = 0,
+    coalesce(sum(same_prompt), 0), coalesce(sum(same_expected), 0), coalesce(sum(kind = 0), 0),
     coalesce(sum(measured), 0), count(distinct case when measured then cluster end),
     coalesce(sum(measured and wrong), 0), coalesce(sum(measured and wrong_before), 0)
-from cases where suite = :suite
+from cases where suite = ?
 """
 """In the order of `Joint`."""
-
-
-Finding = Literal["tuned", "new", "fixed", "kept"]
-"""Claims that nothing supports: of the tuned answers, of them alone, of the baseline's alone, or of both."""
 
 
 class Joint(Struct, frozen=True):
     """What the cases of a suite come to."""
 
-    answers: int
-    """First answers of the tuned model."""
-    claims: int
-    """What they fabricate."""
+    cases: int
+    """All of them."""
     pairs: int
     """Cases with both answers; where there is none, the tuned answers stand alone and are the cases."""
     contracts: int
     """That the cases come from."""
-    textless: int
-    """Pairs of which one text is not kept."""
+    both_texts: bool
+    """Both answers of every pair are kept."""
     same_prompt: int
     """Pairs whose answers are to the same prompt."""
     same_expected: int
     """Pairs whose answers are held to the same."""
-    new: int
-    """Fabricated by the tuned model only."""
-    gone: int
-    """Fabricated by the baseline only."""
-    kept: int
-    """Fabricated by both."""
     worse: int
     """Pairs that regress."""
     measured: int
@@ -124,11 +109,6 @@ class Joint(Struct, frozen=True):
     wrong_before: int
     """The same for the baseline."""
 
-    @property
-    def both_texts(self) -> bool:
-        """Both answers of every pair are kept."""
-        return not self.textless
-
 
 class CaseIndex:
     """Every first answer of baseline and tuned, and every case that a report shows."""
@@ -136,48 +116,48 @@ class CaseIndex:
     def __init__(self, suites: Sequence[SuiteInfo]) -> None:
         self._suites = list(suites)
         self._place = {suite.name: place for place, suite in enumerate(suites)}
-        self._findings: defaultdict[tuple[str, Finding], Counter[str]] = defaultdict(Counter)
+        self._findings: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self._db = sqlite3.connect("")
         weakref.finalize(self, self._db.close)
         self._db.executescript(TABLES)
 
-    def findings(self, suite: str, what: Finding) -> Counter[str]:
-        """Count the claims that nothing supports by their noun."""
+    def findings(self, suite: str, what: Literal["tuned", "new", "fixed", "kept"]) -> Counter[str]:
+        """Count by noun the unsupported claims of the tuned answers, of one model alone, or of both."""
         return self._findings[suite, what]
 
-    def _counted(self, answers: Iterable[tuple[str, str, AnswerSummary]]) -> Iterator[tuple[str, str, AnswerSummary]]:
-        for suite, variant, answer in answers:
-            if variant == CANDIDATE:
-                self._findings[suite, "tuned"].update(claim.noun for claim in answer.claims)
-            yield suite, variant, answer
-
-    def _paired(self, cases: Iterable[SelectedCase]) -> Iterator[SelectedCase]:
-        for case in cases:
-            if pair := case.pair:
-                found: dict[Finding, list[Fabrication]] = {
-                    "new": pair.new,
-                    "fixed": pair.fixed,
-                    "kept": pair.persisting,
-                }
-                for what, claims in found.items():
-                    self._findings[case.suite.name, what].update(claim.noun for claim in claims)
-            yield case
+    def _count(self, suite: str, **found: Iterable[Fabrication]) -> None:
+        for what, claims in found.items():
+            self._findings[suite, what].update(claim.noun for claim in claims)
 
     def add(self, answers: Iterable[tuple[str, str, AnswerSummary]]) -> None:
         """Take in all answers, each with its suite and variant."""
-        rows = (
-            (b.number, s, v, _bytes(b.case.id), len(b.claims), b.text_key, PACK.encode(b))
-            for s, v, b in self._counted(answers)
-        )
         with _kept():
-            self._db.executemany("insert into answers values (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany("insert into answers values (?, ?, ?, ?, ?, ?, ?)", self._answer_rows(answers))
             self._db.executescript(ANSWERS_BY)
+
+    def _answer_rows(self, answers: Iterable[tuple[str, str, AnswerSummary]]) -> Iterator[tuple[Any, ...]]:
+        for suite, variant, brief in answers:
+            if variant == CANDIDATE:
+                self._count(suite, tuned=brief.claims)
+            name, claims = _bytes(brief.case.id), len(brief.claims)
+            yield brief.number, suite, variant, name, claims, brief.text_key, PACK.encode(brief)
 
     def show(self, cases: Iterable[SelectedCase]) -> None:
         """Take in all cases that a report shows."""
         with _kept():
-            self._db.executemany(CASE, (_row(self._place[case.suite.name], case) for case in self._paired(cases)))
+            self._db.executemany(CASE, map(self._case_row, cases))
             self._db.executescript(CASES_BY)
+
+    def _case_row(self, case: SelectedCase) -> tuple[Any, ...]:
+        pair, kinds = case.pair, bytes(map(ORDER.index, case.kinds))
+        name = _bytes(case.tuned.case.id), _bytes(case.tuned.case.cluster)
+        numbers = case.tuned.number, case.baseline.number if case.baseline else None
+        columns = (self._place[case.suite.name], *name, *numbers, kinds[0], kinds, case.shift, case.rank)
+        headline = (case.measured, case.wrong, case.wrong_before)
+        if pair is None:
+            return (*columns, *headline, 0, 0, 0, 0)
+        self._count(case.suite.name, new=pair.new, fixed=pair.fixed, kept=pair.persisting)
+        return (*columns, *headline, *pair.same_question, not pair.has_both_texts, len(pair.new))
 
     def pairs(self, suite: str) -> Iterator[Pair]:
         """First answers of baseline and tuned to one case with the same input, in the order of the tuned ones."""
@@ -197,8 +177,7 @@ class CaseIndex:
 
     def joint(self, suite: str) -> Joint:
         """What the cases of a suite come to."""
-        asked = {"name": suite, "tuned": CANDIDATE, "suite": self._place[suite]}
-        return Joint(*self._db.execute(JOINT, asked).fetchone())
+        return Joint(*self._db.execute(JOINT, (self._place[suite],)).fetchone())
 
     def cases(self) -> Iterator[SelectedCase]:
         """The cases by their first kind and suite, those that changed most by the primary metric first."""
@@ -239,18 +218,6 @@ class CaseIndex:
                 wrong=bool(wrong),
                 wrong_before=bool(wrong_before),
             )
-
-
-def _row(suite: int, case: SelectedCase) -> tuple[Any, ...]:
-    pair, kinds = case.pair, bytes(map(ORDER.index, case.kinds))
-    name = _bytes(case.tuned.case.id), _bytes(case.tuned.case.cluster)
-    numbers = case.tuned.number, case.baseline.number if case.baseline else None
-    columns = (suite, *name, *numbers, kinds[0], kinds, case.shift, case.rank)
-    headline = (case.measured, case.wrong, case.wrong_before)
-    if pair is None:
-        return (*columns, *headline, 0, 0, 0, 0, 0, 0)
-    claims = map(len, (pair.new, pair.fixed, pair.persisting))
-    return (*columns, *headline, *pair.same_question, not pair.has_both_texts, *claims)
 
 
 def _bytes(text: str) -> bytes:

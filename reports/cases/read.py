@@ -95,8 +95,6 @@ def _lines(file: Path, ends: array[int], number: int) -> list[bytes]:
 
 EXCERPT = 1200
 """Code points of an input that are shown."""
-KEY = 8
-"""Bytes of a key."""
 MOST_TROUBLES = 50
 """Most troubles of one variant that are kept by name; all are counted."""
 
@@ -148,30 +146,18 @@ class AnswerSummary(Struct, frozen=True, kw_only=True):
     """Its share or value of each of the suite's metrics."""
     claims: tuple[Fabrication, ...] = ()
     """What it fabricates."""
-    keys: bytes = bytes(3 * KEY)
-    """Keys of input, prompt, expected answer and text: equal for equal ones. No key of the text where there is none."""
+    input_key: int = 0
+    """Equal for equal inputs of this run; so are the other keys."""
+    prompt_key: int = 0
+    expected_key: int = 0
+    text_key: int | None = None
+    """None where there is no text."""
     failed: bool = False
     """The engine gave no answer, or a scorer failed on it."""
     text_kept: bool = True
     """False where only scores were kept."""
     size: int = 0
     """Bytes of its text."""
-
-    @property
-    def input_key(self) -> bytes:
-        return self.keys[:KEY]
-
-    @property
-    def prompt_key(self) -> bytes:
-        return self.keys[KEY : 2 * KEY]
-
-    @property
-    def expected_key(self) -> bytes:
-        return self.keys[2 * KEY : 3 * KEY]
-
-    @property
-    def text_key(self) -> bytes:
-        return self.keys[3 * KEY :]
 
 
 class AnswerError(Struct, frozen=True, kw_only=True):
@@ -241,15 +227,15 @@ def read(
 
 def brief(record: Record, metrics: Sequence[Metric], slices: Iterable[str] = (), number: int = 0) -> AnswerSummary:
     """One answer without its text."""
-    hashes = [record.input_hash, record.prompt_hash, record.expected_hash]
-    if record.text_kept and record.error is None:
-        hashes.append(record.completion.text.strip())
     return AnswerSummary(
         case=_name(record, slices),
         number=number,
         values=tuple(_value(record, metric) for metric in metrics),
         claims=tuple(fabrications(record)),
-        keys=b"".join(map(_key, hashes)),
+        input_key=hash(record.input_hash),
+        prompt_key=hash(record.prompt_hash),
+        expected_key=hash(record.expected_hash),
+        text_key=hash(record.completion.text.strip()) if record.text_kept and record.error is None else None,
         failed=record.error is not None or any(score.failed for score in record.scores.values()),
         text_kept=record.text_kept,
         size=_bytes(record.completion.text),
@@ -297,10 +283,6 @@ def _name(record: Record, slices: Iterable[str]) -> CaseName:
 def shown_input(given: Mapping[str, str]) -> str:
     """What a case was asked about: its document, or all that its prompt was filled with."""
     return given.get("document") or "\n\n".join(f"{name}: {text}" for name, text in given.items())
-
-
-def _key(text: str) -> bytes:
-    return hash(text).to_bytes(KEY, "little", signed=True)
 
 
 def _bytes(text: str) -> int:

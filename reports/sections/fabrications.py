@@ -29,7 +29,7 @@ def section(evidence: RunView) -> Section | None:
         joint = evidence.joint(suite.name)
         if joint.pairs and joint.both_texts:
             blocks += _of_both(evidence, suite.name)
-        elif joint.pairs or joint.claims:
+        elif joint.pairs or evidence.index.findings(suite.name, "tuned"):
             blocks += _of_tuned(evidence, suite.name, bool(joint.pairs))
     if not blocks:
         return None

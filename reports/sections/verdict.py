@@ -61,7 +61,7 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
 def sentence(evidence: RunView, suite: SuiteInfo) -> str:
     """Say in one sentence what changed; counts what the suite's first gate calls missed or wrong."""
     metric, joint = evidence.primary_metric(suite), evidence.joint(suite.name)
-    if metric is None or not (joint.pairs or joint.answers):
+    if metric is None or not joint.cases:
         return "Nothing was measured."
     found = business.missed(evidence, suite, metric) or _short_of(evidence, suite, metric, joint)
     both = recall_and_precision(evidence, suite)

@@ -85,9 +85,10 @@ def test_what_the_cases_of_a_suite_come_to() -> None:
     suite = make_suite()
     index.show(choose(suite, METRICS[0], (), index.pairs(suite.name), index.tuned(suite.name)))
     joint = index.joint(suite.name)
-    assert (joint.answers, joint.pairs, joint.contracts, joint.both_texts) == (4, 4, 4, True)
+    assert (joint.cases, joint.pairs, joint.contracts, joint.both_texts) == (4, 4, 4, True)
     assert (joint.measured, joint.measured_contracts, joint.wrong, joint.wrong_before) == (3, 3, 1, 2)
-    assert (joint.claims, joint.new, joint.gone, joint.kept) == (2, 1, 1, 1)
+    found = [index.findings(suite.name, what).total() for what in ("tuned", "new", "fixed", "kept")]  # type: ignore[arg-type]
+    assert found == [2, 1, 1, 1]
     assert [case.tuned.case.id for case in index.sample(1)] == ["lease-001"]
 
 
