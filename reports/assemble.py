@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 from msgspec import structs
 
 from harness.errors import UserError
+from harness.files import file_sha256
 from harness.runs.folder import SEAL, RunData, load_run
-from reports import sentences, wording
+from reports import number_format, wording
 from reports.assumptions import Assumptions
 from reports.model import CasePage, ReportModel
 from reports.run_data import RunView, overall
@@ -63,22 +63,21 @@ def _title(evidence: RunView) -> str:
 def pages(evidence: RunView) -> Iterator[CasePage]:
     """Build the pages of the cases that the report does not hold, one at a time."""
     names = [page.name for page in evidence.cases.pages]
-    for before, page, after in zip(names, evidence.cases.pages[1:], [*names[2:], ""], strict=False):
+    of = number_format.number(len(names) - 1)
+    for number, page in enumerate(evidence.cases.pages[1:], 1):
         yield CasePage(
             name=page.name,
-            title=f"{_title(evidence)}: cases, {sentences.page(names.index(page.name), len(names) - 1)}",
+            title=f"{_title(evidence)}: cases, page {number_format.number(number)} of {of}",
             run_id=evidence.run.manifest.run_id,
             seal=evidence.seal,
             outcome=overall(evidence.run.verdicts),
             sections=cases.on_page(evidence, page),
-            before=before,
-            after=after,
+            before=names[number - 1],
+            after=names[number + 1] if number + 1 < len(names) else "",
         )
 
 
-def gather(run: RunData, training: RunData | None) -> RunView:
+def gather(run: RunData, training: RunData | None = None) -> RunView:
     """Combine a run with the digest of its seal."""
     seal = run.path / SEAL
-    if not seal.exists():
-        return RunView(run=run, training=training, seal=UNSEALED)
-    return RunView(run=run, training=training, seal=hashlib.sha256(seal.read_bytes()).hexdigest())
+    return RunView(run=run, training=training, seal=file_sha256(seal) if seal.exists() else UNSEALED)

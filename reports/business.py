@@ -37,7 +37,7 @@ def missed(evidence: RunView, suite: SuiteInfo, metric: Metric) -> str:
     """
     noun = wording.ITEMS.get(metric.name)
     tuned, baseline = (evidence.level(suite.name, v, metric.name) for v in (CANDIDATE, BASELINE))
-    if tuned is None or not _counts(tuned) or (baseline and not _same_things(baseline, tuned)):
+    if tuned is None or not _counts(tuned) or (baseline and not (_counts(baseline) and baseline.n == tuned.n)):
         return ""
     before, sources = None if baseline is None else _short_of(baseline), wording.count(tuned.clusters, suite.cluster)
     if noun:
@@ -72,17 +72,12 @@ def scaled(evidence: RunView, suite: SuiteInfo) -> str:
 
 def _is_counted(evidence: RunView, suite: SuiteInfo, metric: Metric) -> bool:
     """Tell whether the metric is a share of things that a reader can count, or of answers."""
-    is_of_answers = metric.kind == "ratio" and metric.denominator is None
-    return metric.name in wording.ITEMS or (is_of_answers and evidence.unit(suite.name, metric) == "share")
+    return metric.name in wording.ITEMS or _is_of_answers(evidence, suite, metric)
 
 
 def _counts(estimate: Estimate) -> bool:
     """Tell whether the number is a ratio of two counts: no failed answer counts as the worst value."""
     return estimate.value is not None and estimate.n > 0 and estimate.errors == 0
-
-
-def _same_things(baseline: Estimate, tuned: Estimate) -> bool:
-    return _counts(baseline) and baseline.n == tuned.n
 
 
 def _short_of(estimate: Estimate) -> float:

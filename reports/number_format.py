@@ -5,7 +5,6 @@ No other module of `reports` formats a number, so that all views and all termina
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 from harness.formatting import format_duration, significant
@@ -89,6 +88,11 @@ def estimate_cell(estimate: Estimate | None, unit: Unit = "share", *notes: str) 
     """Format an estimate as a cell: its number, and its interval and `notes` below."""
     lines = filter(None, [interval(estimate, unit), *notes])
     return Cell(text=value(estimate, unit), note="\n".join(lines), estimate=estimate)
+
+
+def missing(why: str = "") -> Cell:
+    """A dash in place of a value, and why there is none."""
+    return Cell(text=DASH, note=why, tone="muted")
 
 
 def estimate(measured: Estimate | None, unit: Unit = "share") -> str:
@@ -190,11 +194,6 @@ def short(digest: str | None) -> str:
     return f"{head}:{rest[:12]}" if head else rest[:12]
 
 
-def too_few(n: int, needed: int) -> str:
-    """What stands in place of a number on too few cases."""
-    return f"too few: {n}, and {needed} are needed"
-
-
 def clean(value: float) -> float:
     """A computed number without what only the computer's rounding put there."""
     return round(value, 9) + 0.0
@@ -242,11 +241,6 @@ def tick(position: float, unit: Unit) -> str:
     if unit == "share":
         return f"{position * 100:.0f}%"
     return "0" if position == 0 else _minus(f"{position * 100:+.0f}")
-
-
-def finite(found: float | None) -> float | None:
-    """A number that JSON can hold, or None."""
-    return None if found is None or not math.isfinite(found) else found
 
 
 def _minus(text: str) -> str:

@@ -214,14 +214,10 @@ def noun(kind: Kind, n: int) -> str:
     return NOUNS[kind] if n == 1 else wording.plural(NOUNS[kind])
 
 
-def shown(kind: Kind, here: int, of: int) -> str:
-    """Say `3 regressions`, or `10 of 42 regressions shown`."""
-    return wording.shown_of(NOUNS[kind], here, of)
-
-
 def elsewhere(files: Sequence[str], unplaced: int) -> str:
     """Say where the other cases of a group are."""
-    parts = [f"The others are on {_case_words_range(files)}."] if files else []
+    pages = wording.listing(files) if len(files) < 3 else f"{files[0]} to {files[-1]}"
+    parts = [f"The others are on {pages}."] if files else []
     if unplaced:
         parts.append(f"{number_format.number(unplaced)} {'of them are' if files else 'are'} only in cases.csv.")
     return " ".join(parts)
@@ -267,12 +263,3 @@ def why(
     if kinds[0] == "unchanged" and alone:
         parts.append("not wrong")
     return wording.capital("; ".join(filter(None, parts))) or "No score to compare"
-
-
-def page(number: int, of: int) -> str:
-    """Say `page 3 of 12`."""
-    return f"page {number_format.number(number)} of {number_format.number(of)}"
-
-
-def _case_words_range(files: Sequence[str]) -> str:
-    return wording.listing(files) if len(files) < 3 else f"{files[0]} to {files[-1]}"

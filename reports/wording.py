@@ -144,11 +144,6 @@ def metric_and_slice(verdict: Verdict, shape: str) -> str:
     return named if verdict.slice is None else f"{named}, {phrase(verdict.slice)} {phrase(verdict.slice_value or '')}"
 
 
-def gate(verdict: Verdict, shape: str) -> str:
-    """Describe a gate: `Clause recall, excerpt: at least 95.0%`."""
-    return f"{metric_and_slice(verdict, shape)}: {verdict.bar}"
-
-
 def gate_name(verdict: Verdict) -> str:
     """Name what a gate judges where a line has little room: `clause recall, instrument lease`."""
     return phrase(metric_and_slice(verdict, "")).lower()
@@ -163,6 +158,11 @@ def direction(better: Better, says: str = "") -> str:
     """Say which direction is better, after the metric's own sentence."""
     way = f"{better} is better" if better else "neither direction is better"
     return f"{says.rstrip('.')}; {way}" if says else way
+
+
+def shortened(text: str, most: int) -> str:
+    """Truncate to `most` code points, with an ellipsis."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def shown_of(noun: str, shown: int, of: int) -> str:

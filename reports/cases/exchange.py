@@ -13,8 +13,7 @@ from typing import Literal, cast
 from harness.schema import Case, Record, Span, SuiteInfo
 from harness.scoring.grounding.claims import BORNE_OUT, FABRICATED
 from harness.suites.prompts import Message, recorded_messages
-from reports import sentences as reports_sentences
-from reports import wording
+from reports import sentences, wording
 from reports.cases.read import EXCERPT, RecordSource, fabrications, shown_input
 from reports.cases.select import SelectedCase
 from reports.model import Answer, Exchange, Piece, Tone
@@ -23,11 +22,7 @@ Change = Literal["same", "removed", "added"]
 Stretch = tuple[int, int, Change]
 
 WORD = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
-
-
-def words(text: str) -> list[str]:
-    """Words and single punctuation marks, each with the white space after it; joined they give the text back."""
-    return WORD.findall(text)
+"""A word or one punctuation mark, with the white space after it; all of them joined give a text back."""
 
 
 def compare(baseline: str, tuned: str) -> tuple[list[Stretch], list[Stretch]]:
@@ -36,7 +31,7 @@ def compare(baseline: str, tuned: str) -> tuple[list[Stretch], list[Stretch]]:
     White space alone makes no difference; a word counts with what follows it, which also leaves the search a tenth of
     the pairs to try.
     """
-    left, right = words(baseline), words(tuned)
+    left, right = WORD.findall(baseline), WORD.findall(tuned)
     bare, other = ([word.strip() for word in side] for side in (left, right))
     head = _common(bare, other)
     tail = _common(bare[head:][::-1], other[head:][::-1])
@@ -93,11 +88,6 @@ def _joined(parts: list[tuple[str, str]]) -> list[Stretch]:
     return [(end - len(text), end, cast(Change, kind)) for (kind, text), end in zip(joined, ends, strict=True)]
 
 
-def finding(span: Span) -> str:
-    """A span's verdict in words: `citation invented`."""
-    return wording.verdict_on(span.kind, span.verdict)
-
-
 def tone(spans: list[Span]) -> Tone:
     """The gravest verdict's tone."""
     verdicts = {span.verdict for span in spans}
@@ -107,7 +97,7 @@ def tone(spans: list[Span]) -> Tone:
 
 
 def _piece(text: str, change: Change, spans: list[Span], end: int) -> Piece:
-    findings = "; ".join(dict.fromkeys(finding(span) for span in spans if span.end == end))
+    findings = "; ".join(dict.fromkeys(wording.verdict_on(s.kind, s.verdict) for s in spans if s.end == end))
     return Piece(text=text, change=change, finding=findings, tone=tone(spans))
 
 
@@ -175,10 +165,10 @@ def _why(case: SelectedCase) -> str:
     """Why the case is shown, in words."""
     pair = case.pair
     changes = pair.changes(case.suite.metrics) if pair else []
-    moved = reports_sentences.moved({m.name: c or 0.0 for m, c in zip(case.suite.metrics, changes, strict=False)})
+    moved = sentences.moved({m.name: c or 0.0 for m, c in zip(case.suite.metrics, changes, strict=False)})
     new, kept = (pair.new, pair.persisting) if pair and pair.has_both_texts else ([], [])
     found = [Counter(claim.noun for claim in claims) for claims in (new, kept, case.tuned.claims)]
-    return reports_sentences.why(
+    return sentences.why(
         case.kinds,
         moved,
         *found,
@@ -195,7 +185,7 @@ def status(record: Record) -> str:
     if record.error is not None:
         return f"no answer: {record.error}"
     if not record.text_kept:
-        return reports_sentences.NO_TEXT
+        return sentences.NO_TEXT
     return "" if record.completion.text.strip() else "empty answer"
 
 

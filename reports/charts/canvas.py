@@ -111,8 +111,3 @@ def rule(figure: Figure, y: float) -> None:
 
     level = 1 - y / size(figure)[1]
     figure.add_artist(Line2D([0, 1], [level, level], color=svg.GRID, linewidth=1))
-
-
-def short(text: str, longest: int = LONGEST) -> str:
-    """Truncate a label to its column."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.sanitize import shown
+from reports import wording
 from reports.charts import intervals, svg
-from reports.charts.canvas import Look, saved, settings, sheet, short
+from reports.charts.canvas import LONGEST, Look, saved, settings, sheet
 from reports.model import Curve, Intervals
 
 if TYPE_CHECKING:
@@ -45,13 +46,13 @@ def _curve(curve: Curve, narrow: bool) -> Figure:
             f"{look.shape}-",
             color=look.colour,
             markerfacecolor=look.colour if look.full else svg.PAPER,
-            label=short(shown(line.name)),
+            label=wording.shortened(shown(line.name), LONGEST),
             linewidth=2 if look.shape else 1.2,
             markersize=5,
         )
     axes.patch.set_visible(False)
     axes.set_xlabel(shown(curve.x), color=svg.MUTED, fontsize=11)
-    axes.set_title(short(shown(curve.y), 44), loc="left", color=svg.MUTED, fontsize=11, pad=8)
+    axes.set_title(wording.shortened(shown(curve.y), 44), loc="left", color=svg.MUTED, fontsize=11, pad=8)
     axes.locator_params(axis="x", integer=True)
     axes.tick_params(length=0, labelsize=11, labelcolor=svg.MUTED)
     axes.grid(axis="y", color=svg.GRID, linewidth=1)

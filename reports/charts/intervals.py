@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.sanitize import shown
 from reports import number_format, sentences
 from reports.charts import svg
-from reports.charts.canvas import Look, axes, rule, say, sheet, short
-from reports.model import Intervals, Mark, PlotRow, Tick
+from reports.charts.canvas import LONGEST, Look, axes, rule, say, sheet
+from reports.model import Block, Intervals, Mark, PlotRow, Tick
+from reports.wording import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,11 +96,11 @@ def panels(plot: Intervals, narrow: bool) -> Figure:
     for number, some in enumerate(ranks):
         top = (head + height + FOOT + 10) * number + head
         for place, label in enumerate(labels):
-            say(figure, 0, top + 4 + line * place + own, short(label, 32 if narrow else 24), over=narrow)
+            say(figure, 0, top + 4 + line * place + own, shortened(label, 32 if narrow else 24), over=narrow)
             rule(figure, top + 4 + line * place)
         for column, name in enumerate(some):
             left = labelled + each * column
-            say(figure, left, top - 34, short(name, 34), bold=True)
+            say(figure, left, top - 34, shortened(name, 34), bold=True)
             ends = (NARROW.left, NARROW.scale) if narrow else (left + 8, each - BRIEF - 20)
             scale = axes(figure, ends[0], top, ends[1], height)
             _scale(scale, plot)
@@ -146,8 +147,8 @@ def _row(figure: Figure, scale: Axes, plot: Intervals, row: PlotRow, head: float
     """Draw label, note, marks and text of one row."""
     first = top + PAD / 2 + own.named + BAR * len(row.bars) + (8 if own.below else 12)
     label = head + (top + PAD / 2 + 8 if own.below else first)
-    say(figure, 0, label, short(row.label), bold=True)
-    say(figure, 0, label + TEXT, short(row.note, 44), svg.MUTED, 11)
+    say(figure, 0, label, shortened(row.label, LONGEST), bold=True)
+    say(figure, 0, label + TEXT, shortened(row.note, 44), svg.MUTED, 11)
     for number, mark in enumerate(row.marks):
         y = first + own.step * number
         look = _mark(scale, plot, mark, y)
@@ -212,10 +213,22 @@ def _mark(scale: Axes, plot: Intervals, mark: Mark, y: float, small: bool = Fals
     return look
 
 
-POINTS = "Improvement in percentage points; right is better"
-"""The unit of a scale of changes."""
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.2)
 MOST_TICKS = 7
+
+
+def changes_plot(name: str, title: str, rows: list[PlotRow], twin: str) -> list[Block]:
+    """Return a chart of changes in points, mirrored where needed so that right is better; nothing without rows."""
+    plot = Intervals(
+        id=name,
+        title=title,
+        ticks=turned_ticks(rows),
+        unit="Improvement in percentage points; right is better",
+        ends=("◀ worse", "better ▶"),
+        rows=rows,
+        twin=twin,
+    )
+    return [plot] if rows else []
 
 
 def turned_ticks(rows: Sequence[PlotRow]) -> list[Tick]:

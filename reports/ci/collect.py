@@ -12,7 +12,7 @@ from harness.gates.config import suites_with_bars
 from harness.runs.folder import load_run
 from harness.runs.project import find_run
 from harness.schema import FLOOR, Manifest, SuiteInfo, Verdict
-from reports import number_format
+from reports import number_format, wording
 from reports.assemble import gather
 from reports.ci.export import MOST_IDS, MOST_LINES, MOST_VERDICTS, Export, Status, SuiteExport
 from reports.model import Section
@@ -42,7 +42,7 @@ def locate(text: str, root: Path) -> Path | None:
 
 def evidence(path: Path) -> RunView:
     """Load an evaluation run and check its seal. Raises UserError for a run of another kind."""
-    view = gather(load_run(path), None)
+    view = gather(load_run(path))
     if view.run.manifest.kind != "eval":
         raise UserError(f"{path}: is a {view.run.manifest.kind} run, which has no gates. Name an evaluation run")
     return view
@@ -91,9 +91,9 @@ def sections(view: RunView | None) -> list[Section]:
     return [section for section in (results.section(view), slices.section(view)) if section] if view else []
 
 
-def cut(text: str, most: int = LONGEST) -> str:
-    """Truncate to `most` code points, with an ellipsis."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+def cut(text: str) -> str:
+    """Truncate a line of an export."""
+    return wording.shortened(text, LONGEST)
 
 
 def _status(view: RunView) -> Status:

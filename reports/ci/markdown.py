@@ -45,8 +45,7 @@ class CommentPart:
 
 def text(foreign: str, most: int = CELL) -> str:
     """Escape foreign text to one line without markup, mention, reference or link, of at most `most` code points."""
-    short = foreign if len(foreign) <= most else foreign[: most - 1] + "…"
-    return LINKING.sub(r"&#\1;&#8203;", markdown.escape(short))
+    return LINKING.sub(r"&#\1;&#8203;", markdown.escape(wording.shortened(foreign, most)))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[CommentPart]:

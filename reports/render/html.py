@@ -54,7 +54,7 @@ def filters_of(sections: Sequence[Section]) -> Filters | None:
     suites = list(dict.fromkeys(facets.suite for facets in present))
     slices = sorted({text for facets in present for text in facets.slices})
     tokens = _tokens([*suites, *slices])
-    choices = [
+    choices: list[tuple[str, str, list[tuple[str, str]]]] = [
         ("Show", "kind", [(kind, text) for kind, text in sentences.FILTERS.items() if kind in kinds]),
         ("Suite", "suite", [(tokens[text], text) for text in suites] if len(suites) > 1 else []),
         ("Slice", "slice", [(tokens[text], text) for text in slices]),

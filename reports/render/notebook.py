@@ -16,7 +16,7 @@ from reports.sections import gates, results
 def render(run: Results) -> str:
     """Return the fragment: gates first and metrics folded below them; without a baseline, metrics first."""
     fields = {name: getattr(run, name) for name in Results.__struct_fields__}
-    evidence = gather(RunData(**fields, records=[], suite_of=[], train_log=[]), None)
+    evidence = gather(RunData(**fields, records=[], suite_of=[], train_log=[]))
     judged = [
         structs.replace(gates.table(suite, verdicts, f"Gates of {suite.name}"), folded=False)
         for suite in evidence.suites

@@ -34,7 +34,7 @@ def summary(run: RunData, gates: Gates | None = None, is_verbose: bool = False) 
     With `gates`, show only these and the metrics of their suites, and count the others; an empty collection shows
     metrics only. With `is_verbose`, add each suite's sentence, the estimates of all variants and the gates' reasons.
     """
-    evidence = gather(run, None)
+    evidence = gather(run)
     chosen = {suite for suite, _ in gates or ()}
     messages = [*map(sentences.gates_changed, run.manifest.moved), *cautions(evidence, not run.is_large)]
     parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in messages]

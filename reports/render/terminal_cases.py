@@ -31,7 +31,7 @@ def misses(run: RunData, shows_all: bool, is_verbose: bool, width: int) -> Itera
     """
     if run.is_large:
         return
-    evidence = gather(run, None)
+    evidence = gather(run)
     count = sum(evidence.joint(suite.name).wrong for suite in evidence.suites)
     wrong = (case for case in evidence.index.cases() if case.wrong)
     if count:

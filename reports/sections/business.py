@@ -8,7 +8,6 @@ from reports.assumptions import Assumptions
 from reports.business import SuiteValue
 from reports.model import Block, Cell, Facts, Section, Table, Text
 from reports.run_data import RunView
-from reports.sections import results
 
 LEAD = "What the change would save a reviewer, from measured shares of answers and assumed minutes."
 ASSUMED = (
@@ -45,20 +44,21 @@ def section(evidence: RunView) -> Section | None:
         blocks.append(_table(suite_value, suite, assumed))
         uses_assumptions |= suite_value.timed is None
     if uses_assumptions:
-        blocks += [Facts(caption="Assumptions", pairs=_assumptions(evidence.assumptions)), Text(text=ASSUMED)]
+        blocks += [Facts(caption="Assumptions", pairs=_assumptions(assumed)), Text(text=ASSUMED)]
     return Section(id="business", title="Business estimate", lead=LEAD, blocks=blocks)
 
 
 def _table(suite_value: SuiteValue, suite: SuiteInfo, assumed: Assumptions) -> Table:
-    head = [_fixes(suite_value, suite)] if suite_value.metric else []
-    rows = [
-        *head,
-        _row("Minutes for 100 answers", _basis(suite_value), suite_value.minutes, suite_value.saved, suite),
-    ]
+    rows = []
+    if suite_value.metric:
+        by = f"by {wording.phrase(suite_value.metric.name)}"
+        rows.append(_row("Answers to fix, per 100", by, suite_value.to_fix, suite_value.fewer, suite))
+    basis = "correction, median active time" if suite_value.timed else "to read all of them and fix those"
+    rows.append(_row("Minutes for 100 answers", basis, suite_value.minutes, suite_value.saved, suite))
     if assumed.answers_per_month is not None:
         rows += _monthly(suite_value, suite, assumed, assumed.answers_per_month)
-    return results.table(
-        [(suite, row) for row in rows],
+    return Table(
+        rows=rows,
         caption=f"A reviewer's time: {suite.name}",
         columns=["", "Baseline", "Tuned", "Saved by the tuned model"],
         numeric=[1, 2, 3],
@@ -71,21 +71,6 @@ def _note(suite_value: SuiteValue) -> str:
         return TIMED if suite_value.timed else ""
     reading, _ = sentences.reading(suite_value.change, suite_value.metric.better)
     return f"Change in answers to fix: {reading}."
-
-
-def _fixes(suite_value: SuiteValue, suite: SuiteInfo) -> list[Cell]:
-    assert suite_value.metric is not None
-    return _row(
-        "Answers to fix, per 100",
-        f"by {wording.phrase(suite_value.metric.name)}",
-        suite_value.to_fix,
-        suite_value.fewer,
-        suite,
-    )
-
-
-def _basis(suite_value: SuiteValue) -> str:
-    return "correction, median active time" if suite_value.timed else "to read all of them and fix those"
 
 
 def _monthly(suite_value: SuiteValue, suite: SuiteInfo, assumed: Assumptions, answers: int) -> list[list[Cell]]:
@@ -108,29 +93,22 @@ def _row(title: str, note: str, by_variant: dict[str, Estimate], saved: Estimate
 
 def _cell(estimate: Estimate | None, suite: SuiteInfo) -> Cell:
     if estimate is None or estimate.value is None:
-        return Cell(text=number_format.DASH, note=estimate.reason or "" if estimate else "", tone="muted")
+        return number_format.missing(estimate.reason or "" if estimate else "")
     return number_format.estimate_cell(estimate, "amount", number_format.basis(estimate, suite.cluster))
 
 
-def _assumptions(stated: Assumptions | None) -> list[tuple[str, Cell]]:
+def _assumptions(stated: Assumptions) -> list[tuple[str, Cell]]:
     """List every assumption behind the numbers, and whether the reader stated it."""
-    assumed = stated or Assumptions()
-    values = {
-        "Minutes to read one answer": assumed.minutes_per_review,
-        "Minutes to fix one answer": assumed.minutes_per_fix,
-        "Answers per month": assumed.answers_per_month,
-        f"Cost per hour {assumed.currency}".rstrip(): assumed.cost_per_hour,
-    }
     usual = Assumptions()
-    defaults = (usual.minutes_per_review, usual.minutes_per_fix, None, None)
-    return [
-        (
-            name,
-            Cell(
-                text=number_format.number(value),
-                note="assumed, default" if value == default else "assumed, as stated",
-            ),
-        )
-        for (name, value), default in zip(values.items(), defaults, strict=True)
-        if value is not None
-    ]
+    names = {
+        "Minutes to read one answer": "minutes_per_review",
+        "Minutes to fix one answer": "minutes_per_fix",
+        "Answers per month": "answers_per_month",
+        f"Cost per hour {stated.currency}".rstrip(): "cost_per_hour",
+    }
+    pairs = []
+    for name, key in names.items():
+        if (value := getattr(stated, key)) is not None:
+            note = "assumed, default" if value == getattr(usual, key) else "assumed, as stated"
+            pairs.append((name, Cell(text=number_format.number(value), note=note)))
+    return pairs

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from reports import number_format, wording
-from reports import sentences as reports_sentences
+from reports import number_format, sentences, wording
 from reports.cases.exchange import exchange
 from reports.cases.pages import REPORT, Page
 from reports.cases.select import SelectedCase
@@ -33,16 +32,14 @@ def others(evidence: RunView) -> Section | None:
     """Build the section of the other cases: those that fabricate, failed or stay wrong, then the rest."""
     lead = "Cases that neither regressed nor improved, those worth a look first."
     compared = any(evidence.joint(suite.name).pairs for suite in evidence.suites)
-    return _section(evidence, "others", "Other cases", REST, lead if compared else f"{reports_sentences.ALONE} {LEAD}")
+    return _section(evidence, "others", "Other cases", REST, lead if compared else f"{sentences.ALONE} {LEAD}")
 
 
 def on_page(evidence: RunView, page: Page) -> list[Section]:
     """Build the sections of a page of further cases."""
     by_kind = groupby(page.cases, key=lambda case: case.kinds[0])
     return [
-        Section(
-            id=kind, title=wording.capital(reports_sentences.noun(kind, 2)), blocks=_groups(evidence, list(cases), page)
-        )
+        Section(id=kind, title=wording.capital(sentences.noun(kind, 2)), blocks=_groups(evidence, list(cases), page))
         for kind, cases in by_kind
     ]
 
@@ -68,9 +65,9 @@ def _groups(evidence: RunView, cases: list[SelectedCase], page: Page, kind: Kind
         named = kind in ALWAYS and evidence.joint(suite.name).pairs
         if not (of if page.name == REPORT else here) and not named:
             continue
-        sentence = reports_sentences.shown(own, len(here), of)
+        sentence = wording.shown_of(sentences.NOUNS[own], len(here), of)
         if not evidence.joint(suite.name).both_texts:
-            sentence += f"; {reports_sentences.NO_TEXT}, so only the tuned answer is shown"
+            sentence += f"; {sentences.NO_TEXT}, so only the tuned answer is shown"
         blocks.append(
             Text(text=f"{suite.name}: {sentence}.{_elsewhere(evidence, suite.name, own, len(here), of, page)}")
         )
@@ -83,7 +80,7 @@ def _elsewhere(evidence: RunView, suite: str, kind: Kind, here: int, of: int, pa
     if here == of:
         return ""
     placed = evidence.cases.placed[suite, kind]
-    return " " + reports_sentences.elsewhere([name for name in placed if name != page.name], of - placed.total())
+    return " " + sentences.elsewhere([name for name in placed if name != page.name], of - placed.total())
 
 
 def _further(evidence: RunView) -> list[Block]:
@@ -102,10 +99,10 @@ def _further(evidence: RunView) -> list[Block]:
             Table(caption="Pages with further cases", columns=["Page", "Cases", "Contents"], rows=rows, numeric=[1])
         )
     if left := evidence.cases.unplaced:
-        blocks.append(Text(text=reports_sentences.unplaced(left), tone="caution"))
+        blocks.append(Text(text=sentences.unplaced(left), tone="caution"))
     return blocks
 
 
 def _holds(cases: Sequence[SelectedCase]) -> str:
     counted = [(kind, len(list(group))) for kind, group in groupby(cases, key=lambda case: case.kinds[0])]
-    return wording.listing(f"{number_format.number(n)} {reports_sentences.noun(kind, n)}" for kind, n in counted)
+    return wording.listing(f"{number_format.number(n)} {sentences.noun(kind, n)}" for kind, n in counted)

@@ -34,7 +34,8 @@ SHARES = ("prefix_hit_rate", "utilisation")
 
 def section(evidence: RunView) -> Section:
     engine = evidence.run.manifest.engine
-    variants = [v for v in evidence.variants if v != FLOOR and _was_run(evidence, v)]
+    checkpoints = evidence.run.manifest.checkpoints
+    variants = [v for v in evidence.variants if v != FLOOR and v in checkpoints and checkpoints[v].kind != "accepted"]
     blocks: list[Block] = []
     if variants:
         blocks += _table(engine, evidence, variants)
@@ -44,11 +45,6 @@ def section(evidence: RunView) -> Section:
     if servers := engine.get("servers"):
         blocks.append(_servers(servers))
     return Section(id="cost", title="Cost and latency", lead=LEAD, blocks=blocks)
-
-
-def _was_run(evidence: RunView, variant: str) -> bool:
-    checkpoint = evidence.run.manifest.checkpoints.get(variant)
-    return checkpoint is not None and checkpoint.kind != "accepted"
 
 
 def _table(engine: Mapping[str, Any], evidence: RunView, variants: list[str]) -> list[Block]:
@@ -85,14 +81,14 @@ def _computed(engine: Mapping[str, Any], variant: str, key: str) -> Cell:
     value = usage.get(key)
     if value is None:
         unknown = engine.get("throughput", {}).get("why_no_utilisation") if key == "utilisation" and usage else ""
-        return _missing(why_not or unknown or "not recorded in this run")
+        return number_format.missing(why_not or unknown or "not recorded in this run")
     return Cell(text=number_format.percent(value)) if key in SHARES else number_format.setting(value, key)
 
 
 def _seconds_per_answer(engine: Mapping[str, Any], variant: str) -> Cell:
     usage, why_not = _usage(engine, variant)
     if not usage.get("answers") or usage.get("answer_s") is None:
-        return _missing(why_not or "not recorded in this run")
+        return number_format.missing(why_not or "not recorded in this run")
     return Cell(
         text=number_format.duration(usage["answer_s"] / usage["answers"]), note="answers are computed in batches"
     )
@@ -101,7 +97,7 @@ def _seconds_per_answer(engine: Mapping[str, Any], variant: str) -> Cell:
 def _latency(engine: Mapping[str, Any], variant: str) -> Cell:
     latency = engine.get("latency_ms", {}).get(variant)
     if not latency:
-        return _missing(CACHED if "latency_ms" in engine else NO_LATENCY)
+        return number_format.missing(CACHED if "latency_ms" in engine else NO_LATENCY)
     fast, slow = (number_format.duration(latency[share] / 1000) for share in ("p50", "p95"))
     return Cell(text=f"{fast}; {slow}", note=wording.count(latency["answers"], "answer"))
 
@@ -111,12 +107,8 @@ def _truncated(engine: Mapping[str, Any], evidence: RunView, variant: str) -> Ce
     of = sum(tally.answers for tally in tallies)
     cut = engine.get("truncated", {}).get(variant, sum(tally.cut for tally in tallies))
     if not of:
-        return _missing("it produced no answer")
+        return number_format.missing("it produced no answer")
     return Cell(text=number_format.number(cut), note=f"{number_format.percent(cut / of)} of {number_format.number(of)}")
-
-
-def _missing(why: str) -> Cell:
-    return Cell(text=number_format.DASH, note=why, tone="muted")
 
 
 def _totals(engine: Mapping[str, Any]) -> list[tuple[str, Cell]]:

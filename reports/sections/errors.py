@@ -5,8 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from harness.schema import SuiteInfo
-from reports import number_format, wording
-from reports import sentences as reports_sentences
+from reports import number_format, sentences, wording
 from reports.cases.read import AnswerError, Tally
 from reports.model import Block, Cell, Facets, Section, Table
 from reports.run_data import RunView
@@ -39,8 +38,7 @@ def section(evidence: RunView) -> Section:
                 columns=["Case", "Model", "What happened", "Reason"],
                 rows=[row for row, _ in shown],
                 cases=[facets for _, facets in shown],
-                note=f"{wording.shown_of('record', len(shown), troubled)}."
-                f"{reports_sentences.others(troubled - len(shown))}",
+                note=f"{wording.shown_of('record', len(shown), troubled)}.{sentences.others(troubled - len(shown))}",
             )
         )
     lead = (
@@ -50,14 +48,12 @@ def section(evidence: RunView) -> Section:
 
 
 def _counts(suite: str, variant: str, tally: Tally) -> list[Cell]:
-    head = Cell(
-        text=wording.variant(variant), note=suite if tally.text_kept else f"{suite}; {reports_sentences.NO_TEXT}"
-    )
+    head = Cell(text=wording.variant(variant), note=suite if tally.text_kept else f"{suite}; {sentences.NO_TEXT}")
     numbers = (tally.answers, tally.usable, tally.errors, tally.cut, tally.empty, tally.unscored)
     cells = [Cell(text=number_format.number(n)) for n in numbers]
     if not tally.text_kept:
         for unknown in (1, 3, 4):
-            cells[unknown] = Cell(text=number_format.DASH, tone="muted")
+            cells[unknown] = number_format.missing()
     return [head, *cells]
 
 

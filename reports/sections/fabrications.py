@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
-from reports import sentences as reports_sentences
-from reports import wording
+from reports import sentences, wording
 from reports.cases.read import AnswerSummary, Fabrication
 from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
@@ -43,7 +42,7 @@ def _of_both(evidence: RunView, suite: str) -> list[Block]:
     new, fixed, kept = (evidence.index.findings(suite, what) for what in ("new", "fixed", "kept"))
     for noun in sorted({*new, *fixed, *kept}):
         many = wording.plural(noun)
-        counts = reports_sentences.finding_counts(noun, new[noun], fixed[noun], kept[noun])
+        counts = sentences.finding_counts(noun, new[noun], fixed[noun], kept[noun])
         blocks.append(Text(text=f"{suite}, {counts}."))
         if new[noun]:
             added = (Claim(p.tuned, f) for p in evidence.index.with_new_claims(suite) for f in p.new)
@@ -54,7 +53,7 @@ def _of_both(evidence: RunView, suite: str) -> list[Block]:
 def _of_tuned(evidence: RunView, suite: str, is_compared: bool) -> list[Block]:
     """Tabulate the tuned model's findings, where the baseline's are unknown."""
     found = evidence.index.findings(suite, "tuned")
-    why = reports_sentences.NO_TEXT if is_compared else "no baseline was run"
+    why = sentences.NO_TEXT if is_compared else "no baseline was run"
     counted = wording.counts(found) or "no unsupported claims"
     blocks: list[Block] = [
         Text(text=f"{suite}: {counted} of the tuned model; {why}, so new ones cannot be distinguished from old ones.")
@@ -86,5 +85,5 @@ def _table(evidence: RunView, suite: str, noun: str, caption: str, claims: Itera
         columns=COLUMNS,
         rows=rows,
         cases=[facets for _, facets in places],
-        note=f"{counted}.{reports_sentences.others(of - len(rows))} {NOTE}",
+        note=f"{counted}.{sentences.others(of - len(rows))} {NOTE}",
     )

@@ -7,7 +7,7 @@ from harness.schema import SuiteInfo, Verdict
 from reports import number_format, wording
 from reports.model import Block, Cell, Section, Table, Tone
 from reports.run_data import RunView
-from reports.sections import results, verdict
+from reports.sections import verdict
 
 COLUMNS = ["Gate", "Outcome", "Finding", "Based on"]
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "error": "bad", "inconclusive": "caution", "skipped": "muted"}
@@ -29,13 +29,7 @@ def section(evidence: RunView) -> Section | None:
 
 def table(suite: SuiteInfo, verdicts: list[Verdict], caption: str) -> Table:
     """Tabulate gates of a suite: outcome, finding, and what it is based on."""
-    return results.table(
-        [(suite, _row(v, suite)) for v in verdicts],
-        caption=caption,
-        columns=COLUMNS,
-        note=NOTE,
-        folded=True,
-    )
+    return Table(caption=caption, columns=COLUMNS, rows=[_row(v, suite) for v in verdicts], note=NOTE, folded=True)
 
 
 def _caption(suite: SuiteInfo, verdicts: list[Verdict]) -> str:

@@ -73,7 +73,7 @@ def _agreement(remarks: Sequence[Rating], marked: Estimate, suite: SuiteInfo, ti
         rows.append([title_cell, cell(a.raw, "share", suite.cluster, noun), *chance_corrected])
     if not rows:
         return []
-    blank = Cell(text=number_format.DASH, tone="muted")
+    blank = number_format.missing()
     words = cell(marked, "share", suite.cluster, "marked word")
     rows.append([Cell(text="Same passage", note="F1 of words"), words, blank, blank])
     columns = ["Judgement", "Same", "Alpha", "AC1"]
@@ -146,7 +146,7 @@ def _change(comparison: Comparison, metric: Metric) -> list[Cell]:
 
 
 def _times(review_times: Times, remarks: Sequence[Rating], suite: SuiteInfo, title: str) -> Table:
-    blank = Cell(text=number_format.DASH, tone="muted")
+    blank = number_format.missing()
     medians = [
         [Cell(text=name, note="lower is better"), *(cell(by[v], "seconds", suite.cluster) for v in VARIANTS), blank]
         for name, by in (("Median active time", review_times.active), ("Median wall-clock time", review_times.wall))
@@ -282,7 +282,7 @@ def _checks(reviews: Reviews) -> Table:
         [
             Cell(text="Same preference again", note="items shown twice, with the sides swapped"),
             cell(again, "share", "item"),
-            Cell(text=number_format.DASH, tone="muted"),
+            number_format.missing(),
         ],
     ]
     columns = ["Check", "Share", "Reading"]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from harness.gates.rules import GATE_RULES
-from harness.schema import BASELINE, CANDIDATE, Comparison, ComparisonRow, Metric, SuiteInfo, Verdict
+from harness.schema import BASELINE, CANDIDATE, Comparison, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
-from reports.charts.intervals import POINTS, turned_ticks
-from reports.model import Block, Cell, Facts, Intervals, Kind, Mark, PlotRow, Reading, Section, Tick
+from reports.charts.intervals import changes_plot
+from reports.model import Block, Cell, Facts, Kind, Mark, PlotRow, Reading, Section, Tick
 from reports.run_data import TOO_FEW, RunView
 from reports.sections import results
 
@@ -68,13 +68,9 @@ def _summary(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> 
 def glance(evidence: RunView, suite: SuiteInfo) -> list[tuple[str, str]]:
     """Say what got worse and how certain that is, one line each; empty where nothing was compared."""
     changes = _changes(evidence, suite)
-    if not changes:
-        return []
-    cells = [
-        (HEADINGS["worse"], _metrics(changes, "worse", _cases(evidence, suite))),
-        (CERTAINTY, _certainty(evidence, suite, changes)),
-    ]
-    return [(name, "; ".join([cell.text, *cell.note.splitlines()])) for name, cell in cells]
+    pairs = _summary(evidence, suite, changes).pairs if changes else []
+    shown = [(name, cell) for name, cell in pairs if name in (HEADINGS["worse"], CERTAINTY)]
+    return [(name, "; ".join([cell.text, *cell.note.splitlines()])) for name, cell in shown]
 
 
 def _metrics(changes: Sequence[Change], reading: Reading, note: str) -> Cell:
@@ -112,17 +108,13 @@ def _worse_slices(evidence: RunView, suite: SuiteInfo) -> list[str]:
     by_name = {metric.name: metric for metric in suite.metrics}
     return list(
         dict.fromkeys(
-            f"{_slice(row)} ({wording.phrase(row.comparison.metric)})"
+            f"{wording.phrase(f'{row.slice} {row.slice_value}')} ({wording.phrase(row.comparison.metric)})"
             for row in evidence.run.metrics.comparisons
             if row.suite == suite.name and row.slice is not None and row.comparison.metric in by_name
             if row.comparison.difference.n >= TOO_FEW and by_name[row.comparison.metric].better
             if sentences.reading_of(row.comparison, by_name[row.comparison.metric].better) == "worse"
         )
     )
-
-
-def _slice(row: ComparisonRow) -> str:
-    return wording.phrase(f"{row.slice} {row.slice_value}")
 
 
 def _certainty(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Cell:
@@ -156,19 +148,9 @@ def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> lis
     """Plot every share's change on one scale, mirrored where needed so that right is better."""
     chief = evidence.ranked_metrics(suite)[:MOST_ROWS]
     shares = [c for c in changes if c.metric in chief and evidence.unit(suite.name, c.metric) == "share"]
+    title = f"Change of each metric of {suite.name}, {suite.shape}: tuned against baseline, with 95% intervals"
     rows = [_row(evidence, suite, change) for change in shares]
-    if not rows:
-        return []
-    plot = Intervals(
-        id=f"changes-{wording.anchor(suite.name)}",
-        title=f"Change of each metric of {suite.name}, {suite.shape}: tuned against baseline, with 95% intervals",
-        ticks=turned_ticks(rows),
-        unit=POINTS,
-        ends=("◀ worse", "better ▶"),
-        rows=rows,
-        twin=results.caption(suite),
-    )
-    return [plot]
+    return changes_plot(f"changes-{wording.anchor(suite.name)}", title, rows, results.caption(suite))
 
 
 def _row(evidence: RunView, suite: SuiteInfo, change: Change) -> PlotRow:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, Record, SuiteInfo
+from harness.stats.noise import flips, floors, repeat_flips
 from reports import number_format, wording
 from reports.model import Block, Cell, Section, Table
 from reports.run_data import RunView
@@ -50,8 +51,6 @@ def _without_text(evidence: RunView, suite: SuiteInfo) -> Records:
 
 
 def _floors(evidence: RunView, suite: SuiteInfo, records: Records) -> Table:
-    from harness.stats.noise import floors
-
     by_name = {metric.name: metric for metric in suite.metrics}
     rows = []
     for floor in floors(records, suite.metrics, ()):
@@ -72,15 +71,11 @@ def _floors(evidence: RunView, suite: SuiteInfo, records: Records) -> Table:
 
 
 def _between_passes(evidence: RunView, suite: SuiteInfo, records: Records) -> list[Block]:
-    from harness.stats.noise import flips
-
     by_case = _by_case((metric, flips(records, metric)) for metric in suite.metrics)
     return _table(evidence, f"Cases of {suite.name} that flip between the passes", suite, by_case)
 
 
 def _between_repeats(evidence: RunView, suite: SuiteInfo, variant: str, records: list[Record]) -> list[Block]:
-    from harness.stats.noise import repeat_flips
-
     by_case = _by_case((metric, repeat_flips(records, metric)) for metric in suite.metrics)
     caption = f"Cases of {suite.name} that flip between repeats, {wording.variant(variant)}"
     return _table(evidence, caption, suite, by_case)

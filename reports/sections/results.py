@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from harness.errors import UserError
 from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo
 from reports import number_format, sentences, wording
 from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
 from reports.sections import validity
-
-
-def table(rows: Sequence[tuple[SuiteInfo, list[Cell]]], **named: Any) -> Table:
-    """Build a table from rows of numbers, each with its suite.
-
-    Raises UserError where the suites have different task shapes: finding a clause in a whole contract and recognising
-    a given one are different skills, and readers compare the rows of a table.
-    """
-    shapes = dict.fromkeys(suite.shape for suite, _ in rows)
-    if len(shapes) > 1:
-        raise UserError(
-            f"one table has numbers of the task shapes {wording.listing(shapes)}; give each shape its own table"
-        )
-    return Table(rows=[cells for _, cells in rows], **named)
-
 
 NOTE = (
     "Change is tuned minus baseline on the same cases, of shares in percentage points. It counts as better or worse "
@@ -69,7 +52,7 @@ def change_cells(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str |
     """Format a paired change: value, reading, and outcomes of the cases."""
     comparison = evidence.comparison(suite.name, metric.name, tag, value)
     if comparison is None:
-        return [Cell(text=number_format.DASH, tone="muted")] * 3
+        return [number_format.missing()] * 3
     unit = evidence.unit_of_change(suite.name, metric)
     reading, tone = sentences.reading(comparison, metric.better)
     return [
@@ -88,10 +71,10 @@ def _table(evidence: RunView, suite: SuiteInfo, metrics: Sequence[Metric]) -> Ta
         note = f"{wording.direction(metric.better, metric.says)}\n{validity.note_for(metric)}".strip()
         head = Cell(text=wording.metric(metric.name, suite.shape), note=note)
         cells = [number_format.estimate_cell(level, unit) for level in levels]
-        rows.append((suite, [head, *cells, *change_cells(evidence, suite, metric, None, None)]))
+        rows.append([head, *cells, *change_cells(evidence, suite, metric, None, None)])
     columns = ["Metric", *map(wording.variant, variants), "Change", "Reading", "Cases"]
     numeric = list(range(1, len(variants) + 2))
-    return table(rows, caption=caption(suite), columns=columns, numeric=numeric, note=NOTE, folded=True)
+    return Table(caption=caption(suite), columns=columns, rows=rows, numeric=numeric, note=NOTE, folded=True)
 
 
 def _brief(evidence: RunView, suite: SuiteInfo, metrics: Sequence[Metric]) -> Table:
@@ -103,9 +86,9 @@ def _brief(evidence: RunView, suite: SuiteInfo, metrics: Sequence[Metric]) -> Ta
         unit = evidence.unit(suite.name, metric)
         levels = [Cell(text=number_format.value(evidence.level(suite.name, v, metric.name), unit)) for v in VARIANTS]
         moved = number_format.estimate_cell(change, evidence.unit_of_change(suite.name, metric))
-        rows.append((suite, [Cell(text=wording.metric(metric.name, suite.shape)), *levels, moved]))
-    return table(
-        rows,
+        rows.append([Cell(text=wording.metric(metric.name, suite.shape)), *levels, moved])
+    return Table(
+        rows=rows,
         caption=f"{wording.capital(wording.count(len(metrics), 'further metric'))} of {suite.name} ({suite.shape})",
         columns=["Metric", *map(wording.variant, VARIANTS), "Change"],
         numeric=[1, 2, 3],

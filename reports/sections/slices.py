@@ -8,10 +8,9 @@ from msgspec import structs
 
 from harness.schema import CANDIDATE, Metric, SuiteInfo
 from reports import number_format, sentences, wording
-from reports.charts.intervals import POINTS, turned_ticks
-from reports.model import Block, Cell, Intervals, PlotRow, Section, Table
+from reports.charts.intervals import changes_plot
+from reports.model import Block, Cell, PlotRow, Section, Table
 from reports.run_data import TOO_FEW, RunView
-from reports.sections import results
 from reports.sections.overview import turned
 from reports.sections.results import VARIANTS, change_cells
 
@@ -62,8 +61,8 @@ def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values
         f"Fewer than {TOO_FEW} {wording.plural(wording.item(metric))}: {wording.listing(few)}." if few else "",
         f"The {len(shown)} weakest of {len(enough)}; metrics.json has all." if len(shown) < len(enough) else "",
     ]
-    return results.table(
-        [(suite, _row(evidence, suite, tag, metric, value)) for value in shown],
+    return Table(
+        rows=[_row(evidence, suite, tag, metric, value) for value in shown],
         caption=_caption(suite, tag, metric),
         columns=[wording.title(tag), *map(wording.variant, VARIANTS), "Change", "Reading"],
         numeric=[1, 2, 3],
@@ -111,19 +110,12 @@ def _plot(
     by_metric = {m.name: _changes(evidence, suite, tag, m, values) for m in shares}
     drawn = [m for m in shares if by_metric[m.name]]
     rows = [row for m in drawn for row in _lowest(by_metric[m.name])]
-    if not rows:
-        return []
-    plot = Intervals(
-        id=f"slices-{wording.anchor(suite.name, tag)}",
-        title=f"Change by {wording.phrase(tag)}, {suite.name}, {suite.shape}: points, 95% intervals, right is better, "
-        "▲ better, ▼ worse, ◇ no clear change",
-        ticks=turned_ticks(rows),
-        unit=POINTS,
-        ends=("◀ worse", "better ▶"),
-        rows=rows,
-        twin="; ".join(_caption(suite, tag, metric) for metric in drawn),
+    title = (
+        f"Change by {wording.phrase(tag)}, {suite.name}, {suite.shape}: points, 95% intervals, right is better, "
+        "▲ better, ▼ worse, ◇ no clear change"
     )
-    return [plot]
+    twin = "; ".join(_caption(suite, tag, metric) for metric in drawn)
+    return changes_plot(f"slices-{wording.anchor(suite.name, tag)}", title, rows, twin)
 
 
 def _lowest(rows: list[PlotRow]) -> list[PlotRow]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from os.path import normpath
 from pathlib import PurePath
 from typing import Any
@@ -229,10 +230,8 @@ def _lines(log: list[dict[str, Any]], columns: tuple[tuple[str, str], ...]) -> l
 
 
 def _line(log: list[dict[str, Any]], key: str, name: str) -> Line:
-    points = [
-        (row["step"], number_format.finite(row[key])) for row in log if "step" in row and row.get(key) is not None
-    ]
-    return Line(name=name, points=[(float(step), value) for step, value in points if value is not None])
+    rows = [row for row in log if "step" in row and row.get(key) is not None and isfinite(row[key])]
+    return Line(name=name, points=[(float(row["step"]), row[key]) for row in rows])
 
 
 def _curve(name: str, title: str, y: str, lines: list[Line]) -> Curve:
@@ -256,14 +255,7 @@ def _curve(name: str, title: str, y: str, lines: list[Line]) -> Curve:
         numeric=list(range(len(lines) + 1)),
         note=wording.shown_of("step", len(shown_steps), len(steps)) + ".",
     )
-    return Curve(
-        id=name,
-        title=title,
-        x="Step",
-        y=y,
-        lines=lines,
-        twin=twin,
-    )
+    return Curve(id=name, title=title, x="Step", y=y, lines=lines, twin=twin)
 
 
 def _thinned(steps: list[float], required: set[float]) -> list[float]:

@@ -11,7 +11,7 @@ from harness.schema import Comparison, Estimate, Metric
 from harness.stats.observations import observations
 from harness.stats.paired import compare, holm
 from harness.stats.pairs import pair
-from reports import number_format, wording
+from reports import number_format, sentences, wording
 from reports.model import Cell, Table, Tone
 from reports.number_format import Unit
 from reports.side_by_side.columns import Column
@@ -65,18 +65,10 @@ def _row(
     measured = found.difference
     cases = wording.count(measured.n, "case") if measured.value is not None else measured.reason or ""
     change = number_format.estimate_cell(measured, "points" if is_share else "number", cases)
-    words = (
-        ("better", "worse")
-        if metric.better
-        else ("higher", "lower")
-        if metric.higher_is_better
-        else ("lower", "higher")
-    )
-    counts = zip((found.wins, found.losses, found.ties), (*words, "equal"), strict=True)
     return [
         *row,
         Cell(text=change.text, note=change.note, tone=_tone(measured, metric), estimate=measured),
-        Cell(text=", ".join(f"{number_format.number(cases)} {word}" for cases, word in counts)),
+        Cell(text=sentences.tally(found, metric)),
         Cell(text=number_format.p_value(p_value), note=found.test),
     ]
 

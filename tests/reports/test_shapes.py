@@ -4,12 +4,10 @@ import msgspec
 import pytest
 
 import reports
-from harness.errors import UserError
 from harness.runs.folder import load_run
 from harness.schema import Metrics
 from reports import wording
-from reports.model import Cell, Headline, Intervals, Table
-from reports.sections import results
+from reports.model import Headline, Intervals, Table
 from tests.reports.conftest import Writer
 from tests.support.sample import make_manifest, make_metrics, make_suite, make_verdicts
 
@@ -32,13 +30,6 @@ def two_shapes(write_run: Writer) -> reports.ReportModel:
         verdicts=[*verdicts, *(msgspec.structs.replace(v, suite=OTHER) for v in verdicts)],
     )
     return reports.build([load_run(path)])
-
-
-def test_a_table_of_two_shapes_is_refused() -> None:
-    rows = [(make_suite(shape=shape), [Cell(text="0.9")]) for shape in SHAPES]
-    with pytest.raises(UserError, match="whole contract and clause given"):
-        results.table(rows, caption="Recall", columns=["Metric"])
-    assert len(results.table([rows[0], rows[0]], caption="Recall", columns=["Metric"]).rows) == 2
 
 
 def test_every_measured_number_stands_in_a_table_of_one_shape_with_its_name(two_shapes: reports.ReportModel) -> None:

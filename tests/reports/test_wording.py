@@ -67,7 +67,6 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
         (number_format.short("sha256:0123456789abcdef"), "sha256:0123456789ab"),
         (number_format.short(None), "–"),
         (wording.listing(["a", "b", "c"]), "a, b and c"),
-        (number_format.too_few(4, 10), "too few: 4, and 10 are needed"),
         (number_format.bytes_of(3 * 2**30), "3.0 GiB"),
         (number_format.tokens_per_second(812.4), "812 tokens/s"),
         (number_format.setting(812.4, "tokens_per_s").text, "812 tokens/s"),
