@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import extra_needed_by
@@ -32,14 +31,19 @@ class Look(NamedTuple):
     full: bool
 
 
-@contextmanager
-def settings(salt: str) -> Iterator[None]:
-    """Configure matplotlib for reproducible bytes. Raises MissingExtra where it is not installed."""
+def inline(name: str, narrow: bool, kind: str, label: str, draw: Callable[[], Figure]) -> tuple[str, str]:
+    """Draw a figure as (svg, css) with reproducible bytes, as `svg.inline` makes them; narrow ones have own IDs.
+
+    Raises MissingExtra where matplotlib is not installed.
+    """
     with extra_needed_by("A chart", "report", "matplotlib"):
         import matplotlib
-    with warnings.catch_warnings(), matplotlib.rc_context({**RULES, "svg.hashsalt": salt}):
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+    prefix, out = f"{name}-narrow" if narrow else name, io.StringIO()
+    with warnings.catch_warnings(), matplotlib.rc_context({**RULES, "svg.hashsalt": prefix}):
         warnings.filterwarnings("ignore", message="Glyph")  # the page's own fonts draw the text
-        yield
+        FigureCanvasSVG(draw()).print_svg(out, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return svg.inline(out.getvalue(), prefix, f"{kind} {'narrow' if narrow else 'wide'}", label)
 
 
 def sheet(width: float, height: float) -> Figure:
@@ -51,13 +55,13 @@ def sheet(width: float, height: float) -> Figure:
     return figure
 
 
-def saved(figure: Figure) -> str:
-    """Return the figure as SVG."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    out = io.StringIO()
-    FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return out.getvalue()
+def lines_only(axes: Axes) -> None:
+    """Style axes of a line chart: horizontal grid lines and a line below, without frame and background."""
+    axes.patch.set_visible(False)
+    axes.grid(axis="y", color=svg.GRID, linewidth=1)
+    axes.spines[:].set_color(svg.GRID)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0, labelsize=11, labelcolor=svg.MUTED)
 
 
 def size(figure: Figure) -> tuple[float, float]:

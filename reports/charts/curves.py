@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.sanitize import shown
 from reports import wording
 from reports.charts import intervals, svg
-from reports.charts.canvas import LONGEST, Look, saved, settings, sheet
+from reports.charts.canvas import LONGEST, Look, inline, lines_only, sheet
 from reports.model import Curve, Intervals
 
 if TYPE_CHECKING:
@@ -22,15 +22,11 @@ SERIES = (Look("", svg.MUTED, True), Look("o", svg.ACCENT, True), Look("s", svg.
 
 def draw(block: Curve | Intervals, narrow: bool = False) -> tuple[str, str]:
     """Draw a chart as (svg, css). Raises MissingExtra where matplotlib is not installed."""
-    name = f"{block.id}-narrow" if narrow else block.id
-    with settings(name):
-        if isinstance(block, Curve):
-            kind, label, drawing = "curve", block.title, _curve(block, narrow)
-        else:
-            drawn = intervals.panels if any(row.panel for row in block.rows) else intervals.rows
-            label = f"{block.title}. The same numbers are in the table: {block.twin}"
-            kind, drawing = "intervals", drawn(block, narrow)
-        return svg.inline(saved(drawing), name, f"{kind} {'narrow' if narrow else 'wide'}", label)
+    if isinstance(block, Curve):
+        return inline(block.id, narrow, "curve", block.title, lambda: _curve(block, narrow))
+    drawn = intervals.panels if any(row.panel for row in block.rows) else intervals.rows
+    label = f"{block.title}. The same numbers are in the table: {block.twin}"
+    return inline(block.id, narrow, "intervals", label, lambda: drawn(block, narrow))
 
 
 def _curve(curve: Curve, narrow: bool) -> Figure:
@@ -50,14 +46,10 @@ def _curve(curve: Curve, narrow: bool) -> Figure:
             linewidth=2 if look.shape else 1.2,
             markersize=5,
         )
-    axes.patch.set_visible(False)
     axes.set_xlabel(shown(curve.x), color=svg.MUTED, fontsize=11)
     axes.set_title(wording.shortened(shown(curve.y), 44), loc="left", color=svg.MUTED, fontsize=11, pad=8)
     axes.locator_params(axis="x", integer=True)
-    axes.tick_params(length=0, labelsize=11, labelcolor=svg.MUTED)
-    axes.grid(axis="y", color=svg.GRID, linewidth=1)
-    axes.spines[:].set_color(svg.GRID)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    lines_only(axes)
     axes.legend(
         loc="lower right" if narrow else "upper right",
         bbox_to_anchor=None if narrow else (1, 1.16),

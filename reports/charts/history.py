@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reports import number_format, wording
 from reports.charts import svg
-from reports.charts.canvas import saved, settings, sheet
+from reports.charts.canvas import inline, lines_only, sheet
 from reports.history.trends import Trend, TrendPoint
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ BAND_ALPHA = 0.18
 
 def draw(trend: Trend, name: str, narrow: bool = False) -> tuple[str, str]:
     """Draw a trend as (svg, css); `name` makes its IDs unique. Raises MissingExtra where matplotlib is missing."""
-    name = f"{name}-narrow" if narrow else name
-    with settings(name):
-        kind = f"curve {'narrow' if narrow else 'wide'}"
-        return svg.inline(saved(_figure(trend, NARROW if narrow else WIDE)), name, kind, label(trend))
+    size = NARROW if narrow else WIDE
+    return inline(name, narrow, "curve", label(trend), lambda: _figure(trend, size))
 
 
 def label(trend: Trend) -> str:
@@ -78,12 +76,8 @@ def _ends(point: TrendPoint) -> tuple[float, float, float]:
 
 
 def _style_axes(axes: Axes, trend: Trend, most_labels: int) -> None:
-    axes.patch.set_visible(False)
-    axes.grid(axis="y", color=svg.GRID, linewidth=1)
     axes.set_axisbelow(True)
-    axes.spines[:].set_color(svg.GRID)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(length=0, labelsize=11, labelcolor=svg.MUTED)
+    lines_only(axes)
     axes.set_xlim(-0.5, len(trend.points) - 0.5)
     if trend.is_share:
         axes.set_ylim(-0.02, 1.02)

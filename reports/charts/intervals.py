@@ -151,18 +151,12 @@ def _row(figure: Figure, scale: Axes, plot: Intervals, row: PlotRow, head: float
     say(figure, 0, label + TEXT, shortened(row.note, 44), svg.MUTED, 11)
     for number, mark in enumerate(row.marks):
         y = first + own.step * number
-        look = _mark(scale, plot, mark, y)
-        _words(figure, mark, look, head + y + own.below, own)
-
-
-def _words(figure: Figure, mark: Mark, look: Look, y: float, own: Layout) -> None:
-    """Write the text of a mark: its reading, then its numbers."""
-    word = sentences.READINGS[mark.reading]
-    if own.below:
-        say(figure, 0, y, f"{word}: {mark.text}", look.colour, bold=look.full, over=True)
-    else:
-        say(figure, own.words, y, word, look.colour, bold=True)
-        say(figure, own.words, y + TEXT, mark.text, size_=11.5)
+        look, at, word = _mark(scale, plot, mark, y), head + y + own.below, sentences.READINGS[mark.reading]
+        if own.below:
+            say(figure, 0, at, f"{word}: {mark.text}", look.colour, bold=look.full, over=True)
+        else:
+            say(figure, own.words, at, word, look.colour, bold=True)
+            say(figure, own.words, at + TEXT, mark.text, size_=11.5)
 
 
 def _bars(

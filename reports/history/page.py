@@ -7,23 +7,24 @@ characters shown, and the content policy allows only the one style sheet.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
-from msgspec import Struct
 
 from harness.files import write_atomic
 from harness.runs.history import BROKEN, PastRun, levels
 from reports import number_format, wording
+from reports.cases.pages import REPORT
 from reports.charts import history as charts_history
 from reports.history import terminal
 from reports.history import trends as history_trends
 from reports.history.trends import Trend, accepted_below, accepted_by, trends
-from reports.model import Cell, Table
+from reports.model import Cell
 from reports.render import html
 
 HERE = Path(__file__).parent
@@ -32,64 +33,6 @@ SUITES = Path("evalsuites")
 COLUMNS = ["Run", "Kind", "Status", "Gates", "Checkpoints", "Suites"]
 NOTE = "To write the report of a run: tunegate report RUN."
 NO_TREND = "No gate has judged a finished, sealed evaluation of a whole suite, so there is no trend yet."
-
-
-class TrendFigure(Struct, frozen=True, kw_only=True):
-    """One trend of the page."""
-
-    id: str
-    """Unique in the page."""
-    title: str
-    """Heading."""
-    caption: str
-    """How to read the chart."""
-    table: Table
-    """The same numbers as a table."""
-
-
-class SuitePart(Struct, frozen=True, kw_only=True):
-    """The trends of one suite."""
-
-    id: str
-    """Anchor."""
-    name: str
-    """Suite name."""
-    lead: str
-    """Which runs the trends cover."""
-    trends: list[TrendFigure]
-    """One per metric that gates judge."""
-
-
-class RunRow(Struct, frozen=True, kw_only=True):
-    """One run in the table of all."""
-
-    id: str
-    """Anchor."""
-    name: str
-    """Name of the run folder."""
-    report: str
-    """Relative address of its report; empty where there is none."""
-    note: str
-    """What is said below its name."""
-    cells: list[Cell]
-    """All columns except the first."""
-
-
-class HistoryPage(Struct, frozen=True, kw_only=True):
-    """The whole page."""
-
-    lead: str
-    """What it shows."""
-    suites: list[SuitePart]
-    """Trends."""
-    columns: list[str]
-    """Headings of the table of all runs."""
-    runs: list[RunRow]
-    """Newest first."""
-    note: str = NOTE
-    """How to read the table."""
-    no_trend: str = NO_TREND
-    """Text where no suite has a trend."""
 
 
 def write(root: Path, runs: Sequence[PastRun], out: Path) -> Path:
@@ -107,17 +50,20 @@ def render(root: Path, runs: Sequence[PastRun], trends: Sequence[Trend], page_fo
     charts, rules = html.drawn({at: partial(charts_history.draw, trend, at) for at, trend in named}, narrow=True)
     style = (html.HERE / "style.css").read_text("utf-8") + rules
     anchors = {run.name: anchor("run", run.name, at) for at, run in enumerate(runs)}
-    history = HistoryPage(
+    by_suite = [(name, list(some)) for name, some in groupby(named, key=lambda pair: pair[1].suite)]
+    template = html.environment_of(HERE).get_template("page.html.jinja")
+    text = template.render(
+        style=Markup(style),
+        csp=html.policy(style),
+        curves=charts,
+        is_page=True,
         lead=_lead(runs),
-        suites=[
-            _suite(name, list(some), at, anchors)
-            for at, (name, some) in enumerate(groupby(named, key=lambda pair: pair[1].suite))
-        ],
+        suites=[_suite(name, some, at, anchors) for at, (name, some) in enumerate(by_suite)],
         columns=COLUMNS,
         runs=[_row(run, anchors[run.name], root, page_folder) for run in reversed(runs)],
+        note=NOTE,
+        no_trend=NO_TREND,
     )
-    template = html.environment_of(HERE).get_template("page.html.jinja")
-    text = template.render(history=history, style=Markup(style), csp=html.policy(style), curves=charts, is_page=True)
     return text + "\n"
 
 
@@ -126,22 +72,20 @@ def anchor(kind: str, name: str, at: int) -> str:
     return f"{kind}-{at}-{wording.slug(name)}"
 
 
-def _suite(name: str, named: Sequence[tuple[str, Trend]], at: int, anchors: dict[str, str]) -> SuitePart:
-    return SuitePart(
-        id=anchor("suite", name, at),
-        name=name,
-        lead=history_trends.lead([trend for _, trend in named]),
-        trends=[_drawn(trend, own, anchors) for own, trend in named],
-    )
-
-
-def _drawn(trend: Trend, name: str, anchors: dict[str, str]) -> TrendFigure:
-    return TrendFigure(
-        id=name,
-        title=wording.metric(trend.metric, trend.shape),
-        caption=history_trends.caption(trend),
-        table=history_trends.table(trend, {run: f"#{anchor}" for run, anchor in anchors.items()}),
-    )
+def _suite(name: str, named: Sequence[tuple[str, Trend]], at: int, anchors: Mapping[str, str]) -> dict[str, Any]:
+    """Return a suite with its trends, one for each metric that gates judge."""
+    links = {run: f"#{anchor}" for run, anchor in anchors.items()}
+    figures = [
+        {
+            "id": own,
+            "title": wording.metric(trend.metric, trend.shape),
+            "caption": history_trends.caption(trend),
+            "table": history_trends.table(trend, links),
+        }
+        for own, trend in named
+    ]
+    lead = history_trends.lead([trend for _, trend in named])
+    return {"id": anchor("suite", name, at), "name": name, "lead": lead, "trends": figures}
 
 
 def _lead(runs: Sequence[PastRun]) -> str:
@@ -152,22 +96,32 @@ def _lead(runs: Sequence[PastRun]) -> str:
     return f"{wording.count(len(runs), 'run')}, {runs[0].started[:10]} to {runs[-1].started[:10]}{unread}"
 
 
-def _row(run: PastRun, name: str, root: Path, page_folder: Path) -> RunRow:
-    report = root / run.name / "report" / "report.html"
-    is_there = run.status != BROKEN and report.is_file()
+def _row(run: PastRun, name: str, root: Path, page_folder: Path) -> dict[str, Any]:
     started = number_format.moment(run.started) if run.started else "time unknown"
     suites = run.problem or ", ".join(suite.name for suite in run.suites)
-    gates = Cell(text=terminal.outcome(run), note=wording.outcomes(run.counts))
-    return RunRow(
-        id=name,
-        name=run.name,
-        report=quote(os.path.relpath(report, page_folder).replace(os.sep, "/")) if is_there else "",
-        note=f"{started}; {'opens its report' if is_there else 'no report'}",
-        cells=[
-            Cell(text=run.kind or number_format.DASH),
-            Cell(text=terminal.status(run), tone="caution" if run.status == BROKEN else "plain"),
-            Cell(text=gates.text, note=gates.note, badge=run.outcome) if run.kind == "eval" else gates,
-            Cell(text=terminal.checkpoints(run) or number_format.DASH),
-            Cell(text=suites or number_format.DASH, tone="caution" if run.problem else "plain"),
-        ],
-    )
+    cells = [
+        Cell(text=run.kind or number_format.DASH),
+        Cell(text=terminal.status(run), tone="caution" if run.status == BROKEN else "plain"),
+        Cell(
+            text=terminal.outcome(run),
+            note=wording.outcomes(run.counts),
+            badge=run.outcome if run.kind == "eval" else "",
+        ),
+        Cell(text=terminal.checkpoints(run) or number_format.DASH),
+        Cell(text=suites or number_format.DASH, tone="caution" if run.problem else "plain"),
+    ]
+    return run_row(name, root / run.name, page_folder, cells, f"{started}; ", run.status != BROKEN)
+
+
+def run_row(
+    name: str, folder: Path, page_folder: Path, cells: list[Cell], before: str = "", is_readable: bool = True
+) -> dict[str, Any]:
+    """Return a row of a table of runs: anchor, name, relative address of the report, a note, and all other columns.
+
+    The note says, after `before`, whether the run has a report.
+    """
+    report = folder / "report" / REPORT
+    is_there = is_readable and report.is_file()
+    address = quote(os.path.relpath(report, page_folder).replace(os.sep, "/")) if is_there else ""
+    note = f"{before}{'opens its report' if is_there else 'no report'}"
+    return {"id": name, "name": folder.name, "report": address, "note": note, "cells": cells}

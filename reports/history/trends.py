@@ -66,6 +66,11 @@ class Trend(Struct, frozen=True, kw_only=True):
     """Number of older runs beyond `MOST_POINTS`."""
 
     @property
+    def unit(self) -> number_format.Unit:
+        """Unit of its numbers."""
+        return "share" if self.is_share else "number"
+
+    @property
     def stretches(self) -> list[list[TrendPoint]]:
         """Neighbouring points with the same questions."""
         stretches: list[list[TrendPoint]] = []
@@ -77,11 +82,6 @@ class Trend(Struct, frozen=True, kw_only=True):
         return stretches
 
 
-def is_a_point(run: PastRun, suite: PastSuite) -> bool:
-    """Tell whether the run evaluated a model on the whole suite."""
-    return run.kind == "eval" and run.status == "finished" and suite.whole
-
-
 def accepted_by(runs: Iterable[PastRun]) -> set[Key]:
     """Return suite and run of every accepted baseline that a run was compared with."""
     return {(suite.name, suite.accepted_run) for run in runs for suite in run.suites if suite.accepted_run}
@@ -89,16 +89,15 @@ def accepted_by(runs: Iterable[PastRun]) -> set[Key]:
 
 def trends(runs: Sequence[PastRun], levels: Iterable[MetricLevel], accepted: Collection[Key] = ()) -> list[Trend]:
     """Build a trend for each metric that a gate judges, in the order of the newest run that has it."""
-    by_key: dict[tuple[str, str, str], MetricLevel] = {
-        (level.run, level.suite, level.metric): level for level in levels
-    }
+    by_key = {(level.run, level.suite, level.metric): level for level in levels}
     result = []
     for suite, metric in _judged(runs):
         known = [
             (run, own, level)
             for run in runs
             for own in run.suites
-            if own.name == suite and is_a_point(run, own) and (level := by_key.get((run.name, suite, metric)))
+            if run.kind == "eval" and run.status == "finished" and own.name == suite and own.whole
+            if (level := by_key.get((run.name, suite, metric)))
         ]
         if known:
             result.append(_trend(suite, metric, known, accepted))
@@ -155,11 +154,6 @@ TEST_SET = "Test set"
 COLUMNS = ["Run", "Model", "Value", "Threshold", "Based on", "Gates", TEST_SET]
 
 
-def unit(trend: Trend) -> number_format.Unit:
-    """Return the unit of the trend's numbers."""
-    return "share" if trend.is_share else "number"
-
-
 def lead(trends: Sequence[Trend]) -> str:
     """Say how many runs the trends of one suite cover."""
     runs = len({point.run for trend in trends for point in trend.points})
@@ -197,8 +191,8 @@ def _row(trend: Trend, point: TrendPoint, newest: str, links: Mapping[str, str])
             text=point.run, note="accepted baseline" if point.accepted else "", code=True, link=links.get(point.run, "")
         ),
         Cell(text=point.model or number_format.DASH),
-        value(point, unit(trend)),
-        Cell(text=", ".join(number_format.quantity(at, unit(trend)) for at in point.thresholds) or number_format.DASH),
+        number_format.estimate_cell(point.estimate, trend.unit),
+        Cell(text=", ".join(number_format.quantity(at, trend.unit) for at in point.thresholds) or number_format.DASH),
         Cell(
             text=f"n {number_format.number(point.estimate.n)}",
             note=wording.count(point.estimate.clusters, trend.cluster),
@@ -206,11 +200,6 @@ def _row(trend: Trend, point: TrendPoint, newest: str, links: Mapping[str, str])
         Cell(text=wording.outcome(point.outcome), badge=point.outcome),
         Cell(text=SAME if is_same else OTHER, tone="plain" if is_same else "caution"),
     ]
-
-
-def value(point: TrendPoint, unit_: number_format.Unit) -> Cell:
-    """Format a value with its interval."""
-    return number_format.estimate_cell(point.estimate, unit_)
 
 
 class _Named(Struct):

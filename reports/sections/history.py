@@ -83,7 +83,7 @@ def _row(suite: SuiteInfo, known: list[Trend], run: str) -> list[Cell]:
     is_same = any_.questions == questions_of(suite)
     missing = Cell(text=number_format.NOT_MEASURED, tone="muted")
     values = [
-        history_trends.value(p, history_trends.unit(t)) if p else missing for p, t in zip(points, known, strict=True)
+        number_format.estimate_cell(p.estimate, t.unit) if p else missing for p, t in zip(points, known, strict=True)
     ]
     return [
         Cell(text=run, note="accepted baseline" if any_.accepted else "", code=True),
@@ -96,8 +96,7 @@ def _row(suite: SuiteInfo, known: list[Trend], run: str) -> list[Cell]:
 def _own(evidence: RunView, suite: SuiteInfo, known: list[Trend]) -> list[Cell]:
     judged = evidence.run.manifest.checkpoints.get(CANDIDATE)
     values = [
-        number_format.estimate_cell(evidence.level(suite.name, CANDIDATE, trend.metric), history_trends.unit(trend))
-        for trend in known
+        number_format.estimate_cell(evidence.level(suite.name, CANDIDATE, trend.metric), trend.unit) for trend in known
     ]
     name = Cell(text=evidence.run.manifest.run_id, note="this run", code=True)
     return [name, Cell(text=judged.name if judged else number_format.DASH), Cell(text=number_format.DASH), *values]

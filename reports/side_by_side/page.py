@@ -6,20 +6,18 @@ and one script by their hashes. Without the script the page shows the difference
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
 from markupsafe import Markup
-from msgspec import Struct
 
 from harness.files import write_atomic
 from harness.runs import redaction
 from reports import number_format, wording
-from reports.history.page import RunRow
-from reports.model import Cell, Table
+from reports.history.page import run_row
+from reports.model import Cell
 from reports.render import html
 from reports.run_data import overall
 from reports.side_by_side import differences
@@ -31,21 +29,6 @@ HERE = Path(__file__).parent
 NAME = "side-by-side.html"
 NOTES_SIZE = 500
 """Bytes that are enough for the sentences on what the page has no room for."""
-
-
-class SuitePart(Struct, frozen=True, kw_only=True):
-    """The differences of one suite."""
-
-    id: str
-    """Anchor."""
-    name: str
-    """Suite name."""
-    lead: str
-    """Its cases."""
-    misfits: list[str]
-    """In what the runs do not fit together."""
-    by_baseline: list[list[Table]]
-    """Tables of differences for each column as the baseline."""
 
 
 def write(columns: Sequence[Column], first: Column, out: Path) -> Path:
@@ -92,14 +75,15 @@ def _numbered(names: Iterable[str]) -> list[tuple[str, str]]:
     return [(str(number), name) for number, name in enumerate(names)]
 
 
-def _part(columns: Sequence[Column], suite: SuiteRows, place: int, baseline: int) -> SuitePart:
-    return SuitePart(
-        id=f"suite-{place}",
-        name=suite.name,
-        lead=f"{wording.count(len(suite.rows), 'case')}, {len(columns)} runs.",
-        misfits=list(differences.misfits(columns, suite, baseline)),
-        by_baseline=[differences.tables(columns, suite, at) for at in range(len(columns))],
-    )
+def _part(columns: Sequence[Column], suite: SuiteRows, place: int, baseline: int) -> dict[str, Any]:
+    """Return a suite with its tables of differences for each column as the baseline."""
+    return {
+        "id": f"suite-{place}",
+        "name": suite.name,
+        "lead": f"{wording.count(len(suite.rows), 'case')}, {len(columns)} runs.",
+        "misfits": list(differences.misfits(columns, suite, baseline)),
+        "by_baseline": [differences.tables(columns, suite, at) for at in range(len(columns))],
+    }
 
 
 def _notes(data: PageData) -> list[str]:
@@ -114,21 +98,13 @@ def _notes(data: PageData) -> list[str]:
     return notes
 
 
-def _run(column: Column, page_folder: Path) -> RunRow:
-    manifest, folder = column.run.manifest, column.run.path
-    report = folder / "report" / "report.html"
-    address = os.path.relpath(report, page_folder).replace(os.sep, "/") if report.is_file() else ""
+def _run(column: Column, page_folder: Path) -> dict[str, Any]:
     outcome = overall(column.run.verdicts)
     standing = "" if column.run.standing.is_claim else column.run.standing.reason
-    return RunRow(
-        id=f"run-{column.letter}",
-        name=folder.name,
-        report=quote(address),
-        note="opens its report" if address else "no report",
-        cells=[
-            Cell(text=column.letter),
-            Cell(text=column.model, note=wording.variant(column.variant)),
-            Cell(text=number_format.moment(manifest.started)),
-            Cell(text=wording.outcome(outcome), badge=outcome, note=standing),
-        ],
-    )
+    cells = [
+        Cell(text=column.letter),
+        Cell(text=column.model, note=wording.variant(column.variant)),
+        Cell(text=number_format.moment(column.run.manifest.started)),
+        Cell(text=wording.outcome(outcome), badge=outcome, note=standing),
+    ]
+    return run_row(f"run-{column.letter}", column.run.path, page_folder, cells)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct, structs
 
-from harness.schema import Better, Case, Metric, Record, SuiteInfo
+from harness.schema import Better, Metric, Record, SuiteInfo
 from harness.stats.estimates import case_value, falls_short
 from harness.stats.observations import VariantScores, readings
 from reports.cases.read import OnDisk
@@ -101,7 +101,10 @@ class Reader:
         key = (record.case.id, record.input_hash, record.expected_hash)
         row = suite.rows.get(key)
         if row is None:
-            row = suite.rows[key] = _new_row(record.case, info.slices, len(self.columns))
+            case = record.case
+            slices = [f"{tag}: {case.tags[tag]}" for tag in info.slices if tag in case.tags]
+            answers: list[Answer | None] = [None] * len(self.columns)
+            row = suite.rows[key] = Row(id=case.id, cluster=case.cluster, slices=slices, answers=answers)
         answer = row.answers[place]
         if answer is None:
             values: list[list[float]] = [[] for _ in suite.metrics]
@@ -110,15 +113,6 @@ class Reader:
         for metric, values_of in zip(suite.metrics, answer.values, strict=True):
             if metric.name in own and (value := case_value(record, metric)) is not None:
                 values_of.append(value)
-
-
-def _new_row(case: Case, slices: Iterable[str], columns: int) -> Row:
-    return Row(
-        id=case.id,
-        cluster=case.cluster,
-        slices=[f"{tag}: {case.tags[tag]}" for tag in slices if tag in case.tags],
-        answers=[None] * columns,
-    )
 
 
 def in_order(suite: SuiteRows, baseline: int) -> list[Row]:
