@@ -107,8 +107,6 @@ class SuiteValue(Struct, frozen=True, kw_only=True):
     """Minutes that the tuned model saves in 100 answers; negative where it costs more."""
     change: Comparison | None = None
     """The paired change behind it."""
-    timed: Times | None = None
-    """The times of people, where they are used."""
 
 
 def worth(evidence: RunView, suite: SuiteInfo, assumed: Assumptions) -> SuiteValue | None:
@@ -135,11 +133,8 @@ def answer_metric(evidence: RunView, suite: SuiteInfo, assumed: Assumptions) -> 
             known = ", ".join(fit) or "none"
             raise UserError(f"metrics: {suite.name}: '{named}' is not a share of this suite's answers. It has: {known}")
         return fit[named]
-    gated = [v.metric for v in evidence.run.verdicts if v.suite == suite.name]
-    return next(
-        (fit[n] for n in gated if n in fit and fit[n].higher_is_better and not n.endswith(FORMAL)),
-        None,
-    )
+    gated = [fit[v.metric] for v in evidence.run.verdicts if v.suite == suite.name and v.metric in fit]
+    return next((m for m in gated if m.higher_is_better and not m.name.endswith(FORMAL)), None)
 
 
 def _is_of_answers(evidence: RunView, suite: SuiteInfo, metric: Metric) -> bool:
@@ -180,5 +175,4 @@ def _timed(review_times: Times) -> SuiteValue:
         minutes={v: rescaled(e, hundred) for v, e in review_times.active.items()},
         fewer=Estimate(value=None, reason="people were timed; no answers to fix were counted"),
         saved=rescaled(review_times.ratio, -hundred * usual, hundred * usual),
-        timed=review_times,
     )

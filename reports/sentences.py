@@ -237,29 +237,3 @@ def others(left: int) -> str:
     if not left:
         return ""
     return f" The other {number_format.number(left)} are marked in cases.csv, which has a row for every case."
-
-
-def why(
-    kinds: Sequence[Kind],
-    moved: str,
-    new: Mapping[str, int],
-    kept: Mapping[str, int],
-    claims: Mapping[str, int],
-    *,
-    alone: bool,
-    is_compared: bool,
-    was_wrong: bool,
-) -> str:
-    """Say why a case is shown: what changed, which of its claims nothing supports, what failed."""
-    parts = [moved or ("No metric changed" if is_compared else ""), wording.counts(new, "new")]
-    if kept:
-        parts.append(f"{wording.counts(kept)} by both models")
-    if not (new or kept):
-        parts.append(wording.counts(claims))
-    if "error" in kinds:
-        parts.append("an answer or a score failed")
-    if "wrong" in kinds and not moved:
-        parts.append("wrong as before" if was_wrong else "wrong")
-    if kinds[0] == "unchanged" and alone:
-        parts.append("not wrong")
-    return wording.capital("; ".join(filter(None, parts))) or "No score to compare"

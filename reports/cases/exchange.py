@@ -14,7 +14,7 @@ from harness.schema import Case, Record, Span, SuiteInfo
 from harness.scoring.grounding.claims import BORNE_OUT, FABRICATED
 from harness.suites.prompts import Message, recorded_messages
 from reports import sentences, wording
-from reports.cases.read import EXCERPT, RecordSource, fabrications, shown_input
+from reports.cases.read import EXCERPT, Fabrication, RecordSource, fabrications, shown_input
 from reports.cases.select import SelectedCase
 from reports.model import Answer, Exchange, Piece, Tone
 
@@ -162,20 +162,28 @@ def _answers(baseline: Record | None, tuned: Record) -> list[Answer]:
 
 
 def _why(case: SelectedCase) -> str:
-    """Why the case is shown, in words."""
-    pair = case.pair
+    """Say why the case is shown: what changed, which of its claims nothing supports, what failed."""
+    pair, kinds = case.pair, case.kinds
     changes = pair.changes(case.suite.metrics) if pair else []
     moved = sentences.moved({m.name: c or 0.0 for m, c in zip(case.suite.metrics, changes, strict=False)})
     new, kept = (pair.new, pair.persisting) if pair and pair.has_both_texts else ([], [])
-    found = [Counter(claim.noun for claim in claims) for claims in (new, kept, case.tuned.claims)]
-    return sentences.why(
-        case.kinds,
-        moved,
-        *found,
-        alone=pair is None,
-        is_compared=any(change is not None for change in changes),
-        was_wrong=case.wrong_before,
-    )
+    is_compared = any(change is not None for change in changes)
+    parts = [moved or ("No metric changed" if is_compared else ""), _counted(new, "new")]
+    if kept:
+        parts.append(f"{_counted(kept)} by both models")
+    if not (new or kept):
+        parts.append(_counted(case.tuned.claims))
+    if "error" in kinds:
+        parts.append("an answer or a score failed")
+    if "wrong" in kinds and not moved:
+        parts.append("wrong as before" if case.wrong_before else "wrong")
+    if kinds[0] == "unchanged" and pair is None:
+        parts.append("not wrong")
+    return wording.capital("; ".join(filter(None, parts))) or "No score to compare"
+
+
+def _counted(claims: Sequence[Fabrication], kind: str = "") -> str:
+    return wording.counts(Counter(claim.noun for claim in claims), kind)
 
 
 def status(record: Record) -> str:

@@ -227,8 +227,14 @@ def read(
 
 def brief(record: Record, metrics: Sequence[Metric], slices: Iterable[str] = (), number: int = 0) -> AnswerSummary:
     """One answer without its text."""
+    case = record.case
     return AnswerSummary(
-        case=_name(record, slices),
+        case=CaseName(
+            id=case.id,
+            cluster=case.cluster,
+            slices=tuple(f"{tag}: {case.tags[tag]}" for tag in slices if tag in case.tags),
+            size=_bytes(shown_input(case.input)[:EXCERPT]) + sum(map(_bytes, case.expected)),
+        ),
         number=number,
         values=tuple(_value(record, metric) for metric in metrics),
         claims=tuple(fabrications(record)),
@@ -268,16 +274,6 @@ def troubles(record: Record) -> list[AnswerError]:
         for name, score in record.scores.items()
         if score.value is None
     ]
-
-
-def _name(record: Record, slices: Iterable[str]) -> CaseName:
-    case = record.case
-    return CaseName(
-        id=case.id,
-        cluster=case.cluster,
-        slices=tuple(f"{tag}: {case.tags[tag]}" for tag in slices if tag in case.tags),
-        size=_bytes(shown_input(case.input)[:EXCERPT]) + sum(map(_bytes, case.expected)),
-    )
 
 
 def shown_input(given: Mapping[str, str]) -> str:

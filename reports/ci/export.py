@@ -139,13 +139,15 @@ def decode(raw: bytes, name: str) -> Export:
 def _without_verdicts(export: Export) -> Export:
     """Withhold the verdicts of a run that may claim none; older versions wrote them."""
     reason = f"No verdict: the run is {export.status}."
-    return msgspec.structs.replace(export, suites=[_unjudged(suite, reason) for suite in export.suites])
-
-
-def _unjudged(suite: SuiteExport, reason: str) -> SuiteExport:
-    counts: dict[Outcome, int] = {"skipped": suite.gates} if suite.gates else {}
-    verdicts = [withheld(verdict, reason) for verdict in suite.verdicts]
-    return msgspec.structs.replace(suite, counts=counts, verdicts=verdicts)
+    suites = [
+        msgspec.structs.replace(
+            suite,
+            counts={"skipped": suite.gates} if suite.gates else {},
+            verdicts=[withheld(verdict, reason) for verdict in suite.verdicts],
+        )
+        for suite in export.suites
+    ]
+    return msgspec.structs.replace(export, suites=suites)
 
 
 def encode(export: Export) -> bytes:

@@ -62,10 +62,7 @@ def bullets(title: str, texts: Iterable[str]) -> list[CommentPart]:
 
 def folded(title: str, lines: Iterable[str]) -> list[CommentPart]:
     """Fold Markdown lines under a title; a long list is split into parts that fold by themselves."""
-    return [
-        CommentPart(title=title, lines=[f"<details><summary>{text(title)}</summary>", "", *chunk, "", "</details>", ""])
-        for chunk in _chunks(lines)
-    ]
+    return [_folded(CommentPart(title=title, lines=[*chunk, ""]), title) for chunk in _chunks(lines)]
 
 
 def join(parts: Sequence[CommentPart], most_bytes: int) -> str:

@@ -125,10 +125,6 @@ def _intervals(block: Intervals) -> list[str]:
     return [f"Plot: {escape(block.title)}. The numbers are in the table: {escape(block.twin)}."]
 
 
-def _curve(block: Curve) -> list[str]:
-    return _table(block.twin)
-
-
 def _exchange(block: Exchange) -> list[str]:
     lines = [
         f"### {wording.title(block.kind)}: {escape(block.case_id)}",
@@ -169,6 +165,6 @@ BLOCKS: dict[type[Block], Callable[[Any], list[str]]] = {
     Facts: _facts,
     Table: _table,
     Intervals: _intervals,
-    Curve: _curve,
+    Curve: lambda block: _table(block.twin),
     Exchange: _exchange,
 }

@@ -25,15 +25,12 @@ def render(run: Results) -> str:
     measured = results.section(evidence).blocks
     if not run.metrics.comparisons:
         measured = [_levels(block, 1 + len(evidence.variants)) for block in measured]
-    return (
-        html.environment()
-        .get_template("notebook.html.jinja")
-        .render(
-            run=run,
-            overall=overall(run.verdicts),
-            models=[(wording.variant(name), model.name) for name, model in run.manifest.checkpoints.items()],
-            blocks=[*judged, *measured] if run.metrics.comparisons else [*measured, *judged],
-        )
+    template = html.environment().get_template("notebook.html.jinja")
+    return template.render(
+        run=run,
+        overall=overall(run.verdicts),
+        models=[(wording.variant(name), model.name) for name, model in run.manifest.checkpoints.items()],
+        blocks=[*judged, *measured] if run.metrics.comparisons else [*measured, *judged],
     )
 
 

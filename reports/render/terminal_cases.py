@@ -45,11 +45,9 @@ def misses(run: RunData, shows_all: bool, is_verbose: bool, width: int) -> Itera
 
 def heading(count: int, shows_all: bool) -> str:
     """Say how many misses there are, and how to see all."""
-    return (
-        "misses:"
-        if shows_all or count <= MISSES
-        else f"first {MISSES} of {number_format.number(count)} misses (-rm shows all):"
-    )
+    if shows_all or count <= MISSES:
+        return "misses:"
+    return f"first {MISSES} of {number_format.number(count)} misses (-rm shows all):"
 
 
 def case_text(suite: SuiteInfo, records: Sequence[Record], cut: int | None) -> str:

@@ -42,18 +42,17 @@ def section(evidence: RunView) -> Section | None:
             blocks.append(Text(text=f"{suite.name}: {NO_METRIC}.", tone="muted"))
             continue
         blocks.append(_table(suite_value, suite, assumed))
-        uses_assumptions |= suite_value.timed is None
+        uses_assumptions |= suite_value.metric is not None
     if uses_assumptions:
         blocks += [Facts(caption="Assumptions", pairs=_assumptions(assumed)), Text(text=ASSUMED)]
     return Section(id="business", title="Business estimate", lead=LEAD, blocks=blocks)
 
 
 def _table(suite_value: SuiteValue, suite: SuiteInfo, assumed: Assumptions) -> Table:
-    rows = []
+    rows, basis = list[list[Cell]](), "correction, median active time"
     if suite_value.metric:
-        by = f"by {wording.phrase(suite_value.metric.name)}"
+        by, basis = f"by {wording.phrase(suite_value.metric.name)}", "to read all of them and fix those"
         rows.append(_row("Answers to fix, per 100", by, suite_value.to_fix, suite_value.fewer, suite))
-    basis = "correction, median active time" if suite_value.timed else "to read all of them and fix those"
     rows.append(_row("Minutes for 100 answers", basis, suite_value.minutes, suite_value.saved, suite))
     if assumed.answers_per_month is not None:
         rows += _monthly(suite_value, suite, assumed, assumed.answers_per_month)
@@ -67,10 +66,11 @@ def _table(suite_value: SuiteValue, suite: SuiteInfo, assumed: Assumptions) -> T
 
 
 def _note(suite_value: SuiteValue) -> str:
-    if suite_value.timed or not (suite_value.change and suite_value.metric):
-        return TIMED if suite_value.timed else ""
-    reading, _ = sentences.reading(suite_value.change, suite_value.metric.better)
-    return f"Change in answers to fix: {reading}."
+    if suite_value.metric is None:
+        return TIMED
+    if suite_value.change is None:
+        return ""
+    return f"Change in answers to fix: {sentences.reading(suite_value.change, suite_value.metric.better)[0]}."
 
 
 def _monthly(suite_value: SuiteValue, suite: SuiteInfo, assumed: Assumptions, answers: int) -> list[list[Cell]]:

@@ -128,17 +128,14 @@ def _warnings(evidence: RunView) -> list[str]:
     if before is None or after is None:
         return []
     doubts = []
+    weights, other = ((c.base_digest, c.adapter_digest) for c in (before, after))
     if before.digest == after.digest:
         doubts.append("Baseline and tuned have the same content digest: they are the same model.")
-    elif before.base_digest and _weights(before) == _weights(after):
+    elif before.base_digest and weights == other:
         doubts.append("Baseline and tuned have the same weights: only the tokenizer or chat template differs.")
     if after.kind == "adapter" and before.kind == "model" and after.base_digest != before.base_digest:
         doubts.append("The adapter's base model is not the baseline: the difference is not due to the adapter alone.")
     return doubts
-
-
-def _weights(checkpoint: Checkpoint) -> tuple[str, str | None]:
-    return checkpoint.base_digest, checkpoint.adapter_digest
 
 
 def _questions(evidence: RunView) -> Table:
