@@ -164,14 +164,10 @@ def _seconds(started: str, ended: str | None) -> float | None:
 
 
 def _servers(servers: Mapping[str, Any]) -> Table:
-    rows = [_server(url, record) for url, record in servers.items()]
+    rows = []
+    for url, record in servers.items():
+        faults = record.get("faults") or {}
+        head = Cell(text=url, note=f"version {record.get('version') or 'unknown'}")
+        counted = Cell(text=number_format.number(sum(faults.values())), note=wording.listing(faults))
+        rows.append([head, number_format.setting(record.get("answered")), counted])
     return Table(caption="Servers", columns=["Server", "Requests", "Faults"], rows=rows, numeric=[1, 2])
-
-
-def _server(url: str, record: Mapping[str, Any]) -> list[Cell]:
-    faults = record.get("faults") or {}
-    return [
-        Cell(text=url, note=f"version {record.get('version') or 'unknown'}"),
-        number_format.setting(record.get("answered")),
-        Cell(text=number_format.number(sum(faults.values())), note=wording.listing(faults)),
-    ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from msgspec import structs
 
-from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, Record, SuiteInfo
+from harness.schema import BASELINE, CANDIDATE, Estimate, Record, SuiteInfo
 from harness.stats.noise import flips, floors, repeat_flips
 from reports import number_format, wording
 from reports.model import Block, Cell, Section, Table
@@ -18,8 +18,6 @@ NOTE = (
     "The noise floor is the far end of the 95% interval of the difference between two passes of one model. A smaller "
     "change between two models cannot be distinguished from it."
 )
-Flips = dict[str, list[Metric]]
-"""Metrics on which a case flips, by case ID."""
 Records = dict[str, list[Record]]
 """Records by variant."""
 
@@ -31,10 +29,13 @@ def section(evidence: RunView) -> Section | None:
             continue
         records = _without_text(evidence, suite)
         if evidence.run.manifest.asked_twice:
-            blocks += [_floors(evidence, suite, records), *_between_passes(evidence, suite, records)]
-        if suite.samples > 1:
-            for variant in (BASELINE, CANDIDATE):
-                blocks += _between_repeats(evidence, suite, variant, records.get(variant, []))
+            flipped = {metric.name: flips(records, metric) for metric in suite.metrics}
+            caption = f"Cases of {suite.name} that flip between the passes"
+            blocks += [_floors(evidence, suite, records), *_table(evidence, caption, suite, flipped)]
+        for variant in (BASELINE, CANDIDATE) if suite.samples > 1 else ():
+            flipped = {metric.name: repeat_flips(records.get(variant, []), metric) for metric in suite.metrics}
+            caption = f"Cases of {suite.name} that flip between repeats, {wording.variant(variant)}"
+            blocks += _table(evidence, caption, suite, flipped)
     lead = "What varies when the same model runs the same prompts again."
     return Section(id="repeats", title="Repeats", lead=lead, blocks=blocks) if blocks else None
 
@@ -70,26 +71,12 @@ def _floors(evidence: RunView, suite: SuiteInfo, records: Records) -> Table:
     return Table(caption=caption, columns=columns, rows=rows, numeric=[1, 2, 3], note=NOTE)
 
 
-def _between_passes(evidence: RunView, suite: SuiteInfo, records: Records) -> list[Block]:
-    by_case = _by_case((metric, flips(records, metric)) for metric in suite.metrics)
-    return _table(evidence, f"Cases of {suite.name} that flip between the passes", suite, by_case)
-
-
-def _between_repeats(evidence: RunView, suite: SuiteInfo, variant: str, records: list[Record]) -> list[Block]:
-    by_case = _by_case((metric, repeat_flips(records, metric)) for metric in suite.metrics)
-    caption = f"Cases of {suite.name} that flip between repeats, {wording.variant(variant)}"
-    return _table(evidence, caption, suite, by_case)
-
-
-def _by_case(flips_by_metric: Iterable[tuple[Metric, list[str]]]) -> Flips:
-    flipped: Flips = {}
-    for metric, ids in flips_by_metric:
+def _table(evidence: RunView, caption: str, suite: SuiteInfo, flips_by_metric: Mapping[str, list[str]]) -> list[Block]:
+    """Tabulate the cases that flip, each with its metrics; nothing where none does."""
+    flipped: dict[str, list[str]] = {}
+    for metric, ids in flips_by_metric.items():
         for case_id in ids:
             flipped.setdefault(case_id, []).append(metric)
-    return flipped
-
-
-def _table(evidence: RunView, caption: str, suite: SuiteInfo, flipped: Flips) -> list[Block]:
     if not flipped:
         return []
     shown = list(flipped.items())[:MOST]
@@ -97,7 +84,7 @@ def _table(evidence: RunView, caption: str, suite: SuiteInfo, flipped: Flips) ->
     rows = [
         [
             Cell(text=case_id, code=True, note=suite.name, link=link),
-            Cell(text=wording.capital(wording.listing(wording.phrase(m.name) for m in on))),
+            Cell(text=wording.capital(wording.listing(wording.phrase(name) for name in on))),
         ]
         for (case_id, on), (link, _) in zip(shown, places, strict=True)
     ]
