@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.runs.folder import RunData, RunFolder, load_run
 from harness.schema import Metrics
-from reports.model import ReportModel, Section
+from reports.model import Cell, Facts, ReportModel, Section, Table
 from reports.render import markdown
 from tests.support.sample import SUITE, make_manifest, make_metrics, make_records, make_training, make_verdicts
 from tests.support.visits import visit  # noqa: F401 - a fixture
@@ -43,6 +45,26 @@ def as_markdown(section: Section) -> str:
     return markdown.render(model).split("\n## ", 1)[1].rpartition("\n---\n")[0]
 
 
+def part(model: ReportModel, name: str) -> Section:
+    """The section of a report with this ID."""
+    return next(section for section in model.sections if section.id == name)
+
+
+def table(section: Section, caption: str = "") -> Table:
+    """The first table whose caption begins so."""
+    return next(b for b in section.blocks if isinstance(b, Table) and b.caption.startswith(caption))
+
+
+def facts(section: Section, caption: str = "") -> dict[str, Cell]:
+    """The first list of facts whose caption begins so."""
+    return dict(next(b for b in section.blocks if isinstance(b, Facts) and b.caption.startswith(caption)).pairs)
+
+
+def all_text(part: ReportModel | Section) -> str:
+    """All that a report or a section says, as JSON."""
+    return json.dumps(msgspec.to_builtins(part), ensure_ascii=False)
+
+
 @pytest.fixture
 def write_run(tmp_path: Path) -> Writer:
     """Write a run folder for one test."""
@@ -55,9 +77,10 @@ def run(write_run: Writer) -> RunData:
     return load_run(write_run())
 
 
-def write_training(write_run: Writer) -> Path:
-    """Write the sample training run."""
+def write_training(write_run: Writer, record: dict[str, Any] | None = None) -> Path:
+    """Write the sample training run, with its own record or this one."""
     manifest, log = make_training()
+    manifest = msgspec.structs.replace(manifest, training=record or manifest.training)
     return write_run(manifest=manifest, records=[], metrics=Metrics(), verdicts=[], train_log=log)
 
 

@@ -1,7 +1,5 @@
 """A report of a run that was compared with an accepted baseline: what it shows, and one sentence on what it cannot."""
 
-import json
-
 import msgspec
 import pytest
 
@@ -12,8 +10,7 @@ from reports.model import Exchange, Headline, Text
 from reports.render import markdown, terminal
 from reports.render.html import render
 from reports.write import to_json
-from tests.reports.conftest import Writer
-from tests.reports.test_report import all_text, part
+from tests.reports.conftest import Writer, all_text, part, table
 from tests.support.sample import make_checkpoint, make_manifest, make_records, make_suite
 
 KEPT = "the accepted baseline keeps scores, not answers"
@@ -65,15 +62,15 @@ def test_what_moved_stands_above_the_bars_and_first_on_the_terminal(kept: RunDat
 def test_the_plain_sentence_counts_what_is_missed_and_compares_no_fabrications(kept: RunData, run: RunData) -> None:
     headline = next(b for b in part(reports.build([kept]), "verdict").blocks if isinstance(b, Headline))
     assert headline.sentence == f"Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); {KEPT}."
-    assert "1 new fabrication" in json.dumps(msgspec.to_builtins(reports.build([run])))
+    assert "1 new fabrication" in all_text(reports.build([run]))
 
 
 def test_fabrications_of_the_tuned_model_are_listed_and_none_is_called_new(kept: RunData) -> None:
-    said, table = part(reports.build([kept]), "fabrications").blocks
+    said, named = part(reports.build([kept]), "fabrications").blocks
     assert said.text == (
         f"legal/clauses: 1 fabrication of the tuned model; {KEPT}, so new ones cannot be distinguished from old ones."
     )
-    assert [row[0].text for row in table.rows] == ["lease-009"]
+    assert [row[0].text for row in named.rows] == ["lease-009"]
     assert "new fabrication" not in all_text(reports.build([kept]))
 
 
@@ -88,8 +85,8 @@ def test_gains_are_still_found_and_show_the_tuned_answer_without_marks_of_change
 
 
 def test_answers_that_were_not_kept_are_not_counted_as_empty(kept: RunData) -> None:
-    table = part(reports.build([kept]), "errors").blocks[0]
-    baseline = next(row for row in table.rows if row[0].text == "Baseline")
+    rows = table(part(reports.build([kept]), "errors")).rows
+    baseline = next(row for row in rows if row[0].text == "Baseline")
     assert [cell.text for cell in baseline[1:]] == ["10", "–", "0", "–", "–", "0"]
     assert KEPT in baseline[0].note
 

@@ -8,8 +8,8 @@ from syrupy.assertion import SnapshotAssertion
 from harness.engines.usage import UsageMeter
 from harness.schema import Completion
 from reports.assemble import build
-from reports.model import Cell, Facts, Section, Table
-from tests.reports.conftest import Writer, as_markdown
+from reports.model import Cell, Section, Table
+from tests.reports.conftest import Writer, as_markdown, facts, part, table
 from tests.support.sample import make_checkpoint, make_manifest
 
 SPENT = {
@@ -46,17 +46,11 @@ ENGINE = {
 
 
 def cost(write_run: Writer, engine: dict[str, Any], **more: Any) -> Section:
-    model = build([write_run(manifest=make_manifest(engine=engine, **more))])
-    return next(section for section in model.sections if section.id == "cost")
+    return part(build([write_run(manifest=make_manifest(engine=engine, **more))]), "cost")
 
 
-def table(section: Section, caption: str) -> dict[str, list[Cell]]:
-    found = next(b for b in section.blocks if isinstance(b, Table) and b.caption == caption)
-    return {row[0].text: row[1:] for row in found.rows}
-
-
-def facts(section: Section) -> dict[str, Cell]:
-    return dict(next(block for block in section.blocks if isinstance(block, Facts)).pairs)
+def rows(section: Section, caption: str) -> dict[str, list[Cell]]:
+    return {row[0].text: row[1:] for row in table(section, caption).rows}
 
 
 def test_the_section_of_a_run_with_a_cached_baseline(write_run: Writer, snapshot: SnapshotAssertion) -> None:
@@ -65,13 +59,13 @@ def test_the_section_of_a_run_with_a_cached_baseline(write_run: Writer, snapshot
 
 
 def note(section: Section) -> str:
-    return next(b.note for b in section.blocks if isinstance(b, Table) and b.caption == "Cost by model")
+    return table(section, "Cost by model").note
 
 
 def test_what_was_not_recorded_has_no_row(write_run: Writer) -> None:
     bare = cost(write_run, {"name": "fake"})
-    assert [name for name, _ in next(b for b in bare.blocks if isinstance(b, Facts)).pairs] == ["Engine"]
-    assert list(table(bare, "Cost by model")) == ["Answers truncated at the limit"]
+    assert list(facts(bare)) == ["Engine"]
+    assert list(rows(bare, "Cost by model")) == ["Answers truncated at the limit"]
 
 
 def test_nothing_computed_is_no_engine_that_records_nothing(write_run: Writer) -> None:
@@ -92,7 +86,7 @@ def test_an_unknown_peak_leaves_the_utilisation_open_with_the_reason(write_run: 
     why = {"why_no_utilisation": "the peak of a processor is not known"}
     engine = ENGINE | {"throughput": ENGINE["throughput"] | {"variants": {"tuned": spent}} | why}  # type: ignore[operator]
     section = cost(write_run, engine)
-    assert "Utilisation" not in table(section, "Cost by model")
+    assert "Utilisation" not in rows(section, "Cost by model")
     assert "the peak of a processor is not known" in note(section)
 
 
@@ -100,7 +94,7 @@ def test_an_older_record_without_answers_says_so(write_run: Writer) -> None:
     spent = {key: value for key, value in SPENT.items() if key != "answers"}
     engine = ENGINE | {"throughput": ENGINE["throughput"] | {"variants": {"tuned": spent}}}  # type: ignore[operator]
     section = cost(write_run, engine)
-    found = table(section, "Cost by model")
+    found = rows(section, "Cost by model")
     assert "Time per answer" not in found and "not recorded in this run" in note(section)
     assert found["Seconds answering"][1].text == "25.0 s"
 
@@ -117,12 +111,12 @@ def test_latency_is_shown_where_servers_were_timed_and_explained_where_not(write
     }
     engine = {"name": "openai", "latency_ms": timed, "servers": servers, "wall_s": 60.0}
     section = cost(write_run, engine)
-    latency = table(section, "Cost by model")["Latency"]
+    latency = rows(section, "Cost by model")["Latency"]
     assert [(cell.text, cell.note) for cell in latency] == [
         ("–", "cached from an earlier run"),
         ("850 ms; 2.4 s", "40 answers"),
     ]
-    by_server = table(section, "Servers")
+    by_server = rows(section, "Servers")
     assert [cell.text for cell in by_server["http://host:8000"]] == ["41", "3"]
     assert [cell.text for cell in by_server["http://other:8000"]] == ["0", "0"]
     assert "not those of a batch" in note(cost(write_run, ENGINE))
@@ -130,10 +124,10 @@ def test_latency_is_shown_where_servers_were_timed_and_explained_where_not(write
 
 def test_parts_that_the_engine_did_not_tell_apart_stay_together(write_run: Writer) -> None:
     engine = {key: value for key, value in ENGINE.items() if key != "throughput"}
-    found = table(cost(write_run, engine), "Where the time went")
+    found = rows(cost(write_run, engine), "Where the time went")
     assert found["Answering"][0].text == "1 min 0 s"
     running = cost(write_run, ENGINE, ended=None)
-    assert "Whole run" not in table(running, "Where the time went")
+    assert "Whole run" not in rows(running, "Where the time went")
     assert not [b for b in cost(write_run, {"name": "fake"}).blocks if isinstance(b, Table) and "time" in b.caption]
 
 
@@ -141,8 +135,7 @@ def test_an_accepted_baseline_was_not_asked_and_has_no_column(write_run: Writer)
     accepted = make_checkpoint("old", "1", kind="accepted")
     checkpoints = {"baseline": accepted, "tuned": make_checkpoint("new", "2")}
     section = cost(write_run, ENGINE, checkpoints=checkpoints)
-    made = next(b for b in section.blocks if isinstance(b, Table) and b.caption == "Cost by model")
-    assert made.columns == ["", "Tuned"]
+    assert table(section, "Cost by model").columns == ["", "Tuned"]
 
 
 @pytest.mark.parametrize("engine", [{}, {"throughput": None}, {"throughput": {"variants": {}}}, {"truncated": {}}])
@@ -161,7 +154,7 @@ def test_what_the_meter_writes_is_what_the_section_reads(write_run: Writer, tmp_
         spent.add(Completion(key="l", text="", finish_reason="error", prompt_tokens=9, output_tokens=0, error="e"))
     engine = ENGINE | {"throughput": meter.describe(None, "float32")}
     section = cost(write_run, engine)
-    found = table(section, "Cost by model")
+    found = rows(section, "Cost by model")
     assert [found[title][1].text for title in ("Answers computed", "Prompt tokens", "Output tokens")] == [
         "1",
         "70",

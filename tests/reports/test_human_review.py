@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -19,7 +17,8 @@ from reports.assemble import gather
 from reports.model import Cell, ReportModel, Section, Table, Text
 from reports.render import html, markdown
 from reports.sections import human_review, limits
-from tests.reports.conftest import Writer
+from tests.reports.conftest import Writer, table
+from tests.reports.conftest import all_text as said
 from tests.support.reviewed_run import answer, both, compared, fixed, review, skipped
 from tests.support.sample import SUITE, make_record
 
@@ -35,23 +34,15 @@ def path(write_run: Writer) -> Path:
 
 
 def section(path: Path) -> Section:
-    return human_review.section(gather(load_run(path), None))
+    return human_review.section(gather(load_run(path)))
 
 
 def limits_of(path: Path) -> Section:
-    return limits.section(gather(load_run(path), None))
-
-
-def table(found: Section, caption: str) -> Table:
-    return next(b for b in found.blocks if isinstance(b, Table) and b.caption.startswith(caption))
+    return limits.section(gather(load_run(path)))
 
 
 def row(found: Table, head: str) -> list[Cell]:
     return next(cells for cells in found.rows if cells[0].text == head)
-
-
-def said(found: Section) -> str:
-    return json.dumps(msgspec.to_builtins(found), ensure_ascii=False)
 
 
 def captions(found: Section) -> list[str]:
@@ -233,23 +224,24 @@ def test_answers_to_two_rubrics_are_not_put_together(path: Path) -> None:
     assert found == [f"Which answer people prefer: {SUITE}, rubric {letter * 12}" for letter in "ab"]
 
 
-def judge(path: Path, rubric: JudgeRubric, labels: dict[str, str]) -> None:
-    """A judge's labels of the tuned answers, as `tunegate judge` writes them."""
+def label(path: Path, kind: str, rubric: JudgeRubric, labels: dict[str, str], author: str) -> None:
+    """Labels of the tuned answers, as `tunegate judge` and `tunegate label` write them."""
     events = [
         ScoreEvent(
             suite=SUITE,
             case_id=case,
             variant="tuned",
             repeat=1,
-            kind="judge",
-            score=Score(name=f"judge_{rubric.name}", value=0.5, extracted={"label": [label]}),
-            author="digest",
+            kind=kind,  # type: ignore[arg-type]
+            score=Score(name=f"{kind}_{rubric.name}", value=0.5, extracted={"label": [said]}),
+            author=author,
             rubric=rubric.hash,
         )
-        for case, label in labels.items()
+        for case, said in labels.items()
     ]
     about = {"name": rubric.name, "question": rubric.question, "labels": list(rubric.labels)}
-    append(path, "judge", events, {"kind": "judge", "rubric": about})
+    person = {"kind": "human", "rubric": rubric.name, "reviewer": author}
+    append(path, kind, events, person if kind == "human" else {"kind": "judge", "rubric": about})
 
 
 def test_a_judge_that_compares_stands_beside_peoples_preferences(path: Path) -> None:
@@ -258,7 +250,8 @@ def test_a_judge_that_compares_stands_beside_peoples_preferences(path: Path) -> 
     assert "Judge model against people" not in captions(section(path))
     labels = {"tuned": "first", "baseline": "second", "tie": "tie", "both_bad": "tie"}
     judged = {case: labels[choice] for case, choice in zip(IDS, choices, strict=True)}
-    judge(path, JudgeRubric(name="better", question="Which?", labels=("first", "second", "tie"), compare=True), judged)
+    rubric = JudgeRubric(name="better", question="Which?", labels=("first", "second", "tie"), compare=True)
+    label(path, "judge", rubric, judged, "digest")
     (cells,) = table(section(path), "Judge model against people").rows
     assert [cell.text for cell in cells] == ["better", "r1", "100%", "1.00"]
     assert "scored these answers" not in said(limits_of(path))
@@ -266,21 +259,9 @@ def test_a_judge_that_compares_stands_beside_peoples_preferences(path: Path) -> 
 
 def test_labels_without_a_review_are_named_and_held_against_the_judge(path: Path) -> None:
     rubric = JudgeRubric(name="grounded", question="Is it?", labels=("no", "yes"))
-    judge(path, rubric, {case: "yes" if number % 2 else "no" for number, case in enumerate(IDS)})
-    events = [
-        ScoreEvent(
-            suite=SUITE,
-            case_id=case,
-            variant="tuned",
-            repeat=1,
-            kind="human",
-            score=Score(name="human_grounded", value=1.0, extracted={"label": ["yes" if number % 2 else "no"]}),
-            author="p7",
-            rubric=rubric.hash,
-        )
-        for number, case in enumerate(IDS)
-    ]
-    append(path, "human", events, {"kind": "human", "rubric": "grounded", "reviewer": "p7"})
+    labels = {case: "yes" if number % 2 else "no" for number, case in enumerate(IDS)}
+    label(path, "judge", rubric, labels, "digest")
+    label(path, "human", rubric, labels, "p7")
     found = section(path)
     assert "Nobody has reviewed these answers side by side" in said(found)
     assert "p7 labelled 30 answers by the rubric grounded." in said(found)

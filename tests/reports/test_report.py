@@ -1,6 +1,5 @@
 """The report of the sample run: what it says, and where."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ import reports
 from harness.errors import UserError
 from harness.runs.folder import RunData
 from harness.schema import Completion, Metrics, Score, Scores
-from reports.model import Exchange, Headline, ReportModel, Section, Table
+from reports.model import Exchange, Headline, Table
 from reports.sections.verdict import OTHER_TRAINING, reason
 from reports.summary import summary
-from tests.reports.conftest import Writer, as_markdown, write_training
+from tests.reports.conftest import Writer, all_text, as_markdown, facts, part, table, write_training
 from tests.support.sample import (
     cite,
     make_manifest,
@@ -27,14 +26,6 @@ from tests.support.sample import (
 )
 
 
-def part(model: ReportModel, name: str) -> Section:
-    return next(section for section in model.sections if section.id == name)
-
-
-def all_text(model: ReportModel) -> str:
-    return json.dumps(msgspec.to_builtins(model), ensure_ascii=False)
-
-
 @pytest.mark.parametrize("name", ["verdict", "gates", "results", "slices", "fabrications", "changes"])
 def test_a_section_of_the_sample_run(run: RunData, snapshot: SnapshotAssertion, name: str) -> None:
     assert as_markdown(part(reports.build([run]), name)) == snapshot
@@ -43,6 +34,7 @@ def test_a_section_of_the_sample_run(run: RunData, snapshot: SnapshotAssertion, 
 def test_the_verdict_comes_first_and_a_fabrication_is_marked(run: RunData) -> None:
     model = reports.build([run])
     assert (model.sections[0].id, model.outcome) == ("verdict", "fail")
+    assert "compliant" not in all_text(model).lower()
     worst = next(b for b in part(model, "changes").blocks if isinstance(b, Exchange))
     assert [p.text for p in worst.answers[1].pieces if p.tone == "bad"] == ["O.C.G.A. § 44-99-999"]
 
@@ -97,46 +89,48 @@ def test_every_denominator_is_in_the_open(write_run: Writer) -> None:
     ]
 
 
-def test_without_reviewers_the_review_is_empty_and_says_so(run: RunData) -> None:
-    review = part(reports.build([run]), "review")
-    assert "Nobody has reviewed these answers" in msgspec.json.encode(review).decode()
-    assert "compliant" not in all_text(reports.build([run])).lower()
-
-
-def test_same_cases_is_checked_and_a_difference_is_named(write_run: Writer) -> None:
-    good = part(reports.build([write_run()]), "compared").blocks[-1]
-    assert isinstance(good, Table) and good.rows[0][2].text == "yes: 10 cases, joined by ID and input"
-    records = [
-        msgspec.structs.replace(r, prompt_hash="other") if (r.variant, r.case.id) == ("tuned", "lease-004") else r
-        for r in make_records()
-    ]
-    bad = part(reports.build([write_run(records=records)]), "compared").blocks[-1]
-    assert bad.rows[0][2].text.startswith("no: 10 of 10 cases joined by ID and input, 9 with the same prompt")
-
-
-def test_models_of_two_families_are_said_to_have_had_prompts_of_their_own(write_run: Writer) -> None:
+@pytest.mark.parametrize(
+    ("changed", "tokenizer", "lead", "told", "cases"),
+    [
+        (
+            (),
+            "",
+            "Both models received the same token IDs",
+            "identical token IDs for baseline and tuned",
+            "yes: 10 cases, joined by ID and input",
+        ),
+        (
+            ("tuned lease-004",),
+            "",
+            "Baseline and tuned received different prompts for some cases",
+            "different prompts for baseline and tuned in some cases",
+            "no: 10 of 10 cases joined by ID and input, 9 with the same prompt, 10 with the same expected answer",
+        ),
+        (
+            tuple(f"baseline lease-{number:03d}" for number in range(10)),
+            "e" * 64,
+            "Baseline and tuned have different tokenizers or chat templates",
+            "each model's own tokenizer and chat template: the token IDs of baseline and tuned differ",
+            "yes: 10 cases, joined by ID and input; 10 with other token IDs, each model's own prompt",
+        ),
+    ],
+)
+def test_whether_both_models_were_asked_the_same_is_said(
+    write_run: Writer, changed: tuple[str, ...], tokenizer: str, lead: str, told: str, cases: str
+) -> None:
     checkpoints = make_manifest().checkpoints
-    other = msgspec.structs.replace(checkpoints["baseline"], tokenizer_digest="e" * 64)
+    if tokenizer:
+        other = msgspec.structs.replace(checkpoints["baseline"], tokenizer_digest=tokenizer)
+        checkpoints = checkpoints | {"baseline": other}
     records = [
-        msgspec.structs.replace(r, prompt_hash=f"other {r.case.id}") if r.variant == "baseline" else r
+        msgspec.structs.replace(r, prompt_hash="other") if f"{r.variant} {r.case.id}" in changed else r
         for r in make_records()
     ]
-    path = write_run(manifest=make_manifest(checkpoints=checkpoints | {"baseline": other}), records=records)
-    found = part(reports.build([path]), "compared")
-    assert "the token IDs differ" in found.lead and "same token IDs" not in found.lead
-    table = found.blocks[-1]
-    said = "yes: 10 cases, joined by ID and input; 10 with other token IDs, each model's own prompt"
-    assert (table.rows[0][2].text, table.rows[0][2].tone) == (said, "caution")
-    run = part(reports.build([path]), "provenance").blocks[0]
-    told = "each model's own tokenizer and chat template: the token IDs of baseline and tuned differ"
-    assert ("Prompts", told) in [(name, cell.text) for name, cell in run.pairs]
-
-
-def test_models_of_one_family_are_said_to_have_had_the_same_prompts(write_run: Writer) -> None:
-    model = reports.build([write_run()])
-    assert part(model, "compared").lead.startswith("Both models received the same token IDs")
-    run = part(model, "provenance").blocks[0]
-    assert ("Prompts", "identical token IDs for baseline and tuned") in [(name, c.text) for name, c in run.pairs]
+    model = reports.build([write_run(manifest=make_manifest(checkpoints=checkpoints), records=records)])
+    compared = part(model, "compared")
+    assert compared.lead.startswith(lead) and facts(part(model, "provenance"), "Run")["Prompts"].text == told
+    said = table(compared, "Cases").rows[0][2]
+    assert (said.text, said.tone) == (cases, "caution" if changed else "good")
 
 
 def test_settings_of_an_engine_have_names_in_words(write_run: Writer) -> None:
@@ -186,25 +180,12 @@ def test_the_training_run_gives_curve_twin_and_settings(run: RunData, training_r
 
 
 def test_what_the_curves_show_stands_before_them(run: RunData, write_run: Writer) -> None:
-    manifest, log = make_training()
-    found = {
-        "name": "overfit",
-        "evidence": "validation rose from 1.2",
-        "change": "set train.max_steps = 30",
-        "also": [],
-    }
-    record = {**(manifest.training or {}), "diagnosis": found}
-    path = write_run(
-        manifest=msgspec.structs.replace(manifest, training=record),
-        records=[],
-        metrics=Metrics(),
-        verdicts=[],
-        train_log=log,
-    )
+    found = {"name": "overfit", "evidence": "rose from 1.2", "change": "set train.max_steps = 30", "also": []}
+    path = write_training(write_run, {**(make_training()[0].training or {}), "diagnosis": found})
     first, _, *_, settings = part(reports.build([run, path]), "training").blocks
     assert [(name, cell.text) for name, cell in first.pairs] == [
         ("Diagnosis", "overfit"),
-        ("Evidence", "validation rose from 1.2"),
+        ("Evidence", "rose from 1.2"),
         ("Next change", "set train.max_steps = 30"),
     ]
     assert first.pairs[0][1].tone == "caution"
@@ -218,6 +199,7 @@ def test_a_run_of_one_model_alone_is_described_without_a_comparison(write_run: W
     model = reports.build([write_run(records=records, metrics=metrics, manifest=manifest, verdicts=[])])
     headline = model.sections[0].blocks[0]
     assert isinstance(headline, Headline) and headline.sentence == "Misses 28 of 240 clauses in 40 contracts."
+    assert part(model, "compared").lead.startswith("One model was run, without a baseline;")
     assert reports.write(model, Path(write_run()) / "report")
 
 
@@ -303,19 +285,3 @@ def test_the_summary_names_no_section_that_it_lacks(write_run: Writer) -> None:
         "8 of 8 gates not met. 2 more under “Other gates”.",
         "8 of 8 gates not met. The report names the others.",
     ]
-
-
-def test_a_run_of_one_model_names_no_second_one(write_run: Writer) -> None:
-    records = [record for record in make_records() if record.variant == "tuned"]
-    metrics = Metrics(metrics=[row for row in make_metrics().metrics if row.variant == "tuned"])
-    checkpoints = {"tuned": make_manifest().checkpoints["tuned"]}
-    path = write_run(manifest=make_manifest(checkpoints=checkpoints), records=records, metrics=metrics, verdicts=[])
-    assert part(reports.build([path]), "compared").lead.startswith("One model was run, without a baseline;")
-
-
-def test_models_of_one_family_with_different_prompts_are_not_said_to_have_had_the_same(write_run: Writer) -> None:
-    records = [msgspec.structs.replace(r, prompt_hash=f"{r.variant} {r.case.id}") for r in make_records()]
-    model = reports.build([write_run(records=records)])
-    assert part(model, "compared").lead.startswith("Baseline and tuned received different prompts for some cases")
-    run = part(model, "provenance").blocks[0]
-    assert ("Prompts", "different prompts for baseline and tuned in some cases") in [(n, c.text) for n, c in run.pairs]

@@ -6,7 +6,6 @@ import pytest
 import reports
 from harness.runs.folder import load_run
 from harness.schema import Metrics
-from reports import wording
 from reports.model import Headline, Intervals, Table
 from tests.reports.conftest import Writer
 from tests.support.sample import make_manifest, make_metrics, make_suite, make_verdicts
@@ -51,10 +50,3 @@ def test_the_verdict_names_the_shape_of_each_gate(two_shapes: reports.ReportMode
     found = [block.unmet[0].note for block in two_shapes.sections[0].blocks if isinstance(block, Headline)]
     for shape, note in zip(SHAPES, found, strict=True):
         assert note == f"Clause recall, {shape}: 88.3%; at most 93.4%, and at least 95.0% was required."
-
-
-def test_a_gate_of_a_slice_names_metric_shape_and_slice() -> None:
-    sliced = msgspec.structs.replace(
-        make_verdicts()[-1], metric="clause_recall", slice="instrument", slice_value="lease"
-    )
-    assert wording.metric_and_slice(sliced, "excerpt") == "Clause recall, excerpt, instrument lease"

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from harness.runs.folder import RunData
-from harness.schema import Metrics
 from reports.assemble import build
-from reports.model import Cell, Facts, Section, Table
-from tests.reports.conftest import Writer, as_markdown
-from tests.support.sample import make_training
+from reports.model import Facts, Section
+from reports.sections.training import record_blocks
+from tests.reports.conftest import Writer, as_markdown, facts, part, table, write_training
 
 RECORD: dict[str, Any] = {
     "name": "clauses",
@@ -54,25 +52,13 @@ RECORD: dict[str, Any] = {
 
 
 def shown(write_run: Writer, run: RunData, **changes: Any) -> Section:
-    manifest, log = make_training()
-    record = {key: value for key, value in (RECORD | changes).items() if value != "leave out"}
-    made = msgspec.structs.replace(manifest, training=record)
-    path = write_run(manifest=made, records=[], metrics=Metrics(), verdicts=[], train_log=log)
-    return next(section for section in build([run, path]).sections if section.id == "training")
-
-
-def facts(section: Section, caption: str) -> dict[str, Cell]:
-    return dict(next(b for b in section.blocks if isinstance(b, Facts) and b.caption == caption).pairs)
-
-
-def table(section: Section, caption: str) -> list[list[Cell]]:
-    return next(b for b in section.blocks if isinstance(b, Table) and b.caption == caption).rows
+    return part(build([run, write_training(write_run, RECORD | changes)]), "training")
 
 
 def test_the_section_of_a_training_run(write_run: Writer, run: RunData, snapshot: SnapshotAssertion) -> None:
     section = shown(write_run, run)
     assert as_markdown(section) == snapshot
-    assert [row[4].tone for row in table(section, "Training data")] == ["plain", "caution", "caution"]
+    assert [row[4].tone for row in table(section, "Training data").rows] == ["plain", "caution", "caution"]
 
 
 def test_paths_in_the_project_are_shown_as_called_from_it(write_run: Writer, run: RunData) -> None:
@@ -85,7 +71,7 @@ def test_paths_in_the_project_are_shown_as_called_from_it(write_run: Writer, run
     }
     config["output"] = {"dir": "/home/a/project/suites/../runs"}
     section = shown(write_run, run, data=files, config=config)
-    assert [(row[0].text, row[0].note) for row in table(section, "Training data")] == [
+    assert [(row[0].text, row[0].note) for row in table(section, "Training data").rows] == [
         ("x.jsonl", "data"),
         ("y.jsonl", "."),
         ("val.jsonl", "/data"),
@@ -97,47 +83,43 @@ def test_paths_in_the_project_are_shown_as_called_from_it(write_run: Writer, run
 
 def test_an_evaluation_without_a_value_is_not_measured(write_run: Writer, run: RunData) -> None:
     selection = RECORD["selection"] | {"best": {"value": None, "reason": "too few"}, "before": None}
-    unmeasured = table(shown(write_run, run, selection=selection), "Evaluations during training")[0]
+    unmeasured = table(shown(write_run, run, selection=selection), "Evaluations during training").rows[0]
     assert [cell.text for cell in unmeasured[1:]] == ["not measured", "not measured"]
 
 
-@pytest.mark.parametrize(("rows", "tone"), [(0, "good"), (3, "bad")])
-def test_text_of_test_cases_among_the_rows_is_said(write_run: Writer, run: RunData, rows: int, tone: str) -> None:
-    leaks = RECORD["contamination"] | {"rows": rows, "allowed": "a rehearsal"}
-    found = facts(shown(write_run, run, contamination=leaks), "Text of test cases in the training data")
-    assert (found["Rows with such text"].text, found["Rows with such text"].tone) == (str(rows), tone)
-    assert found["Of the suites"].text == "legal/clauses and general/basics"
-    assert found["Reason to allow it"].text == "a rehearsal"
+CHECKED = RECORD["contamination"] | {"allowed": "a rehearsal"}
+NOT_CHECKED = ("not checked", "rows were not compared with any suite", "bad")
 
 
-@pytest.mark.parametrize("leaks", [
-    {"cases": 0, "unchecked": "--no-contamination-check"},
-    {"cases": 0, "suites": {"own/tickets": 0}, "rows": 0, "uncompared": {"own/tickets": 30}},
-])  # fmt: skip
-def test_rows_that_were_compared_with_no_case_are_not_called_free_of_them(
-    write_run: Writer, run: RunData, leaks: dict[str, Any]
+@pytest.mark.parametrize(
+    ("leaks", "said"),
+    [
+        (CHECKED, ("0", "no row contains text of a suite's case", "good")),
+        (CHECKED | {"rows": 3}, ("3", "", "bad")),
+        ({"cases": 0, "unchecked": "--no-contamination-check"}, NOT_CHECKED),
+        ({"cases": 0, "suites": {"own/tickets": 0}, "rows": 0, "uncompared": {"own/tickets": 30}}, NOT_CHECKED),
+        (
+            CHECKED | {"unchecked": "--no-contamination-check"},
+            ("0", "rows were compared only with the suites of the validation cases", "caution"),
+        ),
+    ],
+)
+def test_text_of_test_cases_among_the_rows_is_said(
+    write_run: Writer, run: RunData, leaks: dict[str, Any], said: tuple[str, str, str]
 ) -> None:
     found = facts(shown(write_run, run, contamination=leaks), "Text of test cases in the training data")
     rows = found["Rows with such text"]
-    assert (rows.text, rows.note, rows.tone) == ("not checked", "rows were not compared with any suite", "bad")
+    assert (rows.text, rows.note, rows.tone) == said
+    if leaks["cases"]:
+        assert found["Of the suites"].text == "legal/clauses and general/basics"
+        assert found["Reason to allow it"].text == "a rehearsal"
 
 
-def test_rows_that_were_compared_with_validation_suites_only_are_not_called_free_of_cases(
-    write_run: Writer, run: RunData
-) -> None:
-    leaks = RECORD["contamination"] | {"unchecked": "--no-contamination-check"}
-    rows = facts(shown(write_run, run, contamination=leaks), "Text of test cases in the training data")[
-        "Rows with such text"
-    ]
-    note = "rows were compared only with the suites of the validation cases"
-    assert (rows.text, rows.note, rows.tone) == ("0", note, "caution")
+PARTS = ["selection", "forgetting", "validation", "contamination", "rates", "data"]
 
 
-@pytest.mark.parametrize("part", [key for key in RECORD if key != "config"])
-def test_a_record_without_a_part_is_shown_without_it(write_run: Writer, run: RunData, part: str) -> None:
-    assert facts(shown(write_run, run, **{part: "leave out"}), "Settings and files")
-
-
-@pytest.mark.parametrize("part", ["selection", "forgetting", "validation", "contamination", "rates", "data"])
-def test_a_part_that_was_not_measured_is_left_out(write_run: Writer, run: RunData, part: str) -> None:
-    assert facts(shown(write_run, run, **{part: None}), "Settings and files")
+@pytest.mark.parametrize("absent", [*([key] for key in RECORD), *([key, None] for key in PARTS)], ids=str)
+def test_a_record_without_a_part_is_shown_without_it(absent: list[str | None]) -> None:
+    record = {key: value for key, value in RECORD.items() if key != absent[0]}
+    blocks = list(record_blocks(record | ({absent[0]: None} if len(absent) > 1 else {})))
+    assert isinstance(blocks[-1], Facts) and blocks[-1].caption == "Settings and files"

@@ -15,7 +15,6 @@ from reports.ci import annotations, collect, markdown
 from reports.model import Curve, ReportModel, Table
 from reports.render import terminal
 from tests.reports.conftest import Writer
-from tests.support.sample import make_metrics
 
 NUMBER = re.compile(r"[+−<>]?\d[\d,]*(?:\.\d+)?[%×]?")
 
@@ -65,24 +64,6 @@ def test_html_markdown_and_json_show_the_same_numbers(run: RunData, training_run
     plain = [re.sub(r"&#(\d+);", lambda m: chr(int(m[1])), line) for line in rows]
     assert numbers([r for r in plain if r.split(" | ")[0].removeprefix("| ") not in facts]) == expected
     assert msgspec.json.decode(data, type=ReportModel) == model
-
-
-def test_two_builds_of_one_run_give_equal_bytes(write_run: Writer, training_run: RunData, tmp_path: Path) -> None:
-    path = write_run()
-    first = reports.write(reports.build([path, training_run.path]), tmp_path / "a")
-    second = reports.write(reports.build([path, training_run.path]), tmp_path / "b")
-    assert [p.name for p in first] == ["report.html", "summary.html", "report.md", "report.json"]
-    assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
-
-
-def test_another_number_gives_other_bytes(write_run: Writer, tmp_path: Path) -> None:
-    metrics = make_metrics()
-    row = metrics.metrics[0]
-    other = msgspec.structs.replace(row, estimate=msgspec.structs.replace(row.estimate, value=0.709))
-    changed = msgspec.structs.replace(metrics, metrics=[other, *metrics.metrics[1:]])
-    first = reports.write(reports.build([write_run()]), tmp_path / "a")
-    second = reports.write(reports.build([write_run(metrics=changed)]), tmp_path / "b")
-    assert all(a.read_bytes() != b.read_bytes() for a, b in zip(first, second, strict=True))
 
 
 def test_a_refused_write_is_one_plain_line(run: RunData, tmp_path: Path) -> None:

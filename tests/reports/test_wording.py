@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 import reports
 from harness.schema import Better, Comparison, Estimate, Metric
 from reports import number_format, sentences, wording
+from tests.support.sample import make_verdicts
 
 REPORTS = Path(reports.__file__).parent
 TALLIED = Comparison(metric="m", difference=Estimate(value=0.1), wins=45, losses=3, ties=1192)
+SLICED = structs.replace(make_verdicts()[-1], metric="clause_recall", slice="instrument", slice_value="lease")
 LENGTH = Metric(name="m", scorer="s", numerator="n", higher_is_better=False, neutral=True)
 
 
@@ -93,6 +96,7 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
             wording.counts({"fabrication": 2, "wrong clause name": 1}, "new"),
             "2 new fabrications and 1 new wrong clause name",
         ),
+        (wording.metric_and_slice(SLICED, "excerpt"), "Clause recall, excerpt, instrument lease"),
         (wording.verdict_on("clause", "invented"), "wrong clause name"),
         (wording.verdict_on("citation", "wrong_subject"), "citation wrong subject"),
     ],
@@ -138,19 +142,6 @@ def test_a_change_is_read_by_direction_and_only_where_interval_and_test_agree(
 ) -> None:
     found = Comparison(metric="m", difference=estimate((low + high) / 2, low, high), p_value=p)
     assert sentences.reading(found, better)[0] == said
-
-
-@pytest.mark.parametrize(
-    ("tuned", "baseline", "said"),
-    [
-        (12, 15, "wrong on 3 fewer of 100 contracts (12, baseline 15)"),
-        (15, 12, "wrong on 3 more of 100 contracts (15, baseline 12)"),
-        (12, 12, "wrong on as many of 100 contracts as the baseline (12)"),
-        (12, None, "wrong on 12 of 100 contracts"),
-    ],
-)
-def test_the_plain_sentence_counts_wrong_contracts(tuned: int, baseline: int | None, said: str) -> None:
-    assert sentences.wrong(tuned, baseline, 100, "contract", "") == said
 
 
 def formats_a_number(node: ast.AST) -> bool:

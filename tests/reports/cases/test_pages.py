@@ -14,7 +14,7 @@ from reports import assemble
 from reports.cases import pages, read, select
 from reports.cases.select import anchor
 from reports.model import Exchange, ReportModel, Table
-from tests.reports.conftest import Writer
+from tests.reports.conftest import Writer, write_training
 from tests.support.sample import SUITE, cite, make_manifest, make_record, make_records, make_suite
 
 LINK = re.compile(r'href="([^"#]*)#([^"?]+)"')
@@ -39,8 +39,8 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "ROOM", 10 * select.FRAME)
 
 
-def written(folder: Path, out: Path) -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in reports.publish([folder], out)}
+def written(folder: Path, out: Path, *training: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in reports.publish([folder, *training], out)}
 
 
 def anchors(page: bytes) -> list[str]:
@@ -131,9 +131,9 @@ def test_the_table_of_all_cases_has_scores_and_places(write_run: Writer, tmp_pat
 def test_two_reports_of_one_run_give_equal_bytes_and_pages_of_an_older_one_go(
     write_run: Writer, tmp_path: Path
 ) -> None:
-    folder = write_run(records=many())
-    first = written(folder, tmp_path / "a")
-    assert first == written(folder, tmp_path / "b")
+    folder, training = write_run(records=many()), write_training(write_run)
+    first = written(folder, tmp_path / "a", training)
+    assert first == written(folder, tmp_path / "b", training)
     written(write_run(records=make_records()[:9]), tmp_path / "a")
     assert [file.name for file in (tmp_path / "a").glob("cases-*.html")] == []
 

@@ -87,7 +87,7 @@ def test_what_the_cases_of_a_suite_come_to() -> None:
     joint = index.joint(suite.name)
     assert (joint.cases, joint.pairs, joint.contracts, joint.both_texts) == (4, 4, 4, True)
     assert (joint.measured, joint.measured_contracts, joint.wrong, joint.wrong_before) == (3, 3, 1, 2)
-    found = [index.findings(suite.name, what).total() for what in ("tuned", "new", "fixed", "kept")]  # type: ignore[arg-type]
+    found = [index.findings(suite.name, what).total() for what in ("tuned", "new", "fixed", "kept")]
     assert found == [2, 1, 1, 1]
     assert [case.tuned.case.id for case in index.sample(1)] == ["lease-001"]
 

@@ -48,16 +48,7 @@ def forest(panel: str = "") -> Intervals:
             label=f"Metric {i}",
             note="higher is better",
             panel=panel,
-            marks=[
-                Mark(
-                    value=at,
-                    low=at - 0.1,
-                    high=at + 0.1,
-                    text=f"{at} points",
-                    brief=f"{at}",
-                    reading=reading,
-                )
-            ],
+            marks=[Mark(value=at, low=at - 0.1, high=at + 0.1, text=f"{at} points", brief=f"{at}", reading=reading)],
         )
         for i, (reading, at) in enumerate(found)
     ]
@@ -120,11 +111,6 @@ def test_ids_of_two_drawings_never_meet() -> None:
     assert all(ids[0].isdisjoint(other) for other in ids[1:])
     used = set(re.findall(r'href="#([^"]*)"|url\(#([^)]*)\)', first))
     assert {a or b for a, b in used} == ids[0]
-
-
-@pytest.mark.parametrize("block", [CURVE, plot(), forest(), forest("Recall")])
-def test_two_drawings_of_one_plot_are_equal(block: Curve | Intervals) -> None:
-    assert curves.draw(block) == curves.draw(block)
 
 
 def test_without_matplotlib_the_extra_is_named_and_the_tables_take_the_place(

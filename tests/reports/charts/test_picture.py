@@ -8,12 +8,12 @@ from harness.runs.folder import RunData
 from harness.schema import Comparison, ComparisonRow, Metrics
 from reports.charts.intervals import turned_ticks
 from reports.model import Headline, Intervals, Mark, PlotRow, Section
-from tests.reports.conftest import Writer
+from tests.reports.conftest import Writer, part
 from tests.support.sample import SUITE, interval, make_manifest, make_metrics, make_suite, make_verdicts
 
 
 def picture(model: reports.ReportModel) -> Section:
-    return next(section for section in model.sections if section.id == "picture")
+    return part(model, "picture")
 
 
 def with_changes(*changes: tuple[str, float, float, float], **sliced: str) -> Metrics:

@@ -19,7 +19,7 @@ from harness.sanitize import is_hidden
 from harness.schema import Completion, Estimate, MetricRow, Metrics
 from reports.exports import FORMATS, export
 from reports.exports.records_csv import cell, line
-from tests.reports.conftest import Writer
+from tests.reports.conftest import Writer, write_training
 from tests.support.command import run_tunegate
 from tests.support.hostile import ATTACKS, random_texts
 from tests.support.sample import (
@@ -30,7 +30,6 @@ from tests.support.sample import (
     make_record,
     make_records,
     make_suite,
-    make_training,
     with_text,
 )
 
@@ -55,12 +54,8 @@ def test_no_cell_starts_a_formula(start: str) -> None:
     assert made.endswith("cmd|' /C calc'!A0")
 
 
-def test_text_that_starts_nothing_is_as_it_was() -> None:
-    assert [cell(text) for text in ("none", "a=b", "§ 1\nline", "")] == ["none", "a=b", "§ 1\nline", ""]
-    assert cell(None) == ""
-
-
-def test_hidden_characters_are_written_out() -> None:
+def test_only_hidden_characters_of_a_text_that_starts_nothing_are_changed() -> None:
+    assert [cell(text) for text in ("none", "a=b", "§ 1\nline", "", None)] == ["none", "a=b", "§ 1\nline", "", ""]
     assert cell("a\u202eb\x00\x1b[2J\u200b\rc") == "a⟨U+202E⟩b⟨U+0000⟩⟨U+001B⟩[2J⟨U+200B⟩⟨U+000D⟩c"
 
 
@@ -223,17 +218,13 @@ def test_a_changed_run_is_not_published(write_run: Writer, form: str) -> None:
         whole(path, form, "org/clauses")
 
 
-def test_a_training_run_holds_no_scores(write_run: Writer) -> None:
-    path = write_run(manifest=make_training()[0], records=[], metrics=Metrics(), verdicts=[])
-    with pytest.raises(UserError, match="a train run, which has no scores"):
-        whole(path, "model-card")
-
-
 def test_what_is_missing_is_said(write_run: Writer) -> None:
     with pytest.raises(UserError, match="--format xml: expected one of csv, json, markdown, model-card, eval-results"):
         export(write_run(), "xml")
     with pytest.raises(UserError, match="needs --dataset OWNER/NAME"):
         whole(write_run(), "eval-results")
+    with pytest.raises(UserError, match="a train run, which has no scores"):
+        whole(write_training(write_run), "model-card")
 
 
 def tunegate(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 
 from harness.errors import UserError
 from reports.exports.hub import push as upload
+from tests.support.command import PROGRAMS, ROOT, TUNEGATE, run
 from tests.support.gated import write_project, write_run
 from training import model_card
 
@@ -35,9 +35,8 @@ class Hub(BaseHTTPRequestHandler):
         if self.path == "/api/validate-yaml":
             self.answer(200, {"errors": [], "warnings": []})
         elif self.refuses:
-            self.answer(
-                self.refuses, {"error": "refused"}, {"X-Error-Code": "RepoNotFound"} if self.refuses == 404 else {}
-            )
+            code = {"X-Error-Code": "RepoNotFound"} if self.refuses == 404 else {}
+            self.answer(self.refuses, {"error": "refused"}, code)
         elif "/preupload/" in self.path:
             files = [{"path": f["path"], "uploadMode": "regular"} for f in json.loads(body)["files"]]
             self.answer(200, {"files": [file | {"shouldIgnore": False} for file in files]})
@@ -67,30 +66,10 @@ def hub() -> Iterator[tuple[type[Hub], str]]:
 
 
 def push(folder: Path, address: str, repository: str) -> subprocess.CompletedProcess[str]:
-    words = [
-        sys.executable,
-        "-P",
-        "-m",
-        "tunegate.cli.main",
-        "model-card",
-        "model",
-        "--push",
-        repository,
-        "--runs",
-        "evals",
-    ]
-    own = {
-        "HF_ENDPOINT": address,
-        "HF_TOKEN": TOKEN,
-        "HF_HOME": str(folder / "hf"),
-        "TUNEGATE_CACHE": str(folder / "c"),
-    }
-    paths = {
-        "PYTHONPATH": str(Path(__file__).parents[3]),
-        "PATH": str(Path(sys.executable).parent),
-        "HOME": str(folder),
-    }
-    return subprocess.run(words, cwd=folder, env=own | paths, capture_output=True, text=True, check=False)
+    own = {"HF_ENDPOINT": address, "HF_TOKEN": TOKEN, "HF_HOME": f"{folder}/hf", "TUNEGATE_CACHE": f"{folder}/c"}
+    paths = {"PYTHONPATH": str(ROOT), "PATH": str(PROGRAMS), "HOME": str(folder)}
+    words = ("model-card", "model", "--push", repository, "--runs", "evals")
+    return run(*TUNEGATE, *words, cwd=folder, env=own | paths)
 
 
 @pytest.fixture

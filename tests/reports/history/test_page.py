@@ -33,11 +33,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["script", "no script"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_asks_for_nothing_runs_nothing_and_breaks_no_policy(
-    visit: Open, written: Path, theme: str, scripts: bool
-) -> None:
-    seen = visit(written, color_scheme=theme, java_script_enabled=scripts)
+def test_the_page_asks_for_nothing_runs_nothing_and_breaks_no_policy(visit: Open, written: Path, scripts: bool) -> None:
+    seen = visit(written, java_script_enabled=scripts)
     seen.open_all()
     assert (seen.asked[1:], seen.blocked, seen.said, seen.ran) == ([], [], [], False)
     assert seen.page.locator("svg.curve:visible").count() > 0

@@ -1,9 +1,7 @@
 """Earlier runs for readers: trends, the page of all runs, the listing, and the report's own section."""
 
-import itertools
 import re
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
@@ -22,7 +20,9 @@ from reports.history import trends as trend_module
 from reports.history.trends import Trend, accepted_below, accepted_by, trends
 from reports.model import Section, Text
 from reports.render import html
-from tests.reports.render.test_accessible import Outline
+from tests.reports.conftest import part
+from tests.reports.render.test_accessible import Outline, check_outline
+from tests.reports.render.test_hostile import OWN_ATTRIBUTES, OWN_TAGS, Page
 from tests.support.hostile import ATTACKS
 from tests.support.runs import SUITE, make_level, make_suite, make_verdict, name_of, write_run
 
@@ -121,11 +121,6 @@ def test_the_threshold_of_a_level_gate_is_drawn_and_in_the_table(tmp_path: Path)
     assert "a horizontal dashed line is the threshold of a gate" in text and ">80.0%<" in text and ">93.0%<" in text
 
 
-def test_equal_trends_give_equal_drawings(root: Path) -> None:
-    (trend,) = found(root)
-    assert history.draw(trend, "t") == history.draw(trend, "t")
-
-
 def test_a_run_alone_and_a_level_without_an_interval_are_drawn(root: Path) -> None:
     (trend,) = found(root)
     bare = msgspec.structs.replace(trend.points[0], estimate=Estimate(value=61.5, n=3), accepted=True)
@@ -185,28 +180,8 @@ def test_the_page_has_one_style_no_script_and_is_the_same_twice(root: Path) -> N
 
 def test_the_page_is_readable_without_seeing_it(root: Path) -> None:
     outline = Outline(written(root))
-    assert len(outline.all("table")) == len(outline.all("caption")) == 2
-    ids = [attrs["id"] for _, attrs in outline.found if "id" in attrs]
-    assert len(ids) == len(set(ids))
-    inside = {a["href"][1:] for a in outline.all("a", "use") if a.get("href", "").startswith("#")}
-    assert inside | {a["aria-labelledby"] for _, a in outline.found if "aria-labelledby" in a} <= set(ids)
-    levels_ = [int(tag[1]) for tag, _ in outline.found if re.fullmatch(r"h[1-6]", tag)]
-    assert levels_[0] == 1 and all(after <= before + 1 for before, after in itertools.pairwise(levels_))
-    assert all(d.get("role") == "img" and d.get("aria-label") for d in outline.all("svg"))
-
-
-class Scripts(HTMLParser):
-    """Tags and attributes of a page that could run or fetch something."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.bad: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "img", "iframe", "link", "base", "object", "form"):
-            self.bad.append(tag)
-        self.bad += [name for name, value in attrs if name.startswith("on") or "script:" in (value or "").lower()]
+    assert len(outline.all("table")) == 2
+    check_outline(outline)
 
 
 def test_hostile_names_are_inert_on_the_page_and_on_a_terminal(root: Path) -> None:
@@ -216,15 +191,17 @@ def test_hostile_names_are_inert_on_the_page_and_on_a_terminal(root: Path) -> No
         suite = make_suite(name=text, cluster=text, shape=text)
         write_run(root, day % 28 + 1, run_id=f"r{day}", checkpoints=models, suites=[suite])
     text = written(root)
-    assert Scripts(text).bad == []
+    seen = Page(text)
+    assert seen.tags - OWN_TAGS | seen.tags & {"script", "form"} == set() == seen.attributes - OWN_ATTRIBUTES
+    assert not [link for link in seen.links if "script:" in link.lower()]
     assert not [c for c in text if is_hidden(c)]
     lines = terminal.lines(past_runs(root))
     assert len(lines) == len(ATTACKS) + 6
     assert not [c for line in lines for c in line if is_hidden(c) or c == "\t"]
     console = Console(width=200, force_terminal=True, color_system=None, legacy_windows=False)
-    with console.capture() as seen:
+    with console.capture() as printed:
         console.print(terminal.table(past_runs(root)))
-    assert "\x1b" not in seen.get() and "[bold red]" in seen.get()
+    assert "\x1b" not in printed.get() and "[bold red]" in printed.get()
 
 
 def manifest_model(root: Path) -> Checkpoint:
@@ -254,15 +231,7 @@ def test_the_listing_is_aligned_and_says_what_is_wrong(root: Path) -> None:
     lines = terminal.lines(past_runs(root))
     assert lines[0].split() == ["run", "kind", "status", "outcome", "gates", "checkpoints", "suites"]
     at = lines[0].index("outcome")
-    assert [line[at:].split("  ")[0] for line in lines[1:]] == [
-        "FAIL",
-        "FAIL",
-        "FAIL",
-        "PASS",
-        "PASS",
-        "NOT JUDGED",
-        "–",
-    ]
+    assert [line[at:].split("  ")[0] for line in lines[1:]] == ["FAIL"] * 3 + ["PASS"] * 2 + ["NOT JUDGED", "–"]
     assert "1 fail, 1 pass" in lines[1] and "org/base vs runs/adapter-1" in lines[1] and lines[1].endswith(SUITE)
     assert "finished, not sealed" in lines[6]
     assert lines[7].endswith("no run.json: the run was stopped before it wrote one, or the file was removed")
@@ -282,7 +251,7 @@ def test_a_training_has_no_outcome() -> None:
 
 
 def section(path: Path) -> Section:
-    return next(section for section in build([path]).sections if section.id == "history")
+    return part(build([path]), "history")
 
 
 def test_the_report_shows_how_gated_metrics_moved_until_this_run(root: Path) -> None:

@@ -89,7 +89,7 @@ def test_the_first_page_is_upright_and_says_the_decision(document: bytes) -> Non
     assert "Do not merge" in first.extract_text()
 
 
-@pytest.mark.parametrize("suites", range(1, 8))
+@pytest.mark.parametrize("suites", [1, 2, 3, 7])
 def test_the_summary_has_two_pages_with_decision_limits_and_signatures(write_run: Writer, suites: int) -> None:
     names = [SUITE, *(f"other/suite{number}" for number in range(1, suites))]
     metrics = make_metrics()
@@ -172,18 +172,8 @@ def test_the_pdf_shows_the_same_numbers_as_the_model_behind_every_view(model: Re
     assert numbers(body(tree)) == wanted
 
 
-def test_another_number_in_the_run_is_another_number_in_the_pdf(model: ReportModel, document: bytes) -> None:
-    text = whole_text(document)
-    assert "70.8%" in text and "70.9%" not in text
-    whole = msgspec.json.encode(model).replace(b"70.8%", b"70.9%")
-    other = whole_text(pdf.render(msgspec.json.decode(whole, type=ReportModel)))
-    assert "70.9%" in other and "70.8%" not in other
-
-
 def test_one_model_gives_the_same_document_twice(model: ReportModel, document: bytes) -> None:
-    first, second = document, pdf.render(model)
-    assert whole_text(first) == whole_text(second)
-    assert first == second
+    assert pdf.render(model) == document
 
 
 def test_hostile_texts_stand_as_text_and_nothing_in_the_document_acts() -> None:
@@ -264,12 +254,6 @@ def test_a_report_asks_weasyprint_for_nothing_that_it_refuses(
     assert [record.getMessage() for record in caplog.records if record.name == "weasyprint"] == []
 
 
-def test_all_cases_are_kept_and_nothing_is_said() -> None:
-    cases: list[Text | Facts | Table | Exchange] = [exchange(number=number) for number in range(5)]
-    (section,) = pdf.shortened(report_of(cases)).sections
-    assert section.blocks == cases
-
-
 def test_long_texts_are_cut_and_say_so() -> None:
     cases: list[Text | Facts | Table | Exchange] = [exchange(text="x" * 3001, findings=20), Text(text="y" * 4000)]
     (section,) = pdf.shortened(report_of(cases)).sections
@@ -281,10 +265,10 @@ def test_long_texts_are_cut_and_say_so() -> None:
     assert text.text == "y" * 3000 + " […] (first 3,000 of 4,000 characters; report.html shows the whole text)"
 
 
-def test_an_answer_of_the_longest_length_is_whole() -> None:
-    case = exchange(text="x" * 3000, findings=12)
-    (section,) = pdf.shortened(report_of([case])).sections
-    assert section.blocks == [case]
+def test_all_cases_and_answers_of_the_longest_length_are_kept() -> None:
+    cases = [exchange(number=number, text="x" * 3000, findings=12) for number in range(5)]
+    (section,) = pdf.shortened(report_of([*cases])).sections
+    assert section.blocks == cases
 
 
 def test_a_megabyte_on_one_line_is_a_short_document() -> None:

@@ -54,12 +54,11 @@ def test_hostile_texts_are_inert_and_axe_finds_nothing(
     assert Axe().run(seen.page).generate_report() == "Found 0 accessibility violations:\n"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_is_cut_off_of_six_columns(visit: Open, make_run: MakeRun, tmp_path: Path, theme: str) -> None:
+def test_nothing_is_cut_off_of_six_columns(visit: Open, make_run: MakeRun, tmp_path: Path) -> None:
     suites = [make_suite(prompt=f"{'Name the clauses of the excerpt. ' * 9}{{{{ document }}}}")]
     runs = [make_run(day, answers((day,)), suites=suites) for day in range(1, 7)]
     written(runs, tmp_path)
-    seen = visit(tmp_path / side_by_side.NAME, color_scheme=theme)
+    seen = visit(tmp_path / side_by_side.NAME)
     open_cases(seen)
     seen.open_all()
     for width in (320, 390, 768, 1024, 1440):
