@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from harness.schema import Better, Comparison, Estimate, Metric
 from reports import number_format, wording
@@ -173,45 +173,33 @@ def blind(share: Estimate) -> tuple[str, Literal["bad", "plain"]]:
     return "no sign that reviewers could tell the models apart", "plain"
 
 
-NAMES: dict[Kind, str] = {
-    "regression": "Regression",
-    "gain": "Gain",
-    "fabrication": "Not supported",
-    "error": "Error",
-    "wrong": "Wrong",
-    "unchanged": "Unchanged",
-}
-SIGNS: dict[Kind, str] = {
-    "regression": "▼",
-    "gain": "▲",
-    "fabrication": "✗",
-    "error": "!",
-    "wrong": "✗",
-    "unchanged": "○",
-}
-"""A symbol for every name, so that no reader needs the colour."""
-NOUNS: dict[Kind, str] = {
-    "regression": "regression",
-    "gain": "gain",
-    "fabrication": "other unsupported answer",
-    "error": "other failed answer",
-    "wrong": "other wrong answer",
-    "unchanged": "unchanged case",
-}
-FILTERS: dict[Kind, str] = {
-    "regression": "Regressions",
-    "gain": "Gains",
-    "fabrication": "Unsupported claims",
-    "error": "Errors",
-    "wrong": "Wrong answers",
-    "unchanged": "Unchanged",
+class KindWords(NamedTuple):
+    """What a kind of case is called."""
+
+    name: str
+    """At the case."""
+    sign: str
+    """A symbol, so that no reader needs the colour."""
+    noun: str
+    """In counts, in the singular."""
+    several: str
+    """In the filter."""
+
+
+KINDS: dict[Kind, KindWords] = {
+    "regression": KindWords("Regression", "▼", "regression", "Regressions"),
+    "gain": KindWords("Gain", "▲", "gain", "Gains"),
+    "fabrication": KindWords("Not supported", "✗", "other unsupported answer", "Unsupported claims"),
+    "error": KindWords("Error", "!", "other failed answer", "Errors"),
+    "wrong": KindWords("Wrong", "✗", "other wrong answer", "Wrong answers"),
+    "unchanged": KindWords("Unchanged", "○", "unchanged case", "Unchanged"),
 }
 ALONE = "The run has no baseline, so only the tuned answers are shown."
 
 
 def noun(kind: Kind, n: int) -> str:
     """Return `regression` or `regressions`."""
-    return NOUNS[kind] if n == 1 else wording.plural(NOUNS[kind])
+    return KINDS[kind].noun if n == 1 else wording.plural(KINDS[kind].noun)
 
 
 def elsewhere(files: Sequence[str], unplaced: int) -> str:

@@ -55,7 +55,7 @@ def filters_of(sections: Sequence[Section]) -> Filters | None:
     slices = sorted({text for facets in present for text in facets.slices})
     tokens = _tokens([*suites, *slices])
     choices: list[tuple[str, str, list[tuple[str, str]]]] = [
-        ("Show", "kind", [(kind, text) for kind, text in sentences.FILTERS.items() if kind in kinds]),
+        ("Show", "kind", [(kind, words.several) for kind, words in sentences.KINDS.items() if kind in kinds]),
         ("Suite", "suite", [(tokens[text], text) for text in suites] if len(suites) > 1 else []),
         ("Slice", "slice", [(tokens[text], text) for text in slices]),
     ]
@@ -203,8 +203,7 @@ def environment() -> jinja2.Environment:
         variant=wording.variant,
         decision=wording.DECISIONS.__getitem__,
         report=REPORT,
-        names=sentences.NAMES,
-        signs=sentences.SIGNS,
+        kinds=sentences.KINDS,
         groups=groups,
         kind=lambda block: type(block).__name__.lower(),
     )

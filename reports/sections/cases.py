@@ -65,7 +65,7 @@ def _groups(evidence: RunView, cases: list[SelectedCase], page: Page, kind: Kind
         named = kind in ALWAYS and evidence.joint(suite.name).pairs
         if not (of if page.name == REPORT else here) and not named:
             continue
-        sentence = wording.shown_of(sentences.NOUNS[own], len(here), of)
+        sentence = wording.shown_of(sentences.KINDS[own].noun, len(here), of)
         if not evidence.joint(suite.name).both_texts:
             sentence += f"; {sentences.NO_TEXT}, so only the tuned answer is shown"
         blocks.append(
