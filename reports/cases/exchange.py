@@ -55,7 +55,9 @@ def pieces(record: Record, stretches: list[Stretch]) -> list[Piece]:
     for a, b in pairwise(sorted(edges | {0, len(text)})):
         while a >= stretch[1] < len(text):
             stretch = next(waiting)
-        cut.append(_piece(text[a:b], stretch[2], [s for s in spans if s.start <= a < s.end], b))
+        here = [s for s in spans if s.start <= a < s.end]
+        finding = "; ".join(dict.fromkeys(wording.verdict_on(s.kind, s.verdict) for s in here if s.end == b))
+        cut.append(Piece(text=text[a:b], change=stretch[2], finding=finding, tone=tone(here)))
     return cut
 
 
@@ -94,11 +96,6 @@ def tone(spans: list[Span]) -> Tone:
     if verdicts & FABRICATED:
         return "bad"
     return "caution" if verdicts - BORNE_OUT else "good" if verdicts else "plain"
-
-
-def _piece(text: str, change: Change, spans: list[Span], end: int) -> Piece:
-    findings = "; ".join(dict.fromkeys(wording.verdict_on(s.kind, s.verdict) for s in spans if s.end == end))
-    return Piece(text=text, change=change, finding=findings, tone=tone(spans))
 
 
 def _points_into(span: Span, text: str) -> bool:

@@ -225,13 +225,13 @@ def _diagnosis(diagnosis: dict[str, Any] | None) -> list[Block]:
 
 
 def _lines(log: list[dict[str, Any]], columns: tuple[tuple[str, str], ...]) -> list[Line]:
-    lines = [_line(log, key, name) for key, name in columns]
-    return [line for line in lines if line.points]
-
-
-def _line(log: list[dict[str, Any]], key: str, name: str) -> Line:
-    rows = [row for row in log if "step" in row and row.get(key) is not None and isfinite(row[key])]
-    return Line(name=name, points=[(float(row["step"]), row[key]) for row in rows])
+    """Return a line for each column of the log that has a number."""
+    lines = []
+    for key, name in columns:
+        rows = [row for row in log if "step" in row and row.get(key) is not None and isfinite(row[key])]
+        if rows:
+            lines.append(Line(name=name, points=[(float(row["step"]), row[key]) for row in rows]))
+    return lines
 
 
 def _curve(name: str, title: str, y: str, lines: list[Line]) -> Curve:
