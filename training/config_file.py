@@ -1,4 +1,4 @@
-"""The training configuration file: reading and checking it, with all problems reported at once.
+"""Reading and checking the training configuration file, with all problems reported at once.
 
 Paths are relative to the TOML file. Checks against the model are in model_checks.py.
 """
@@ -6,10 +6,10 @@ Paths are relative to the TOML file. Checks against the model are in model_check
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from os.path import normpath
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -22,8 +22,19 @@ from training.config import ALL_LINEAR, Config, question_tables
 from training.data.rows import is_there
 
 RELATIVE = "Paths are relative to the TOML file"
+EXPECTED = "Expected a training configuration"
+ADVICE = {
+    "base": 'Name the checkpoint to adapt, such as base = "smollm2-135m-instruct"',
+    "data": "Add a table [data] with train = [...]",
+    "data.train": "Name the files of training rows",
+    "config": "Name the training configuration that every point changes",
+    "vary": 'Add a table [vary] with lines such as "optim.lr" = [3e-4, 1e-3]',
+}
+"""What to write where a required field of a training configuration or a sweep is missing."""
 
 Check = tuple[str, Callable[[Any], bool], str]
+ProblemsOf = Callable[[Config], list[str]]
+T = TypeVar("T", bound=Struct)
 
 CHECKS: tuple[Check, ...] = (
     ("data.train", lambda v: len(v) > 0, "name at least one file"),
@@ -49,6 +60,8 @@ CHECKS: tuple[Check, ...] = (
     ("train.pack_tokens", lambda v: v >= 0, "set it to 1024, or to 0 for one row at a time"),
     ("train.peak_tflops", lambda v: v is None or v > 0, "set it to the device's dense peak, or leave it out"),
     ("output.name", lambda v: any(c.isalnum() for c in v), "give the run a short name"),
+    ("config", lambda v: v.strip() != "", "name the training configuration that every point changes"),
+    ("vary", lambda v: len(v) > 0, 'add lines such as "optim.lr" = [3e-4, 1e-3]'),
 )
 
 
@@ -80,27 +93,33 @@ ALIASES = {
 """Names of options in other training tools, and own options that users look for in another table."""
 
 
-def load(path: Path, problems_of: Callable[[Config], list[str]] | None = None) -> Config:
+def load(path: Path, problems_of: ProblemsOf | None = None) -> Config:
     """Read the file. Raises UserError that lists every problem.
 
     `problems_of` returns further problems, such as conflicts with the model, of a file that is a valid configuration.
     """
     path = Path(path)
-    raw = read_toml(path, "Expected a training configuration")
-    problems: list[str] = []
-    tables = _read(Config, raw, "", problems)
-    config = _whole(tables)
-    if config is not None:
-        config = _absolute(config, path.resolve().parent)
-        problems += _missing_files(config) + _incomplete_tables(config)
-        if problems_of and (not problems or Path(config.base).is_dir()):  # Fetching a model takes minutes.
-            problems += problems_of(config)
+    config, problems = check(read_toml(path, EXPECTED), path.resolve().parent, problems_of)
     refuse_all([f"{path}: {p}" for p in problems], f"{path}: the training configuration cannot be used")
     assert config is not None
     return config
 
 
-def _read(kind: type[Struct], raw: dict[str, Any], prefix: str, problems: list[str]) -> dict[str, Any]:
+def check(
+    raw: Mapping[str, Any], folder: Path, problems_of: ProblemsOf | None = None
+) -> tuple[Config | None, list[str]]:
+    """Return the configuration of a parsed file in `folder` and no problem, or None and every problem."""
+    problems: list[str] = []
+    config = _built(Config, read_fields(Config, raw, problems))
+    if config is not None:
+        config = _absolute(config, folder)
+        problems += _missing_files(config) + _incomplete_tables(config)
+        if problems_of and (not problems or Path(config.base).is_dir()):  # Fetching a model takes minutes.
+            problems += problems_of(config)
+    return (None if problems else config), problems
+
+
+def read_fields(kind: type[Struct], raw: Mapping[str, Any], problems: list[str], prefix: str = "") -> dict[str, Any]:
     """Return every readable field of a table, and add one problem for every other one."""
     fields = {f.name: f for f in msgspec.structs.fields(kind)}
     hints = get_type_hints(kind)
@@ -113,22 +132,31 @@ def _read(kind: type[Struct], raw: dict[str, Any], prefix: str, problems: list[s
         full = f"{prefix}{name}"
         if name not in raw:
             if about.required:
-                problems.append(f"'{full}' is missing. {_doc(full)}")
+                problems.append(f"'{full}' is missing. {ADVICE[full]}")
         elif isinstance(hints[name], type) and issubclass(hints[name], Struct):
-            if isinstance(raw[name], dict):
-                read[name] = (hints[name], _read(hints[name], raw[name], f"{full}.", problems))
-            else:
+            if not isinstance(raw[name], dict):
                 problems.append(f"'{full}' is {raw[name]!r}; expected a table [{full}]")
+            elif (table := _built(hints[name], read_fields(hints[name], raw[name], problems, f"{full}."))) is not None:
+                read[name] = table
         else:
             _read_value(full, raw[name], hints[name], read, problems)
     return read
+
+
+def _built(kind: type[T], fields: dict[str, Any]) -> T | None:
+    """Return the struct with defaults for unreadable fields, or None where a required field is missing."""
+    try:
+        return kind(**fields)
+    except TypeError:
+        return None
 
 
 def _read_value(full: str, value: Any, hint: Any, read: dict[str, Any], problems: list[str]) -> None:
     try:
         parsed = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
-        problems.append(f"'{full}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}. {_doc(full)}".rstrip())
+        advice = ADVICE.get(full) or next((f"Then {text}" for name, _, text in CHECKS if name == full), "")
+        problems.append(f"'{full}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}. {advice}".rstrip())
         return
     for name, allows, advice in CHECKS:
         if name == full and not allows(parsed):
@@ -142,25 +170,6 @@ def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
     names = list(known)
     similar = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean '{prefix}{similar[0]}'?" if similar else f"known: {', '.join(names)}"
-
-
-def _doc(full: str) -> str:
-    """Return advice for a field whose value is missing or has another type."""
-    advice = {
-        "base": 'Name the checkpoint to adapt, such as base = "smollm2-135m-instruct"',
-        "data": "Add a table [data] with train = [...]",
-        "data.train": "Name the files of training rows",
-    }
-    return advice.get(full) or next((f"Then {text}" for name, _, text in CHECKS if name == full), "")
-
-
-def _whole(tables: dict[str, Any]) -> Config | None:
-    """Return the configuration with defaults for unreadable fields, or None where a required field is missing."""
-    try:
-        built = {k: v[0](**v[1]) if isinstance(v, tuple) else v for k, v in tables.items()}
-        return Config(**built)
-    except TypeError:
-        return None
 
 
 def _absolute(config: Config, folder: Path) -> Config:

@@ -5,12 +5,10 @@ Paths are relative to the sweep file; those among the values of [vary] are relat
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import msgspec
 from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
@@ -18,10 +16,9 @@ from harness.files import digest, dotted, read_toml
 from training import model_checks
 from training.batching import total_steps
 from training.config import Config
-from training.config_file import load as load_config
-from training.config_file import suggestion
+from training.config_file import EXPECTED, check, read_fields, suggestion
 from training.data.rows import count_rows, is_there
-from training.sweep.grid import Axis, Method, SweepPoint, combinations, draw, point_text, shown
+from training.sweep.grid import Axis, Method, SweepPoint, combinations, draw, shown, tables
 
 REFUSED = {
     "output": "it does not affect the result; every point gets its own run folder",
@@ -75,7 +72,7 @@ def load(path: Path) -> SweepPlan:
     path = Path(path)
     raw = read_toml(path, "Expected a sweep, with config = ... and a table [vary]")
     problems: list[str] = []
-    settings = _settings(raw, problems)
+    settings = SweepSettings(**{"config": "", "vary": {}} | read_fields(SweepSettings, raw, problems))
     axes = _axes(settings.vary, problems)
     problems += _draw_problems(settings, axes, raw)
     file = (path.resolve().parent / Path(settings.config).expanduser()).resolve()
@@ -88,25 +85,6 @@ def load(path: Path) -> SweepPlan:
     return SweepPlan(
         settings=settings, config=config, points=_points(config, drawn, file.parent, path), digest=digest(inputs)
     )
-
-
-def _settings(raw: Mapping[str, Any], problems: list[str]) -> SweepSettings:
-    """Return the readable settings, and add one problem for everything else."""
-    hints = get_type_hints(SweepSettings)
-    read: dict[str, Any] = {"config": "", "vary": {}}
-    for key, value in raw.items():
-        if key not in hints:
-            problems.append(f"'{key}' is unknown; {suggestion(key, hints)}")
-            continue
-        try:
-            read[key] = msgspec.convert(value, hints[key])
-        except msgspec.ValidationError as error:
-            problems.append(f"'{key}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}")
-    if "config" not in raw:
-        problems.append("'config' is missing. Name the training configuration that every point changes")
-    if not raw.get("vary"):
-        problems.append("'vary' is missing. Add a table [vary] with lines such as \"optim.lr\" = [3e-4, 1e-3]")
-    return SweepSettings(**read)
 
 
 def _draw_problems(settings: SweepSettings, axes: Sequence[Axis], raw: Mapping[str, Any]) -> Iterator[str]:
@@ -181,15 +159,11 @@ def _bad_values(names: str, keys: Sequence[str], values: Any) -> Iterator[str]:
 def _config(file: Path) -> tuple[Config | None, list[str]]:
     """Read the training configuration, or return its problems."""
     try:
-        return load_config(file, model_checks.model_problems), []
+        raw = read_toml(file, EXPECTED)
     except UserError as error:
-        return None, listed_problems(error)
-
-
-def listed_problems(error: UserError) -> list[str]:
-    """Return the problems that an error lists."""
-    first, *listed = str(error).splitlines()
-    return [line.strip() for line in listed] or [first]
+        return None, [str(error)]
+    config, problems = check(raw, file.parent, model_checks.model_problems)
+    return config, [f"{file}: {problem}" for problem in problems]
 
 
 def _nothing_to_choose_by(config: Config, axes: Sequence[Axis], name: str) -> Iterator[str]:
@@ -215,21 +189,13 @@ def _points(config: Config, drawn: Sequence[Mapping[str, Any]], folder: Path, pa
     """
     points: list[SweepPoint] = []
     problems: dict[str, list[int]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch) / "point.toml"
-        for number, values in enumerate(drawn, 1):
-            text = point_text(config, number, values, folder)
-            file.write_text(text, "utf-8")
-            try:
-                whole = load_config(file, _point_problems)
-            except UserError as error:
-                for problem in listed_problems(error):
-                    problems.setdefault(problem.removeprefix(f"{file}: "), []).append(number)
-                continue
+    for number, values in enumerate(drawn, 1):
+        whole, found = check(tables(config, number, values), folder, _point_problems)
+        for problem in found:
+            problems.setdefault(problem, []).append(number)
+        if whole is not None:
             steps, seen = _planned(whole)
-            points.append(
-                SweepPoint(number=number, values=dict(values), config=whole, text=text, steps=steps, rows_seen=seen)
-            )
+            points.append(SweepPoint(number=number, values=dict(values), config=whole, steps=steps, rows_seen=seen))
     listed = [f"{path}: {_named(numbers, drawn)}: {problem}" for problem, numbers in problems.items()]
     refuse_all(listed, f"{path}: points that cannot be trained")
     return points

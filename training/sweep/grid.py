@@ -12,11 +12,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from harness.suites.tables import HUB
 from training.config import Config
 
 PATHS = ("base", "data.train", "data.suites")
-"""Keys whose values are paths, or data sets of the hub."""
+"""Keys whose values are paths, or data sets of the hub; a page shows their last part."""
 
 Method = Literal["grid", "random"]
 
@@ -39,8 +38,6 @@ class SweepPoint(Struct, frozen=True, kw_only=True):
     """Its settings: `table.key` to value."""
     config: Config
     """The complete training configuration."""
-    text: str
-    """The configuration as TOML."""
     steps: int
     """Weight updates planned."""
     rows_seen: int
@@ -65,48 +62,34 @@ def draw(axes: Sequence[Axis], method: Method, points: int | None, seed: int) ->
     total = combinations(axes)
     if method == "grid":
         return [_combination(axes, number) for number in range(total)]
-    count = points or 0
     source = random.Random(seed)
     drawn: dict[int, None] = {}
-    while len(drawn) < min(count, total):
+    while len(drawn) < min(points or 0, total):
         drawn.setdefault(source.randrange(total))
     return [_combination(axes, number) for number in drawn]
 
 
 def _combination(axes: Sequence[Axis], number: int) -> dict[str, Any]:
-    chosen: list[tuple[Axis, int]] = []
+    values: dict[str, Any] = {}
     for axis in reversed(axes):
         number, place = divmod(number, len(axis.values))
-        chosen.append((axis, place))
-    pairs = ((axis.keys, axis.values[place]) for axis, place in reversed(chosen))
-    return {key: value for keys, values in pairs for key, value in zip(keys, values, strict=True)}
+        values = dict(zip(axis.keys, axis.values[place], strict=True)) | values
+    return values
 
 
-def point_name(name: str, number: int) -> str:
-    """Return the name of a point's run."""
-    return f"{name}-p{number:02d}"
-
-
-def point_text(config: Config, number: int, values: Mapping[str, Any], folder: Path) -> str:
-    """Render the configuration of one point as TOML. Paths among the values are relative to `folder`."""
-    tables: dict[str, Any] = msgspec.to_builtins(config)
-    tables["output"]["name"] = point_name(config.output.name, number)
+def tables(config: Config, number: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables of the configuration of one point."""
+    raw: dict[str, Any] = msgspec.to_builtins(config)
+    raw["output"]["name"] = f"{config.output.name}-p{number:02d}"
     for full, value in values.items():
         table, _, key = full.rpartition(".")
-        (tables[table] if table else tables)[key] = _absolute(full, value, folder)
-    return "\n".join(_lines(tables)) + "\n"
+        (raw[table] if table else raw)[key] = value
+    return raw
 
 
-def _absolute(key: str, value: Any, folder: Path) -> Any:
-    if key not in PATHS:
-        return value
-    if isinstance(value, list):
-        return [
-            str(folder / Path(text).expanduser()) if isinstance(text, str) and not text.startswith(HUB) else text
-            for text in value
-        ]
-    is_folder = isinstance(value, str) and (folder / Path(value).expanduser()).is_dir()
-    return str((folder / Path(value).expanduser()).resolve()) if is_folder else value
+def as_toml(config: Config) -> str:
+    """Render a configuration as TOML."""
+    return "\n".join(_lines(msgspec.to_builtins(config))) + "\n"
 
 
 def _lines(tables: Mapping[str, Any]) -> Iterator[str]:

@@ -43,7 +43,7 @@ from training.run import Interrupted
 from training.sweep import config as sweep_config
 from training.sweep import results, view
 from training.sweep.config import SweepPlan
-from training.sweep.grid import SweepPoint
+from training.sweep.grid import SweepPoint, as_toml
 from training.sweep.results import SweepMeasure, SweepRow, SweepTable
 from training.sweep.test_winner import check, confirm, used_before
 from training.validation import Questions
@@ -280,7 +280,7 @@ def _train(point: SweepPoint, state: Sweep, processes: Processes, inputs: str, s
     head = (
         f"# Point {point.number} of {state.path.name}: {point.summary}\n# Train it alone with: tunegate train {file}\n"
     )
-    write_atomic(file, head + point.text, results.REFUSED)
+    write_atomic(file, head + as_toml(point.config), results.REFUSED)
     ended = processes.train(file, lambda line: say(f"  {line}"))
     row = SweepRow(number=point.number, values=point.values, steps_planned=point.steps)
     if ended.run is not None:
