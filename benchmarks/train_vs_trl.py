@@ -94,7 +94,7 @@ def ours(data: list[dict[str, list[int]]], args: argparse.Namespace, share_prefi
     def log(line: dict[str, Any]) -> None:
         lines.append(line)
 
-    hooks = Hooks(log=log, save=lambda state: None, progress=lambda update: None, stop=lambda: False)
+    hooks = Hooks(log=log)
     train = Train(
         rows_per_step=args.rows_per_step,
         share_prefix=share_prefix,

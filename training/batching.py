@@ -49,36 +49,31 @@ class Micro(Struct, frozen=True, kw_only=True):
     """0 for a filler that gives all devices the same number of micro-batches."""
 
 
-def total_steps(rows: int, rows_per_step: int, epochs: float, max_steps: int | None) -> int:
-    """Return the number of weight updates; the last one may have fewer rows."""
-    return max_steps or max(1, math.ceil(rows * epochs / rows_per_step))
+def planned(rows: int, train: Train) -> tuple[int, int]:
+    """Return the number of weight updates, and of training rows in all of them; the last one may have fewer rows."""
+    size = train.rows_per_step
+    total = train.max_steps * size if train.max_steps else max(1, round(rows * train.epochs))
+    return math.ceil(total / size), total
 
 
-def order(
-    rows: int,
-    rows_per_step: int,
-    steps: int,
-    seed: int,
-    epochs: float | None,
-    groups: Sequence[Hashable] = (),
-) -> list[list[int]]:
+def order(rows: int, train: Train, groups: Sequence[Hashable] = ()) -> list[list[int]]:
     """Return the row indices of every step; every epoch has its own order, drawn from the seed.
 
-    With `epochs`, the last step may be incomplete; None fills every step. With `groups`, one per row, the rows of a
-    step are of the same group where there are enough of them; those of the group SPREAD are spread over all steps.
+    With `groups`, one per row, the rows of a step are of the same group where there are enough of them; those of the
+    group SPREAD are spread over all steps.
     """
-    total = steps * rows_per_step if epochs is None else max(1, min(steps * rows_per_step, round(rows * epochs)))
+    size, (_, total) = train.rows_per_step, planned(rows, train)
     stream: list[int] = []
     pending: list[int] = []
     for epoch in range(math.ceil(total / rows)):
-        rng = random.Random(f"{seed}/{epoch}")
+        rng = random.Random(f"{train.seed}/{epoch}")
         indices = list(range(rows))
         rng.shuffle(indices)
         if groups:
-            indices, pending = _grouped(pending + indices, groups, rows_per_step, rng)
+            indices, pending = _grouped(pending + indices, groups, size, rng)
         stream += indices
     stream = (stream + pending)[:total]
-    return [stream[at : at + rows_per_step] for at in range(0, len(stream), rows_per_step)]
+    return [stream[at : at + size] for at in range(0, len(stream), size)]
 
 
 def groups_of(documents: Sequence[Document], train: Train) -> list[Hashable]:

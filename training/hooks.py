@@ -6,16 +6,13 @@ It is separate from the loop so that the display and the run folder's code load 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
 from harness.errors import UserError
+from training.checkpointing import TrainingState
 from training.validation import Validation
-
-if TYPE_CHECKING:
-    from training.checkpointing import TrainingState
-
 
 DATA, MODEL, TRAINING, VALIDATION, RESULT = "data", "model", "training", "validation", "result"
 """Stages of training."""
@@ -56,16 +53,20 @@ class Update(Struct, frozen=True, kw_only=True):
     """Estimated remaining time, including validations."""
 
 
+def _ignore(_: Any) -> None:
+    pass
+
+
 class Hooks(Struct, frozen=True, kw_only=True):
     """Callbacks of the loop, which writes nothing itself."""
 
-    log: Callable[[dict[str, Any]], None]
+    log: Callable[[dict[str, Any]], None] = _ignore
     """Append a line to the training log."""
-    save: Callable[[TrainingState], None]
+    save: Callable[[TrainingState], None] = _ignore
     """Save the state."""
-    progress: Callable[[Update], None]
+    progress: Callable[[Update], None] = _ignore
     """Show an update."""
-    stop: Callable[[], bool]
+    stop: Callable[[], bool] = lambda: False
     """Return whether the user asked to stop."""
-    at: Callable[[str], None] = lambda stage: None
+    at: Callable[[str], None] = _ignore
     """Show that a stage starts."""

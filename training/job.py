@@ -14,12 +14,12 @@ from harness.schema import Checkpoint
 from harness.suites.prompts import Renderer
 from training import lora, model_checks
 from training import validation as training_validation
-from training.batching import groups_of, order, total_steps
+from training.batching import groups_of, order
 from training.config import Config, fingerprint, question_tables
 from training.curation.checks.contamination import refuse_contaminated
 from training.curation.checks.labels import warning
 from training.data import tokenize
-from training.data.rows import files_sha256, load_rows, shared_rows, some_rows
+from training.data.rows import files_sha256, load_data, shared_rows
 from training.data.tokenize import Dataset, encode
 from training.estimate import duration, fit, shapes
 from training.estimate.memory import Pass
@@ -57,10 +57,7 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     `without_suites` allows training where no suite is found for the contamination check. Raises UserError for
     unreadable rows, overlaps between training and validation data, and contaminated rows.
     """
-    rows = some_rows(
-        load_rows(config.data.train, config.data.streaming, config.data.rows), config.data.rows, config.train.seed
-    )
-    held_out = load_rows(config.data.validation, config.data.streaming) if config.data.validation else []
+    rows, held_out = load_data(config)
     refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
     base = resolve.resolve(config.base)
     renderer = Renderer(base.path)
@@ -78,9 +75,6 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     contamination = refuse_contaminated(read, config.data.suites, allowed, say, without_suites, asked)
     training = encode(rows, renderer, config.data.max_length, config.train.replay == "probabilities")
     validation = encode(held_out, renderer, config.data.max_length) if held_out else None
-    settings = config.train
-    epochs = None if settings.max_steps else settings.epochs
-    total = total_steps(len(rows), settings.rows_per_step, settings.epochs, settings.max_steps)
     if few := warning(len(rows)):
         say(f"training: {few}")
     if training.rows_cut:
@@ -90,9 +84,9 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     for text in lora.consequences(config, shapes.of_folder(Path(base.path))):
         say(f"training: {text}")
     dtype = model_checks.chosen_dtype(config)
-    groups = groups_of(training.documents, settings)
-    steps = order(len(rows), settings.rows_per_step, total, settings.seed, epochs, groups)
-    checkpointing = _checkpoints(config, Path(base.path), duration.largest(training.documents, steps, settings), say)
+    steps = order(len(rows), config.train, groups_of(training.documents, config.train))
+    largest = duration.largest(duration.passes(training.documents, steps, config.train))
+    checkpointing = _checkpoints(config, Path(base.path), largest, say)
     shared = fingerprint(config)
     local_keys = ("base", "data.train", "data.validation", "data.suites", "data.allow_contaminated")
     tables = [f"{name}.{key}" for name in questions for key in ("suite", "cases", "metric")]

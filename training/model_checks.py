@@ -13,7 +13,7 @@ from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
 from harness.errors import UserError, how_to_install
 from harness.runs.trackers import missing
 from training import distributed, lora
-from training.batching import total_steps
+from training.batching import planned
 from training.config import Config
 from training.data.rows import count_rows
 from training.estimate import shapes
@@ -99,15 +99,14 @@ def compiler() -> str | None:
 
 def _warmup(config: Config) -> list[str]:
     """Check the warm-up; rows are counted if the number of steps depends on them, unless they are streamed."""
-    settings = config.train
     if config.data.streaming:
         return []
     try:
-        rows = 0 if settings.max_steps else count_rows(config.data.train)
+        rows = 0 if config.train.max_steps else count_rows(config.data.train)
     except (OSError, UserError):
         return []
     rows = min(rows, config.data.rows or rows)
-    total = total_steps(rows, settings.rows_per_step, settings.epochs, settings.max_steps)
+    total, _ = planned(rows, config.train)
     warmup = round(config.optim.warmup_ratio * total)
     if warmup < total:
         return []

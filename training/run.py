@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -34,13 +35,14 @@ from harness.runs.provenance import environment, git_state
 from harness.runs.trackers import Trackers
 from harness.schema import BASELINE, CANDIDATE, Manifest
 from harness.threads import before_torch
-from training import model_card, model_checks
-from training.checkpointing import TrainingState, save
+from training import checkpointing, model_card, model_checks
+from training.checkpointing import TrainingState
 from training.config_file import load
 from training.diagnosis import diagnose
 from training.distributed import ProcessGroup
-from training.hooks import DATA, RESULT, Hooks
+from training.hooks import DATA, RESULT, Hooks, NotFinite, Stopped
 from training.job import TrainingJob, prepare
+from training.progress import TrainingProgress
 from training.throughput import rates
 
 LAST = "last"
@@ -68,7 +70,7 @@ class Writer:
         self.trackers.log_row(row)
 
     def _save(self, state: TrainingState) -> None:
-        self._try(lambda: save(self.run.path / LAST, state))
+        self._try(lambda: checkpointing.save(self.run.path / LAST, state))
 
     def _stop(self) -> bool:
         return self.error is not None or self.stop_requested()
@@ -83,35 +85,35 @@ class Writer:
             self.error = error
 
 
-class StopSignal:
-    """A context in which the first SIGINT or SIGTERM only sets a flag; it has no effect outside the main thread."""
+@contextmanager
+def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let `handler` receive SIGINT and SIGTERM inside the block; no effect outside the main thread."""
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {n: signal.signal(n, handler) for n in (signal.SIGINT, signal.SIGTERM) if is_main}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
-    def __init__(self, quiet: bool = False) -> None:
-        """`quiet`: another process of the same training run prints the message."""
-        self.quiet = quiet
-        self._set = False
-        self._before: dict[int, Any] = {}
 
-    def is_set(self) -> bool:
-        """Return whether the user asked to stop."""
-        return self._set
+@contextmanager
+def stop_signal(quiet: bool = False) -> Iterator[Callable[[], bool]]:
+    """Yield a function that returns whether the user asked to stop; only a second signal ends the block at once.
 
-    def __enter__(self) -> StopSignal:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
-        return self
+    `quiet`: another process of the same training run prints the message.
+    """
+    received: list[int] = []
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._set:
+    def handle(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:
             raise KeyboardInterrupt
-        self._set = True
-        if not self.quiet:
+        if not quiet:
             print("stopping: saving the last finished step", file=sys.stderr, flush=True)
+
+    with handling(handle):
+        yield lambda: bool(received)
 
 
 REFUSALS = frozenset(
@@ -145,11 +147,10 @@ def train(
     the user stopped training.
     """
     for package in ("torch", "transformers", "peft", "accelerate"):
-        _need(package)
+        if find_spec(package) is None:
+            raise MissingExtra("training", package, "train")
     before_torch()
     team = ProcessGroup()
-    from training.progress import TrainingProgress
-
     display = TrainingProgress(quiet=progress is not None or not team.is_first, is_alone=team.size == 1)
     with closing(display), ExitStack() as locks:
         display.at(DATA)
@@ -217,13 +218,6 @@ def _claim(
     return folder, (folder / runs_folder.SEAL).exists()
 
 
-def _need(package: str) -> None:
-    from importlib.util import find_spec
-
-    if find_spec(package) is None:
-        raise MissingExtra("training", package, "train")
-
-
 def find(root: Path, name: str, fingerprint: dict[str, Any]) -> Path | None:
     """Return the newest run of this name with the same settings and data, or None; unreadable ones are skipped.
 
@@ -243,7 +237,6 @@ def find(root: Path, name: str, fingerprint: dict[str, Any]) -> Path | None:
 def _train(
     job: TrainingJob, team: ProcessGroup, run: runs_folder.RunFolder, progress: Callable[[Any], None], shown: Any
 ) -> None:
-
     state = team.run_first_then_rest(lambda: _begin(job, run, team.is_first))
     if not team.is_first:
         _follow(job, state, run.path)
@@ -269,11 +262,9 @@ def _begin(job: TrainingJob, run: runs_folder.RunFolder, writes: bool) -> Traini
 
     The folder is created last, so that a process killed before leaves no folder without run.json.
     """
-    from training.checkpointing import TrainingState, load, rewind_log
-
-    state = load(run.path / LAST, job.fingerprint) or TrainingState(fingerprint=job.fingerprint)
+    state = checkpointing.load(run.path / LAST, job.fingerprint) or TrainingState(fingerprint=job.fingerprint)
     if writes:
-        rewind_log(run.path / "train_log.jsonl", state.step)
+        checkpointing.rewind_log(run.path / "train_log.jsonl", state.step)
         manifest = _manifest(job, run.path)
         run.path.mkdir(exist_ok=True)
         try:
@@ -290,12 +281,11 @@ def _lead(
     job: TrainingJob, state: TrainingState, run: runs_folder.RunFolder, progress: Callable[[Any], None], shown: Any
 ) -> dict[str, Any]:
     """Train and write in the first process; return the facts that the run records."""
-    from training.hooks import Stopped
     from training.session import fit
 
     trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, shown.say)
-    with closing(trackers), StopSignal() as stop:
-        writer = Writer(run, trackers, stop.is_set)
+    with closing(trackers), stop_signal() as stop:
+        writer = Writer(run, trackers, stop)
         try:
             facts = fit(job, state, writer.hooks(progress, shown.at), run.path / "adapter")
         except (Stopped, KeyboardInterrupt):
@@ -311,16 +301,10 @@ def _lead(
 
 def _follow(job: TrainingJob, state: TrainingState, path: Path) -> None:
     """Train alongside the first process, which writes and reports errors."""
-    from training.hooks import Hooks, NotFinite, Stopped
     from training.session import fit
 
-    with StopSignal(quiet=True) as stop, suppress(Stopped, KeyboardInterrupt, NotFinite):
-        hooks = Hooks(log=_nothing, save=_nothing, progress=_nothing, stop=stop.is_set)
-        fit(job, state, hooks, path / "adapter")
-
-
-def _nothing(_: Any) -> None:
-    pass
+    with stop_signal(quiet=True) as stop, suppress(Stopped, KeyboardInterrupt, NotFinite):
+        fit(job, state, Hooks(stop=stop), path / "adapter")
 
 
 def _manifest(job: TrainingJob, path: Path) -> Manifest:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 import torch
 
-from tests.training.conftest import fill_adapter, quiet
+from tests.training.conftest import fill_adapter
 from training import model as models
 from training.checkpointing import TrainingState
 from training.config import Lora, Optim, Train
@@ -33,9 +33,8 @@ class Step:
 
     def __init__(self, tiny_model, rows=None, optim=None, **train):
         model = fill_adapter(models.load(tiny_model, Lora(r=4, alpha=8), "float32", seed=1))
-        hooks = Hooks(log=quiet, save=quiet, progress=quiet, stop=lambda: False)
         settings = Train(rows_per_step=ROWS, **({"share_prefix": False} | train))
-        loop = Loop(model, settings, optim or Optim(max_grad_norm=0.0), hooks, TrainingState())
+        loop = Loop(model, settings, optim or Optim(max_grad_norm=0.0), Hooks(), TrainingState())
         passes, gradients = [], []
         model.register_forward_pre_hook(lambda *_: passes.append(1))
         loop.optimizer.optimizer.register_step_pre_hook(
@@ -72,8 +71,7 @@ def test_a_shared_beginning_does_not_change_the_gradient(tiny_model, pack_tokens
 def test_a_damaged_model_is_found_by_rows_that_have_a_loss_before_the_first_step(tiny_model):
     """Replay rows have none, whatever the attention does with a shared beginning."""
     model = models.load(tiny_model, Lora(r=4), "float32", seed=1)
-    hooks = Hooks(log=quiet, save=quiet, progress=quiet, stop=lambda: False)
-    loop = Loop(model, Train(rows_per_step=ROWS), Optim(), hooks, TrainingState())
+    loop = Loop(model, Train(rows_per_step=ROWS), Optim(), Hooks(), TrainingState())
     rows = documents()
     losses = []
     measured = loop.mean_loss

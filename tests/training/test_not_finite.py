@@ -16,6 +16,7 @@ from tests.training.conftest import asked
 from tests.training.test_run import losses, quiet, stop_at, weights
 from training.batching import order
 from training.checkpointing import FILE
+from training.config import Train
 from training.run import LAST, Interrupted, train
 from tunegate.cli import main
 
@@ -58,7 +59,7 @@ def write_torn(write_config, write_rows, torn_model):
 
 def row_of(step, rows_per_step=4):
     """A row, not among the first two, that the first pass sees in this step."""
-    steps = order(12, rows_per_step, 12 // rows_per_step, 0, None)
+    steps = order(12, Train(rows_per_step=rows_per_step))
     return max(steps[step - 1]) + 1
 
 

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.batching import SPREAD, groups_of, order, pack, share, total_steps
+from training.batching import SPREAD, groups_of, order, pack, planned, share
 from training.config import Train
 from training.data.tokenize import Document
 
@@ -19,26 +19,27 @@ def document(length, first=0):
 
 @given(rows=st.integers(1, 50), rows_per_step=st.integers(1, 9), epochs=st.integers(1, 3), seed=st.integers(0, 5))
 def test_every_row_comes_once_a_pass(rows, rows_per_step, epochs, seed):
-    steps = order(rows, rows_per_step, total_steps(rows, rows_per_step, epochs, None), seed, epochs)
+    settings = Train(rows_per_step=rows_per_step, epochs=epochs, seed=seed)
+    steps = order(rows, settings)
     assert Counter(i for step in steps for i in step) == Counter(dict.fromkeys(range(rows), epochs))
-    assert len(steps) == -(-rows * epochs // rows_per_step)
+    assert planned(rows, settings) == (len(steps), rows * epochs) and len(steps) == -(-rows * epochs // rows_per_step)
 
 
 def test_a_share_of_an_epoch_that_is_less_than_a_row_trains_on_one():
-    assert len(order(100, 8, total_steps(100, 8, 0.004, None), 0, 0.004)) == 1
+    assert len(order(100, Train(epochs=0.004))) == 1
 
 
 def test_max_steps_fills_every_step_and_passes_differ_in_order():
-    steps = order(8, 4, 6, seed=1, epochs=None)
+    steps = order(8, Train(rows_per_step=4, max_steps=6, seed=1))
     assert [len(step) for step in steps] == [4] * 6
     assert steps[0] + steps[1] != steps[2] + steps[3]
-    assert order(8, 4, 6, seed=2, epochs=None) != steps
+    assert order(8, Train(rows_per_step=4, max_steps=6, seed=2)) != steps
 
 
 @given(groups=st.lists(st.integers(0, 4), min_size=1, max_size=40), size=st.integers(1, 5), epochs=st.integers(1, 3))
 def test_grouped_steps_have_every_row_once_a_pass_and_rarely_mix(groups, size, epochs):
     rows = len(groups)
-    steps = order(rows, size, total_steps(rows, size, epochs, None), 3, epochs, groups)
+    steps = order(rows, Train(rows_per_step=size, epochs=epochs, seed=3), groups)
     assert Counter(i for step in steps for i in step) == Counter(dict.fromkeys(range(rows), epochs))
     assert [len(step) for step in steps[:-1]] == [size] * (len(steps) - 1)
     pure = sum(len({groups[i] for i in step}) == 1 for step in steps)
@@ -54,7 +55,7 @@ def test_grouped_steps_have_every_row_once_a_pass_and_rarely_mix(groups, size, e
 def test_spread_rows_come_evenly_between_those_of_groups(grouped, spread, size, epochs):
     groups = [*grouped, *[SPREAD] * spread] or [SPREAD]
     rows = len(groups)
-    steps = order(rows, size, total_steps(rows, size, epochs, None), 3, epochs, groups)
+    steps = order(rows, Train(rows_per_step=size, epochs=epochs, seed=3), groups)
     assert Counter(i for step in steps for i in step) == Counter(dict.fromkeys(range(rows), epochs))
     first = [sum(groups[i] == SPREAD for i in step) for step in steps[: rows // size]]
     if first and spread <= len(first) * size:

@@ -14,8 +14,9 @@ from harness.runs.folder import SEAL, RunFolder, check_seal, load_run
 from harness.schema import Manifest
 from tests.training.conftest import quiet
 from training.batching import order
+from training.config import Train
 from training.loop import rate_factor
-from training.run import Interrupted, StopSignal, find, train
+from training.run import Interrupted, find, stop_signal, train
 
 
 def stop_at(step):
@@ -78,7 +79,7 @@ def test_first_loss_is_the_base_models_own(write_config, tiny_model):
     model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
     rows = load_rows([str(config.parent / "train.jsonl")])
     total = count = 0
-    for index in order(12, 4, 1, seed=0, epochs=None)[0]:
+    for index in order(12, Train(rows_per_step=4, max_steps=1))[0]:
         ids, mask = Renderer(tiny_model).training(rows[index].chat)
         labels = torch.tensor([[i if m else -100 for i, m in zip(ids, mask, strict=True)]])
         with torch.no_grad():
@@ -276,9 +277,9 @@ def test_the_rate_rises_then_falls_as_a_cosine():
 
 
 def test_a_second_ctrl_c_ends_at_once():
-    with StopSignal() as stop:
+    with stop_signal() as stop:
         signal.raise_signal(signal.SIGINT)
-        assert stop.is_set()
+        assert stop()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 

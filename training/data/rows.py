@@ -20,6 +20,7 @@ from harness.errors import UserError, refuse_all
 from harness.files import decode_line, digest, file_sha256
 from harness.suites.cases import LONGEST_LINE_BYTES
 from harness.suites.tables import HUB, Hub, is_table, parted, refuse_unpinned, rows_of
+from training.config import Config
 
 FLOOR_ROWS = 1000
 REPLAY = "replay"
@@ -224,6 +225,13 @@ def some_rows(rows: list[TrainingRow], wanted: int | None, seed: int) -> list[Tr
     return [rows[index] for index in sorted(drawn[:wanted])]
 
 
+def load_data(config: Config) -> tuple[list[TrainingRow], list[TrainingRow]]:
+    """Read the training rows that a configuration uses, and its validation rows. Raises UserError for bad rows."""
+    data = config.data
+    train = some_rows(load_rows(data.train, data.streaming, data.rows), data.rows, config.train.seed)
+    return train, load_rows(data.validation, data.streaming)
+
+
 def shared_rows(train: Sequence[TrainingRow], validation: Sequence[TrainingRow]) -> list[str]:
     """Return one problem for every validation row whose conversation is also a training row."""
     seen = {digest(row.chat): row.where for row in train}
@@ -258,8 +266,10 @@ def is_there(file: str) -> bool:
 
 def count_rows(files: Sequence[str], streaming: bool = False) -> int:
     """Count the rows, valid or not. Raises UserError or OSError for a file that cannot be read."""
-    tables = [file for file in files if is_table(file)]
-    lines = (Path(file).read_bytes().split(b"\n") for file in files if file not in tables)
-    return sum(bool(line.strip()) for some in lines for line in some) + sum(
-        1 for file in tables for _ in rows_of(file, [], Hub(streaming=streaming), FIELDS)
-    )
+    count = 0
+    for file in files:
+        if is_table(file):
+            count += sum(1 for _ in rows_of(file, [], Hub(streaming=streaming), FIELDS))
+        else:
+            count += sum(bool(line.strip()) for line in Path(file).read_bytes().split(b"\n"))
+    return count

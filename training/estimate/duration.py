@@ -6,6 +6,7 @@ trial, an earlier training run of the same base, or an assumed share of a GPU's 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,9 +20,9 @@ from harness.errors import UserError
 from harness.runs import folder as runs_folder
 from harness.schema import BASELINE, Checkpoint, Manifest
 from harness.suites.prompts import Renderer
-from training.batching import Micro, groups_of, order, pack, total_steps
+from training.batching import Micro, groups_of, order, pack
 from training.config import Config, Train, question_tables
-from training.data.rows import REPLAY, TrainingRow, load_rows, some_rows
+from training.data.rows import REPLAY, TrainingRow, load_data
 from training.data.tokenize import Document, encode
 from training.estimate.flops import FORWARD_SHARE, Flops
 from training.estimate.known_models import FoundConfig
@@ -64,32 +65,26 @@ class Workload(Struct, frozen=True, kw_only=True):
 
 def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
     """Read, render and pack every row as training does. Raises UserError for unreadable rows."""
-    rows = some_rows(
-        load_rows(config.data.train, config.data.streaming, config.data.rows), config.data.rows, config.train.seed
-    )
-    held_out = load_rows(config.data.validation, config.data.streaming) if config.data.validation else []
+    rows, held_out = load_data(config)
     exact = folder is not None and any((folder / name).is_file() for name in TOKENIZER_FILES)
     train = config.train
     documents = _documents(rows, config, folder if exact else None, train.replay == "probabilities")
     validation_documents = _documents(held_out, config, folder if exact else None)
-    epochs = None if train.max_steps else train.epochs
-    total = total_steps(len(rows), train.rows_per_step, train.epochs, train.max_steps)
-    groups = groups_of(documents, train)
-    steps = order(len(rows), train.rows_per_step, total, train.seed, epochs, groups)
+    steps = order(len(rows), train, groups_of(documents, train))
     flat = [documents[i] for step in steps for i in step]
-    packed = [pack([documents[i] for i in step], train.pack_tokens, train.share_prefix) for step in steps]
-    batches = pack(validation_documents, train.pack_tokens, train.share_prefix) if validation_documents else []
-    validations = 1 + total // train.validate_every + bool(total % train.validate_every)
+    micros = passes(documents, steps, train)
+    validation_micros = pack(validation_documents, train.pack_tokens, train.share_prefix)
+    validations = 1 + math.ceil(len(steps) / train.validate_every)
     return Workload(
         rows=len(rows),
         tokens=sum(len(d.ids) for d in flat),
         answer_tokens=sum(d.answers for d in flat),
-        steps=total,
-        flops=sum(flops.of(micros) for micros in packed),
-        validation_flops=round(FORWARD_SHARE * validations * flops.of(batches)),
+        steps=len(steps),
+        flops=flops.of(micros),
+        validation_flops=round(FORWARD_SHARE * validations * flops.of(validation_micros)),
         asked=validations * sum(_cases(table.cases) for table in question_tables(config).values()),
-        largest=_largest([micro for micros in packed for micro in micros]),
-        longest=_largest([micro for document in documents for micro in pack([document], 0)]),
+        largest=largest(micros),
+        longest=largest(pack(documents, 0)),
         exact=exact,
     )
 
@@ -107,8 +102,6 @@ def _documents(
     rows: Sequence[TrainingRow], config: Config, folder: Path | None, distil_replay: bool = False
 ) -> Sequence[Document]:
     """Render rows, or return stand-ins of guessed length where there is no tokenizer."""
-    if not rows:
-        return []
     if folder is not None:
         return encode(rows, Renderer(folder), config.data.max_length, distil_replay).documents
     return [
@@ -125,14 +118,12 @@ def _guessed(row: TrainingRow, number: int, max_length: int, is_distilled: bool)
     return Document(ids=[number] * length, mask=[0] * (length - answer) + [1] * answer, is_distilled=is_distilled)
 
 
-def largest(documents: Sequence[Document], steps: Sequence[Sequence[int]], train: Train) -> Pass:
-    """Return the largest micro-batch of training."""
-    return _largest(
-        [m for step in steps for m in pack([documents[i] for i in step], train.pack_tokens, train.share_prefix)]
-    )
+def passes(documents: Sequence[Document], steps: Sequence[Sequence[int]], train: Train) -> list[Micro]:
+    """Return the micro-batches of all steps."""
+    return [m for step in steps for m in pack([documents[i] for i in step], train.pack_tokens, train.share_prefix)]
 
 
-def _largest(micros: Sequence[Micro]) -> Pass:
+def largest(micros: Sequence[Micro]) -> Pass:
     """Return the largest micro-batch; a token whose probabilities are learnt needs the base's logits too."""
     answers = (len(m.answers) * (2 if m.is_distilled else 1) for m in micros)
     return Pass(tokens=max(len(m.ids) for m in micros), answers=max(answers))

@@ -52,8 +52,7 @@ def run(
     base = reset_peak()
     model = models.load(folder, lora, dtype, train.seed, form)
     log: list[dict[str, Any]] = []
-    hooks = Hooks(log=log.append, save=lambda state: None, progress=lambda update: None, stop=lambda: False)
-    loop = Loop(model, train, Optim(), hooks, TrainingState())
+    loop = Loop(model, train, Optim(), Hooks(log=log.append), TrainingState())
     loop.run(documents, steps, ValidationSet())
     rows = log[WARM_UP:] or log
     totals = {key: sum(row[key] for row in rows) for key in ("tokens", "answer_tokens", "flops", "seconds")}

@@ -14,7 +14,7 @@ from msgspec import Struct
 from harness.errors import UserError, refuse_all
 from harness.files import digest, dotted, read_toml
 from training import model_checks
-from training.batching import total_steps
+from training.batching import planned
 from training.config import Config
 from training.config_file import EXPECTED, check, read_fields, suggestion
 from training.data.rows import count_rows, is_there
@@ -194,7 +194,8 @@ def _points(config: Config, drawn: Sequence[Mapping[str, Any]], folder: Path, pa
         for problem in found:
             problems.setdefault(problem, []).append(number)
         if whole is not None:
-            steps, seen = _planned(whole)
+            rows = whole.data.rows or count_rows(whole.data.train, whole.data.streaming)
+            steps, seen = planned(rows, whole.train)
             points.append(SweepPoint(number=number, values=dict(values), config=whole, steps=steps, rows_seen=seen))
     listed = [f"{path}: {_named(numbers, drawn)}: {problem}" for problem, numbers in problems.items()]
     refuse_all(listed, f"{path}: points that cannot be trained")
@@ -219,12 +220,3 @@ def _point_problems(config: Config) -> list[str]:
     ):
         problems.append(f"'data.rows' is {wanted}, but there are {rows} training rows. Lower it, or leave it out")
     return problems
-
-
-def _planned(config: Config) -> tuple[int, int]:
-    """Return the weight updates of a configuration, and the training rows over all epochs."""
-    train = config.train
-    rows = config.data.rows or count_rows(config.data.train, config.data.streaming)
-    steps = total_steps(rows, train.rows_per_step, train.epochs, train.max_steps)
-    most = steps * train.rows_per_step
-    return steps, most if train.max_steps else min(most, round(rows * train.epochs))

@@ -15,12 +15,10 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from filelock import FileLock, Timeout
 from msgspec import Struct
@@ -39,7 +37,7 @@ from training import validation
 from training.config import Config, fingerprint, question_tables
 from training.curation.checks.contamination import WITHOUT_SUITES
 from training.data.rows import files_sha256
-from training.run import Interrupted
+from training.run import Interrupted, handling
 from training.sweep import config as sweep_config
 from training.sweep import results, view
 from training.sweep.config import SweepPlan
@@ -64,7 +62,7 @@ class Ended(Struct, frozen=True, kw_only=True):
 
 
 class Processes:
-    """A context that runs training processes one at a time and forwards SIGINT and SIGTERM to the current one.
+    """Runs training processes one at a time and forwards signals to the current one.
 
     Each process has its own session, so that each signal reaches it once. A second signal ends it at once. It uses the
     terminal for its live view.
@@ -75,19 +73,9 @@ class Processes:
         """Additional options of every `tunegate train`."""
         self.stop_requested = False
         self._process: subprocess.Popen[str] | None = None
-        self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Processes:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._forward)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _forward(self, number: int, frame: FrameType | None) -> None:
+    def forward(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
         self.stop_requested = True
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)
@@ -232,7 +220,8 @@ def _train_all(state: Sweep, say: Callable[[str], None], without_suites: bool) -
             pending.append(point)
     if len(pending) < len(points):
         say(f"sweep: {len(points) - len(pending)} of {len(points)} points are already trained")
-    with Processes([WITHOUT_SUITES] if without_suites else []) as processes:
+    processes = Processes([WITHOUT_SUITES] if without_suites else [])
+    with handling(processes.forward):
         for place, point in enumerate(pending):
             left = pace.left(sum(p.rows_seen for p in pending[place:]))
             wait = f"; {left} for this and the rest" if left else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from training.run import handling
 from training.sweep.run import Ended, Processes
 
 
@@ -27,7 +28,8 @@ def run(tmp_path, monkeypatch):
             if act:
                 act(line)
 
-        with Processes() as processes:
+        processes = Processes()
+        with handling(processes.forward):
             return processes.train(Path("point.toml"), relay), said, processes
 
     return run
