@@ -19,8 +19,8 @@ from harness.runs import folder as runs_folder
 from harness.schema import Manifest
 from training.config import Config, Data
 from training.estimate import fit, known_models, memory, shapes
-from training.estimate.duration import Workload, finished_runs
-from training.estimate.fit import Fit
+from training.estimate.duration import finished_runs
+from training.estimate.fit import METHODS, Fit
 from training.estimate.known_models import FoundConfig
 from training.estimate.memory import CACHED_TOKENS, Pass
 from training.estimate.report import CHECKPOINTED, gib, millions, text
@@ -29,21 +29,6 @@ REFERENCE = Config(base="", data=Data(train=[]))
 """The settings for the memory estimates: the defaults, so that `tunegate plan` of a default configuration agrees."""
 REFERENCE_PASS = Pass(tokens=REFERENCE.data.max_length, answers=REFERENCE.data.max_length // 8)
 """The largest pass of the defaults: one row of data.max_length tokens, an eighth of which are learnt."""
-REFERENCE_WORK = Workload(
-    rows=1,
-    tokens=REFERENCE_PASS.tokens,
-    answer_tokens=REFERENCE_PASS.answers,
-    steps=1,
-    flops=0,
-    validation_flops=0,
-    asked=0,
-    largest=REFERENCE_PASS,
-    longest=REFERENCE_PASS,
-    exact=True,
-)
-"""The workload of one such row."""
-METHODS = {"LoRA": "none", "QLoRA": "nf4"}
-"""Training methods, each with its value of model.quantise."""
 BY_HAND = "not in known_models.toml: read the licence"
 
 
@@ -102,22 +87,15 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
     def shown(self, method: str) -> Fit:
         """Return the fit on the smallest GPU with enough memory, or on the largest GPU if none has."""
-        return _smallest([f for f in self.fits if f.quantise == METHODS[method]])
+        fits = [f for f in self.fits if METHODS[f.quantise] == method]
+        return next((f for f in fits if f.fits == "yes"), fits[-1])
 
 
 def compare(names: Sequence[str], runs: Path) -> list[Candidate]:
     """Return a candidate per name (folder, hub ID or alias), by default for every base of known_models.toml."""
-    bases = (
-        [known_models.find(n, reach_hub=False) for n in names]
-        if names
-        else [_from_entry(k) for k in known_models.facts().base]
-    )
     manifests = list(finished_runs(runs, "eval"))
-    return [_candidate(base, manifests) for base in bases]
-
-
-def _from_entry(known: known_models.Known) -> FoundConfig:
-    return FoundConfig(name=known.hub, config=known.config, folder=None, known=known)
+    bases = names or [known.hub for known in known_models.facts().base]
+    return [_candidate(known_models.find(name, reach_hub=False), manifests) for name in bases]
 
 
 def _candidate(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) -> Candidate:
@@ -126,8 +104,9 @@ def _candidate(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) 
     licence = facts.licence[base.known.licence] if base.known else None
     by_size = sorted((c for c in usage.cards() if c.planned), key=lambda c: c.memory_gb)
     devices = [fit.of_card(card, REFERENCE) for card in by_size]
-    fits = [fit.judge(d, laid_out, REFERENCE, REFERENCE_WORK, form) for form in METHODS.values() for d in devices]
-    best = {name: _smallest([f for f in fits if f.quantise == form]) for name, form in METHODS.items()}
+    fits = [
+        fit.judge(d, laid_out, REFERENCE, REFERENCE_PASS, REFERENCE_PASS, form) for form in METHODS for d in devices
+    ]
     return Candidate(
         name=base.name,
         model_type=laid_out.model_type,
@@ -142,16 +121,14 @@ def _candidate(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) 
         fits=fits,
         serve_bytes=sum(memory.serving(laid_out)),
         smallest={
-            **{method: best_fit.device if best_fit.fits == "yes" else "" for method, best_fit in best.items()},
+            **{
+                method: next((f.device for f in fits if (f.quantise, f.fits) == (form, "yes")), "")
+                for form, method in METHODS.items()
+            },
             "serve": next((d.name for d in devices if fit.serves(d, laid_out)), ""),
         },
         scores=_scores(base, evaluations),
     )
-
-
-def _smallest(fits: Sequence[Fit]) -> Fit:
-    """Return the first fit with enough memory of fits ordered by the size of their GPUs, or the last if none has."""
-    return next((f for f in fits if f.fits == "yes"), fits[-1])
 
 
 def _scores(base: FoundConfig, evaluations: Sequence[tuple[Path, Manifest]]) -> list[MeasuredModel]:
@@ -233,7 +210,7 @@ def _table(candidates: Sequence[Candidate]) -> Table:
 
 def _cells(c: Candidate) -> list[str]:
     """Format peak memory and GPU for each use, with a star for gradient checkpointing."""
-    shown = {method: c.shown(method) for method in METHODS}
+    shown = {method: c.shown(method) for method in METHODS.values()}
     peaks = {method: gib(f.needs.total) + "*" * f.checkpointing if f.needs else "-" for method, f in shown.items()}
     peaks["serve"] = gib(c.serve_bytes)
     return [f"{peak} {(c.smallest[use] or 'none').removesuffix(' GB')}" for use, peak in peaks.items()]
@@ -270,6 +247,6 @@ def _notes(candidates: Sequence[Candidate]) -> list[str]:
         f"settings and rows. To serve: bfloat16 and {CACHED_TOKENS:,} cached tokens. On a T4: float32 to tune",
         "read the licence of the model you choose; these lines are not legal advice",
     ]
-    if any(c.shown(method).checkpointing for c in candidates for method in METHODS):
+    if any(c.shown(method).checkpointing for c in candidates for method in METHODS.values()):
         notes.insert(1, CHECKPOINTED)
     return notes

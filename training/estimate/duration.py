@@ -154,22 +154,21 @@ def finished_runs(root: Path, kind: str) -> Iterator[tuple[Path, Manifest]]:
                     yield folder, manifest
 
 
-def earlier(runs: Path, base: FoundConfig, dtype: str, quantise: str) -> dict[str, Speed]:
-    """Return the speed of the newest finished training run of the same base and number format, by device."""
-    by_device: dict[str, Speed] = {}
+def earlier(runs: Path, base: FoundConfig, quantise: str) -> dict[tuple[str, str], Speed]:
+    """Return the speed of the newest finished training run of the same base, by device and number format."""
+    speeds: dict[tuple[str, str], Speed] = {}
     for _, manifest in finished_runs(runs, "train"):
         record = manifest.training or {}
         rates = record.get("rates") or {}
         form = (record.get("config") or {}).get("model") or {}
-        same = _same_base(manifest.checkpoints.get(BASELINE), base)
-        same = same and (record.get("dtype"), form.get("quantise", "none")) == (dtype, quantise)
+        same = _same_base(manifest.checkpoints.get(BASELINE), base) and form.get("quantise", "none") == quantise
         if same and rates.get("tflops_per_s") and rates["steps_counted"] >= MIN_STEPS:
             speed = Speed(
                 flops_per_s=rates["tflops_per_s"] * 1e12,
                 source=f"as in {rates['steps_counted']} steps of run {manifest.run_id}",
             )
-            by_device.setdefault(device_name(str(record.get("device"))), speed)
-    return by_device
+            speeds.setdefault((device_name(str(record.get("device"))), str(record.get("dtype"))), speed)
+    return speeds
 
 
 def _same_base(then: Checkpoint | None, now: FoundConfig) -> bool:

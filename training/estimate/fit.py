@@ -13,7 +13,7 @@ from harness.engines.usage import Card, free_memory_bytes
 from training import model_checks
 from training.config import Config, Lora
 from training.estimate import memory
-from training.estimate.duration import Workload, device_name
+from training.estimate.duration import device_name
 from training.estimate.memory import Memory, Pass
 from training.estimate.shapes import Shapes
 
@@ -23,6 +23,8 @@ MARGIN = 1.15
 SHORTEST = 256
 """Smallest data.max_length to suggest, in tokens."""
 
+METHODS = {"none": "LoRA", "nf4": "QLoRA"}
+"""Training methods by their value of model.quantise."""
 Answer = Literal["yes", "close", "no", "cannot"]
 CHECKPOINTING = {"off": (False,), "on": (True,), "auto": (False, True)}
 """Values to try in order, by train.gradient_checkpointing."""
@@ -109,12 +111,12 @@ def needs_checkpointing(device: Device, shapes: Shapes, config: Config, size: Pa
     return _room(now.needs(shapes, device), device) != "yes"
 
 
-def judge(device: Device, shapes: Shapes, config: Config, work: Workload, quantise: str) -> Fit:
-    """Judge one device and one form of the base, `none` or `nf4`."""
+def judge(device: Device, shapes: Shapes, config: Config, largest: Pass, longest: Pass, quantise: str) -> Fit:
+    """Judge one device and one form of the base, `none` or `nf4`, by the largest pass and that of the longest row."""
     dtype = "bfloat16" if quantise == "nf4" else device.dtype
     fits: Answer = "cannot"
     needs, would_fit = None, ""
-    setting = Setting(lora=config.lora, dtype=dtype, quantise=quantise, size=work.largest, checkpointing=False)
+    setting = Setting(lora=config.lora, dtype=dtype, quantise=quantise, size=largest, checkpointing=False)
     if device.nf4 or dtype != "bfloat16":
         for checkpointing in CHECKPOINTING[config.train.gradient_checkpointing]:
             setting = msgspec.structs.replace(setting, checkpointing=checkpointing)
@@ -122,7 +124,7 @@ def judge(device: Device, shapes: Shapes, config: Config, work: Workload, quanti
             fits = _room(needs, device)
             if fits == "yes":
                 break
-        would_fit = "" if fits == "yes" else _change_that_fits(device, shapes, config, work, setting)
+        would_fit = "" if fits == "yes" else _change_that_fits(device, shapes, config, longest, setting)
     return Fit(
         device=device.name,
         quantise=quantise,
@@ -167,9 +169,9 @@ class Setting(Struct, frozen=True, kw_only=True):
         )
 
 
-def _change_that_fits(device: Device, shapes: Shapes, config: Config, work: Workload, now: Setting) -> str:
+def _change_that_fits(device: Device, shapes: Shapes, config: Config, longest: Pass, now: Setting) -> str:
     """Return the first change that is enough alone, else the first two that are enough together, else nothing."""
-    changes = list(_changes(device, config, work, now))
+    changes = list(_changes(device, config, longest, now))
     pairs = [
         (f"{a}, {b}", first | second) for a, first in changes for b, second in changes if not first.keys() & second
     ]
@@ -180,10 +182,10 @@ def _change_that_fits(device: Device, shapes: Shapes, config: Config, work: Work
     return ""
 
 
-def _changes(device: Device, config: Config, work: Workload, now: Setting) -> Iterator[tuple[str, dict[str, Any]]]:
+def _changes(device: Device, config: Config, longest: Pass, now: Setting) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield settings that save memory, cheapest first, each with the fields of Setting that it changes."""
-    if now.size.tokens > work.longest.tokens:
-        yield f"train.pack_tokens = {work.longest.tokens}", {"size": work.longest}
+    if now.size.tokens > longest.tokens:
+        yield f"train.pack_tokens = {longest.tokens}", {"size": longest}
     if not now.checkpointing:
         yield 'train.gradient_checkpointing = "on"', {"checkpointing": True}
     if now.dtype == "float32" and device.nf4:
@@ -194,7 +196,7 @@ def _changes(device: Device, config: Config, work: Workload, now: Setting) -> It
         yield "lora.r = 8", {"lora": msgspec.structs.replace(now.lora, r=8)}
     length = config.data.max_length // 2
     while length >= SHORTEST:
-        if length < work.longest.tokens:
-            size = Pass(tokens=length, answers=min(work.longest.answers, length))
+        if length < longest.tokens:
+            size = Pass(tokens=length, answers=min(longest.answers, length))
             yield f"data.max_length = {length}, train.pack_tokens = {length}", {"size": size}
         length //= 2

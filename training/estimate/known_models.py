@@ -87,21 +87,16 @@ def known(text: str) -> Known | None:
 def find(text: str, reach_hub: bool = True) -> FoundConfig:
     """Return the base that `text` names; no weights are read or downloaded. Raises UserError for an unknown base."""
     entry = known(text)
-    folder = local_folder(text)
-    if folder:
-        return _in(folder.resolve(), text, entry)
-    if HUB_ID.fullmatch(text) and reach_hub and (fetched := _from_hub(text)):
-        return _in(fetched, text, entry)
+    folder = local_folder(text) or (_from_hub(text) if reach_hub and HUB_ID.fullmatch(text) else None)
+    if folder is not None:
+        config = CheckpointFolder(folder).config
+        return FoundConfig(name=text, config=config, folder=folder.resolve(), known=entry)
     if entry is None:
         listed = ", ".join(b.hub for b in facts().base)
         raise UserError(
             f"{text}: no folder with config.json, and not found on the model hub. Name a folder, or one of: {listed}"
         )
     return FoundConfig(name=text, config=entry.config, folder=None, known=entry)
-
-
-def _in(folder: Path, text: str, entry: Known | None) -> FoundConfig:
-    return FoundConfig(name=text, config=CheckpointFolder(folder).config, folder=folder, known=entry)
 
 
 def _from_hub(text: str) -> Path | None:

@@ -151,10 +151,9 @@ def activations(shapes: Shapes, lora: Lora, dtype: str, quantise: str) -> int:
     return size
 
 
-def serving(shapes: Shapes, tokens: int = CACHED_TOKENS) -> tuple[int, int]:
-    """Return the bytes of weights and of a key-value cache of `tokens` tokens, both bfloat16."""
-    unit = BYTES["bfloat16"]
-    return weights(shapes, "bfloat16"), 2 * unit * shapes.layers * shapes.key_width * tokens
+def serving(shapes: Shapes) -> tuple[int, int]:
+    """Return the bytes of weights and of a key-value cache of CACHED_TOKENS tokens, both bfloat16."""
+    return weights(shapes, "bfloat16"), 2 * BYTES["bfloat16"] * shapes.layers * shapes.key_width * CACHED_TOKENS
 
 
 def _named(linear: Linear, ends: list[str]) -> bool:

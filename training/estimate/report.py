@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,10 @@ from training.config import Config
 from training.config_file import load
 from training.estimate import duration, fit, flops, known_models, memory, shapes
 from training.estimate.duration import Speed, Workload
-from training.estimate.fit import Device, Fit
+from training.estimate.fit import METHODS, Device, Fit
 from training.estimate.known_models import FoundConfig
 from training.estimate.memory import PARTS
 from training.estimate.shapes import Shapes
-
-FORMS = ("none", "nf4")
 
 
 class DeviceEstimate(Struct, frozen=True, kw_only=True):
@@ -46,6 +44,10 @@ class DeviceEstimate(Struct, frozen=True, kw_only=True):
     """Tokens of the rows per second at that speed."""
     serves: bool
     """Whether the base and a full key-value cache, both in bfloat16, fit for an evaluation."""
+
+    def fit(self, quantise: str) -> Fit:
+        """Return the fit of one form of the base."""
+        return next(f for f in self.fits if f.quantise == quantise)
 
 
 class TrainingEstimate(Struct, frozen=True, kw_only=True):
@@ -91,13 +93,14 @@ def plan(config_path: Path, runs: Path, measure: int = 0) -> TrainingEstimate:
     here = fit.this_machine(config)
     trial = _trial(config, base, here, measure) if measure else None
     devices = [here, *(fit.of_card(card, config) for card in usage.cards() if card.planned)]
+    speeds = duration.earlier(runs, base, config.model.quantise)
     return TrainingEstimate(
         base=config.base,
         shapes=laid_out,
         adapter_parameters=adapted,
         work=work,
         quantise=config.model.quantise,
-        rows=[_row(d, d is here, laid_out, config, work, base, runs, trial) for d in devices],
+        rows=[_row(d, d is here, laid_out, config, work, speeds, trial) for d in devices],
         cache_bytes=memory.serving(laid_out)[1],
         trial=trial,
     )
@@ -109,16 +112,18 @@ def _row(
     laid_out: Shapes,
     config: Config,
     work: Workload,
-    base: FoundConfig,
-    runs: Path,
+    speeds: Mapping[tuple[str, str], Speed],
     trial: Any,
 ) -> DeviceEstimate:
-    fits = [fit.judge(device, laid_out, config, work, form) for form in FORMS]
-    configured = fits[FORMS.index(config.model.quantise)]
+    fits = [fit.judge(device, laid_out, config, work.largest, work.longest, form) for form in METHODS]
+    configured = next(f for f in fits if f.quantise == config.model.quantise)
     speed = None
     if configured.fits in ("yes", "close"):
-        speed = _speed(device, here, configured.dtype, config, base, runs, trial)
-        speed = speed or duration.assumed(device.peak, laid_out.active_parameters)
+        if here and trial is not None:
+            speed = Speed(flops_per_s=trial.flops_per_s, source=f"measured now over {trial.steps} steps")
+        else:
+            assumed = duration.assumed(device.peak, laid_out.active_parameters)
+            speed = speeds.get((device.name, configured.dtype), assumed)
     return DeviceEstimate(
         device=device.name,
         here=here,
@@ -128,15 +133,6 @@ def _row(
         tokens_per_s=duration.tokens_per_s(work, speed) if speed else None,
         serves=fit.serves(device, laid_out),
     )
-
-
-def _speed(
-    device: Device, here: bool, dtype: str, config: Config, base: FoundConfig, runs: Path, trial: Any
-) -> Speed | None:
-    """Return the speed measured now, or in an earlier training run."""
-    if here and trial is not None:
-        return Speed(flops_per_s=trial.flops_per_s, source=f"measured now over {trial.steps} steps")
-    return duration.earlier(runs, base, dtype, config.model.quantise).get(device.name)
 
 
 def _trial(config: Config, base: FoundConfig, here: Device, steps: int) -> Any:
@@ -170,7 +166,6 @@ def as_json(plan: TrainingEstimate) -> bytes:
     return msgspec.json.format(msgspec.json.encode(table), indent=1)
 
 
-FORM_NAMES = {"none": "LoRA", "nf4": "QLoRA"}
 VERDICTS = {"yes": "fits", "close": "close", "no": "too much"}
 CHECKPOINTED = "* with gradient checkpointing: recomputes layers in the backward pass, a third slower"
 UNKNOWN = "unknown: no earlier training run has measured it; use --measure 5 on that machine"
@@ -212,7 +207,7 @@ def _lines(plan: TrainingEstimate) -> list[str]:
     counted = "counted by its tokenizer" if work.exact else "guessed at four characters per token: no tokenizer here"
     return [
         f"base      {plan.base}: {size} parameters, context {shapes.context or 'unknown'}",
-        f"adapter   {millions(plan.adapter_parameters)} parameters, {FORM_NAMES[plan.quantise]} as configured",
+        f"adapter   {millions(plan.adapter_parameters)} parameters, {METHODS[plan.quantise]} as configured",
         f"data      {work.rows:,} rows, {work.tokens:,} tokens in all steps, {work.answer_tokens:,} learnt; {counted}",
         f"steps     {work.steps:,}; largest pass {work.largest.tokens:,} tokens, {work.largest.answers:,} learnt",
         *([f"answers   {work.asked:,} to cases, generated while training; not in the time"] if work.asked else []),
@@ -224,13 +219,13 @@ def _parts(plan: TrainingEstimate) -> Table:
     """Tabulate memory by part: on this machine as configured, and both forms on a GPU with bfloat16."""
     here = plan.rows[0]
     gpu = next((row for row in plan.rows[1:] if all(f.needs for f in row.fits)), here)
-    columns = [(here, here.fits[FORMS.index(plan.quantise)]), *((gpu, verdict) for verdict in gpu.fits)]
+    columns = [(here, here.fit(plan.quantise)), *((gpu, verdict) for verdict in gpu.fits)]
     needed = [(row, verdict, verdict.needs) for row, verdict in columns if verdict.needs]
     table = Table(title="memory at the peak, GiB", title_justify="left")
     table.add_column("part")
     for row, verdict, _ in needed:
         where = "here" if row.here else "GPU"
-        table.add_column(f"{FORM_NAMES[verdict.quantise]} {verdict.dtype}, {where}", justify="right")
+        table.add_column(f"{METHODS[verdict.quantise]} {verdict.dtype}, {where}", justify="right")
     for part in PARTS:
         table.add_row(part, *(gib(getattr(needs, part)) for *_, needs in needed))
     table.add_row("while loading", *(gib(needs.loading) if needs.loading else "-" for *_, needs in needed))
@@ -266,7 +261,7 @@ def _verdict(fit: Fit) -> str:
 
 def _advice(plan: TrainingEstimate) -> list[str]:
     """Suggest what would make the configured form fit; devices with the same advice share a line."""
-    configured = [(row.device, row.fits[FORMS.index(plan.quantise)]) for row in plan.rows]
+    configured = [(row.device, row.fit(plan.quantise)) for row in plan.rows]
     by_change: dict[str, list[str]] = {}
     for device, verdict in configured:
         if verdict.fits in ("no", "close"):
@@ -281,7 +276,7 @@ def _times(plan: TrainingEstimate) -> list[str]:
     """State the source of each time; devices with the same source share a line."""
     by_source: dict[str, list[str]] = {}
     for row in plan.rows:
-        if row.fits[FORMS.index(plan.quantise)].fits in ("yes", "close"):
+        if row.fit(plan.quantise).fits in ("yes", "close"):
             by_source.setdefault(row.speed.source if row.speed else UNKNOWN, []).append(row.device)
     return [f"time on {', '.join(devices)}: {source}" for source, devices in by_source.items()]
 

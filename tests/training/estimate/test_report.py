@@ -13,7 +13,6 @@ from tests.training.conftest import quiet
 from tests.training.estimate.test_flops import LLAMA_31_8B, SMOLLM2_135M
 from training.config import Config, Data, Lora, Train
 from training.estimate import duration, fit, memory, report, shapes
-from training.estimate.duration import Workload
 from training.estimate.memory import Pass
 from training.estimate.report import show
 from training.run import train
@@ -100,18 +99,7 @@ def test_a_trial_measures_speed_and_memory(write_config, tmp_path):
     assert "measured here" in show(found)
 
 
-WORK = Workload(
-    rows=100,
-    tokens=90_000,
-    answer_tokens=9_000,
-    steps=10,
-    flops=10**15,
-    validation_flops=0,
-    asked=0,
-    largest=Pass(tokens=1024, answers=128),
-    longest=Pass(tokens=300, answers=60),
-    exact=True,
-)
+LARGEST, LONGEST = Pass(tokens=1024, answers=128), Pass(tokens=300, answers=60)
 AUTO = Config(base="b", data=Data(train=["x"], max_length=1024))
 CONFIG = msgspec.structs.replace(AUTO, train=Train(gradient_checkpointing="off"))
 AGAIN = msgspec.structs.replace(AUTO, train=Train(gradient_checkpointing="on"))
@@ -131,38 +119,37 @@ def device(name, config=CONFIG):
     ],
 )
 def test_where_an_8b_model_fits(card, lora, qlora):
-    found = [fit.judge(device(card), EIGHT, CONFIG, WORK, form).fits for form in ("none", "nf4")]
+    found = [fit.judge(device(card), EIGHT, CONFIG, LARGEST, LONGEST, form).fits for form in ("none", "nf4")]
     assert found == [lora, qlora]
 
 
 def test_layers_are_computed_again_only_where_it_does_not_fit_without():
     found = {
-        name: fit.judge(device(name), EIGHT, AUTO, WORK, "none") for name in ("H100 80 GB", "L4 24 GB", "T4 16 GB")
+        name: fit.judge(device(name), EIGHT, AUTO, LARGEST, LONGEST, "none")
+        for name in ("H100 80 GB", "L4 24 GB", "T4 16 GB")
     }
     assert {name: (f.fits, f.checkpointing) for name, f in found.items()} == {
         "H100 80 GB": ("yes", False), "L4 24 GB": ("yes", True), "T4 16 GB": ("no", True),
     }  # fmt: skip
-    kept = fit.judge(device("L4 24 GB"), EIGHT, CONFIG, WORK, "none").needs
+    kept = fit.judge(device("L4 24 GB"), EIGHT, CONFIG, LARGEST, LONGEST, "none").needs
     again = found["L4 24 GB"].needs
     assert again.activations < kept.activations / 4
     assert msgspec.structs.replace(again, activations=kept.activations) == kept
-    assert fit.needs_checkpointing(device("L4 24 GB"), EIGHT, AUTO, WORK.largest)
-    assert not fit.needs_checkpointing(device("H100 80 GB"), EIGHT, AUTO, WORK.largest)
+    assert fit.needs_checkpointing(device("L4 24 GB"), EIGHT, AUTO, LARGEST)
+    assert not fit.needs_checkpointing(device("H100 80 GB"), EIGHT, AUTO, LARGEST)
 
 
 def test_the_named_setting_makes_it_fit():
-    found = fit.judge(device("L4 24 GB"), EIGHT, CONFIG, WORK, "none")
+    found = fit.judge(device("L4 24 GB"), EIGHT, CONFIG, LARGEST, LONGEST, "none")
     assert found.would_fit == "train.pack_tokens = 300"
-    then = msgspec.structs.replace(WORK, largest=WORK.longest)
-    assert fit.judge(device("L4 24 GB"), EIGHT, CONFIG, then, "none").fits == "yes"
+    assert fit.judge(device("L4 24 GB"), EIGHT, CONFIG, LONGEST, LONGEST, "none").fits == "yes"
 
 
 def test_checkpointing_then_quantising_is_named_where_shorter_passes_do_not_help():
-    long = msgspec.structs.replace(WORK, longest=WORK.largest)
-    found = fit.judge(device("L4 24 GB"), EIGHT, CONFIG, long, "none")
+    found = fit.judge(device("L4 24 GB"), EIGHT, CONFIG, LARGEST, LARGEST, "none")
     assert found.would_fit == 'train.gradient_checkpointing = "on"'
     small = msgspec.structs.replace(device("L4 24 GB"), memory_bytes=16 * 10**9)
-    assert fit.judge(small, EIGHT, AGAIN, long, "none").would_fit == 'model.quantise = "nf4"'
+    assert fit.judge(small, EIGHT, AGAIN, LARGEST, LARGEST, "none").would_fit == 'model.quantise = "nf4"'
 
 
 def test_two_settings_are_named_where_one_is_not_enough():
@@ -174,26 +161,24 @@ def test_two_settings_are_named_where_one_is_not_enough():
     assert min(total(8, 1024), total(64, 256)) * fit.MARGIN > room
     small = msgspec.structs.replace(device("L4 24 GB"), memory_bytes=room)
     config = msgspec.structs.replace(AGAIN, lora=Lora(r=64))
-    work = msgspec.structs.replace(WORK, longest=WORK.largest)
-    assert fit.judge(small, EIGHT, config, work, "nf4").would_fit == (
+    assert fit.judge(small, EIGHT, config, LARGEST, LARGEST, "nf4").would_fit == (
         "lora.r = 8, data.max_length = 256, train.pack_tokens = 256"
     )
 
 
 def test_nothing_is_named_where_nothing_helps():
-    assert fit.judge(device("T4 16 GB"), EIGHT, CONFIG, WORK, "none").would_fit == ""
+    assert fit.judge(device("T4 16 GB"), EIGHT, CONFIG, LARGEST, LONGEST, "none").would_fit == ""
 
 
 def test_what_barely_fits_is_called_close():
-    needs = memory.estimate(EIGHT, Lora(), "bfloat16", "none", WORK.largest, False).total
+    needs = memory.estimate(EIGHT, Lora(), "bfloat16", "none", LARGEST, False).total
     tight = msgspec.structs.replace(device("L4 24 GB"), memory_bytes=int(1.05 * needs))
-    assert fit.judge(tight, EIGHT, CONFIG, WORK, "none").fits == "close"
+    assert fit.judge(tight, EIGHT, CONFIG, LARGEST, LONGEST, "none").fits == "close"
 
 
 def test_a_large_models_speed_is_assumed_and_said():
     speed = duration.assumed(989e12, EIGHT.active_parameters)
     assert speed.flops_per_s == pytest.approx(duration.ASSUMED_MFU * 989e12) and speed.source.startswith("assumed: 30%")
-    assert duration.seconds(WORK, speed) == pytest.approx(10**15 / speed.flops_per_s)
     assert duration.assumed(989e12, shapes.of(SMOLLM2_135M).active_parameters) is None
     assert duration.assumed(None, EIGHT.active_parameters) is None
 
