@@ -14,7 +14,6 @@ from typing import Any
 
 import msgspec
 import torch
-from msgspec import Struct
 
 from harness.engines.transformers.generate import Answerer
 from harness.evaluation.generate import make_record
@@ -44,15 +43,6 @@ SHOWN = ("step", "loss", "lr", "tokens_per_s", "answer_tokens_per_s", "peak_memo
 """Fields of a log line that are shown."""
 
 
-class FiniteAdapter(Struct, frozen=True, kw_only=True):
-    """The last adapter with a finite loss."""
-
-    step: int = 0
-    """Weight updates done; 0 is the untrained adapter."""
-    adapter: dict[str, Any] = msgspec.field(default_factory=dict)
-    """Its tensors."""
-
-
 def rate_factor(step: int, total: int, warmup: int, schedule: str) -> float:
     """Return the share of the peak learning rate at `step` (from 0): linear warm-up, then the schedule's decay to 0."""
     if step < warmup:
@@ -70,7 +60,9 @@ class Loop:
         self.accelerator = accelerator()
         self.train, self.optim, self.hooks, self.state = train, optim, hooks, state
         self.adapter = dict(model.adapter())
-        self.finite, self.saved_step = FiniteAdapter(), state.step
+        self.finite: tuple[int, dict[str, torch.Tensor]] = (0, {})
+        """Step and tensors of the last adapter with a finite loss; step 0 is the untrained one."""
+        self.saved_step = state.step
         base = model.model.get_base_model()
         self.meter = meter(
             base.config.to_dict(), base.dtype, self.adapter.values(), self.accelerator, train.peak_tflops
@@ -143,9 +135,7 @@ class Loop:
             problem = f"step {step + 1}: the loss is {mean:g} and the gradient norm {norm:g}"
             raise NotFinite(self._explain(problem, rows))
         if not self.state.best_adapter:
-            self.finite = FiniteAdapter(
-                step=step, adapter={name: p.detach().clone() for name, p in self.adapter.items()}
-            )
+            self.finite = step, {name: p.detach().clone() for name, p in self.adapter.items()}
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return {
@@ -195,7 +185,7 @@ class Loop:
         """Name the rows whose loss alone is not finite, or else all of them, and what to do."""
         bad = [row for row in rows if not math.isfinite(self.mean_loss(pack([row], 0)))]
         if bad and len(bad) < len(rows):
-            self.finite = FiniteAdapter(step=self.state.step, adapter=self.weights())
+            self.finite = self.state.step, self.weights()
             return f"{problem}, on {_named(bad)}. Check these rows, and the base model's weights for their words"
         return f"{problem}, on {_named(rows)}. Lower optim.lr, or increase optim.warmup_ratio"
 

@@ -14,8 +14,8 @@ LOSSES = (
     ("general_loss", "general text", {"color": "#b4632b", "marker": "s", "linestyle": "--", "linewidth": 1}),
 )
 METRICS = (
-    ("task", "task", {"color": "#0b5cad", "marker": "o"}),
-    ("general", "general cases", {"color": "#b4632b", "marker": "s", "linestyle": "--"}),
+    ("task_metric", "task", {"color": "#0b5cad", "marker": "o"}),
+    ("general_metric", "general cases", {"color": "#b4632b", "marker": "s", "linestyle": "--"}),
 )
 
 
@@ -34,9 +34,11 @@ def write_curve(log: Sequence[dict[str, Any]], file: Path) -> None:
         figure = Figure(figsize=(7, 6.5 if has_metric else 4), layout="constrained")
         FigureCanvasSVG(figure)
         panels = figure.subplots(2 if has_metric else 1, 1, sharex=True, squeeze=False)[:, 0]
-        _losses(panels[0], log)
+        _plot(panels[0], log, LOSSES, "validation_loss")
+        panels[0].set(ylabel="loss, nats per token", ylim=(0, None))
         if has_metric:
-            _metrics(panels[1], log)
+            _plot(panels[1], log, METRICS, "task_metric")
+            panels[1].set(ylabel="metric, with 95% interval")
         for axes in panels:
             axes.spines[["top", "right"]].set_visible(False)
             if axes.lines:
@@ -45,31 +47,18 @@ def write_curve(log: Sequence[dict[str, Any]], file: Path) -> None:
         figure.savefig(file, format="svg", metadata={"Date": None})
 
 
-def _losses(axes: Any, log: Sequence[dict[str, Any]]) -> None:
-    for key, name, style in LOSSES:
-        points = [(row["step"], row[key]) for row in log if key in row]
-        if points:
-            axes.plot(*zip(*points, strict=True), label=name, gid=name.replace(" ", "-"), **style)
-    _mark(axes, log, "validation_loss")
-    axes.set(ylabel="loss, nats per token", ylim=(0, None))
-
-
-def _metrics(axes: Any, log: Sequence[dict[str, Any]]) -> None:
-    for key, name, style in METRICS:
-        rows = [row for row in log if f"{key}_metric" in row]
-        points = [(row["step"], row[f"{key}_metric"]) for row in rows]
-        if points:
-            axes.plot(*zip(*points, strict=True), label=name, gid=name.replace(" ", "-"), **style)
-        bounded = [(r["step"], r[f"{key}_low"], r[f"{key}_high"]) for r in rows if f"{key}_low" in r]
+def _plot(axes: Any, log: Sequence[dict[str, Any]], series: Sequence[tuple[str, str, Any]], chosen_by: str) -> None:
+    """Plot the series, each with its interval if it has one, and label the value of the selected adapter."""
+    for key, name, style in series:
+        rows = [row for row in log if key in row]
+        if rows:
+            steps, values = [row["step"] for row in rows], [row[key] for row in rows]
+            axes.plot(steps, values, label=name, gid=name.replace(" ", "-"), **style)
+        low, high = (key.replace("_metric", f"_{end}") for end in ("low", "high"))
+        bounded = [(row["step"], row[low], row[high]) for row in rows if low != key and low in row]
         if bounded:
             axes.fill_between(*zip(*bounded, strict=True), color=style["color"], alpha=0.12, linewidth=0)
-    _mark(axes, log, "task_metric")
-    axes.set(ylabel="metric, with 95% interval")
-
-
-def _mark(axes: Any, log: Sequence[dict[str, Any]], key: str) -> None:
-    """Label the value at the step of the selected adapter."""
-    chosen = [row for row in log if row.get("best") and key in row]
+    chosen = [row for row in log if row.get("best") and chosen_by in row]
     if chosen:
-        step, value = chosen[-1]["step"], chosen[-1][key]
+        step, value = chosen[-1]["step"], chosen[-1][chosen_by]
         axes.annotate(f"kept: {value:.3f} at step {step}", (step, value), (0, 10), textcoords="offset points")

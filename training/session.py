@@ -64,8 +64,8 @@ def fit(job: TrainingJob, state: TrainingState, hooks: Hooks, out: Path) -> dict
 
 def _write_finite(job: TrainingJob, loop: Loop, model: models.AnswerLoss, out: Path) -> str:
     """Write the best adapter, or the last one with a finite loss, and say where it is."""
-    state, finite = loop.state, loop.finite
-    step, weights = (state.best_step, state.best_adapter) if state.best_adapter else (finite.step, finite.adapter)
+    state = loop.state
+    step, weights = (state.best_step, state.best_adapter) if state.best_adapter else loop.finite
     if step:
         _write(job, loop, model, out, weights)
         return f"The adapter of step {step} is in {out}"
