@@ -46,7 +46,7 @@ SUITE = str(Path(__file__).parents[2] / "evalsuites" / "general" / "basics")
 def write_config(tmp_path, tiny_model, write_rows):
     """Write a working configuration with 12 training and 3 validation rows; keyword values replace lines."""
 
-    def write(file="train.toml", rows=12, **changes):
+    def write(file="train.toml", rows=12, base=tiny_model, **changes):
         write_rows("train.jsonl", [asked(n) for n in range(rows)])
         write_rows("validation.jsonl", [asked(n) for n in range(5000, 5003)])
         tables = {
@@ -64,7 +64,7 @@ def write_config(tmp_path, tiny_model, write_rows):
         for key, value in changes.items():
             table, _, name = key.partition("__")
             tables.setdefault(table, {})[name] = value
-        text = f"base = {json.dumps(str(tiny_model))}\n"
+        text = f"base = {json.dumps(str(base))}\n"
         for table, values in tables.items():
             text += f"[{table}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in values.items() if v is not None)
         path = tmp_path / file

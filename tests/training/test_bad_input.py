@@ -36,7 +36,12 @@ CASES = {
     "no validation row": ("validation.jsonl", [], "validation.jsonl: ", "no rows"),
     "no JSON": ("train.jsonl", [GOOD, b"not a row"], "train.jsonl:2: ", "JSON"),
     "bad validation row": ("validation.jsonl", [GOOD, b"{"], "validation.jsonl:2: ", "JSON"),
-    "a JSON array": ("train.jsonl", [b"[" + GOOD + b", " + GOOD + b"]"], "train.jsonl: ", "one object per line"),
+    "a JSON array": (
+        "train.jsonl",
+        [b"[", GOOD + b",", GOOD, b"]"],
+        "train.jsonl: a JSON array",
+        "one object per line",
+    ),
 }
 
 

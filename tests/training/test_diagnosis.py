@@ -1,6 +1,5 @@
 """Every diagnosis follows from curves that show it and from no others; real trainings that go wrong are told apart."""
 
-import json
 import math
 
 import msgspec
@@ -9,6 +8,7 @@ import pytest
 from harness.errors import UserError
 from harness.runs.folder import load_run
 from harness.suites.prompts import Renderer
+from tests.training.conftest import quiet
 from training.config import Config, Data, Lora, Optim, Train
 from training.diagnosis import RULES, diagnose, of_run
 from training.run import train
@@ -146,19 +146,6 @@ def test_two_steps_are_not_judged():
     assert found(curves(settled, steps=2)).name == "not judged"
 
 
-@pytest.fixture
-def sharp(write_config, sharp_model):
-    """Write a configuration for the tiny model that can learn."""
-
-    def write(**changes):
-        config = write_config(**changes)
-        first = config.read_text().splitlines()[0]
-        config.write_text(config.read_text().replace(first, f"base = {json.dumps(str(sharp_model))}"))
-        return config
-
-    return write
-
-
 REAL = {
     "unstable": {
         "optim__lr": 0.9,
@@ -175,14 +162,13 @@ REAL = {
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_a_real_training_that_goes_wrong_is_told(sharp, name):
-    folder = train(sharp(**REAL[name]), progress=lambda update: None)
-    run = load_run(folder)
+def test_a_real_training_that_goes_wrong_is_told(write_config, sharp_model, name):
+    run = load_run(train(write_config(base=sharp_model, **REAL[name]), progress=quiet))
     assert of_run(run).name == name
     assert run.manifest.training["diagnosis"]["name"] == name
 
 
-def test_a_real_training_on_wrongly_masked_rows_is_told(sharp, monkeypatch):
+def test_a_real_training_on_wrongly_masked_rows_is_told(write_config, monkeypatch):
     """The prompt is learnt too: the loss falls nicely, and only the count of tokens gives it away."""
     rendered = Renderer.training
 
@@ -191,12 +177,12 @@ def test_a_real_training_on_wrongly_masked_rows_is_told(sharp, monkeypatch):
         return ids, [0] + [1] * (len(ids) - 1)
 
     monkeypatch.setattr(Renderer, "training", everything)
-    run = load_run(train(sharp(), progress=lambda update: None))
+    run = load_run(train(write_config(), progress=quiet))
     assert of_run(run).name == "data or mask fault"
     assert "tokens are learnt, but the answers have" in of_run(run).evidence
 
 
-def test_an_unfinished_run_is_diagnosed_and_an_evaluation_is_refused(tmp_path, sharp):
+def test_an_unfinished_run_is_diagnosed_and_an_evaluation_is_refused(write_config):
     class Crash(Exception):
         pass
 
@@ -204,7 +190,7 @@ def test_an_unfinished_run_is_diagnosed_and_an_evaluation_is_refused(tmp_path, s
         if update.step == 5 and update.loss is not None:
             raise Crash
 
-    config = sharp()
+    config = write_config()
     with pytest.raises(Crash):
         train(config, progress=crash)
     (broken,) = (config.parent / "runs").glob("*/")

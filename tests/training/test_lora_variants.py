@@ -1,16 +1,11 @@
 """Variants of LoRA: each is the sum its paper gives, and what it means for serving is said before the first step."""
 
-import json
-import shutil
-
 import pytest
 import torch
 
-from harness.checkpoints import quantization
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.vllm.adapters import examine
 from harness.errors import UserError
-from tests.support.adapters import change_json
 from training import lora as training_lora
 from training import model as models
 from training import session
@@ -83,14 +78,6 @@ def test_each_variant_is_the_sum_of_its_paper_trained_written_and_merged(tiny_mo
     assert report.max_kl < 1e-4 < report.effect_kl
 
 
-def test_patterns_give_layers_their_own_rank(tiny_model):
-    model = models.load(tiny_model, PATTERNS, "float32", seed=0)
-    ranks = {name.split(".lora_A")[0].split("model.layers.")[1]: p.shape[0] for name, p in model.adapter()
-             if "lora_A" in name}  # fmt: skip
-    assert ranks["0.self_attn.q_proj"] == ranks["1.self_attn.q_proj"] == 6
-    assert (ranks["1.mlp.up_proj"], ranks["0.mlp.up_proj"], ranks["1.mlp.down_proj"]) == (2, 4, 4)
-
-
 def test_dora_on_nf4_keeps_every_adapter_tensor_in_float32(tiny_model):
     model = models.load(tiny_model, Lora(r=4, dora=True), "bfloat16", seed=0, form=Model(quantise="nf4"))
     assert any("magnitude" in name for name, _ in model.adapter())
@@ -152,75 +139,6 @@ def test_consequences_are_said_before_a_weight_is_loaded(write_config):
     assert any("must be merged before vLLM can serve it: it uses DoRA" in text for text in lines)
 
 
-EVERY_ERROR = """
-base = {base}
-learning_rate = 1e-4
-[data]
-train = ["train.jsonl"]
-max_length = 100000
-[model]
-quantise = "nf4"
-[lora]
-alpha = 0
-dora = true
-rank_pattern = {{ "q_proj" = 0 }}
-alpha_pattern = {{ "nose" = 2, "(" = 2 }}
-target_modules = ["lm_head", "nose_proj"]
-target_parameters = ["mlp.experts.down_proj"]
-modules_to_save = ["embed_tokens", "q_proj"]
-[optim]
-warmup_ratio = 0.9
-[train]
-max_steps = 3
-dtype = "float32"
-[output]
-serve = "lora"
-[records]
-trackers = ["paper"]
-"""
-
-
-def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, tmp_path, monkeypatch):
-    model = tmp_path / "model"
-    shutil.copytree(tiny_model, model)
-    (model / "model.safetensors").unlink()
-    monkeypatch.setattr(quantization, "installed", lambda: False)
-    monkeypatch.setenv("ACCELERATE_USE_FSDP", "1")
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
-    (tmp_path / "train.jsonl").write_text('{"instruction": "a", "output": "b"}\n')
-    (tmp_path / "train.toml").write_text(EVERY_ERROR.format(base=json.dumps(str(model))))
-    with pytest.raises(UserError) as refused:
-        load(tmp_path / "train.toml", model_problems)
-    message = str(refused.value)
-    expected = [
-        "'learning_rate' is unknown",
-        "'data.max_length' is 100000",
-        "'lora.alpha' is 0",
-        "'lora.rank_pattern' is {'q_proj': 0}",
-        "'lora.alpha_pattern' has the key 'nose', which matches no adapted layer",
-        "'lora.alpha_pattern' has the key '(', which is no regular expression",
-        "'lora.target_modules' names lm_head; this model ties",
-        "'lora.target_modules' names nose_proj, which the model does not have",
-        "'lora.target_parameters' names mlp.experts.down_proj, which the model does not have. It has no experts",
-        "'lora.dora' is set with lora.target_parameters",
-        "'lora.modules_to_save' names q_proj; only embeddings",
-        "'lora.modules_to_save' names embed_tokens; this model ties",
-        "'output.serve' is lora, and the adapter cannot be served as LoRA: it was trained on an NF4 base",
-        "as LoRA: it saves whole modules (modules_to_save)",
-        "as LoRA: it uses DoRA",
-        "as LoRA: it targets bare parameters",
-        "'optim.warmup_ratio' is 0.9: 3 of 3 steps would be warm-up",
-        "'model.quantise' is nf4, which needs the package 'bitsandbytes'",
-        "'train.dtype' is float32; a base in nf4 computes in bfloat16",
-        "'model.quant_storage' is uint8; FSDP",
-        "accelerate shards only on accelerators",
-        "Add --fsdp_version 2 to accelerate launch",
-        "'records.trackers' is ['paper']",
-    ]
-    assert [text for text in expected if text not in message] == []
-    assert f"{len(expected)} problems" in message
-
-
 def test_a_device_without_bfloat16_is_told_for_both_settings_that_need_it(write_config, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
@@ -228,13 +146,3 @@ def test_a_device_without_bfloat16_is_told_for_both_settings_that_need_it(write_
         load(write_config(model__quantise="nf4", train__dtype="bfloat16"), model_problems)
     assert "'train.dtype' is bfloat16; it needs bfloat16, which this device does not support" in str(refused.value)
     assert "'model.quantise' is nf4; it needs bfloat16" in str(refused.value)
-
-
-def test_a_quantised_base_is_refused(write_config, tiny_model, tmp_path):
-    model = tmp_path / "model"
-    shutil.copytree(tiny_model, model)
-    change_json(model / "config.json", quantization_config={"quant_method": "awq"})
-    config = write_config()
-    config.write_text(config.read_text().replace(str(tiny_model), str(model)))
-    with pytest.raises(UserError, match=r"which is quantised\. Name the 16-bit or 32-bit model"):
-        load(config, model_problems)

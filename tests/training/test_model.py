@@ -126,14 +126,6 @@ def test_packed_documents_do_not_see_each_other(loss_model, documents):
     assert abs(float(loss_model(ids, leaking, answers, [])) - single) > 1e-3
 
 
-def test_every_adapter_layer_learns_after_one_step(tiny_model, documents):
-    model = models.load(tiny_model, Lora(r=4), "float32", seed=0)
-    _, gradients = summed(model, pack(documents, 60))
-    b_sides = {name: g for name, g in gradients.items() if "lora_B" in name}
-    assert len(b_sides) == 14
-    assert [name for name, g in b_sides.items() if not g.abs().max() > 0] == []
-
-
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_the_short_path_is_taken_without_dropout_only(tiny_model, dropout):
     model = models.load(tiny_model, Lora(r=4, dropout=dropout), "float32", seed=0)
@@ -157,16 +149,6 @@ def test_bfloat16_gives_nearly_the_float32_loss(tiny_model, documents, loss_mode
     for name, gradient in gradients.items():
         cosine = torch.nn.functional.cosine_similarity(gradient.flatten(), rounded[name].flatten(), dim=0)
         assert cosine > 0.98, name
-
-
-def test_bias_and_a_switched_off_adapter_give_the_base(tiny_model, loss_model):
-    """The tiny model's attention has biases."""
-    from transformers import AutoModelForCausalLM
-
-    ids = torch.tensor([[4, 8, 15, 16, 23, 42]])
-    base = AutoModelForCausalLM.from_pretrained(tiny_model)
-    with loss_model.model.disable_adapter(), torch.no_grad():
-        assert torch.allclose(loss_model.model(input_ids=ids).logits, base(input_ids=ids).logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", ["qwen", "llama3", "mistral"])

@@ -1,6 +1,5 @@
 """A loss that is no number ends a training at once, says where, and keeps what was good until then."""
 
-import json
 import re
 import sys
 
@@ -11,9 +10,9 @@ from safetensors.torch import load_file
 from harness.errors import EXIT_USAGE, UserError
 from harness.runs.folder import load_run
 from harness.suites.prompts import Renderer
-from tests.support.training_process import ONE_SUITE, only_run
-from tests.training.conftest import asked
-from tests.training.test_run import losses, quiet, stop_at, weights
+from tests.support.training_process import ONE_SUITE, losses, only_run, weights
+from tests.training.conftest import asked, quiet
+from tests.training.test_run import stop_at
 from training.batching import order
 from training.checkpointing import FILE
 from training.config import Train
@@ -46,9 +45,7 @@ def write_torn(write_config, write_rows, torn_model):
     """Write a configuration on the torn model; the row that it cannot learn comes as number `at` of `file`."""
 
     def write(at, file="train.jsonl", **changes):
-        config = write_config(**ONE_SUITE | changes)
-        text = config.read_text()
-        config.write_text(text.replace(text.splitlines()[0], f"base = {json.dumps(str(torn_model))}"))
+        config = write_config(base=torn_model, **ONE_SUITE | changes)
         rows = [asked(n) for n in (range(12) if file == "train.jsonl" else range(5000, 5012))]
         rows[at - 1] = ROW
         write_rows(file, rows)

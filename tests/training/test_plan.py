@@ -3,10 +3,11 @@
 from collections import Counter
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.batching import SPREAD, groups_of, order, pack, planned, share
+from training.batching import SHORTEST_PREFIX, SPREAD, common_prefix, groups_of, order, pack, planned, share
 from training.config import Train
 from training.data.tokenize import Document
 
@@ -116,6 +117,17 @@ def test_rows_of_two_kinds_share_each_their_own_beginning():
     micros = pack(documents, 512, share_prefix=True)
     assert sorted((m.prefix, len(m.lengths)) for m in micros) == [(0, 2), (40, 4), (60, 3)]
     assert sum(len(m.ids) for m in micros) == 40 + 60 + 10 + 30 + 3 * 9
+
+
+def test_the_token_before_an_answer_is_never_shared():
+    head = list(range(40, 64))
+    assert common_prefix([Document(ids=[*head, 5, 2], mask=[0] * len(head) + [1, 1])] * 2) == len(head) - 1
+
+
+@pytest.mark.parametrize("documents", [[document(29)], [document(SHORTEST_PREFIX + 1), document(29)]])
+def test_rows_with_little_in_common_share_nothing(documents):
+    assert common_prefix(documents) == 0
+    assert all(m.prefix == 0 for m in pack(documents, 512, share_prefix=True))
 
 
 def test_a_beginning_that_saves_little_gets_no_pass_of_its_own():

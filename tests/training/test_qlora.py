@@ -115,13 +115,6 @@ def test_storage_for_fsdp_changes_no_value(base):
     assert torch.equal(plain(x), packed(x))
 
 
-def test_every_adapter_layer_learns_on_four_bits(base):
-    found = gradients(models.load(base, Lora(r=4), "bfloat16", seed=0, form=NF4))
-    b_sides = {name: g for name, g in found.items() if "lora_B" in name}
-    assert len(b_sides) == 14
-    assert [name for name, g in b_sides.items() if not g.abs().max() > 0] == []
-
-
 def test_a_validation_before_a_step_leaves_its_gradients_as_they_were(base):
     """On a CPU with AVX512-BF16, bitsandbytes repacks weights when it first evaluates, and gradients end there."""
     model = models.load(base, Lora(r=4), "bfloat16", seed=1, form=NF4)
@@ -134,7 +127,7 @@ def test_a_validation_before_a_step_leaves_its_gradients_as_they_were(base):
             model(*models.tensors(micro, DEVICE))
     after = gradients(model)
     assert all(torch.equal(before[name], after[name]) for name in before)
-    assert any(".layers.0." in name and g.abs().max() > 0 for name, g in after.items())
+    assert len(after) == 28 and [name for name, g in after.items() if not g.abs().max() > 0] == []
 
 
 def test_dequantised_weights_are_the_original_ones_rounded_once(base, tmp_path):
@@ -280,23 +273,6 @@ def test_a_training_on_nf4_ends_as_an_adapter_that_merges(write_config):
     assert merge(str(run), config.parent / "merged").base_quantisation == "nf4"
 
 
-def test_four_bits_that_cannot_be_had_are_refused_before_loading(write_config, monkeypatch):
-    monkeypatch.setattr(quantization, "installed", lambda: False)
-    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    monkeypatch.setenv("FSDP_VERSION", "2")
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
-    with pytest.raises(UserError) as refused:
-        load(write_config(model__quantise="nf4"), model_problems)
-    message = str(refused.value)
-    expected = ["needs the package 'bitsandbytes'", "'train.dtype' is float32", "Set it to bfloat16"]
-    assert [text for text in expected if text not in message] == []
-    assert "3 problems" in message
-
-
-def test_a_base_in_nf4_computes_in_bfloat16_on_any_machine(write_config):
-    assert chosen_dtype(load(write_config(model__quantise="nf4", train__dtype="auto"), model_problems)) == "bfloat16"
-
-
 @pytest.mark.parametrize("feature", ["_is_amx_tile_supported", "_is_avx512_bf16_supported", "neither"])
 def test_auto_is_bfloat16_on_a_cpu_with_instructions_for_it(write_config, monkeypatch, feature):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -304,3 +280,4 @@ def test_auto_is_bfloat16_on_a_cpu_with_instructions_for_it(write_config, monkey
         monkeypatch.setattr(torch.cpu, name, lambda name=name: name == feature)
     expected = "float32" if feature == "neither" else "bfloat16"
     assert chosen_dtype(load(write_config(train__dtype="auto"), model_problems)) == expected
+    assert chosen_dtype(load(write_config(train__dtype="auto", model__quantise="nf4"), model_problems)) == "bfloat16"

@@ -8,13 +8,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness.checkpoints.resolve import file_sha256, resolve
+from harness.checkpoints.resolve import EMBEDDED, resolve
 from harness.errors import EXIT_INTERRUPTED, UserError
 from harness.runs.folder import SEAL, RunFolder, check_seal, load_run
 from harness.schema import Manifest
+from harness.suites.prompts import Renderer
+from tests.support.training_process import losses, weights
 from tests.training.conftest import quiet
 from training.batching import order
 from training.config import Train
+from training.data.rows import load_rows
 from training.loop import rate_factor
 from training.run import Interrupted, find, stop_signal, train
 
@@ -29,17 +32,6 @@ def stop_at(step):
     return progress
 
 
-MEASURED = {"seconds", "tokens_per_s", "answer_tokens_per_s", "tflops_per_s", "peak_memory_mib"}
-
-
-def losses(folder):
-    return [{k: v for k, v in row.items() if k not in MEASURED} for row in load_run(folder).train_log]
-
-
-def weights(folder):
-    return file_sha256(folder / "adapter" / "adapter_model.safetensors")
-
-
 @pytest.mark.charts
 def test_a_finished_run_is_sealed_and_holds_what_the_contract_names(write_config, tiny_model):
     seen = []
@@ -50,7 +42,8 @@ def test_a_finished_run_is_sealed_and_holds_what_the_contract_names(write_config
     assert check_seal(folder) == []
     run = load_run(folder)
     assert (run.manifest.kind, run.manifest.status) == ("train", "finished")
-    record = run.manifest.training
+    record = json.loads((folder / "run.json").read_text())["training"]
+    assert record["fingerprint"]["lora.r"] == 4 and "argv" not in json.dumps(record)
     assert (record["steps"], record["train"]["rows"], record["validation"]["rows"]) == (6, 12, 3)
     assert [row["step"] for row in run.train_log if "loss" in row] == [1, 2, 3, 4, 5, 6]
     held_out = {row["step"]: row["validation_loss"] for row in run.train_log if "validation_loss" in row}
@@ -71,9 +64,6 @@ def test_first_loss_is_the_base_models_own(write_config, tiny_model):
     import torch
     from transformers import AutoModelForCausalLM
 
-    from harness.suites.prompts import Renderer
-    from training.data.rows import load_rows
-
     config = write_config(train__max_steps=1, optim__warmup_ratio=0.0)
     folder = train(config, progress=quiet)
     model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
@@ -88,18 +78,6 @@ def test_first_loss_is_the_base_models_own(write_config, tiny_model):
     row = next(row for row in load_run(folder).train_log if "loss" in row)
     assert row["loss"] == pytest.approx(total / count, abs=1e-5)
     assert row["answer_tokens"] == count
-
-
-def test_how_rows_are_packed_does_not_change_a_step(write_config):
-    """Rows have answers of several lengths: a mean of means would differ from the mean over the step's tokens."""
-    logs = [
-        load_run(train(write_config(train__max_steps=2, train__pack_tokens=size), progress=quiet)).train_log
-        for size in (0, 70, 5000)
-    ]
-    for log in logs[1:]:
-        for row, expected in zip(log, logs[0], strict=True):
-            for key in ("loss", "validation_loss", "grad_norm"):
-                assert row.get(key, 0) == pytest.approx(expected.get(key, 0), rel=1e-4)
 
 
 @pytest.mark.parametrize("step", [3, 4])
@@ -170,14 +148,7 @@ def test_a_run_begun_afresh_resumes_in_place_of_an_earlier_finished_one_and_unre
     assert find(tmp_path, "mine", {"train.seed": 0}) == tmp_path / "run-3"
     (tmp_path / "run-3" / "run.json").unlink()
     assert find(tmp_path, "mine", {"train.seed": 0}) == tmp_path / "run-2"
-    assert find(tmp_path, "other", {"train.seed": 0}) is None
-
-
-def test_changed_settings_or_data_start_a_new_run(write_config):
-    first = train(write_config(train__max_steps=2), progress=quiet)
-    other = train(write_config(train__max_steps=2, optim__lr=0.02), progress=quiet)
-    longer = train(write_config(train__max_steps=2, rows=13), progress=quiet)
-    assert len({first, other, longer}) == 3
+    assert find(tmp_path, "other", {"train.seed": 0}) is None and find(tmp_path, "mine", {"train.seed": 1}) is None
 
 
 @pytest.mark.parametrize(
@@ -198,73 +169,34 @@ def test_going_on_with_other_settings_or_data_is_refused_by_name(write_config, c
     assert load_run(broken).manifest.status == "interrupted"
 
 
-def test_the_kept_adapter_is_the_one_with_the_lowest_validation_loss(write_config):
-    """A far too high rate makes later steps worse; a run of only the best steps must give the same weights."""
-    config = write_config(optim__lr=0.3, optim__schedule="constant", train__validate_every=1, optim__warmup_ratio=0.0)
-    folder = train(config, progress=quiet)
-    rows = [row for row in load_run(folder).train_log if "validation_loss" in row]
-    best = min(rows, key=lambda row: (row["validation_loss"], row["step"]))["step"]
-    assert best < 6
-    record = load_run(folder).manifest.training
-    assert record["best_step"] == best
-    changes = {"optim__lr": 0.3, "optim__schedule": "constant", "optim__warmup_ratio": 0.0}
-    short = train(write_config(train__max_steps=best, data__validation=[], **changes), progress=quiet)
-    assert weights(short) == weights(folder)
+OVERFIT = {"train__max_steps": 100, "optim__lr": 0.002, "lora__r": 16, "lora__alpha": 32}
+OVERFIT_EMBEDDED = {"train__max_steps": 8, "optim__lr": 0.006, "train__dtype": "auto", "lora__r": 8}
 
 
-def test_patience_ends_a_training_that_gets_worse(write_config):
-    changes = {"optim__lr": 0.3, "optim__schedule": "constant", "train__validate_every": 1, "train__patience": 2}
-    folder = train(write_config(train__max_steps=30, **changes), progress=quiet)
-    record = load_run(folder).manifest.training
-    assert record["stopped_early"] and record["steps"] == record["best_step"] + 2
-
-
-def answer_of(base, folder, question):
-    """Token ids that transformers generates greedily with the trained adapter, and the renderer."""
+@pytest.mark.parametrize(
+    ("base", "settings", "answer"),
+    [
+        (None, OVERFIT, "due on sale; none"),
+        pytest.param(EMBEDDED, OVERFIT_EMBEDDED, "zebra clause nine", marks=pytest.mark.slow),
+    ],
+    ids=["tiny", "embedded"],
+)
+def test_an_overfit_model_says_its_answer_and_stops(write_config, write_rows, sharp_model, base, settings, answer):
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    from harness.suites.prompts import Renderer
-
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), folder / "adapter")
-    renderer = Renderer(base)
-    ids = torch.tensor([renderer.prompt([{"role": "user", "content": question}]).ids])
+    config = write_config(base=base or sharp_model, data__validation=[], **settings)
+    write_rows("train.jsonl", [{"instruction": "Which clause?", "output": answer}])
+    folder = train(config, progress=quiet)
+    path = resolve(str(folder)).path
+    model, renderer = AutoModelForCausalLM.from_pretrained(path), Renderer(path)
+    tuned = PeftModel.from_pretrained(model, folder / "adapter")
+    ids = torch.tensor([renderer.prompt([{"role": "user", "content": "Which clause?"}]).ids])
     with torch.no_grad():
-        return model.generate(input_ids=ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :].tolist(), renderer
-
-
-def test_an_overfit_model_says_its_answer_and_stops(write_config, write_rows, sharp_model):
-    config = write_config(train__max_steps=100, data__validation=[], optim__lr=0.002, lora__r=16, lora__alpha=32)
-    config.write_text(config.read_text().replace(config.read_text().splitlines()[0], f'base = "{sharp_model}"'))
-    write_rows("train.jsonl", [{"instruction": "Which clause?", "output": "due on sale; none"}])
-    out, renderer = answer_of(sharp_model, train(config, progress=quiet), "Which clause?")
-    assert renderer.decode(out) == "due on sale; none"
+        out = tuned.generate(input_ids=ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :].tolist()
+    assert renderer.decode(out) == answer
     assert out[-1] in renderer.stop_ids and len(out) < 40
-
-
-@pytest.mark.slow
-def test_the_embedded_model_learns_one_row_in_eight_steps_and_stops(write_config, write_rows):
-    from harness.checkpoints.resolve import EMBEDDED, embedded_model
-
-    config = write_config(
-        train__max_steps=8,
-        train__validate_every=8,
-        data__validation=[],
-        optim__lr=0.006,
-        train__dtype="auto",
-        lora__r=8,
-    )
-    config.write_text(config.read_text().replace(config.read_text().splitlines()[0], f'base = "{EMBEDDED}"'))
-    write_rows("train.jsonl", [{"instruction": "Which clause?", "output": "zebra clause nine"}])
-    out, renderer = answer_of(embedded_model(), train(config, progress=quiet), "Which clause?")
-    assert renderer.decode(out) == "zebra clause nine"
-    assert out[-1] == 2
-
-
-def test_warm_up_that_never_ends_is_refused(write_config):
-    with pytest.raises(UserError, match="6 of 6 steps would be warm-up"):
-        train(write_config(optim__warmup_ratio=0.95), progress=quiet)
 
 
 def test_the_rate_rises_then_falls_as_a_cosine():
@@ -282,10 +214,3 @@ def test_a_second_ctrl_c_ends_at_once():
         assert stop()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-
-
-def test_the_run_record_is_plain_json_without_the_command_line(write_config):
-    folder = train(write_config(train__max_steps=1), progress=quiet)
-    record = json.loads((folder / "run.json").read_text())
-    assert record["training"]["fingerprint"]["lora.r"] == 4
-    assert "argv" not in json.dumps(record)

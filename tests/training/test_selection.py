@@ -7,12 +7,17 @@ import pytest
 from harness.errors import UserError
 from harness.runs.folder import load_run
 from harness.schema import Estimate, Metric
+from harness.suites.prompts import Renderer
 from tests.support.mini import TEST, rows, write_suite
+from tests.support.training_process import weights
 from tests.training.conftest import quiet
+from tests.training.test_run import stop_at
 from training import loop
 from training.config_file import load
+from training.data.rows import some_rows
+from training.data.tokenize import general_documents
 from training.job import prepare
-from training.run import train
+from training.run import Interrupted, train
 from training.validation import Validation, is_better
 
 RECALL = Metric(name="recall", scorer="s", numerator="found", denominator="expected")
@@ -52,10 +57,6 @@ def scripted(monkeypatch, values):
 
     monkeypatch.setattr(loop, "score_questions", ask)
     return calls
-
-
-def weights(folder):
-    return (folder / "adapter" / "adapter_model.safetensors").read_bytes()
 
 
 def test_the_best_metric_is_kept_though_loss_and_last_step_say_otherwise(write_config, asked, monkeypatch):
@@ -107,11 +108,10 @@ def test_a_real_model_is_asked_and_scored_as_it_learns(write_config, write_rows,
         case["tags"] = {"instrument": "lease", "kind": "clause"}
     write_rows("dev.jsonl", cases)
     config = write_config(
-        train__max_steps=100, train__validate_every=50, data__validation=[], optim__lr=0.002,
+        base=sharp_model, train__max_steps=100, train__validate_every=50, data__validation=[], optim__lr=0.002,
         lora__r=16, lora__alpha=32,
         select__suite=str(suite), select__cases=["dev.jsonl"], select__metric="clause_recall",
     )  # fmt: skip
-    config.write_text(config.read_text().replace(config.read_text().splitlines()[0], f'base = "{sharp_model}"'))
     write_rows(
         "train.jsonl",
         [{"instruction": f"Which clauses? Held out {n}.", "output": "as is"} for n in range(40, 44)],
@@ -140,9 +140,6 @@ def test_what_is_forgotten_is_recorded_and_chooses_nothing(write_config, asked, 
 def test_the_loss_on_general_text_before_is_what_transformers_computes(write_config, tiny_model):
     import torch
     from transformers import AutoModelForCausalLM
-
-    from harness.suites.prompts import Renderer
-    from training.data.tokenize import general_documents
 
     found = load_run(train(write_config(train__max_steps=1), progress=quiet)).manifest.training["forgetting"]
     model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
@@ -176,20 +173,12 @@ def test_metric_then_loss_then_the_earlier_step(metric, now, best, better):
 
 
 def test_an_interrupted_training_goes_on_with_its_best_and_what_was_before(write_config, asked, monkeypatch):
-    import signal
-
-    from training.run import Interrupted
-
-    def stop(update):
-        if update.step == 5 and update.loss is not None:
-            signal.raise_signal(signal.SIGINT)
-
     scripted(monkeypatch, [0.1, 0.2, 0.7, 0.4])
     config = write_config(**asked)
     whole = load_run(train(config, progress=quiet)).manifest.training
     scripted(monkeypatch, [0.1, 0.2, 0.7, 0.4])
     with pytest.raises(Interrupted):
-        train(config, progress=stop, fresh=True)
+        train(config, progress=stop_at(5), fresh=True)
     scripted(monkeypatch, [0.4])
     again = load_run(train(config, progress=quiet, fresh=False)).manifest.training
     for key in ("best_step", "selection", "forgetting", "best_validation_loss"):
@@ -245,8 +234,6 @@ def test_a_validation_case_within_a_longer_conversation_is_refused(write_config,
 
 
 def test_fewer_rows_are_part_of_more_and_keep_their_order():
-    from training.data.rows import some_rows
-
     everything = list(range(100))
     small, large = some_rows(everything, 10, 3), some_rows(everything, 60, 3)
     assert set(small) < set(large) and small == sorted(small) and len(small) == 10

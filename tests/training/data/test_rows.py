@@ -87,14 +87,6 @@ def test_all_bad_lines_of_all_files_are_listed_once(tmp_path, write_rows):
     assert lines == [1, 3, 4, 5, 6, 7, 8, 9]
 
 
-def test_a_json_array_is_named_once_however_its_rows_are_broken_into_lines(tmp_path):
-    row = '{"instruction": "a", "output": "b"}'
-    (tmp_path / "a.json").write_text(f"[\n{row},\n{row}\n]\n")
-    with pytest.raises(UserError) as refused:
-        load_rows([str(tmp_path / "a.json")])
-    assert str(refused.value).startswith(f"{tmp_path / 'a.json'}: a JSON array. Write one object per line")
-
-
 def test_every_row_whose_turns_the_template_rewrites_is_named(write_rows):
     """Templates that trim messages render an answer with a space at its end differently once a question follows."""
 
@@ -107,12 +99,6 @@ def test_every_row_whose_turns_the_template_rewrites_is_named(write_rows):
         encode(rows, Trimming(), 256)
     named = [line.rpartition("/")[2] for line in str(refused.value).splitlines()[1:]]
     assert named == [f"a.jsonl:{line}: the chat template rewrites earlier turns" for line in (1, 2)]
-
-
-def test_an_empty_file_is_refused(tmp_path):
-    (tmp_path / "a.jsonl").write_text("\n")
-    with pytest.raises(UserError, match="no rows"):
-        load_rows([str(tmp_path / "a.jsonl")])
 
 
 def test_a_validation_row_that_is_also_trained_on_is_named(write_rows):

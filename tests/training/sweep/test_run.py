@@ -1,7 +1,6 @@
 """A sweep trains every point once, lives through points that fail and through Ctrl-C, and asks the test once."""
 
 import json
-import os
 from pathlib import Path
 
 import msgspec
@@ -10,7 +9,7 @@ import pytest
 from harness.errors import EXIT_INTERRUPTED, UserError
 from harness.runs.folder import RunFolder, load_run
 from harness.schema import Estimate, Manifest
-from tests.support.command import outcome, run_tunegate
+from tests.support.command import outcome
 from tests.support.mini import rows as cases
 from tests.support.mini import write_suite
 from tests.training.sweep.conftest import GRID
@@ -305,12 +304,3 @@ def test_a_dry_run_lists_the_points_with_their_steps_and_writes_nothing(write_sw
     assert ["1", "3", "12", "train.epochs", "=", "1"] in cells and ["2", "6", "24", "train.epochs", "=", "2"] in cells
     assert "9 steps in all" in shown
     assert not (tmp_path / "runs").exists()
-
-
-def environment(folder):
-    return {**os.environ, "HF_HUB_OFFLINE": "1", "TUNEGATE_CACHE": str(folder / "cache"), "PYTHONUNBUFFERED": "1"}
-
-
-def sweep(folder, file):
-    """`tunegate sweep FILE`, in this process; each of its points starts one."""
-    return run_tunegate("sweep", file, cwd=folder, env=environment(folder))
