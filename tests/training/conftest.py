@@ -23,14 +23,28 @@ def quiet(update):
     """Show nothing."""
 
 
-def fill_adapter(model):
-    """Random values on both sides of the adapter, so that every gradient says something."""
+def fill_adapter(model, std=0.1):
+    """Random values on both sides of the adapter, so that every gradient says something; DoRA's lengths grow."""
     import torch
 
     generator = torch.Generator().manual_seed(2)
-    for _, parameter in model.adapter():
-        parameter.data = torch.randn(parameter.shape, generator=generator) * 0.1
+    for name, parameter in model.adapter():
+        if "magnitude" in name:
+            parameter.data.mul_(1.5)
+        else:
+            parameter.data = torch.randn(parameter.shape, generator=generator).to(parameter) * std
     return model
+
+
+def save_filled(base, lora, out, *, quantise="none", std=0.2):
+    """Write such an adapter of a base as a training writes it; return the model."""
+    from training import model, session
+    from training.config import Model
+
+    dtype = "float32" if quantise == "none" else "bfloat16"
+    filled = fill_adapter(model.load(base, lora, dtype, seed=1, form=Model(quantise=quantise)), std)
+    session.write_adapter(filled, str(base), out, quantise)
+    return filled
 
 
 def asked(number):

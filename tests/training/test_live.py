@@ -3,7 +3,6 @@
 import io
 import os
 import re
-from types import SimpleNamespace
 
 import pytest
 from rich.cells import cell_len
@@ -146,14 +145,3 @@ def test_ctrl_c_in_a_sweep_reaches_its_training_and_gives_the_terminal_back(writ
     assert seen.cursor_is_shown and "data > model" not in seen.text
     assert "stopping: saving the last finished step" in seen.text.splitlines()
     assert "sweep stopped at point 1 of 2" in seen.text
-
-
-def test_a_plain_line_is_said_where_there_is_no_terminal(capsys):
-    from training.progress import TrainingProgress
-
-    progress = TrainingProgress()
-    progress.held = SimpleNamespace(select=None, forgetting=None)
-    progress.at(TRAINING)
-    progress(Update(step=1, total=1, loss=1.0))
-    progress.close()
-    assert capsys.readouterr().err.startswith("training: 1/1 steps, loss 1.0000")

@@ -2,17 +2,19 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.vllm.adapters import examine
 from harness.errors import UserError
+from tests.training.conftest import save_filled
 from training import lora as training_lora
 from training import model as models
-from training import session
 from training.config import Config, Data, Lora, Model, Output
 from training.config_file import load
 from training.estimate import shapes
 from training.job import prepare
+from training.merge import merge
 from training.model_checks import model_problems
 
 Q_PROJ, UP_PROJ = "model.layers.0.self_attn.q_proj", "model.layers.1.mlp.up_proj"
@@ -28,28 +30,9 @@ VARIANTS = [
 ]
 
 
-def filled(base, lora, out, form=models.PLAIN):
-    """A model with random values on both sides of its adapter, and the adapter written."""
-    model = models.load(base, lora, "float32", seed=1, form=form)
-    torch.manual_seed(3)
-    for name, parameter in model.adapter():
-        if "magnitude" in name:
-            parameter.data.mul_(1.5)
-        else:
-            parameter.data.normal_(0, 0.2)
-    session.write_adapter(model, str(base), out, form.quantise)
-    return model
-
-
 def logits(model):
     with torch.inference_mode():
         return model.eval()(input_ids=IDS).logits
-
-
-def weights(file):
-    from safetensors.torch import load_file
-
-    return load_file(file)
 
 
 @pytest.mark.parametrize(("lora", "q_scale", "up_scale"), [v[1:] for v in VARIANTS], ids=[v[0] for v in VARIANTS])
@@ -58,12 +41,10 @@ def test_each_variant_is_the_sum_of_its_paper_trained_written_and_merged(tiny_mo
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    from training.merge import merge
-
-    model = filled(tiny_model, lora, tmp_path / "adapter")
-    parts = weights(tmp_path / "adapter" / "adapter_model.safetensors")
+    model = save_filled(tiny_model, lora, tmp_path / "adapter")
+    parts = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
     report = merge(str(tmp_path / "adapter"), tmp_path / "merged")
-    before, after = weights(tiny_model / "model.safetensors"), weights(tmp_path / "merged" / "model.safetensors")
+    before, after = load_file(tiny_model / "model.safetensors"), load_file(tmp_path / "merged" / "model.safetensors")
     for name, scale in ((Q_PROJ, q_scale), (UP_PROJ, up_scale)):
         prefix = f"base_model.model.{name}"
         a, b = (parts[f"{prefix}.lora_{side}.weight"] for side in "AB")
@@ -85,13 +66,11 @@ def test_dora_on_nf4_keeps_every_adapter_tensor_in_float32(tiny_model):
 
 
 def test_an_output_head_that_is_trained_whole_is_saved_and_merged(tiny_models, tmp_path):
-    from training.merge import merge
-
     lora = Lora(r=4, target_modules=["q_proj"], modules_to_save=["lm_head"])
-    filled(tiny_models["mixtral"], lora, tmp_path / "adapter")
-    head = weights(tmp_path / "adapter" / "adapter_model.safetensors")["base_model.model.lm_head.weight"]
+    save_filled(tiny_models["mixtral"], lora, tmp_path / "adapter")
+    head = load_file(tmp_path / "adapter" / "adapter_model.safetensors")["base_model.model.lm_head.weight"]
     report = merge(str(tmp_path / "adapter"), tmp_path / "merged")
-    assert torch.equal(weights(tmp_path / "merged" / "model.safetensors")["lm_head.weight"], head)
+    assert torch.equal(load_file(tmp_path / "merged" / "model.safetensors")["lm_head.weight"], head)
     assert report.max_kl < 1e-4 < report.effect_kl
 
 
@@ -127,7 +106,7 @@ def test_what_vllm_cannot_serve_is_said_one_line_each(tiny_model, lora, quantise
 
 @pytest.mark.parametrize("lora", [v[1] for v in VARIANTS], ids=[v[0] for v in VARIANTS])
 def test_what_is_said_before_training_is_what_preflight_finds_after_it(tiny_model, tmp_path, lora):
-    filled(tiny_model, lora, tmp_path / "adapter")
+    save_filled(tiny_model, lora, tmp_path / "adapter")
     found = examine(CheckpointFolder(tmp_path / "adapter"), CheckpointFolder(tiny_model))
     assert found.reasons == training_lora.why_merged(config_of(lora))
     assert found.way == ("merge" if lora.dora else "lora")

@@ -4,30 +4,23 @@ import json
 import math
 
 import pytest
+import torch
 
 from harness.errors import UserError
+from tests.training.conftest import save_filled
+from training.config import Lora
+from training.merge import _divergence, merge
 
 
 @pytest.fixture(scope="module")
 def adapter(tiny_model, tmp_path_factory):
     """An adapter with a large effect: random values on both sides."""
-    import torch
-
-    from training import model, session
-    from training.config import Lora
-
-    loss = model.load(tiny_model, Lora(r=4, alpha=16), "float32", seed=1)
-    torch.manual_seed(3)
-    for _, parameter in loss.adapter():
-        parameter.data.normal_(0, 0.3)
     out = tmp_path_factory.mktemp("adapter") / "adapter"
-    session.write_adapter(loss, str(tiny_model), out)
+    save_filled(tiny_model, Lora(r=4, alpha=16), out, std=0.3)
     return out
 
 
 def test_merged_folder_holds_tokenizer_generation_config_and_the_approval(adapter, tmp_path):
-    from training.merge import merge
-
     out = tmp_path / "merged"
     report = merge(str(adapter), out, approval="approved by run 1")
     assert {"tokenizer.json", "generation_config.json", "chat_template.jinja"} <= {p.name for p in out.iterdir()}
@@ -36,8 +29,6 @@ def test_merged_folder_holds_tokenizer_generation_config_and_the_approval(adapte
 
 
 def test_merge_refuses_a_folder_that_exists_and_a_whole_model(adapter, tiny_model, tmp_path):
-    from training.merge import merge
-
     with pytest.raises(UserError, match="already exists"):
         merge(str(adapter), tmp_path)
     with pytest.raises(UserError, match="whole model"):
@@ -45,18 +36,12 @@ def test_merge_refuses_a_folder_that_exists_and_a_whole_model(adapter, tiny_mode
 
 
 def test_weights_that_changed_after_their_approval_are_not_merged(adapter, tmp_path):
-    from training.merge import merge
-
     with pytest.raises(UserError, match="changed after they were approved"):
         merge(str(adapter), tmp_path / "new", approved_digest="d" * 64)
     assert not (tmp_path / "new").exists()
 
 
 def test_divergence_is_the_textbook_sum():
-    import torch
-
-    from training.merge import _divergence
-
     p, q = [0.7, 0.2, 0.1], [0.25, 0.25, 0.5]
     expected = sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))
     assert _divergence([torch.tensor([p]).log()], [torch.tensor([q]).log()])[0] == pytest.approx(expected, rel=1e-5)

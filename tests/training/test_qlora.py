@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from harness.checkpoints import merge as checkpoints_merge
 from harness.checkpoints import quantization
@@ -14,13 +15,16 @@ from harness.checkpoints.resolve import resolve
 from harness.engines.base import model_folders
 from harness.errors import UserError
 from tests.support.adapters import change_json
+from tests.training.conftest import fill_adapter, quiet, save_filled
 from training import model as models
 from training import session
 from training.batching import pack
 from training.config import Lora, Model
 from training.config_file import load
 from training.data.tokenize import Document
+from training.merge import merge, parity
 from training.model_checks import chosen_dtype, model_problems
+from training.run import train
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -47,20 +51,14 @@ def base(tiny_model, tmp_path_factory):
 @pytest.fixture(scope="module")
 def adapter(base, tmp_path_factory):
     """An adapter with random values on both sides, written as a training on NF4 writes it."""
-    model = models.load(base, Lora(r=4, alpha=8), "bfloat16", seed=1, form=NF4)
-    torch.manual_seed(3)
-    for _, parameter in model.adapter():
-        parameter.data.normal_(0, 0.1)
     out = tmp_path_factory.mktemp("adapter") / "adapter"
-    session.write_adapter(model, str(base), out, "nf4")
+    save_filled(base, Lora(r=4, alpha=8), out, quantise="nf4", std=0.1)
     return out
 
 
 @pytest.fixture(scope="module")
 def merged(adapter, tmp_path_factory):
     """Folder and parity of the merge."""
-    from training.merge import merge
-
     out = tmp_path_factory.mktemp("merged") / "merged"
     return out, merge(str(adapter), out)
 
@@ -88,8 +86,6 @@ def once_rounded(weight):
 
 
 def weights(folder):
-    from safetensors.torch import load_file
-
     return load_file(folder / "model.safetensors")
 
 
@@ -117,9 +113,7 @@ def test_storage_for_fsdp_changes_no_value(base):
 
 def test_a_validation_before_a_step_leaves_its_gradients_as_they_were(base):
     """On a CPU with AVX512-BF16, bitsandbytes repacks weights when it first evaluates, and gradients end there."""
-    model = models.load(base, Lora(r=4), "bfloat16", seed=1, form=NF4)
-    for _, parameter in model.adapter():
-        parameter.data.normal_(0, 0.1)
+    model = fill_adapter(models.load(base, Lora(r=4), "bfloat16", seed=1, form=NF4))
     before = gradients(model)
     model.eval()
     with torch.no_grad():
@@ -144,8 +138,6 @@ def test_dequantised_weights_are_the_original_ones_rounded_once(base, tmp_path):
 
 
 def test_merged_weights_are_rounded_base_plus_scaled_product_cast_once(base, adapter, merged):
-    from safetensors.torch import load_file
-
     parts = load_file(adapter / "adapter_model.safetensors")
     before, after = weights(base), weights(merged[0])
     for name in (Q_PROJ, "model.layers.1.mlp.down_proj"):
@@ -157,8 +149,6 @@ def test_merged_weights_are_rounded_base_plus_scaled_product_cast_once(base, ada
 def test_a_merge_into_the_dequantised_base_is_nearer_to_the_adapter_than_one_into_the_16_bit_base(
     adapter, merged, tmp_path
 ):
-    from training.merge import parity
-
     report = merged[1]
     unaware = Path(shutil.copytree(adapter, tmp_path / "unaware"))
     change_json(unaware / "adapter_config.json", base_quantisation=None)
@@ -262,11 +252,8 @@ def test_an_unknown_form_of_base_is_refused(base, adapter, tmp_path):
 
 
 def test_a_training_on_nf4_ends_as_an_adapter_that_merges(write_config):
-    from training.merge import merge
-    from training.run import train
-
     config = write_config(train__dtype="auto", train__max_steps=2, model__quantise="nf4")
-    run = train(config, progress=lambda update: None)
+    run = train(config, progress=quiet)
     record = json.loads((run / "run.json").read_text())["training"]
     assert (record["dtype"], record["fingerprint"]["model.quantise"]) == ("bfloat16", "nf4")
     assert quantization.of_adapter(CheckpointFolder(run / "adapter")) == "nf4"

@@ -106,21 +106,16 @@ def test_a_correction_whose_answer_repeats_a_contract_of_an_evaluation_is_refuse
     assert found.rows == 0 and "suite legal/mini, case c3" in found.refused[0].reason
 
 
-def test_the_corrections_of_an_evaluation_train_nothing(project: Path) -> None:
-    path = answered(project, "evalsuites").path
-    review(path, "legal/mini", "r1", {f"c{i}": fixed("tuned", 60.0) for i in range(4)}, mode="fix")
+@pytest.mark.parametrize(("folder", "suite"), [("evalsuites", "legal/mini"), ("own", "own/leases")])
+def test_the_corrections_of_an_evaluation_train_nothing_wherever_it_is(project: Path, folder: str, suite: str) -> None:
+    write_drafts(project, [case(i, prose(i)) for i in range(4)], "own/leases")
+    path = answered(project, folder).path
+    review(path, suite, "r1", {f"c{i}": fixed("tuned", 60.0) for i in range(4)}, mode="fix")
     found = export(path, project / "rows.jsonl")
     assert found.rows == 0 and len(found.refused) == 4
     assert "it belongs to an evaluation" in found.refused[0].reason
     assert not (project / "rows.jsonl").exists()
     assert found.lines[0].startswith("no row is left")
-
-
-def test_an_evaluation_outside_of_evalsuites_trains_nothing_either(project: Path) -> None:
-    write_drafts(project, [case(40, prose(40))], "own/leases")
-    path = answered(project, "own").path
-    review(path, "own/leases", "r1", {"c40": fixed("tuned", 60.0)}, mode="fix")
-    assert export(path, project / "rows.jsonl").rows == 0
 
 
 def test_drafts_that_were_not_judged_are_counted_and_left_out(project: Path) -> None:

@@ -5,12 +5,10 @@ import json
 import pytest
 
 from harness.errors import UserError
-from harness.runs.folder import load_run
 from training.config import Data
 from training.config_file import load
 from training.data.rows import count_rows, files_sha256, load_rows, source_sha256
 from training.model_card import data_facts
-from training.run import train
 
 ROWS = [
     {"instruction": "Say none.", "input": "", "output": "none", "cluster": "c1"},
@@ -133,20 +131,3 @@ def test_the_facts_of_a_source_are_its_rows_its_digest_and_the_card_in_its_folde
         (source, None if source == hub else 3, source_sha256(source)) for source in sources
     ]
     assert [f["card"] for f in facts] == [None, None, None, str(written / "folder" / "README.md"), None]
-
-
-def test_a_training_on_parquet_learns_what_one_on_jsonl_learns(write_config, tmp_path):
-    import datasets
-
-    config = write_config(train__max_steps=2)
-    lines = load_run(train(config, progress=lambda update: None)).train_log
-    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
-    (tmp_path / "mine").mkdir()
-    datasets.Dataset.from_list(rows).to_parquet(tmp_path / "mine" / "train.parquet")
-    datasets.Dataset.from_list(rows[:1]).to_parquet(tmp_path / "mine" / "test.parquet")
-    config = write_config("parquet.toml", train__max_steps=2, data__train=["mine#train"], data__streaming=True,
-                          output__name="parquet")  # fmt: skip
-    table = load_run(train(config, progress=lambda update: None))
-    losses = [[row["loss"] for row in log if "loss" in row] for log in (lines, table.train_log)]
-    assert table.manifest.training["data"]["train"][0]["rows"] == len(rows)
-    assert losses[0] == losses[1] and len(losses[0]) == 2
