@@ -61,16 +61,13 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
     base = resolve.resolve(config.base)
     renderer = Renderer(base.path)
-    questions = {
-        name: training_validation.load(table, name, base, renderer) for name, table in question_tables(config).items()
-    }
-    validation_questions = [cases for cases in questions.values() if cases]
+    questions = training_validation.load(config, base, renderer)
     refuse_all(
-        [p for cases in validation_questions for p in training_validation.cases_in_training(rows, cases)],
+        [p for cases in questions.values() for p in training_validation.cases_in_training(rows, cases)],
         "validation cases that are also training rows",
     )
-    read = [*rows, *held_out, *(row for cases in validation_questions for row in cases.rows)]
-    asked = [table.suite for table in question_tables(config).values() if table.suite]
+    read = [*rows, *held_out, *(row for cases in questions.values() for row in cases.rows)]
+    asked = [question_tables(config)[name].suite for name in questions]
     allowed = config.data.allow_contaminated
     contamination = refuse_contaminated(read, config.data.suites, allowed, say, without_suites, asked)
     training = encode(rows, renderer, config.data.max_length, config.train.replay == "probabilities")
@@ -89,7 +86,7 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     checkpointing = _checkpoints(config, Path(base.path), largest, say)
     shared = fingerprint(config)
     local_keys = ("base", "data.train", "data.validation", "data.suites", "data.allow_contaminated")
-    tables = [f"{name}.{key}" for name in questions for key in ("suite", "cases", "metric")]
+    tables = [f"{name}.{key}" for name in question_tables(config) for key in ("suite", "cases", "metric")]
     for key in (*local_keys, *tables, "train.dtype", "train.gradient_checkpointing", "train.peak_tflops"):
         shared.pop(key)
     shared |= {
@@ -97,7 +94,7 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
         "dtype": dtype,
         "training rows": files_sha256(config.data.train),
         "validation rows": files_sha256(config.data.validation),
-        **{f"{name} cases": cases.digest for name, cases in questions.items() if cases},
+        **{f"{name} cases": cases.digest for name, cases in questions.items()},
     }
     return TrainingJob(
         config=config,

@@ -60,7 +60,10 @@ class TrainingProgress:
         elif self._terminal is None and (time.monotonic() >= self._next_line or update.step == update.total):
             self._next_line = time.monotonic() + LINE_EVERY_S
             left = f", about {format_duration(update.seconds_left)} left" if update.seconds_left else ""
-            self.say(f"training: {update.step}/{update.total} steps, {self._numbers(update)}{left}")
+            losses = f"loss {update.loss:.4f}{self._validation}"
+            self.say(
+                f"training: {update.step}/{update.total} steps, {losses}, lr {update.lr:.2e}, {_speed(update)}{left}"
+            )
 
     def _metrics(self, measured: Validation) -> str:
         """Format the result of a validation in one line."""
@@ -73,12 +76,6 @@ class TrainingProgress:
         if measured.general_loss is not None:
             parts.append(f"general text loss {measured.general_loss:.4f}")
         return ", ".join(parts)
-
-    def _numbers(self, update: Update) -> str:
-        return (
-            f"loss {update.loss:.4f}{self._validation}, lr {update.lr:.2e}, {update.tokens_per_s:,.0f} tokens/s "
-            f"({update.answer_tokens_per_s:,.0f} answer)"
-        )
 
     def close(self) -> None:
         """Restore the terminal."""
@@ -154,9 +151,13 @@ class TrainingPicture:
         yield table
 
 
+def _speed(step: Update) -> str:
+    return f"{step.tokens_per_s:,.0f} tokens/s ({step.answer_tokens_per_s:,.0f} answer)"
+
+
 def _facts(step: Update, elapsed: str) -> list[str]:
     return [
-        f"{step.tokens_per_s:,.0f} tokens/s ({step.answer_tokens_per_s:,.0f} answer)",
+        _speed(step),
         f"learning rate {step.lr:.2e}",
         f"{step.peak_memory_mib:,} MiB peak" if step.peak_memory_mib is not None else "",
         elapsed,

@@ -21,7 +21,7 @@ from harness.suites.cases import check_cases, load_cases
 from harness.suites.discovery import find_suites
 from harness.suites.prompts import Renderer, messages
 from harness.suites.suite import Suite
-from training.config import ValidationQuestions
+from training.config import Config, ValidationQuestions, question_tables
 from training.config_file import suggestion
 from training.curation.checks.duplicates import key as folded_key
 from training.data.rows import TrainingRow, Turn
@@ -70,13 +70,16 @@ class Questions(Struct, frozen=True, kw_only=True):
         ]
 
 
-def load(settings: ValidationQuestions, table: str, base: Checkpoint, renderer: Renderer) -> Questions | None:
-    """Load the cases of a table of the configuration; None where it names no suite.
+def load(config: Config, base: Checkpoint, renderer: Renderer) -> dict[str, Questions]:
+    """Load the cases of every table of the configuration that names a suite.
 
     Raises UserError for unreadable cases, test cases of the suite, and an unknown metric.
     """
-    if not settings.suite:
-        return None
+    tables = question_tables(config)
+    return {name: _load(table, name, base, renderer) for name, table in tables.items() if table.suite}
+
+
+def _load(settings: ValidationQuestions, table: str, base: Checkpoint, renderer: Renderer) -> Questions:
     suite = _only_suite(settings.suite, table)
     cases = check_cases([case for file in settings.cases for case in load_cases(Path(file))], ", ".join(settings.cases))
     refuse_all(_problems(suite, cases, table), f"{table}.cases: validation cases that cannot be used")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -137,23 +138,13 @@ def cut_prompt(ids: list[int], mask: list[int], excess: int) -> tuple[list[int],
 
     Its start (template header, instruction), its end (question, answer header) and every answer are kept.
     """
-    start, end = _longest_prompt(mask)
+    ends = [-1, *(at for at, learnt in enumerate(mask) if learnt), len(mask)]
+    start, end = max(((a + 1, b) for a, b in itertools.pairwise(ends)), key=lambda stretch: stretch[1] - stretch[0])
     left = end - start - excess
     if left < MIN_PROMPT:
         return None
     first = start + (left + 1) // 2
     return ids[:first] + ids[first + excess :], mask[:first] + mask[first + excess :]
-
-
-def _longest_prompt(mask: Sequence[int]) -> tuple[int, int]:
-    best = (0, 0)
-    start = 0
-    for at, learnt in enumerate([*mask, 1]):
-        if learnt:
-            if at - start > best[1] - best[0]:
-                best = (start, at)
-            start = at + 1
-    return best
 
 
 GENERAL_TEXT = Path(__file__).with_name("general.txt")

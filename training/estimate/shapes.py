@@ -165,7 +165,7 @@ def _lay_out(config: dict[str, Any], family: Family) -> Shapes:
             Linear(name=f"{prefix}.self_attn.{name}", inputs=i, outputs=o, bias=name in biased)
             for name, (i, o) in attention.items()
         ]
-        linears += _experts(config, family, prefix) if family.experts else _mlp(config, prefix)
+        linears += _feed_forward(config, family, f"{prefix}.mlp")
     return Shapes(
         model_type=config["model_type"],
         layers=layers,
@@ -182,21 +182,18 @@ def _lay_out(config: dict[str, Any], family: Family) -> Shapes:
     )
 
 
-def _mlp(config: dict[str, Any], prefix: str) -> list[Linear]:
-    width, inner, bias = config["hidden_size"], config["intermediate_size"], bool(config.get("mlp_bias"))
-    sizes = {"gate_proj": (width, inner), "up_proj": (width, inner), "down_proj": (inner, width)}
-    return [Linear(name=f"{prefix}.mlp.{n}", inputs=i, outputs=o, bias=bias) for n, (i, o) in sizes.items()]
-
-
-def _experts(config: dict[str, Any], family: Family, prefix: str) -> list[Linear]:
+def _feed_forward(config: dict[str, Any], family: Family, prefix: str) -> list[Linear]:
     width, inner = config["hidden_size"], config[family.expert_width]
+    if not family.experts:
+        bias = bool(config.get("mlp_bias"))
+        sizes = {"gate_proj": (width, inner), "up_proj": (width, inner), "down_proj": (inner, width)}
+        return [Linear(name=f"{prefix}.{n}", inputs=i, outputs=o, bias=bias) for n, (i, o) in sizes.items()]
     count, active = config[family.experts], config["num_experts_per_tok"]
     experts = {"gate_up_proj": (width, 2 * inner), "down_proj": (inner, width)}
-    router = Linear(name=f"{prefix}.mlp.gate", inputs=width, outputs=count, own=False)
     return [
-        router,
+        Linear(name=f"{prefix}.gate", inputs=width, outputs=count, own=False),
         *(
-            Linear(name=f"{prefix}.mlp.experts.{n}", inputs=i, outputs=o, copies=count, active=active, own=False)
+            Linear(name=f"{prefix}.experts.{n}", inputs=i, outputs=o, copies=count, active=active, own=False)
             for n, (i, o) in experts.items()
         ),
     ]

@@ -174,9 +174,7 @@ def _questions(config: Config) -> dict[str, Questions]:
     if not any(table.suite for table in question_tables(config).values()):
         return {}
     base = resolve.resolve(config.base)
-    renderer = Renderer(base.path)
-    loaded = {name: validation.load(table, name, base, renderer) for name, table in question_tables(config).items()}
-    return {name: questions for name, questions in loaded.items() if questions is not None}
+    return validation.load(config, base, Renderer(base.path))
 
 
 def sweep(path: Path, engine: str | None = None, without_suites: bool = False) -> Sweep:
