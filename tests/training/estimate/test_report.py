@@ -41,11 +41,6 @@ def test_a_plan_counts_what_the_training_then_does(write_config, tmp_path):
     assert 3 * often.work.validation_flops == 5 * found.work.validation_flops > 0, "steps 0 to 4 against 0, 2 and 4"
 
 
-def test_a_plan_opens_no_weight(write_config, without_weights, tmp_path):
-    found = report.plan(write_config(base=without_weights), tmp_path / "none")
-    assert found.rows[0].here and found.rows[0].fits[0].fits == "yes"
-
-
 def test_without_a_tokenizer_lengths_are_guessed_and_said(write_config, without_weights, tmp_path):
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (without_weights / name).unlink()
