@@ -102,7 +102,7 @@ def _documents(
     rows: Sequence[TrainingRow], config: Config, folder: Path | None, distil_replay: bool = False
 ) -> Sequence[Document]:
     """Render rows, or return stand-ins of guessed length where there is no tokenizer."""
-    if folder is not None:
+    if rows and folder is not None:
         return encode(rows, Renderer(folder), config.data.max_length, distil_replay).documents
     return [
         _guessed(row, number, config.data.max_length, distil_replay and row.document == REPLAY)
