@@ -43,11 +43,11 @@ class ProcessGroup:
         """
         if self.size == 1:
             return act()
-        result, error = _attempt(act) if self.is_first else (None, None)
-        self._exchange(None, error)
-        if not self.is_first:
-            result, error = _attempt(act)
-        self._exchange(None, error)
+        result, error = None, None
+        for is_first in (True, False):
+            if self.is_first == is_first:
+                result, error = _attempt(act)
+            self._exchange(None, error)
         return result  # type: ignore[return-value]
 
     def broadcast(self, act: Callable[[], T]) -> T:

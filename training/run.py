@@ -49,42 +49,6 @@ LAST = "last"
 """Folder of the state of an unfinished run."""
 
 
-class Writer:
-    """The hooks of the process that writes; `error` is its first failed write."""
-
-    def __init__(self, run: runs_folder.RunFolder, trackers: Trackers, stop_requested: Callable[[], bool]) -> None:
-        self.run, self.trackers, self.stop_requested = run, trackers, stop_requested
-        self.error: UserError | None = None
-
-    def hooks(self, progress: Callable[[Any], None], at: Callable[[str], None]) -> Hooks:
-        """Return the hooks for the loop."""
-        return Hooks(log=self._log, save=self._save, progress=progress, stop=self._stop, at=at)
-
-    def check(self) -> None:
-        """Raise the first failed write."""
-        if self.error is not None:
-            raise self.error
-
-    def _log(self, row: dict[str, Any]) -> None:
-        self._try(lambda: self.run.append_log(row))
-        self.trackers.log_row(row)
-
-    def _save(self, state: TrainingState) -> None:
-        self._try(lambda: checkpointing.save(self.run.path / LAST, state))
-
-    def _stop(self) -> bool:
-        return self.error is not None or self.stop_requested()
-
-    def _try(self, act: Callable[[], None]) -> None:
-        """Write nothing after an error: a state saved after a lost line would leave a gap in the log."""
-        if self.error is not None:
-            return
-        try:
-            act()
-        except UserError as error:
-            self.error = error
-
-
 @contextmanager
 def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Let `handler` receive SIGINT and SIGTERM inside the block; no effect outside the main thread."""
@@ -280,22 +244,46 @@ def _begin(job: TrainingJob, run: runs_folder.RunFolder, writes: bool) -> Traini
 def _lead(
     job: TrainingJob, state: TrainingState, run: runs_folder.RunFolder, progress: Callable[[Any], None], shown: Any
 ) -> dict[str, Any]:
-    """Train and write in the first process; return the facts that the run records."""
+    """Train and write in the first process; return the facts that the run records.
+
+    A failed write stops the loop, and nothing is written after it: a state saved after a lost line would leave a gap in
+    the log.
+    """
     from training.session import fit
 
+    errors: list[UserError] = []
+
+    def write(act: Callable[[], None]) -> None:
+        if not errors:
+            try:
+                act()
+            except UserError as error:
+                errors.append(error)
+
+    def log(row: dict[str, Any]) -> None:
+        write(lambda: run.append_log(row))
+        trackers.log_row(row)
+
     trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, shown.say)
-    with closing(trackers), stop_signal() as stop:
-        writer = Writer(run, trackers, stop)
+    with closing(trackers), stop_signal() as is_stopped:
+        hooks = Hooks(
+            log=log,
+            save=lambda state: write(lambda: checkpointing.save(run.path / LAST, state)),
+            progress=progress,
+            stop=lambda: bool(errors) or is_stopped(),
+            at=shown.at,
+        )
         try:
-            facts = fit(job, state, writer.hooks(progress, shown.at), run.path / "adapter")
+            facts = fit(job, state, hooks, run.path / "adapter")
         except (Stopped, KeyboardInterrupt):
-            writer.check()
-            _end(run, "interrupted")
-            raise Interrupted(
-                f"training stopped after step {state.step} of {len(job.steps)}. "
-                f"Run the same command, without --fresh, to resume: {run.path}"
-            ) from None
-        writer.check()
+            if not errors:
+                _end(run, "interrupted")
+                raise Interrupted(
+                    f"training stopped after step {state.step} of {len(job.steps)}. "
+                    f"Run the same command, without --fresh, to resume: {run.path}"
+                ) from None
+        if errors:
+            raise errors[0]
     return facts
 
 
