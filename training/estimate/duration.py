@@ -74,7 +74,8 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
     flat = [documents[i] for step in steps for i in step]
     micros = passes(documents, steps, train)
     validation_micros = pack(validation_documents, train.pack_tokens, train.share_prefix)
-    validations = 1 + math.ceil(len(steps) / train.validate_every)
+    chooses = bool(held_out or config.select.suite)  # Otherwise the base and the last step alone are validated.
+    validations = 1 + (math.ceil(len(steps) / train.validate_every) if chooses else 1)
     return Workload(
         rows=len(rows),
         tokens=sum(len(d.ids) for d in flat),

@@ -196,3 +196,6 @@ def test_answers_to_cases_are_counted_and_said_not_to_be_in_the_time(write_confi
     assert found.work.asked == 7 * 4, "at steps 0, 2, 4 and 6"
     assert "answers   28 to cases, generated while training; not in the time" in show(found)
     assert "answers  " not in show(report.plan(write_config(), tmp_path / "none"))
+    general = {key.replace("select", "forgetting"): value for key, value in asked.items()}
+    kept = report.plan(write_config(data__validation=[], **general), tmp_path / "none")
+    assert kept.work.asked == 7 * 2, "nothing chooses an adapter, so at steps 0 and 6"
