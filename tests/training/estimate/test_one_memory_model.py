@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training.config import Lora
-from training.estimate import compare_models, known_models, report, shapes
+from training.estimate import compare_models, report, shapes
 from training.estimate.memory import Pass, estimate
 
 NOWHERE = Path("none")
@@ -45,7 +45,9 @@ def test_a_large_qlora_takes_what_others_advise(base):
     assert shown.checkpointing and low < shown.needs.total / 1e9 < high
 
 
-@pytest.mark.parametrize("base", [known.hub for known in known_models.facts().base])
+@pytest.mark.parametrize(
+    "base", ["SmolLM2-135M-Instruct", "Llama-3.1-70B-Instruct", "Mixtral-8x7B-Instruct-v0.1", "Qwen3-30B-A3B"]
+)
 def test_both_commands_say_the_same_for_every_card_and_method(planned, base):
     ((shown,), plan) = json.loads(compare_models.as_json(compare_models.compare([base], NOWHERE))), planned(base)
     models = {(fit["device"], fit["quantise"]): fit for fit in shown["fits"]}
