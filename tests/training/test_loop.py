@@ -6,6 +6,7 @@ import torch
 
 from tests.training.conftest import fill_adapter
 from training import model as models
+from training.batching import pack
 from training.checkpointing import TrainingState
 from training.config import Lora, Optim, Train
 from training.data.tokenize import Document
@@ -67,6 +68,14 @@ def test_a_shared_beginning_does_not_change_the_gradient(tiny_model, pack_tokens
     assert shared.passes == (4 if pack_tokens < 1000 else 1)
     assert shared.line["loss"] == pytest.approx(expected.line["loss"], rel=1e-5)
     assert apart(shared.gradient, expected.gradient) < 1e-6
+
+
+def test_the_mean_loss_does_not_depend_on_packing(tiny_model):
+    """Rows have 1 to 8 learnt tokens: a mean of means would differ from the mean over tokens."""
+    model = fill_adapter(models.load(tiny_model, Lora(r=4), "float32", seed=1))
+    loop = Loop(model, Train(), Optim(), Hooks(), TrainingState())
+    alone, packed = (loop.mean_loss(pack(documents(), pack_tokens)) for pack_tokens in (0, 3 * LENGTH))
+    assert packed == pytest.approx(alone, rel=1e-5)
 
 
 def test_a_damaged_model_is_found_by_rows_that_have_a_loss_before_the_first_step(tiny_model):
