@@ -12,6 +12,7 @@ import torch
 from harness.errors import UserError
 from harness.suites.prompts import Renderer
 from tests.conftest import FAMILIES
+from tests.training.conftest import SUITE
 from training import lora as training_lora
 from training import model as models
 from training.batching import pack
@@ -45,7 +46,8 @@ def write(folder, base, rows, lora=""):
     """A configuration of three steps."""
     path = folder / "train.toml"
     path.write_text(
-        f'base = "{base}"\n[data]\ntrain = ["{rows}"]\nmax_length = 256\n[lora]\nr = 4\nalpha = 8\n{lora}\n'
+        f'base = "{base}"\n[data]\ntrain = ["{rows}"]\nmax_length = 256\nsuites = ["{SUITE}"]\n'
+        f"[lora]\nr = 4\nalpha = 8\n{lora}\n"
         '[optim]\nlr = 0.01\nwarmup_ratio = 0.0\n[train]\nrows_per_step = 4\nmax_steps = 3\ndtype = "float32"\n'
     )
     return path
