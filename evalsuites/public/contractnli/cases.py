@@ -96,7 +96,7 @@ def groups(texts: Mapping[str, str]) -> list[list[str]]:
 
     def are_near(first: str, second: str) -> bool:
         one, other = runs_by_name[first], runs_by_name[second]
-        return len(one & other) >= OVERLAP * min(len(one), len(other))
+        return 0 < OVERLAP * min(len(one), len(other)) <= len(one & other)
 
     return linked(texts, (pair for pair in combinations(texts, 2) if are_near(*pair)))
 
