@@ -18,7 +18,7 @@ FOLDER = Path(evalsuites.__path__[0])
 NAMES = sorted("/".join(path.parts[-3:-1]) for path in FOLDER.rglob("gates.toml"))
 COPIED = 4000
 """Characters of a source that are copied, more than any answer may hold."""
-MOST = 40
+MOST = 15
 """Answers of the suite that a model which answers everything strings together."""
 
 Rule = Callable[[Suite], Callable[[Case], str]]

@@ -6,7 +6,9 @@ and the handbook's whole register, also what the document does not show: `guidel
 "6 days"). If the handbook has no answer, it is empty, or one sentence that declines; with such a sentence after other
 parts, the handbook answers half of the question, and the answer must give that half and decline the rest.
 
-The input `answer` may hold a right answer in words, which the model does not see: what it names is supported.
+The input `answer` may hold a right answer in words, which the model does not see: what it names is supported, and an
+answer that opens with a yes where it opens with a no, or the other way round, is `contradictory` there. Questions with
+an alternative (", or who decides?") have no such side.
 
 An id or department outside the register is `invented`. An id of the register that the case does not expect is
 `misgrounded`, and so is a department that neither the case nor the lines of the expected ids name; so is any if the
@@ -23,7 +25,7 @@ with a value, or with an id outside a clause such as "covers only parking", coun
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -73,6 +75,14 @@ AFFIRMED = re.compile(
     r"(?:(?:yes|yeah|yep|certainly|absolutely|of course)\b|(?:that|this|it) is (?:allowed|permitted)\b)"
 )
 """A clause that answers a question with yes."""
+SIDE = re.compile(
+    r"\W*(?:(?:the )?answer\W+(?:is\W+)?)?"
+    r"(?:(?P<no>no(?=\s*(?:[^\w\s]|$))|not (?:yet|until)\b|(?:certainly|absolutely|of course) not\b)"
+    r"|(?P<yes>(?:yes|yeah|yep|certainly|absolutely|of course)\b))"
+)
+"""An opening that takes a side, in lower case; "no fee is due" takes none."""
+ALTERNATIVE = re.compile(r",\s+or\b")
+"""In a question that cannot be answered with yes or no alone."""
 REASONS = {
     "supported": "the right answer, or its guideline, states it",
     "misgrounded": "the handbook has it, but it does not support an answer to this question",
@@ -170,7 +180,7 @@ def _judge(
         if taken.is_free(each.start, each.end)
     ]
     limit, low = whole_length(completion), lower(normal.text)
-    judged, at = [], 0
+    judged, at = list(_side(case, completion, normal, low)), 0
     for item in sorted([*named, *opposed, *figures], key=START):
         start, end = normal.original(item.start, item.end)
         if end <= limit:
@@ -189,6 +199,15 @@ def _judge(
             span = make_span(completion.text, start, end, item.kind, verdict, REASONS[verdict], source, case.cluster)
             judged.append((item.label, span))
     return judged
+
+
+def _side(case: Case, completion: Completion, normal: Normal, low: str) -> Iterator[Labelled]:
+    """Yield the opening of an answer that takes the other side than the right answer."""
+    own, right = SIDE.match(low), SIDE.match(lower(case.input.get("answer", "")))
+    if own and right and own.lastgroup != right.lastgroup and not ALTERNATIVE.search(case.input["question"]):
+        start, end = normal.original(*own.span(own.lastgroup or 0))
+        kind, reason = "yes or no", f"the right answer is {right.lastgroup}"
+        yield kind, make_span(completion.text, start, end, kind, "contradictory", reason, None, case.cluster)
 
 
 Verdict = tuple[str, tuple[int, int] | None]

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from msgspec import structs
 
 from harness.errors import UserError
 from harness.schema import Case
@@ -241,3 +242,36 @@ def test_an_enormous_answer_is_scored_in_seconds(text):
     start = time.process_time()
     assert answered(VALUE, answer(text)).value == 0.0
     assert time.process_time() - start < 10
+
+
+def may(question: str, right: str) -> Case:
+    case = asks(question, "Guideline 4.2", "$45")
+    return structs.replace(case, input={**case.input, "answer": right})
+
+
+NOT_MORE = may("May I book a berth for $60?", "No, a berth may cost at most $45 a night (Guideline 4.2).")
+ALLOWED = may("Will you pay $40 for my berth?", "Yes; up to $45 a night is paid (Guideline 4.2).")
+EITHER = may("Do I pay for my berth, or who does?", "No, the firm pays up to $45 (Guideline 4.2).")
+
+
+@pytest.mark.parametrize(
+    ("case", "opening", "right"),
+    [
+        (NOT_MORE, "No, ", True),
+        (NOT_MORE, "Not yet: ", True),
+        (NOT_MORE, "", True),
+        (NOT_MORE, "Yes, ", False),
+        (NOT_MORE, "**Yes.** ", False),
+        (NOT_MORE, "The answer is: yes, ", False),
+        (ALLOWED, "Of course: ", True),
+        (ALLOWED, "No; ", False),
+        (ALLOWED, "Certainly not, ", False),
+        (ALLOWED, "No receipt is needed; ", True),
+        (EITHER, "Yes, you do: ", True),
+        (VALUE, "Yes, ", True),
+    ],
+)
+def test_a_yes_for_a_no_is_contradictory(case: Case, opening: str, right: bool) -> None:
+    score = answered(case, answer(f"{opening}a berth is paid up to $45 a night (Guideline 4.2)."))
+    assert (score.value, score.contradicts) == (float(right), int(not right))
+    assert [s.kind for s in score.spans if s.verdict == "contradictory"] == ["yes or no"] * (not right)
