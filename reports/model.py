@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from harness.schema import Estimate, Outcome
 
 Tone = Literal["plain", "good", "bad", "caution", "muted"]
-Kind = Literal["regression", "gain", "fabrication", "error", "wrong", "unchanged"]
+Kind = Literal["regression", "gain", "fabrication", "error", "wrong", "unchanged", "other"]
 """Why a case is shown; a case can be several at once."""
 Reading = Literal["", "better", "worse", "undecided"]
 """What a paired change shows; empty where there is no change to show."""

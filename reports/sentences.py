@@ -193,8 +193,8 @@ KINDS: dict[Kind, KindWords] = {
     "error": KindWords("Error", "!", "other failed answer", "Errors"),
     "wrong": KindWords("Wrong", "✗", "other wrong answer", "Wrong answers"),
     "unchanged": KindWords("Unchanged", "○", "unchanged case", "Unchanged"),
+    "other": KindWords("Not wrong", "○", "other case", "Not wrong"),
 }
-ALONE = "The run has no baseline, so only the tuned answers are shown."
 
 
 def noun(kind: Kind, n: int) -> str:

@@ -174,7 +174,7 @@ def _why(case: SelectedCase) -> str:
         parts.append("an answer or a score failed")
     if "wrong" in kinds and not moved:
         parts.append("wrong as before" if case.wrong_before else "wrong")
-    if kinds[0] == "unchanged" and pair is None:
+    if kinds[0] == "other":
         parts.append("not wrong")
     return wording.capital("; ".join(filter(None, parts))) or "No score to compare"
 

@@ -75,7 +75,7 @@ def _without(found: Sequence[Fabrication], others: Sequence[Fabrication]) -> lis
     return [f for f in found if f.key not in known]
 
 
-ORDER: tuple[Kind, ...] = ("regression", "gain", "fabrication", "error", "wrong", "unchanged")
+ORDER: tuple[Kind, ...] = ("regression", "gain", "fabrication", "error", "wrong", "unchanged", "other")
 FRAME = 1_500
 """Bytes that the mark-up of one case takes."""
 
@@ -161,6 +161,7 @@ def choose(
                 ("fabrication", pair.tuned.claims),
                 ("error", pair.tuned.failed or pair.baseline.failed),
                 ("wrong", now),
+                otherwise="unchanged",
             ),
             shift=0.0 if at is None else changes[at],
             measured=now is not None and before is not None,
@@ -169,7 +170,7 @@ def choose(
         )
     for tuned in () if compared else alone:
         now = wrong(tuned)
-        kinds = _true(("fabrication", tuned.claims), ("error", tuned.failed), ("wrong", now))
+        kinds = _true(("fabrication", tuned.claims), ("error", tuned.failed), ("wrong", now), otherwise="other")
         yield SelectedCase(suite=suite, tuned=tuned, kinds=kinds, measured=primary is not None, wrong=bool(now))
 
 
@@ -180,5 +181,5 @@ def anchor(suite: str, case_id: str) -> str:
     return "-".join(filter(None, ("case", slug, digest)))
 
 
-def _true(*found: tuple[Kind, object]) -> tuple[Kind, ...]:
-    return tuple(kind for kind, holds in found if holds) or ("unchanged",)
+def _true(*found: tuple[Kind, object], otherwise: Kind) -> tuple[Kind, ...]:
+    return tuple(kind for kind, holds in found if holds) or (otherwise,)

@@ -18,9 +18,13 @@ LEAD = (
     "words that are only in the baseline's answer, [+ …] words that are only in the tuned model's, ✗ what a scorer "
     "rejects and ✓ what it accepts."
 )
+ALONE = (
+    "The run has no baseline, so only the tuned answers are shown. The boxes show untrusted text from documents and "
+    "models. ✗ marks what a scorer rejects, ✓ what it accepts."
+)
 ALWAYS: tuple[Kind, ...] = ("regression", "gain")
 """Kinds that are listed even without a case."""
-REST: tuple[Kind, ...] = ("fabrication", "error", "wrong", "unchanged")
+REST: tuple[Kind, ...] = ("fabrication", "error", "wrong", "unchanged", "other")
 
 
 def section(evidence: RunView) -> Section | None:
@@ -32,7 +36,7 @@ def others(evidence: RunView) -> Section | None:
     """Build the section of the other cases: those that fabricate, failed or stay wrong, then the rest."""
     lead = "Cases that neither regressed nor improved, those worth a look first."
     compared = any(evidence.joint(suite.name).pairs for suite in evidence.suites)
-    return _section(evidence, "others", "Other cases", REST, lead if compared else f"{sentences.ALONE} {LEAD}")
+    return _section(evidence, "others", "Other cases", REST, lead if compared else ALONE)
 
 
 def on_page(evidence: RunView, page: Page) -> list[Section]:

@@ -196,6 +196,7 @@ def test_a_run_without_a_baseline_shows_its_answers_alone(write_run: Writer) -> 
     manifest = make_manifest(checkpoints={"tuned": make_manifest().checkpoints["tuned"]})
     model = reports.build([write_run(records=records, manifest=manifest, verdicts=[])])
     shown = exchanges(model)
-    assert [e.kind for e in shown] == ["fabrication"] * 2 + ["wrong"] * 4 + ["unchanged"] * 6
+    assert [e.kind for e in shown] == ["fabrication"] * 2 + ["wrong"] * 4 + ["other"] * 6
     assert {len(e.answers) for e in shown} == {1}
+    assert "6 other cases" in str(model.sections) and "nchanged" not in str(model.sections)
     assert {p.change for e in shown for a in e.answers for p in a.pieces} == {"same"}
