@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from evalsuites.public import overlap
 from evalsuites.public.cuad.contracts import Contract, data_folder, load_contracts
 from evalsuites.public.cuad.passages import Passage, labelled, unit_starts, unlabelled
 from evalsuites.public.cuad.split import SPLITS, groups, side
-from evalsuites.public.overlap import runs
 from harness.checkpoints.bundled_model import say_on_stderr
 from harness.checkpoints.resolve import cache_dir
 from harness.files import digest, write_atomic
@@ -26,7 +26,7 @@ RUN = 8
 """Words in a run."""
 LAST = next(iter(SPLITS))
 """The split that is built last."""
-BUILDERS = ("cases.py", "contracts.py", "passages.py", "split.py", "../overlap.py")
+BUILDERS = ("cases.py", "contracts.py", "passages.py", "split.py")
 
 
 def cases(split: str = "test") -> list[Case]:
@@ -39,7 +39,8 @@ def cases(split: str = "test") -> list[Case]:
 
 def _key(folder: Path) -> str:
     """Digest of the builders' source, and of the data folder's listing."""
-    source = [(Path(__file__).parent / name).read_text("utf-8") for name in BUILDERS]
+    builders = [*(Path(__file__).parent / name for name in BUILDERS), Path(overlap.__file__)]
+    source = [file.read_text("utf-8") for file in builders]
     table = (folder / "master_clauses.csv").stat()
     with os.scandir(folder / "contracts") as entries:
         listing = sorted((entry.name, entry.stat().st_size) for entry in entries)
@@ -74,7 +75,7 @@ def build(contracts: Iterable[Contract], last_split: str = LAST) -> dict[str, li
         per_category: Counter[str] = Counter()
         for name, cluster in ((name, group[0]) for group in together if side(group) == split for name in group):
             for case in _cases_of(by_name[name], PER_CONTRACT[split], per_category, cluster):
-                wording = runs(case.document, RUN, r"\w+")
+                wording = overlap.runs(case.document, RUN, r"\w+")
                 if len(wording & seen) < SAME * len(wording):
                     seen |= wording
                     built[split].append(case)
