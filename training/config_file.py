@@ -30,7 +30,7 @@ ADVICE = {
     "config": "Name the training configuration that every point changes",
     "vary": 'Add a table [vary] with lines such as "optim.lr" = [3e-4, 1e-3]',
 }
-"""What to write where a required field of a training configuration or a sweep is missing."""
+"""Advice for each required field that a training configuration or a sweep lacks."""
 
 Check = tuple[str, Callable[[Any], bool], str]
 ProblemsOf = Callable[[Config], list[str]]

@@ -204,7 +204,7 @@ def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers], cluste
 def claims_of(found: Iterable[Finding | Evidence | None]) -> dict[int, float]:
     """By place the p value of every claim that is tested, on enough data to be judged, corrected over all of them.
 
-    Each is let go before the next is asked for, so that one gate's cases at a time are in memory.
+    Each is released before the next is read, so that memory holds the cases of one gate at a time.
     """
     from harness.stats.paired import holm, superiority
 

@@ -37,7 +37,7 @@ def fill_adapter(model, std=0.1):
 
 
 def save_filled(base, lora, out, *, quantise="none", std=0.2):
-    """Write such an adapter of a base as a training writes it; return the model."""
+    """Write an adapter of a base with random values, as a training run does; return the model."""
     from training import model, session
     from training.config import Model
 

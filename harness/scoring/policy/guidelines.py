@@ -70,15 +70,13 @@ SECTIONS = re.compile(
     r"(?: (?:provided|given|shown|above))?|\b(?:the|this) section\b(?! \W?\d)"
 )
 """What stands for the handbook in an answer that declines."""
-AFFIRMED = re.compile(
-    r"\W*(?:(?:the )?answer\W+(?:is\W+)?)?"
-    r"(?:(?:yes|yeah|yep|certainly|absolutely|of course)\b|(?:that|this|it) is (?:allowed|permitted)\b)"
-)
+OPENING = r"\W*(?:(?:the )?answer\W+(?:is\W+)?)?"
+YES = r"(?:yes|yeah|yep|certainly|absolutely|of course)\b"
+AFFIRMED = re.compile(rf"{OPENING}(?:{YES}|(?:that|this|it) is (?:allowed|permitted)\b)")
 """A clause that answers a question with yes."""
 SIDE = re.compile(
-    r"\W*(?:(?:the )?answer\W+(?:is\W+)?)?"
-    r"(?:(?P<no>no(?=\s*(?:[^\w\s]|$))|not (?:yet|until)\b|(?:certainly|absolutely|of course) not\b)"
-    r"|(?P<yes>(?:yes|yeah|yep|certainly|absolutely|of course)\b))"
+    rf"{OPENING}(?:(?P<no>no(?=\s*(?:[^\w\s]|$))|not (?:yet|until)\b|(?:certainly|absolutely|of course) not\b)"
+    rf"|(?P<yes>{YES}))"
 )
 """An opening that takes a side, in lower case; "no fee is due" takes none."""
 ALTERNATIVE = re.compile(r",\s+or\b")
