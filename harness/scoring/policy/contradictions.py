@@ -7,7 +7,8 @@ a figure, or the word after "must", "not" or "before".
 
 A sentence of the answer is compared with the guideline's sentences that have the anchor. It contradicts them if the one
 that shares most words with it claims the opposite, and shares half the words of the shorter one. "Over $90" and "up to
-$90" are not compared, because a rule is often told by its reverse; nor is denial under a condition ("unless", "only").
+$90" are not compared, because a rule is often told by its reverse; nor is denial under a condition ("unless", "only")
+or of a part ("not before", "not over $40", "not without").
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ CLAUSE = re.compile(r";|\b(?:but|although|while|whereas)\b")
 NEGATIVE = re.compile(
     r"\b(?:not|no(?![,;:.])|never|cannot|neither|nor|nobody|none|nothing|without|instead|rather than)\b|n't\b"
 )
+STOP = re.compile(r"[,;:] | and ")
 CONDITION = re.compile(r"\b(?:unless|except|only|if)\b")
 LEAD = re.compile(
     r"(?:\b(?:is|are|was|were|be|been|may|can|must|shall|will|has|have|had|does|do|to) )+$"
@@ -81,6 +83,15 @@ PARTIAL = re.compile(
     r"\b(?:first|last|next|other|remaining) (?:[\d$]|(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b)"
 )
 """A sentence that may deny something of a counted part: "the first 26 miles are not paid"."""
+LIMITED = re.compile(
+    r"\b(?:until|before|than|yet|alone|yourself|himself|herself|but|instead|exceed(?:s|ing)?)\b"
+    rf"|\b(?:over|above|below|under|beyond|past) (?=[$\d])|{PARTIAL.pattern}"
+)
+"""What makes a clause deny a part: "not before noon", "not over $40", "not yourself"."""
+EVENT = re.compile(r"\b(?:has|have|had|did) ?$")
+"""Before a denial of what happened: "you have not worked here for 90 days"."""
+NEAR = 200
+"""Characters on either side of a denial in which its clause is read."""
 TIME_LIMIT = re.compile(rf"\bwithin (?:\S+ ){{1,4}}?{DAY}s?\b|\b(?:no|not) later than\b|\bat the latest\b")
 """What makes "may object" a duty about time: "must object within ten days"."""
 WORD = re.compile(r"[a-z]{3,}")
@@ -205,12 +216,26 @@ def _word_claims(low: str, start: int, end: int, dates: Container[int]) -> Itera
         is_open = (
             (aspect == "side" and match.start("word") in dates)
             or (aspect == "duty" and TIME_LIMIT.search(low, start, end))
-            or (value == "denied" and CONDITION.search(low, start, end))
+            or (value == "denied" and _is_partial(low, start, end, (match.start(), match.end("word"))))
         )
         if match["word"] not in COMMON and not is_open:
             yield (aspect, stem(match["word"])), Claim(match.start(), match.end("word"), value)
     for match in WHICHEVER.finditer(low, start, end):
         yield ("limit", "whichever"), Claim(*match.span(), "the first" if match["least"] else "the last")
+
+
+def _is_partial(low: str, start: int, end: int, denial: tuple[int, int]) -> bool:
+    """Whether a denial in the text from `start` to `end` is conditional, double, of a part or of an event."""
+    first, last = max(start, denial[0] - NEAR), min(end, denial[1] + NEAR)
+    is_event = EVENT.search(low, first, denial[0])
+    first = max([first, *(each.end() for each in STOP.finditer(low, first, denial[0]))])
+    stop = STOP.search(low, denial[1], last)
+    around = [(first, denial[0]), (denial[1], stop.start() if stop else last)]
+    return bool(
+        is_event
+        or CONDITION.search(low, start, end)
+        or any(mark.search(low, *each) for each in around for mark in (LIMITED, NEGATIVE))
+    )
 
 
 def _affirmed(sentence: Sentence, anchor: Anchor) -> Claim | None:
