@@ -9,6 +9,8 @@ A sentence of the answer is compared with the guideline's sentences that have th
 that shares most words with it claims the opposite, and shares half the words of the shorter one. "Over $90" and "up to
 $90" are not compared, because a rule is often told by its reverse; nor is denial under a condition ("unless", "only")
 or of a part ("not before", "not over $40", "not without").
+
+`denials` needs a right answer in words: it finds the clauses that deny in that answer's words what it affirms.
 """
 
 from __future__ import annotations
@@ -73,6 +75,8 @@ NEGATIVE = re.compile(
     r"\b(?:not|no(?![,;:.])|never|cannot|neither|nor|nobody|none|nothing|without|instead|rather than)\b|n't\b"
 )
 STOP = re.compile(r"[,;:] | and ")
+CLAUSES = re.compile(rf"{SENTENCE.pattern}|{STOP.pattern}|{CLAUSE.pattern}|\b(?:as|because|since|so|though)\b")
+"""What ends a clause in which a denial is read: shorter ones than those of `CLAUSE`."""
 CONDITION = re.compile(r"\b(?:unless|except|only|if)\b")
 LEAD = re.compile(
     r"(?:\b(?:is|are|was|were|be|been|may|can|must|shall|will|has|have|had|does|do|to) )+$"
@@ -102,6 +106,10 @@ COMMON = FUNCTION - {"out", "off"} | word_list(
     """
 )
 """Words that say nothing of what a sentence is about; "paid out" and "time off" do."""
+GENERIC = frozenset(
+    map(stem, word_list("allow company employee entitle even get give need owe paid pay permit receive require staff"))
+)
+"""Words in which a denial may differ from the right answer that it denies."""
 SHARE = 0.5
 """Least share of the shorter sentence's other words that both must have, and at least one."""
 Anchor = SizeKey | str
@@ -168,6 +176,17 @@ def _opposite(own: Sentence, key: Key, claim: Claim, source: Iterable[tuple[int,
                 if other and not agrees and shared >= SHARE * (min(len(own.anchors), len(each.anchors)) - 1):
                     found = Claim(at + other.start, at + other.end, other.value)
     return found
+
+
+def denials(text: str, answer: str) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of clauses of a text that deny in the words of a right answer what that affirms."""
+    right = [*sentences(answer, PART), *sentences(answer, CLAUSES)]
+    affirmed = [each.anchors for each in right if not NEGATIVE.search(*each[:3])]
+    for own in sentences(text, CLAUSES):
+        denial = NEGATIVE.search(*own[:3])
+        is_denied = denial and not _is_partial(*own[:3], denial.span())
+        if is_denied and any(own.anchors - GENERIC <= anchors for anchors in affirmed):
+            yield own.start, own.end
 
 
 @lru_cache(maxsize=1024)

@@ -6,9 +6,10 @@ and the handbook's whole register, also what the document does not show: `guidel
 "6 days"). If the handbook has no answer, it is empty, or one sentence that declines; with such a sentence after other
 parts, the handbook answers half of the question, and the answer must give that half and decline the rest.
 
-The input `answer` may hold a right answer in words, which the model does not see: what it names is supported, and an
-answer that opens with a yes where it opens with a no, or the other way round, is `contradictory` there. Questions with
-an alternative (", or who decides?") have no such side.
+The input `answer` may hold a right answer in words, which the model does not see: what it names is supported. An answer
+that opens with a yes where it opens with a no, or the other way round, is `contradictory` there; questions with an
+alternative (", or who decides?") have no such side. So is what an answer denies in the right answer's words: "you do
+not receive $45" for "you receive $45".
 
 An id or department outside the register is `invented`. An id of the register that the case does not expect is
 `misgrounded`, and so is a department that neither the case nor the lines of the expected ids name; so is any if the
@@ -31,7 +32,7 @@ from typing import NamedTuple
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import RangeSet, make_span, ratios, scorer, whole_length
-from harness.scoring.policy.contradictions import contradictions
+from harness.scoring.policy.contradictions import contradictions, denials
 from harness.scoring.policy.handbook import (
     ExpectedAnswer,
     Guideline,
@@ -178,6 +179,7 @@ def _judge(
         if taken.is_free(each.start, each.end)
     ]
     limit, low = whole_length(completion), lower(normal.text)
+    denied = RangeSet(_denials(case, normal.text))
     judged, at = list(_side(case, completion, normal, low)), 0
     for item in sorted([*named, *opposed, *figures], key=START):
         start, end = normal.original(item.start, item.end)
@@ -194,9 +196,19 @@ def _judge(
             )
             if verdict in EXCLUDABLE and NOT_IT.search(low, max(0, item.start - LOOK_BACK), item.start):
                 verdict = "unclaimed"
+            if verdict == "supported" and item.kind != "guideline" and not denied.is_free(item.start, item.end):
+                verdict = "contradictory"
             span = make_span(completion.text, start, end, item.kind, verdict, REASONS[verdict], source, case.cluster)
             judged.append((item.label, span))
     return judged
+
+
+def _denials(case: Case, text: str) -> Iterator[tuple[int, int]]:
+    """Yield the clauses that deny what the right answer affirms; if that is a no, its value is often denied rightly."""
+    right = case.input.get("answer", "")
+    side = SIDE.match(lower(right))
+    if not side or side.lastgroup == "yes":
+        yield from denials(text, plain(right))
 
 
 def _side(case: Case, completion: Completion, normal: Normal, low: str) -> Iterator[Labelled]:

@@ -1,4 +1,4 @@
-"""Right answers to the handbook suite's questions with negations in them."""
+"""Answers to the handbook suite's questions that deny the rule without a no in front, and right ones with negations."""
 
 from functools import cache
 
@@ -6,10 +6,40 @@ import pytest
 
 from evalsuites.policy.handbook.cases import eval_cases
 from harness.schema import Case
-from harness.scoring.policy.contradictions import contradictions
+from harness.scoring.policy.contradictions import contradictions, denials
 from harness.scoring.policy.guidelines import answered
 from tests.support.answers import answer
 
+REVERSED = [
+    ("001-03", "The press may be restarted without a release from the Safety Committee (SA-4.2)."),
+    ("001-06", "A Salaried Employee is not credited with the 4 hours of leave for every second call-in (HR-2.3)."),
+    ("002-05", "Per diem staff do not earn sick leave up to 40 hours a year (Article 3(b))."),
+    ("003-12", "The Dispatch Desk must not call the Coast Guard once the spill has been radioed in (Policy 500.2)."),
+    ("004-08", "Commercial photography does not require a permit from the Communications Office (S-20)."),
+    ("005-03", "Support staff such as classroom aides do not have to give 14 days of written notice (3.2.1)."),
+    ("005-10", "Substitutes do not receive $118 for the first day of jury duty (2.2.1)."),
+    ("008-05", "A seasonal hand in the third season may not join from the fourth week, even for $41 a week (Rule 14)."),
+    ("009-01", "The sum paid toward boots does not rise by $30 after four years of service (P-3b)."),
+    ("009-03", "You can have it repaired without calling Fleet Maintenance (P-5b)."),
+    ("012-01", "EMP 4.02 does not allow a Producer to be reimbursed up to $74 for each person."),
+    ("016-01", "In memory care the meal break lasts 25 minutes and is not paid (S-18)."),
+    (
+        "018-09",
+        "Since the service is unpaid, it need not be notified to the Compliance Department in 20 days (§ 10.4).",
+    ),
+    ("020-07", "Up to 5 unused days cannot be carried into the next year (Rule 10)."),
+    ("023-06", "Such a gift need not be reported to the Ethics Counsel (III.1)."),
+    ("024-06", "Watchmen are not paid $9.40 an hour besides the ordinary rate on a holiday (EMP 2.05)."),
+    ("026-02", "The Station Office does not decide on morning-show shifts (P-4a)."),
+    ("028-05", "An order of that size need not be agreed by the Board of Trustees (Section 4-02)."),
+    ("029-02", "Salary paid from January 1, 2026 is not matched at 75% (EMP 3.04)."),
+    ("033-02", "The house does not bear 74% of the premium (Rule 10)."),
+    ("035-03", "The Director's Office does not speak with families when a rescue service was called (§ 3.2)."),
+    ("037-07", "Her Form H-3 need not be shown to the Quality Laboratory (S-12)."),
+    ("040-03", "Plant hands do not receive $105 a year toward boots (Section 2-03)."),
+    ("041-11", "On Sundays the crew lead cannot buy up to $140 at the nearest shop (EMP 4.02)."),
+    ("042-04", "The Lines do not bear 66% of the premium in your third season (3.1.2)."),
+]
 FAITHFUL = [
     ("001-01", "You get $475 and not $650, since he was named before March 1, 2025 (HR-1.4)."),
     ("001-03", "It may not be run again without a written release from the Safety Committee (SA-4.2)."),
@@ -60,10 +90,37 @@ def cases() -> dict[str, Case]:
     return {case.id.removeprefix("handbook-"): case for case in eval_cases()}
 
 
+@pytest.mark.parametrize(("case", "text"), REVERSED)
+def test_an_answer_that_denies_the_rule_is_contradictory_without_a_no_in_front(case: str, text: str) -> None:
+    score = answered(cases()[case], answer(text))
+    assert (score.value, score.contradicts) == (0.0, 1)
+
+
 @pytest.mark.parametrize(("case", "text"), FAITHFUL)
 def test_a_right_answer_with_negations_is_right(case: str, text: str) -> None:
     score = answered(cases()[case], answer(text))
     assert (score.value, score.contradicts) == (1.0, 0)
+
+
+RIGHT = "Members receive $60 a month, and the Rota Office keeps the list. No receipt is asked for."
+
+
+@pytest.mark.parametrize(
+    ("text", "denied"),
+    [
+        ("Members do not receive $60 a month.", ["Members do not receive $60 a month."]),
+        ("Members are not entitled to the $60, I fear.", ["Members are not entitled to the $60, "]),
+        ("The Rota Office never keeps the list; ask.", ["The Rota Office never keeps the list; "]),
+        ("Members receive $60 a month.", []),
+        ("Members do not receive $60 a week on top.", []),
+        ("Members do not receive more than $60 a month.", []),
+        ("Members have not received $60 this month.", []),
+        ("Members cannot be without the $60.", []),
+        ("A receipt is not asked for.", []),
+    ],
+)
+def test_a_clause_denies_only_in_the_words_of_the_right_answer(text: str, denied: list[str]) -> None:
+    assert [text[start:end] for start, end in denials(text, RIGHT)] == denied
 
 
 def test_a_limit_that_is_lifted_contradicts_it() -> None:
