@@ -41,6 +41,9 @@ ELSEWHERE = (
 """Words of the domains that other suites are about."""
 
 
+SUITE_FORM = next(case for case in PROMPTS if case.tags["form"] == replay.SUITE_FORM)
+
+
 def words(text: str) -> list[str]:
     return re.findall(r"\w+", text.lower())
 
@@ -166,12 +169,12 @@ def ask(tmp_path, monkeypatch):
     """Replay of the fake engine, with scripted answers by place in the seed's order."""
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
 
-    def run(rows: int, answers: dict[int, str], seed: int = 0) -> replay.Replay:
+    def run(rows: int, answers: dict[int, str], seed: int = 0, brief: bool = False) -> replay.Replay:
         drawn = replay.draw(seed)
         script = tmp_path / "script.json"
         script.write_text(json.dumps({"tuned": {drawn[at].id: text for at, text in answers.items()}}))
         engine = EngineConfig(name="fake", script=script)
-        return replay.replay("any", rows, seed, engine=engine, progress=Progress(quiet=True))
+        return replay.replay("any", rows, seed, engine=engine, progress=Progress(quiet=True), brief=brief)
 
     return run
 
@@ -185,6 +188,26 @@ def test_a_row_is_what_the_checkpoint_was_asked_and_what_it_said(ask):
     ]
     assert found.dropped == {"cut off at 64 tokens": 1, "empty": 1}
     assert found.losses == "2 answers dropped: 1 cut off at 64 tokens, 1 empty"
+
+
+def test_brief_answers_are_one_sentence_in_the_suites_prompt_and_only_shortened_ones_are_learnt(ask):
+    given = {
+        0: "One of them.",
+        1: "The U.S. dollar. It is money.",
+        2: "The first line ends.\nAnd " + "word " * 70,
+        3: "word " * 70,
+        4: "Here are three:\n1. A cat.",
+        5: ' It means "brave!" ',
+    }
+    found = ask(4, given, brief=True)
+    assert [(row["messages"][-1]["content"].strip(), row["source"]) for row in found.rows] == [
+        ("One of them.", "replay"),
+        ("The U.S. dollar.", "shortened"),
+        ("The first line ends.", "shortened"),
+        ('It means "brave!"', "replay"),
+    ]
+    assert {row["messages"][0]["content"] for row in found.rows} == {replay.chat(SUITE_FORM)[0]["content"]}
+    assert found.losses == "2 answers dropped: 2 without a whole first sentence"
 
 
 def test_an_answer_of_exactly_the_limit_is_kept(ask):

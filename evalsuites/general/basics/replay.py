@@ -3,20 +3,21 @@
 python -m evalsuites.general.basics.replay --checkpoint MODEL --out replay.jsonl
 
 Training on them together with a task's rows preserves a model's general answers. Every third request is in the suite's
-prompt, the others are without it.
+prompt, the others are without it. With `--brief`, all are, and the model learns to answer in one sentence.
 """
 
 import argparse
 import itertools
 import math
 import random
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from evalsuites.training_rows import write_rows
 from harness.engines.base import traits_of
@@ -27,6 +28,7 @@ from harness.evaluation.plan import judge_checkpoint
 from harness.evaluation.requests import PlannedRequest, longest
 from harness.progress.progress import Progress
 from harness.schema import CANDIDATE, Case, Completion, Sampling
+from harness.scoring.text.sentences import sentences
 from harness.suites.prompts import Message, PlainRenderer, Renderer, load_template, messages
 from harness.threads import before_torch
 
@@ -39,7 +41,9 @@ MAX_TOKENS = 64
 SUITE_FORM, BARE = "suite", "bare"
 FORMS = (SUITE_FORM, BARE, BARE)
 """Forms that the prompts of a request take in turn."""
-SOURCE = "replay"
+SOURCE, SHORTENED = "replay", "shortened"
+"""Sources of the rows: the probabilities of the first are learnt, and the answers of the second."""
+WHOLE = re.compile(r"[.!?][\"”’)*]*$")
 FIRST_SPARE, SPARE = 1.5, 1.2
 """Prompts per missing row: in the first batch, and then times the prompts that a row has taken so far."""
 
@@ -113,19 +117,26 @@ def asks(cases: Sequence[Case], renderer: Renderer | PlainRenderer) -> list[Plan
     ]
 
 
-def unfit(done: Completion) -> str | None:
+def unfit(done: Completion, brief: bool = False) -> str | None:
     """Return why an answer makes no row, or None."""
     if done.finish_reason == "error":
         return "failed"
-    if done.finish_reason == "length":
-        return f"cut off at {MAX_TOKENS} tokens"
-    return None if done.text.strip() else "empty"
+    if not done.text.strip():
+        return "empty"
+    if brief:
+        return None if WHOLE.search(first_sentence(done.text)) else "without a whole first sentence"
+    return f"cut off at {MAX_TOKENS} tokens" if done.finish_reason == "length" else None
 
 
-def collect(waiting: Sequence[PlannedRequest], rows: int, answers: Answers) -> Replay:
+def first_sentence(text: str) -> str:
+    """Return a text up to the end of its first sentence or line."""
+    return next((text[:end].strip() for _, end in sentences(text)), "")
+
+
+def collect(waiting: Sequence[PlannedRequest], rows: int, answers: Answers, brief: bool = False) -> Replay:
     """Rows of the first `rows` prompts whose answers are fit, or of all there are.
 
-    Answers that are more than was needed are neither rows nor dropped.
+    Answers that are more than was needed are neither rows nor dropped. `brief` keeps the first sentence of an answer.
     """
     chosen: list[dict[str, object]] = []
     dropped: Counter[str] = Counter()
@@ -136,11 +147,13 @@ def collect(waiting: Sequence[PlannedRequest], rows: int, answers: Answers) -> R
         for ask in now:
             if len(chosen) == rows:
                 break
-            if reason := unfit(done[ask.case.id]):
+            if reason := unfit(done[ask.case.id], brief):
                 dropped[reason] += 1
                 continue
-            answer = {"role": "assistant", "content": done[ask.case.id].text}
-            chosen.append({"messages": [*chat(ask.case), answer], "source": SOURCE})
+            text = done[ask.case.id].text
+            learnt = first_sentence(text) if brief else text
+            source = SOURCE if learnt.strip() == text.strip() else SHORTENED
+            chosen.append({"messages": [*chat(ask.case), {"role": "assistant", "content": learnt}], "source": source})
     return Replay(rows=chosen, dropped=dict(dropped))
 
 
@@ -149,9 +162,16 @@ def _batch(missing: int, chosen: int, dropped: int) -> int:
     return math.ceil(missing * (SPARE * (chosen + dropped) / max(1, chosen) if dropped else FIRST_SPARE))
 
 
-def replay(checkpoint: str, rows: int, seed: int, *, engine: EngineConfig, progress: Progress) -> Replay:
-    """Query the checkpoint, through the completion cache, until `rows` of its answers are fit to train on."""
+def replay(
+    checkpoint: str, rows: int, seed: int, *, engine: EngineConfig, progress: Progress, brief: bool = False
+) -> Replay:
+    """Query the checkpoint, through the completion cache, until `rows` of its answers are fit to train on.
+
+    With `brief`, every prompt is the suite's, which asks for brief answers, and longer ones lose all but one sentence.
+    """
     drawn = draw(seed)
+    if brief:
+        drawn = [structs.replace(case, tags=case.tags | {"form": SUITE_FORM}) for case in drawn]
     if not 1 <= rows <= len(drawn):
         raise UserError(f"--rows {rows}: expected a number from 1 to {len(drawn)}, the prompts of the bank")
     checkpoints = {CANDIDATE: judge_checkpoint(checkpoint, engine)}
@@ -167,7 +187,7 @@ def replay(checkpoint: str, rows: int, seed: int, *, engine: EngineConfig, progr
                 stage.answered(done, broker.was_cached)
         return result
 
-    result = collect(waiting, rows, answers)
+    result = collect(waiting, rows, answers, brief)
     if not result.rows:
         raise UserError(f"{checkpoint}: {result.losses}, so there is no row. Expected a model that ends its answers")
     return result
@@ -179,12 +199,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSONL file to write")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows to write; answers unfit to train on are replaced")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other prompts")
+    parser.add_argument("--brief", action="store_true", help="teach answers of one sentence: longer ones are shortened")
     parser.add_argument("--engine", help="vllm, transformers or fake; default: vllm where it imports")
     args = parser.parse_args()
     before_torch()
     try:
         engine = EngineConfig(name=args.engine)
-        result = replay(args.checkpoint, args.rows, args.seed, engine=engine, progress=Progress())
+        result = replay(args.checkpoint, args.rows, args.seed, engine=engine, progress=Progress(), brief=args.brief)
     except UserError as error:
         parser.exit(error.exit_code, f"{error}\n")
     written = write_rows(args.out, result.rows)
