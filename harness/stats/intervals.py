@@ -105,16 +105,31 @@ def worth(numerators: Array, denominators: Array, clusters: Codes) -> EffectiveS
 def proportion(
     numerators: Array, denominators: Array, clusters: Codes, level: float = 0.95, side: Side = "two"
 ) -> Interval:
-    """Wilson at the effective number of cases, for a ratio of sums in [0, 1], with an exact bound at the nearer end.
+    """Bounds of a ratio of sums in [0, 1], see `share_bounds`.
 
     Cases that share a cluster have t with the degrees of freedom that the clusters leave. One cluster: [0, 1].
     """
     evidence = worth(numerators, denominators, clusters)
     if evidence is None:
         return Interval(0.0, 1.0, 1.0, None, "one cluster")
-    bounds = wilson(evidence.value, evidence.n_eff, level, side, evidence.df)
-    bounds = exact_near_end(bounds, evidence.value, evidence.n_eff, level, side)
+    bounds = share_bounds(
+        evidence.value, float(denominators.sum()), evidence.n_eff, level=level, side=side, df=evidence.df
+    )
     return Interval(*bounds, evidence.n_eff, evidence.deff, evidence.method)
+
+
+def share_bounds(
+    p: float, n: float, n_eff: float, *, level: float = 0.95, side: Side = "two", df: float | None = None
+) -> tuple[float, float]:
+    """Wilson's bounds of a share p of n cases that are worth `n_eff`, with an exact bound at the nearer end.
+
+    One-sided bounds, which gates use, are also no tighter than the exact ones of n independent cases: with the fewest
+    cases that show a share, Wilson's lower bound is over the truth 6.8% to 8.6% of the time.
+    """
+    low, high = exact_near_end(wilson(p, n_eff, level, side, df), p, n_eff, level, side)
+    if side != "two":
+        low, high = min(low, 1 - upper_for_share(n - p * n, n, level)), max(high, upper_for_share(p * n, n, level))
+    return low, high
 
 
 def exact_near_end(

@@ -18,7 +18,7 @@ from scipy import special
 from harness.schema import Estimate, Metric, Side
 from harness.stats import cluster_variance
 from harness.stats.estimates import estimate
-from harness.stats.intervals import Array, critical, exact_near_end, upper_for_share, wilson
+from harness.stats.intervals import Array, critical, share_bounds, upper_for_share
 from harness.stats.observations import Observations
 from harness.stats.paired import difference, rate_ratio
 from harness.stats.pairs import Pairs
@@ -55,12 +55,9 @@ def errors_allowed(n: int, threshold: float, n_eff: float | None = None, df: flo
 
     The bound is taken at `n_eff` cases and with t(df), as for clustered cases; left out, the cases are independent.
     """
-    worth = n_eff or n
 
     def holds(errors: int) -> bool:
-        share = (n - errors) / n
-        bounds = wilson(share, worth, side="lower", df=df)
-        return exact_near_end(bounds, share, worth, side="lower")[0] >= threshold
+        return share_bounds((n - errors) / n, n, n_eff or n, side="lower", df=df)[0] >= threshold
 
     if n < 1 or not holds(0):
         return None

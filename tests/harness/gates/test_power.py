@@ -24,7 +24,8 @@ from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import NEEDS_RUN, Assumed, PowerQuestion
 from harness.schema import BASELINE, CANDIDATE, Gate, Record
 from harness.stats.paired import difference
-from harness.stats.power import cases_for_cut
+from harness.stats.power import Design, cases_for_cut
+from harness.stats.power_exact import chance_of_level
 from harness.suites.discovery import find_suites
 from tests.support.command import tunegate
 from tests.support.mini import right, rows, write_script, write_suite
@@ -142,13 +143,15 @@ def test_the_whole_and_every_slice_value_have_their_own_numbers(tmp_path: Path) 
     found = by_gate(tmp_path, gates=GATES)
     recall = found["clause_recall-at_least-0.5"]
     assert (recall.units, recall.cases, recall.contracts, recall.can_pass) == (20, 20, 20, True)
-    assert recall.allowed == 6 and recall.says[0] == "passes with at most 6 errors in 20"
-    assert recall.chance == pytest.approx(0.7858, abs=1e-4)  # Bin(20, 1/4) is at most 6
+    assert recall.allowed == 5 and recall.says[0] == "passes with at most 5 errors in 20"
+    assert recall.chance == pytest.approx(0.6172, abs=1e-4)  # Bin(20, 1/4) is at most 5
     lease = found["clause_exact_set-at_least-0.98[instrument=lease]"]
     assert (lease.units, lease.slice_value, lease.can_pass) == (20, "lease", False)
-    assert "without any error in 20 the bound is 88.1%" in lease.says[0]
+    assert "without any error in 20 the bound is 86.1%" in lease.says[0]
     enough = clusters_enough(Gate(metric="x", rule="at_least", value=0.98))  # For half the errors, as `truth` says.
-    assert enough and lease.contracts_needed == pytest.approx(enough, rel=0.03)
+    assert enough and lease.contracts_needed == pytest.approx(enough, rel=0.15)
+    # With more cases power falls until one more error is allowed, so that more than one number reaches the target.
+    assert all(chance_of_level(Design(n), 0.98, 0.99) >= 0.8 for n in (enough, lease.contracts_needed))
     cut = found["false_alarm_rate-reduces-0.75"]
     assert not cut.can_pass and cut.says[0].startswith("with none left of a baseline rate of 20%, the bound is 100%")
     assert cut.contracts_needed == cases_for_cut(0.2, 0.375, 0.75, 0.5, 0.8)
@@ -164,7 +167,7 @@ def test_at_most_is_the_same_claim_as_at_least_on_what_is_left(tmp_path: Path) -
     most, least = found["false_alarm_rate-at_most-0.5"], found["clause_recall-at_least-0.5"]
     assert (most.units, most.allowed, most.chance) == (least.units, least.allowed, least.chance)
     assert (most.truth, least.truth) == (0.25, 0.75) and most.needed == pytest.approx(1 - least.needed)  # type: ignore[operator]
-    assert most.says[0] == "passes with at most 6 hits in 20" and "a model at 25.0% passes 79%" in most.says[1]
+    assert most.says[0] == "passes with at most 5 hits in 20" and "a model at 25.0% passes 62%" in most.says[1]
 
 
 def test_no_worse_says_so_where_even_an_unchanged_model_cannot_pass(tmp_path: Path) -> None:

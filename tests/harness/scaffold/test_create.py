@@ -292,7 +292,7 @@ def test_on_a_terminal_everything_is_asked_in_plain_words_and_a_wrong_answer_is_
     assert code == 0, screen
     assert "What do you want from the model?" in screen and "2 list: several names from a fixed list" in screen
     assert "no number of cases can show that a model is always right" in screen
-    assert "It takes about 390 leases to show that" in screen
+    assert "It takes about 420 leases to show that" in screen
     gates = tomllib.loads((tmp_path / "evalsuites/contracts/fees/gates.toml").read_text())
     assert [(g["metric"], g["rule"], g.get("value")) for g in gates["gate"]] == [
         ("clause_recall", "at_least", 0.95),

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.gates.rules import GATE_RULES
+from harness.gates.rules.base import Evidence
 from harness.schema import Gate
 from harness.stats.paired import difference, rate_ratio
-from tests.support.scored import FABRICATION, flips, paired, passes
+from tests.support.scored import FABRICATION, RECALL, flips, observed, paired, passes
 
 IMPROVES = Gate(metric="accuracy", rule="improves")
 NO_WORSE = Gate(metric="accuracy", rule="no_worse", margin=0.02)
@@ -72,3 +74,26 @@ def test_a_cut_to_nothing_in_a_tiny_suite_is_not_shown():
     pairs = paired([0] * 30, [1] * 3 + [0] * 27, metric=FABRICATION)
     assert rate_ratio(pairs).value == 0
     assert not passes(Gate(metric="fabrication", rule="reduces", ratio=0.75), pairs)
+
+
+def shows(level, threshold):
+    """Whether `at_least` passes these observations."""
+    gate = Gate(metric="recall", rule="at_least", value=threshold)
+    return GATE_RULES["at_least"].judge(Evidence(gate=gate, metric=RECALL, level=level)).outcome == "pass"
+
+
+@pytest.mark.parametrize("threshold", [0.6, 0.8, 0.9, 0.95, 0.98])
+def test_a_model_at_the_threshold_passes_at_most_one_suite_in_twenty_with_one_case_a_contract(threshold):
+    """Exact sums; Wilson's bound alone lets it pass 6.8% to 8.6% of the time with the fewest cases."""
+    errors, often = -1, []
+    for cases in range(10, 201):
+        while shows(observed([0] * (errors + 1) + [1] * (cases - errors - 1)), threshold):
+            errors += 1
+        often.append(stats.binom.cdf(errors, cases, 1 - threshold))
+    assert 0.048 < max(often) <= 0.05
+
+
+def test_a_second_claim_of_one_contract_shows_no_more_than_one_of_another_contract():
+    claims = [2] + [1] * 54
+    assert 0.95 ** sum(claims) > 0.05
+    assert not shows(observed(claims, sizes=claims), 0.95)
