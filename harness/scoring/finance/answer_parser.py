@@ -18,7 +18,7 @@ from harness.scoring.finance.fact_sheet import NAME, Sheet
 from harness.scoring.finance.periods import Period, periods_in
 from harness.scoring.grounding.contexts import Text
 from harness.scoring.grounding.cues import MOVES
-from harness.scoring.grounding.label_units import readings_of
+from harness.scoring.grounding.label_units import PER_UNIT, readings_of
 from harness.scoring.text.layout import Cell
 from harness.scoring.text.normalize import lower
 from harness.scoring.text.phrases import even
@@ -37,14 +37,16 @@ BREAK = re.compile(
     r"|\s+(?=(?:and|with)\s+(?:an?|the|its)\s)"
 )
 ATTACHED = re.compile(
-    r"(?:\s(?:times|an?\s(?:share|unit|year)|per\s(?:share|unit)))?"
-    r"\s*\(?\s*(?:(?:in|for|during|at|by|of|on|as\s+of|over|at\s+the\s+end\s+of)\s+)?(?:the\s+|its\s+|each\s+)?",
+    r"(?:\s(?:times|an?\s(?:share|unit|year)|per\s(?:share|unit)))?(?:\s\([a-z][^()\d]{0,20}\))?"
+    r"\s*\(?\s*(?:(?:in|for|during|at|by|of|on|as\s+of|over|at\s+the\s+end\s+of)\s+)?(?:the\s+|its\s+|each\s+)?"
+    r"(?:(?:quarter|half|half-year|year|period|(?:three|six|nine|twelve)\s+months)\s+(?:that\s+)?end(?:ed|ing)\s+)?",
     re.I,
 )
-LABEL = re.compile(r"\s*:\s*[-$(+\d]")
-"""After a mention that belongs to what follows: "Q1 2025: 92.1%"."""
+LABEL = re.compile(r"(?:\s*:|\s+of)\s*[-$(+\d]")
+"""After a mention that belongs to what follows: "Q1 2025: 92.1%", "sales of $3"."""
 LIST_GAP = re.compile(r"\s*(?:,|,?\s*\b(?:and|to|or|versus|vs\.?|against)\b)\s*(?:the\s+)?", re.I)
 COMPARED = re.compile(r"\b(?:from|versus|vs\.?|against|(?:compared|compares)\s+(?:with|to)|than)\s+(?:an?\s+)?$", re.I)
+TO = re.compile(r"\bto\s+(?:(?:about|around|just|only)\s+)?$")
 OF = re.compile(r"(?:['’]s)?,?\s(?:(?:of|in)\s)?(?:the\s)?")
 """Between a class and its fund."""
 CHANGED = re.compile(rf"(?:\b(?:{'|'.join(MOVES)})\b(?P<gap>[^.;]{{0,40}})|\+)$")
@@ -75,6 +77,8 @@ class Labels(NamedTuple):
     metrics: frozenset[str]
     written: str
     """The words that name the metrics."""
+    is_next: bool
+    """No other figure is between these words and the figure."""
 
 
 class Stated(NamedTuple):
@@ -148,6 +152,7 @@ class Answer(Text):
             period.period if period else None,
             metric.names if metric else none,
             self.low[metric.start : metric.end] if metric else "",
+            metric is not None and (not index or self.spans[index - 1][0] < metric.start),
         )
         is_points = figure.kind == "percent" and bool(POINTS.search(self.text, figure.start, figure.end + 8))
         figure = figure._replace(start=start, end=end)
@@ -195,10 +200,14 @@ class Answer(Text):
         """Mentions that follow the figure at once, joined by words such as "in" and "for"."""
         start, at = self.spans[index]
         limit = min([self._clause(start)[1], *(first for first, _ in self.spans[index + 1 : index + 2])])
+        is_listed = index and LIST_GAP.fullmatch(self.text, self.spans[index - 1][1], start)
         attached: dict[str, Mention] = {}
-        for m in self.mentions:
+        for number, m in enumerate(self.mentions, 1):
             if at <= m.start < limit:
                 joined = ATTACHED.fullmatch(self.text, at, m.start)
+                following = [n for n in self.mentions[number : number + 1] if is_listed and n.kind == m.kind]
+                if following and LIST_GAP.fullmatch(self.text, m.end, following[0].start):
+                    break  # "$3 and $4 in 2023 and 2022"
                 if not joined or m.kind in attached or LABEL.match(self.text, m.end):
                     break
                 attached[m.kind] = m
@@ -209,14 +218,14 @@ class Answer(Text):
         """The mention of a kind that a figure belongs to."""
         at, cell = self.spans[index][0], self.cell(self.values[index][0])
         if cell:
-            found = [self.named(kind, *each) for each in (*cell.labels, *cell.captions)]
-            return next((mentions[0] for mentions in found if mentions), None)
+            found = [m for each in (*cell.labels, *cell.captions) for m in self.named(kind, *each)]
+            return next((m for m in found if kind != "metric" or not self._is_short(m, index)), None)
         if kind in self.attached[index]:
             return self.attached[index][kind]
         (first, _), (start, stop) = self._clause(at), self.sentence(at)
         free = [m for m in self.free if m.kind == kind and (kind != "metric" or self._fits(m, index))]
         paired = [m for m in free if start <= m.start < stop]
-        if len(listed) == len(paired) > 1:
+        if len(listed) == len(paired) > 1 and not paired[0].start < at < paired[-1].start:
             return paired[listed.index(index)]
         if kind != "metric" and (index != listed[0] or COMPARED.search(self.text, max(first, at - 24), at)):
             return None
@@ -225,9 +234,11 @@ class Answer(Text):
             return before[-1]
         if kind == "metric":
             return None
-        near = [m for m in before if m.start >= start][-1:] or self.named(kind, start, at)[-1:]
-        if near:
-            return near[0]
+        near, named = [m for m in before if m.start >= start], self.named(kind, start, at)
+        if kind == "period" and named and not near and TO.search(self.text, start, at):
+            return None  # "from $3 million in 2023 to $4 million"
+        if named:
+            return (near or named)[-1]
         carried = {(m.names, m.period): m for m in self.named(kind, max(p for p in self.paragraphs if p <= at), at)}
         return next(iter(carried.values())) if len(carried) == 1 else None
 
@@ -235,7 +246,15 @@ class Answer(Text):
         """Whether a metric has values of a figure's unit; a change of any may be in percent."""
         units = {reading.unit for reading in self.values[index][1]}
         is_share = "bp" in units and self.moves[index] is not None
-        return is_share or any(metric.names & self.sheet.metrics.get(unit, frozenset()) for unit in units)
+        has_unit = any(metric.names & self.sheet.metrics.get(unit, frozenset()) for unit in units)
+        return is_share or (has_unit and not self._is_short(metric, index))
+
+    def _is_short(self, metric: Mention, index: int) -> bool:
+        """Whether neither the words of a metric per share nor those after a figure say that it is per share."""
+        is_said = PER_UNIT.search(self.text, metric.start, metric.end) or PER_UNIT.match(
+            self.text, self.spans[index][1] + 1
+        )
+        return not is_said and all(map(PER_UNIT.search, metric.names))
 
 
 def mentions_in(text: str, sheet: Sheet) -> Iterator[Mention]:

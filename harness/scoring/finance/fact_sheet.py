@@ -180,8 +180,8 @@ def _names(rows: Sequence[SheetRow]) -> Phrases[tuple[str, frozenset[str]]]:
 
 
 def metric_ways(metric: str) -> Iterator[str]:
-    """Yield spellings of a metric in lower case: its name, the name without "rate" or "ratio", its other names."""
-    stem = re.sub(r"\s+(?:rate|ratio|paid|held)$", "", metric)
+    """Yield spellings of a metric in lower case: its name, without "rate" or "per share", and its other names."""
+    stem = re.sub(r"\s+(?:rate|ratio|paid|held|per (?:share|unit))$", "", metric)
     other = next((ways for word, ways in ALIASES.items() if word == metric or word in WORD.findall(metric)), ())
     for way in (metric, stem, *other):
         yield name_key(way)

@@ -23,7 +23,7 @@ import msgspec
 from harness.schema import Case, Completion, Span
 from harness.scoring.finance.answer_parser import Answer, Labels, Stated
 from harness.scoring.finance.fact_sheet import NAME, SheetRow
-from harness.scoring.finance.periods import EXACT, UNKNOWN, Period, fit
+from harness.scoring.finance.periods import EXACT, POSSIBLE, UNKNOWN, Period, fit, may_be_fiscal
 from harness.scoring.grounding import figures
 from harness.scoring.grounding.claims import UNCLEAR
 from harness.scoring.grounding.cues import MOVES
@@ -44,12 +44,20 @@ CHANGE_ROW = re.compile(
 )
 """Metrics that are themselves a change."""
 MOVE = re.compile(rf"\b(?:{'|'.join(word for word, way in MOVES.items() if way)})\b")
-PART = re.compile(r"[,;:]|\b(?:because|as|since|after|when|which|that|and|but|while)\b")
+CLAUSE = re.compile(r"[;:]|\b(?:because|as|since|after|when|which|that|and|but|while)\b")
+PART = re.compile(rf",|{CLAUSE.pattern}")
 BACK = re.compile(
     r"\b(?:more|less|higher|lower)\b(?! than\b).*\b(?:earlier|before|ago|prior|previous|last)\b|\bthan (?:the )?[$€£]?$"
 )
 """A comparison that may begin at the later value: "it was 8% lower a year earlier", "8% less than the 5% of 2024"."""
 LEVEL = re.compile(r"\b(from|to)\s+(?:(?:an?|about|around|just|only)\s)?[$€£]?$")
+TO_LEVEL = re.compile(r",(?=\s(?:from|to)\b)")
+THAN = re.compile(r"\b(?:from|than|above|below)\s+(?:(?:the|an?|about|around|just|only)\s)?[$€£]?$")
+WENT = re.compile(r"\b(?:went|moved|changed|swung|shifted)\b")
+EARLIER = re.compile(
+    r"\s(?:in\s|for\s|of\s)?(?:(?:an?|one|the|its)\s)?(?:(?:quarter|year|half|period)\s(?:earlier|before|ago)"
+    r"|(?:prior|previous|preceding|year-ago)\s(?:quarter|year|half|period))\b"
+)
 WORDS, DIGIT, DECIMAL = re.compile(r"\w+"), re.compile(r"\d"), re.compile(r"\d\.\d")
 
 
@@ -94,7 +102,7 @@ class Judge:
             if last and self._is_turned(*last, stated, judged):
                 judged = FigureVerdict("wrong_arithmetic", "the change has the other direction", judged.rows)
             self.placed += judged.rows
-            last = (stated, judged) if judged.rows else last
+            last = (stated, judged) if judged.rows and stated.move is None else last
             yield stated, judged
 
     def _verdict(self, stated: Stated) -> FigureVerdict:
@@ -146,18 +154,38 @@ class Judge:
         return moves == {-way} and not BACK.search(low, end, last)
 
     def _is_turned(self, one: Stated, told: FigureVerdict, other: Stated, verdict: FigureVerdict) -> bool:
-        """Whether two values of the sheet are stated as a change of the wrong direction: "rose from 3% to 2%"."""
-        low, end = self.answer.low, one.figure.end
-        lead = PART.split(low[max(one.sentence[0], one.figure.start - 60) : one.figure.start])[-1]
+        """Whether two values of one metric are stated as a change of the wrong direction or in the wrong order."""
+        change = self._change_of_levels(one, other) if one.sentence == other.sentence else None
+        if not change:
+            return False
+        early, late = ((one, told), (other, verdict))[:: 1 if change[0] else -1]
+        numbers = [(a, b) for a in early[1].rows for b in late[1].rows if a.figure.unit != NAME]
+        pairs = [(a, b) for a, b in numbers if (a.metric, a.entity) == (b.metric, b.entity)]
+        if not pairs:
+            return False
+        gap = Fraction(late[0].figure.value) - Fraction(early[0].figure.value)
+        is_dated = early[0].labels.period not in (None, UNKNOWN)
+        is_late_first = not is_dated and all(_is_earlier(b, a) for a, b in pairs)
+        return is_late_first or (gap * change[1] < 0 and any(_is_clear(a, b) for a, b in pairs))
+
+    def _change_of_levels(self, one: Stated, other: Stated) -> tuple[bool, int] | None:
+        """Whether the first of two figures is the earlier one, and 1 or -1 if it rose or fell to the other.
+
+        "Rose from 3% to 2%"; "3%, up from 2%"; "3%, against 2% a year earlier"; None for others.
+        """
+        low, (start, end) = self.answer.low, (one.figure.start, one.figure.end)
+        lead = PART.split(TO_LEVEL.sub("", low[max(one.sentence[0], start - 60) : start]))[-1]
         between = low[end : other.figure.start]
-        first, second, moves = LEVEL.search(lead), LEVEL.search(between), {MOVES[word] for word in MOVE.findall(lead)}
-        if one.sentence != other.sentence or not first or not second or first[1] == second[1] or len(moves) != 1:
-            return False
-        early, late = (one.figure, other.figure) if first[1] == "from" else (other.figure, one.figure)
-        if MOVE.search(between) or isinstance(early.value, str) or isinstance(late.value, str):
-            return False
-        pairs = ((a, b) for a in told.rows for b in verdict.rows if (a.metric, a.entity) == (b.metric, b.entity))
-        return (late.value - early.value) * moves.pop() < 0 and any(_is_clear(a, b) for a, b in pairs)
+        first, second = LEVEL.search(lead), LEVEL.search(between)
+        is_pair = first and second and first[1] != second[1] and not MOVE.search(between)
+        if not is_pair and CLAUSE.search(between):
+            return None
+        ways = {MOVES[word] for word in MOVE.findall(lead if is_pair else between)}
+        is_forward = bool(is_pair and first and first[1] == "from")
+        if len(ways) == 1 and (is_pair or THAN.search(between)):
+            return is_forward, ways.pop()
+        is_told = (is_pair and WENT.search(lead)) or (not is_forward and EARLIER.match(low, other.figure.end))
+        return (is_forward, 0) if is_told and not ways else None
 
     def _fits(self, row: SheetRow, labels: Labels) -> bool:
         """Whether a figure with these labels may be the row's."""
@@ -178,9 +206,13 @@ class Judge:
     def _grade(self, row: SheetRow, labels: Labels, metric: str) -> tuple[int, int, int]:
         """How well labels name a row's entity, period and metric; the given metric if they may mean it."""
         wanted = labels.metrics if labels.metrics and metric not in labels.metrics else {metric}
+        named, known = labels.period, self.sheet.periods
+        period = EXACT if named is None else fit(named, row.period, known)
+        if named and not period and named.year in ("", row.period.year) and may_be_fiscal(named, known):
+            period = POSSIBLE
         return (
             int(not labels.entities or row.entity in labels.entities),
-            EXACT if labels.period is None else fit(labels.period, row.period, self.sheet.periods),
+            period,
             EXACT if row.metric in wanted else int(any(_is_part(each, row.metric) for each in labels.metrics)),
         )
 
@@ -278,6 +310,12 @@ def _is_clear(one: SheetRow, other: SheetRow) -> bool:
     """Whether two rows of one metric rise and fall by their size."""
     are_costs = one.sign < 0 and COSTS.search(one.metric) and not SIGNED.search(one.metric)
     return one.sign == other.sign and (one.sign > 0 or bool(are_costs))
+
+
+def _is_earlier(one: SheetRow, other: SheetRow) -> bool:
+    """Whether a row's period is an earlier quarter, half or year than the other's."""
+    (part, year), (other_part, other_year) = one.period, other.period
+    return part[:1] == other_part[:1] and (year, part) < (other_year, other_part)
 
 
 def _is_part(metric: str, other: str) -> bool:

@@ -20,6 +20,7 @@ from harness.scoring.finance.figure_checks import GOOD, Asked, FigureVerdict, Ju
 from harness.scoring.finance.name_checks import unknown_names
 from harness.scoring.finance.periods import fit
 from harness.scoring.grounding.claims import FABRICATED, UNCLEAR
+from harness.scoring.grounding.label_units import PER_UNIT
 from harness.scoring.text.quantities import Figure
 
 MAX_WORDS = 150
@@ -88,17 +89,17 @@ def asked_of(document: str, facts: str, question: str, paragraph: str) -> tuple[
     completion = Completion(key="right", text=paragraph, finish_reason="stop", prompt_tokens=0, output_tokens=0)
     answer = Answer(paragraph, read_sheet(facts))
     return tuple(
-        Asked(stated, _as_right(verdict), *named_in(stated, answer))
+        Asked(stated, _as_right(stated, verdict), *named_in(stated, answer))
         for stated, verdict in Judge(answer, case, completion).verdicts()
         if verdict.verdict != UNCLEAR or verdict.rows
     )
 
 
-def _as_right(verdict: FigureVerdict) -> FigureVerdict:
+def _as_right(stated: Stated, verdict: FigureVerdict) -> FigureVerdict:
     """The verdict on a figure of the right answer, which is right also where the rules misread it."""
     if verdict.verdict in GOOD:
         return verdict
-    in_sheet = verdict.verdict in ("mispaired", "wrong_sign", UNCLEAR)
+    in_sheet = verdict.verdict in ("mispaired", "wrong_sign", UNCLEAR) and not stated.is_points
     return FigureVerdict("supported" if in_sheet else "derived", "as the right answer has it", verdict.rows)
 
 
@@ -229,6 +230,8 @@ def _has_what_is_denied(answer: Answer, question: str, start: int, end: int) -> 
         answer.named(kind, start, end) or [m for m in asked if m.kind == kind] for kind in ("entity", "period")
     )
     metrics = frozenset[str]().union(*(m.names for m in answer.named("metric", start, end)))
+    if not PER_UNIT.search(answer.text, start, end):
+        metrics = frozenset(metric for metric in metrics if not PER_UNIT.search(metric))
     return any(
         row.metric in metrics
         and (not entities or any(row.entity in m.names for m in entities))

@@ -211,6 +211,90 @@ def test_another_movement_near_a_change_reverses_nothing(text):
     assert report.report(case, answer(text)).counts["fabricated"] == 0
 
 
+YEARS = """entity | period | metric | unit | value
+Elm Row Fund | FY 2023 | net sales | USD millions | 31
+Elm Row Fund | FY 2022 | net sales | USD millions | 24
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It rose from {early} to {late}.",
+        "It went from {early} to {late}.",
+        "It rose by 29% over the year, from {early} to {late}.",
+        "It rose to {late} from {early}.",
+        "It was {late}, up from {early}.",
+        "It was {late}, $7 million more than the {early} of the year before.",
+        "It was {late}, against {early} a year earlier.",
+        "It came to {late}, compared with {early} in the prior year.",
+        "It was {early} in 2022 and {late} in 2023.",
+        "It was {late} and {early} in 2023 and 2022, respectively.",
+        "In 2022 and 2023 it was {early} and {late}.",
+        "It rose from {early} (as restated) in 2022 to {late}.",
+    ],
+)
+def test_two_values_of_a_metric_that_is_not_named_are_in_their_order_in_time(text):
+    case = Case(id="x", input={"document": YEARS}, expected=[], cluster="s")
+    for early, late, is_wrong in (("$24 million", "$31 million", False), ("$31 million", "$24 million", True)):
+        score = report.report(case, answer(text.format(early=early, late=late)))
+        assert bool(score.counts["fabricated"]) is is_wrong
+    fall = text.replace("rose", "fell").replace("up", "down").replace("more", "less").replace(" by 29%", " by 23%")
+    assert report.report(case, answer(fall.format(early="$31 million", late="$24 million"))).counts["fabricated"]
+
+
+QUARTERS = """entity | period | metric | unit | value
+Elm Row Fund | Q3 2025 | regular distribution per unit | USD | 0.15
+Elm Row Fund | Q3 2025 | cash earnings per unit | USD | 0.14
+Elm Row Fund | Q2 2025 | yield | percent | 3.2
+Elm Row Fund | Q3 2025 | yield | percent | 3.8
+Elm Row Fund | Q2 2025 | net income | USD thousands | 640
+Elm Row Fund | Q3 2025 | net income | USD thousands | 715
+Elm Row Fund | Q3 2025 | distributions to all holders | USD thousands | 690
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("It was 3.2% in the second quarter, 3.8% in the third.", "3.8% in the second quarter, 3.2% in the third."),
+        ("It was 3.8% at the end of September 2025, 3.2% at the end of June.", "3.2% at the end of September 2025"),
+        (
+            "It made $715 thousand in the quarter ended September 30, 2025 and $640 thousand in the quarter before.",
+            "It made $640 thousand in the quarter ended September 30, 2025, against $715 thousand.",
+        ),
+        (
+            "It paid a regular distribution of $0.15 per unit in Q3 2025 out of cash earnings of $0.14 per unit.",
+            "It paid a regular distribution of $0.14 per unit in Q3 2025 out of cash earnings of $0.15 per unit.",
+        ),
+        ("Net income rose from $640 thousand in Q2 2025 to $715 thousand.", "Net income was $715 thousand in Q2 2025."),
+    ],
+)
+def test_periods_and_metrics_are_read_in_the_words_of_reports(right, wrong):
+    case = Case(id="x", input={"document": QUARTERS}, expected=[], cluster="s")
+    assert "mispaired" not in [span.verdict for span in report.report(case, answer(right)).spans]
+    assert "mispaired" in [span.verdict for span in report.report(case, answer(wrong)).spans]
+
+
+def test_a_date_on_which_no_period_of_the_sheet_ends_may_be_in_a_fiscal_quarter():
+    fiscal = QUARTERS.replace("Q3", "Q4").replace("Q2", "Q3")
+    for document, mispaired in ((QUARTERS, 1), (fiscal, 0)):
+        case = Case(id="x", input={"document": document}, expected=[], cluster="s")
+        counts = report.report(case, answer("The yield was 3.8% at the end of June 2025.")).counts
+        assert counts["mispaired"] == mispaired
+
+
+def test_a_metric_per_unit_is_not_meant_by_an_amount_that_is_not_per_unit():
+    case = Case(id="x", input={"document": QUARTERS}, expected=[], cluster="s")
+    for text, absent in (
+        ("A regular distribution of $690 thousand went to all holders in Q3 2025.", 0),
+        ("The regular distribution rate is not reported.", 0),
+        ("The regular distribution per unit is not reported.", 1),
+    ):
+        counts = report.report(case, answer(text)).counts
+        assert (counts["mispaired"], counts["false_absence"]) == (0, absent)
+
+
 FORMS = {
     "${cell},000": False,
     "${cell} thousand": False,

@@ -57,3 +57,16 @@ def test_the_facts_of_a_case_are_read_and_not_its_document():
     score = run([report.report], case, answer(EXPECTED + " It is rated by Maplehurst Ratings.")).fact_sheets
     assert (score.value, score.invented) == (1.0, [])
     assert all(span.source is None for span in score.spans)
+
+
+def test_a_figure_of_the_right_answer_is_not_right_for_the_metric_that_names_another_one_of_it():
+    right = "In Q2 2025, Cedar Loft Income Fund had rental revenue of $3.42 million and owned assets of $57.3 million."
+    wrong = "In Q2 2025, Cedar Loft Income Fund had rental revenue of $57.3 million and owned assets of $3.42 million."
+    assert scored(right, expected=right).fabricated == []
+    assert scored(wrong, expected=right).fabricated == ["$57.3 million"]
+
+
+def test_a_gap_of_the_right_answer_is_no_value_of_the_sheet_that_it_happens_to_equal():
+    right = "In Q2 2025 the Orchard 70 Index returned 1.9%, a lead over the REITs of 2.3 percentage points."
+    text = "The Orchard 70 Index returned 1.9% in Q2 2025. The gap is 2.3 percentage points."
+    assert (scored(text, expected=right).fabricated, scored(text, expected=right).missing) == ([], [])
