@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 from harness.scoring.base import DocumentCache, RangeSet
-from harness.scoring.grounding.label_units import SCALE, has_digits, readings_of, scale_of
+from harness.scoring.grounding.label_units import SCALE, has_digits, labelled_lines, readings_of, scale_of
 from harness.scoring.summaries import FUNCTION, stem
 from harness.scoring.text.clock import moments_in
 from harness.scoring.text.dates import MONTHS, periods_in
@@ -41,12 +41,13 @@ WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?|(?:19|20)\d\d(?!\d)|[1-4][Qq](?![
 QUARTER = re.compile(r"(?:Q([1-4])|([1-4])Q|(first|second|third|fourth)[\s-]+quarter)(?![a-z])", re.I)
 MINUS = re.compile(r"[-\u2212\u2013](?<![\w)\]%.,-].)(?=[$€£]?\d[\d.,]*(?![\d-]))")
 """The minus of a number, which hides it from the pattern of quantities."""
-SHORT_BRACKETS = re.compile(r"\((?:(?<=[|\t].)|(?<=\| .)|(?<= {2}.))\d{1,2}\)(?= *(?:[|\t\n]|$)| {2})")
+SHORT_BRACKETS = re.compile(r"\((?:(?<=[|\t].)|(?<=\| .)|(?<=: .)|(?<= {2}.))\d{1,2}\)(?= *(?:[|\t\n]|$)| {2})")
 """A negative cell of one or two digits, which elsewhere numbers an item: "(12)"."""
 NEGATIVE = re.compile(
     r"(?<![\w)\]%.,-])[-\u2212\u2013][$€£]?\d|[$€£]\([\d.,]+\)|\([$€£]?[\d.,]+\)(?=\s?(?:%|percent|million|billion))"
 )
 COUNTING = re.compile(r"[\s)]+(?:[\w-]+\s+){0,2}")
+LETTER = re.compile(r"[^\W\d_]")
 END = re.compile(r"[.!?;](?=[\s\"”)]*\s)|\n")
 ABBREVIATED = re.compile(
     r"(?:\b(?:Inc|Corp|Ltd|Co|Mr|Mrs|Ms|Dr|St|No|Sec|Art|v|vs|Jr|Sr|approx|U\.S|i\.e|e\.g|[ap]\.m|pct|sq|ft|yr|mo|etc"
@@ -115,7 +116,19 @@ class Text:
                 yield Fact(self, figure, readings, row, column, sign)
             else:
                 place = (-1, self.sentence(figure.start)[0])
-                yield Fact(self, figure, self._bare(figure), place, place, self._sign(figure))
+                readings = readings_of(figure, self._line_labels(figure))
+                readings = readings if len(readings) > 1 else self._bare(figure)
+                yield Fact(self, figure, readings, place, place, self._sign(figure))
+
+    def _line_labels(self, figure: Figure) -> list[str]:
+        """What the labels of a line say of the units of its first numbers."""
+        at = bisect_right(self._labelled, figure.start, key=itemgetter(0)) - 1
+        start, end, labels = self._labelled[at] if at >= 0 else (0, 0, [])
+        return labels if figure.end <= end and not LETTER.search(self.text, start, figure.start) else []
+
+    @cached_property
+    def _labelled(self) -> list[tuple[int, int, list[str]]]:
+        return list(labelled_lines(self.text))
 
     @cached_property
     def _terms(self) -> list[tuple[int, str]]:

@@ -1,9 +1,12 @@
-"""Read the unit and the scale that labels give to a number: "($ in thousands)", "Share (%)", "noi_margin_pct"."""
+"""Read the unit and the scale that labels give to a number: "($ in thousands)", "Share (%)", "noi_margin_pct".
+
+Labels are those of a table or of JSON, and the beginning of a line: "Net income (in millions): 24".
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from harness.scoring.text.quantities import UNITS, Figure, figures_in
@@ -24,6 +27,14 @@ SCALE = re.compile(
 )
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 PERIOD = re.compile(r"(?:\(|(?:^|_)(?:in_)?)(minute|hour|day|week|month|year)s(?:\)|_|$)", re.I)
+LINE = re.compile(r"[^\n]+")
+LABEL = re.compile(r"[^\n:=]{2,90}?\s?(?:[:=]|\s[-\u2013\u2014])\s{0,9}(?=[-\u2212(]?\s?[$€£]?\s?\d)")
+"""The beginning of a line, up to its number."""
+UNIT_PART = re.compile(
+    rf"\([^()\n]*\)|{PER_UNIT.pattern}|(?:,|\bin)\s+(?:in\s+)?(?:US)?(?:{UNIT.pattern})[^,:=]*?(?=\s*[:=-]|$)", re.I
+)
+"""The part of a label that may say a unit: what is in brackets, and the end after a comma or "in"."""
+LONGEST_HEADING = 120
 MOST_PER_UNIT = 1000
 """A larger amount per share is in the scale of its table."""
 MIN_DIGITS = 3
@@ -61,6 +72,24 @@ def readings_of(figure: Figure, labels: Sequence[str]) -> tuple[Figure, ...]:
                 ]
             return tuple(dict.fromkeys(readings))
     return (figure,)
+
+
+def labelled_lines(text: str) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield where the number of each line with a label begins, the line's end, and what may say the unit.
+
+    That is the line's own label and the heading above such lines: "First quarter ($ in thousands)".
+    """
+    heading = ""
+    for line in LINE.finditer(text):
+        label = LABEL.match(line[0])
+        if label:
+            yield line.start() + label.end(), line.end(), [_unit_parts(label[0]), heading]
+        else:
+            heading = _unit_parts(line[0][:LONGEST_HEADING])
+
+
+def _unit_parts(label: str) -> str:
+    return " ".join(part[0] for part in UNIT_PART.finditer(label))
 
 
 def _scaled(figure: Figure, kind: str, unit: str, factor: Fraction) -> Figure:
