@@ -85,6 +85,7 @@ def _moved(days: Array, months: Array) -> Array:
 
 SUM = Rule("sum", lambda a, b: a + b)
 DIFFERENCE = Rule("difference", lambda a, b: np.abs(a - b))
+MEAN = Rule("mean", lambda a, b: (a + b) / 2, True)
 SHARE = (Rule("share", lambda a, b: a / b * 10000, True), Rule("share", lambda a, b: b / a * 10000, True))
 RATIO = (Rule("ratio", lambda a, b: a / b, True), Rule("ratio", lambda a, b: b / a, True))
 CHANGE = (
@@ -127,7 +128,7 @@ def _on_dates(move: Callable[[Array, Array], Array]) -> tuple[Rule, ...]:
 STEPS: dict[str, tuple[Steps, ...]] = {
     **{
         each: (
-            Steps(each, each, (SUM, DIFFERENCE)),
+            Steps(each, each, (SUM, DIFFERENCE, MEAN)),
             Steps(each, "bp", OF_A_RATE),
             Steps(each, COUNTED, BY_A_NUMBER),
         )
@@ -135,7 +136,7 @@ STEPS: dict[str, tuple[Steps, ...]] = {
     },
     "bp": (
         *(Steps(each, each, (*SHARE, *CHANGE)) for each in (*CURRENCIES, "", "minutes", "months")),
-        Steps("bp", "bp", (SUM, Rule(POINTS, DIFFERENCE.of), *CHANGE)),
+        Steps("bp", "bp", (SUM, Rule(POINTS, DIFFERENCE.of), MEAN, *CHANGE)),
     ),
     "": (
         Steps("", "", (SUM, DIFFERENCE, Rule("product", lambda a, b: a * b), *RATIO)),

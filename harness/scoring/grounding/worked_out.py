@@ -187,7 +187,10 @@ class Evidence:
         if rule == "rounding":
             is_exact = not isinstance(figure.value, str) and figure.value >= figure.step * MIN_ROUNDED > 0
             return about or is_exact
-        return rule != "mean" or bool(MEAN.search(text))
+        if rule == "mean":
+            words = (text[slice(*self.answer.sentence(figure.start))], *self.answer.labels(figure))
+            return any(map(MEAN.search, words))
+        return True
 
     def _near_known(self, fact: Fact, known: Sequence[Fact]) -> list[tuple[float, Fact]]:
         """Known figures near another one, the nearest first, with weights."""
@@ -206,6 +209,8 @@ class Evidence:
 
 def _limit(reading: Figure, rule: str, said: Cues, places: float, is_plain: bool) -> float:
     """How many values may be tried up to the one that is right."""
+    if rule == "mean":  # a word says it; see `_fits`
+        return max(FIRST_SAID, LUCK * places)
     if is_plain or said.allow(rule) or rule in PLAIN:
         return max(FIRST_SAID, LUCK_SAID * places)
     needs_no_word = reading.kind in ("money", "count", "date") and rule not in COMMON
