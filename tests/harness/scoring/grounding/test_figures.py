@@ -1,6 +1,7 @@
 """Figures of an answer against a source: verdicts, and each derivation rule both ways."""
 
 import random
+from itertools import combinations
 
 import pytest
 
@@ -203,6 +204,57 @@ def test_each_rule_accepts_and_rejects(rule, text, document, holds):
     (span,) = scored(text, document).spans
     assert (span.verdict == "derived") is holds
     assert (span.reason == f"rule: {rule}") is holds
+
+
+LABELLED = [
+    ("Net income (in millions): 24", "$24 million", "$24 billion"),
+    ("Net income (in millions): $ 24", "$24 million", "$24 billion"),
+    ("Revenue (in thousands): 4,812", "$4,812 thousand", "$4,812 million"),
+    ("Revenue ($ in thousands): 4,812", "about $4.8 million", "about $48 million"),
+    ("Operating profit (in thousands of dollars) = 735", "$735 thousand", "$735 million"),
+    ("- Debt maturing within one year (USD millions): 145", "$145 million", "$145 billion"),
+    ("Capital expenditure (€ millions): 58", "€58 million", "€85 million"),
+    ("Loan amount (in $ billions) - 2.3", "$2.3 billion", "$2.3 million"),
+    ("Deposits, $ thousands: 640,118", "$640,118 thousand", "$640,118 million"),
+    ("Subscribers, in millions: 12.4", "12.4 million", "14.2 million"),
+    ("Population (thousands): 76", "76,000", "760,000"),
+    ("Spread (basis points): 215", "215 basis points", "251 basis points"),
+    ("Vacancy rate (percent): 6.4", "6.4%", "4.6%"),
+    ("Dividend per share ($): 0.62", "$0.62", "$62"),
+    ("Rent per square foot, in dollars: 31.50", "$31.50", "$35.10"),
+    ("Lease term (years): 5.5", "5.5 years", "6.5 years"),
+    ("NET LOSS (IN MILLIONS): (24)", "$24 million", "$24 billion"),
+    ("First quarter ($ in thousands)\nBase rent: 13,587\nInterest: (4,106)", "$4,106 thousand", "$4,106 million"),
+    ("Balance ($ in millions, except per unit)\nValue per unit: $14.27", "$14.27", "$14.27 million"),
+    ("First quarter ($ in thousands)\nBase rent: 13,587\nThe trust\nMarkets: 211", "211", "$211 thousand"),
+    ("Funds that trade in money markets: 211", "211", "211 basis points"),
+]
+
+
+@pytest.mark.parametrize(("document", "right", "wrong"), LABELLED)
+def test_the_label_of_a_line_gives_the_unit_of_its_number(document, right, wrong):
+    assert scored(f"It was {right}.", document).ungrounded == []
+    assert scored(f"It was {wrong}.", document).ungrounded == [wrong.removeprefix("about ")]
+
+
+LISTED = [
+    ("Rent was $1,210 in 2021, $1,290 in 2022 and $1,385 in 2023.", "${:,.2f}", (1210, 1290, 1385)),
+    ("Repairs\n- 2021: $4,180\n- 2022: $3,960\n- 2023: $5,240\n", "${:,.0f}", (4180, 3960, 5240)),
+    ("| $000 | A | | B | |\n|---|---|---|---|---|\n| Sales | 812 | 9% | 1,046 | 4% |", "${:,.0f}K", (812, 1046)),
+    ("The fund returned 6.2% in 2021, 3.8% in 2022 and 7.1% in 2023.", "{:.2f}%", (6.2, 3.8, 7.1)),
+    ("Occupancy (%)\nNorth: 93.4\nSouth: 88.1\nWest: 95.6\n", "{:.2f}%", (93.4, 88.1, 95.6)),
+]
+
+
+@pytest.mark.parametrize(("document", "form", "values"), LISTED)
+def test_the_mean_of_any_two_listed_figures_follows_and_another_number_does_not(document, form, values):
+    for one, other in combinations(values, 2):
+        assert scored(f"The average of the two was {form.format((one + other) / 2)}.", document).ungrounded == []
+        assert scored(f"The price of the two was {form.format((one + other) / 2)}.", document).ungrounded != []
+    rng = random.Random(0)
+    invented = [form.format(rng.uniform(min(values), max(values))) for _ in range(20)]
+    passed = [each for each in invented if not scored(f"The average of two was {each}.", document).ungrounded]
+    assert len(passed) <= 1
 
 
 WORKED_OUT = [
