@@ -44,6 +44,7 @@ FORMS = (SUITE_FORM, BARE, BARE)
 SOURCE, SHORTENED = "replay", "shortened"
 """Sources of the rows: the probabilities of the first are learnt, and the answers of the second."""
 WHOLE = re.compile(r"[.!?][\"”’)*]*$")
+"""The end of a whole sentence."""
 FIRST_SPARE, SPARE = 1.5, 1.2
 """Prompts per missing row: in the first batch, and then times the prompts that a row has taken so far."""
 

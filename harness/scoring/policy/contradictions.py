@@ -75,7 +75,7 @@ NEGATIVE = re.compile(
     r"\b(?:not|no(?![,;:.])|never|cannot|neither|nor|nobody|none|nothing|without|instead|rather than)\b|n't\b"
 )
 STOP = re.compile(r"[,;:] | and ")
-CLAUSES = re.compile(rf"{SENTENCE.pattern}|{STOP.pattern}|{CLAUSE.pattern}|\b(?:as|because|since|so|though)\b")
+SHORT_CLAUSE = re.compile(rf"{SENTENCE.pattern}|{STOP.pattern}|{CLAUSE.pattern}|\b(?:as|because|since|so|though)\b")
 """What ends a clause in which a denial is read: shorter ones than those of `CLAUSE`."""
 CONDITION = re.compile(r"\b(?:unless|except|only|if)\b")
 LEAD = re.compile(
@@ -180,9 +180,9 @@ def _opposite(own: Sentence, key: Key, claim: Claim, source: Iterable[tuple[int,
 
 def denials(text: str, answer: str) -> Iterator[tuple[int, int]]:
     """Yield the ranges of clauses of a text that deny in the words of a right answer what that affirms."""
-    right = [*sentences(answer, PART), *sentences(answer, CLAUSES)]
+    right = [*sentences(answer, PART), *sentences(answer, SHORT_CLAUSE)]
     affirmed = [each.anchors for each in right if not NEGATIVE.search(*each[:3])]
-    for own in sentences(text, CLAUSES):
+    for own in sentences(text, SHORT_CLAUSE):
         denial = NEGATIVE.search(*own[:3])
         is_denied = denial and not _is_partial(*own[:3], denial.span())
         if is_denied and any(own.anchors - GENERIC <= anchors for anchors in affirmed):
