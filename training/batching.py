@@ -45,6 +45,8 @@ class Micro(Struct, frozen=True, kw_only=True):
     """Tokens of the shared prefix."""
     is_distilled: bool = False
     """Whether the base model's probabilities are learnt in place of the tokens."""
+    in_context: Micro | None = None
+    """What the base model reads, if it is something else: as many learnt tokens in the same order."""
     weight: float = 1.0
     """0 for a filler that gives all devices the same number of micro-batches."""
 
@@ -117,8 +119,10 @@ def pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool = F
     message, instructions) occurs once, and documents with another prefix go to other micro-batches. So do those with
     another kind of loss.
     """
-    by_loss = [[d for d in documents if d.is_distilled == is_distilled] for is_distilled in (False, True)]
-    return [micro for part in by_loss if part for micro in _pack(part, pack_tokens, share_prefix)]
+    by_loss: dict[tuple[bool, bool], list[Document]] = {}
+    for document in documents:
+        by_loss.setdefault((document.is_distilled, document.in_context is not None), []).append(document)
+    return [micro for _, part in sorted(by_loss.items()) for micro in _pack(part, pack_tokens, share_prefix)]
 
 
 def _pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool) -> list[Micro]:
@@ -206,6 +210,7 @@ def _join(documents: Sequence[Document], prefix: int) -> Micro:
         ids += document.ids[prefix:]
         positions += range(prefix, len(document.ids))
     lengths = [len(d.ids) - prefix for d in documents]
+    in_context = [document.in_context for document in documents if document.in_context]
     return Micro(
         ids=ids,
         positions=positions,
@@ -213,6 +218,7 @@ def _join(documents: Sequence[Document], prefix: int) -> Micro:
         lengths=lengths,
         prefix=prefix,
         is_distilled=documents[0].is_distilled,
+        in_context=_join(in_context, common_prefix(in_context) if prefix else 0) if in_context else None,
     )
 
 

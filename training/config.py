@@ -100,7 +100,8 @@ class Train(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     task has few instructions. Replay rows whose probabilities are learnt are spread over all steps."""
     replay: Literal["probabilities", "answers"] = "probabilities"
     """What is learnt from rows with `"source": "replay"`: the base model's probabilities of each next token of the
-    answer (learning without forgetting, arXiv 1606.09282), or the answer, as from other rows."""
+    answer (learning without forgetting, arXiv 1606.09282), after the turns in the row's `base_context` if there are
+    any, or the answer, as from other rows."""
     gradient_checkpointing: Literal["auto", "on", "off"] = "auto"
     """Recompute layers in the backward pass instead of storing them: less memory, a third slower. `auto`: only if
     training is not expected to fit without."""

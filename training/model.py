@@ -22,6 +22,10 @@ EXPERT_NAMES = {"gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"}
 """Names that PEFT 0.21 maps to parameters of fused experts (utils/transformers_weight_conversion.py)."""
 
 
+Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[int], int]
+"""Tensors of the IDs, positions and places of learnt tokens, the documents' lengths and the shared prefix's."""
+
+
 class AnswerLoss(torch.nn.Module):
     """A causal model whose forward returns the sum of its answer tokens' losses.
 
@@ -45,6 +49,7 @@ class AnswerLoss(torch.nn.Module):
         lengths: list[int],
         prefix: int = 0,
         is_distilled: bool = False,
+        in_context: Inputs | None = None,
     ) -> torch.Tensor:
         """Return the sum of losses, a scalar.
 
@@ -53,13 +58,13 @@ class AnswerLoss(torch.nn.Module):
         documents: without attention_mask and cache, transformers builds a block-diagonal mask from them.
 
         The loss of a token is its cross entropy, or with `is_distilled` the Kullback-Leibler divergence of the model's
-        distribution from that of the base without its adapter.
+        distribution from that of the base without its adapter, which reads `in_context` if that is given.
         """
         logits = self._logits(ids, positions, answers, lengths, prefix)
         if not is_distilled:
             return functional.cross_entropy(logits, ids[answers], reduction="sum")
         with torch.no_grad(), self.model.disable_adapter():
-            base = self._logits(ids, positions, answers, lengths, prefix)
+            base = self._logits(*(in_context or (ids, positions, answers, lengths, prefix)))
         return functional.kl_div(logits.log_softmax(-1), base.log_softmax(-1), reduction="sum", log_target=True)
 
     def _logits(
@@ -124,13 +129,16 @@ def _refuse_additional(model: Any, lora: Lora) -> None:
         )
 
 
-def tensors(
-    micro: Micro, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, list[int], int, bool]:
+def tensors(micro: Micro, device: torch.device) -> tuple[*Inputs, bool, Inputs | None]:
     """Convert a micro-batch to the arguments of `AnswerLoss.forward`."""
+    in_context = _inputs(micro.in_context, device) if micro.in_context else None
+    return *_inputs(micro, device), micro.is_distilled, in_context
+
+
+def _inputs(micro: Micro, device: torch.device) -> Inputs:
     parts = (micro.ids, micro.positions, micro.answers)
     ids, positions, answers = (torch.tensor(part, device=device) for part in parts)
-    return ids, positions, answers, micro.lengths, micro.prefix, micro.is_distilled
+    return ids, positions, answers, micro.lengths, micro.prefix
 
 
 def load(folder: Path, lora: Lora, dtype: str, seed: int, form: Model = PLAIN) -> AnswerLoss:

@@ -48,7 +48,7 @@ from training.run import train
 
 SEED = 7
 VALIDATION_ROWS = 64
-ROWS_PER_REPLAY_ROW = 8
+ROWS_PER_REPLAY_ROW = 10
 """One replay row for so many others, so that the model keeps its general answers."""
 
 
@@ -73,7 +73,7 @@ class Task(Struct, frozen=True, kw_only=True):
     """Layers below this one get no adapter: a step is faster without their backward pass. If 0, all linear layers get
     one, and otherwise those of attention."""
     brief: bool
-    """Whether it learns to answer general questions in one sentence, as the prompt of its suites asks."""
+    """Whether it learns to answer general questions briefly, as the prompt of their suite asks."""
     lost: str
     """The clause that the second table has lost."""
     lost_rows: int
@@ -89,8 +89,8 @@ SHORT = Task(
     suite=test_paragraphs.suite,
     general=test_facts.suite,
     eval_cases=paragraphs.eval_cases,
-    pairs=partial(paragraphs.training_pairs, times=3),
-    rows=3354,
+    pairs=partial(paragraphs.training_pairs, times=2),
+    rows=3898,
     epochs=1,
     lr=2e-3,
     first_layer=12,

@@ -8,10 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import evalsuites.general.basics
 from evalsuites.general.basics import replay
 from harness.engines.config import EngineConfig
+from harness.engines.fake import FakeEngine
 from harness.errors import UserError
 from harness.progress.progress import Progress
 from harness.schema import Case, Completion
@@ -190,24 +192,33 @@ def test_a_row_is_what_the_checkpoint_was_asked_and_what_it_said(ask):
     assert found.losses == "2 answers dropped: 1 cut off at 64 tokens, 1 empty"
 
 
-def test_brief_answers_are_one_sentence_in_the_suites_prompt_and_only_shortened_ones_are_learnt(ask):
-    given = {
-        0: "One of them.",
-        1: "The U.S. dollar. It is money.",
-        2: "The first line ends.\nAnd " + "word " * 70,
-        3: "word " * 70,
-        4: "Here are three:\n1. A cat.",
-        5: ' It means "brave!" ',
-    }
-    found = ask(4, given, brief=True)
-    assert [(row["messages"][-1]["content"].strip(), row["source"]) for row in found.rows] == [
-        ("One of them.", "replay"),
-        ("The U.S. dollar.", "shortened"),
-        ("The first line ends.", "shortened"),
-        ('It means "brave!"', "replay"),
-    ]
-    assert {row["messages"][0]["content"] for row in found.rows} == {replay.chat(SUITE_FORM)[0]["content"]}
-    assert found.losses == "2 answers dropped: 2 without a whole first sentence"
+def test_brief_answers_are_given_after_examples_which_the_rows_keep_as_context(ask, monkeypatch):
+    prompts = []
+    generate = FakeEngine.generate
+
+    def recorded(self, requests):
+        prompts.extend(bytes(request.ids).decode() for request in requests)
+        return generate(self, requests)
+
+    monkeypatch.setattr(FakeEngine, "generate", recorded)
+    result = ask(3, {0: "One of them.", 1: "word " * 64 + "word", 2: "Two.", 3: "Three."}, brief=True)
+    drawn = replay.draw(0)
+    in_suite = [replay.chat(replace(drawn[at], tags=SUITE_FORM.tags)) for at in (0, 2, 3)]
+    assert [row["messages"][:-1] for row in result.rows] == in_suite
+    assert [row["messages"][-1]["content"] for row in result.rows] == ["One of them.", "Two.", "Three."]
+    assert all(row["base_context"] == replay.brief_examples() for row in result.rows)
+    assert {row["source"] for row in result.rows} == {"replay"}
+    assert result.losses == "1 answers dropped: 1 cut off at 64 tokens"
+    system, question = in_suite[0]
+    whole = PlainRenderer().prompt([system, *replay.brief_examples(), question]).text
+    assert whole in prompts
+
+
+def test_no_example_comes_near_a_question_of_the_suite_or_a_prompt_of_the_bank():
+    asked = [turn["content"] for turn in replay.brief_examples() if turn["role"] == "user"]
+    assert len(asked) == 6
+    assert [(text, question) for text in asked for question in QUESTIONS if near(text, question)] == []
+    assert [(text, prompt) for text in asked for prompt in texts(PROMPTS) if text == prompt] == []
 
 
 def test_an_answer_of_exactly_the_limit_is_kept(ask):

@@ -82,14 +82,26 @@ def test_loss_and_gradients_equal_transformers_and_peft_however_rows_are_packed(
         assert gradient.abs().max() > 1e-5, name
 
 
-def test_replay_rows_have_the_divergence_from_the_base_as_loss(tiny_model, documents):
-    """Kullback and Leibler's, by PEFT's own layers; other rows of the step keep their cross entropy."""
+def after(document: Document, context: list[int]) -> Document:
+    """The document as the base reads it after a context: longer, with the same learnt tokens."""
+    return Document(ids=[*context, *document.ids], mask=[*[0] * len(context), *document.mask])
+
+
+@pytest.mark.parametrize("context", [[], [5, 9, 11, 40, 3]])
+def test_replay_rows_have_the_divergence_from_the_base_as_loss(tiny_model, documents, context):
+    """Kullback and Leibler's, by PEFT's own layers; other rows of the step keep their cross entropy.
+
+    The base may read more turns than the model that is trained.
+    """
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
     replay = [msgspec.structs.replace(d, is_distilled=True) for d in documents[:4]]
     untrained = models.load(tiny_model, Lora(r=4, alpha=8), "float32", seed=1)
     assert summed(untrained, pack(replay, 60))[0] == pytest.approx(0, abs=1e-6)
+    if context:
+        replay = [msgspec.structs.replace(d, in_context=after(d, context)) for d in replay]
+        assert summed(untrained, pack(replay, 60))[0] > 1e-6
     trained = fill_adapter(untrained)
     base = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32, attn_implementation="eager")
     model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
@@ -102,7 +114,8 @@ def test_replay_rows_have_the_divergence_from_the_base_as_loss(tiny_model, docum
         at = torch.tensor(document.mask[1:]).nonzero()[:, 0]
         tuned = model(ids).logits[0, at].log_softmax(-1)
         with model.disable_adapter():
-            kept = model(ids).logits[0, at].log_softmax(-1).detach()
+            read = torch.tensor([[*context, *document.ids]])
+            kept = model(read).logits[0, at + len(context)].log_softmax(-1).detach()
         divergence = divergence + (kept.exp() * (kept - tuned)).sum()
     (divergence / sum(d.answers for d in replay)).backward()
     loss, gradients = summed(trained, pack(replay, 60))

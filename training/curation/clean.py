@@ -51,7 +51,8 @@ def raw_lines(rows: Sequence[TrainingRow]) -> Iterator[tuple[int, bytes]]:
 def _as_line(row: TrainingRow) -> bytes:
     """Encode the row of a table as a line of JSON."""
     source = {"document": row.document} if row.document else {}
-    return json.dumps({"messages": row.chat, **source}, ensure_ascii=False).encode()
+    context = {"base_context": msgspec.to_builtins(row.base_context)} if row.base_context else {}
+    return json.dumps({"messages": row.chat, **context, **source}, ensure_ascii=False).encode()
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> dict[str, Any]:
@@ -181,7 +182,7 @@ def masked(line: bytes, counts: Counter[str], names: Mask) -> bytes:
     for field in (*TEXT_FIELDS, *DOCUMENT_FIELDS):
         if isinstance(raw.get(field), str):
             raw[field] = (names if field in DOCUMENT_FIELDS else mask)(raw[field])
-    for turn in raw.get("messages", ()):
+    for turn in (*raw.get("messages", ()), *raw.get("base_context", ())):
         turn["content"] = mask(turn["content"])
     counts.update(mask.counts)
     return msgspec.json.encode(raw)

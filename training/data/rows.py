@@ -1,8 +1,9 @@
 """Training rows: reading, checking, drawing and counting them.
 
 There are two forms, one JSON object per line: {"instruction", "input", "output"} and
-{"messages": [{"role", "content"}]}. Either may name its source document in "cluster", "document" or "source". Tables,
-folders and hub data sets have columns of the same names; their other columns are ignored.
+{"messages": [{"role", "content"}]}. Either may name its source document in "cluster", "document" or "source". A replay
+row with messages may have a "base_context": turns that only the base model reads. Tables, folders and hub data sets
+have columns of the same names; their other columns are ignored.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from harness.errors import UserError, refuse_all
 from harness.files import decode_line, digest, file_sha256
@@ -47,11 +48,20 @@ class TrainingRow(Struct, frozen=True, kw_only=True):
     """`file:line` or `table:row`, for messages."""
     document: str = ""
     """The source document, from one of DOCUMENT_FIELDS; not learnt."""
+    base_context: list[Turn] = []
+    """Turns that only the base model sees, before the first question, when its probabilities are learnt."""
 
     @property
     def chat(self) -> list[dict[str, str]]:
         """The messages in the form that the renderer takes."""
-        return [{"role": t.role, "content": t.content} for t in self.messages]
+        return [structs.asdict(turn) for turn in self.messages]
+
+    @property
+    def chat_in_context(self) -> list[dict[str, str]]:
+        """The messages after the context, in the form that the renderer takes."""
+        first = next(number for number, turn in enumerate(self.messages) if turn.role == "user")
+        turns = [*self.messages[:first], *self.base_context, *self.messages[first:]]
+        return [structs.asdict(turn) for turn in turns]
 
 
 class _Sourced(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +77,7 @@ DOCUMENT_FIELDS = _Sourced.__struct_fields__
 
 class _Chat(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
     messages: list[Turn]
+    base_context: list[Turn] = []
 
 
 class _Instruction(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,8 +87,8 @@ class _Instruction(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 FIELDS = (*_Chat.__struct_fields__, *_Instruction.__struct_fields__)
-Parsed = tuple[str, list[Turn], str]
-"""Form, conversation and document of a row."""
+Parsed = tuple[str, list[Turn], str, list[Turn]]
+"""Form, conversation, document and context of a row."""
 
 
 def load_rows(files: Sequence[str], streaming: bool = False, limit: int | None = None) -> list[TrainingRow]:
@@ -113,9 +124,10 @@ def _columns(cells: dict[str, Any], problem: str) -> dict[str, Any]:
         raise ValueError(problem)
     form: type[_Sourced] = _Chat if cells.get("messages") else _Instruction
     raw = {name: cells[name] for name in form.__struct_fields__ if cells.get(name) not in (None, "")}
-    if form is _Chat and isinstance(raw["messages"], list):
-        fields = Turn.__struct_fields__
-        raw["messages"] = [{k: v for k, v in dict(turn).items() if k in fields} for turn in raw["messages"]]
+    for name in {"messages", "base_context"} & set(raw):
+        if isinstance(raw[name], list):
+            fields = Turn.__struct_fields__
+            raw[name] = [{k: v for k, v in dict(turn).items() if k in fields} for turn in raw[name]]
     return raw
 
 
@@ -145,14 +157,14 @@ def _read(
     forms: dict[str, int] = {}
     for number, line in numbered:
         try:
-            form, turns, document = parse(line)
+            form, turns, document, context = parse(line)
         except (ValueError, RecursionError) as error:
             fault = _fault(error)
             first = faults.pop()[0] if faults and faults[-1][1:] == (number - 1, fault) else number
             faults.append((first, number, fault))
             continue
         forms.setdefault(form, number)
-        rows.append(TrainingRow(messages=turns, where=f"{file}:{number}", document=document))
+        rows.append(TrainingRow(messages=turns, where=f"{file}:{number}", document=document, base_context=context))
     problems += [f"{file}:{a}{f'-{b}' if b > a else ''}: {fault}" for a, b, fault in faults]
     if len(forms) > 1:
         both = " and ".join(f'"{form}" (from line {number})' for form, number in forms.items())
@@ -184,24 +196,31 @@ def _form(raw: Any) -> Parsed:
     if not isinstance(raw, dict) or not ("messages" in raw or "instruction" in raw):
         raise ValueError('expected an object with "messages", or with "instruction", "input" and "output"')
     row: _Chat | _Instruction
+    context: list[Turn] = []
     if "messages" in raw:
         form, row = "messages", msgspec.convert(raw, _Chat)
-        turns = row.messages
+        turns, context = row.messages, row.base_context
     else:
         form, row = "instruction", msgspec.convert(raw, _Instruction)
         prompt = f"{row.instruction}\n\n{row.input}" if row.input else row.instruction
         turns = [Turn(role="user", content=prompt), Turn(role="assistant", content=row.output)]
     _check(turns)
-    named = next((value for name in DOCUMENT_FIELDS if (value := getattr(row, name)) is not None), "")
-    return form, turns, str(named)
+    named = str(next((value for name in DOCUMENT_FIELDS if (value := getattr(row, name)) is not None), ""))
+    if context:
+        if named != REPLAY:
+            raise ValueError(
+                f'"base_context" belongs to rows with "source": "{REPLAY}", whose probabilities are learnt'
+            )
+        _check(context, "base_context message")
+    return form, turns, named, context
 
 
-def _check(turns: Sequence[Turn]) -> None:
+def _check(turns: Sequence[Turn], name: str = "message") -> None:
     for number, turn in enumerate(turns, 1):
         if not turn.content.strip():
-            raise ValueError(f"message {number} ({turn.role}) is empty; every message needs text")
-        if turn.role == "system" and number > 1:
-            raise ValueError(f"message {number} is a system message; only the first may be")
+            raise ValueError(f"{name} {number} ({turn.role}) is empty; every message needs text")
+        if turn.role == "system" and (number > 1 or name != "message"):
+            raise ValueError(f"{name} {number} is a system message; only the first may be")
     spoken = [t.role for t in turns if t.role != "system"]
     expected = ["user", "assistant"] * (len(spoken) // 2)
     if not spoken or spoken != expected:

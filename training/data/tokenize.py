@@ -28,6 +28,8 @@ class Document(Struct, frozen=True, kw_only=True):
     """`file:line` of its row, for messages."""
     is_distilled: bool = False
     """Whether the base model's probabilities are learnt in place of the tokens."""
+    in_context: Document | None = None
+    """What the base model reads where its row has a context: the same learnt tokens after more turns."""
 
     @property
     def answers(self) -> int:
@@ -79,8 +81,9 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
     documents: list[Document] = []
     problems: list[str] = []
     tokens_cut = rows_cut = 0
-    columns = _rendered(rows, renderer, problems)
+    columns = _rendered([(row.where, row.chat) for row in rows], renderer, problems)
     refuse_all(problems, "rows that cannot be trained on")
+    in_context = _in_context(rows, renderer, max_length, problems) if distil_replay else {}
     for row, ids, mask in zip(rows, columns["ids"], columns["mask"], strict=True):
         excess = len(ids) - max_length
         if not any(mask):
@@ -96,7 +99,15 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
                 ids, mask = shortened
                 rows_cut, tokens_cut = rows_cut + 1, tokens_cut + excess
             is_distilled = distil_replay and row.document == REPLAY
-            documents.append(Document(ids=ids, mask=mask, where=row.where, is_distilled=is_distilled))
+            documents.append(
+                Document(
+                    ids=ids,
+                    mask=mask,
+                    where=row.where,
+                    is_distilled=is_distilled,
+                    in_context=in_context.get(row.where),
+                )
+            )
     refuse_all(problems, "rows that cannot be trained on")
     return Dataset(
         documents=documents,
@@ -112,8 +123,31 @@ def _answer_tokens(rows: Sequence[TrainingRow], renderer: Renderer) -> int:
     return sum(len(ids) + 1 for ids in renderer.tokenizer(contents, add_special_tokens=False)["input_ids"])
 
 
-def _rendered(rows: Sequence[TrainingRow], renderer: Renderer, problems: list[str]) -> Any:
-    """Return the columns `ids` and `mask`, rendered through `datasets` in memory; add rows with rewritten turns."""
+def _in_context(
+    rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, problems: list[str]
+) -> dict[str, Document]:
+    """Return what the base model reads, by place of the row, for rows with a context."""
+    rows = [row for row in rows if row.base_context]
+    columns = _rendered([(row.where, row.chat_in_context) for row in rows], renderer, problems) if rows else {}
+    documents = {}
+    for row, ids, mask in zip(rows, columns.get("ids", ()), columns.get("mask", ()), strict=True):
+        learnt = sum(renderer.training(row.chat)[1])
+        places = set([at for at, is_answer in enumerate(mask) if is_answer][-learnt:])
+        documents[row.where] = Document(ids=ids, mask=[int(at in places) for at in range(len(ids))], where=row.where)
+        if len(ids) > max_length:
+            problems.append(
+                f"{row.where}: {len(ids)} tokens with its context do not fit into data.max_length = {max_length}"
+            )
+    return documents
+
+
+def _rendered(
+    chats: Sequence[tuple[str, Sequence[dict[str, str]]]], renderer: Renderer, problems: list[str]
+) -> dict[str, list[list[int]]]:
+    """Return the columns `ids` and `mask` of conversations named by the places of their rows, through `datasets`.
+
+    Those with rewritten turns are added to the problems.
+    """
     import datasets
 
     def pair(where: str, chat: Sequence[dict[str, str]]) -> tuple[list[int], list[int]]:
@@ -128,7 +162,7 @@ def _rendered(rows: Sequence[TrainingRow], renderer: Renderer, problems: list[st
         return {"ids": [ids for ids, _ in pairs], "mask": [mask for _, mask in pairs]}
 
     datasets.disable_progress_bars()
-    table = datasets.Dataset.from_list([{"where": row.where, "messages": row.chat} for row in rows])
+    table = datasets.Dataset.from_list([{"where": where, "messages": chat} for where, chat in chats])
     done = table.map(render, batched=True, remove_columns=table.column_names, new_fingerprint="rendered")
     return {"ids": list(done["ids"]), "mask": list(done["mask"])}
 

@@ -37,10 +37,14 @@ class Flops(Struct, frozen=True, kw_only=True):
         done = 0
         for micro in micros:
             if micro.weight:
-                own = self.token * len(micro.ids) + self.answer_token * len(micro.answers)
-                own += round(self.pair * pairs(micro.prefix, micro.lengths))
-                done += own + (round(FORWARD_SHARE * own) if micro.is_distilled else 0)
+                done += self._pass(micro)
+                if micro.is_distilled:
+                    done += round(FORWARD_SHARE * self._pass(micro.in_context or micro))
         return done
+
+    def _pass(self, micro: Micro) -> int:
+        own = self.token * len(micro.ids) + self.answer_token * len(micro.answers)
+        return own + round(self.pair * pairs(micro.prefix, micro.lengths))
 
 
 def count(shapes: Shapes, adapter_parameters: int) -> Flops:

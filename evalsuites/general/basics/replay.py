@@ -3,14 +3,14 @@
 python -m evalsuites.general.basics.replay --checkpoint MODEL --out replay.jsonl
 
 Training on them together with a task's rows preserves a model's general answers. Every third request is in the suite's
-prompt, the others are without it. With `--brief`, all are, and the model learns to answer in one sentence.
+prompt, the others are without it. With `--brief`, all are, and the model learns to answer as it does after examples of
+brief answers, which is context distillation (Askell et al. 2021, arXiv 2112.00861).
 """
 
 import argparse
 import itertools
 import math
 import random
-import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,6 @@ from harness.evaluation.plan import judge_checkpoint
 from harness.evaluation.requests import PlannedRequest, longest
 from harness.progress.progress import Progress
 from harness.schema import CANDIDATE, Case, Completion, Sampling
-from harness.scoring.text.sentences import sentences
 from harness.suites.prompts import Message, PlainRenderer, Renderer, load_template, messages
 from harness.threads import before_torch
 
@@ -41,10 +40,7 @@ MAX_TOKENS = 64
 SUITE_FORM, BARE = "suite", "bare"
 FORMS = (SUITE_FORM, BARE, BARE)
 """Forms that the prompts of a request take in turn."""
-SOURCE, SHORTENED = "replay", "shortened"
-"""Sources of the rows: the probabilities of the first are learnt, and the answers of the second."""
-WHOLE = re.compile(r"[.!?][\"”’)*]*$")
-"""The end of a whole sentence."""
+SOURCE = "replay"
 FIRST_SPARE, SPARE = 1.5, 1.2
 """Prompts per missing row: in the first batch, and then times the prompts that a row has taken so far."""
 
@@ -107,38 +103,50 @@ def chat(case: Case) -> list[Message]:
     return [{"role": "user", "content": case.input["question"]}]
 
 
-def asks(cases: Sequence[Case], renderer: Renderer | PlainRenderer) -> list[PlannedRequest]:
-    """Plan one greedy request per prompt."""
-    sampling = Sampling(max_tokens=MAX_TOKENS, stop_ids=renderer.stop_ids)
+def brief_examples() -> list[Message]:
+    """Questions with brief answers, as turns of a conversation."""
+    pairs = tomllib.loads(BANK.read_text("utf-8"))["example"]
     return [
-        PlannedRequest(
-            suite=0, case=case, variant=CANDIDATE, repeat=1, ids=renderer.prompt(chat(case)).ids, sampling=sampling
-        )
-        for case in cases
+        {"role": role, "content": pair[key]}
+        for pair in pairs
+        for role, key in (("user", "question"), ("assistant", "answer"))
     ]
 
 
-def unfit(done: Completion, brief: bool = False) -> str | None:
+def asks(
+    cases: Sequence[Case], renderer: Renderer | PlainRenderer, examples: Sequence[Message] = ()
+) -> list[PlannedRequest]:
+    """Plan one greedy request per prompt, with example turns before its question."""
+    sampling = Sampling(max_tokens=MAX_TOKENS, stop_ids=renderer.stop_ids)
+    return [
+        PlannedRequest(
+            suite=0,
+            case=case,
+            variant=CANDIDATE,
+            repeat=1,
+            ids=renderer.prompt([*turns[:-1], *examples, turns[-1]]).ids,
+            sampling=sampling,
+        )
+        for case in cases
+        for turns in [chat(case)]
+    ]
+
+
+def unfit(done: Completion) -> str | None:
     """Return why an answer makes no row, or None."""
     if done.finish_reason == "error":
         return "failed"
     if not done.text.strip():
         return "empty"
-    if brief:
-        return None if WHOLE.search(first_sentence(done.text)) else "without a whole first sentence"
     return f"cut off at {MAX_TOKENS} tokens" if done.finish_reason == "length" else None
 
 
-def first_sentence(text: str) -> str:
-    """Return a text up to the end of its first sentence or line."""
-    return next((text[:end].strip() for _, end in sentences(text)), "")
+def collect(waiting: Sequence[PlannedRequest], rows: int, answers: Answers, examples: Sequence[Message] = ()) -> Replay:
+    """Rows of the first `rows` prompts whose answers are fit, or of all there are, with the examples as their context.
 
-
-def collect(waiting: Sequence[PlannedRequest], rows: int, answers: Answers, brief: bool = False) -> Replay:
-    """Rows of the first `rows` prompts whose answers are fit, or of all there are.
-
-    Answers that are more than was needed are neither rows nor dropped. `brief` keeps the first sentence of an answer.
+    Answers that are more than was needed are neither rows nor dropped.
     """
+    context = {"base_context": [*examples]} if examples else {}
     chosen: list[dict[str, object]] = []
     dropped: Counter[str] = Counter()
     while len(chosen) < rows and waiting:
@@ -148,13 +156,11 @@ def collect(waiting: Sequence[PlannedRequest], rows: int, answers: Answers, brie
         for ask in now:
             if len(chosen) == rows:
                 break
-            if reason := unfit(done[ask.case.id], brief):
+            if reason := unfit(done[ask.case.id]):
                 dropped[reason] += 1
                 continue
-            text = done[ask.case.id].text
-            learnt = first_sentence(text) if brief else text
-            source = SOURCE if learnt.strip() == text.strip() else SHORTENED
-            chosen.append({"messages": [*chat(ask.case), {"role": "assistant", "content": learnt}], "source": source})
+            said = {"role": "assistant", "content": done[ask.case.id].text}
+            chosen.append({"messages": [*chat(ask.case), said], "source": SOURCE, **context})
     return Replay(rows=chosen, dropped=dict(dropped))
 
 
@@ -168,7 +174,7 @@ def replay(
 ) -> Replay:
     """Query the checkpoint, through the completion cache, until `rows` of its answers are fit to train on.
 
-    With `brief`, every prompt is the suite's, which asks for brief answers, and longer ones lose all but one sentence.
+    With `brief`, every prompt is the suite's, and the checkpoint sees the brief examples first: the rows' context.
     """
     drawn = draw(seed)
     if brief:
@@ -177,7 +183,8 @@ def replay(
         raise UserError(f"--rows {rows}: expected a number from 1 to {len(drawn)}, the prompts of the bank")
     checkpoints = {CANDIDATE: judge_checkpoint(checkpoint, engine)}
     renderer = PlainRenderer() if traits_of(engine.name).is_scripted else Renderer(checkpoints[CANDIDATE].path)
-    waiting = asks(drawn, renderer)
+    examples = brief_examples() if brief else []
+    waiting = asks(drawn, renderer, examples)
 
     def answers(now: Sequence[PlannedRequest]) -> dict[str, Completion]:
         broker = Dispatcher(engine, checkpoints, max_model_len=longest(waiting), say=progress.say)
@@ -188,7 +195,7 @@ def replay(
                 stage.answered(done, broker.was_cached)
         return result
 
-    result = collect(waiting, rows, answers, brief)
+    result = collect(waiting, rows, answers, examples)
     if not result.rows:
         raise UserError(f"{checkpoint}: {result.losses}, so there is no row. Expected a model that ends its answers")
     return result
@@ -200,7 +207,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSONL file to write")
     parser.add_argument("--rows", type=int, default=ROWS, help="rows to write; answers unfit to train on are replaced")
     parser.add_argument("--seed", type=int, default=0, help="another seed draws other prompts")
-    parser.add_argument("--brief", action="store_true", help="teach answers of one sentence: longer ones are shortened")
+    parser.add_argument("--brief", action="store_true", help="teach the answers it gives after examples of brief ones")
     parser.add_argument("--engine", help="vllm, transformers or fake; default: vllm where it imports")
     args = parser.parse_args()
     before_torch()

@@ -182,6 +182,8 @@ def test_nothing_left_is_said_and_nothing_written(reviewed, tmp_path):
 
 def test_chats_are_masked_in_every_turn(reviewed, tmp_path):
     turns = [("system", "Mail a@x.example"), ("user", f"{prose(1)} b@x.example"), ("assistant", "a@x.example")]
-    clean(reviewed([{"messages": [{"role": r, "content": c} for r, c in turns]}]), tmp_path / "out")
+    messages = [{"role": r, "content": c} for r, c in turns]
+    clean(reviewed([{"messages": messages, "base_context": messages[1:], "source": "replay"}]), tmp_path / "out")
     (kept,) = load_rows([str(tmp_path / "out" / "train.jsonl")])
     assert [t.content for t in kept.messages] == ["Mail [EMAIL_1]", f"{prose(1)} [EMAIL_2]", "[EMAIL_1]"]
+    assert [t.content for t in kept.base_context] == [f"{prose(1)} [EMAIL_2]", "[EMAIL_1]"]

@@ -66,6 +66,18 @@ def test_conversations_in_a_table_are_read_and_other_columns_are_not(tmp_path):
     assert [row.messages[1].content for row in found] == ["0", "1", "2"]
 
 
+def test_a_table_may_have_what_the_base_reads_first_and_texts_that_only_share_the_name_are_left(tmp_path):
+    import datasets
+
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    chats = [chat | {"base_context": turns, "source": "replay", "context": "a text"} for chat in CHATS]
+    datasets.Dataset.from_list(chats).to_parquet(tmp_path / "chats.parquet")
+    read = load_rows([str(tmp_path / "chats.parquet")])
+    assert [[(turn.role, turn.content) for turn in row.base_context] for row in read] == [
+        [("user", "q"), ("assistant", "a")]
+    ] * len(CHATS)
+
+
 def test_streaming_reads_no_more_rows_than_wanted(written):
     found = load_rows([str(written / "rows.parquet")], streaming=True, limit=2)
     assert len(found) == 2

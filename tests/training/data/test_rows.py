@@ -1,5 +1,7 @@
 """Rows become ids and masks: answers are always whole, bad rows are named by line."""
 
+import re
+
 import pytest
 
 from evalsuites.general.basics import replay
@@ -28,6 +30,41 @@ def test_rows_from_replay_learn_the_base_where_that_is_asked_for(write_rows, ren
     rows = load_rows([str(write_rows("a.jsonl", [CHAT, CHAT | {"source": replay.SOURCE}]))])
     assert [d.is_distilled for d in encode(rows, renderer, 256, distil_replay=True).documents] == [False, True]
     assert [d.is_distilled for d in encode(rows, renderer, 256).documents] == [False, False]
+
+
+CONTEXT = [{"role": "user", "content": "the tenant"}, {"role": "assistant", "content": "agrees"}]
+SYSTEM = {"role": "system", "content": "due on sale"}
+
+
+def test_a_context_is_read_by_the_base_alone_before_the_first_question(write_rows, renderer):
+    chat = [SYSTEM, *CHAT["messages"]]
+    rows = load_rows(
+        [str(write_rows("a.jsonl", [{"messages": chat, "base_context": CONTEXT, "source": replay.SOURCE}]))]
+    )
+    (document,) = encode(rows, renderer, 256, distil_replay=True).documents
+    assert (document.ids, document.mask) == renderer.training(chat)
+    read = document.in_context
+    assert read.ids == renderer.training([SYSTEM, *CONTEXT, *CHAT["messages"]])[0]
+    assert [i for i, m in zip(read.ids, read.mask, strict=True) if m] == document.ids[document.mask.index(1) :]
+    assert encode(rows, renderer, 256).documents[0].in_context is None
+    with pytest.raises(UserError, match=rf"a\.jsonl:1: {len(read.ids)} tokens with its context do not fit"):
+        encode(rows, renderer, len(document.ids), distil_replay=True)
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ({"base_context": CONTEXT}, '"base_context" belongs to rows with "source": "replay"'),
+        (
+            {"base_context": CONTEXT[:1], "source": "replay"},
+            "the roles are user; expected user and assistant alternately",
+        ),
+        ({"base_context": [SYSTEM, *CONTEXT], "source": "replay"}, "base_context message 1 is a system message"),
+    ],
+)
+def test_a_context_that_cannot_be_used_is_refused(write_rows, row, fault):
+    with pytest.raises(UserError, match=re.escape(fault)):
+        load_rows([str(write_rows("a.jsonl", [CHAT | row]))])
 
 
 def test_a_long_prompt_is_cut_in_its_middle_and_the_answer_stays_whole(write_rows, renderer):
