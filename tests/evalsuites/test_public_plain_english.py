@@ -181,7 +181,7 @@ def test_own_rows_share_no_wording_with_the_test_and_are_in_its_form(real):
 
 def test_own_summaries_are_shorter_in_other_words_and_state_no_new_figure():
     """As the gates ask of an answer: figures are those of the passage, and little is copied."""
-    for case in build_training.own_cases(144, 0):
+    for case in build_training.own_cases(build_training.OWN, 0):
         text = build_training.answer(case)
         scores = run(suite.scorers, case, answer(text))
         assert scores.facts.fabricated == [], text
@@ -189,9 +189,10 @@ def test_own_summaries_are_shorter_in_other_words_and_state_no_new_figure():
 
 
 def test_own_rows_differ_by_seed_and_use_every_phrase():
-    first, other = ([c.document for c in build_training.own_cases(144, seed)] for seed in (0, 1))
-    assert first != other and first == [c.document for c in build_training.own_cases(144, 0)]
-    assert len(set(first)) > 120
+    count = build_training.OWN
+    first, other = ([c.document for c in build_training.own_cases(count, seed)] for seed in (0, 1))
+    assert first != other and first == [c.document for c in build_training.own_cases(count, 0)]
+    assert len(set(first)) == count
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from evalsuites.public.plain_english.cases import cases
 from evalsuites.training_rows import fill
 from harness.schema import Case
 
-OWN = 144
-"""Rows of invented services in the training rows: each phrase four times, with other words and names."""
+OWN = 291
+"""Rows of invented services in the training rows: each passage once."""
 FOLDER = Path(__file__).parent
 
 
