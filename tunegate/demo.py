@@ -48,8 +48,6 @@ from training.run import train
 
 SEED = 7
 VALIDATION_ROWS = 64
-ROWS_PER_REPLAY_ROW = 10
-"""One replay row for so many others, so that the model keeps its general answers."""
 
 
 class Task(Struct, frozen=True, kw_only=True):
@@ -65,19 +63,22 @@ class Task(Struct, frozen=True, kw_only=True):
     """Make its training rows: cases with their right answers."""
     rows: int
     """Rows to train on."""
+    replay_rows: int
+    """General requests next to them, so that the model keeps its general answers."""
     epochs: float
     """How often each is used."""
     lr: float
     """Peak learning rate."""
     first_layer: int
-    """Layers below this one get no adapter: a step is faster without their backward pass. If 0, all linear layers get
-    one, and otherwise those of attention."""
+    """Linear layers below this one get no adapter: a step is faster without their backward pass."""
     brief: bool
     """Whether it learns to answer general questions briefly, as the prompt of their suite asks."""
     lost: str
     """The clause that the second table has lost."""
     lost_rows: int
     """Rows of the second table."""
+    lost_lr: float
+    """Peak learning rate on it: too high, and more is forgotten than that clause."""
 
     @property
     def suites(self) -> list[Suite]:
@@ -90,13 +91,15 @@ SHORT = Task(
     general=test_facts.suite,
     eval_cases=paragraphs.eval_cases,
     pairs=partial(paragraphs.training_pairs, times=2),
-    rows=3898,
+    rows=6253,
+    replay_rows=350,
     epochs=1,
-    lr=2e-3,
-    first_layer=12,
+    lr=1.4e-3,
+    first_layer=15,
     brief=True,
     lost="holdover",
-    lost_rows=160,
+    lost_rows=400,
+    lost_lr=5e-4,
 )
 FULL = Task(
     suite=test_clauses.suite,
@@ -104,17 +107,19 @@ FULL = Task(
     eval_cases=clauses.eval_cases,
     pairs=clauses.training_pairs,
     rows=1600,
+    replay_rows=160,
     epochs=1,
     lr=8e-4,
     first_layer=0,
     brief=False,
     lost="holdover",
     lost_rows=600,
+    lost_lr=8e-4,
 )
 LAYERS = 30
 """Layers of the bundled model."""
-ATTENTION = tuple(f"self_attn.{name}_proj" for name in "qkvo")
-"""Linear layers of attention in each of them. Adapters of these alone learn as much here, and forget less."""
+LINEAR = (*(f"self_attn.{name}_proj" for name in "qkvo"), *(f"mlp.{name}_proj" for name in ("gate", "up", "down")))
+"""Linear layers in each of them."""
 SHOWN = {"clause_recall": "recall", "false_alarm_rate": "false alarms", "accuracy": "general"}
 """Columns of the closing table, by metric."""
 REASONS = 3
@@ -176,7 +181,7 @@ def run_demo(runs: Path, is_full: bool, engine: str | None) -> list[Path]:
     progress.say(f"[2/5] training on {count(task.rows, 'row')}, none of them in the suites, and some general answers")
     general = replay.replay(
         base,
-        task.rows // ROWS_PER_REPLAY_ROW,
+        task.replay_rows,
         SEED,
         engine=EngineConfig(name=engine),
         progress=progress,
@@ -238,15 +243,15 @@ def write_data(
     pairs = partial(task.pairs, without=lost)
     for split, name, rows in (("train", "train", number), ("dev", "validation", VALIDATION_ROWS)):
         write_split(task.suite.folder, split, folder / f"{name}.jsonl", rows, SEED, task.eval_cases, pairs)
-    write_rows(folder / "replay.jsonl", replayed[: number // ROWS_PER_REPLAY_ROW])
+    write_rows(folder / "replay.jsonl", replayed[: task.replay_rows * number // task.rows])
     config = folder / "train.toml"
     suites = json.dumps([str(suite.folder) for suite in task.suites])
-    layers = [f"layers.{number}.{name}" for number in range(task.first_layer, LAYERS) for name in ATTENTION]
+    layers = [f"layers.{number}.{name}" for number in range(task.first_layer, LAYERS) for name in LINEAR]
     text = CONFIG.format(
         path=config,
         base=base,
         layers=json.dumps(layers) if task.first_layer else json.dumps(ALL_LINEAR),
-        lr=task.lr,
+        lr=task.lost_lr if lost else task.lr,
         epochs=epochs,
         seed=SEED,
         runs=runs.resolve(),
