@@ -90,11 +90,11 @@ SHORT = Task(
     suite=test_paragraphs.suite,
     general=test_facts.suite,
     eval_cases=paragraphs.eval_cases,
-    pairs=partial(paragraphs.training_pairs, times=2, share=0.43),
-    rows=2605,
+    pairs=partial(paragraphs.training_pairs, times=2),
+    rows=2794,
     replay_rows=280,
     epochs=1,
-    lr=1.4e-3,
+    lr=2e-3,
     first_layer=15,
     brief=True,
     lost="holdover",
@@ -142,7 +142,7 @@ target_modules = {layers}
 lr = {lr}
 
 [train]
-rows_per_step = 5
+rows_per_step = 4
 group_prefix = true
 epochs = {epochs}
 seed = {seed}

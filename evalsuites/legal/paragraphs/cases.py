@@ -78,12 +78,11 @@ def _case(name: str, instrument: str, text: str, types: list[str], style: str, c
 
 
 def training_pairs(
-    split: str, rows: int, seed: int, without: str | None = None, times: int = 1, share: float = 0.0
+    split: str, rows: int, seed: int, without: str | None = None, times: int = 1
 ) -> Iterator[tuple[Case, str]]:
     """Yield cases of `train` or `dev` with their right answers, in a random order.
 
-    `train` has all cases, among them those written for training, and so many `times` those with a clause. Of those
-    without one some are left out if those with a clause are less than this `share` of all.
+    `train` has all cases, among them those written for training, and so many `times` those with a clause.
 
     `without` keeps the cases but takes one clause type out of every answer.
     """
@@ -91,12 +90,8 @@ def training_pairs(
     cases = [case_of(each) for instrument in of_split(split) for each in paragraphs(instrument)]
     if split == "train":
         cases += written()
+        cases += [case for case in cases if case.expected] * (times - 1)
     rng.shuffle(cases)
-    if split == "train":
-        found = [case for case in cases if case.expected] * times
-        empty = [case for case in cases if not case.expected]
-        cases = found + (empty[: round(len(found) * (1 / share - 1))] if share else empty)
-        rng.shuffle(cases)
     for case in cases[:rows]:
         yield case, answer(name for name in case.expected if name != without)
 
