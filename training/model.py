@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class AnswerLoss(torch.nn.Module):
         super().__init__()
         self.model = model
         self.autocast = autocast
+        self._switches = [module for module in model.modules() if hasattr(module, "_disable_adapters")]
         # FSDP reads which modules to shard, and how to tie weights after moving them.
         self._no_split_modules = model.get_base_model()._no_split_modules
         self.tie_weights = model.get_base_model().tie_weights
@@ -63,7 +64,7 @@ class AnswerLoss(torch.nn.Module):
         logits = self._logits(ids, positions, answers, lengths, prefix)
         if not is_distilled:
             return functional.cross_entropy(logits, ids[answers], reduction="sum")
-        with torch.no_grad(), self.model.disable_adapter():
+        with torch.no_grad(), self._base():
             base = self._logits(*(in_context or (ids, positions, answers, lengths, prefix)))
         return functional.kl_div(logits.log_softmax(-1), base.log_softmax(-1), reduction="sum", log_target=True)
 
@@ -83,6 +84,17 @@ class AnswerLoss(torch.nn.Module):
             )
             logits: torch.Tensor = inner.get_output_embeddings()(hidden.last_hidden_state[0, answers - 1])
         return logits.float()
+
+    @contextmanager
+    def _base(self) -> Iterator[None]:
+        """Switch the adapter off; PEFT's own switch asks every layer for its state, which takes as long as a pass."""
+        for module in self._switches:
+            module._disable_adapters = True
+        try:
+            yield
+        finally:
+            for module in self._switches:
+                module._disable_adapters = False
 
     def checkpoint_layers(self) -> None:
         """Enable gradient checkpointing: keep the inputs of layers, and recompute the rest in the backward pass."""
@@ -175,5 +187,6 @@ def attach(base: Any, lora: Lora, seed: int) -> AnswerLoss:
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
-    kernels.apply(model)
-    return AnswerLoss(model, autocast=is_bfloat16)
+    plain = kernels.apply(model)
+    trainable = sum(parameter.requires_grad for parameter in model.parameters())
+    return AnswerLoss(model, autocast=is_bfloat16 and trainable > 2 * plain)  # A plain layer converts its own two.

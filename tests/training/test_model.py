@@ -154,9 +154,15 @@ def test_the_adapter_is_float32_and_the_base_is_frozen_in_its_own_format(tiny_mo
     assert not any("lm_head" in name or "embed" in name for name, _ in model.adapter())
 
 
-def test_bfloat16_gives_nearly_the_float32_loss(tiny_model, documents, loss_model):
-    half = fill_adapter(models.load(tiny_model, Lora(r=4, alpha=8), "bfloat16", seed=1))
-    exact, gradients = summed(loss_model, pack(documents, 60))
+@pytest.mark.parametrize("dora", [False, True])
+def test_bfloat16_gives_nearly_the_float32_loss(tiny_model, documents, dora):
+    """Also where PEFT's layers multiply by float32 adapters, which needs mixed precision."""
+    full, half = (
+        fill_adapter(models.load(tiny_model, Lora(r=4, alpha=8, dora=dora), dtype, seed=1))
+        for dtype in ("float32", "bfloat16")
+    )
+    assert half.autocast == dora and not full.autocast
+    exact, gradients = summed(full, pack(documents, 60))
     near, rounded = summed(half, pack(documents, 60))
     assert near == pytest.approx(exact, rel=0.01)
     for name, gradient in gradients.items():
