@@ -3,7 +3,6 @@
 import importlib
 import json
 import os
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -42,14 +41,16 @@ def test_generated_rows_hold_no_case(tmp_path, index, suite, split):
     assert leaks(path, index) == []
 
 
-def test_the_demo_trains_on_all_paragraphs_and_twice_on_those_with_a_clause():
+def test_the_demo_trains_on_all_paragraphs_with_a_clause():
     from evalsuites.legal.paragraphs import cases as paragraphs
     from tunegate import demo
 
     table = [case for case, _ in demo.SHORT.pairs("train", demo.SHORT.rows + 1, 7)]
     every = [case for case, _ in paragraphs.training_pairs("train", paragraphs.ROWS["train"] + 1, 7)]
     assert len(every) == paragraphs.ROWS["train"] and len(table) == demo.SHORT.rows
-    assert Counter(case.id for case in table) == {case.id: 2 if case.expected else 1 for case in every}
+    found = {case.id for case in table}
+    assert len(found) == len(table) and found < {case.id for case in every}
+    assert found >= {case.id for case in every if case.expected}
 
 
 def test_the_table_of_the_demo_that_lost_a_clause_differs_in_its_answers_alone(tmp_path):
