@@ -21,6 +21,8 @@ SHORTEST_PREFIX = 16
 """Shorter shared prefixes are not worth a separate attention."""
 GROUP_TOKENS = 32
 """Rows whose first tokens are the same count as one group: the system message of a task is longer."""
+SPREAD = "spread"
+"""Group of documents whose gradient belongs into every step."""
 PASS_TOKENS = 64
 """Documents with another prefix get a pass of their own if it saves this many tokens."""
 
@@ -59,7 +61,8 @@ def planned(rows: int, train: Train) -> tuple[int, int]:
 def order(rows: int, train: Train, groups: Sequence[Hashable] = ()) -> list[list[int]]:
     """Return the row indices of every step; every epoch has its own order, drawn from the seed.
 
-    With `groups`, one per row, the rows of a step are of the same group where there are enough of them.
+    With `groups`, one per row, the rows of a step are of the same group where there are enough of them; those of the
+    group SPREAD are spread over all steps.
     """
     size, (_, total) = train.rows_per_step, planned(rows, train)
     stream: list[int] = []
@@ -76,32 +79,36 @@ def order(rows: int, train: Train, groups: Sequence[Hashable] = ()) -> list[list
 
 
 def groups_of(documents: Sequence[Document], train: Train) -> list[Hashable]:
-    """Return the group of every document, by its first tokens; nothing where the configuration asks for no groups.
-
-    Replay rows whose probabilities are learnt are one group: the base reads them with its own instructions.
-    """
+    """Return the group of every document, by its first tokens; nothing where the configuration asks for no groups."""
     if not train.group_prefix:
         return []
-    return [None if document.is_distilled else tuple(document.ids[:GROUP_TOKENS]) for document in documents]
+    return [SPREAD if document.is_distilled else tuple(document.ids[:GROUP_TOKENS]) for document in documents]
 
 
 def _grouped(
     indices: Sequence[int], groups: Sequence[Hashable], size: int, rng: random.Random
 ) -> tuple[list[int], list[int]]:
-    """Return the indices in steps of `size`, most of one group, and those that fill no step."""
+    """Return the indices in steps of `size`, most of one group beside those of SPREAD, and those that fill no step."""
     members: dict[Hashable, list[int]] = {}
     for index in indices:
         members.setdefault(groups[index], []).append(index)
-    steps: list[list[int]] = []
-    rest: list[int] = []
-    for group in members.values():
-        whole = len(group) - len(group) % size
-        steps += [group[at : at + size] for at in range(0, whole, size)]
-        rest += group[whole:]
-    whole = len(rest) - len(rest) % size
-    steps += [rest[at : at + size] for at in range(0, whole, size)]
+    spread = members.pop(SPREAD, [])
+    number = len(indices) // size
+    steps = [spread[at::number] for at in range(number)] if number else []
+    if any(len(step) > size for step in steps):
+        return list(indices), []
     rng.shuffle(steps)
-    return list(itertools.chain.from_iterable(steps)), rest[whole:]
+    rest = [] if number else spread
+    filled = 0
+    for group in [*members.values(), rest]:
+        while filled < number and len(group) >= (room := size - len(steps[filled])):
+            steps[filled] += group[:room]
+            del group[:room]
+            filled += 1
+        if group is not rest:
+            rest += group
+    rng.shuffle(steps)
+    return list(itertools.chain.from_iterable(steps)), rest
 
 
 def pack(documents: Sequence[Document], pack_tokens: int, share_prefix: bool = False) -> list[Micro]:

@@ -97,7 +97,7 @@ class Train(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Compute a prefix that rows of a step share once per forward pass."""
     group_prefix: bool = False
     """Fill a step with rows that begin with the same 32 tokens, so that more of them share a prefix: faster where a
-    task has few instructions. Replay rows whose probabilities are learnt fill steps of their own."""
+    task has few instructions. Replay rows whose probabilities are learnt are spread over all steps."""
     replay: Literal["probabilities", "answers"] = "probabilities"
     """What is learnt from rows with `"source": "replay"`: the base model's probabilities of each next token of the
     answer (learning without forgetting, arXiv 1606.09282), after the turns in the row's `base_context` if there are

@@ -171,6 +171,11 @@ def test_paragraphs_are_numbered_as_passages_are_placed():
         assert shown[number - 1].startswith(f"[{number}] ") and start in flat(shown[number - 1])
 
 
+def test_an_unknown_split_is_refused():
+    with pytest.raises(ValueError, match=r"'validation'.*expected test, train, dev"):
+        of_split("validation")
+
+
 def test_validation_is_apart_from_training():
     train, dev = ({each.id for each in of_split(split)} for split in ("train", "dev"))
     assert train & dev == set() and len(dev) * 5 <= len(train) + 5

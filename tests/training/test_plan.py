@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.batching import SHORTEST_PREFIX, common_prefix, groups_of, order, pack, planned, share
+from training.batching import SHORTEST_PREFIX, SPREAD, common_prefix, groups_of, order, pack, planned, share
 from training.config import Train
 from training.data.tokenize import Document
 
@@ -47,10 +47,26 @@ def test_grouped_steps_have_every_row_once_a_pass_and_rarely_mix(groups, size, e
     assert pure >= sum(count // size for count in Counter(groups).values()) * epochs - epochs
 
 
-def test_replay_rows_are_one_group_and_share_no_pass_with_others():
+@given(
+    grouped=st.lists(st.integers(0, 4), max_size=40),
+    spread=st.integers(0, 30),
+    size=st.integers(1, 5),
+    epochs=st.integers(1, 2),
+)
+def test_spread_rows_come_evenly_between_those_of_groups(grouped, spread, size, epochs):
+    groups = [*grouped, *[SPREAD] * spread] or [SPREAD]
+    rows = len(groups)
+    steps = order(rows, Train(rows_per_step=size, epochs=epochs, seed=3), groups)
+    assert Counter(i for step in steps for i in step) == Counter(dict.fromkeys(range(rows), epochs))
+    first = [sum(groups[i] == SPREAD for i in step) for step in steps[: rows // size]]
+    if first and spread <= len(first) * size:
+        assert max(first) - min(first) <= 1
+
+
+def test_replay_rows_belong_to_no_group_and_share_no_pass_with_others():
     rows = [document(12, first=n % 2 * 100) for n in range(6)]
     replay = [msgspec.structs.replace(row, is_distilled=True) for row in rows[:2]]
-    assert len(set(groups_of([*rows, *replay], Train(group_prefix=True))[-2:])) == 1
+    assert groups_of([*rows, *replay], Train(group_prefix=True)).count(SPREAD) == 2
     assert sorted((m.is_distilled, len(m.lengths)) for m in pack([*rows, *replay], 1000)) == [(False, 6), (True, 2)]
 
 

@@ -83,7 +83,7 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
     tokens_cut = rows_cut = 0
     columns = _rendered([(row.where, row.chat) for row in rows], renderer, problems)
     refuse_all(problems, "rows that cannot be trained on")
-    in_context = _in_context(rows, renderer, max_length, problems) if distil_replay else {}
+    in_context = _in_context(rows, columns["mask"], renderer, max_length, problems) if distil_replay else {}
     for row, ids, mask in zip(rows, columns["ids"], columns["mask"], strict=True):
         excess = len(ids) - max_length
         if not any(mask):
@@ -124,15 +124,15 @@ def _answer_tokens(rows: Sequence[TrainingRow], renderer: Renderer) -> int:
 
 
 def _in_context(
-    rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, problems: list[str]
+    rows: Sequence[TrainingRow], masks: Sequence[list[int]], renderer: Renderer, max_length: int, problems: list[str]
 ) -> dict[str, Document]:
-    """Return what the base model reads, by place of the row, for rows with a context."""
+    """Return what the base model reads, by place of the row, for rows with a context; `masks` are those without it."""
+    learnt = {row.where: sum(mask) for row, mask in zip(rows, masks, strict=True) if row.base_context}
     rows = [row for row in rows if row.base_context]
     columns = _rendered([(row.where, row.chat_in_context) for row in rows], renderer, problems) if rows else {}
     documents = {}
     for row, ids, mask in zip(rows, columns.get("ids", ()), columns.get("mask", ()), strict=True):
-        learnt = sum(renderer.training(row.chat)[1])
-        places = set([at for at, is_answer in enumerate(mask) if is_answer][-learnt:])
+        places = set([at for at, is_answer in enumerate(mask) if is_answer][-learnt[row.where] :])
         documents[row.where] = Document(ids=ids, mask=[int(at in places) for at in range(len(ids))], where=row.where)
         if len(ids) > max_length:
             problems.append(

@@ -29,9 +29,14 @@ class Excerpt(NamedTuple):
 
 
 def of_split(split: str | Path) -> list[Instrument]:
-    """Return the instruments of `test`, `train` or `dev`, or of a folder; `dev` is apart from `train` in its folder."""
+    """Return the instruments of `test`, `train` or `dev`, or of a folder; `dev` is apart from `train` in its folder.
+
+    Raises ValueError for another name.
+    """
     if isinstance(split, Path):
         return read_folder(split)
+    if split not in {"test", "train", "dev"}:
+        raise ValueError(f"split {split!r}: expected test, train, dev, or the Path of a folder")
     if split == "test":
         return list(instruments("test"))
     rows = list(instruments("train"))

@@ -25,7 +25,7 @@ TYPES = tuple(dict.fromkeys(name for names in ASKED.values() for name in names))
 MOST_WORDS = 100
 PER_INSTRUMENT = {True: 2, False: 2}
 """Paragraphs of one test instrument with a clause of these types, and without."""
-ROWS = {"train": 2902, "dev": 64}
+ROWS = {"train": 2901, "dev": 64}
 """Rows written when --rows is not given; of `train` there are no more."""
 WRITTEN = Path(__file__).parent / "written.jsonl"
 
@@ -78,12 +78,12 @@ def _case(name: str, instrument: str, text: str, types: list[str], style: str, c
 
 
 def training_pairs(
-    split: str, rows: int, seed: int, without: str | None = None, negatives: int | None = None
+    split: str, rows: int, seed: int, without: str | None = None, times: int = 1, negatives: int | None = None
 ) -> Iterator[tuple[Case, str]]:
     """Yield cases of `train` or `dev` with their right answers, in a random order.
 
-    `train` has all cases, among them those written for training, but at most so many `negatives`: paragraphs without a
-    clause.
+    `train` has all cases, among them those written for training: those with a clause so many `times`, and at most so
+    many `negatives`, paragraphs without one.
 
     `without` keeps the cases but takes one clause type out of every answer.
     """
@@ -92,9 +92,9 @@ def training_pairs(
     if split == "train":
         cases += written()
     rng.shuffle(cases)
-    if split == "train" and negatives is not None:
+    if split == "train":
         kept = [case for case in cases if not case.expected][:negatives]
-        cases = [case for case in cases if case.expected] + kept
+        cases = [case for case in cases if case.expected] * times + kept
         rng.shuffle(cases)
     for case in cases[:rows]:
         yield case, answer(name for name in case.expected if name != without)

@@ -3,11 +3,14 @@
 import importlib
 import json
 import os
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from evalsuites.training_rows import chat_rows
+from harness.suites.cases import load_cases
 from training.curation.check import Sample
 from training.curation.checks import contamination, suite_index
 from training.data.rows import TrainingRow, Turn, load_rows
@@ -41,16 +44,39 @@ def test_generated_rows_hold_no_case(tmp_path, index, suite, split):
     assert leaks(path, index) == []
 
 
-def test_the_demo_trains_on_all_paragraphs_with_a_clause():
+def test_the_rows_of_paragraphs_hold_no_case_of_their_second_test(tmp_path):
+    from evalsuites.legal.paragraphs import cases as paragraphs
+
+    folder = tmp_path / "suites" / "second"
+    folder.mkdir(parents=True)
+    for name in ("prompt.jinja", "second_test.jsonl"):
+        shutil.copy(Path(paragraphs.__file__).with_name(name), folder)
+    (folder / "test_second.py").write_text(
+        "from harness import Suite\nfrom harness.scoring.legal import clauses\n"
+        "suite = Suite(cases='second_test.jsonl', prompt='prompt.jinja', scorers=[clauses.found],"
+        " cluster='instrument')\n"
+    )
+    index = suite_index.load([str(folder.parent)])
+    assert sum(index.suites.values()) > 150
+    path, cases = tmp_path / "rows.jsonl", load_cases(folder / "second_test.jsonl")
+    for pairs, leaking in (
+        (paragraphs.training_pairs("train", paragraphs.ROWS["train"], 7), False),
+        ([(case, paragraphs.answer(case.expected)) for case in cases], True),
+    ):
+        rows = chat_rows(Path(paragraphs.__file__).parent, pairs)
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        assert bool(leaks(path, index)) is leaking
+
+
+def test_the_demo_trains_twice_on_every_paragraph_with_a_clause():
     from evalsuites.legal.paragraphs import cases as paragraphs
     from tunegate import demo
 
     table = [case for case, _ in demo.SHORT.pairs("train", demo.SHORT.rows + 1, 7)]
     every = [case for case, _ in paragraphs.training_pairs("train", paragraphs.ROWS["train"] + 1, 7)]
     assert len(every) == paragraphs.ROWS["train"] and len(table) == demo.SHORT.rows
-    found = {case.id for case in table}
-    assert len(found) == len(table) and found < {case.id for case in every}
-    assert found >= {case.id for case in every if case.expected}
+    often = Counter(case.id for case in table)
+    assert all(often[case.id] == 2 if case.expected else often[case.id] <= 1 for case in every)
 
 
 def test_the_table_of_the_demo_that_lost_a_clause_differs_in_its_answers_alone(tmp_path):
