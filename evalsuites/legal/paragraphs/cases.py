@@ -78,12 +78,11 @@ def _case(name: str, instrument: str, text: str, types: list[str], style: str, c
 
 
 def training_pairs(
-    split: str, rows: int, seed: int, without: str | None = None, times: int = 1, negatives: int | None = None
+    split: str, rows: int, seed: int, without: str | None = None, times: int = 1
 ) -> Iterator[tuple[Case, str]]:
     """Yield cases of `train` or `dev` with their right answers, in a random order.
 
-    `train` has all cases, among them those written for training: those with a clause so many `times`, and at most so
-    many `negatives`, paragraphs without one.
+    `train` has all cases, among them those written for training, and so many `times` those with a clause.
 
     `without` keeps the cases but takes one clause type out of every answer.
     """
@@ -91,11 +90,8 @@ def training_pairs(
     cases = [case_of(each) for instrument in of_split(split) for each in paragraphs(instrument)]
     if split == "train":
         cases += written()
+        cases += [case for case in cases if case.expected] * (times - 1)
     rng.shuffle(cases)
-    if split == "train":
-        kept = [case for case in cases if not case.expected][:negatives]
-        cases = [case for case in cases if case.expected] * times + kept
-        rng.shuffle(cases)
     for case in cases[:rows]:
         yield case, answer(name for name in case.expected if name != without)
 
