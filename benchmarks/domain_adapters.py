@@ -46,9 +46,6 @@ METRICS: dict[str, tuple[str, ...]] = {
 }
 """By suite, the metrics that are shown; the first chooses the adapter."""
 
-OPTIONS: dict[str, tuple[str, ...]] = {"public/plain_english": ("--own", "873")}
-"""Of a public suite's row writer: three times as many passages as its own number, each with other names and figures."""
-
 CONFIG = """base = {base}
 
 [data]
@@ -91,7 +88,7 @@ def write_rows(suite: str, folder: Path, tokens: int) -> int:
     """Write the training files of a suite; returns the number of its rows, about `tokens` tokens in all."""
     module = f"evalsuites.{suite.replace('/', '.')}"
     if suite.startswith("public/"):
-        python(f"{module}.build_training", "--out", str(folder), *OPTIONS.get(suite, ()))
+        python(f"{module}.build_training", "--out", str(folder))
     else:
         module += ".cases" if suite.startswith("legal/") else ".generate"
         files = {"train": "train", "dev": "validation", "dev-cases": "dev_cases"}
