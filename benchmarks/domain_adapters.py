@@ -86,18 +86,21 @@ def python(*words: str) -> None:
 
 def write_rows(suite: str, folder: Path, tokens: int) -> int:
     """Write the training files of a suite; returns the number of its rows, about `tokens` tokens in all."""
-    module = f"evalsuites.{suite.replace('/', '.')}"
     if suite.startswith("public/"):
-        python(f"{module}.build_training", "--out", str(folder))
+        python(rows_module(suite), "--out", str(folder))
     else:
-        module += ".cases" if suite.startswith("legal/") else ".generate"
         files = {"train": "train", "dev": "validation", "dev-cases": "dev_cases"}
         for split, name in files.items():
             count = MOST_ROWS if split == "train" else DEV_CASES
-            python(module, "--split", split, "--rows", str(count), "--out", str(folder / f"{name}.jsonl"))
+            python(rows_module(suite), "--split", split, "--rows", str(count), "--out", str(folder / f"{name}.jsonl"))
     for name in ("validation", "dev_cases"):
         _keep(folder / f"{name}.jsonl", DEV_CASES)
     return _keep(folder / "train.jsonl", _rows_of(folder / "train.jsonl", tokens))
+
+
+def rows_module(suite: str) -> str:
+    """The module that writes a suite's training rows."""
+    return f"evalsuites.{suite.replace('/', '.')}.{'build_training' if suite.startswith('public/') else 'cases'}"
 
 
 def _rows_of(file: Path, tokens: int) -> int:

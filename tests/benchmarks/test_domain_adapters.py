@@ -1,5 +1,7 @@
 """`make adapter SUITE=...` is a thin target: which suites have an adapter, and where it is."""
 
+import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,15 @@ def test_the_last_line_is_the_folder_of_the_adapter(
     monkeypatch.setattr(adapters, "train", lambda suites, folder, tokens: folder / "runs" / "r1")
     adapters.main(["--only", "legal/clauses", "--train-only", "--out", str(tmp_path)])
     assert capsys.readouterr().out == f"adapter: {tmp_path / 'legal-clauses' / 'runs' / 'r1' / 'adapter'}\n"
+
+
+def test_every_suite_has_a_module_for_its_rows() -> None:
+    assert [suite for suite in adapters.METRICS if importlib.util.find_spec(adapters.rows_module(suite)) is None] == []
+
+
+def test_rows_and_cases_are_written(tmp_path: Path) -> None:
+    count = adapters.write_rows("policy/handbook", tmp_path, tokens=2000)
+    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text("utf-8").splitlines()]
+    assert 0 < count == len(rows) and all(row["messages"][-1]["role"] == "assistant" for row in rows)
+    for name in ("validation", "dev_cases"):
+        assert 0 < len((tmp_path / f"{name}.jsonl").read_text("utf-8").splitlines()) <= adapters.DEV_CASES
