@@ -4,11 +4,12 @@
     python benchmarks/domain_adapters.py --together [--only ...]
 
 For every suite: training rows, validation rows and validation cases from its own generator; replay rows (the base
-model's own answers to general requests) mixed in; one training whose adapter is chosen by the suite's metric on the
-validation cases; then `tunegate compare` of base and adapter on the suite and on general/basics. A suite's rows are as
-many as make up `--tokens`. Public suites need TUNEGATE_DATA. Interrupted, it continues where it stopped. Prints two
-Markdown tables, paired differences and trainings; about two hours on two CPU cores. With `--together` one adapter is
-trained on the rows of all these suites, `--tokens` in all, its step chosen by the validation loss, and judged on all.
+model's own answers to general requests) mixed in; one training whose adapter is chosen by the validation loss, or with
+`--select` by the suite's metric on validation cases, which may take longer than the training; then `tunegate compare`
+of base and adapter on the suite and on general/basics. A suite's rows are as many as make up `--tokens`. Public suites
+need TUNEGATE_DATA. Interrupted, it continues where it stopped. Prints two Markdown tables, paired differences and
+trainings; two to three hours on two CPU cores. With `--together` one adapter is trained on the rows of all these
+suites, `--tokens` in all, and judged on all.
 """
 
 import argparse
@@ -44,7 +45,7 @@ METRICS: dict[str, tuple[str, ...]] = {
     "public/contractnli": ("balanced_accuracy", "accuracy"),
     "public/plain_english": ("reference_coverage", "fabrication_response_rate"),
 }
-"""By suite, the metrics that are shown; the first chooses the adapter."""
+"""By suite, the metrics that are shown; with `--select` the first chooses the adapter."""
 
 CONFIG = """base = {base}
 
@@ -119,10 +120,10 @@ def _keep(file: Path, count: int) -> int:
     return len(lines)
 
 
-def train(suites: Sequence[str], folder: Path, tokens: int) -> Path:
+def train(suites: Sequence[str], folder: Path, tokens: int, select: bool = False) -> Path:
     """Write rows and configuration, and train; returns the run. What is finished is not done again.
 
-    One suite's validation cases choose the adapter; of several suites the validation loss does.
+    The validation loss chooses the adapter or, with `select`, the suite's metric does: of one suite only.
     """
     config = folder / "train.toml"
     if not config.exists():
@@ -144,7 +145,7 @@ def train(suites: Sequence[str], folder: Path, tokens: int) -> Path:
             every=max(1, (rows + REPLAY_ROWS) // 4 // 3),
             name=json.dumps(folder.name),
         )
-        if len(suites) == 1:
+        if select:
             where = os.path.relpath(Path("evalsuites") / suites[0], folder)
             text += SELECT.format(suite=json.dumps(where), metric=json.dumps(METRICS[suites[0]][0]))
         config.write_text(text, "utf-8")
@@ -237,16 +238,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tokens", type=int, default=200_000, help="of training rows, a suite or, together, in all")
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))
     parser.add_argument("--together", action="store_true", help="one adapter for all these suites")
+    parser.add_argument("--select", action="store_true", help="choose each adapter by its suite's metric")
     parser.add_argument("--train-only", action="store_true", help="judge nothing, and print the adapter's folder")
     args = parser.parse_args(arguments)
     if unknown := [suite for suite in args.only or () if suite not in METRICS]:
         parser.exit(EXIT_USAGE, f"{unknown[0] or 'no suite'}: expected one of {', '.join(METRICS)}\n")
+    if args.select and args.together:
+        parser.exit(EXIT_USAGE, "--select: found --together too; one suite's metric can choose, not several\n")
     figures: list[list[str]] = []
     trainings: list[list[str]] = []
     chosen = args.only or list(METRICS)
     for suites in [chosen] if args.together else [[suite] for suite in chosen]:
         folder = args.out / ("together" if args.together else named(suites[0]))
-        trained = train(suites, folder, args.tokens)
+        trained = train(suites, folder, args.tokens, args.select)
         if args.train_only:
             print(f"adapter: {trained / 'adapter'}", flush=True)
             continue

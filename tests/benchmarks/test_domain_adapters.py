@@ -30,7 +30,7 @@ def test_another_suite_is_one_line_with_those_that_have_one(suite: str, capsys: 
 def test_the_last_line_is_the_folder_of_the_adapter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(adapters, "train", lambda suites, folder, tokens: folder / "runs" / "r1")
+    monkeypatch.setattr(adapters, "train", lambda suites, folder, tokens, select: folder / "runs" / "r1")
     adapters.main(["--only", "legal/clauses", "--train-only", "--out", str(tmp_path)])
     assert capsys.readouterr().out == f"adapter: {tmp_path / 'legal-clauses' / 'runs' / 'r1' / 'adapter'}\n"
 
@@ -45,3 +45,9 @@ def test_rows_and_cases_are_written(tmp_path: Path) -> None:
     assert 0 < count == len(rows) and all(row["messages"][-1]["role"] == "assistant" for row in rows)
     for name in ("validation", "dev_cases"):
         assert 0 < len((tmp_path / f"{name}.jsonl").read_text("utf-8").splitlines()) <= adapters.DEV_CASES
+
+
+def test_the_metric_of_several_suites_cannot_choose(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        adapters.main(["--select", "--together"])
+    assert (left.value.code, capsys.readouterr().err.count("\n")) == (4, 1)
