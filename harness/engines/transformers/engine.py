@@ -134,11 +134,13 @@ class HfEngine:
         from peft import PeftModel
 
         wrapped: Any = None
+        # In the base's number format, as in vLLM: float32 adapters on a bfloat16 base take 1.5 times as long.
+        same = {"autocast_adapter_dtype": False}
         for variant, checkpoint in adapters.items():
             if wrapped is None:
-                wrapped = PeftModel.from_pretrained(model, checkpoint.adapter_path, adapter_name=variant)
+                wrapped = PeftModel.from_pretrained(model, checkpoint.adapter_path, adapter_name=variant, **same)
             else:
-                wrapped.load_adapter(checkpoint.adapter_path, adapter_name=variant)
+                wrapped.load_adapter(checkpoint.adapter_path, adapter_name=variant, **same)
         return wrapped
 
     def _using_adapter(self, variant: str) -> AbstractContextManager[Any]:
