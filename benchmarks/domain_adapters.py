@@ -62,6 +62,7 @@ lr = 1e-3
 
 [train]
 rows_per_step = 4
+group_prefix = true
 epochs = 1
 seed = {seed}
 validate_every = {every}
@@ -107,11 +108,12 @@ def rows_module(suite: str) -> str:
 def _rows_of(file: Path, tokens: int) -> int:
     """How many of the file's rows, from its start, have so many tokens."""
     renderer = Renderer(resolve.resolve(EMBEDDED).path)
-    for number, line in enumerate(file.open(encoding="utf-8"), 1):
+    lines = file.read_text("utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
         tokens -= len(renderer.training(json.loads(line)["messages"])[0])
         if tokens < 0:
             return number
-    return MOST_ROWS
+    return len(lines)
 
 
 def _keep(file: Path, count: int) -> int:

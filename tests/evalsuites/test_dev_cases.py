@@ -32,7 +32,7 @@ COMMANDS = {
     "legal/summaries": ("cases.py", ROWS),
     "policy/handbook": ("cases.py", ROWS),
     "public/contractnli": ("build_training.py", []),
-    "public/cuad": ("build_training.py", ["--rows", "160"]),
+    "public/cuad": ("build_training.py", ["--passages", "160"]),
     "public/plain_english": ("build_training.py", ["--own", "0"]),
 }
 """What writes a suite's rows and cases, with options for few of them."""

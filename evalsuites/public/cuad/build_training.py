@@ -16,27 +16,32 @@ from evalsuites.public.cuad.contracts import NAMES
 from evalsuites.public.overlap import unseen
 from harness.schema import Case
 
-ROWS = 1200
-NONE_SHARE = {"train": 0.3, "validation": 0.5}
-"""Share of rows without a clause. The test's share is one half, but a small model that trains on so many learns to say
-"none" long before it learns a clause."""
+PASSAGES = 5000
+"""Passages that training rows come from when --passages is not given: more than there are."""
+TIMES = 2
+"""Training rows of a passage with a clause; others have one. Half of the passages have none, as in the test, but a
+small model that trains on as many learns to say "none" long before it learns a clause."""
 VALIDATION_SHARE = 8
-"""One validation row for so many training rows."""
+"""One validation row for so many training passages."""
 
 
-def training_cases(split: str, rows: int, seed: int) -> list[Case]:
-    """At most `rows` cases of the split `train` or `validation`; NONE_SHARE of them have no clause."""
+def training_cases(split: str, passages: int, seed: int) -> list[Case]:
+    """At most `passages` cases of the split `train` or `validation`; of `train`, those with a clause TIMES times."""
     data.refuse_test(split)
-    return draw(cases(split), rows, NONE_SHARE[split], random.Random(f"{split} {seed}"))
+    rng = random.Random(f"{split} {seed}")
+    return draw(unseen(cases(split)), passages, TIMES if split == "train" else 1, rng)
 
 
-def draw(pool: list[Case], rows: int, none_share: float, rng: random.Random) -> list[Case]:
-    """Cases with a clause, category by category in turn so that rare ones are not lost, and `none_share` without."""
+def draw(pool: list[Case], passages: int, times: int, rng: random.Random) -> list[Case]:
+    """Cases with a clause, category by category in turn so that rare ones are not lost, and as many without.
+
+    Those with a clause come `times` times.
+    """
     rng.shuffle(pool)
     turns = zip_longest(*([c for c in pool if c.tags.get("clause") == name] for name in NAMES))
-    with_clause = [case for turn in turns for case in turn if case is not None][: round(rows * (1 - none_share))]
-    wanted = round(len(with_clause) * none_share / (1 - none_share))
-    drawn = [*with_clause, *[case for case in pool if not case.expected][:wanted]]
+    with_clause = [case for turn in turns for case in turn if case is not None][: passages // 2]
+    without = [case for case in pool if not case.expected][: passages // 2]
+    drawn = with_clause * times + without
     rng.shuffle(drawn)
     return drawn
 
@@ -46,10 +51,10 @@ def answer(case: Case) -> str:
     return "; ".join(case.expected) or "none"
 
 
-def write(out: Path, rows: int, seed: int) -> dict[str, int]:
-    """Write `rows` training rows at most, and as many validation rows and cases as belong to them, into `out`."""
-    counts = {"train": rows, "validation": max(2, rows // VALIDATION_SHARE)}
-    drawn = {split: unseen(training_cases(split, count, seed)) for split, count in counts.items()}
+def write(out: Path, passages: int, seed: int) -> dict[str, int]:
+    """Write the rows of `passages` training passages at most, and validation rows and cases to them, into `out`."""
+    counts = {"train": passages, "validation": max(2, passages // VALIDATION_SHARE)}
+    drawn = {split: training_cases(split, count, seed) for split, count in counts.items()}
     return data.write_training_files(out, Path(__file__).parent, drawn, answer)
 
 
@@ -57,5 +62,5 @@ if __name__ == "__main__":
     data.training_command(
         "Training rows from CUAD contracts that the suite does not use.",
         write,
-        {"rows": (ROWS, "training rows at most"), "seed": (0, "another seed draws other passages")},
+        {"passages": (PASSAGES, "training passages at most"), "seed": (0, "another seed draws other passages")},
     )
