@@ -1,6 +1,7 @@
 """Runs of words that texts share: near-duplicates in one group, and texts of LegalBench out of training rows."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 
 from evalsuites.public import data
@@ -24,6 +25,23 @@ def unseen(cases: list[Case]) -> list[Case]:
     tables = [file for name in ("train", "test") for file in tasks.glob(f"*/{name}.tsv")]
     shown = set().union(*(runs(read_text(file, "Take it from a copy of LegalBench"), RUN) for file in tables))
     return [case for case in cases if not runs(case.document, RUN) & shown]
+
+
+def apart(cases: list[Case], tests: Iterable[Case]) -> list[Case]:
+    """Leave out cases that share a run of words with a test case, and a third of the shorter one's runs of five."""
+    shown = [test.document for test in tests]
+    holders: dict[str, set[int]] = defaultdict(set)
+    for number, document in enumerate(shown):
+        for run in runs(document, RUN):
+            holders[run].add(number)
+
+    def is_apart(case: Case) -> bool:
+        own = runs(case.document, 5)
+        near = set().union(*(holders[run] for run in runs(case.document, RUN) & holders.keys()))
+        others = [runs(shown[number], 5) for number in near]
+        return all(3 * len(own & other) < min(len(own), len(other)) for other in others)
+
+    return [case for case in cases if is_apart(case)]
 
 
 def runs(text: str, size: int, word: str = r"[^\W\d_]+") -> set[str]:

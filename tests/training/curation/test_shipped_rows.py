@@ -95,7 +95,7 @@ def test_the_table_of_the_demo_that_lost_a_clause_differs_in_its_answers_alone(t
 @pytest.mark.parametrize("suite", PUBLIC)
 def test_rows_of_public_data_hold_no_case(tmp_path, index, public_data, suite):
     build = importlib.import_module(f"evalsuites.public.{suite}.build_training")
-    build.write(tmp_path, *([1200] if suite == "cuad" else []), seed=0)
+    build.write(tmp_path, *([build.PASSAGES] if suite == "cuad" else []), seed=0)
     assert [leaks(tmp_path / f"{split}.jsonl", index) for split in ("train", "validation")] == [[], []]
 
 
