@@ -44,12 +44,13 @@ FEWEST = 3
 
 def training_cases(suite: str) -> list[Case]:
     """Every training case of a suite, each once."""
-    module = importlib.import_module(f"evalsuites.{suite.replace('/', '.')}.cases")
+    folder = f"evalsuites.{suite.replace('/', '.')}"
     if suite.startswith("public/"):
-        from evalsuites.public.overlap import unseen
-
-        return unseen(module.cases("train"))
-    return [case for case, _ in module.training_pairs("train", module.ROWS["train"], 0)]
+        cases = importlib.import_module(f"{folder}.build_training").training_cases("train", 0)
+    else:
+        module = importlib.import_module(f"{folder}.cases")
+        cases = [case for case, _ in module.training_pairs("train", module.ROWS["train"], 0)]
+    return list({case.id: case for case in cases}.values())
 
 
 def test_cases(suite: str) -> list[Case]:

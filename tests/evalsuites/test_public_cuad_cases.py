@@ -161,7 +161,7 @@ def test_rows_ask_what_the_suite_asks_and_answer_what_it_expects(monkeypatch):
     monkeypatch.setattr(build_training, "cases", lambda split: [] if split == "test" else list(made))
     template = load_template(SUITE / "prompt.jinja")
     right = {json.dumps(messages(template, case)): case for case in made}
-    drawn = build_training.training_cases("validation", 6, 0)
+    drawn = build_training.training_cases("validation", 0, 6)
     rows = list(chat_rows(SUITE, ((case, build_training.answer(case)) for case in drawn)))
     assert len(rows) == 6
     for row in rows:

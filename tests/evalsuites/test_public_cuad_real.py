@@ -122,7 +122,7 @@ def test_no_training_passage_shares_half_of_its_wording_with_the_test(real):
 
 
 def test_default_training_rows_are_enough_hold_every_category_and_are_the_same_each_time(real, tmp_path):
-    drawn = {split: build_training.training_cases(split, n, 0) for split, n in (("train", 1200), ("validation", 150))}
+    drawn = {split: build_training.training_cases(split, 0, n) for split, n in (("train", 1200), ("validation", 150))}
     rows, held_out = map(len, drawn.values())
     assert build_training.write(tmp_path, 1200, 0) == {"train": rows, "validation": held_out, "dev_cases": held_out}
     assert (rows, held_out) == (1800, 150)

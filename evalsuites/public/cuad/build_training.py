@@ -27,7 +27,7 @@ VALIDATION_SHARE = 8
 """One validation row for so many training passages."""
 
 
-def training_cases(split: str, passages: int, seed: int) -> list[Case]:
+def training_cases(split: str, seed: int, passages: int = PASSAGES) -> list[Case]:
     """At most `passages` cases of the split `train` or `validation`; of `train`, those with a clause TIMES times."""
     data.refuse_test(split)
     rng = random.Random(f"{split} {seed}")
@@ -69,7 +69,7 @@ def answer(case: Case) -> str:
 def write(out: Path, passages: int, seed: int) -> dict[str, int]:
     """Write the rows of `passages` training passages at most, and validation rows and cases to them, into `out`."""
     counts = {"train": passages, "validation": max(2, passages // VALIDATION_SHARE)}
-    drawn = {split: training_cases(split, count, seed) for split, count in counts.items()}
+    drawn = {split: training_cases(split, seed, count) for split, count in counts.items()}
     return data.write_training_files(out, Path(__file__).parent, drawn, answer)
 
 
