@@ -1,8 +1,9 @@
 """Runs of words that texts share: near-duplicates in one group, and texts of LegalBench out of training rows."""
 
+import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from evalsuites.public import data
 from harness.errors import Unavailable
@@ -27,21 +28,30 @@ def unseen(cases: list[Case]) -> list[Case]:
     return [case for case in cases if not runs(case.document, RUN) & shown]
 
 
-def apart(cases: list[Case], tests: Iterable[Case]) -> list[Case]:
-    """Leave out cases that share a run of words with a test case, and a third of the shorter one's runs of five."""
-    shown = [test.document for test in tests]
+def apart(cases: list[Case], tested: Sequence[str]) -> list[Case]:
+    """Leave out cases that share a run of words with a tested text, and a third of the shorter one's runs of five."""
     holders: dict[str, set[int]] = defaultdict(set)
-    for number, document in enumerate(shown):
-        for run in runs(document, RUN):
+    for number, text in enumerate(tested):
+        for run in runs(text, RUN):
             holders[run].add(number)
+    pieces = [runs(text, 5) for text in tested]
 
     def is_apart(case: Case) -> bool:
         own = runs(case.document, 5)
         near = set().union(*(holders[run] for run in runs(case.document, RUN) & holders.keys()))
-        others = [runs(shown[number], 5) for number in near]
-        return all(3 * len(own & other) < min(len(own), len(other)) for other in others)
+        return all(3 * len(own & pieces[number]) < min(len(own), len(pieces[number])) for number in near)
 
     return [case for case in cases if is_apart(case)]
+
+
+def agreements() -> list[str]:
+    """Return the texts of ContractNLI's agreements, which `public/contractnli` asks about; none without its data."""
+    try:
+        folder = data.data_folder("contractnli", ["dev.json"], "ContractNLI is not on this machine")
+    except Unavailable:
+        return []
+    text = read_text(folder / "dev.json", "Take it from a copy of ContractNLI")
+    return [document["text"] for document in json.loads(text)["documents"]]
 
 
 def runs(text: str, size: int, word: str = r"[^\W\d_]+") -> set[str]:

@@ -11,11 +11,9 @@ from itertools import zip_longest
 from pathlib import Path
 
 from evalsuites.public import data
-from evalsuites.public.contractnli import cases as contractnli
 from evalsuites.public.cuad.cases import cases
 from evalsuites.public.cuad.contracts import NAMES
-from evalsuites.public.overlap import apart, unseen
-from harness.errors import Unavailable
+from evalsuites.public.overlap import agreements, apart, unseen
 from harness.schema import Case
 
 PASSAGES = 5000
@@ -31,20 +29,8 @@ def training_cases(split: str, seed: int, passages: int = PASSAGES) -> list[Case
     """At most `passages` cases of the split `train` or `validation`; of `train`, those with a clause TIMES times."""
     data.refuse_test(split)
     rng = random.Random(f"{split} {seed}")
-    return draw(
-        apart(unseen(cases(split)), _test_cases()),
-        passages,
-        TIMES if split == "train" else 1,
-        rng,
-    )
-
-
-def _test_cases() -> list[Case]:
-    """Return the suite's own cases and, where its data is on this machine, those of `public/contractnli`."""
-    try:
-        return [*cases("test"), *contractnli.cases("test")]
-    except Unavailable:
-        return cases("test")
+    tested = [case.document for case in cases("test")] + agreements()
+    return draw(apart(unseen(cases(split)), tested), passages, TIMES if split == "train" else 1, rng)
 
 
 def draw(pool: list[Case], passages: int, times: int, rng: random.Random) -> list[Case]:
