@@ -31,7 +31,7 @@ from harness.schema import BASELINE, CANDIDATE, Case, Estimate
 SUITES = {
     "legal/paragraphs": ("clause_recall", "clause_precision", "false_alarm_rate"),
     "legal/clauses": ("clause_recall", "clause_precision", "false_alarm_rate", "near_miss_rate"),
-    "public/cuad": ("clause_recall", "clause_precision", "false_alarm_rate"),
+    "public/cuad": ("clause_recall", "clause_precision", "clause_exact_set", "false_alarm_rate"),
     "public/contractnli": ("accuracy", "balanced_accuracy", "contradiction_recall"),
 }
 """By suite, the metrics that are shown."""
