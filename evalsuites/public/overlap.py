@@ -1,4 +1,4 @@
-"""Runs of words that texts share: near-duplicates in one group, and texts of LegalBench out of training rows."""
+"""Runs of words that texts share: near-duplicates in one group, and what suites ask about out of training rows."""
 
 import json
 import re
