@@ -11,22 +11,16 @@ on the suite is the other side, paired by case: the difference is the model's mi
 Needs scikit-learn (`pip install 'tunegate[bench]'`); public suites need TUNEGATE_DATA. A few minutes on two CPU cores.
 """
 
-import argparse
 import importlib
-import json
-import subprocess
-import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import rivals
 from evalsuites.public.cuad.contracts import NAMES
-from harness.checkpoints.bundled_model import EMBEDDED
-from harness.errors import EXIT_USAGE
-from harness.runs import folder as runs_folder
-from harness.schema import BASELINE, CANDIDATE, Case, Estimate
+from harness.schema import Case
 
 SUITES = {
     "legal/paragraphs": ("clause_recall", "clause_precision", "false_alarm_rate"),
@@ -51,12 +45,6 @@ def training_cases(suite: str) -> list[Case]:
         module = importlib.import_module(f"{folder}.cases")
         cases = [case for case, _ in module.training_pairs("train", module.ROWS["train"], 0)]
     return list({case.id: case for case in cases}.values())
-
-
-def test_cases(suite: str) -> list[Case]:
-    """The suite's own cases."""
-    name = suite.rpartition("/")[2]
-    return list(importlib.import_module(f"evalsuites.{suite.replace('/', '.')}.test_{name}").suite.cases)
 
 
 def questions(case: Case) -> Iterator[tuple[str, str]]:
@@ -115,77 +103,15 @@ def _fitted(texts: Any, labels: Sequence[str], documents: Sequence[str]) -> Any:
         return search.fit(texts, labels, groups=documents).best_estimator_
 
 
-def judge(suite: str, answers: dict[str, str], other: dict[str, str] | None, out: Path) -> runs_folder.Results:
-    """Run the suite on these answers by case, next to a tuned model's where there are any; returns the run."""
-    out.mkdir(parents=True, exist_ok=True)
-    script = out / "answers.json"
-    script.write_text(json.dumps({BASELINE: answers, CANDIDATE: other} if other else {CANDIDATE: answers}), "utf-8")
-    models = ["compare", EMBEDDED, EMBEDDED] if other else ["eval", EMBEDDED]
-    command = [sys.executable, "-m", "tunegate.cli.main", *models, "--suite", f"evalsuites/{suite}"]
-    command += ["--engine", "fake", "--script", str(script), "--runs", str(out), "--no-answer-cache"]
-    left = subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode
-    if left not in (0, 1):
-        raise SystemExit(f"{suite}: the comparison left with {left}")
-    return runs_folder.load_results(max(p for p in out.glob("*/") if (p / runs_folder.SEAL).exists()))
-
-
-def answers_of(run: Path, suite: str) -> dict[str, str]:
-    """A run's tuned answers by case; empty where it has none on the suite."""
-    return {
-        record.case.id: record.completion.text
-        for name, record in runs_folder.stream(run)
-        if name == suite and record.variant == CANDIDATE
-    }
-
-
-def shown(found: Estimate) -> str:
-    """An estimate in percent with its interval."""
-    if found.value is None or found.low is None or found.high is None:
-        return "-" if found.value is None else f"{found.value:.1%}"
-    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})"
-
-
-def rows_of(suite: str, results: runs_folder.Results) -> Iterator[list[str]]:
-    """Yield a table row a metric: the bag, the model and the model's difference where there is one."""
-    assert results.metrics is not None
-    for name in SUITES[suite]:
-        levels = {
-            row.variant: row.estimate
-            for row in results.metrics.metrics
-            if (row.suite, row.metric, row.slice) == (suite, name, None)
-        }
-        paired = [
-            row.comparison.difference
-            for row in results.metrics.comparisons
-            if (row.suite, row.comparison.metric, row.slice) == (suite, name, None)
-        ]
-        sides = [levels[BASELINE], levels[CANDIDATE]] if paired else [levels[CANDIDATE]]
-        yield [f"`{suite}`", name, *map(shown, sides), *map(shown, paired)]
+def answers(suite: str) -> dict[str, str]:
+    """The answers to a suite's test cases, after learning from its training cases."""
+    words = Words(training_cases(suite))
+    return {case.id: words.answer(case) for case in rivals.suite_of(suite).cases}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", metavar="SUITE", help="this suite; may be given again")
-    parser.add_argument("--against", type=Path, metavar="RUN", help="a run of a tuned model; needs one --only")
-    parser.add_argument("--out", type=Path, default=Path("runs/words"))
-    args = parser.parse_args(arguments)
-    chosen = args.only or list(SUITES)
-    if unknown := [suite for suite in chosen if suite not in SUITES]:
-        parser.exit(EXIT_USAGE, f"{unknown[0]}: expected one of {', '.join(SUITES)}\n")
-    others = {suite: answers_of(args.against, suite) for suite in chosen} if args.against else {}
-    if missing := [suite for suite, texts in others.items() if not texts]:
-        parser.exit(
-            EXIT_USAGE, f"--against {args.against}: found no answers to {missing[0]}; give its suites with --only\n"
-        )
-    heads = ["bag of words", "tuned", "tuned minus bag"] if args.against else ["bag of words"]
-    print(f"| suite | metric | {' | '.join(heads)} |\n|{'---|' * (2 + len(heads))}")
-    for suite in chosen:
-        words = Words(training_cases(suite))
-        answers = {case.id: words.answer(case) for case in test_cases(suite)}
-        results = judge(suite, answers, others.get(suite), args.out / suite.replace("/", "-"))
-        for row in rows_of(suite, results):
-            print(f"| {' | '.join(row)} |", flush=True)
-        print(f"{suite}: {results.path}", file=sys.stderr)
+    args = rivals.parser(__doc__, Path("runs/words")).parse_args(arguments)
+    rivals.report("bag of words", SUITES, args, answers)
 
 
 if __name__ == "__main__":

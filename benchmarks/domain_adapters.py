@@ -25,7 +25,7 @@ from harness.checkpoints import resolve
 from harness.checkpoints.bundled_model import EMBEDDED
 from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE
 from harness.runs import folder as runs_folder
-from harness.schema import BASELINE, CANDIDATE, FLOOR, ComparisonRow, MetricRow
+from harness.schema import BASELINE, CANDIDATE, FLOOR, ComparisonRow, Estimate, MetricRow
 from harness.suites.prompts import Renderer
 
 GENERAL = "general/basics"
@@ -221,10 +221,14 @@ def _value(estimate: dict[str, Any]) -> str:
 
 
 def _level(row: MetricRow | None) -> str:
-    if row is None or row.estimate.value is None:
-        return "-"
-    found = row.estimate
-    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})" if found.low is not None else f"{found.value:.1%}"
+    return shown(row.estimate) if row else "-"
+
+
+def shown(found: Estimate) -> str:
+    """An estimate in percent with its interval."""
+    if found.value is None or found.low is None or found.high is None:
+        return "-" if found.value is None else f"{found.value:.1%}"
+    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%})"
 
 
 def _paired(row: ComparisonRow) -> str:

@@ -1,8 +1,4 @@
-"""The bag of words learns what words tell, answers as a suite asks, and is judged by the suite."""
-
-from pathlib import Path
-
-import pytest
+"""The bag of words learns what words tell, and answers as a suite asks."""
 
 from benchmarks import bag_of_words as bag
 from harness.schema import Case
@@ -43,29 +39,3 @@ def test_a_statement_with_one_label_has_that_label_and_an_unknown_one_no_answer(
 
     words = bag.Words([asks("one")] * 3)
     assert (words.answer(asks("one")), words.answer(asks("two"))) == ("Entailment", "")
-
-
-def test_its_answers_are_judged_and_paired_with_a_run(tmp_path: Path) -> None:
-    cases = bag.test_cases("legal/paragraphs")
-    answers = {each.id: "none" for each in cases}
-    alone = bag.judge("legal/paragraphs", answers, None, tmp_path / "alone")
-    assert [row[2] for row in bag.rows_of("legal/paragraphs", alone)][:1] == ["0.0% (0.0% to 3.5%)"]
-    right = {each.id: "; ".join(each.expected) or "none" for each in cases}
-    paired = bag.judge("legal/paragraphs", answers, right, tmp_path / "paired")
-    recall = next(bag.rows_of("legal/paragraphs", paired))
-    assert recall[2].startswith("0.0%") and recall[3].startswith("100.0%") and recall[4].startswith("100.0%")
-    assert bag.answers_of(paired.path, "legal/paragraphs") == right
-
-
-@pytest.mark.parametrize(
-    ("words", "line"),
-    [
-        (["--only", "legal/clause"], "legal/clause: expected one of legal/paragraphs, "),
-        (["--only", "public/cuad", "--against", "."], "--against .: "),
-    ],
-)
-def test_bad_input_is_one_line(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
-        bag.main(words)
-    said = capsys.readouterr().err
-    assert (left.value.code, said.count("\n")) == (4, 1) and said.startswith(line)
