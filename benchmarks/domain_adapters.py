@@ -1,6 +1,6 @@
 """What does tuning bring in each domain? One adapter a suite, each judged on its suite's test cases and general ones.
 
-    python benchmarks/domain_adapters.py [--only legal/citations] [--tokens 200000] [--out runs/domains] [--train-only]
+    python benchmarks/domain_adapters.py [--only legal/citations] [--tokens 200000] [--out runs/domains]
     python benchmarks/domain_adapters.py --together [--only ...]
 
 For every suite: training rows, validation rows and validation cases from its own generator; replay rows (the base
@@ -9,7 +9,8 @@ model's own answers to general requests) mixed in; one training whose adapter is
 of base and adapter on the suite and on general/basics. A suite's rows are as many as make up `--tokens`. Public suites
 need TUNEGATE_DATA. Interrupted, it continues where it stopped. Prints two Markdown tables, paired differences and
 trainings; two to three hours on two CPU cores. With `--together` one adapter is trained on the rows of all these
-suites, `--tokens` in all, and judged on all.
+suites, `--tokens` in all, and judged on all. With `--base` a merged model is trained further, and still judged next to
+the untuned one.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.checkpoints import resolve
 from harness.checkpoints.bundled_model import EMBEDDED
@@ -29,10 +30,26 @@ from harness.schema import BASELINE, CANDIDATE, FLOOR, ComparisonRow, Estimate, 
 from harness.suites.prompts import Renderer
 
 GENERAL = "general/basics"
-REPLAY_ROWS = 150
 DEV_CASES = 48
 MOST_ROWS = 3000
-SEED = 7
+
+
+class Setting(NamedTuple):
+    """What an adapter is trained on and how."""
+
+    tokens: int = 200_000
+    """Of training rows, a suite or, together, in all."""
+    base: str = EMBEDDED
+    """The model that gets the adapter; a merged one is trained further."""
+    replay: int = 150
+    """Rows with the untrained model's own answers to general requests."""
+    rate: float = 1e-3
+    """Highest learning rate."""
+    seed: int = 7
+    """Of the order of rows and the adapter's first weights."""
+    select: bool = False
+    """Whether the suite's metric chooses the adapter, in place of the validation loss; for one suite only."""
+
 
 METRICS: dict[str, tuple[str, ...]] = {
     "legal/clauses": ("clause_micro_f1", "clause_recall", "clause_exact_set", "false_alarm_rate"),
@@ -58,7 +75,7 @@ r = 16
 alpha = 32
 
 [optim]
-lr = 1e-3
+lr = {rate}
 
 [train]
 rows_per_step = 4
@@ -122,32 +139,30 @@ def _keep(file: Path, count: int) -> int:
     return len(lines)
 
 
-def train(suites: Sequence[str], folder: Path, tokens: int, select: bool = False) -> Path:
-    """Write rows and configuration, and train; returns the run. What is finished is not done again.
-
-    The validation loss chooses the adapter or, with `select`, the suite's metric does: of one suite only.
-    """
+def train(suites: Sequence[str], folder: Path, setting: Setting) -> Path:
+    """Write rows and configuration, and train; returns the run. What is finished is not done again."""
     config = folder / "train.toml"
     if not config.exists():
         parts = [folder] if len(suites) == 1 else [folder / named(suite) for suite in suites]
         for part in parts:
             part.mkdir(parents=True, exist_ok=True)
         shares = zip(suites, parts, strict=True)
-        rows = sum(write_rows(suite, part, tokens // len(suites)) for suite, part in shares)
+        rows = sum(write_rows(suite, part, setting.tokens // len(suites)) for suite, part in shares)
         python(
             "evalsuites.general.basics.replay", "--checkpoint", EMBEDDED,
-            "--out", str(folder / "replay.jsonl"), "--rows", str(REPLAY_ROWS),
+            "--out", str(folder / "replay.jsonl"), "--rows", str(setting.replay),
         )  # fmt: skip
         within = [part.relative_to(folder) for part in parts]
         text = CONFIG.format(
-            base=json.dumps(EMBEDDED),
+            base=json.dumps(setting.base),
             train=json.dumps([*(str(part / "train.jsonl") for part in within), "replay.jsonl"]),
             validation=json.dumps([str(part / "validation.jsonl") for part in within]),
-            seed=SEED,
-            every=max(1, (rows + REPLAY_ROWS) // 4 // 3),
+            rate=setting.rate,
+            seed=setting.seed,
+            every=max(1, (rows + setting.replay) // 4 // 3),
             name=json.dumps(folder.name),
         )
-        if select:
+        if setting.select:
             where = os.path.relpath(Path("evalsuites") / suites[0], folder)
             text += SELECT.format(suite=json.dumps(where), metric=json.dumps(METRICS[suites[0]][0]))
         config.write_text(text, "utf-8")
@@ -211,6 +226,11 @@ def training(suites: Sequence[str], trained: Path) -> list[str]:
     ]
 
 
+def _base(name: str) -> str:
+    """A folder as an absolute path, since the configuration is elsewhere; other names as they are."""
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Markdown."""
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
@@ -241,7 +261,16 @@ def _paired(row: ComparisonRow) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="SUITE", help="this suite; may be given again")
-    parser.add_argument("--tokens", type=int, default=200_000, help="of training rows, a suite or, together, in all")
+    usual = Setting()
+    parser.add_argument(
+        "--tokens", type=int, default=usual.tokens, help="of training rows, a suite or, together, in all"
+    )
+    parser.add_argument(
+        "--base", type=_base, default=usual.base, metavar="MODEL", help="a merged model: train it further"
+    )
+    parser.add_argument("--replay", type=int, default=usual.replay, metavar="ROWS", help="general rows")
+    parser.add_argument("--rate", type=float, default=usual.rate, help="highest learning rate")
+    parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))
     parser.add_argument("--together", action="store_true", help="one adapter for all these suites")
     parser.add_argument("--select", action="store_true", help="choose each adapter by its suite's metric")
@@ -251,12 +280,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(EXIT_USAGE, f"{unknown[0] or 'no suite'}: expected one of {', '.join(METRICS)}\n")
     if args.select and args.together:
         parser.exit(EXIT_USAGE, "--select: found --together too; one suite's metric can choose, not several\n")
+    setting = Setting(**{name: getattr(args, name) for name in Setting._fields})
     figures: list[list[str]] = []
     trainings: list[list[str]] = []
     chosen = args.only or list(METRICS)
     for suites in [chosen] if args.together else [[suite] for suite in chosen]:
         folder = args.out / ("together" if args.together else named(suites[0]))
-        trained = train(suites, folder, args.tokens, args.select)
+        trained = train(suites, folder, setting)
         if args.train_only:
             print(f"adapter: {trained / 'adapter'}", flush=True)
             continue
