@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,27 @@ def test_another_suite_is_one_line_with_those_that_have_one(suite: str, capsys: 
 def test_the_last_line_is_the_folder_of_the_adapter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(adapters, "train", lambda suites, folder, tokens, select: folder / "runs" / "r1")
+    monkeypatch.setattr(adapters, "train", lambda suites, folder, setting: folder / "runs" / "r1")
     adapters.main(["--only", "legal/clauses", "--train-only", "--out", str(tmp_path)])
     assert capsys.readouterr().out == f"adapter: {tmp_path / 'legal-clauses' / 'runs' / 'r1' / 'adapter'}\n"
+
+
+def test_options_reach_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(adapters, "python", lambda *words: ran.append(words))
+    monkeypatch.setattr(adapters, "write_rows", lambda suite, folder, tokens: tokens // 100)
+    run = tmp_path / "legal-clauses" / "runs" / "r1"
+    run.mkdir(parents=True)
+    (run / "MANIFEST.sha256").touch()
+    merged = tmp_path / "merged"
+    merged.mkdir()
+    given = {"base": merged, "replay": 40, "rate": 5e-4, "seed": 8, "tokens": 4000}
+    words = [f"--{name}={value}" for name, value in given.items()]
+    adapters.main(["--only", "legal/clauses", "--train-only", "--out", str(tmp_path), *words])
+    config = tomllib.loads((tmp_path / "legal-clauses" / "train.toml").read_text("utf-8"))
+    assert (config["base"], config["optim"]["lr"]) == (str(merged), 5e-4)
+    assert (config["train"]["seed"], config["train"]["validate_every"]) == (8, (40 + 40) // 4 // 3)
+    assert ran[0][-2:] == ("--rows", "40")
 
 
 def test_every_suite_has_a_module_for_its_rows() -> None:
