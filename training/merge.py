@@ -19,7 +19,7 @@ from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from harness.runs.folder import SEAL, RunData, load_manifest, load_run
-from harness.schema import Checkpoint
+from harness.schema import BASELINE, CANDIDATE, Checkpoint
 from harness.suites.prompts import Renderer
 from training import model_card
 
@@ -68,7 +68,8 @@ def merge(
     """Write the merged model to the new folder `out`, with parity.json and a model card.
 
     The model card states `approval`, the reason for the merge, and `shown_by`, its evidence. Raises UserError where
-    `out` exists, `adapter` is no adapter or not what was approved, or the disk refuses the model.
+    `out` exists, `adapter` is no adapter or not what was approved, nobody judged it on another base than it was trained
+    on, the merged model reads prompts differently or gives no finite numbers, or the disk refuses the model.
     """
     checkpoint = resolve(adapter)
     if approved_digest and checkpoint.digest != approved_digest:
@@ -78,6 +79,13 @@ def merge(
     out = Path(out)
     if out.exists():
         raise UserError(f"{out}: already exists. Choose a new folder")
+    run = _training_of(checkpoint)
+    trained_on = run.manifest.checkpoints[BASELINE].base_digest if run else checkpoint.base_digest
+    if trained_on != checkpoint.base_digest and not approved_digest:
+        raise UserError(
+            f"{checkpoint.path}: has other weights ({checkpoint.base_digest[:12]}) than the base that the adapter was "
+            f"trained on ({trained_on[:12]}). Restore those, or evaluate the adapter on these"
+        )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".merging-") as work:
@@ -88,9 +96,7 @@ def merge(
             reason = "\n".join(
                 [f"{approval or 'merged without a verdict'}.", "", *(f"- {evidence}" for evidence in shown_by)]
             )
-            model_card.write_merged_card(
-                checkpoint, merged, facts, report.summary, reason.strip(), _training_of(checkpoint)
-            )
+            model_card.write_merged_card(checkpoint, merged, facts, report.summary, reason.strip(), run)
             merged.rename(out)
     except OSError as error:
         raise UserError(f"{out}: the merged model cannot be written: {error.strerror or error}. Free space") from None
@@ -98,28 +104,45 @@ def merge(
 
 
 def _training_of(checkpoint: Checkpoint) -> RunData | None:
-    """Return the finished training run of the adapter, if it is in its run folder."""
+    """Return the finished training run of the adapter, if it is in its run folder as it was trained."""
     folder = Path(checkpoint.adapter_path or "").parent
-    if not (folder / SEAL).is_file() or load_manifest(folder).kind != "train":
+    if not (folder / SEAL).is_file():
         return None
-    return load_run(folder)
+    manifest = load_manifest(folder)
+    trained = manifest.checkpoints.get(CANDIDATE)
+    is_known = manifest.kind == "train" and trained and trained.adapter_digest == checkpoint.adapter_digest
+    return load_run(folder) if is_known else None
 
 
 def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
     """Compare the adapter on its base in `dtype` with the merged weights in `dtype`.
 
-    An adapter that was trained on an NF4 base (QLoRA, arXiv 2305.14314) is compared on that base.
+    An adapter that was trained on an NF4 base (QLoRA, arXiv 2305.14314) is compared on that base. Raises UserError
+    where the merged folder gives other token ids, or one of the two no numbers.
     """
     import torch
 
     renderer = Renderer(merged)
-    prompts = [list(renderer.prompt([{"role": "user", "content": text}]).ids) for text in QUESTIONS]
+    prompts, expected = (
+        [list(each.prompt([{"role": "user", "content": text}]).ids) for text in QUESTIONS]
+        for each in (renderer, Renderer.of(checkpoint))
+    )
+    if prompts != expected:
+        raise UserError(
+            f"{checkpoint.name}: the merged model reads prompts as other tokens than the adapter. Save its tokenizer "
+            "again with transformers, then evaluate it"
+        )
     adapter = CheckpointFolder(checkpoint.adapter_path or "")
     form = quantization.of_adapter(adapter)
     base = quantization.load_nf4(Path(checkpoint.path)).eval() if form else _load(checkpoint.path, dtype)
     tuned, plain = _adapter_logprobs(base, adapter, prompts)
     del base
     merged_logprobs = _logprobs(_load(str(merged), dtype), prompts)
+    if any(each.isnan().any() for each in (*tuned, *merged_logprobs)):
+        raise UserError(
+            f"{checkpoint.name}: in {dtype}, the adapter or its merged model gives no finite numbers. Save the base "
+            "as bfloat16 or float32, or lower the adapter's scale"
+        )
     divergence = _divergence(tuned, merged_logprobs)
     equal = torch.cat([(t.argmax(-1) == m.argmax(-1)).float() for t, m in zip(tuned, merged_logprobs, strict=True)])
     return ParityReport(

@@ -279,7 +279,8 @@ class _Judging:
         if any(gate.rule in COMPARATIVE for gate in gates.gate):
             self._compared_as_required(manifest, one, suite, info)
         again = judged_again(folder, manifest, suite, gates, self.where.bars)
-        _refuse_unmet(f"{manifest.run_id}, its answers judged again,", required, again)
+        masked = " as they are stored, with words of redact.toml masked" if manifest.redacted else ""
+        _refuse_unmet(f"{manifest.run_id}, its answers judged again{masked},", required, again)
 
     def _compared_as_required(self, manifest: Manifest, one: RequiredSuite, suite: Suite, info: SuiteInfo) -> None:
         """Raise Refused unless the policy allows the run's baseline: against a weak one, any model looks better."""
@@ -295,6 +296,11 @@ class _Judging:
         is_base = seen and seen.adapter_digest is None and bool(self.base) and seen.base_digest == self.base
         if seen is None or not ((is_base and same_prompts) or seen.digest in one.baselines):
             named = f"{seen.name} ({seen.digest})" if seen else "no model"
+            if not self.base:
+                raise Refused(
+                    f"{manifest.run_id} compared with {named}, which is not among `baselines` of the suite in the "
+                    "policy, and a whole model has no known base"
+                )
             raise Refused(
                 f"{manifest.run_id} compared with {named}, which is neither the base of these weights with the same "
                 "tokenizer and chat template nor among `baselines` of the suite in the policy"

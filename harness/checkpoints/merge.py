@@ -19,17 +19,18 @@ from filelock import FileLock
 from msgspec import Struct
 
 from harness.checkpoints import model_files, quantization, safety
-from harness.checkpoints.model_files import TOKENIZER_FILES, CheckpointFolder
+from harness.checkpoints.model_files import ADDED_TOKENS, CHAT_TEMPLATE, TOKENIZER_FILES, CheckpointFolder
 from harness.checkpoints.resolve import cache_dir, refuse_changed, tokenizer_folder
 from harness.errors import UserError, extra_needed_by
 from harness.files import hold
+from harness.formatting import count
 from harness.schema import Checkpoint
 
 FACTS = "merge.json"
 """File of every merged folder; locked while the folder is in use, and its time is that of the last use."""
 MAKING = "making-"
 """Prefix of the temporary folders in which models are merged."""
-CARRIED = (*TOKENIZER_FILES, "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+CARRIED = (*TOKENIZER_FILES, ADDED_TOKENS, "tokenizer_config.json", "special_tokens_map.json", CHAT_TEMPLATE)
 PROBES = (
     "The tenant shall pay rent on the first day of each month.",
     "Name the governing law of this agreement.",
@@ -133,7 +134,8 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     """Write base plus adapter to the folder `out`: weights, tokenizer, chat template, generation config, merge.json.
 
     The sum is made in fp32 and cast to the base's data type. Needs 4 bytes of memory per parameter, and twice as much
-    while casting. Raises MissingExtra without peft, and UserError where files changed meanwhile.
+    while casting. Raises MissingExtra without peft, and UserError where files changed meanwhile or the data type cannot
+    hold a weight.
     """
     with extra_needed_by("merging an adapter", "train"):
         import peft  # noqa: F401 - loaded below, named here
@@ -170,6 +172,11 @@ def _merge(
     probes = _probes(carrier)
     expected = _next_token_logprobs(tuned, probes)
     merged = tuned.merge_and_unload(safe_merge=True).to(dtype)
+    if infinite := [name for name, each in merged.named_parameters() if not torch.isfinite(each).all()]:
+        raise UserError(
+            f"{checkpoint.name}: {count(len(infinite), 'tensor')} of the merged model exceed {base.dtype or 'float32'} "
+            f"({infinite[0]}). Save the base as bfloat16 or float32, or lower the adapter's scale"
+        )
     gap = max((e - f).abs().max().item() for e, f in zip(expected, _next_token_logprobs(merged, probes), strict=True))
     model_files.save(merged, out)
     changed, total = _changed(base, CheckpointFolder(out))

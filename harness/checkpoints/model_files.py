@@ -27,6 +27,8 @@ WEIGHT_INDEX = "model.safetensors.index.json"
 CHAT_TEMPLATE = "chat_template.jinja"
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "merges.txt", "spiece.model")
+ADDED_TOKENS = "added_tokens.json"
+"""Tokens and their ids, which transformers adds to those of the other files."""
 TOKENIZER_FACTS = (
     "bos_token",
     "eos_token",
@@ -36,6 +38,8 @@ TOKENIZER_FACTS = (
     "add_prefix_space",
     "legacy",
 )
+TOKENIZER_SWITCHES = ("split_special_tokens", "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output")
+"""Settings that are off unless stated, and change token ids or decoded text where they are on."""
 
 Shapes = dict[str, tuple[int, ...]]
 Count = Annotated[int, Meta(ge=1, le=2**40)]
@@ -218,7 +222,12 @@ class CheckpointFolder:
         for name in TOKENIZER_FACTS:
             value = self.tokenizer_config.get(name)
             parts[name] = value.get("content") if isinstance(value, dict) else value
-        known = _added(parts.get("tokenizer.json", {}).get("added_tokens"))
+        parts |= {name: True for name in TOKENIZER_SWITCHES if self.tokenizer_config.get(name)}
+        entries = parts.get("tokenizer.json", {}).get("added_tokens")
+        ids = _token_ids(entries)
+        if more := {token: at for token, at in self._optional(ADDED_TOKENS).items() if ids.get(token) != at}:
+            parts[ADDED_TOKENS] = more
+        known = _added(entries)
         stated = _stated(self._optional("special_tokens_map.json")) | _stated(self.tokenizer_config)
         if more := {token: special for token, special in stated.items() if known.get(token) not in (True, special)}:
             parts["tokens_elsewhere"] = more
@@ -312,6 +321,12 @@ def _added(entries: object) -> dict[str, bool]:
     """Return added tokens and whether each is special, so that answers are decoded without it."""
     found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     return {str(entry.get("content")): bool(entry.get("special")) for entry in found}
+
+
+def _token_ids(entries: object) -> dict[str, object]:
+    """Return added tokens and their ids."""
+    found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return {str(entry.get("content")): entry.get("id") for entry in found}
 
 
 def _stated(settings: Mapping[str, Any]) -> dict[str, bool]:

@@ -11,15 +11,14 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from harness.baseline.compare import compare_with_baselines, prompt_hashes, with_baseline, without_stale
-from harness.baseline.drift import parts_changed
 from harness.errors import UserError
 from harness.evaluation.noise_file import read_floors, with_floors
-from harness.evaluation.rescore import suites_in
+from harness.evaluation.rescore import stale, stale_verdicts, suites_in
 from harness.evaluation.run import estimate_and_judge
 from harness.gates.config import load_suite_gates, suites_with_bars
 from harness.runs.folder import RunData, load_sealed
 from harness.runs.score_events import batches, with_later
-from harness.schema import ACCEPTED, CANDIDATE, SuiteInfo
+from harness.schema import ACCEPTED, CANDIDATE
 from harness.suites.suite import Suite
 
 
@@ -43,20 +42,15 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
     infos, chosen = suites_in(run, suites)
     gates = {suite.name: load_suite_gates(suite, bars) for suite in chosen}
     scorers = _scorers(run)
-    stale = {s.name: why for s in chosen if (why := _stale(infos[s.name], s, scorers[s.name]))}
-    fresh = [suite for suite in chosen if suite.name not in stale]
+    changed = {s.name: why for s in chosen if (why := stale(infos[s.name], s, scorers[s.name]))}
+    fresh = [suite for suite in chosen if suite.name not in changed]
     prompts = prompt_hashes((s, r) for s, r in run.answers() if r.variant == CANDIDATE)
     tuned = run.manifest.checkpoints.get(CANDIDATE)
     comparison = compare_with_baselines(chosen, gates, baseline, bars, prompts, tuned.tokenizer_digest if tuned else "")
     run = with_baseline(without_stale(run, scorers), comparison)
     run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(chosen, bars)))
     metrics, verdicts = estimate_and_judge(fresh, gates, run.manifest, run.answers())
-    if stale:
-        from harness.gates.judge import unjudged
-
-        for suite in chosen:
-            if suite.name in stale:
-                verdicts += unjudged(suite.name, gates[suite.name], suite.slice_values(), stale[suite.name])
+    verdicts += stale_verdicts(chosen, gates, changed)
     lacking = [name for name in infos if name not in gates]
     lacking += [name for name in suites_with_bars(bars) if name not in infos]
     judged_infos = [info for info in run.manifest.suites if info.name in gates]
@@ -75,12 +69,3 @@ def _scorers(run: RunData) -> dict[str, str]:
         if batch.about.get("kind") == "code":
             hashes |= batch.about.get("scorers", {})
     return hashes
-
-
-def _stale(info: SuiteInfo, suite: Suite, scorers_hash: str) -> str | None:
-    """Say why the run's numbers do not apply to the current suite."""
-    changed = parts_changed(info, suite, scorers_hash)
-    if not changed:
-        return None
-    way = "score it again with `tunegate rescore`" if changed == ["scorers"] else "run the suite again"
-    return f"Not judged: {' and '.join(changed)} changed since the run; {way}."

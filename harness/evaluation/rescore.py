@@ -6,7 +6,7 @@ estimates and verdicts are in the same batch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import msgspec
 from msgspec import Struct
 
 from harness.baseline.compare import without_stale
+from harness.baseline.drift import parts_changed
 from harness.errors import UserError
 from harness.evaluation.run import GATES, estimate_and_judge
 from harness.gates.config import load_suite_gates
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, load_sealed, now
 from harness.runs.score_events import append, with_later
-from harness.schema import Metrics, Record, ScoreEvent, SuiteInfo, Verdict
+from harness.schema import GateFile, Metrics, Record, ScoreEvent, SuiteInfo, Verdict
 from harness.suites.suite import Suite
 
 
@@ -42,7 +43,10 @@ class Rescored(Struct, frozen=True, kw_only=True):
 
 
 def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress: Progress) -> Rescored:
-    """Score every record of the given suites, append what differs, estimate and judge again. Raises UserError."""
+    """Score every record of the given suites, append what differs, estimate and judge again. Raises UserError.
+
+    A suite whose cases or prompt changed since the run is scored and not judged.
+    """
     run = with_later(load_sealed(run_path, "rescored"))
     infos, chosen = suites_in(run, suites)
     events: list[ScoreEvent] = []
@@ -63,6 +67,10 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     gates = {suite.name: load_suite_gates(suite, bars) for suite in chosen}
     with progress.stage(GATES):
         metrics, verdicts = estimate_and_judge(chosen, gates, rescored_run.manifest, rescored_run.answers())
+    changed = {suite.name: why for suite in chosen if (why := stale(infos[suite.name], suite, suite.scorers_hash))}
+    verdicts = [verdict for verdict in verdicts if verdict.suite not in changed] + stale_verdicts(
+        chosen, gates, changed
+    )
     about: dict[str, Any] = {
         "kind": "code",
         "scorers": scorers,
@@ -86,6 +94,25 @@ def suites_in(run: RunData, suites: Sequence[Suite]) -> tuple[dict[str, SuiteInf
     if not chosen:
         raise UserError(f"{run.path}: has {', '.join(infos) or 'no suite'}; none of the given suites is in it")
     return infos, chosen
+
+
+def stale(info: SuiteInfo, suite: Suite, scorers_hash: str) -> str | None:
+    """Say why a run's numbers do not apply to the current suite; `scorers_hash` is of those that scored it last."""
+    changed = parts_changed(info, suite, scorers_hash)
+    if not changed:
+        return None
+    way = "score it again with `tunegate rescore`" if changed == ["scorers"] else "run the suite again"
+    return f"Not judged: {' and '.join(changed)} changed since the run; {way}."
+
+
+def stale_verdicts(suites: Sequence[Suite], gates: Mapping[str, GateFile], reasons: Mapping[str, str]) -> list[Verdict]:
+    """Return an error for every gate of the suites with a reason; gates and reasons are by suite."""
+    if not reasons:
+        return []
+    from harness.gates.judge import unjudged
+
+    stopped = [suite for suite in suites if suite.name in reasons]
+    return [v for s in stopped for v in unjudged(s.name, gates[s.name], s.slice_values(), reasons[s.name])]
 
 
 def _differing(suite_name: str, record: Record, scores: dict[str, Any], suite: Suite) -> list[ScoreEvent]:

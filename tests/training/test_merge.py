@@ -2,14 +2,19 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
 
+from harness.checkpoints import merge as checkpoints_merge
+from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
+from harness.suites.prompts import Renderer
+from tests.support.adapters import change_json
 from tests.training.conftest import save_filled
 from training.config import Lora
-from training.merge import _divergence, merge
+from training.merge import QUESTIONS, _divergence, merge
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,38 @@ def test_weights_that_changed_after_their_approval_are_not_merged(adapter, tmp_p
     with pytest.raises(UserError, match="changed after they were approved"):
         merge(str(adapter), tmp_path / "new", approved_digest="d" * 64)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_merged_model_reads_prompts_as_its_adapter_does(tiny_model, tmp_path):
+    base = tmp_path / "base"
+    shutil.copytree(tiny_model, base)
+    (base / "added_tokens.json").write_text(json.dumps({"tenant": 6}))
+    save_filled(base, Lora(r=4, alpha=16), tmp_path / "adapter")
+    merge(str(tmp_path / "adapter"), tmp_path / "merged")
+    chat = [{"role": "user", "content": QUESTIONS[1]}]
+    read = [Renderer.of(resolve(str(tmp_path / name))).prompt(chat).ids for name in ("adapter", "merged")]
+    assert read[0] == read[1] != Renderer(tiny_model).prompt(chat).ids
+
+
+def test_a_tokenizer_file_that_is_not_carried_stops_the_merge(tiny_model, tmp_path, monkeypatch):
+    base = tmp_path / "base"
+    shutil.copytree(tiny_model, base)
+    (base / "added_tokens.json").write_text(json.dumps({"tenant": 6}))
+    save_filled(base, Lora(r=4, alpha=16), tmp_path / "adapter")
+    monkeypatch.setattr(checkpoints_merge, "CARRIED", tuple(set(checkpoints_merge.CARRIED) - {"added_tokens.json"}))
+    with pytest.raises(UserError, match="reads prompts as other tokens"):
+        merge(str(tmp_path / "adapter"), tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_weights_that_the_number_format_cannot_hold_are_not_written(tiny_model, tmp_path):
+    base = tmp_path / "base"
+    shutil.copytree(tiny_model, base)
+    change_json(base / "config.json", dtype="float16")
+    save_filled(base, Lora(r=4, alpha=4_000_000), tmp_path / "adapter")
+    with pytest.raises(UserError, match=r"tensors of the merged model exceed float16 \(.*Save the base as bfloat16"):
+        merge(str(tmp_path / "adapter"), tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
 
 
 def test_divergence_is_the_textbook_sum():

@@ -1,6 +1,7 @@
 """A model card says what a run recorded, in the hub's form, and takes a verdict that comes later."""
 
 import hashlib
+import shutil
 
 import pytest
 
@@ -10,9 +11,11 @@ from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from harness.runs.folder import check_seal, load_run
 from harness.schema import Checkpoint
+from tests.conftest import save_tiny_model
 from tests.support.gated import write_project, write_run
-from tests.training.conftest import quiet
+from tests.training.conftest import quiet, save_filled
 from training import model_card
+from training.config import Lora
 from training.merge import merge
 from training.run import train
 
@@ -163,3 +166,22 @@ def test_the_command_writes_the_verdict(run, tmp_path, monkeypatch):
     says = "Approved by evalsuites/approval.toml: legal/mini by run"
     assert done.exit_code == 0 and says in done.output
     assert says in (run / "adapter" / "README.md").read_text()
+
+
+def test_a_base_that_changed_after_the_training_is_merged_only_after_somebody_judged_it(write_config, tmp_path):
+    base = save_tiny_model(tmp_path / "base", seed=1)
+    run = train(write_config(base=base, train__max_steps=1), progress=quiet)
+    trained_on = resolve(str(run)).base_digest[:12]
+    shutil.copyfile(save_tiny_model(tmp_path / "other", seed=9) / "model.safetensors", base / "model.safetensors")
+    with pytest.raises(
+        UserError, match=rf"other weights .* was trained on \({trained_on}\). Restore those, or evaluate"
+    ):
+        merge(str(run), tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+    merge(str(run), tmp_path / "merged", approved_digest=resolve(str(run)).digest)
+
+
+def test_the_card_of_a_merge_is_silent_on_a_run_whose_adapter_was_replaced(run, tiny_model, tmp_path):
+    save_filled(tiny_model, Lora(r=4, alpha=16), run / "adapter", std=0.3)
+    merge(str(run / "adapter"), tmp_path / "merged")
+    assert "trained parameters" not in parsed(tmp_path / "merged").text

@@ -162,6 +162,23 @@ def test_tokens_that_only_other_files_than_tokenizer_json_name_change_the_digest
     assert resolve(str(twin)).tokenizer_digest != before
 
 
+def test_a_switch_of_the_tokenizer_that_changes_ids_changes_the_digest(tiny_model: Path, twin: Path) -> None:
+    change_json(twin / "tokenizer_config.json", split_special_tokens=False)
+    assert resolve(str(twin)).tokenizer_digest == resolve(str(tiny_model)).tokenizer_digest
+    change_json(twin / "tokenizer_config.json", split_special_tokens=True)
+    assert resolve(str(twin)).tokenizer_digest != resolve(str(tiny_model)).tokenizer_digest
+
+
+def test_added_tokens_count_where_tokenizer_json_lacks_them(tiny_model: Path, twin: Path) -> None:
+    known = {
+        entry["content"]: entry["id"] for entry in json.loads((twin / "tokenizer.json").read_text())["added_tokens"]
+    }
+    (twin / "added_tokens.json").write_text(json.dumps(known))
+    assert known and resolve(str(twin)).tokenizer_digest == resolve(str(tiny_model)).tokenizer_digest
+    (twin / "added_tokens.json").write_text(json.dumps(known | {"holdover": 6}))
+    assert resolve(str(twin)).tokenizer_digest != resolve(str(tiny_model)).tokenizer_digest
+
+
 def test_a_chat_template_that_hides_the_one_in_the_digest_is_refused(tiny_model: Path, twin: Path) -> None:
     hidden = twin / "additional_chat_templates" / "default.jinja"
     hidden.parent.mkdir()

@@ -116,6 +116,18 @@ def test_a_moved_bar_is_judged_without_asking_again(tmp_path: Path):
     assert {v.outcome for v in found.verdicts} == {"inconclusive"}
 
 
+def test_answers_to_another_prompt_or_to_other_cases_pass_nothing(tmp_path: Path):
+    run = compare(tmp_path)
+    folder = tmp_path / "evalsuites/legal/mini"
+    (folder / "prompt.jinja").write_text("Another question: {{ document }}")
+    done = tunegate(tmp_path, "rescore", run.path.name)
+    assert done.returncode == 1 and "prompt changed since the run; run the suite again" in " ".join(done.stdout.split())
+    write_suite(tmp_path, rows(39))
+    found = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
+    assert {v.outcome for v in found.verdicts} == {"error"} and found.records == 80
+    assert "cases" in found.verdicts[0].reason and len(found.verdicts) == len(run.verdicts)
+
+
 def test_the_command_prints_verdicts_and_what_moved(tmp_path: Path):
     run = compare(tmp_path, tuned={f"c{i}": "nothing to see" for i in range(40)})
     gates = (tmp_path / "evalsuites/legal/mini/gates.toml").read_text()
