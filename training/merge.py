@@ -77,7 +77,7 @@ def merge(
     if checkpoint.kind != "adapter":
         raise UserError(f"{adapter}: is a whole model, not an adapter. Name a folder with adapter_config.json")
     out = Path(out)
-    if out.exists():
+    if out.exists() or out.is_symlink():
         raise UserError(f"{out}: already exists. Choose a new folder")
     run = _training_of(checkpoint)
     trained_on = run.manifest.checkpoints[BASELINE].base_digest if run else checkpoint.base_digest
@@ -96,7 +96,7 @@ def merge(
             reason = "\n".join(
                 [f"{approval or 'merged without a verdict'}.", "", *(f"- {evidence}" for evidence in shown_by)]
             )
-            model_card.write_merged_card(checkpoint, merged, facts, report.summary, reason.strip(), run)
+            model_card.write_merged_card(checkpoint, merged, facts, report.summary, reason.strip(), run, out)
             merged.rename(out)
     except OSError as error:
         raise UserError(f"{out}: the merged model cannot be written: {error.strerror or error}. Free space") from None

@@ -39,7 +39,7 @@ def write_adapter_card(run: RunData) -> Path:
     quantised = record["config"]["model"]["quantise"] != "none"
     head = front_matter(base, "peft", "adapter", ["lora", *(["qlora"] if quantised else [])])
     parts = [head, f"# {record['name']}: a LoRA adapter\n", _verdict(NOT_JUDGED), _base(base, quantised)]
-    parts += [*_training(run, folder), _serving(record["serving"])]
+    parts += [*_training(run, folder, folder), _serving(record["serving"])]
     if quantised:
         parts.append("On the 16-bit base its answers differ.\n")
     parts.append(_limits(record, base))
@@ -47,9 +47,15 @@ def write_adapter_card(run: RunData) -> Path:
 
 
 def write_merged_card(
-    checkpoint: Checkpoint, folder: Path, facts: merge.MergeFacts, parity: str, approval: str, run: RunData | None
+    checkpoint: Checkpoint,
+    folder: Path,
+    facts: merge.MergeFacts,
+    parity: str,
+    approval: str,
+    run: RunData | None,
+    place: Path,
 ) -> Path:
-    """Write the card of a merged model and return its path.
+    """Write the card of a merged model and return its path; its links are for the folder `place`, where it will be.
 
     `approval` is the reason for the merge, `parity` the summary of the parity report, and `run` the training run of the
     adapter, if it is known.
@@ -71,7 +77,7 @@ def write_merged_card(
     )
     parts.append(_base(base, quantised))
     if run is not None:
-        parts += _training(run, folder)
+        parts += _training(run, folder, place)
     return _write(folder / CARD, [*parts, _limits(record, base)])
 
 
@@ -150,8 +156,8 @@ def _base(base: Checkpoint, quantised: bool) -> str:
     return f"## Base\n\n`{name}`{held}, content {content}.\nLicence of the base: {stated}.\n"
 
 
-def _training(run: RunData, folder: Path) -> list[str]:
-    """Render data, settings and results of a training run, and copy its curve into the card's folder."""
+def _training(run: RunData, folder: Path, place: Path) -> list[str]:
+    """Render data, settings and results of a training run, for a card in `place`, and copy its curve to `folder`."""
     record = run.manifest.training or {}
     if (run.path / CURVE).is_file():
         shutil.copyfile(run.path / CURVE, folder / CURVE)
@@ -161,7 +167,7 @@ def _training(run: RunData, folder: Path) -> list[str]:
             Path(f["file"]).name,
             f["rows"] or "not counted",
             f["sha256"],
-            _link(f["card"], folder) if f["card"] else "none",
+            _link(f["card"], place) if f["card"] else "none",
         )
         for use, files_of_use in record["data"].items()
         for f in files_of_use

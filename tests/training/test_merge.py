@@ -36,6 +36,9 @@ def test_merged_folder_holds_tokenizer_generation_config_and_the_approval(adapte
 def test_merge_refuses_a_folder_that_exists_and_a_whole_model(adapter, tiny_model, tmp_path):
     with pytest.raises(UserError, match="already exists"):
         merge(str(adapter), tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="link: already exists"):
+        merge(str(adapter), tmp_path / "link")
     with pytest.raises(UserError, match="whole model"):
         merge(str(tiny_model), tmp_path / "new")
 

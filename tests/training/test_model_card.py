@@ -90,6 +90,7 @@ def test_a_merged_models_card_holds_approval_parity_and_the_training(run, tmp_pa
     ]
     assert [text for text in lines if text not in card.text] == []
     assert (tmp_path / "merged" / "loss_curve.svg").is_file()
+    assert "[data_card.md](../data_card.md)" in card.text
 
 
 def test_a_merged_model_takes_the_verdict_on_its_own_weights_only(run, tmp_path, monkeypatch):
