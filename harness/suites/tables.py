@@ -12,12 +12,13 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import UserError, extra_needed_by, first_line
+from harness.formatting import first_few
 
 HUB = "hf:"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
@@ -233,8 +234,11 @@ def _streamed(
     """Stream rows of local files with `datasets`; nothing is copied to its cache."""
     datasets, name = _library(), path.name or str(path)
     try:
-        dataset = _one_split(name, datasets.load_dataset(builder, **options, streaming=True), split)
-        has = list(dataset.column_names or [])
+        built = datasets.load_dataset_builder(builder, **options)
+        if path.is_dir():
+            _refuse_unread(path, built.config.data_files)
+        dataset = _one_split(name, built.as_streaming_dataset(), split)
+        has = list(dataset.column_names or next(iter(dataset), ()))
         refuse_lacking(name, columns, has)
         if columns:
             dataset = dataset.select_columns(list(dict.fromkeys(c if c in has else c.split(".")[0] for c in columns)))
@@ -243,6 +247,20 @@ def _streamed(
         raise
     except Exception as error:  # Every format's reader raises its own types.
         raise UserError(f"{name}: {fault}: {first_line(error)[:120]}") from None
+
+
+def _refuse_unread(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
+    """Raise UserError for tables in a folder that are in none of the splits that `datasets` found there."""
+    found = {Path(file).resolve() for files in read.values() for file in files}
+    tables = (path for path in folder.rglob("*") if path.suffix.lower() in READERS and path.resolve() not in found)
+    names = sorted(path.relative_to(folder).as_posix() for path in tables)
+    unread = [name for name in names if not any(part.startswith((".", "__")) for part in name.split("/"))]
+    if unread:
+        raise UserError(
+            f"{folder}: {first_few(unread, 5)} would not be read: of a folder, only files of one kind are, and where a "
+            "name has a word such as 'train' or 'test', only such files. Name each file, or move or rename those that "
+            "differ"
+        )
 
 
 def _numbered(rows: Any) -> Iterator[TableRow]:

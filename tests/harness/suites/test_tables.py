@@ -244,6 +244,27 @@ def test_without_datasets_a_parquet_file_is_one_line_and_csv_is_read(tmp_path, m
     assert read(write(tmp_path / "t.csv", "a\n1\n"), "a") == [("line 2", {"a": "1"})]
 
 
+@pytest.mark.parametrize(("names", "unread"), [
+    (["jan.csv", "feb.csv", "test_mails.csv"], r"feb\.csv, jan\.csv"),
+    (["a.csv", "b.csv", "sub/c.jsonl"], r"sub/c\.jsonl"),
+    (["train.csv", "test.csv", "notes.xlsx"], r"notes\.xlsx"),
+])  # fmt: skip
+def test_a_folder_of_which_files_would_not_be_read_is_refused_with_their_names(tmp_path, names, unread):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text('{"id": 1}\n' if name.endswith("jsonl") else "id\n1\n")
+    with pytest.raises(UserError, match=rf": {unread} would not be read: .* Name each file, or move") as refused:
+        read(tmp_path, "id")
+    assert "\n" not in str(refused.value)
+
+
+def test_every_file_of_a_folder_is_read_but_hidden_ones(tmp_path):
+    for number, name in enumerate(("jan.csv", "feb.csv", "sub/mar.csv", ".ipynb_checkpoints/jan.csv", "README.md")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"id\n{number}\n")
+    assert sorted(cells["id"] for _, cells in read(tmp_path, "id")) == [0, 1, 2]
+
+
 ROWS = [
     {"id": "a1", "input": {"document": "Rent is $9."}, "expected": ["$9"], "cluster": "a", "tags": {"kind": "rent"}},
     {"id": "b1", "input": {"document": "No rent,\nno term."}, "expected": [], "cluster": "b", "tags": {}},
