@@ -2,7 +2,8 @@
 
 "$1.25 million", "1,250,000 dollars" and "USD 1250000" are one number. An answer that states several different numbers
 is wrong, because it hedges, unless the suite says that the last one counts. "-$3 million" is not "$3 million"; a number
-in brackets, or of a loss, may be either.
+in brackets, or of a loss, may be either. Commas group thousands, and a point begins the decimals: an answer in another
+notation ("1.250,00") is wrong, and a case in one is refused.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ LOSS = re.compile(
     r"|below|negative|minus|deficit|shortfall|outflows?|short)\b",
     re.I,
 )
+TORN = re.compile(r"(?:[ \u00a0\u202f'\u2019]\d{3})*[.,]\d")
+"""Digits after a figure that belong to it in another notation: "1 234,50", of which only the 1 is read."""
 NEAR = 60
 """Characters before and after a number in which a loss makes its sign open."""
 
@@ -87,8 +90,12 @@ def within(
     bounds = Fraction(str(absolute)), Fraction(str(relative))
 
     def not_one_number(case: Case) -> list[str]:
-        is_valid = bool(case.expected) and all(len(numbers_in(answer)) == 1 for answer in case.expected)
-        return [] if is_valid else [f"case '{case.id}': expected is {case.expected}, expected one number in each entry"]
+        if case.expected and all(map(_is_one_number, case.expected)):
+            return []
+        return [
+            f"case '{case.id}': expected is {case.expected}, expected one number in each entry, and no other digits. "
+            "Write 1234.50 or 1,234.50, and shares without a comma"
+        ]
 
     @scorer(metrics=METRICS, name=name, config=[*map(str, bounds), take], check=not_one_number)
     def right(case: Case, completion: Completion) -> Score:
@@ -100,7 +107,9 @@ def within(
         of_kind = [n for n in stated if any(_comparable(n.figure, w.figure) for w in expected)]
         chosen = of_kind[-1:] if take == "last" else of_kind
         is_cut = completion.finish_reason == "length"
-        hit = bool(chosen) and not is_cut and all(any(_close(n, w, *bounds) for w in expected) for n in chosen)
+        is_torn = any(TORN.match(completion.text, n.figure.end) for n in chosen)
+        hit = bool(chosen) and not (is_cut or is_torn)
+        hit = hit and all(any(_close(n, w, *bounds) for w in expected) for n in chosen)
         why = "the answer was cut at the token limit" if is_cut else ""
         return Score(
             name=name,
@@ -114,6 +123,13 @@ def within(
         )
 
     return right
+
+
+def _is_one_number(text: str) -> bool:
+    """Whether a text states one number, all digits in it are read, and it is no share such as "4,125 %"."""
+    spans = [(figure.start, figure.end) for figure, _ in numbers_in(text)]
+    is_whole = len(spans) == 1 and not re.search(r"\d", text[: spans[0][0]] + text[spans[0][1] :])
+    return is_whole and not re.search(r",\d{3}\s?(?:%|per\s?cent)", text)
 
 
 def _comparable(figure: Figure, expected: Figure) -> bool:

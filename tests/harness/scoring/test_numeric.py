@@ -83,8 +83,37 @@ def test_a_number_in_words_is_quoted_whole():
 def test_a_case_without_one_number_is_named():
     scorer = within()
     bad = Case(id="q9", input={}, expected=["a lot"], cluster="q")
-    assert scorer.check(bad) == ["case 'q9': expected is ['a lot'], expected one number in each entry"]
+    said = "case 'q9': expected is ['a lot'], expected one number in each entry, and no other digits. Write 1234.50 or"
+    assert scorer.check(bad)[0].startswith(said)
     assert scorer.check(Case(id="q", input={}, expected=["$5"], cluster="q")) == []
+
+
+@pytest.mark.parametrize("entry", ["€ 850,00", "EUR 1.250,00", "1 234,50 €", "1'234.50", "0,5", "Q3: $5", "4,125 %"])
+def test_a_case_with_digits_that_are_not_read_or_are_unclear_is_refused(entry):
+    case = Case(id="q", input={}, expected=["$5", entry], cluster="q")
+    assert ["Write 1234.50 or 1,234.50" in problem for problem in within().check(case)] == [True]
+
+
+@pytest.mark.parametrize(
+    "entry", ["€850.00", "EUR 1,250", "thirty (30) days", "5 m²", "(3.2)%", "-$3 million", "1 1/2", "4.125%"]
+)
+def test_a_case_whose_digits_are_all_read_is_accepted(entry):
+    assert within().check(Case(id="q", input={}, expected=[entry], cluster="q")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("€ 850,99", "€850"), ("EUR 1.250,00", "EUR 1.25"), ("1 234,50 €", "1"), ("5%,6%", "6%"), ("5%,6%", "5%")],
+)
+@pytest.mark.parametrize("take", ["only", "last"])
+def test_part_of_a_number_in_another_notation_is_not_right(text, expected, take):
+    assert scored(text, expected, take=take).right == 0
+
+
+def test_a_number_at_the_end_of_a_clause_is_whole():
+    assert [scored(text, "€850").right for text in ("It is €850, not less.", "It is €850.", "€850.00, or €850")] == [
+        1
+    ] * 3
 
 
 def test_a_negative_tolerance_is_refused():
