@@ -78,8 +78,32 @@ def rows_of(source: str, columns: Sequence[str], hub: Hub, fields: Sequence[str]
 
     `columns` must be there; without them, columns named as `fields`, or as one and a part (`input.document`), are used.
 
-    Raises UserError for a source that cannot be read, or that lacks one of the columns.
+    Raises UserError for a source that cannot be read, that lacks one of the columns, or that has a field in capitals.
     """
+    rows = _rows_of(source, columns, hub, fields)
+    return _spelt(source, rows, fields) if fields else rows
+
+
+def _spelt(source: str, rows: Iterator[TableRow], fields: Sequence[str]) -> Iterator[TableRow]:
+    """Yield the rows. Raises UserError for a column that is one of `fields` but for its capitals."""
+    seen: set[str] = set()
+    for row in rows:
+        wrong = {}
+        for name in row.cells.keys() - seen:
+            first, dot, part = name.partition(".")
+            right = f"{first.casefold()}{dot}{part}"
+            if first not in fields and first.casefold() in fields and right not in row.cells:
+                wrong[name] = right
+        if wrong:
+            raise UserError(
+                f"{source}: does not name its columns as expected: "
+                + ", ".join(f"{name!r} should be {wrong[name]!r}" for name in row.cells if name in wrong)
+            )
+        seen |= row.cells.keys()
+        yield row
+
+
+def _rows_of(source: str, columns: Sequence[str], hub: Hub, fields: Sequence[str]) -> Iterator[TableRow]:
     source, split = parted(source)
     if not source.strip():
         raise UserError(f"{source!r}: names no file. Expected a file, a folder or hf:owner/name")

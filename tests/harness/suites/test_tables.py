@@ -310,6 +310,13 @@ def test_a_column_of_cases_that_is_there_twice_is_refused(tmp_path):
         load_cases(tmp_path / "cases.csv")
 
 
+@pytest.mark.parametrize(("column", "right"), [("Tags.art", "tags.art"), ("INPUT.clause", "input.clause")])
+def test_a_column_of_cases_with_capitals_is_refused_with_its_right_name(tmp_path, column, right):
+    (tmp_path / "cases.csv").write_text(f"id,input.document,expected,cluster,{column},Remark\na,one,right,k,mail,\n")
+    with pytest.raises(UserError, match=rf"cases\.csv: .*: '{column}' should be '{right}'$"):
+        load_cases(tmp_path / "cases.csv")
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

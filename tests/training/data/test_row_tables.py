@@ -78,6 +78,11 @@ def test_a_table_may_have_what_the_base_reads_first_and_texts_that_only_share_th
     ] * len(CHATS)
 
 
+def test_a_column_beside_the_one_with_the_right_name_is_left(tmp_path):
+    (tmp_path / "a.csv").write_text("instruction,output,Output\nSay it.,x,y\n")
+    assert [row.messages[1].content for row in load_rows([str(tmp_path / "a.csv")])] == ["x"]
+
+
 def test_streaming_reads_no_more_rows_than_wanted(written):
     found = load_rows([str(written / "rows.parquet")], streaming=True, limit=2)
     assert len(found) == 2
@@ -90,6 +95,11 @@ def test_streaming_reads_no_more_rows_than_wanted(written):
         ("bad.csv", "instruction,output\nSay it.,\n,x\n", "bad.csv:2: Object missing required field `output`"),
         ("other.csv", "question,answer\nq,a\n", 'other.csv:2: expected an object with "messages"'),
         ("short.csv", "instruction,output\nSay it.\n", "short.csv:2: has 1 cells, and the header has 2"),
+        (
+            "capitals.csv",
+            "instruction,Input,output,Cluster,Note\nSay it.,Hello,x,c1,\n",
+            "capitals.csv: does not name its columns as expected: 'Input' should be 'input', 'Cluster' should",
+        ),
         ("torn.parquet", "nonsense", "torn.parquet: is not a Parquet file"),
     ],
 )
