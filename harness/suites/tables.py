@@ -23,6 +23,10 @@ from harness.formatting import first_few
 HUB = "hf:"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?")
 DELIMITERS = (",", ";", "\t")
+NOT_CSV = "cannot be read as CSV"
+"""Beginning of the problem of lines whose quotes are wrong, so that it is open how many rows they hold."""
+SPACED = re.compile(' +"')
+"""Beginning of a cell whose quotes are part of its text, unless it is in quotes itself."""
 LONGEST_CELL = 1 << 30
 """Characters; csv's own limit of 131,072 is less than a long contract."""
 REVISION = re.compile(r"[0-9a-f]{40}")
@@ -190,31 +194,44 @@ def _header(text: str, delimiter: str) -> list[str]:
         return []
 
 
-def _csv(text: str, delimiter: str) -> Any:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _csv(text: str, delimiter: str, trims: bool = False) -> Any:
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=trims)
 
 
 def _below(text: str, delimiter: str, header: list[str]) -> Iterator[TableRow]:
-    reader = _csv(text, delimiter)
+    """Yield the rows; one that cannot be read is named with each of its lines, since it may hold several rows."""
+    reader, lines = _csv(text, delimiter), list(io.StringIO(text, newline=""))
     next(reader, None)
     while True:
-        line = f"line {reader.line_num + 1}"
+        first = reader.line_num
         try:
-            cells = next(reader)
+            cells, problem = next(reader), ""
         except StopIteration:
             return
         except csv.Error as error:
-            yield TableRow(
-                line, {}, f"cannot be read as CSV: {error}. Put cells with quotes or commas in double quotes"
-            )
+            cells, problem = [], f"{NOT_CSV}: {error}. Put cells with quotes or commas in double quotes"
+        if not problem and not any(cell.strip() for cell in cells):
             continue
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            short = f"has {len(cells)} cells, and the header has {len(header)}. Quote cells that contain {delimiter!r}"
-            yield TableRow(line, {}, short)
+        problem = problem or _problem_of(cells, header, delimiter, lines[first : reader.line_num])
+        if problem:
+            yield from (TableRow(f"line {number + 1}", {}, problem) for number in range(first, reader.line_num))
         else:
-            yield TableRow(line, dict(zip(header, cells, strict=True)))
+            yield TableRow(f"line {first + 1}", dict(zip(header, cells, strict=True)))
+
+
+def _problem_of(cells: list[str], header: list[str], delimiter: str, lines: list[str]) -> str:
+    """Say what is wrong with the cells that csv read in these lines, or ''."""
+    if any(map(SPACED.match, cells)):
+        try:
+            trimmed = next(_csv("".join(lines), delimiter, trims=True))
+        except csv.Error:
+            trimmed = []
+        if any(SPACED.match(cell) and cell not in trimmed for cell in cells):
+            return f"has a space before a quote, and would keep the quotes. Remove the spaces after each {delimiter!r}"
+    if len(cells) == len(header):
+        return ""
+    problem = f"has {len(cells)} cells, and the header has {len(header)}. Quote cells that contain {delimiter!r}"
+    return f"{NOT_CSV}: {problem}, and end every quote" if len(lines) > 1 else problem
 
 
 def _of_jsonl(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:

@@ -22,7 +22,7 @@ from harness.formatting import first_few, plural
 from harness.runs.project import refuse_below_project
 from harness.schema import Case
 from harness.suites.cases import load_cases, problem_of
-from harness.suites.tables import HUB, Hub, TableRow, as_shown, is_table, parted, rows_of
+from harness.suites.tables import HUB, NOT_CSV, Hub, TableRow, as_shown, is_table, parted, rows_of
 
 if TYPE_CHECKING:
     from harness.suites.suite import Suite
@@ -280,6 +280,10 @@ def import_table(
     if not skip_bad:
         hint = "cannot be cases, and nothing was written (--skip-bad leaves them out)"
         refuse_bad(source, imported.problems, len(imported.cases), hint)
+    torn = [problem for problem in imported.problems if problem[1].startswith(NOT_CSV)]
+    refuse_bad(
+        source, torn, len(imported.cases), "cannot be told apart, so --skip-bad leaves none out. Nothing was written"
+    )
     cases = [*present, *imported.cases]
     refuse_unfit(suite, imported, cases, columns)
     write_cases(path, cases)

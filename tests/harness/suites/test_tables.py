@@ -57,11 +57,30 @@ def test_columns_that_are_not_used_may_be_there_twice_and_hold_other_separators(
 def test_every_row_that_is_no_row_is_named_and_the_others_are_read(tmp_path):
     path = write(tmp_path / "a.csv", 'id,text\na,one,more\nb\nc,"x"y\nd,fine\ne,"never closed\nf,x\n')
     found = read(path, "id", "text")
-    assert [where for where, _ in found] == ["line 2", "line 3", "line 4", "line 5", "line 6"]
+    assert [where for where, _ in found] == [f"line {number}" for number in range(2, 8)]
     assert "has 3 cells, and the header has 2. Quote cells that contain ','" in str(found[0][1])
     assert "has 1 cells" in str(found[1][1])
     assert "cannot be read as CSV" in str(found[2][1]) and "cannot be read as CSV" in str(found[4][1])
-    assert found[3][1] == {"id": "d", "text": "fine"}
+    assert found[3][1] == {"id": "d", "text": "fine"} and found[4][1] == found[5][1]
+
+
+@pytest.mark.parametrize("broken", ['b,"two\nc,three\nd,"four"\n', 'b,"two\nc,three\nd,",four\n'])
+def test_every_line_that_a_stray_quote_takes_up_is_named(tmp_path, broken):
+    found = read(write(tmp_path / "a.csv", f"id,text\na,one\n{broken}z,last\n"), "id", "text")
+    torn = [where for where, said in found if str(said).startswith("cannot be read as CSV")]
+    assert torn == ["line 3", "line 4", "line 5"]
+    assert found[-1] == ("line 6", {"id": "z", "text": "last"})
+
+
+def test_a_quote_after_a_space_is_named_and_one_in_a_quoted_cell_is_text(tmp_path):
+    path = write(tmp_path / "a.csv", 'id, text\n1, "Hello there"\n2, "Hello, you"\n3, plain\n4," ""Hi"", she said"\n')
+    said = "has a space before a quote, and would keep the quotes. Remove the spaces after each ','"
+    assert read(path, "id", "text") == [
+        ("line 2", said),
+        ("line 3", said),
+        ("line 4", {"id": "3", "text": " plain"}),
+        ("line 5", {"id": "4", "text": ' "Hi", she said'}),
+    ]
 
 
 def test_lines_of_json_are_read_and_those_that_are_no_object_are_named(tmp_path):

@@ -230,6 +230,15 @@ def test_one_bad_row_and_nothing_is_written_unless_it_is_left_out(tunegate):
     assert [case.id for case in load_cases(CASES)][4:] == ["n1", "n2"]
 
 
+def test_a_stray_quote_stops_the_import_even_where_bad_rows_are_left_out(tunegate):
+    before = CASES.read_bytes()
+    file = table(good(1), good(2, '"never closed'), good(3), ("x", "", "none", "lease", "d"))
+    code, _, err = tunegate("cases", "import", file, *WORDS, *TAGS, "--append", "--skip-bad")
+    assert code == 4 and CASES.read_bytes() == before
+    assert "rows.csv: 3 of 4 rows cannot be told apart, so --skip-bad leaves none out" in err
+    assert "lines 3-5: cannot be read as CSV: unexpected end of data" in err
+
+
 def test_all_rows_bad_is_a_mistake_even_where_bad_rows_are_left_out(tunegate):
     before = CASES.read_bytes()
     code, _, err = tunegate("cases", "import", table(("x", "", "", "", "")), *WORDS, *TAGS, "--append", "--skip-bad")
