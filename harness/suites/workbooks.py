@@ -61,7 +61,20 @@ def sheet_rows(path: Path, columns: Sequence[str], name: str | None) -> Iterator
         raise UserError(f"{path.name}: the sheet {sheet.title!r} is empty. {EXPECTED}")
     names = [_text(cell).strip() for cell in header]
     refuse_lacking(f"{path.name}, sheet {sheet.title!r}, row {header[0].row}", columns, list(filter(None, names)))
-    return _below(path, sheet, cells, {i: n for i, n in enumerate(names) if n and (n in columns or not columns)})
+    used = {i: n for i, n in enumerate(names) if n and (n in columns or not columns)}
+    _refuse_merged_names(path, sheet, header[0].row, used)
+    return _below(path, sheet, cells, used)
+
+
+def _refuse_merged_names(path: Path, sheet: Any, row: int, used: dict[int, str]) -> None:
+    """Raise UserError where the name of a used column is above another column too."""
+    for area in sheet.merged_cells.ranges:
+        above = [name for place, name in used.items() if area.min_col <= place + 1 <= area.max_col]
+        if above and area.min_row <= row <= area.max_row and area.min_col < area.max_col:
+            raise UserError(
+                f"{path.name}, sheet {sheet.title!r}: the name {above[0]!r} is above several columns, whose cells "
+                f"{area.coord} are merged. Unmerge them, and name each column"
+            )
 
 
 EXPECTED = "Expected the names of the columns in its first row, and one row per case below"

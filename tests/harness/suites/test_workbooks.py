@@ -99,6 +99,24 @@ def test_a_row_that_looks_otherwise_in_the_sheet_is_named(
     assert sum(isinstance(cells, tuple) for _, cells in found) == 4 - len(bad)
 
 
+@pytest.mark.parametrize("where", ["B1:C1", "A1:B1"])
+def test_a_name_above_two_columns_is_refused_where_one_of_them_is_used(tmp_path: Path, where: str) -> None:
+    path = save(tmp_path / "a.xlsx", ("a", "one", "more"), change=merge(where))
+    name = {"B1:C1": "text", "A1:B1": "id"}[where]
+    said = (
+        rf"a\.xlsx, sheet 'Sheet': the name '{name}' is above several columns, whose cells {where} are merged\. Unmerge"
+    )
+    with pytest.raises(UserError, match=said):
+        read(path, name)
+
+
+def test_a_name_above_two_columns_that_are_not_used_and_one_over_two_rows_do_not_matter(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.xlsx", ("a", "one", "more"), change=merge("B1:C1"))
+    assert read(path, "id") == [("row 2", ("a",))]
+    path = save(tmp_path / "b.xlsx", (None, None, None), ("a", "one", "more"), change=merge("B1:B2"))
+    assert read(path, "id", "text") == [("row 3", ("a", "one"))]
+
+
 def test_merged_cells_and_formulas_in_other_columns_do_not_matter(tmp_path: Path) -> None:
     path = save(tmp_path / "a.xlsx", ("a", "one", "=A2"), ("b", "two", "x"), change=merge("C2:C3"))
     assert read(path, "id", "text") == [("row 2", ("a", "one")), ("row 3", ("b", "two"))]
