@@ -124,7 +124,8 @@ def _below(path: Path, sheet: Any, rows: Iterator[Sequence[Any]], used: dict[int
     }
     values = cache(lambda: _workbook(path, True)[sheet.title])
     for row in rows:
-        if not _is_filled(row):
+        filled = [cell for cell in row if cell.value not in (None, "")]
+        if all(cell.data_type == "f" and _is_empty_text(values()[cell.coordinate]) for cell in filled):
             continue
         number = row[0].row
         found = {name: row[place] for place, name in used.items()}
@@ -139,8 +140,13 @@ def _below(path: Path, sheet: Any, rows: Iterator[Sequence[Any]], used: dict[int
         yield TableRow(f"row {number}", {} if problem else {n: _text(c) for n, c in stored.items()}, problem)
 
 
+def _is_empty_text(stored: Any) -> bool:
+    """Whether a formula's stored value is the text "", for which openpyxl gives None; with no value, it is no text."""
+    return stored.value in (None, "") and stored.data_type == "str"
+
+
 def _problem(name: str, cell: Any, stored: Any) -> str:
-    if cell.data_type == "f" and stored.value is None:
+    if cell.data_type == "f" and stored.value is None and not _is_empty_text(stored):
         return f"{name!r} is a formula without a stored value. Open the file in a spreadsheet program and save it"
     return f"{name!r} has the error {stored.value}. Correct it" if stored.data_type == "e" else ""
 

@@ -128,6 +128,19 @@ def test_a_formula_has_the_value_that_the_spreadsheet_program_stored(tmp_path: P
     assert read(path, "id", "text") == [("row 2", ("a", "aa"))]
 
 
+def test_a_formula_whose_stored_value_is_an_empty_text_is_an_empty_cell(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.xlsx", ("a", '=IF(A2="a","","x")', ""))
+    store(path, "<v></v>", "<v></v>", 't="str" ')
+    assert read(path, "id", "text") == [("row 2", ("a", ""))]
+
+
+def test_a_row_of_which_all_stored_values_are_empty_texts_is_blank(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.xlsx", (None, '=IF(Z2="","",Z2)', None), ("b", "two", ""))
+    assert "without a stored value" in str(read(path, "id", "text")[0][1])
+    store(path, "<v></v>", "<v></v>", 't="str" ')
+    assert read(path, "id", "text") == [("row 3", ("b", "two"))]
+
+
 def store(path: Path, empty: str, value: str, kind: str) -> None:
     """Store the value of the formula in B2, as a spreadsheet program does and openpyxl does not."""
     import zipfile
