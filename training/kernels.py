@@ -14,10 +14,15 @@ from typing import Any, NamedTuple
 import torch
 from torch.nn import functional
 
+from harness.errors import UserError
+
 NAME = "tunegate_documents"
 FLOAT32_TOKENS = 256
 """On a CPU, shorter documents attend in float32: the backward pass of torch's bfloat16 attention starts many small
 products, and takes twice as long at 140 tokens (docs/notebook.md, section 22)."""
+
+NOT_PLAIN = {"softcap": "a soft cap (attn_logit_softcapping)", "s_aux": "sinks"}
+"""Arguments by which transformers' layers ask for more than softmax, and what they are."""
 
 
 def register() -> str:
@@ -47,7 +52,12 @@ def attention(
     `query` has shape (1, heads, tokens, width), `key` and `value` (1, key heads, tokens, width), the result (1, tokens,
     heads, width). A mask must be block-diagonal over documents; only its blocks are used. With a shared prefix it is
     ignored: every document sees the prefix and itself, causally.
+
+    Raises UserError for attention that is no plain softmax.
     """
+    special = [kind for name, kind in NOT_PLAIN.items() if more.get(name) is not None]
+    if special:
+        raise UserError(f"'base' has attention with {special[0]}; training computes plain softmax. Choose another base")
     if document_lengths and _has_kernel(module, query, dropout):
         return _varlen(query, key, value, shared_prefix, tuple(document_lengths), scaling), None
     if shared_prefix and document_lengths:

@@ -10,12 +10,14 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from itertools import chain, cycle, islice
 from typing import Any
 
 import msgspec
 import torch
 
 from harness.engines.transformers.generate import Answerer
+from harness.errors import UserError
 from harness.evaluation.generate import make_record
 from harness.evaluation.requests import longest
 from harness.formatting import first_few
@@ -35,7 +37,12 @@ from training.validation import Questions, Validation, ValidationSet, is_better
 
 PREFIX_TOLERANCE = 0.02
 """Relative difference of losses; bfloat16 sums in another order differ by less."""
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.15}
+"""Nats per token by which losses may differ where the same numbers are added in another order. By two ways to compute
+attention, the losses of SmolLM2 differ by less than 0.00001 in float32, and by 0.04 in bfloat16."""
 SAVE_EVERY_S = 60.0
+PROBES, PROBE_TOKENS = 4, 32
+"""Documents of a probe, and tokens of their shared beginning and of each rest: enough that the beginning is shared."""
 GENERAL_TOKENS = 512
 """Tokens per forward pass over general text, all of which go through the output head."""
 MAX_NAMED = 3
@@ -64,6 +71,7 @@ class Loop:
         """Step and tensors of the last adapter with a finite loss; step 0 is the untrained one."""
         self.saved_step = state.step
         base = model.model.get_base_model()
+        self.tolerance, self.kind = TOLERANCE[base.dtype], base.config.model_type
         self.meter = meter(
             base.config.to_dict(), base.dtype, self.adapter.values(), self.accelerator, train.peak_tflops
         )
@@ -202,7 +210,8 @@ class Loop:
     def _check(self, documents: Sequence[Document]) -> None:
         """Compute the loss of two rows before the first step, to detect a model without a finite loss early.
 
-        A model whose attention cannot share a prefix has another loss with it, and trains without.
+        Raises UserError where transformers' own forward pass has another loss than this package's. A model whose
+        attention cannot share a prefix has another loss with it, and trains without.
         """
         rows = sorted(documents, key=lambda row: row.is_distilled)[:2]  # Those have none yet.
         loss = self.mean_loss(pack(rows, 0))
@@ -211,9 +220,28 @@ class Loop:
                 return
             where = _named(rows)
             raise NotFinite(f"the base model has a loss of {loss} on {where}; its weights are damaged")
+        alone, reference = self._losses(rows), self._losses(rows, reference=True)
+        if self._differ(alone, reference):
+            raise UserError(
+                f"'base' is a {self.kind}, whose loss in training would be wrong: {alone.mean():.4f} nats per token of "
+                f"{_named(rows)}; expected the {reference.mean():.4f} of transformers' own forward pass. Choose a base "
+                "of another family"
+            )
         if self.share_prefix:
             together = self.mean_loss(pack(rows, 2 * max(len(row.ids) for row in rows), True))
             self.share_prefix = abs(together - loss) <= PREFIX_TOLERANCE * max(1.0, loss)
+
+    def _losses(self, rows: Sequence[Document], reference: bool = False) -> torch.Tensor:
+        """Return the loss of every token but the first of each probe, (documents, tokens), on each device."""
+        self.model.eval()
+        with torch.no_grad():
+            inputs = (tensors(micro, self.accelerator.device) for micro in pack(probes(rows), 0))
+            losses = torch.cat([self.model(*each, each=True, reference=reference) for each in inputs])
+        return losses.view(PROBES, -1)
+
+    def _differ(self, found: torch.Tensor, expected: torch.Tensor) -> bool:
+        """Whether losses of the same tokens differ by more than rounding."""
+        return self._any(not float((found - expected).abs().mean()) <= self.tolerance)
 
     def _evaluate(self, held: ValidationSet, total: int) -> float:
         """Validate, and keep the adapter if it is the best so far; return the seconds it took.
@@ -279,6 +307,14 @@ class Loop:
         put(self.adapter, self.state.adapter)
         optimizer_state = distributed.optimizer_state(self.state.optimizer, list(self.adapter.values()))
         self.optimizer.load_state_dict(optimizer_state)
+
+
+def probes(rows: Sequence[Document]) -> list[Document]:
+    """Return documents of equal length with one beginning, made of the rows' tokens; all but the first is learnt."""
+    count = (1 + PROBES) * PROBE_TOKENS
+    ids = list(islice(cycle(chain.from_iterable(row.ids for row in rows)), count))
+    head, *rests = (ids[at : at + PROBE_TOKENS] for at in range(0, count, PROBE_TOKENS))
+    return [Document(ids=head + rest, mask=[0] + [1] * (len(head + rest) - 1)) for rest in sorted(rests)]
 
 
 def score_questions(model: AnswerLoss, questions: Questions, accelerator: Any) -> Estimate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,10 @@ class AnswerLoss(torch.nn.Module):
         prefix: int = 0,
         is_distilled: bool = False,
         in_context: Inputs | None = None,
+        each: bool = False,
+        reference: bool = False,
     ) -> torch.Tensor:
-        """Return the sum of losses, a scalar.
+        """Return the sum of losses, a scalar, or with `each` the losses of the learnt tokens, (answer tokens,).
 
         `ids` and `positions` have shape (tokens,), `answers` (answer tokens,) the indices of the learnt tokens, and
         `lengths` the documents' lengths after a shared prefix of `prefix` tokens. Positions alone separate packed
@@ -60,10 +62,12 @@ class AnswerLoss(torch.nn.Module):
 
         The loss of a token is its cross entropy, or with `is_distilled` the Kullback-Leibler divergence of the model's
         distribution from that of the base without its adapter, which reads `in_context` if that is given.
+
+        With `reference`, transformers computes one document's logits as it does without this package.
         """
-        logits = self._logits(ids, positions, answers, lengths, prefix)
+        logits = self._reference(ids, answers) if reference else self._logits(ids, positions, answers, lengths, prefix)
         if not is_distilled:
-            return functional.cross_entropy(logits, ids[answers], reduction="sum")
+            return functional.cross_entropy(logits, ids[answers], reduction="none" if each else "sum")
         with torch.no_grad(), self._base():
             base = self._logits(*(in_context or (ids, positions, answers, lengths, prefix)))
         return functional.kl_div(logits.log_softmax(-1), base.log_softmax(-1), reduction="sum", log_target=True)
@@ -71,19 +75,36 @@ class AnswerLoss(torch.nn.Module):
     def _logits(
         self, ids: torch.Tensor, positions: torch.Tensor, answers: torch.Tensor, lengths: list[int], prefix: int
     ) -> torch.Tensor:
-        """Return the logits of the answer tokens in float32, of shape (answer tokens, vocabulary)."""
-        inner = self.model.get_base_model()
-        mixed = torch.autocast(ids.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
-        with mixed:
-            hidden = inner.get_decoder()(
+        """Return the logits of the answer tokens in float32, of shape (answer tokens, vocabulary).
+
+        The model's own forward makes them from the hidden states: some scale or cap them.
+        """
+        with self._mixed(ids):
+            output = self.model.get_base_model()(
                 input_ids=ids[None],
                 position_ids=positions[None],
                 use_cache=False,
+                logits_to_keep=answers - 1,
                 document_lengths=lengths,
                 shared_prefix=prefix,
             )
-            logits: torch.Tensor = inner.get_output_embeddings()(hidden.last_hidden_state[0, answers - 1])
-        return logits.float()
+        logits: torch.Tensor = output.logits[0].float()
+        return logits
+
+    def _reference(self, ids: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
+        """Return the same by the model's own attention, all positions through its output head."""
+        base = self.model.get_base_model()
+        ours = base.config._attn_implementation
+        base.config._attn_implementation = "eager"
+        try:
+            with self._mixed(ids):
+                logits: torch.Tensor = base(input_ids=ids[None], use_cache=False).logits
+        finally:
+            base.config._attn_implementation = ours
+        return logits[0, answers - 1].float()
+
+    def _mixed(self, ids: torch.Tensor) -> AbstractContextManager[None]:
+        return torch.autocast(ids.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
 
     @contextmanager
     def _base(self) -> Iterator[None]:
@@ -108,9 +129,8 @@ class AnswerLoss(torch.nn.Module):
 
     @property
     def can_share_prefix(self) -> bool:
-        """Whether attention is plainly causal; sliding windows and soft caps need transformers' mask."""
-        config = self.model.get_base_model().config.get_text_config()
-        return not getattr(config, "sliding_window", None) and not getattr(config, "attn_logit_softcapping", None)
+        """Whether attention is plainly causal; sliding windows need transformers' mask."""
+        return not getattr(self.model.get_base_model().config.get_text_config(), "sliding_window", None)
 
     def adapter(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
         """Return names and trainable parameters."""

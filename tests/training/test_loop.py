@@ -4,6 +4,7 @@ import msgspec
 import pytest
 import torch
 
+from harness.errors import UserError
 from tests.training.conftest import fill_adapter
 from training import model as models
 from training.batching import pack
@@ -16,6 +17,17 @@ from training.loop import Loop
 ROWS, LENGTH, HEAD = 8, 40, 24
 PASSES = {"8 of 1": 0, "4 of 2": 2 * LENGTH, "2 of 4": 4 * LENGTH, "1 of 8": ROWS * LENGTH}
 RATE = 1e-3
+FINAL_CAP = {"attn_logit_softcapping": None, "final_logit_softcapping": 2.0}
+SHAPE = {
+    "vocab_size": 320,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "pad_token_id": 0,
+}
 
 
 def documents():
@@ -27,6 +39,20 @@ def documents():
         ids = head + torch.randint(3, 300, (LENGTH - HEAD,), generator=generator).tolist()
         made.append(Document(ids=ids, mask=[0] * (LENGTH - answers) + [1] * answers))
     return made
+
+
+def save_family(folder, family, **settings):
+    """A model of any family, whose weights are so large that every part of it matters to the loss."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **SHAPE | settings))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, 0.15)
+    model.save_pretrained(folder)
+    return folder
 
 
 class Step:
@@ -105,3 +131,43 @@ def test_weight_decay_shrinks_the_weights_apart_from_the_gradient(tiny_model):
     plain, decayed = (Step(tiny_model, optim=Optim(weight_decay=decay)) for decay in (0.0, 0.5))
     torch.testing.assert_close(plain.after - decayed.after, RATE * 0.5 * plain.before, rtol=1e-2, atol=1e-7)
     assert float((plain.after - decayed.after).norm()) > 1e-4
+
+
+def begin(base, rows=None, **train):
+    """The loop after its checks of the model."""
+    model = models.load(base, Lora(r=4), "float32", seed=1)
+    loop = Loop(model, Train(**train), Optim(), Hooks(), TrainingState())
+    loop._check(rows or documents()[:2])
+    return loop
+
+
+def plain_loss(base, row):
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="eager").eval()
+    ids = torch.tensor([row.ids])
+    return float(model(input_ids=ids, labels=ids.masked_fill(torch.tensor([row.mask]) == 0, -100)).loss)
+
+
+@pytest.mark.parametrize(
+    ("family", "scaled"),
+    [("granite", {"logits_scaling": 8.0}), ("cohere", {"logit_scale": 0.25}), ("gemma2", FINAL_CAP)],
+)
+def test_a_model_that_scales_or_caps_its_logits_has_transformers_loss(tmp_path, family, scaled):
+    base = save_family(tmp_path, family, **scaled)
+    row = documents()[-1]
+    loop = begin(base)
+    assert loop.mean_loss(pack([row], 0)) == pytest.approx(plain_loss(base, row), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "names"),
+    [
+        ("gemma2", {"attn_logit_softcapping": 2.0}, "a soft cap"),
+        ("gpt_oss", {"num_local_experts": 4, "num_experts_per_tok": 2}, "sinks"),
+        ("bloom", {"n_head": 4, "n_layer": 2}, r"'base' is a bloom.* nats per token .*transformers' own"),
+    ],
+)
+def test_a_model_whose_attention_is_computed_otherwise_is_refused(tmp_path, family, settings, names):
+    with pytest.raises(UserError, match=names):
+        begin(save_family(tmp_path, family, **settings))
