@@ -70,3 +70,5 @@ class Hooks(Struct, frozen=True, kw_only=True):
     """Return whether the user asked to stop."""
     at: Callable[[str], None] = _ignore
     """Show that a stage starts."""
+    say: Callable[[str], None] = _ignore
+    """Print one line."""

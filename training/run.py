@@ -272,6 +272,7 @@ def _lead(
             progress=progress,
             stop=lambda: bool(errors) or is_stopped(),
             at=shown.at,
+            say=shown.say,
         )
         try:
             facts = fit(job, state, hooks, run.path / "adapter")
