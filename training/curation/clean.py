@@ -24,7 +24,7 @@ from training.curation.checks import pii
 from training.curation.personal_data import Mask
 from training.curation.review import CHECKS, SKIP, Review
 from training.curation.review import review as run
-from training.data.rows import DOCUMENT_FIELDS, TrainingRow, source_sha256
+from training.data.rows import DOCUMENT_FIELDS, REPLAY, TrainingRow, source_sha256
 
 
 def place(row: TrainingRow) -> tuple[str, int]:
@@ -50,7 +50,9 @@ def raw_lines(rows: Sequence[TrainingRow]) -> Iterator[tuple[int, bytes]]:
 
 def _as_line(row: TrainingRow) -> bytes:
     """Encode the row of a table as a line of JSON."""
-    source = {"document": row.document} if row.document else {}
+    source = {"source": REPLAY} if row.is_replay else {}
+    if row.document and (row.document, row.is_replay) != (REPLAY, True):
+        source["document"] = row.document
     context = {"base_context": msgspec.to_builtins(row.base_context)} if row.base_context else {}
     return json.dumps({"messages": row.chat, **context, **source}, ensure_ascii=False).encode()
 

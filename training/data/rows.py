@@ -1,9 +1,10 @@
 """Training rows: reading, checking, drawing and counting them.
 
 There are two forms, one JSON object per line: {"instruction", "input", "output"} and
-{"messages": [{"role", "content"}]}. Either may name its source document in "cluster", "document" or "source". A replay
-row with messages may have a "base_context": turns that only the base model reads. Tables, folders and hub data sets
-have columns of the same names; their other columns are ignored.
+{"messages": [{"role", "content"}]}. Either may name its source document in "cluster", "document" or "source"; the first
+of them counts. A row with "source": "replay" is a replay row, whatever the others say; with messages it may have a
+"base_context": turns that only the base model reads. Tables, folders and hub data sets have columns of the same names;
+their other columns are ignored.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class TrainingRow(Struct, frozen=True, kw_only=True):
     """`file:line` or `table:row`, for messages."""
     document: str = ""
     """The source document, from one of DOCUMENT_FIELDS; not learnt."""
+    is_replay: bool = False
+    """Whether the answers are the base model's own, by its `source`."""
     base_context: list[Turn] = []
     """Turns that only the base model sees, before the first question, when its probabilities are learnt."""
 
@@ -87,8 +90,8 @@ class _Instruction(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 FIELDS = (*_Chat.__struct_fields__, *_Instruction.__struct_fields__)
-Parsed = tuple[str, list[Turn], str, list[Turn]]
-"""Form, conversation, document and context of a row."""
+Parsed = tuple[str, list[Turn], str, bool, list[Turn]]
+"""Form, conversation and document of a row, whether it is replay, and its context."""
 
 
 def load_rows(files: Sequence[str], streaming: bool = False, limit: int | None = None) -> list[TrainingRow]:
@@ -157,14 +160,17 @@ def _read(
     forms: dict[str, int] = {}
     for number, line in numbered:
         try:
-            form, turns, document, context = parse(line)
+            form, turns, document, is_replay, context = parse(line)
         except (ValueError, RecursionError) as error:
             fault = _fault(error)
             first = faults.pop()[0] if faults and faults[-1][1:] == (number - 1, fault) else number
             faults.append((first, number, fault))
             continue
         forms.setdefault(form, number)
-        rows.append(TrainingRow(messages=turns, where=f"{file}:{number}", document=document, base_context=context))
+        where = f"{file}:{number}"
+        rows.append(
+            TrainingRow(messages=turns, where=where, document=document, is_replay=is_replay, base_context=context)
+        )
     problems += [f"{file}:{a}{f'-{b}' if b > a else ''}: {fault}" for a, b, fault in faults]
     if len(forms) > 1:
         both = " and ".join(f'"{form}" (from line {number})' for form, number in forms.items())
@@ -206,13 +212,14 @@ def _form(raw: Any) -> Parsed:
         turns = [Turn(role="user", content=prompt), Turn(role="assistant", content=row.output)]
     _check(turns)
     named = str(next((value for name in DOCUMENT_FIELDS if (value := getattr(row, name)) is not None), ""))
+    is_replay = row.source == REPLAY
     if context:
-        if named != REPLAY:
+        if not is_replay:
             raise ValueError(
                 f'"base_context" belongs to rows with "source": "{REPLAY}", whose probabilities are learnt'
             )
         _check(context, "base_context message")
-    return form, turns, named, context
+    return form, turns, named, is_replay, context
 
 
 def _check(turns: Sequence[Turn], name: str = "message") -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from harness.errors import refuse_all
 from harness.suites.prompts import Renderer, RewrittenTurns
-from training.data.rows import REPLAY, TrainingRow
+from training.data.rows import TrainingRow
 
 MIN_PROMPT = 8
 """Tokens of a prompt stretch that must stay after a cut."""
@@ -98,7 +98,7 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
                 assert shortened is not None
                 ids, mask = shortened
                 rows_cut, tokens_cut = rows_cut + 1, tokens_cut + excess
-            is_distilled = distil_replay and row.document == REPLAY
+            is_distilled = distil_replay and row.is_replay
             documents.append(
                 Document(
                     ids=ids,

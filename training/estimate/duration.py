@@ -22,7 +22,7 @@ from harness.schema import BASELINE, Checkpoint, Manifest
 from harness.suites.prompts import Renderer
 from training.batching import Micro, groups_of, order, pack
 from training.config import Config, Train, question_tables
-from training.data.rows import REPLAY, TrainingRow, load_data
+from training.data.rows import TrainingRow, load_data
 from training.data.tokenize import Document, encode
 from training.estimate.flops import FORWARD_SHARE, Flops
 from training.estimate.known_models import FoundConfig
@@ -106,7 +106,7 @@ def _documents(
     if rows and folder is not None:
         return encode(rows, Renderer(folder), config.data.max_length, distil_replay).documents
     return [
-        _guessed(row, number, config.data.max_length, distil_replay and row.document == REPLAY)
+        _guessed(row, number, config.data.max_length, distil_replay and row.is_replay)
         for number, row in enumerate(rows)
     ]
 

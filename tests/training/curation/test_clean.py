@@ -83,6 +83,17 @@ def test_rows_of_a_table_are_written_as_json_lines(write_cases, tmp_path):
     ]
 
 
+def test_replay_rows_of_a_table_are_replay_in_the_lines(write_cases, tmp_path):
+    kinds = ["replay,", "replay,c1", ",replay", ",c1"]
+    lines = [f"{prose(n)},none,{kind}\n" for n, kind in enumerate(kinds)]
+    (tmp_path / "rows.csv").write_text("instruction,output,source,cluster\n" + "".join(lines))
+    found = review([str(tmp_path / "rows.csv")], CheckSettings(suites=[write_cases([case(1, CASE)])]))
+    written, *_ = clean(found, tmp_path / "out")
+    assert [(r.document, r.is_replay) for r in load_rows([str(written)])] == [
+        ("replay", True), ("c1", True), ("replay", False), ("c1", False),
+    ]  # fmt: skip
+
+
 def test_a_file_of_another_origin_is_not_overwritten(write_cases, tmp_path):
     (tmp_path / "rows.csv").write_text("instruction,output\n" + "".join(f"{prose(n)},none\n" for n in range(4)))
     (other := tmp_path / "rows.jsonl").write_text("mine")

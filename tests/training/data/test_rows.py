@@ -32,6 +32,16 @@ def test_rows_from_replay_learn_the_base_where_that_is_asked_for(write_rows, ren
     assert [d.is_distilled for d in encode(rows, renderer, 256).documents] == [False, False]
 
 
+def test_the_source_alone_makes_a_row_replay(write_rows, renderer):
+    """Whatever other fields name its cluster or document."""
+    sourced = [{"source": "replay", name: "general-01"} for name in ("cluster", "document")]
+    named = [{name: "replay"} for name in ("cluster", "document")]
+    rows = load_rows([str(write_rows("a.jsonl", [CHAT | fields for fields in sourced + named]))])
+    assert [row.document for row in rows] == ["general-01"] * 2 + ["replay"] * 2
+    learnt = encode(rows, renderer, 256, distil_replay=True).documents
+    assert [document.is_distilled for document in learnt] == [True, True, False, False]
+
+
 CONTEXT = [{"role": "user", "content": "the tenant"}, {"role": "assistant", "content": "agrees"}]
 SYSTEM = {"role": "system", "content": "due on sale"}
 
