@@ -16,6 +16,9 @@ WIDEST = 20
 """but at most this many."""
 BEFORE_SPIKE = 10
 """Steps before a spike that it is compared with."""
+SPIKE_NATS = 0.25
+"""Smallest rise of a spike in nats: the learnt tokens lose a fifth of their probability. Where a loss is near zero, a
+few harder rows of a step double it."""
 
 
 class CurveFeatures(Struct, frozen=True, kw_only=True):
@@ -38,8 +41,8 @@ class CurveFeatures(Struct, frozen=True, kw_only=True):
     norms: list[float]
     """Gradient norms before clipping, after the warm-up."""
     spikes: list[int]
-    """Steps from which two of three losses are twice the median of the ten before, and above the level at the start.
-    A single high loss is normal for rows with long answers."""
+    """Steps from which two of three losses are twice the median of the ten before and SPIKE_NATS above it, and above
+    the level at the start. A single high loss is normal for rows with long answers."""
     lr: float
     """Highest learning rate."""
     answers: int | None
@@ -127,7 +130,8 @@ def _spikes(losses: Sequence[float], start: int) -> bool:
     earlier, current = losses[max(0, start - BEFORE_SPIKE) : max(0, start)], losses[max(0, start) : start + 3]
     if len(earlier) < BEFORE_SPIKE or len(current) < 3:
         return False
-    return median(current) > max(2 * median(earlier), median(losses[:AT_START]))
+    before = median(earlier)
+    return median(current) > max(2 * before, before + SPIKE_NATS, median(losses[:AT_START]))
 
 
 def _general(losses: Mapping[str, Any] | None) -> tuple[float, float] | None:

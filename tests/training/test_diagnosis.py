@@ -22,6 +22,11 @@ def settled(x):
     return 0.5 + 2.0 * math.exp(-10 * x)
 
 
+def near_zero(x):
+    """A loss of 0.07 that falls to 0.01, with harder rows in some steps."""
+    return 0.09 if round(100 * x) in (40, 41, 60, 61, 80, 81) else 0.01 + 0.06 * math.exp(-10 * x)
+
+
 def curves(loss, validation=None, lr=2e-4, norm=lambda x: 1.0, task=None, every=10, steps=STEPS):
     """A training log from functions of the share of the way."""
     log = []
@@ -93,6 +98,7 @@ def test_every_rule_has_a_curve():
         (curves(lambda x: 3.0 if round(100 * x) == 98 else settled(x), settled, norm=lambda x: 30 / (1 + 50 * x)), {}),
         (curves(settled, lambda x: 0.9 + 0.03 * x), COUNTED),
         (curves(lambda x: 6.0 if round(100 * x) in (40, 60, 80) else settled(x), settled), COUNTED),
+        (curves(near_zero, lambda x: 0.005 + 0.04 * math.exp(-10 * x)), COUNTED),
     ],
 )
 def test_a_healthy_curve_gives_none(log, record):
