@@ -31,21 +31,15 @@ def rescaled(estimate: Estimate, factor: float, add: float = 0.0) -> Estimate:
 
 
 def missed(evidence: RunView, suite: SuiteInfo, metric: Metric) -> str:
-    """Say how many things the answers miss, against the baseline; empty where that cannot be counted.
-
-    Where each case has several answers, the number of wrong ones is their mean, too.
-    """
+    """Say how many things the answers miss, against the baseline; empty where that cannot be counted."""
     noun = wording.ITEMS.get(metric.name)
     tuned, baseline = (evidence.level(suite.name, v, metric.name) for v in (CANDIDATE, BASELINE))
-    if tuned is None or not _counts(tuned) or (baseline and not (_counts(baseline) and baseline.n == tuned.n)):
+    if not noun or tuned is None or not _counts(tuned):
+        return ""
+    if baseline and not (_counts(baseline) and baseline.n == tuned.n):
         return ""
     before, sources = None if baseline is None else _short_of(baseline), wording.count(tuned.clusters, suite.cluster)
-    if noun:
-        return sentences.missed(_short_of(tuned), before, tuned.n, noun, sources)
-    if suite.samples == 1 or metric.better != "higher" or not _is_of_answers(evidence, suite, metric):
-        return ""
-    mean = f" in {sources}, in the mean of {wording.count(suite.samples, 'answer')} to each"
-    return sentences.wrong(_short_of(tuned), before, tuned.n, "case", mean)
+    return sentences.missed(_short_of(tuned), before, tuned.n, noun, sources)
 
 
 def scaled(evidence: RunView, suite: SuiteInfo) -> str:
@@ -81,7 +75,7 @@ def _counts(estimate: Estimate) -> bool:
 
 
 def _short_of(estimate: Estimate) -> float:
-    """Return how many things were missed: a whole number, or a mean over repeats."""
+    """Return how many things were missed: a whole number, but for the error of a float."""
     assert estimate.value is not None
     return estimate.n * (1 - estimate.value)
 

@@ -57,11 +57,11 @@ def _constant(evidence: RunView, suite: SuiteInfo, with_quotes: bool) -> list[st
     for variant, name in SIDES.items():
         tally = evidence.tallies[suite.name].get(variant)
         count, number = evidence.index.commonest(suite.name, variant)
-        if tally and count > CONSTANT * tally.firsts:
+        if tally and count > CONSTANT * tally.answers:
             text = " ".join(evidence.source.read(number).completion.text.split())
             quoted = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
             said = ("the same text" + (f", \u201c{quoted}\u201d" if with_quotes else "")) if text else "empty"
-            of = wording.count(tally.firsts, "answer")
+            of = wording.count(tally.answers, "answer")
             found.append(f"{number_format.number(count)} of {of} of the {name} are {said}.")
     return found
 

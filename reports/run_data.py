@@ -135,7 +135,7 @@ class RunView:
 
     @property
     def index(self) -> CaseIndex:
-        """Index of every first answer and every case."""
+        """Index of every answer and every case."""
         return self._read[1]
 
     @cached_property

@@ -63,7 +63,7 @@ def missed(tuned: float, baseline: float | None, of: int, noun: str, sources: st
 
 
 def _against(does: str, found: float, before: float | None, whole: str) -> str:
-    """Say how many of the whole, and how many fewer or more than the baseline; means are rounded."""
+    """Say how many of the whole, and how many fewer or more than the baseline."""
     tuned, baseline = round(found), None if before is None else round(before)
     if baseline is None:
         return f"{does} {tuned:,} of {whole}"

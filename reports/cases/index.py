@@ -1,4 +1,4 @@
-"""Every first answer and every case of a run in one temporary SQLite database, which joins, adds up and sorts them.
+"""Every answer and every case of a run in one temporary SQLite database, which joins, adds up and sorts them.
 
 The database has no name. SQLite holds it in memory while it is small and then on disk (its page cache is 2 MB), so that
 a report on a million cases needs no more memory than one on a thousand.
@@ -49,7 +49,9 @@ select b.brief, t.brief from answers t indexed by by_suite
 join answers b indexed by by_case on b.suite = t.suite and b.variant = ? and b.case_id = t.case_id
 where t.suite = ? and t.variant = ? order by t.number
 """
-TUNED = "select brief from answers indexed by by_suite where suite = ? and variant = ? order by number"
+TUNED = """
+select brief from answers indexed by by_suite where suite = ? and variant = ? and brief is not null order by number
+"""
 COMMONEST = """
 select count(*), min(number) from answers indexed by by_suite where suite = ? and variant = ? and said is not null
 group by said order by 1 desc, 2 limit 1
@@ -111,7 +113,7 @@ class Joint(Struct, frozen=True):
 
 
 class CaseIndex:
-    """Every first answer of baseline and tuned, and every case that a report shows."""
+    """Every answer of baseline and tuned, and every case that a report shows; of repeats, only which text they have."""
 
     def __init__(self, suites: Sequence[SuiteInfo]) -> None:
         self._suites = list(suites)
@@ -137,6 +139,9 @@ class CaseIndex:
 
     def _answer_rows(self, answers: Iterable[tuple[str, str, AnswerSummary]]) -> Iterator[tuple[Any, ...]]:
         for suite, variant, brief in answers:
+            if brief.repeat > 1:
+                yield brief.number, suite, variant, None, 0, brief.text_key, None
+                continue
             if variant == CANDIDATE:
                 self._count(suite, tuned=brief.claims)
             name, claims = _bytes(brief.case.id), len(brief.claims)
@@ -172,7 +177,7 @@ class CaseIndex:
             yield UNPACK.decode(found)
 
     def commonest(self, suite: str, variant: str) -> tuple[int, int]:
-        """How many first answers of a variant are its commonest text, and the number of the first of them."""
+        """How many answers of a variant are its commonest text, and the number of the first of them."""
         return self._db.execute(COMMONEST, (suite, variant)).fetchone() or (0, 0)
 
     def joint(self, suite: str) -> Joint:

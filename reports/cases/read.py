@@ -142,6 +142,8 @@ class AnswerSummary(Struct, frozen=True, kw_only=True):
     """The case."""
     number: int
     """In the run, where the whole answer is found by it."""
+    repeat: int = 1
+    """Which answer to its case it is."""
     values: tuple[float | None, ...] = ()
     """Its share or value of each of the suite's metrics."""
     claims: tuple[Fabrication, ...] = ()
@@ -216,11 +218,11 @@ class Tally(Struct, kw_only=True):
 def read(
     source: Iterable[tuple[int, str, Record]], suites: Iterable[SuiteInfo], tallies: dict[str, dict[str, Tally]]
 ) -> Iterator[tuple[str, str, AnswerSummary]]:
-    """First answers of baseline and tuned with suite and variant, one at a time; all answers go to `tallies`."""
+    """Answers of baseline and tuned with suite and variant, one at a time; those of all variants go to `tallies`."""
     infos = {suite.name: suite for suite in suites}
     for number, suite, record in source:
         tallies[suite].setdefault(record.variant, Tally()).add(record)
-        if record.repeat == 1 and record.variant in (BASELINE, CANDIDATE):
+        if record.variant in (BASELINE, CANDIDATE):
             info = infos[suite]
             yield suite, record.variant, brief(record, info.metrics, info.slices, number)
 
@@ -236,6 +238,7 @@ def brief(record: Record, metrics: Sequence[Metric], slices: Iterable[str] = (),
             size=_bytes(shown_input(case.input)[:EXCERPT]) + sum(map(_bytes, case.expected)),
         ),
         number=number,
+        repeat=record.repeat,
         values=tuple(_value(record, metric) for metric in metrics),
         claims=tuple(fabrications(record)),
         input_key=hash(record.input_hash),

@@ -59,11 +59,15 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
 
 
 def sentence(evidence: RunView, suite: SuiteInfo) -> str:
-    """Say in one sentence what changed; counts what the suite's first gate calls missed or wrong."""
+    """Say in one sentence what changed; counts what the suite's first gate calls missed or wrong.
+
+    Where each case has several answers, it says the levels: a count of cases would be of first answers only.
+    """
     metric, joint = evidence.primary_metric(suite), evidence.joint(suite.name)
     if metric is None or not joint.cases:
         return "Nothing was measured."
-    found = business.missed(evidence, suite, metric) or _short_of(evidence, suite, metric, joint)
+    counted = suite.samples == 1 and (business.missed(evidence, suite, metric) or _short_of(suite, metric, joint))
+    found = counted or _levels(evidence, suite, metric)
     both = recall_and_precision(evidence, suite)
     shortfall = wording.capital(both.removeprefix("; ") if found in both else found + both)
     if not joint.pairs:
@@ -71,12 +75,12 @@ def sentence(evidence: RunView, suite: SuiteInfo) -> str:
     return f"{'; '.join(filter(None, [shortfall, _findings(evidence, suite)]))}."
 
 
-def _short_of(evidence: RunView, suite: SuiteInfo, metric: Metric, joint: Joint) -> str:
-    """Say how many answers are wrong, or the levels where an answer has a degree or amount instead."""
+def _short_of(suite: SuiteInfo, metric: Metric, joint: Joint) -> str:
+    """Say how many answers are wrong; empty where an answer has a degree or amount instead."""
     is_part = metric.denominator is not None and metric.better == "higher" and metric.name not in wording.ITEMS
     is_degree = metric.unbounded or metric.kind == "mean" or (is_part and not metric.over_labels)
     if is_degree or not joint.measured:
-        return _levels(evidence, suite, metric)
+        return ""
     before = joint.wrong_before if joint.pairs else None
     return sentences.wrong(joint.wrong, before, joint.measured, *_nouns(joint, suite.cluster))
 

@@ -200,18 +200,26 @@ def test_a_hundred_contracts_hold_as_many_without_a_clause_as_the_suite_does(wri
     assert business.scaled(found, found.suites[0]).startswith("Scaled to 100 contracts: 18 fewer clauses missed")
 
 
-def test_of_several_answers_to_a_case_the_mean_is_counted(write_run: Writer) -> None:
-    accuracy = Metric(name="accuracy", scorer="answers", numerator="right")
+@pytest.mark.parametrize("errors", [0, 1])
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_of_several_answers_to_a_case_the_levels_are_said(
+    write_run: Writer, errors: int, higher_is_better: bool
+) -> None:
+    """The first answers, of which a count would be, do not differ."""
+    share = Metric(name="share", scorer="clauses", numerator="tp", higher_is_better=higher_is_better)
     rows = [
-        MetricRow(
-            suite=SUITE, variant=variant, metric="accuracy", estimate=interval(value, 0.1, 0.9, n=40, clusters=40)
-        )
-        for variant, value in (("baseline", 0.2), ("tuned", 0.8))
+        MetricRow(suite=SUITE, variant=variant, metric="share", estimate=interval(value, 0.1, 0.9, errors=errors))
+        for variant, value in (("baseline", 1.0), ("tuned", 1 / 3))
     ]
-    suite = make_suite(metrics=[accuracy], samples=5, primary="accuracy")
-    found = evidence_of(write_run, manifest=make_manifest(suites=[suite]), metrics=Metrics(metrics=rows), verdicts=[])
-    said = "Wrong on 24 fewer of 40 cases in 40 contracts, in the mean of 5 answers to each (8, baseline 32)"
-    assert verdict.sentence(found, found.suites[0]).startswith(said)
+    records = [
+        make_record(number, variant, "x", found=variant == "baseline" or repeat == 1, repeat=repeat)
+        for number in range(10)
+        for variant in ("baseline", "tuned")
+        for repeat in (1, 2, 3)
+    ]
+    manifest = make_manifest(suites=[make_suite(metrics=[share], samples=3, primary="share")])
+    found = evidence_of(write_run, records=records, manifest=manifest, metrics=Metrics(metrics=rows), verdicts=[])
+    assert verdict.sentence(found, found.suites[0]).startswith("Share 33.3% (baseline 100%)")
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,14 @@ def test_constant_and_cut_answers_are_named(write_run: Writer, records: list[Rec
     assert "\u201c" not in warning(view, suite, with_quotes=False)
 
 
+@pytest.mark.parametrize(("texts", "said"), [("aab", ""), ("aaa", "60 of 60 answers of the tuned model are the same")])
+def test_a_constant_answer_is_counted_over_all_answers_to_a_case(write_run: Writer, texts: str, said: str) -> None:
+    records = [make_record(n, "tuned", text, repeat=at) for n in range(20) for at, text in enumerate(texts, 1)]
+    suite = make_suite(asked=20, samples=3)
+    found = warning(read([write_run(records=records, manifest=make_manifest(suites=[suite]))]), suite)
+    assert said in found and bool(said) == bool(found)
+
+
 def says(run: Path, text: str) -> set[bool]:
     """Whether the report's first section, the terminal and the pull request comment say this."""
     shown = " ".join(" ".join(lines(load_run(run), 120)).split())
