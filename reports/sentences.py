@@ -193,7 +193,7 @@ KINDS: dict[Kind, KindWords] = {
     "error": KindWords("Error", "!", "other failed answer", "Errors"),
     "wrong": KindWords("Wrong", "✗", "other wrong answer", "Wrong answers"),
     "unchanged": KindWords("Unchanged", "○", "unchanged case", "Unchanged"),
-    "other": KindWords("Not wrong", "○", "other case", "Not wrong"),
+    "other": KindWords("Other", "○", "other case", "Other"),
 }
 
 

@@ -175,7 +175,7 @@ def _why(case: SelectedCase) -> str:
     if "wrong" in kinds and not moved:
         parts.append("wrong as before" if case.wrong_before else "wrong")
     if kinds[0] == "other":
-        parts.append("not wrong")
+        parts.append("not wrong" if case.measured else "not measured")
     return wording.capital("; ".join(filter(None, parts))) or "No score to compare"
 
 

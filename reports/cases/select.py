@@ -94,7 +94,7 @@ class SelectedCase(Struct, frozen=True, kw_only=True):
     shift: float = 0.0
     """How far the tuned answer moved for the better by the primary metric."""
     measured: bool
-    """The suite's primary metric has a value for both answers, or there is but one."""
+    """The suite's primary metric has a value for both answers, or for the only one."""
     wrong: bool
     """The tuned answer falls short of the best by it."""
     wrong_before: bool = False
@@ -171,7 +171,7 @@ def choose(
     for tuned in () if compared else alone:
         now = wrong(tuned)
         kinds = _true(("fabrication", tuned.claims), ("error", tuned.failed), ("wrong", now), otherwise="other")
-        yield SelectedCase(suite=suite, tuned=tuned, kinds=kinds, measured=primary is not None, wrong=bool(now))
+        yield SelectedCase(suite=suite, tuned=tuned, kinds=kinds, measured=now is not None, wrong=bool(now))
 
 
 def anchor(suite: str, case_id: str) -> str:

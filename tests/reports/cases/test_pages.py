@@ -9,11 +9,12 @@ import pytest
 
 import reports
 from harness.runs.folder import load_run
-from harness.schema import Record
+from harness.schema import Metrics, Record, Score
 from reports import assemble
 from reports.cases import pages, read, select
 from reports.cases.select import anchor
-from reports.model import Exchange, ReportModel, Table
+from reports.model import Exchange, Headline, ReportModel, Table
+from reports.sentences import KINDS
 from tests.reports.conftest import Writer, write_training
 from tests.support.sample import SUITE, cite, make_manifest, make_record, make_records, make_suite
 
@@ -200,3 +201,15 @@ def test_a_run_without_a_baseline_shows_its_answers_alone(write_run: Writer) -> 
     assert {len(e.answers) for e in shown} == {1}
     assert "6 other cases" in str(model.sections) and "nchanged" not in str(model.sections)
     assert {p.change for e in shown for a in e.answers for p in a.pieces} == {"same"}
+
+
+def test_an_answer_without_a_score_is_neither_wrong_nor_right(write_run: Writer) -> None:
+    """Of a model alone: of ten answers, the last six have no score."""
+    records = [make_record(number, "tuned", "x") for number in range(10)]
+    for record in records[4:]:
+        record.scores["clauses"] = Score(name="clauses", value=None, reason="the answer cannot be read")
+    model = reports.build([load_run(write_run(records=records, metrics=Metrics(), verdicts=[]))])
+    (headline,) = (b for b in model.sections[0].blocks if isinstance(b, Headline))
+    assert headline.sentence == "Wrong on 0 of 4 contracts."
+    assert [e.why for e in exchanges(model)] == ["Not wrong"] * 4 + ["Not measured"] * 6
+    assert "Not wrong" not in KINDS["other"]
