@@ -47,8 +47,9 @@ def _parse_rates(evidence: RunView, suite: SuiteInfo) -> list[str]:
 
 
 def _cut(evidence: RunView, suite: SuiteInfo) -> list[str]:
+    """Compare the shares of cut answers; an accepted baseline does not keep which of its answers were cut."""
     tallies = [evidence.tallies[suite.name].get(variant) for variant in SIDES]
-    shares = [tally.cut / tally.answers for tally in tallies if tally]
+    shares = [tally.cut / tally.answers for tally in tallies if tally and tally.text_kept]
     return [f"Answers cut off at the token limit: {_sides(shares)}."] if _apart(shares) else []
 
 

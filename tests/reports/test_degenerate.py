@@ -53,6 +53,22 @@ def test_constant_and_cut_answers_are_named(write_run: Writer, records: list[Rec
     assert "\u201c" not in warning(view, suite, with_quotes=False)
 
 
+def test_an_accepted_baseline_is_not_said_to_have_no_cut_answers(write_run: Writer) -> None:
+    """It keeps scores, not how each answer ended."""
+    records = [
+        structs.replace(
+            record,
+            text_kept=record.variant != "baseline",
+            completion=structs.replace(
+                record.completion, finish_reason="stop" if record.variant == "baseline" else "length"
+            ),
+        )
+        for record in answers(["none", "all"])
+    ]
+    suite = make_suite(asked=20)
+    assert warning(read([write_run(records=records, manifest=make_manifest(suites=[suite]))]), suite) == ""
+
+
 @pytest.mark.parametrize(("texts", "said"), [("aab", ""), ("aaa", "60 of 60 answers of the tuned model are the same")])
 def test_a_constant_answer_is_counted_over_all_answers_to_a_case(write_run: Writer, texts: str, said: str) -> None:
     records = [make_record(n, "tuned", text, repeat=at) for n in range(20) for at, text in enumerate(texts, 1)]
