@@ -78,6 +78,7 @@ JOINT = """
 select
     count(*), count(baseline), count(distinct cluster), coalesce(sum(textless), 0) = 0,
     coalesce(sum(same_prompt), 0), coalesce(sum(same_expected), 0), coalesce(sum(kind = 0), 0),
+    coalesce(sum(instr(kinds, x'01') > 0), 0),
     coalesce(sum(measured), 0), count(distinct case when measured then cluster end),
     coalesce(sum(measured and wrong), 0), coalesce(sum(measured and wrong_before), 0)
 from cases where suite = ?
@@ -102,6 +103,8 @@ class Joint(Struct, frozen=True):
     """Pairs whose answers are held to the same."""
     worse: int
     """Pairs that regress."""
+    better: int
+    """Pairs that get better by some metric, those that regress by another included."""
     measured: int
     """Cases that the primary metric has values for."""
     measured_contracts: int

@@ -70,6 +70,8 @@ def _groups(evidence: RunView, cases: list[SelectedCase], page: Page, kind: Kind
         if not (of if page.name == REPORT else here) and not named:
             continue
         sentence = wording.shown_of(sentences.KINDS[own].noun, len(here), of)
+        if kind == "gain" and (both := evidence.joint(suite.name).better - of):
+            sentence += f"; {number_format.number(both)} of the regressions also improved by another metric"
         if not evidence.joint(suite.name).both_texts:
             sentence += f"; {sentences.NO_TEXT}, so only the tuned answer is shown"
         blocks.append(

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from harness.gates.rules import GATE_RULES
 from harness.schema import BASELINE, CANDIDATE, Comparison, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
+from reports.cases.index import Joint
 from reports.charts.intervals import changes_plot
-from reports.model import Block, Cell, Facts, Kind, Mark, PlotRow, Reading, Section, Tick
+from reports.model import Block, Cell, Facts, Mark, PlotRow, Reading, Section, Tick
 from reports.run_data import TOO_FEW, RunView
 from reports.sections import results
 
@@ -55,9 +56,10 @@ def _changes(evidence: RunView, suite: SuiteInfo) -> list[Change]:
 
 def _summary(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> Facts:
     """Summarise what got worse or better, what is undecided, and how certain that is."""
+    joint = evidence.joint(suite.name)
     pairs = [
         (HEADINGS["worse"], _metrics(changes, "worse", _cases(evidence, suite))),
-        (HEADINGS["better"], _metrics(changes, "better", _counted(evidence, suite, "gain", "improved"))),
+        (HEADINGS["better"], _metrics(changes, "better", _counted(suite, joint, joint.better, "improved"))),
         (HEADINGS["undecided"], _metrics(changes, "undecided", "")),
         (CERTAINTY, _certainty(evidence, suite, changes)),
         (READABLE, Cell(text=_readable(evidence, suite))),
@@ -85,7 +87,8 @@ def _metrics(changes: Sequence[Change], reading: Reading, note: str) -> Cell:
 
 def _cases(evidence: RunView, suite: SuiteInfo) -> str:
     """Say which cases and slices got worse, even where no metric did as a whole."""
-    parts = [_counted(evidence, suite, "regression", "regressed")]
+    joint = evidence.joint(suite.name)
+    parts = [_counted(suite, joint, joint.worse, "regressed")]
     if new := evidence.index.findings(suite.name, "new"):
         parts.append(wording.counts(new, "new"))
     if slices := _worse_slices(evidence, suite):
@@ -95,12 +98,10 @@ def _cases(evidence: RunView, suite: SuiteInfo) -> str:
     return "\n".join(parts)
 
 
-def _counted(evidence: RunView, suite: SuiteInfo, kind: Kind, verb: str) -> str:
+def _counted(suite: SuiteInfo, joint: Joint, number: int, verb: str) -> str:
     """Say `3 of 60 cases regressed`."""
-    totals = evidence.cases.totals
-    of = sum(n for (name, _), n in totals.items() if name == suite.name)
     first = f" by the first of {suite.samples} answers" if suite.samples > 1 else ""
-    return f"{number_format.number(totals[suite.name, kind])} of {wording.count(of, 'case')} {verb}{first}"
+    return f"{number_format.number(number)} of {wording.count(joint.cases, 'case')} {verb}{first}"
 
 
 def _worse_slices(evidence: RunView, suite: SuiteInfo) -> list[str]:

@@ -285,3 +285,18 @@ def test_the_summary_names_no_section_that_it_lacks(write_run: Writer) -> None:
         "8 of 8 gates not met. 2 more under “Other gates”.",
         "8 of 8 gates not met. The report names the others.",
     ]
+
+
+def test_a_case_that_gets_better_and_worse_is_counted_as_both(write_run: Writer) -> None:
+    """All ten find their clause now, and all ten cite a section that does not exist."""
+    text = "See O.C.G.A. § 44-99-1."
+    spans = (cite(text, "§ 44-99-1"),)
+    records = [make_record(number, "baseline", "x", found=False) for number in range(10)]
+    records += [make_record(number, "tuned", text, spans=spans) for number in range(10)]
+    model = reports.build([write_run(records=records)])
+    changed = facts(part(model, "picture"))
+    assert "10 of 10 cases regressed" in changed["Got worse"].note
+    assert "10 of 10 cases improved" in changed["Got better"].note
+    listed = all_text(part(model, "changes"))
+    assert "10 regressions" in listed
+    assert "no gains; 10 of the regressions also improved by another metric." in listed
