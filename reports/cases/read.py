@@ -251,11 +251,15 @@ def brief(record: Record, metrics: Sequence[Metric], slices: Iterable[str] = (),
     )
 
 
+def has_failed(record: Record, metric: Metric) -> bool:
+    """Tell whether the engine gave no answer, or the metric's scorer failed on it."""
+    score = record.scores.get(metric.scorer)
+    return record.error is not None or (score is not None and score.failed)
+
+
 def _value(record: Record, metric: Metric) -> float | None:
     """Its share or value of a metric; none of a failed baseline answer, which would make a tuned one look better."""
-    score = record.scores.get(metric.scorer)
-    has_failed = record.error is not None or (score is not None and score.failed)
-    return None if has_failed and record.variant == BASELINE else case_value(record, metric)
+    return None if record.variant == BASELINE and has_failed(record, metric) else case_value(record, metric)
 
 
 def fabrications(record: Record) -> list[Fabrication]:

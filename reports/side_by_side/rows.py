@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from harness.schema import Better, Metric, Record, SuiteInfo
 from harness.stats.estimates import case_value, falls_short
 from harness.stats.observations import VariantScores, readings
-from reports.cases.read import OnDisk
+from reports.cases.read import OnDisk, has_failed
 from reports.side_by_side.columns import Column
 
 SIGNS: dict[Better, int] = {"higher": 1, "lower": -1, "": 0}
@@ -26,7 +26,7 @@ class Answer(Struct, kw_only=True):
     prompt: str
     """Hash of its prompt."""
     values: list[list[float]]
-    """By metric, the values of all repeats that have one."""
+    """By metric, the values of all repeats that have one: a failed request or scorer gives none."""
 
     def value(self, metric: int) -> float | None:
         """Return the mean of the repeats; None where none has a value."""
@@ -111,7 +111,8 @@ class Reader:
             answer = row.answers[place] = Answer(number=number, prompt=record.prompt_hash, values=values)
         own = {metric.name for metric in info.metrics}
         for metric, values_of in zip(suite.metrics, answer.values, strict=True):
-            if metric.name in own and (value := case_value(record, metric)) is not None:
+            value = case_value(record, metric) if metric.name in own and not has_failed(record, metric) else None
+            if value is not None:
                 values_of.append(value)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.runs.folder import load_results
+from harness.schema import Completion, Score, Scores
 from reports import side_by_side
 from tests.reports.conftest import Writer, write_training
 from tests.reports.side_by_side.conftest import MakeRun, answers, change, data_of, written
@@ -20,7 +21,7 @@ def shown(page: str) -> dict[str, list[list[str | None]]]:
     texts = [text for _, text, _ in suite["metrics"][0]["values"]]
     rows: dict[str, list[list[str | None]]] = {}
     for case_id, *_, cells in suite["cases"]:
-        rows.setdefault(case_id, []).append([texts[cell[2]] if cell else None for cell in cells])
+        rows.setdefault(case_id, []).append([texts[cell[2]] if cell and cell[2] >= 0 else None for cell in cells])
     return rows
 
 
@@ -57,6 +58,21 @@ def test_repeats_are_averaged(make_run: MakeRun, tmp_path: Path) -> None:
     repeated = [make_record(0, "tuned", "x", found, repeat=at) for at, found in ((1, True), (2, False))]
     assert shown(written([make_run(1, answers(cases=1)), make_run(2, repeated)], tmp_path)) == {
         "lease-000": [["100%", "50.0%"]]
+    }
+
+
+def test_a_failed_request_or_scorer_has_no_value_and_makes_no_other_run_better(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    records = answers(cases=3)
+    lost = Completion(key="k", text="", finish_reason="error", prompt_tokens=1, output_tokens=0, error="engine died")
+    failing = Scores(clauses=Score(name="clauses", value=None, reason="scorer raised", failed=True))
+    first = change(change(records, 0, completion=lost), 1, scores=failing)
+    page = written([make_run(1, first), make_run(2, records)], tmp_path)
+    assert shown(page) == {
+        "lease-000": [[None, "100%"]],
+        "lease-001": [[None, "100%"]],
+        "lease-002": [["100%", "100%"]],
     }
 
 
