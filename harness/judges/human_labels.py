@@ -124,14 +124,13 @@ CHOICES = {CANDIDATE: "first", BASELINE: "second", "tie": "tie", "both_bad": "ti
 
 
 def _persons_label(event: ScoreEvent, rubric: JudgeRubric) -> str | None:
-    """Return a person's label on the judge's scale; None for any other event."""
+    """Return a person's label on the judge's scale; None for any other event, such as a label by another rubric."""
     if event.kind != "human" or event.score.value is None:
         return None
     if event.rubric == rubric.hash:
         return _label(event)
-    if rubric.compare and event.score.name == "human_preference":
-        return CHOICES[event.score.extracted["choice"][0]]
-    return None
+    choice = event.score.extracted.get("choice") if event.score.name == "human_preference" else None
+    return CHOICES[choice[0]] if rubric.compare and choice else None
 
 
 def _label(event: ScoreEvent) -> str:

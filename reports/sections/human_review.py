@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from harness.judges import human_review as judges_human_review
 from harness.judges.human_labels import Agreement, agreement, judged_by
 from harness.judges.human_review import Reviews, ReviewSession, time_spent
 from harness.runs.folder import RunData
-from harness.runs.score_events import batches
-from harness.schema import BASELINE, CANDIDATE, Comparison, Estimate, Metric, SuiteInfo
+from harness.runs.score_events import batches, key_of
+from harness.schema import BASELINE, CANDIDATE, Comparison, Estimate, Metric, RecordKey, SuiteInfo
 from harness.stats import human_review
 from harness.stats.agreement import CHOICES, agreed, passages, same_again
 from harness.stats.human_review import Rating, rate
@@ -190,14 +190,15 @@ def _row(rubric: str, agreement: Agreement) -> list[Cell]:
 
 
 def _labelled(run: RunData) -> list[str]:
-    """Say who labelled how many answers by which rubric, outside of a review."""
-    counted: Counter[tuple[str, str]] = Counter()
+    """Say who labelled how many answers by which rubric, outside of a review; one labelled again counts once."""
+    labelled = defaultdict[tuple[str, str], set[RecordKey]](set)
     for batch in batches(run.path):
         if batch.about.get("kind") == "human":
-            counted[str(batch.about.get("reviewer", "")), str(batch.about.get("rubric", ""))] += len(batch.events)
+            by = str(batch.about.get("reviewer", "")), str(batch.about.get("rubric", ""))
+            labelled[by].update(map(key_of, batch.events))
     return [
-        f"{who} labelled {wording.count(count, 'answer')} by the rubric {rubric}"
-        for (who, rubric), count in counted.items()
+        f"{who} labelled {wording.count(len(answers), 'answer')} by the rubric {rubric}"
+        for (who, rubric), answers in labelled.items()
     ]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UserError
-from harness.judges.rubric import JudgeRubric
+from harness.judges.rubric import SIDES, JudgeRubric
 from harness.runs.folder import load_run
 from harness.runs.score_events import append
 from harness.schema import Estimate, Score, ScoreEvent
@@ -326,3 +326,19 @@ def test_the_numbers_of_the_section_do_not_depend_on_the_order_of_batches(path: 
     shown = [row(table(section(p), "Which answer people prefer"), "Everybody") for p in (path, other)]
     agreed = [row(table(section(p), "Agreement of reviewers"), "Preference") for p in (path, other)]
     assert shown[0] == shown[1] and agreed[0] == agreed[1]
+
+
+def test_an_answer_that_is_labelled_again_counts_once(path: Path) -> None:
+    rubric = JudgeRubric(name="grounded", question="Is it?", labels=("no", "yes"))
+    label(path, "human", rubric, dict.fromkeys(IDS[:10], "yes"), "r1")
+    label(path, "human", rubric, dict.fromkeys(IDS[:11], "no"), "r1")
+    assert "r1 labelled 11 answers by the rubric grounded." in said(section(path))
+
+
+def test_labels_by_another_version_of_a_rubric_are_not_compared_with_the_judge(path: Path) -> None:
+    asked = JudgeRubric(name="preference", question="Which is better?", labels=SIDES, compare=True)
+    now = JudgeRubric(name="preference", question="Which is clearer?", labels=SIDES, compare=True)
+    label(path, "human", asked, dict.fromkeys(IDS, "first"), "r1")
+    label(path, "judge", now, dict.fromkeys(IDS, "first"), "digest")
+    assert "r1 labelled 30 answers by the rubric preference." in said(section(path))
+    assert captions(section(path)) == []
