@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.formatting import markdown_table
 from harness.sanitize import shown
-from reports import number_format, wording
+from reports import number_format, sentences, wording
 from reports.model import (
     Answer,
     Block,
@@ -127,7 +127,7 @@ def _intervals(block: Intervals) -> list[str]:
 
 def _exchange(block: Exchange) -> list[str]:
     lines = [
-        f"### {wording.title(block.kind)}: {escape(block.case_id)}",
+        f"### {sentences.KINDS[block.kind].name}: {escape(block.case_id)}",
         "",
         f"{escape(block.source)}. {escape(block.why)}.",
         "",

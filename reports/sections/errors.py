@@ -38,7 +38,7 @@ def section(evidence: RunView) -> Section:
                 columns=["Case", "Model", "What happened", "Reason"],
                 rows=[row for row, _ in shown],
                 cases=[facets for _, facets in shown],
-                note=f"{wording.shown_of('record', len(shown), troubled)}.{sentences.others(troubled - len(shown))}",
+                note=f"{wording.shown_of('problem', len(shown), troubled)}.{sentences.others(troubled - len(shown))}",
             )
         )
     lead = (

@@ -12,6 +12,7 @@ from harness.errors import UserError
 from harness.runs.folder import RunData
 from harness.schema import Completion, Metrics, Score, Scores
 from reports.model import Exchange, Headline, Table
+from reports.render import html, markdown
 from reports.sections.verdict import OTHER_TRAINING, reason
 from reports.summary import summary
 from tests.reports.conftest import Writer, all_text, as_markdown, facts, part, table, write_training
@@ -300,3 +301,18 @@ def test_a_case_that_gets_better_and_worse_is_counted_as_both(write_run: Writer)
     listed = all_text(part(model, "changes"))
     assert "10 regressions" in listed
     assert "no gains; 10 of the regressions also improved by another metric." in listed
+
+
+def test_a_record_that_two_scorers_left_unscored_is_not_counted_as_two_records(write_run: Writer) -> None:
+    unscored = Scores({name: Score(name=name, value=None, reason="cannot read") for name in ("clauses", "citations")})
+    records = [msgspec.structs.replace(make_record(1, "tuned", "x"), scores=unscored)]
+    found = table(part(reports.build([write_run(records=records)]), "errors"), "Records with an error")
+    assert (len(found.rows), found.note) == (2, "2 problems.")
+
+
+def test_a_case_has_the_same_heading_in_every_format(write_run: Writer) -> None:
+    text = "See O.C.G.A. § 44-99-1."
+    records = [make_record(1, variant, text, spans=(cite(text, "§ 44-99-1"),)) for variant in ("baseline", "tuned")]
+    model = reports.build([write_run(records=records)])
+    assert "### Not supported: lease-001" in markdown.render(model)
+    assert "Not supported" in html.render(model)
