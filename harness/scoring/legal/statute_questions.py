@@ -3,8 +3,9 @@
 A case expects sections, with facts (`30 days`, `an officer|one officer`), or that the answer is not in the document:
 `expected` is then empty or says so. The tag `stale` has what the document replaced, each part after ` + `. An answer is
 right with every expected section and fact, no other section or guess and nothing stale; or with an abstention and no
-section. An abstention may repeat sections of the question. An answer that neither cites nor abstains, or is cut, empty
-or failed, is unreadable: it counts as one wrong section for precision, and as an answer if the document has none.
+section. An abstention may repeat sections of the question that it denies. An answer that neither cites nor abstains, or
+is cut, empty or failed, is unreadable: it counts as one wrong section for precision, and as an answer if the document
+has none.
 """
 
 from __future__ import annotations
@@ -34,6 +35,20 @@ NO_SECTION = re.compile(
     rf"|\b(?:cites|references) no {SECTION}|\b(?:names|cites|gives|mentions) none\b"
 )
 """Says that no section is named; for one clause in lower case."""
+DENIED = re.compile(
+    r"\b(?:neither|nor|other than|apart from|besides)\b"
+    rf"|\b(?:is|are|was|does|do|did)(?: not|n't) (?:\w+ )?(?:{NAMED}|in|among|name|cite|mention|reference|contain"
+    r"|include|exist|appear|list)\b"
+)
+"""Denies the section that the clause names; for one clause in lower case."""
+DENIED_BEFORE = re.compile(
+    r"^\W*(?:it|(?:this|that) section) (?:is|was|does)(?: not|n't) (?:\w+ )?"
+    rf"(?:{NAMED}|in|among|exist|appear)\b(?! (?:how|wh))"
+    r"|(?:not|n't) (?:\w+ )?(?:name|cite|mention|reference|contain|include|list) (?:it|(?:this|that) section)\W*$"
+)
+"""Denies the section of the clause before: "but the document does not mention it"."""
+AND = re.compile(r"\band (?=(?:the|this)\b)")
+"""Between a section and an abstention in one clause."""
 OR = re.compile(r"\bor\s+$", re.I)
 """Before an abstention that is only one of two answers."""
 OTHER = re.compile(r"\b(?:other|another|further|additional)\b")
@@ -108,7 +123,8 @@ def cited(case: Case, completion: Completion) -> Score:
     named = citations_in(text, case.tags.get("state") == "Georgia") if complete else ()
     abstention = abstention_in(text, bool(named)) if complete else None
     repeatable = {c.sections for c in citations_in(case.input.get("question", ""), True)} - expected.sections
-    own = [c for c in named if not (abstention and c.sections in repeatable)]
+    denied = _denied(text, named) if abstention else ()
+    own = [c for c in named if not (c in denied and c.sections in repeatable)]
     abstained = abstention is not None and not own and not OR.search(text[: abstention[0]])
     stale = _stale(case, text, named) if complete else []
     cites = {c.sections for c in own}
@@ -140,6 +156,27 @@ def cited(case: Case, completion: Completion) -> Score:
         },
         spans=_spans(text, named, expected, own, stale, abstention if complete else None),
     )
+
+
+def _denied(text: str, named: Sequence[Citation]) -> list[Citation]:
+    """The sections whose own clause, or the one after it, says that the document does not have them."""
+    masked = list(text)
+    for c in named:
+        masked[c.start : c.end] = "x" * (c.end - c.start)
+    normal = normalise("".join(masked))
+    parts = [
+        (normal.original(start + a, start + b), one[a:b])
+        for start, _, one in clauses(lower(normal.text))
+        for a, b in pairwise([0, *(match.start() for match in AND.finditer(one)), len(one)])
+    ]
+    after = [*(one for _, one in parts[1:]), ""]
+    return [
+        c
+        for c in named
+        for ((start, end), one), other in zip(parts, after, strict=True)
+        if start <= c.start < end
+        and (is_declining(one) or NO_SECTION.search(one) or DENIED.search(one) or DENIED_BEFORE.search(other))
+    ]
 
 
 def _labels(sections: Iterable[tuple[str, ...]]) -> list[str]:

@@ -116,6 +116,38 @@ def test_an_abstention_may_repeat_the_section_of_its_question_and_no_other():
     assert scored("O.C.G.A. § 44-99-999, or not in the document", ABSENT, question=asked).value == 0.0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "O.C.G.A. § 44-99-999 is the section; the document does not say when.",
+        "The section is O.C.G.A. § 44-99-999. The document does not specify the time.",
+        "O.C.G.A. § 44-99-999 is the section, and the document does not say when.",
+        "O.C.G.A. § 44-99-999 requires no notice; the rest is not stated in the document.",
+        "Yes, O.C.G.A. § 44-99-999, but the deed does not state the number of days.",
+    ],
+)
+def test_an_abstention_on_a_detail_does_not_excuse_a_section_that_the_answer_affirms(text):
+    score = scored(text, ABSENT, question="What does O.C.G.A. § 44-99-999 require?")
+    assert (score.value, score.answered_unanswerable, score.predicted, score.spans[0].verdict) == (0.0, 1, 1, "wrong")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Neither O.C.G.A. § 44-99-999 nor another section is cited; not in the document",
+        "No, O.C.G.A. § 44-99-999 is not named; not in the document",
+        "not in the document (O.C.G.A. § 44-99-999 is not cited)",
+        "The lease does not name O.C.G.A. § 44-99-999 or another section for it. Not in the document.",
+        "The question is about O.C.G.A. § 44-99-999, but the document does not mention it.",
+        "You ask about O.C.G.A. § 44-99-999. It is not in the document.",
+        "The document says nothing about O.C.G.A. § 44-99-999.",
+    ],
+)
+def test_an_abstention_may_deny_the_section_of_its_question_in_every_form(text):
+    score = scored(text, ABSENT, question="What does O.C.G.A. § 44-99-999 require?")
+    assert (score.value, score.answered_unanswerable, score.predicted) == (1.0, 0, 0)
+
+
 def test_facts_are_asked_for_beside_the_section_and_the_replaced_one_is_wrong():
     expected, stale = ["30 days", "O.C.G.A. § 44-14-161"], "15 days|fifteen days"
     for text, value, old in [
