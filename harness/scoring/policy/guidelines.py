@@ -19,6 +19,8 @@ invented and the question does not name it. A claim is `contradictory` if the li
 cited say the opposite: at most for at least, after for before, a week for a month, may for must or for may not
 (`contradictions`).
 
+What an answer concludes from silence is an answer: "the handbook does not mention a waiver, so you pay the fee".
+
 Other meaning is not checked: a right id cited for a wrong reason is right. An answer that declines but explains itself
 with a value, or with an id outside a clause such as "covers only parking", counts as an answer.
 """
@@ -65,7 +67,27 @@ NO_MORE = re.compile(
     r"(?:more|else|further|otherwise|the rest)\b"
 )
 """Ends an answer: "the handbook does not say more"."""
-REDIRECT = re.compile(r"\b(?:ask|contact|check with|consult|speak (?:to|with)|turn to|refer to|reach out)\b")
+REDIRECT = re.compile(
+    r"(?<!need not )(?<!not need to )(?<!not have to )"
+    r"\b(?:ask|contact|(?:check|confirm) with|consult|(?:speak|talk) (?:to|with)|turn to|refer to|reach out|find out)\b"
+)
+SO = r"(?:so|therefore|thus|hence|consequently|accordingly|which means|(?:this|that) means|meaning)"
+CONCLUSION = re.compile(
+    rf"(?:^|[,;:(–—-]\s*|\band\s)\W*(?:and )?{SO}\b(?! (?:that|far|long|much|many)\b)(?P<so>.+)"
+    r"|(?<!say )(?<!says )(?<!state )(?<!states )\bso\s(?=(?:you|the|it|there|this|no|all|they|we)\b)(?P<plain>.+)"
+    r"|^\W*(?:since|because|as|given that)\b[^,]*,(?P<since>.+)"
+    r"|^(?P<why>\W*\w.*?),?\s(?:since|because|as the|given that)\b"
+)
+"""What a clause concludes, also from what the handbook does not say."""
+CONTRAST = re.compile(r"(?:^\W*|\b)(?:but|however|although|though|while|whereas)\s+$")
+STILL = re.compile(r"\W*(?:however|still|nevertheless|nonetheless|but)\b")
+NO_CONCLUSION = re.compile(
+    r"\b(?:i|we) (?:can ?not|can't|am unable|do not know|don't know)\b|\b(?:unclear|unknown|uncertain|unanswered)\b"
+    r"|\b(?:no answer|(?:is|remains) open)\b|\bcan ?not be (?:answered|determined|told|said|known)\b"
+    r"|\b(?:may|might) (?:know|help|say|tell|answer)\b|\b(?:contains|lists|mentions|names|states) no\b"
+    r"|^\W*(?:it|they|the handbook) (?:only |does |do )?(?:cover|mention|set|list|name|give|deal|describe|address)s?\b"
+)
+"""What an answer may add to a declining clause: that nothing follows, who may know, what the handbook has instead."""
 SECTIONS = re.compile(
     r"\b(?:(?:the|these|those|given|provided|above|excerpted|quoted) )+(?:sections|rules|regulations|provisions)\b"
     r"(?: (?:provided|given|shown|above))?|\b(?:the|this) section\b(?! \W?\d)"
@@ -82,6 +104,7 @@ SIDE = re.compile(
 """An opening that takes a side, in lower case; "no fee is due" takes none."""
 ALTERNATIVE = re.compile(r",\s+or\b")
 """In a question that cannot be answered with yes or no alone."""
+WORD = re.compile(r"\w")
 REASONS = {
     "supported": "the right answer, or its guideline, states it",
     "misgrounded": "the handbook has it, but it does not support an answer to this question",
@@ -146,7 +169,8 @@ def answered(case: Case, completion: Completion) -> Score:
     judged = _judge(case, completion, question, normal, parts)
     claims = any(span.verdict != "unclaimed" for _, span in judged)
     affirmed = any(AFFIRMED.match(part.clause) for part in parts)
-    declined = not claims and not affirmed and any(part.declining and not NO_MORE.search(part.clause) for part in parts)
+    declines = any(part.declining and not NO_MORE.search(part.clause) for part in parts)
+    declined = declines and not claims and not affirmed and not _concludes(parts)
     right = declined if not question.expected.answerable else _states_all(question.expected, judged, text)
     if question.expected.declines_rest:
         right = right and any(part.declining for part in parts)
@@ -158,6 +182,29 @@ def _parts(text: str) -> list[AnswerClause]:
     split = [(*clause, is_declining(SECTIONS.sub("the handbook", clause[-1]))) for clause in clauses(lower(text))]
     any_declines = any(declining for *_, declining in split)
     return [AnswerClause(*clause, aside=any_declines and not clause[-1]) for clause in split]
+
+
+def _concludes(parts: Sequence[AnswerClause]) -> bool:
+    """Whether an answer takes more than a redirection from what the handbook does not say, or sets it against that."""
+    silent = False
+    for at, part in enumerate(parts):
+        turned = CONTRAST.search(parts[at - 1].clause) if at else None
+        drawn = CONCLUSION.search(part.clause) if silent or part.declining else None
+        said = [drawn[drawn.lastgroup or 0]] if drawn else []
+        if part.declining and turned and turned.start() == 0:  # "Although the handbook does not say, it is waived."
+            said.append(part.clause.partition(",")[2])
+        elif silent and not part.declining and (turned or STILL.match(part.clause)):
+            said.append(part.clause)
+        if any(WORD.search(one) and not _adds_nothing(one) for one in said):
+            return True
+        silent = part.declining
+    return False
+
+
+def _adds_nothing(said: str) -> bool:
+    """Whether words beside a declining clause redirect, tell the scope of a section, or decline themselves."""
+    declines = is_declining(SECTIONS.sub("the handbook", said))
+    return declines or any(pattern.search(said) for pattern in (REDIRECT, SCOPE, NO_CONCLUSION))
 
 
 def _judge(

@@ -117,6 +117,49 @@ def test_a_wrong_or_hedged_answer_is_wrong(case, text):
     assert answered(case, answer(text)).value == 0.0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The handbook does not mention a waiver, so night-shift staff pay the fee.",
+        "The handbook does not mention a waiver so you pay the fee.",
+        "The handbook does not say, but the fee is waived for night shifts.",
+        "The handbook does not say. However, the fee is waived.",
+        "The handbook does not mention any limit, which means there is none.",
+        "The handbook does not mention a limit, which means there is no limit.",
+        "The handbook does not mention an approval, so you do not need to ask anyone.",
+        "The handbook does not say otherwise; therefore you may do it.",
+        "Since the handbook does not mention a limit, you may take as much as you like.",
+        "You may take as much as you like, since the handbook does not mention a limit.",
+        "Although the handbook does not say, the fee is waived.",
+    ],
+)
+def test_what_is_concluded_from_silence_is_an_answer(text):
+    score = answered(NOTHING, answer(text))
+    assert (score.value, score.counts["answered_unanswerable"]) == (0.0, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The handbook does not say, so please ask human resources.",
+        "The handbook does not mention this, so it cannot be answered from the handbook.",
+        "The handbook does not mention a rate, so I cannot tell.",
+        "The handbook does not say, but Guideline 4.2 covers only berths.",
+        "The handbook does not say, but your manager may know.",
+        "The handbook does not say, but it mentions berths.",
+        "I cannot answer this, because the handbook does not mention it.",
+        "Since the handbook does not mention a rate, the answer is unknown.",
+        "The handbook does not say so.",
+        "Although you ask about the Marine Desk, the handbook does not mention it.",
+        "The handbook does not say, but Guideline 4.5 mentions no rate for that.",
+        "You ask about a fee, but the handbook does not state one, as far as shown.",
+    ],
+)
+def test_an_answer_that_declines_may_redirect_tell_the_scope_and_say_why(text):
+    score = answered(NOTHING, answer(text))
+    assert (score.value, score.counts["answered_unanswerable"]) == (1.0, 0)
+
+
 def test_a_real_guideline_that_does_not_answer_is_misgrounded_and_an_unreal_one_invented():
     text = "Guidelines 4.2, 4.3, 4.7, 4.9 and 9.1 say so."
     assert verdicts(VALUE, text, "guideline") == [
