@@ -71,11 +71,15 @@ EMPTY_LIST = re.compile(r"\s*(?:\{\s*\"[^\"]*\"\s*:\s*)?\[\s*\](?:\s*\})?\s*")
 EXCEPTION = re.compile(r"\b(?:except|besides|save|none but|(?:other|apart|aside) (?:than|from))\b", re.I)
 """What turns "none of these" into a name."""
 STATE = r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|counted|required|there)"
+UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
+ABSENT = (
+    r"(?:(?:only|merely|just) (?:mentioned|defined)|n/?a|absent|false|missing|struck|denied|reserved|replaced|waived"
+    rf"|excluded|{UNSURE})"
+)
+"""What says of a clause, or of a list of them, that it is not there or may not be."""
 DENIED = re.compile(
     r"\W*(?:[✗✘❌]|does(?: not|n['’]t) (?:apply|count|appear)\b|(?:(?:there )?(?:is|are) )?"
-    rf"(?:(?:no|none)(?:(?: such)? (?:clauses?|provisions?)| {STATE})?(?!\.?\s*\d)|not (?:\w+ )?{STATE}"
-    r"|(?:only|merely|just) (?:mentioned|defined)|n/?a|absent|false|missing|struck|denied|reserved|replaced|waived"
-    r"|excluded)"
+    rf"(?:(?:no|none)(?:(?: such)? (?:clauses?|provisions?)| {STATE})?(?!\.?\s*\d)|not (?:\w+ )?{STATE}|{ABSENT})"
     r"[\"'”’]?\s*(?:[^\w\s\"'“‘-]|-\s|$|(?:in|here|by|from)\b))",
     re.I,
 )
@@ -83,11 +87,16 @@ DENIED = re.compile(
 CROSSED_OUT = re.compile(rf"[\s*_>#+-]*{NUMBERED}[\s*_]*(?:\[\s?\]|☐|[✗✘❌]|~~|(?:but\s+)?(?:not|no)\s)", re.I)
 """What says before a name that the clause is not there: an empty box, a cross, a strike-through, "not"."""
 HEADS_ABSENT = re.compile(
-    rf"\b(?:not|n['’]t)\s+(?:\w+\s+)?(?:contain|include|have|appl(?:y|icable)|{STATE})\b|\bnone of\b"
-    r"|\b(?:absent|missing|excluded|lacks?)\b",
+    rf"\b(?:not|n['’]t)\s+(?:\w+\s+)?(?:contain|include|have|count|appl(?:y|icable)|{STATE})\b"
+    rf"|\bnone of\b|\b(?:{ABSENT}|lacks?)\b",
     re.I,
 )
 """A heading of clauses that are not there."""
+DOUBT = re.compile(rf"\b{UNSURE}\b", re.I)
+AFFIRMED = re.compile(
+    r"(?<!not )(?<!n['’]t )\b(?:contains?|includes?|has|there (?:is|are))\s+(?:(?:also|an?|the|one)\s+)*", re.I
+)
+"""What says, after a "none", that a clause is there."""
 THE_REST = re.compile(r"(?:(?:all|none of) )?(?:the )?(?:others?|rest|remaining)\b.*|no others?\b.*")
 """A sentence about the clauses that are not named."""
 
@@ -128,7 +137,10 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
             named.extend(_names(text, start, end, table))
     if any(name.known for name in named):
         return ClauseListReading(named)
-    if says_none(text) or (denied and not named):
+    if says_none(text):
+        affirmed = list(_affirmed(text, table))
+        return ClauseListReading([_named(text, 0, affirmed[0].start), *affirmed] if affirmed else [])
+    if denied and not named and not DOUBT.search(text):
         return ClauseListReading([])
     if refuses(text):
         return ClauseListReading([], unreadable="the answer is a refusal")
@@ -235,6 +247,18 @@ def _denies(text: str, start: int, end: int, table: Mapping[str, str]) -> bool:
     """Whether a piece is a checklist line that says a clause is absent: "Insurance: no"."""
     head = _head(text, start, end, table)
     return head is not None and bool(DENIED.match(text, head.end(), end))
+
+
+def _affirmed(text: str, table: Mapping[str, str]) -> Iterator[Named]:
+    """Names of clauses that an answer says are there although it begins with "none"."""
+    for match in AFFIRMED.finditer(text):
+        stop = SENTENCE_END.search(text, match.end())
+        words = list(WORD.finditer(text, match.end(), stop.start() if stop else len(text)))[:MAX_WORDS]
+        for last in reversed(words):
+            label = _label(key(text[match.end() : last.end()]), table)
+            if label is not None:
+                yield _named(text, match.end(), last.end(), label)
+                break
 
 
 def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:

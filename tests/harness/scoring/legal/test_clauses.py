@@ -182,6 +182,41 @@ def test_an_explicit_none_is_an_answer(text):
     assert (score.parsed, score.abstained, score.fp, score.fn) == (1, 1, 0, 1)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "None. However, the excerpt does contain an insurance clause.",
+        "None of the listed clauses is present, although the excerpt does contain an insurance clause.",
+        "None\n\nThere is a default, notice and cure provision.",
+    ],
+)
+def test_a_none_before_a_clause_that_is_said_to_be_there_is_a_false_alarm(text):
+    score = scored(text, [])
+    assert (score.value, score.parsed, score.false_alarm) == (0.0, 1, 1)
+    assert scored(text, ["Insurance"]).value < 1.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Clauses that do not count: Insurance",
+        "The following clauses are only mentioned: Insurance",
+        "Clauses possibly present: Insurance",
+        "Insurance: unclear",
+        "Insurance (maybe)",
+        "Insurance - not sure",
+    ],
+)
+def test_a_name_under_a_denial_or_doubt_is_no_claim_in_a_heading_and_beside_it(text):
+    score = scored(text, ["Insurance"])
+    assert (score.value, score.tp) == (0.0, 0)
+
+
+@pytest.mark.parametrize("text", ["Insurance: unclear", "Insurance (maybe)", "Clauses possibly present: Insurance"])
+def test_a_doubt_is_no_none(text):
+    assert (scored(text, []).value, scored(text, []).parsed) == (0.0, 0)
+
+
 def test_true_and_false_positives_and_misses_are_counted():
     score = scored("Governing Law; Insurance; Indemnity", ["Governing Law", "Anti-Assignment"])
     assert score.extracted == {
