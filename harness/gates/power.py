@@ -114,7 +114,8 @@ def _gate(suite: Suite, asked: GateId, question: PowerQuestion) -> GatePower:
     elif lacking := too_few(question.best):
         numbers, can_pass = _lacking(asked.gate, lacking[0], question.assumed), False
     else:
-        numbers, can_pass = rule.power(question), rule.judge(question.best).outcome == "pass"
+        is_unknown = counted.metric.unbounded and bool(counted.assumed)  # Such as how long a model's answers are.
+        numbers, can_pass = rule.power(question), is_unknown or rule.judge(question.best).outcome == "pass"
     chance: float | None = numbers.get("chance")
     is_likely = rule.one_decides or (chance or 0.0) >= question.assumed.power  # `never`: the chance is a bad model's
     return GatePower(
@@ -218,7 +219,7 @@ class PowerInputs:
             observations(in_slice(records, gate.slice, asked.slice_value), metric).cases for records in self._answers
         ]
         sums = [{c.case_id: c.denominator for c in cases} for cases in seen]
-        is_share = metric.kind == "ratio" and (gate.value or 0) <= 1
+        is_share = metric.kind == "ratio" and not metric.unbounded and (gate.value or 0) <= 1
         is_share &= all(c.numerator <= c.denominator for cases in seen for c in cases)
         known, listed = sums[0], sums[1]
         assumed = ""
@@ -228,7 +229,7 @@ class PowerInputs:
         if is_share and sum(known.values()) > AN_AMOUNT * len(known):
             known, assumed = dict.fromkeys(known, 1.0), AN_AMOUNT_SAYS
         cases = [_faultless(case, metric, known[case.case_id]) for case in seen[0] if known.get(case.case_id, 0) > 0]
-        return Counted(gate, metric, Cases.of(cases), is_share, assumed if is_share else "")
+        return Counted(gate, metric, Cases.of(cases), is_share, assumed if is_share or metric.unbounded else "")
 
 
 def from_run(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> Counted | None:
@@ -241,7 +242,8 @@ def from_run(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> C
     level = observations(part[CANDIDATE], metric)
     other = observations(part[BASELINE], metric, "baseline")
     pairs = pair(level, other, metric) if other.cases else None
-    is_share = metric.kind == "ratio" and (pairs.is_rate if pairs else level.table.is_share)
+    is_share = metric.kind == "ratio" and not metric.unbounded
+    is_share &= pairs.is_rate if pairs else level.table.is_share
     cases = [_faultless(case, metric, case.denominator) for case in level.cases if case.denominator > 0]
     return Counted(asked.gate, metric, Cases.of(cases), is_share, pairs=pairs, level=level) if cases else None
 

@@ -39,6 +39,9 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of a `mean`: the best value that a score can have."""
     unbounded: bool = False
     """Of a `ratio`: it can be more than 1, such as words per answer. Otherwise it is a share, and so are thresholds."""
+    most: float = 5.0
+    """Of an `unbounded` ratio: how much one answer may add above the line without having been seen to, which bounds
+    what few answers with an event leave open; at least the largest seen counts."""
     labels: tuple[str, ...] = ()
     """The closed list that a mean over labels is about, so that those it must leave out can be named."""
     says: str = ""
@@ -47,6 +50,8 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.unbounded and self.kind != "ratio":
             raise ValueError(f"metric '{self.name}': unbounded is for kind 'ratio', not '{self.kind}'")
+        if not (self.most > 0 and math.isfinite(self.most)):
+            raise ValueError(f"metric '{self.name}': most is a number over 0, not {self.most:g}")
         limits = [limit for limit in (self.worst, self.best) if limit is not None]
         if self.kind != "mean":
             if limits:

@@ -89,7 +89,8 @@ FEW_ERRORS = Guard("few-errors guard", 10)
 FEW_ERRORS_OF_SCORES = Guard("few-errors guard", 20)
 """Clusters that carry what real scores lack, or have. The score interval then has no more cases than clusters."""
 FEW_EVENTS = Guard("few-events guard", 10)
-"""Clusters that carry the events of one variant. A ratio is then no tighter than MOVER-R over both guarded rates."""
+"""Clusters that hold events. An unbounded rate is then bounded by their exact share times the most that one may hold,
+and a ratio is no tighter than MOVER-R over both guarded rates."""
 FEW_CHANGES = Guard("few-changes guard", 5)
 """Clusters that carry gains, or losses. A difference is then as wide as if clusters moved as a whole."""
 FEW_CHANGES_OF_RATIO = Guard("few-changes guard", 10)

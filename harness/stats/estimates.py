@@ -47,13 +47,14 @@ def estimate(observed: Observations, metric: Metric, level: float = 0.95, side: 
     value = float(numerators.sum() / denominators.sum())
     if metric.kind == "mean":
         bounds = _bounded_mean(numerators, clusters, metric.limits, level, side)
-    elif cases.is_share:
+    elif cases.is_share and not metric.unbounded:
         bounds = intervals.proportion(numerators, denominators, clusters, level, side)
     elif named["clusters"] < 2:
         return Estimate(value=value, n=len(cases), method="one cluster: no interval", **named)
     else:
         whole = intervals.of_ratio(cases.sums)
-        bounds = _with_deff(intervals.unbounded(whole, level, side), whole, numerators, denominators)
+        most = metric.most * len(cases) / float(denominators.sum())
+        bounds = _with_deff(intervals.unbounded(whole, level, side, most), whole, numerators, denominators)
     return Estimate(
         value=value,
         low=bounds.low,

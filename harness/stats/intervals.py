@@ -4,7 +4,7 @@ Arrays run over cases: `clusters` holds codes 0..C-1, `numerators` and `denomina
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy import special
 
 from harness.schema import Side
 from harness.stats import cluster_variance
-from harness.stats.cluster_variance import FEW_APART, FEW_ERRORS, FEW_ERRORS_OF_SCORES
+from harness.stats.cluster_variance import FEW_APART, FEW_ERRORS, FEW_ERRORS_OF_SCORES, FEW_EVENTS
 from harness.stats.cluster_variance import Array as Array
 
 Codes = NDArray[np.int64]
@@ -283,16 +283,43 @@ def bounded(parts: ClusterSums, level: float = 0.95, side: Side = "two", most: f
     return Interval(float(low), float(high), n_eff, None, method)
 
 
-def unbounded(parts: ClusterSums, level: float = 0.95, side: Side = "two") -> Interval:
+def unbounded(parts: ClusterSums, level: float = 0.95, side: Side = "two", most: float = 0.0) -> Interval:
     """Score interval of a number that is 0 or more and has no upper end: its variance grows as the number does.
 
     (value - x)^2 <= t^2 * k * x with k = variance / value, which for counts is the score interval of a Poisson rate.
-    Where a cluster adds less than 0 there is no lower end either, and it is the t interval.
+    Where a cluster adds less than 0 there is no lower end either, and it is the t interval. Where half of the clusters
+    or more have one number and few another, it is no tighter than `_with_few_events` has it; `most` is in units of the
+    number.
     """
     t, value = parts.critical(level, side), parts.value
-    if bool(np.any(parts.added < 0)):
-        half = t * float(np.sqrt(parts.variance))
-        return Interval(value - half, value + half, None, None, "clustered t")
-    spread = parts.variance / value if value > 0 else 0.0
+    has_end = not bool(np.any(parts.added < 0))
+    spread = parts.variance / value if has_end and value > 0 else 0.0
     middle, half = value + t * t * spread / 2, t * float(np.sqrt(value * spread + (t * spread) ** 2 / 4))
-    return Interval(max(0.0, middle - half), middle + half, None, None, "score, rate")
+    if not has_end:
+        middle, half = value, t * float(np.sqrt(parts.variance))
+    found = Interval(middle - half, middle + half, None, None, "score, rate" if has_end else "clustered t")
+    found = _with_few_events(found, parts, (1 + level) / 2 if side == "two" else level, most)
+    return replace(found, low=max(0.0, found.low)) if has_end else found
+
+
+def _with_few_events(found: Interval, parts: ClusterSums, tail: float, most: float) -> Interval:
+    """The bounds, no tighter than the exact bounds of the shares of clusters over and under the usual rate, times sizes.
+
+    How much those may differ that were not seen to is unknown: upwards `most` or the largest seen is reckoned with,
+    downwards all there is. It counts clusters of one size.
+    """
+    rates = np.divide(parts.added, parts.weights, out=np.zeros(parts.count), where=parts.weights > 0)
+    usual, n = float(np.median(rates)), parts.effective
+    apart = (rates - usual) * parts.weights * parts.count
+    apart[np.abs(rates - usual) < 1e-12 * max(1.0, abs(usual))] = 0.0
+    differ = int((apart != 0).sum())
+    if differ >= min(FEW_EVENTS.fewest, parts.count / 2 + 1):
+        return found
+    over, under = (float((sign * apart > 0).sum()) * n / parts.count for sign in (1, -1))
+    rise, fall = max(most, float(apart.max())), max(usual if usual >= 0 else most, -float(apart.min()))
+    high = usual + upper_for_share(over, n, tail) * rise
+    low = usual - upper_for_share(under, n, tail) * fall
+    if over:
+        low += (1 - upper_for_share(n - over, n, tail)) * float(apart[apart > 0].min())
+    method = f"{found.method}, {FEW_EVENTS.name}"
+    return Interval(min(found.low, low), max(found.high, high), n, None, method)

@@ -80,31 +80,30 @@ def effective_size_cap(
 
 
 def gains_and_losses(
-    whole: ClusterSums, reach: tuple[float, float], level: float = 0.95, side: Side = "two"
+    whole: ClusterSums, reach: tuple[float, float], level: float = 0.95, side: Side = "two", most: float = 0.0
 ) -> tuple[float, float, bool]:
     """Bounds of a paired difference from what clusters gain and lose, and whether a guard was needed.
 
     `reach` is the largest possible gain and the largest possible loss. Few clusters that moved leave the standard error
-    unknown (with none it is 0), and the interval is then as wide as `effective_size_cap` says.
+    unknown (with none it is 0), and the interval is then as wide as `effective_size_cap` says. A rate without an upper
+    end may then move by `most` in a cluster, however little those that moved did.
     """
     added = np.where(np.abs(whole.added) < ROUNDING * max(reach), 0.0, whole.added)
     absolute, squares = float(np.abs(added).sum()), float(added @ added)
+    tells = whole.tells(FEW_CHANGES.fewest)
     split = [ClusterSums(np.maximum(sign * added, 0), whole.weights, whole.units) for sign in (1, -1)]
     sides = [
         Shifts(
             mean=moved.value,
             variance=moved.variance,
-            reach=most,
-            most=effective_size_cap(
-                moved.tells(FEW_CHANGES.fewest),
-                whole.tells(FEW_CHANGES.fewest),
-                absolute / most,
-                squares / most**2,
-                whole.effective,
+            reach=far,
+            most=np.minimum(
+                effective_size_cap(own, tells, absolute / far, squares / far**2, whole.effective),
+                whole.effective * far / most if most and not own else np.inf,
             ),
             effective=whole.effective,
         )
-        for moved, most in zip(split, reach, strict=True)
+        for moved, far, own in zip(split, reach, (moved.tells(FEW_CHANGES.fewest) for moved in split), strict=True)
     ]
     covariance = cluster_variance.covariance(split[0].residuals, split[1].residuals, whole.weights)
     low, high = hybrid(sides[0], sides[1], covariance, whole.critical(level, side))
@@ -176,9 +175,7 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
     whole = contrast(*pairs.parts, factor)
     lowest, highest = _limits(pairs)
     reach = (highest - factor * lowest, factor * highest - lowest)
-    if not any(reach):
-        return Estimate(method="all answers have one value: no interval", **named)
-    low, high, is_guarded = gains_and_losses(whole, reach, level, side)
+    low, high, is_guarded = gains_and_losses(whole, reach, level, side, pairs.most)
     if not pairs.metric.over_labels:
         tuned, baseline = (
             intervals.ratio_residuals(cases.numerators, cases.denominators)[1]
@@ -193,11 +190,12 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
 
 
 def _limits(pairs: Pairs) -> tuple[float, float]:
-    """Least and greatest score: those of the metric, or where it has none, those that were seen."""
+    """Least and greatest score: those of the metric, or where it has none, those seen and those to reckon with."""
     if pairs.is_rate or pairs.metric.kind != "ratio":
         return pairs.metric.limits
     values = np.concatenate(scores(pairs))
-    return float(np.nanmin(values)), float(np.nanmax(values))
+    lowest = min(0.0, float(np.nanmin(values)))
+    return lowest, max(float(np.nanmax(values)), lowest + pairs.most)
 
 
 def guarded(found: Estimate, pairs: Pairs) -> Estimate:
@@ -220,9 +218,14 @@ def flip_bound(pairs: Pairs) -> float:
 
     It counts clusters of one size.
     """
-    lowest, highest = _limits(pairs)
     worse, most = changed_clusters(pairs)[1] * pairs.effective / pairs.count, pairs.effective
-    return intervals.upper_for_share(worse, most) * (highest - lowest)
+    return intervals.upper_for_share(worse, most) * score_range(pairs)
+
+
+def score_range(pairs: Pairs) -> float:
+    """How far apart two scores can be, which is 1 for a share."""
+    lowest, highest = _limits(pairs)
+    return highest - lowest
 
 
 def mcnemar(better_cases: int, worse_cases: int) -> float:

@@ -84,10 +84,18 @@ class Pairs:
 
     @cached_property
     def is_rate(self) -> bool:
-        """A ratio or mean whose cases all lie in [0, 1] for both variants."""
+        """A ratio or mean whose cases all lie in [0, 1] for both variants, and of which none can be over 1."""
         if self.metric.kind == "mean":
             return self.metric.is_share is True
-        return self.metric.kind == "ratio" and self.tuned.is_share and self.baseline.is_share
+        is_bounded = self.metric.kind == "ratio" and not self.metric.unbounded
+        return is_bounded and self.tuned.is_share and self.baseline.is_share
+
+    @property
+    def most(self) -> float:
+        """What one case may add to a rate without an upper end, in units of the rate; 0 for other metrics."""
+        if self.is_rate or self.metric.kind != "ratio":
+            return 0.0
+        return self.metric.most * 2 * len(self.tuned) / float(self.counted.sum())
 
 
 def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:

@@ -220,7 +220,7 @@ def for_level(observed: Observations, metric: Metric, threshold: float, side: Si
     """Clusters that show a level like this one to be on its side of the threshold."""
     value = estimate(observed, metric, side=side).value
     assert value is not None
-    is_at_an_end = metric.is_share is not False and value in metric.limits
+    is_at_an_end = metric.is_share is not False and value in (metric.limits[:1] if metric.unbounded else metric.limits)
 
     def reach(copies: int) -> float:
         enlarged = estimate(replace(observed, cases=observed.table.repeated(copies)), metric, side=side)

@@ -179,6 +179,8 @@ def _out_of_reach(question: PowerQuestion, threshold: float) -> str:
 
 
 def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
+    if beyond := _beyond_the_best(question):
+        return beyond
     measured = question.measured("lower")
     if measured is None:
         return NEEDS_RUN
@@ -186,6 +188,23 @@ def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
     at = _value(question.gate) + (visible if question.gate.rule == "at_least" else -visible)
     says = f"passes {how_often(question.assumed.power)} at a true {number(at, question.is_share)}; the run measured "
     return {"needed": at, "says": [says + number(value, question.is_share)]}
+
+
+def _beyond_the_best(question: PowerQuestion) -> PowerNumbers | None:
+    """What answers without any event show of a rate without an upper end, where even that is too little."""
+    from harness.stats import power
+
+    best, value = question.best, _value(question.gate)
+    if not best.metric.unbounded or question.counted.assumed or question.gate.rule == "at_least":
+        return None
+    found = _judge(best, "upper")
+    times = power.for_level(best.level, best.metric, value, "upper").times
+    if found.outcome == "pass" or found.observed is None or times is None:
+        return None
+    clusters = math.ceil(times * best.clusters)
+    bound = number(found.observed.high or 0.0, False, value)
+    says = f"without any event in {count(best.cases, 'case')} the bound is {bound}; it takes {question.more(clusters)}"
+    return {"contracts_needed": clusters, "says": [says]}
 
 
 def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:

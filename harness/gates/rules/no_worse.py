@@ -60,7 +60,7 @@ def _need(evidence: Evidence, side: Side) -> Need:
     """What an equally good model needs, by the interval and by the few-flips guard."""
     from harness.stats import power
     from harness.stats.cluster_variance import FEW_FLIPS
-    from harness.stats.paired import flip_bound
+    from harness.stats.paired import flip_bound, score_range
     from harness.stats.pairs import changed_clusters
 
     assert evidence.pairs is not None
@@ -69,8 +69,8 @@ def _need(evidence: Evidence, side: Side) -> Need:
     changed, worse = changed_clusters(evidence.pairs)
     if changed >= FEW_FLIPS.fewest:
         return need
-    each = evidence.pairs.effective / clusters
-    by_guard = power.clusters_for_few_flips(worse, changed, clusters, margin, each)
+    each, share = evidence.pairs.effective / clusters, margin / score_range(evidence.pairs)
+    by_guard = power.clusters_for_few_flips(worse, changed, clusters, share, each)
     times = None if by_guard is None or need.times is None else max(need.times, by_guard / clusters)
     return power.Need(times, max(need.apart, flip_bound(evidence.pairs)))
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from harness.errors import UserError
 from harness.schema import Case, Completion, Score, Span
@@ -27,26 +28,31 @@ from harness.scoring.grounding.quotations import MIN_WORDS, find, quotes_in
 from harness.scoring.text.normalize import Normal, lower, plain
 from harness.scoring.text.phrases import even, key, whole_phrase, words_in
 
-METRICS = ratios(
-    "voice",
-    {
-        "clean_completion_rate = clean": "Share of answers that break no rule of the style guide.",
-        "usable_rate = usable": "Share of answers that are clean and keep every content point.",
-        "point_recall = points_kept / points": "Share of the content points that the answer keeps.",
-        "required_term_rate = required_met / required": "Share of the required terms that are present.",
-    },
-    fewer={
-        "violations_per_100_words = violations_x100 / words": "Violations of the style guide per 100 words.",
-        "banned_term_rate = with_banned": "Share of answers with a banned term outside quotations of the source.",
-        "casing_error_rate = casing / names": "Share of product names that are not written exactly.",
-        "slang_rate = with_slang": "Share of answers with slang.",
-        "typo_rate = with_typo": "Share of answers with a typo.",
-        "grammar_slip_rate = with_grammar": "Share of answers with a grammar mistake that a rule finds.",
-        "tone_slip_rate = with_tone": "Share of answers with emoji, shouting or another mark the tone forbids.",
-        "quoted_hit_rate = with_quoted": "Share of answers that quote off-voice words of the source.",
-    },
-    unbounded=["violations_per_100_words"],
-)
+MOST_VIOLATIONS = 5
+"""Violations of one answer that are reckoned with where too few answers have one to know; see `Metric.most`."""
+METRICS = [
+    structs.replace(metric, most=100.0 * MOST_VIOLATIONS) if metric.unbounded else metric
+    for metric in ratios(
+        "voice",
+        {
+            "clean_completion_rate = clean": "Share of answers that break no rule of the style guide.",
+            "usable_rate = usable": "Share of answers that are clean and keep every content point.",
+            "point_recall = points_kept / points": "Share of the content points that the answer keeps.",
+            "required_term_rate = required_met / required": "Share of the required terms that are present.",
+        },
+        fewer={
+            "violations_per_100_words = violations_x100 / words": "Violations of the style guide per 100 words.",
+            "banned_term_rate = with_banned": "Share of answers with a banned term outside quotations of the source.",
+            "casing_error_rate = casing / names": "Share of product names that are not written exactly.",
+            "slang_rate = with_slang": "Share of answers with slang.",
+            "typo_rate = with_typo": "Share of answers with a typo.",
+            "grammar_slip_rate = with_grammar": "Share of answers with a grammar mistake that a rule finds.",
+            "tone_slip_rate = with_tone": "Share of answers with emoji, shouting or another mark the tone forbids.",
+            "quoted_hit_rate = with_quoted": "Share of answers that quote off-voice words of the source.",
+        },
+        unbounded=["violations_per_100_words"],
+    )
+]
 Guide = StyleGuide | str | Path
 
 

@@ -124,6 +124,14 @@ def test_a_number_of_words_is_no_share_of_right_answers(tmp_path: Path) -> None:
     assert found.says == NEEDS_RUN["says"]
 
 
+def test_a_limit_that_too_few_answers_without_an_event_show_says_the_bound_and_the_contracts(tmp_path: Path) -> None:
+    (found,) = by_gate(tmp_path, test=CLAIMS, gates=one_gate("words", "at_most", "value = 0.2")).values()
+    assert not found.can_pass and found.contracts_needed is not None
+    assert found.says[0].startswith("without any event in 40 cases the bound is 0.361; it takes about ")
+    enough = found.contracts_needed
+    assert 5 * (1 - 0.05 ** (1 / (enough + 1))) <= 0.2 < 5 * (1 - 0.05 ** (1 / (enough - 2)))
+
+
 def test_claims_that_only_a_model_makes_are_taken_as_one_a_case(tmp_path: Path) -> None:
     suite, _ = suite_in(tmp_path, test=CLAIMS, gates=GATES)
     gate = asked("precise", "at_least", value=0.5)

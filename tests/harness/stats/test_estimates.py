@@ -7,7 +7,9 @@ import msgspec
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from msgspec import structs
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from harness.schema import Metric, Observation
 from harness.stats import intervals
@@ -77,6 +79,49 @@ def test_a_number_that_can_fall_below_zero_keeps_the_clustered_t_interval():
     means = scores.reshape(20, 3).mean(axis=1)
     expected = stats.t.interval(0.95, 19, loc=means.mean(), scale=stats.sem(means))
     assert made.method == "clustered t" and (made.low, made.high) == pytest.approx(expected)
+
+
+CITATIONS = Metric(name="citations", scorer="answers", numerator="wrong", higher_is_better=False, unbounded=True)
+
+
+@pytest.mark.parametrize("events", [0, 3])
+def test_few_answers_with_events_bound_a_rate_by_their_exact_share_times_the_most_that_one_may_hold(events):
+    made = estimate(observed([1.0] * events + [0.0] * (60 - events)), CITATIONS, side="upper")
+    share = proportion_confint(events, 60, alpha=0.1, method="beta")[1]
+    assert made.high == pytest.approx(5 * share) and made.method.endswith("few-events guard")
+    larger = estimate(observed([8.0] * events + [0.0] * (60 - events)), CITATIONS, side="upper")
+    assert larger.high >= share * (8 if events else 5) * (1 - 1e-9)
+
+
+def test_events_are_reckoned_by_the_answer_and_not_by_the_word():
+    per_100_words = structs.replace(CITATIONS, denominator="words", most=500.0)
+    made = estimate(observed([0.0] * 60, sizes=[20.0] * 60), per_100_words, side="upper")
+    assert made.high == pytest.approx(5 * (1 - 0.05 ** (1 / 60)) * 100 / 20)
+    clustered = estimate(observed([0.0] * 60, per_contract=3, sizes=[20.0] * 60), per_100_words, side="upper")
+    assert clustered.high == pytest.approx(5 * (1 - 0.05 ** (1 / 20)) * 100 / 20)
+
+
+@pytest.mark.parametrize("each", [1.0, 2.0])
+def test_answers_with_one_number_of_events_leave_room_on_both_sides(each):
+    made = estimate(observed([each] * 12), CITATIONS)
+    share = 1 - 0.025 ** (1 / 12)
+    assert (made.low, made.high) == (pytest.approx(each * (1 - share)), pytest.approx(each + 5 * share))
+
+
+def test_an_unbounded_rate_with_plenty_of_events_has_its_score_interval_alone():
+    events = np.random.default_rng(1).poisson(0.5, 200).astype(float)
+    made = estimate(observed(events), CITATIONS)
+    spread = stats.t.ppf(0.975, 199) ** 2 * stats.sem(events) ** 2 / events.mean()
+    assert made.method == "score, rate"
+    assert (events.mean() - made.high) ** 2 == pytest.approx(spread * made.high)
+
+
+@pytest.mark.parametrize(("contracts", "per_contract"), [(30, 1), (60, 1), (60, 3)])
+def test_a_rate_exactly_at_its_limit_passes_rarely_where_few_answers_hold_many_events(contracts, per_contract):
+    rng = np.random.default_rng(1)
+    drawn = (np.repeat(5.0 * (rng.random(contracts) < 0.02), per_contract) for _ in range(400))
+    passed = [estimate(observed(d, per_contract), CITATIONS, side="upper").high <= 0.10 for d in drawn]
+    assert np.mean(passed) <= 0.07
 
 
 def test_a_one_sided_bound_lies_inside_the_two_sided_one():

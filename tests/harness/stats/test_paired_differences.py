@@ -8,6 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
+from harness.schema import Metric
 from harness.stats import paired as own
 from harness.stats.paired import rate_ratio
 from harness.stats.pairs import changed_clusters, pair
@@ -25,6 +26,9 @@ from tests.support.scored import (
     paired,
     record,
 )
+
+
+CITATIONS = Metric(name="citations", scorer="answers", numerator="wrong", higher_is_better=False, unbounded=True)
 
 
 def test_cases_are_joined_by_id_and_input_and_never_by_position():
@@ -61,10 +65,28 @@ def hybrid_by_hand(change, level=0.975, gain_reach=1.0, loss_reach=1.0):
     return change.mean() - joined(gain_down, loss_up), change.mean() + joined(gain_up, loss_down)
 
 
-def test_answers_that_all_have_one_value_of_an_unbounded_metric_get_no_interval():
+def test_answers_that_all_have_one_value_of_an_unbounded_metric_rule_out_no_change_of_what_one_may_add():
     found = own.difference(paired([2.0] * 20, [2.0] * 20, metric=LENGTH))
-    assert (found.value, found.low, found.high) == (0.0, None, None)
-    assert found.method == "all answers have one value: no interval"
+    t = stats.t.ppf(0.975, 19)
+    assert found.value == 0.0 and found.high == pytest.approx(LENGTH.most * t**2 / (20 + t**2)) == -found.low
+
+
+def test_few_losses_of_an_unbounded_rate_may_each_be_as_large_as_one_answer_may_be():
+    """Sixty answers lose one citation each, which tells nothing of how many another answer would gain."""
+    tuned, baseline = [0.0] * 120, [1.0] * 60 + [0.0] * 60
+    rate, share = (own.difference(paired(tuned, baseline, metric=metric)) for metric in (CITATIONS, ERROR_RATE))
+    assert rate.value == share.value == -0.5
+    assert rate.high - rate.value > 1.5 * (share.high - share.value)
+
+
+def test_no_worse_reckons_with_answers_that_add_more_events_than_were_seen():
+    """A model that is worse by exactly the margin, since 2 answers of 100 add five events, passes 5% of the time."""
+    rng, passed = np.random.default_rng(0), []
+    for _ in range(400):
+        before = (rng.random(60) < 0.1).astype(float)
+        pairs = paired(before + 5 * (rng.random(60) < 0.02), before, metric=CITATIONS)
+        passed.append(own.guarded(own.difference(pairs, side="upper"), pairs).high < 0.10)
+    assert np.mean(passed) <= 0.07
 
 
 def test_interval_of_the_difference_agrees_with_wilson_intervals_put_together_by_hand():
