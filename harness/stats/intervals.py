@@ -200,7 +200,10 @@ class ClusterSums:
     @cached_property
     def residuals(self) -> Array:
         """What each cluster adds beyond its weight's share of the number."""
-        return np.subtract(self.added, self.value * self.weights)
+        beyond = np.subtract(self.added, self.value * self.weights)
+        rounding = 1e-12 * np.abs(self.added).max(initial=0.0)  # Clusters that are equal must not seem to differ.
+        beyond[np.abs(beyond) < rounding] = 0.0
+        return beyond
 
     @cached_property
     def variance(self) -> float:
@@ -303,7 +306,7 @@ def unbounded(parts: ClusterSums, level: float = 0.95, side: Side = "two", most:
 
 
 def _with_few_events(found: Interval, parts: ClusterSums, tail: float, most: float) -> Interval:
-    """The bounds, no tighter than the exact bounds of the shares of clusters over and under the usual rate, times sizes.
+    """No tighter than the exact bounds of the shares of clusters over and under the usual rate, times how far.
 
     How much those may differ that were not seen to is unknown: upwards `most` or the largest seen is reckoned with,
     downwards all there is. It counts clusters of one size.

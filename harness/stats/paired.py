@@ -134,7 +134,8 @@ def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
         low, high = min(low, wide[0] or 0.0), np.inf if wide[1] is None else max(high, wide[1])
         method += f", {FEW_EVENTS.name}"
     elif not (change := contrast(*pairs.parts)).tells(FEW_CHANGES_OF_RATIO.fewest):
-        least, most, _ = gains_and_losses(change, (1.0, 1.0), level)
+        reach = score_range(pairs)
+        least, most, _ = gains_and_losses(change, (reach, reach), level, most=pairs.most)
         low, high = min(low, max(0.0, 1 + least / baseline)), max(high, 1 + most / baseline)
         method += f", {FEW_CHANGES_OF_RATIO.name}"
     return Estimate(low=low, high=high if np.isfinite(high) else None, method=method, **named)
@@ -152,6 +153,9 @@ def _by_logarithm(pairs: Pairs, level: float) -> tuple[float, float]:
 
 def _mover(pairs: Pairs, level: float) -> tuple[float | None, float | None]:
     def rate(sums: Array, value: float) -> tuple[float, float, float]:
+        if not pairs.is_rate:
+            rates = intervals.unbounded(intervals.of_ratio(sums), level, most=pairs.most)
+            return value, rates.low, rates.high
         counted = sums[sums[:, 1] > 0]
         evidence = intervals.worth(counted[:, 0], counted[:, 1], np.arange(len(counted)))
         bounds = intervals.wilson(value, evidence.n_eff, level, "two", evidence.df) if evidence else (0.0, 1.0)
@@ -261,10 +265,11 @@ def compare(pairs: Pairs) -> Comparison:
     gain = case_gains(pairs)
     changed, worse = changed_clusters(pairs)
     p_value, test = superiority(pairs)
+    is_count = pairs.metric.unbounded and pairs.metric.better == "lower"
     return Comparison(
         metric=pairs.metric.name,
         difference=difference(pairs),
-        ratio=rate_ratio(pairs) if pairs.is_rate else None,
+        ratio=rate_ratio(pairs) if pairs.is_rate or is_count else None,
         wins=int((gain > 0).sum()),
         losses=int((gain < 0).sum()),
         ties=int((gain == 0).sum()),

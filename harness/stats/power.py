@@ -288,7 +288,7 @@ def _need(reach: Callable[[int], float], gap: float, rows: int) -> Need:
     if gap <= 0:
         return Need(None, apart)
     copies = 1
-    while last > gap and (copies * rows < MOST_ROWS or not math.isfinite(last)) and copies < MOST_ROWS:
+    while last > gap and copies * rows < MOST_ROWS:
         now = reach(2 * copies)
         if now <= gap < last:
             if now <= 0 or not math.isfinite(last):

@@ -167,3 +167,15 @@ def test_the_need_for_a_gain_agrees_with_the_normal_formula():
     sd = math.sqrt(0.14 - 0.02**2)
     wanted = ((1.95996 + 0.84162) * sd / 0.02) ** 2
     assert 1000 * power.for_difference(pairs, 0.0).times == pytest.approx(wanted, rel=0.04)
+
+
+def test_what_no_number_of_contracts_bounds_is_given_up_before_it_fills_the_memory(monkeypatch):
+    pairs, asked = flips(10, 4, 200, metric=FABRICATION), []
+
+    def endless(copies):
+        asked.append(len(copies.tuned))
+        return structs.replace(rate_ratio(pairs), low=0.0, high=None)
+
+    monkeypatch.setattr(power, "rate_ratio", endless)
+    assert power.for_ratio(pairs, 0.9).times is None
+    assert max(asked) <= 2 * power.MOST_ROWS

@@ -27,7 +27,6 @@ from tests.support.scored import (
     record,
 )
 
-
 CITATIONS = Metric(name="citations", scorer="answers", numerator="wrong", higher_is_better=False, unbounded=True)
 
 
@@ -77,6 +76,20 @@ def test_few_losses_of_an_unbounded_rate_may_each_be_as_large_as_one_answer_may_
     rate, share = (own.difference(paired(tuned, baseline, metric=metric)) for metric in (CITATIONS, ERROR_RATE))
     assert rate.value == share.value == -0.5
     assert rate.high - rate.value > 1.5 * (share.high - share.value)
+
+
+@pytest.mark.parametrize("left", [0, 3, 12])
+def test_a_baseline_with_more_than_one_event_an_answer_can_be_cut(left):
+    """The fewer events the tuned model has, the lower is the bound, also where its events are few."""
+    before = np.random.default_rng(1).poisson(2.0, 300).astype(float)
+    found = rate_ratio(paired([1.0] * left + [0.0] * (300 - left), before, metric=CITATIONS))
+    assert found.value == pytest.approx(left / before.sum())
+    assert found.low <= found.value < found.high < 0.15
+
+
+def test_a_ratio_of_counts_that_are_all_alike_has_room_on_both_sides():
+    found = rate_ratio(paired([2.0] * 40, [3.0] * 40, metric=CITATIONS))
+    assert found.low < 0.64 and found.high > 0.69
 
 
 def test_no_worse_reckons_with_answers_that_add_more_events_than_were_seen():
