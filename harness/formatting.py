@@ -70,6 +70,11 @@ def percent(value: float) -> str:
     return f"{value:.1%}" if abs(value) < 1 else f"{value:,.0%}"
 
 
+def bar_percent(value: float) -> str:
+    """A threshold that is a share of something: `75%`, `87.5%`, `0.4%`; as many decimals as it has, three at most."""
+    return f"{round(100 * value, 3):g}%"
+
+
 def significant(value: float) -> str:
     """`0.931`, `34.2`, `1,230`: whole numbers as they are, others at three significant digits."""
     if float(value).is_integer():

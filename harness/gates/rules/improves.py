@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from harness.formatting import p_value, percent, unsigned
+from harness.formatting import bar_percent, p_value, unsigned
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -38,7 +38,7 @@ GAIN = 0.10
 def _in_words(gate: Gate, is_share: bool) -> str:
     if not gate.margin:
         return "better than the baseline"
-    by = f"{gate.margin:.0%} of it" if gate.unit == "relative" else unsigned(gate.margin, is_share)
+    by = f"{bar_percent(gate.margin)} of it" if gate.unit == "relative" else unsigned(gate.margin, is_share)
     return f"better than the baseline by more than {by}"
 
 
@@ -74,7 +74,7 @@ def _judge(evidence: Evidence) -> Finding:
         outcome = "pass"
     elif high <= threshold or is_unchanged:
         outcome = "fail"
-    than = f" than {percent(factor)} of the baseline's" if factor != 1 else ""
+    than = f" than {bar_percent(factor)} of the baseline's" if factor != 1 else ""
     turned = (sign * change.value, low, high)
     # An interval past the threshold is told as such; what is then missing is the test.
     seen = of_change("pass" if margin > 0 else outcome, evidence.now, turned, threshold, evidence.is_share, than)

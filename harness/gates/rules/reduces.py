@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from harness.formatting import percent
+from harness.formatting import bar_percent, percent
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -23,7 +23,7 @@ from harness.schema import Gate, Metric, Observation, Outcome
 
 def _in_words(gate: Gate, is_share: bool) -> str:
     ratio = gate.ratio if gate.ratio is not None else 1.0
-    return "less than the baseline's" if ratio == 1 else f"at most {ratio:.0%} of the baseline's"
+    return "less than the baseline's" if ratio == 1 else f"at most {bar_percent(ratio)} of the baseline's"
 
 
 def _judge(evidence: Evidence) -> Finding:

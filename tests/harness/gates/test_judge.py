@@ -74,7 +74,7 @@ def verdict(gate, tuned, baseline=None, **more):
         (IMPROVES_30_PERCENT, scores(190, 200, better=60), "pass", "at worst 2.6 points better, and"),
         (IMPROVES_30_PERCENT, scores(190, 200, better=46), "inconclusive", "could be 5.7 points worse, and"),
         (IMPROVES_30_PERCENT, scores(190, 200, better=20), "fail", "at best 9.3 points worse, and"),
-        (HALVES_ERRORS, scores(190, 200, better=60), "pass", "12.5 points better than 50.0% of the baseline's; at"),
+        (HALVES_ERRORS, scores(190, 200, better=60), "pass", "12.5 points better than 50% of the baseline's; at"),
         (HALVES_ERRORS, scores(150, 200, better=10), "fail", "at best 6.4 points worse, and"),
         (NO_WORSE, scores(570, 600, better=12, worse=2), "pass", "1.7 points better; at worst 1.0 points worse, and"),
         (NO_WORSE, scores(570, 600, worse=30), "fail", "95.0%, 5.0 points worse; at best 3.6 points worse, and"),
@@ -126,6 +126,9 @@ def test_the_margin_is_the_distance_from_the_deciding_bound_to_the_bar():
         (NEVER, "none in at least 300 cases"),
         (REDUCES_AT_ALL, "less than the baseline's"),
         (Gate(metric="length", rule="at_most", value=120), "at most 120"),
+        (structs.replace(REDUCES, ratio=0.875), "at most 87.5% of the baseline's"),
+        (structs.replace(REDUCES, ratio=0.996), "at most 99.6% of the baseline's"),
+        (structs.replace(IMPROVES_30_PERCENT, margin=0.004), "better than the baseline by more than 0.4% of it"),
     ],
 )
 def test_the_bar_is_said_in_words(gate, words):
@@ -143,7 +146,10 @@ def test_a_small_threshold_of_a_metric_that_is_no_share_is_no_percentage():
 @pytest.mark.parametrize(
     ("gate", "reason"),
     [
-        (Gate(metric="grade", rule="at_least", value=3.5), "4; could be as low as 3.48, and at least 3.5 was required."),
+        (
+            Gate(metric="grade", rule="at_least", value=3.5),
+            "4; could be as low as 3.48, and at least 3.5 was required.",
+        ),
         (
             Gate(metric="grade", rule="no_worse", margin=0.5),
             "4, unchanged; at worst 0.289 worse, and at most 0.5 worse than the baseline was required.",
