@@ -167,6 +167,23 @@ def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float
     return float(chance[passes].sum())
 
 
+def chance_of_relative_gain(design: Design, baseline: float, changed: float, tuned: float, factor: float) -> float:
+    """Probability that 'improves' by more than a share of the baseline passes: normal, where `changed` units change.
+
+    The bound of tuned - factor * baseline is past 0 where that is 1.96 standard errors from it; `factor` over 1 where
+    more is better, else under 1.
+    """
+    tuned = min(1.0, max(0.0, tuned))
+    each = math.sqrt(baseline * (1 - baseline) * tuned * (1 - tuned))
+    shared = (baseline + tuned - max(changed, abs(tuned - baseline))) / 2 - baseline * tuned
+    variance = power.ratio_variance(baseline, tuned, factor, max(-1.0, shared / each) if each > 0 else 0.0)
+    distance = (tuned - factor * baseline) * (1 if factor > 1 else -1)
+    if variance <= 0:
+        return float(distance > 0)
+    z = critical(0.95, "two", None if design.is_plain else design.freedom)
+    return float(special.ndtr(distance / math.sqrt(variance * design.deff / design.units) - z))
+
+
 def chance_of_no_worse(design: Design, changed: float, margin: float) -> float:
     """Probability that 'no worse' passes where `changed` of the units change, either way alike.
 
@@ -206,6 +223,19 @@ def smallest_gain(
 ) -> float | None:
     """Smallest true gain that 'improves' shows with probability `wanted`; None where not even a gain of 1 is."""
     return _lowest(lambda g: chance_of_gain(design, changed, g, margin=margin, alpha=alpha) >= wanted, margin, 1.0)
+
+
+def smallest_relative_gain(
+    design: Design, baseline: float, changed: float, factor: float, wanted: float = power.POWER
+) -> float | None:
+    """Smallest true gain that 'improves' by more than a share of the baseline shows with probability `wanted`."""
+    sign, margin = (1 if factor > 1 else -1), abs(factor - 1) * baseline
+    most = 1 - baseline if factor > 1 else baseline
+
+    def shows(gain: float) -> bool:
+        return chance_of_relative_gain(design, baseline, changed, baseline + sign * gain, factor) >= wanted
+
+    return _lowest(shows, margin, most) if margin < most else None
 
 
 def smallest_margin(design: Design, changed: float, wanted: float = power.POWER) -> float | None:

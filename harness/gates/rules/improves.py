@@ -120,7 +120,14 @@ def _power(question: PowerQuestion) -> PowerNumbers:
     gate, design, assumed = question.gate, question.design, question.assumed
     margin = _margin_in_points(gate, assumed)
     claims = 1 if gate.margin else question.claims
-    gain = power_exact.smallest_gain(design, assumed.discordance, assumed.power, margin=margin, alpha=ALPHA / claims)
+    if gate.unit == "relative" and gate.margin:
+        gain = power_exact.smallest_relative_gain(
+            design, assumed.baseline_rate, assumed.discordance, _factor(gate, question.counted.metric), assumed.power
+        )
+    else:
+        gain = power_exact.smallest_gain(
+            design, assumed.discordance, assumed.power, margin=margin, alpha=ALPHA / claims
+        )
     if gain is None:
         says = f"shows no gain {how_often(assumed.power)}, however large"
     else:
@@ -128,7 +135,7 @@ def _power(question: PowerQuestion) -> PowerNumbers:
         where = f"{assumed.discordance:.0%} of cases change" if is_mixed else "every change is a gain"
         says = f"shows true gains of {unsigned(gain)} or more {how_often(assumed.power)}, where {where}"
     says += f" (after Holm over {claims} claims)" if claims > 1 else ""
-    chance, clusters = question.passing(_passes(gate, assumed, claims))
+    chance, clusters = question.passing(_passes(gate, assumed, claims, question.counted.metric))
     numbers = {"deff": design.deff, "truth": margin + GAIN, "chance": chance, "needed": gain}
     return {**numbers, "contracts_needed": clusters, "says": [says]}
 
@@ -142,13 +149,22 @@ def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
     return {"needed": gain, "says": [says]}
 
 
-def _passes(gate: Gate, assumed: Assumed, claims: int = 1) -> Callable[[Design], float]:
+def _factor(gate: Gate, metric: Metric | None) -> float:
+    """What the baseline is multiplied by for a relative margin."""
+    return 1 + gate.margin if metric is None or metric.higher_is_better else 1 - gate.margin
+
+
+def _passes(gate: Gate, assumed: Assumed, claims: int = 1, metric: Metric | None = None) -> Callable[[Design], float]:
     """How often a model that is right in 10 more of 100 than the margin asks passes, by design."""
     from harness.stats import power_exact
 
     margin = _margin_in_points(gate, assumed)
     gain, alpha = margin + GAIN, ALPHA / claims
     changed = assumed.discordance + gain
+    if gate.unit == "relative" and gate.margin:
+        before, factor = assumed.baseline_rate, _factor(gate, metric)
+        tuned = before + (gain if factor > 1 else -gain)
+        return lambda design: power_exact.chance_of_relative_gain(design, before, changed, tuned, factor)
     return lambda design: power_exact.chance_of_gain(design, changed, gain, margin=margin, alpha=alpha)
 
 

@@ -11,7 +11,7 @@ from harness.gates.rules.base import Evidence
 from harness.schema import Gate
 from harness.stats import intervals, power, power_exact
 from harness.stats.power import Design, design_of
-from tests.support.scored import ACCURACY, FABRICATION, correlated, flips, observed, paired, passes
+from tests.support.scored import ACCURACY, ERROR_RATE, FABRICATION, correlated, flips, observed, paired, passes
 
 POINTS = 0.03
 """How far a prediction may be from a simulation."""
@@ -137,6 +137,25 @@ def test_comparisons_of_clustered_suites_pass_about_as_often_as_predicted(
     else:
         predicted = power_exact.chance_of_no_worse(design, better + worse, margin)
     assert predicted == pytest.approx(found, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("metric", "baseline", "margin"), [(ACCURACY, 0.5, 0.3), (ACCURACY, 0.2, 0.5), (ERROR_RATE, 0.5, 0.3)]
+)
+def test_a_gain_of_a_share_of_the_baseline_passes_about_as_often_as_predicted(metric, baseline, margin):
+    """Ten points beyond the margin, and 10% of cases change besides."""
+    rng, cases, sign = np.random.default_rng(3), 200, 1 if metric.higher_is_better else -1
+    gain, factor = margin * baseline + 0.10, 1 + sign * margin
+    tuned, changed = baseline + sign * gain, 0.10 + gain
+    found, more, fewer = [], (changed + sign * gain) / 2, (changed - sign * gain) / 2
+    for _ in range(400):
+        before = rng.random(cases) < baseline
+        moved = rng.random(cases)
+        after = np.where(before, moved >= fewer / baseline, moved < more / (1 - baseline))
+        pairs = paired(after.astype(float), before.astype(float), metric=metric)
+        found.append(passes(Gate(metric=metric.name, rule="improves", margin=margin, unit="relative"), pairs))
+    predicted = power_exact.chance_of_relative_gain(Design(cases), baseline, changed, tuned, factor)
+    assert predicted == pytest.approx(np.mean(found), abs=0.06)
 
 
 @pytest.mark.parametrize(
