@@ -270,4 +270,4 @@ def _labels(columns: VariantColumns, role: Role, scored: Scored, times: Codes) -
     case_of = columns.case[row]
     counts = np.zeros((len(row), len(OUTCOMES)))
     counts[np.arange(len(row)), column] = scale // times[case_of]
-    return Labels(list(known), case_of, code, counts)
+    return Labels(list(known), case_of, code, counts, scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,7 +62,13 @@ class Pairs:
         if not self.metric.over_labels:
             return self.tuned.sums, self.baseline.sums
         names = label_names(self.tuned, self.baseline)
-        return self.tuned.label_sums(names), self.baseline.label_sums(names)
+        scales = [1 if cases.labels is None else cases.labels.scale for cases in (self.tuned, self.baseline)]
+        common = math.lcm(*scales)  # A test exchanges the sums, so that a case must weigh the same in both.
+        tuned, baseline = (
+            cases.label_sums(names) * (common // scale)
+            for cases, scale in zip((self.tuned, self.baseline), scales, strict=True)
+        )
+        return tuned, baseline
 
     @cached_property
     def parts(self) -> tuple[ClusterSums, ClusterSums]:

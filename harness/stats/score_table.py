@@ -44,6 +44,8 @@ class Labels:
     """Label."""
     counts: Array
     """True positives, false positives, false negatives; shape (rows, 3)."""
+    scale: int = 1
+    """What one answer of a case counts as, all repeats together; two variants may differ in it."""
 
     @property
     def expected(self) -> set[str]:
@@ -187,6 +189,7 @@ class Cases(Sequence[Observation]):
             (copies[:, None] * len(self) + self.labels.row).ravel(),
             np.tile(self.labels.code, times),
             np.tile(self.labels.counts, (times, 1)),
+            self.labels.scale,
         )
         return Cases(
             keys=self.keys,
@@ -206,7 +209,8 @@ class Cases(Sequence[Observation]):
         place[rows] = np.arange(len(rows))
         moved = place[self.labels.row]
         is_taken = moved >= 0
-        return Labels(self.labels.names, moved[is_taken], self.labels.code[is_taken], self.labels.counts[is_taken])
+        code, counts = self.labels.code[is_taken], self.labels.counts[is_taken]
+        return Labels(self.labels.names, moved[is_taken], code, counts, self.labels.scale)
 
     @property
     def sums(self) -> Array:

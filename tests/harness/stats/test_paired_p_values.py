@@ -189,3 +189,20 @@ def test_swaps_that_are_counted_agree_with_swaps_that_are_drawn(monkeypatch):
     monkeypatch.setattr(permutation, "MOST_STATES", 1)
     drawn, test = permutation.swap_test(own_sums, other, contrast)
     assert "draws" in test and drawn == pytest.approx(exact, abs=0.01)
+
+
+@pytest.mark.parametrize("metric", [MACRO_F1, MACRO_RECALL])
+def test_the_p_value_of_a_mean_over_labels_does_not_depend_on_how_often_a_model_was_asked(metric):
+    """Each answer of a case is the same, so that five tell no more than one."""
+
+    def asked(variant, times, repaired):
+        rows = []
+        for case in range(60):
+            label, right = "abc"[case % 3], case % 5 < 3 or case < repaired
+            lists = ([label], [], []) if right else ([], ["abc"[(case + 1) % 3]], [label])
+            more = {"variant": variant, "labels": lists, "expected": [label]}
+            rows += [record(case, int(right), repeat=repeat, **more) for repeat in range(times)]
+        return rows
+
+    alike, unlike = (own.superiority(both(asked("tuned", 5, 20), asked("baseline", n, 0), metric)) for n in (5, 1))
+    assert unlike == alike and alike[0] < 0.05
