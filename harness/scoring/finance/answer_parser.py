@@ -47,7 +47,7 @@ LABEL = re.compile(r"(?:\s*:|\s+of)\s*[-$(+\d]")
 LIST_GAP = re.compile(r"\s*(?:,|,?\s*\b(?:and|to|or|versus|vs\.?|against)\b)\s*(?:the\s+)?", re.I)
 COMPARED = re.compile(r"\b(?:from|versus|vs\.?|against|(?:compared|compares)\s+(?:with|to)|than)\s+(?:an?\s+)?$", re.I)
 TO = re.compile(r"\bto\s+(?:(?:about|around|just|only)\s+)?$")
-OF = re.compile(r"(?:['’]s)?,?\s(?:(?:of|in)\s)?(?:the\s)?")
+OF = re.compile(r"(?:['’]s)?(?:\s(?:shares?|units?|(?:share|unit)?holders?))?,?\s(?:(?:of|in)\s)?(?:the\s)?")
 """Between a class and its fund."""
 CHANGED = re.compile(rf"(?:\b(?:{'|'.join(MOVES)})\b(?P<gap>[^.;]{{0,40}})|\+)$")
 LEVEL = re.compile(r"\b(?:to|from|at|were|reached|stood|than|against|versus|short)\b")

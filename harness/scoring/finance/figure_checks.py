@@ -110,7 +110,8 @@ class Judge:
         same = tuple(dict.fromkeys(row for key in keys for row in self.sheet.by_size.get(key, ())))
         wanted = [each for each in self.asked if size_key(each.stated.figure.unit, each.stated.figure.value) in keys]
         for each in wanted:
-            if each.stated.labels == stated.labels and each.stated.move == stated.move:
+            is_same = each.stated.labels == stated.labels and each.stated.move == stated.move
+            if is_same and named_in(stated, self.answer)[0] <= each.entities:
                 return each.verdict
         placed = self._placed(same, stated) if same else None
         if placed and placed.verdict in GOOD:

@@ -40,3 +40,16 @@ def test_a_right_comparison_in_other_words_has_no_finding(case, text):
 def test_two_exchanged_figures_are_found_and_their_right_places_are_not(found, case, one, other, text):
     assert fabricated(case, text.format(a=one, b=other)) == 0
     assert (fabricated(case, text.format(a=other, b=one)) > 0) is (found == "caught")
+
+
+def test_a_figure_that_is_misread_in_the_right_answer_too_is_wrong_for_another_segment():
+    text = "{} earned $13.87 million of Dartmoor's net operating income of $34.34 million in H1 2024, a share of 40.4%."
+    assert fabricated("sheet-050-04", text.format("Regional distribution")) == 0
+    assert fabricated("sheet-050-04", text.format("Cold storage")) == 2
+
+
+def test_the_shares_of_a_class_of_a_fund_are_that_class():
+    text = "Class A {} of Berwick Floating Rate Fund bear a net expense ratio of {} as of June 30, 2025."
+    for word in ("shares", "units", "shareholders"):
+        assert fabricated("sheet-054-03", text.format(word, "0.95%")) == 0
+    assert fabricated("sheet-054-03", text.format("shares", "1.06%")) == 1
