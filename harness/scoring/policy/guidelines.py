@@ -28,7 +28,7 @@ with a value, or with an id outside a clause such as "covers only parking", coun
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -105,6 +105,8 @@ SIDE = re.compile(
 ALTERNATIVE = re.compile(r",\s+or\b")
 """In a question that cannot be answered with yes or no alone."""
 WORD = re.compile(r"\w")
+ID_MASK = "\0"
+IDS = re.compile(f"{ID_MASK}+")
 REASONS = {
     "supported": "the right answer, or its guideline, states it",
     "misgrounded": "the handbook has it, but it does not support an answer to this question",
@@ -165,7 +167,7 @@ def answered(case: Case, completion: Completion) -> Score:
     if completion.finish_reason == "error":
         return _score(question.expected, [], declined=not question.expected.answerable, right=False, failed=True)
     normal = normalise(text)
-    parts = _parts(normal.text)
+    parts = _parts(normal.text, ids_in(normal.text, question.register))
     judged = _judge(case, completion, question, normal, parts)
     claims = any(span.verdict != "unclaimed" for _, span in judged)
     affirmed = any(AFFIRMED.match(part.clause) for part in parts)
@@ -178,8 +180,16 @@ def answered(case: Case, completion: Completion) -> Score:
     return _score(question.expected, judged, declined=declined, right=whole and right, blank=not text.strip())
 
 
-def _parts(text: str) -> list[AnswerClause]:
-    split = [(*clause, is_declining(SECTIONS.sub("the handbook", clause[-1]))) for clause in clauses(lower(text))]
+def _parts(text: str, ids: Iterable[HandbookMention]) -> list[AnswerClause]:
+    """The clauses of a text; an id such as "S-12" is read as the number of a guideline in what declines."""
+    low = lower(text)
+    masked = list(low)
+    for item in ids:
+        masked[item.start : item.end] = ID_MASK * (item.end - item.start)
+    split = [
+        (start, end, low[start:end], is_declining(IDS.sub("guideline 1", SECTIONS.sub("the handbook", clause))))
+        for start, end, clause in clauses("".join(masked))
+    ]
     any_declines = any(declining for *_, declining in split)
     return [AnswerClause(*clause, aside=any_declines and not clause[-1]) for clause in split]
 

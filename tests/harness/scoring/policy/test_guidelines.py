@@ -160,6 +160,23 @@ def test_an_answer_that_declines_may_redirect_tell_the_scope_and_say_why(text):
     assert (score.value, score.counts["answered_unanswerable"]) == (1.0, 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("S-12 does not mention payment of medical bills.", 1.0),
+        ("S-12 does not say.", 1.0),
+        ("S-12 settles this.", 0.0),
+    ],
+)
+def test_an_answer_may_decline_by_the_handbooks_own_number(text, right):
+    document = "Staff handbook (excerpt)\nS-12 (Reports). The form is due within 36 hours."
+    given = {"document": document, "question": "Is my bill paid?", "guidelines": "S-12; S-13", "departments": "Desk"}
+    case = Case(id="x", input=given, expected=["The handbook does not say."], cluster="c")
+    assert answered(case, answer(text)).value == right
+    half = structs.replace(case, expected=["S-12", "36 hours", "The handbook does not say."])
+    assert answered(half, answer(f"Within 36 hours (S-12). {text}")).value == right
+
+
 def test_a_real_guideline_that_does_not_answer_is_misgrounded_and_an_unreal_one_invented():
     text = "Guidelines 4.2, 4.3, 4.7, 4.9 and 9.1 say so."
     assert verdicts(VALUE, text, "guideline") == [
