@@ -30,6 +30,9 @@ from harness.errors import EngineFailed, MissingExtra, UserError, first_line
 from harness.schema import BASELINE, Checkpoint, Completion, Request
 from harness.suites.prompts import Renderer
 
+RULES = "2"
+"""How this engine answers, in every key of the answer cache; raised when earlier answers may be wrong. 2: a baseline is
+never beside an adapter that changes it, and samples come from all tokens."""
 TRAITS = EngineTraits(start_s=15.0, tokens_per_s=400)
 
 
@@ -79,6 +82,7 @@ class HfEngine:
             "dtype": self.dtype,
             "device": self.device,
             "way": self.ways[variant],
+            "rules": RULES,
         }
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:

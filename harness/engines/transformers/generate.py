@@ -161,7 +161,8 @@ class Answerer:
         arguments: dict[str, Any] = {"max_new_tokens": sampling.max_tokens, "do_sample": False}
         if sampling.temperature > 0:
             torch.manual_seed(sampling.seed)
-            arguments |= {"do_sample": True, "temperature": sampling.temperature}
+            # transformers' own defaults would sample from the 50 most likely tokens.
+            arguments |= {"do_sample": True, "temperature": sampling.temperature, "top_k": 0, "top_p": 1.0}
         with torch.inference_mode():
             out = model.generate(
                 input_ids=torch.tensor(ids, device=self.device),

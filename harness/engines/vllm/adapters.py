@@ -50,6 +50,13 @@ class AdapterPlan(Struct, frozen=True, kw_only=True):
     """vLLM's max_lora_rank for the engine that serves LoRA."""
 
 
+def changes_base(config: Config) -> bool:
+    """Whether PEFT changes the base's own weights or biases for it, which switching it off does not restore."""
+    rewrites = str(config.get("init_lora_weights", "")).lower().startswith(SPECIAL_INITS)
+    return rewrites or config.get("bias", "none") != "none"
+
+
+CHANGES_BASE = "the base beside it would answer with its biases, or with weights that its init_lora_weights changed"
 MERGE_RULES: list[tuple[Callable[[Config], Any], str]] = [
     (lambda c: c.get(KEY), REASON),
     (
@@ -184,8 +191,8 @@ def plan(
 def peft_ways(checkpoints: Mapping[str, Checkpoint], lora: str, say: Callable[[str], None]) -> dict[str, Way]:
     """Choose how every variant is served by an engine that uses PEFT.
 
-    `auto` merges adapters that were trained on an NF4 base or have their own tokenizer, and reports it. Raises
-    UserError for them with `force`.
+    `auto` merges adapters that were trained on an NF4 base, have their own tokenizer or change the base, and reports
+    it. Raises UserError for them with `force`.
     """
     ways: dict[str, Way] = {}
     problems: list[str] = []
@@ -193,8 +200,13 @@ def peft_ways(checkpoints: Mapping[str, Checkpoint], lora: str, say: Callable[[s
         if checkpoint.kind != "adapter" or checkpoint.adapter_path is None:
             ways[variant] = "plain"
             continue
-        on_nf4 = of_adapter(CheckpointFolder(checkpoint.adapter_path)) is not None
-        why = REASON if on_nf4 else OTHER_TOKENIZER if brings_tokenizer(checkpoint) else ""
+        folder = CheckpointFolder(checkpoint.adapter_path)
+        reasons = {
+            REASON: of_adapter(folder) is not None,
+            OTHER_TOKENIZER: brings_tokenizer(checkpoint),
+            CHANGES_BASE: changes_base(folder.adapter_config),
+        }
+        why = next((reason for reason, applies in reasons.items() if applies), "")
         ways[variant] = "merged" if why or lora == "merge" else "lora"
         if why and lora == "force":
             problems.append(f"{checkpoint.name} ({variant}): cannot be served as LoRA: {why}")

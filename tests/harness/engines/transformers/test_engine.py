@@ -99,6 +99,21 @@ def test_variants_share_one_load_of_the_base_and_the_base_stays_itself(
     assert both.describe()["canary"]["tuned"]["effect"]["tuned"] > 0
 
 
+@pytest.mark.parametrize("changes", [{"init_lora_weights": "pissa"}, {"init_lora_weights": "olora"}, {"bias": "all"}])
+def test_an_adapter_that_changes_its_base_is_merged_and_the_baseline_stays_itself(
+    changes: dict[str, Any], model: Path, tmp_path: Path
+) -> None:
+    alone = by_key(list(engine({"baseline": model}).generate(requests())))
+    folders = {"baseline": model, "tuned": save_adapter(model, tmp_path / "a0", **changes)}
+    both = engine(folders)
+    found = by_key(list(both.generate(requests(["tuned", "baseline"]))))
+    assert both.describe()["ways"] == {"baseline": "plain", "tuned": "merged"}
+    for i in range(len(PROMPTS)):
+        assert found[f"baseline-{i}"].logprobs == pytest.approx(alone[f"baseline-{i}"].logprobs, abs=1e-5)
+    with pytest.raises(UserError, match="cannot be served as LoRA: the base beside it would answer"):
+        engine(folders, "force")
+
+
 def test_an_adapter_answers_like_peft(model: Path, adapter: Path) -> None:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -172,6 +187,21 @@ def test_sampling_follows_the_seed(model: Path) -> None:
 
     assert answers(1) == answers(1)
     assert answers(1) != answers(2)
+
+
+def test_samples_come_from_all_tokens(tiny_model: Path) -> None:
+    """The model is nearly uniform: its 50 likeliest tokens hold a fifth of the probability."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    scores = AutoModelForCausalLM.from_pretrained(tiny_model)(input_ids=torch.tensor([PROMPTS[0]])).logits[0, -1]
+    likely = set(scores.topk(50).indices.tolist())
+    ask = requests(max_tokens=1, temperature=1.0)[0]
+    asked = [
+        structs.replace(ask, key=str(seed), sampling=structs.replace(ask.sampling, seed=seed)) for seed in range(30)
+    ]
+    drawn = [found.output_ids[0] for found in engine({"baseline": tiny_model}).generate(asked)]
+    assert not set(drawn) <= likely
 
 
 def test_a_dtype_that_does_not_exist_is_refused(model: Path) -> None:
