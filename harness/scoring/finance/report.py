@@ -215,30 +215,12 @@ def _absences(text: str, answer: Answer, question: str, absent: str | None) -> t
     for match in ABSENCE.finditer(answer.low, 0, len(text)):
         start, end = answer.sentence(match.start())
         about = text[start:end].lower()
-        is_elsewhere = bool(absent) and _is_elsewhere(answer, question, absent or "", start, match.start())
-        if absent and not is_elsewhere and any(way in about for way in metric_ways(absent)):
+        if absent and any(way in about for way in metric_ways(absent)):
             reason = f"the sheet has no {absent} for what was asked"
             absences.append(make_span(text, *match.span(), "absence", "supported", reason))
-        elif is_elsewhere or _has_what_is_denied(answer, question, start, end):
+        elif _has_what_is_denied(answer, question, start, end):
             false.append(make_span(text, *match.span(), "absence", "false", "the sheet reports it"))
     return absences, false
-
-
-def _is_elsewhere(answer: Answer, question: str, absent: str, start: int, at: int) -> bool:
-    """Whether the sheet has the absent metric for all that a sentence names before it says that it is missing."""
-    sheet, ways = answer.sheet, tuple(metric_ways(absent))
-    names = frozenset[str]().union(*(m.names for m in answer.named("entity", start, at)))
-    asked = list(mentions_in(question, sheet))
-    periods = answer.named("period", start, at)
-    if not periods and any(m.names & names for m in asked):
-        periods = [m for m in asked if m.kind == "period"]
-    have = {
-        row.entity
-        for row in sheet.rows
-        if any(way in row.metric.lower() for way in ways)
-        and (not periods or any(m.period and fit(m.period, row.period, sheet.periods) for m in periods))
-    }
-    return bool(names) and names <= have
 
 
 def _has_what_is_denied(answer: Answer, question: str, start: int, end: int) -> bool:
