@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -12,13 +12,15 @@ from typing import Any
 
 import harness
 from harness.errors import Unavailable, UserError
-from harness.files import absolute, files_below, shown_path
+from harness.files import absolute, digest, files_below, shown_path
 from harness.suites.suite import Suite
 
 SUITES = "evalsuites"
 """The folder of suites, in a project and in the installed package: one namespace that all of them share."""
 SHIPPED = Path(harness.__file__).parents[1] / SUITES
 """The suites that were installed with the harness."""
+_AT_IMPORT: dict[Path, str] = {}
+"""Digest of each file that decides scores, from when a suite first imported it in this process."""
 
 
 def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
@@ -26,7 +28,8 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
 
     A suite behind a symbolic link has the name of the link.
 
-    Raises UserError where a folder has no test file, or where two suites have one name.
+    Raises UserError where a folder has no test file, where two suites have one name, or where this process has imported
+    another version of a file that decides the scores.
     """
     by_name: dict[str, Suite] = {}
     files: dict[Path, None] = {}
@@ -95,8 +98,49 @@ def open_packages(file: Path) -> None:
 
 
 def _load(file: Path) -> ModuleType:
+    """Run a suite's file, even if it was imported before; what it imports is not imported again."""
+    before = dict(sys.modules)
+    _refuse_stale(file, before, is_run=True)
     open_packages(file)
-    return _imported(importlib.util.spec_from_file_location(".".join(file.with_suffix("").parts[-4:]), file))
+    module = _imported(importlib.util.spec_from_file_location(".".join(file.with_suffix("").parts[-4:]), file))
+    scorers = [scorer for suite in vars(module).values() if isinstance(suite, Suite) for scorer in suite.scorers]
+    sources = {_file_of(sys.modules[scorer.__module__]): None for scorer in scorers if scorer.__module__ in sys.modules}
+    for source in map(absolute, filter(None, sources)):
+        if source != file:
+            _refuse_stale(source, before)
+    return module
+
+
+def _refuse_stale(file: Path, before: Mapping[str, ModuleType], is_run: bool = False) -> None:
+    """Refuse a file that is, or that imports, an older version of a file or another project's, among modules `before`.
+
+    They are not imported again instead, because pytest and the user may hold on to what is in them. `is_run` says that
+    the file itself will be.
+    """
+    from harness.scoring.source_files import source_files
+
+    try:
+        sources = source_files(file)
+    except (SyntaxError, UnicodeDecodeError):
+        return  # Its import says what is wrong.
+    places = {name: Path(path).resolve() for name, module in before.items() if (path := _file_of(module))}
+    imported = set(places.values())
+    for source in sources:
+        real, now = source.resolve(), digest(source.read_bytes())
+        name = ".".join([part.name for part in _packages_of(source)] + [source.stem]).removesuffix(".__init__")
+        if real not in imported or (is_run and source == file):
+            _AT_IMPORT[real] = now
+        elif _AT_IMPORT.setdefault(real, now) != now:
+            raise UserError(f"{shown_path(source)}: changed since it was imported; restart the kernel or the program")
+        if "." in name and places.get(name, real) != real and source != file:
+            raise UserError(
+                f"{shown_path(source)}: {name} was imported from {shown_path(places[name])}; restart the kernel or the "
+                "program, and evaluate each project in a process of its own"
+            )
+
+
+def _file_of(module: ModuleType) -> str | None:
+    return getattr(module, "__file__", None)
 
 
 def _packages_of(file: Path) -> list[Path]:

@@ -4,6 +4,7 @@ import csv
 import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,57 @@ def test_importing_tunegate_loads_no_model_library() -> None:
     assert (
         set(loaded.stdout.split()) & {"torch", "transformers", "vllm", "datasets", "scipy", "numpy", "pytest"} == set()
     )
+
+
+def own_scorer(root: Path, right: str) -> Path:
+    """A suite whose scorer is in a second file."""
+    folder = write_suite(root, rows(12), test=OWN_TEST, gates=OWN_GATES)
+    (folder / "right.py").write_text(OWN_SCORER.format(right=right))
+    return folder
+
+
+OWN_SCORER = """from harness.schema import Metric, Score
+from harness.scoring import scorer
+
+
+@scorer(metrics=[Metric(name="accuracy", scorer="right", numerator="ok", denominator="n")], name="right")
+def right(case, completion):
+    return Score(name="right", value=float({right}), counts={{"ok": int({right}), "n": 1}})
+"""
+OWN_TEST = """from evalsuites.legal.mini.right import right
+from harness import Suite
+
+suite = Suite(scorers=[right], max_tokens=8)
+"""
+OWN_GATES = '[objective]\ntext = "Be right."\n[[gate]]\nmetric = "accuracy"\nrule = "at_least"\nvalue = 0.5\n'
+
+
+@pytest.fixture
+def no_suites_imported() -> Iterator[None]:
+    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "evalsuites"}
+    for name in before:
+        del sys.modules[name]
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]:
+        del sys.modules[name]
+    sys.modules.update(before)
+
+
+@pytest.mark.usefixtures("no_suites_imported", "suite")
+def test_a_scorer_that_changed_since_its_import_scores_no_second_call(tmp_path: Path) -> None:
+    folder = own_scorer(tmp_path, "True")
+    first, again = (tunegate.evaluate("new", engine="fake", quiet=True) for _ in range(2))
+    assert [v.outcome for v in first.verdicts] == [v.outcome for v in again.verdicts] == ["pass"]
+    (folder / "right.py").write_text(OWN_SCORER.format(right="False"))
+    with pytest.raises(tunegate.UserError, match=r"right\.py: changed since it was imported; restart the kernel"):
+        tunegate.evaluate("new", engine="fake", quiet=True)
+
+
+@pytest.mark.usefixtures("no_suites_imported", "suite")
+def test_the_scorer_of_one_project_scores_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own_scorer(tmp_path, "True")
+    tunegate.evaluate("new", engine="fake", quiet=True)
+    own_scorer(tmp_path / "other", "False")
+    monkeypatch.chdir(tmp_path / "other")
+    with pytest.raises(tunegate.UserError, match=r"evalsuites\.legal\.mini\.right was imported from .*; restart"):
+        tunegate.evaluate("new", engine="fake", quiet=True)

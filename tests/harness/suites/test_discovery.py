@@ -82,4 +82,27 @@ def test_folders_without_an_init_are_packages_below_evalsuites(tmp_path: Path, m
     test.write_text(test.read_text().replace("from harness import Suite", needs + "from harness import Suite"))
     assert [suite.name for suite in find_suites([str(folder)])] == ["legal/mini"]
     for name in [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]:
+        del sys.modules[name]
+
+
+def test_a_suite_is_loaded_again_only_with_the_files_that_it_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]:
         monkeypatch.delitem(sys.modules, name)
+    folder = write_suite(tmp_path)
+    (folder / "answers.py").write_text("RIGHT = 'a'\n")
+    test = folder / "test_mini.py"
+    test.write_text("from evalsuites.legal.mini.answers import RIGHT\n" + SECOND)
+    assert len(list(find_suites([str(folder)]))) == 1
+    test.write_text(test.read_text() + "suite.title = RIGHT\n")
+    assert [suite.title for suite in find_suites([str(folder)])] == ["a"]
+    (folder / "answers.py").write_text("RIGHT = LATER = 'b'\n")
+    test.write_text(test.read_text().replace("RIGHT", "LATER"))
+    with pytest.raises(UserError, match=r"answers\.py: changed since it was imported"):
+        list(find_suites([str(folder)]))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]:
+        del sys.modules[name]
+    assert [suite.title for suite in find_suites([str(folder)])] == ["b"]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]:
+        del sys.modules[name]
