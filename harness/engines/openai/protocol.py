@@ -80,7 +80,9 @@ def read(
     try:
         choice, used = response["choices"][0], response["usage"]
         prompt_tokens, output_tokens = int(used["prompt_tokens"]), int(used["completion_tokens"])
-        text, reason = str(choice["text"]), choice["finish_reason"]
+        text, reason = choice["text"], choice["finish_reason"]
+        if not isinstance(text, str):
+            raise TypeError(f"its text is {str(text)[:40]!r}")
         ids, own_prompt = _ids(choice.get("token_ids")), _ids(choice.get("prompt_token_ids"))
         logprobs_reply = choice.get("logprobs") or {}
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:

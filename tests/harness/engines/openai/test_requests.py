@@ -210,6 +210,9 @@ def test_a_server_that_cannot_be_used_is_named_at_the_start(
     ("vllm", {"finish_reason": "stop", "token_ids": [5] * 6}, 6, "not one of the model's end tokens"),
     ("vllm", {"finish_reason": "length", "token_ids": [5]}, 6, "reports 6 generated tokens and returned 1"),
     ("someone", {}, 2, "cut the answer at 2 of 6 tokens"),
+    ("someone", {"text": None}, 6, "the response is not a completion: TypeError its text is 'None'"),
+    ("someone", {"text": ["a"]}, 6, "the response is not a completion"),
+    ("vllm", {"text": 7}, 6, "the response is not a completion"),
 ])  # fmt: skip
 def test_an_answer_that_did_not_end_as_it_should_is_an_error(
     owned_by: str, change: Body, tokens: int, said: str, serve: Any, project: Project
