@@ -200,10 +200,7 @@ class ClusterSums:
     @cached_property
     def residuals(self) -> Array:
         """What each cluster adds beyond its weight's share of the number."""
-        beyond = np.subtract(self.added, self.value * self.weights)
-        rounding = 1e-12 * np.abs(self.added).max(initial=0.0)  # Clusters that are equal must not seem to differ.
-        beyond[np.abs(beyond) < rounding] = 0.0
-        return beyond
+        return np.subtract(self.added, self.value * self.weights)
 
     @cached_property
     def variance(self) -> float:
@@ -220,11 +217,10 @@ class ClusterSums:
         """Quantile of t with the degrees of freedom that these weights leave."""
         return critical(level, side, cluster_variance.freedom(self.weights))
 
-    def tells(self, fewest: int) -> bool:
-        """Whether enough clusters carry it to know its spread."""
-        return bool(
-            has_enough_clusters(effective_clusters(self.added), effective_clusters(self.residuals), self.count, fewest)
-        )
+    def tells(self, fewest: int, rounding: float = 0.0) -> bool:
+        """Whether enough clusters carry it to know its spread; residuals under this share of the largest part are 0."""
+        beyond = np.where(np.abs(self.residuals) < rounding * np.abs(self.added).max(initial=0.0), 0.0, self.residuals)
+        return bool(has_enough_clusters(effective_clusters(self.added), effective_clusters(beyond), self.count, fewest))
 
 
 def of_ratio(sums: Array, is_counted: bool = False) -> ClusterSums:

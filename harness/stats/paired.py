@@ -90,7 +90,8 @@ def gains_and_losses(
     """
     added = np.where(np.abs(whole.added) < ROUNDING * max(reach), 0.0, whole.added)
     absolute, squares = float(np.abs(added).sum()), float(added @ added)
-    tells = whole.tells(FEW_CHANGES.fewest)
+    rounding = ROUNDING if most else 0.0
+    tells = whole.tells(FEW_CHANGES.fewest, rounding)
     split = [ClusterSums(np.maximum(sign * added, 0), whole.weights, whole.units) for sign in (1, -1)]
     sides = [
         Shifts(
@@ -103,7 +104,9 @@ def gains_and_losses(
             ),
             effective=whole.effective,
         )
-        for moved, far, own in zip(split, reach, (moved.tells(FEW_CHANGES.fewest) for moved in split), strict=True)
+        for moved, far, own in zip(
+            split, reach, (moved.tells(FEW_CHANGES.fewest, rounding) for moved in split), strict=True
+        )
     ]
     covariance = cluster_variance.covariance(split[0].residuals, split[1].residuals, whole.weights)
     low, high = hybrid(sides[0], sides[1], covariance, whole.critical(level, side))
@@ -133,7 +136,7 @@ def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
         wide = _mover(pairs, level)
         low, high = min(low, wide[0] or 0.0), np.inf if wide[1] is None else max(high, wide[1])
         method += f", {FEW_EVENTS.name}"
-    elif not (change := contrast(*pairs.parts)).tells(FEW_CHANGES_OF_RATIO.fewest):
+    elif not (change := contrast(*pairs.parts)).tells(FEW_CHANGES_OF_RATIO.fewest, ROUNDING if pairs.most else 0.0):
         reach = score_range(pairs)
         least, most, _ = gains_and_losses(change, (reach, reach), level, most=pairs.most)
         low, high = min(low, max(0.0, 1 + least / baseline)), max(high, 1 + most / baseline)

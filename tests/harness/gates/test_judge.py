@@ -146,10 +146,7 @@ def test_a_small_threshold_of_a_metric_that_is_no_share_is_no_percentage():
 @pytest.mark.parametrize(
     ("gate", "reason"),
     [
-        (
-            Gate(metric="grade", rule="at_least", value=3.5),
-            "4; could be as low as 3.48, and at least 3.5 was required.",
-        ),
+        (Gate(metric="grade", rule="at_least", value=3.5), "4; at least 4, and at least 3.5 was required."),
         (
             Gate(metric="grade", rule="no_worse", margin=0.5),
             "4, unchanged; at worst 0.289 worse, and at most 0.5 worse than the baseline was required.",
