@@ -157,7 +157,7 @@ def _base(base: Checkpoint, quantised: bool) -> str:
 
 
 def _training(run: RunData, folder: Path, place: Path) -> list[str]:
-    """Render data, settings and results of a training run, for a card in `place`, and copy its curve to `folder`."""
+    """Render data, settings and results of a run for a card that will be in `place`; copy its curve to `folder`."""
     record = run.manifest.training or {}
     if (run.path / CURVE).is_file():
         shutil.copyfile(run.path / CURVE, folder / CURVE)

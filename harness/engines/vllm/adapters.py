@@ -56,7 +56,7 @@ def changes_base(config: Config) -> bool:
     return rewrites or config.get("bias", "none") != "none"
 
 
-CHANGES_BASE = "the base beside it would answer with its biases, or with weights that its init_lora_weights changed"
+CHANGES_BASE = "it changes biases or weights of the base, which then answers differently as the baseline"
 MERGE_RULES: list[tuple[Callable[[Config], Any], str]] = [
     (lambda c: c.get(KEY), REASON),
     (

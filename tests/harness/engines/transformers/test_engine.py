@@ -110,7 +110,7 @@ def test_an_adapter_that_changes_its_base_is_merged_and_the_baseline_stays_itsel
     assert both.describe()["ways"] == {"baseline": "plain", "tuned": "merged"}
     for i in range(len(PROMPTS)):
         assert found[f"baseline-{i}"].logprobs == pytest.approx(alone[f"baseline-{i}"].logprobs, abs=1e-5)
-    with pytest.raises(UserError, match="cannot be served as LoRA: the base beside it would answer"):
+    with pytest.raises(UserError, match="cannot be served as LoRA: it changes biases or weights of the base"):
         engine(folders, "force")
 
 
