@@ -52,8 +52,15 @@ class AdapterPlan(Struct, frozen=True, kw_only=True):
 
 def changes_base(config: Config) -> bool:
     """Whether PEFT changes the base's own weights or biases for it, which switching it off does not restore."""
-    rewrites = str(config.get("init_lora_weights", "")).lower().startswith(SPECIAL_INITS)
-    return rewrites or config.get("bias", "none") != "none"
+    return _rewrites_weights(config) or _trains_biases(config)
+
+
+def _rewrites_weights(config: Config) -> bool:
+    return str(config.get("init_lora_weights", "")).lower().startswith(SPECIAL_INITS)
+
+
+def _trains_biases(config: Config) -> bool:
+    return bool(config.get("bias", "none") != "none")
 
 
 CHANGES_BASE = "it changes biases or weights of the base, which then answers differently as the baseline"
@@ -64,11 +71,8 @@ MERGE_RULES: list[tuple[Callable[[Config], Any], str]] = [
         "it saves whole modules (modules_to_save), and vLLM serves only classifier and score",
     ),
     (lambda c: c.get("use_dora"), "it uses DoRA, which vLLM does not serve"),
-    (
-        lambda c: str(c.get("init_lora_weights", "")).lower().startswith(SPECIAL_INITS),
-        "its init_lora_weights changes the base weights, which vLLM does not support",
-    ),
-    (lambda c: c.get("lora_bias") or c.get("bias", "none") != "none", "it trains biases, which vLLM does not serve"),
+    (_rewrites_weights, "its init_lora_weights changes the base weights, which vLLM does not support"),
+    (lambda c: c.get("lora_bias") or _trains_biases(c), "it trains biases, which vLLM does not serve"),
     (lambda c: c.get("target_parameters"), "it targets bare parameters, which vLLM does not serve"),
     (lambda c: c.get("trainable_token_indices"), "it trains single token embeddings, which vLLM does not serve"),
 ]

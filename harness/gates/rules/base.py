@@ -167,17 +167,17 @@ def value_range(metric: Metric) -> tuple[float, float]:
 
 
 def idle_margin(gate: Gate, metric: Metric, beyond: str) -> list[str]:
-    """Why a margin is as large as the range of the metric, or larger; `beyond` follows the range in the sentence."""
+    """Why a margin is as large as the largest change that there can be, or larger; `beyond` says so in words."""
     low, high = value_range(metric)
+    reach = high - low
     if gate.unit == "relative":
-        # A rate where fewer is better cannot fall by more than all of it; any other may double.
-        low, high = 0.0, math.inf if metric.higher_is_better else 1.0
-    if not gate.margin or gate.margin < high - low:
+        reach = (high / low - 1 if low > 0 else math.inf) if metric.higher_is_better else 1 - low / high
+    if not gate.margin or gate.margin < reach:
         return []
     start = f"'margin' is {gate.margin:g}: "
     if (low, high) == (0.0, 1.0) and gate.margin >= 2:
         return [start + percent_typo(gate.margin)]
-    return [f"{start}{beyond.format(range=high - low)}. Use a smaller margin"]
+    return [f"{start}{beyond.format(range=reach)}. Use a smaller margin"]
 
 
 class Assumed(Struct, frozen=True, kw_only=True):

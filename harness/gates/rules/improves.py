@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,9 @@ def _judge(evidence: Evidence) -> Finding:
     if change.value is None or low is None or high is None:
         return not_measured(change)
     margin = low - threshold
-    is_unchanged = changed_clusters(evidence.pairs)[0] == 0
+    assert evidence.pairs.values is not None
+    # Wrong findings may vanish from a case where none was right: its own share, 0 before, is not defined then.
+    is_unchanged = changed_clusters(evidence.pairs)[0] == 0 and math.isclose(*evidence.pairs.values, rel_tol=1e-12)
     is_shown = gate.margin > 0 or (evidence.p_value is not None and evidence.p_value < ALPHA)
     outcome: Outcome = "inconclusive"
     if margin > 0 and is_shown:

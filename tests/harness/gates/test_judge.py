@@ -102,6 +102,15 @@ def test_verdict_of_every_rule(gate, data, outcome, said):
     assert made.margin is None or (made.margin > 0) is (outcome == "pass") or gate in (IMPROVES, FEWER_ERRORS, NEVER)
 
 
+def test_wrong_findings_that_vanish_are_a_change_where_no_case_has_a_share_to_compare():
+    gate, right = Gate(metric="recall", rule="improves"), [record(case, 1) for case in range(60)]
+    tuned = [*right, *(record(case, 0, claims=0) for case in range(60, 100))]
+    baseline = [record(case, 1, variant="baseline") for case in range(60)]
+    baseline += [record(case, 0, claims=3, variant="baseline") for case in range(60, 100)]
+    made = verdict(gate, tuned, baseline)
+    assert made.outcome != "fail" and "no case changed" not in made.reason, made.reason
+
+
 def test_the_margin_is_the_distance_from_the_deciding_bound_to_the_bar():
     made = verdict(AT_LEAST, scores(192, 200)[0])
     assert made.margin == pytest.approx(made.observed.low - 0.90) and made.observed.side == "lower"

@@ -17,6 +17,7 @@ WORDS = Metric(name="words", scorer="s", numerator="words", unbounded=True)
 BLEU = Metric(name="bleu", scorer="s", numerator="", kind="mean", worst=0.0, best=100.0)
 LOSS = Metric(name="loss", scorer="s", numerator="", kind="mean", worst=5.0, best=0.0, higher_is_better=False)
 GRADE = Metric(name="grade", scorer="s", numerator="", kind="mean", worst=1.0, best=5.0)
+RANK = Metric(name="rank", scorer="s", numerator="", kind="mean", worst=5.0, best=1.0, higher_is_better=False)
 MOOD = Metric(name="mood", scorer="s", numerator="", kind="mean", worst=-1.0, best=1.0)
 MACRO = Metric(name="macro", scorer="s", numerator="", kind="macro_f1")
 
@@ -44,6 +45,8 @@ def read(metric: Metric, rule: str, **more: object) -> None:
         (RECALL, "no_worse", {"margin": 1}, "'margin' is 1: no loss is larger than 1, so the gate cannot fail"),
         (RECALL, "improves", {"margin": 1}, "'margin' is 1: no gain is larger than 1, so the gate cannot pass"),
         (ALARMS, "improves", {"margin": 1, "unit": "relative"}, "so the gate cannot pass"),
+        (GRADE, "improves", {"margin": 4, "unit": "relative"}, "no gain is larger than 4, so the gate cannot pass"),
+        (RANK, "improves", {"margin": 0.8, "unit": "relative"}, "so the gate cannot pass"),
         (MOOD, "improves", {"margin": 0.3, "unit": "relative"}, "'mood' can be under 0, where a share of the"),
         (WORDS, "at_least", {"value": 0}, "so the gate cannot fail"),
         (WORDS, "at_most", {"value": 0}, "so the gate cannot pass"),
