@@ -1,6 +1,7 @@
 """Prompts: one rendering for inference and training, whatever the model's chat template wants."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +140,14 @@ def test_the_context_limit_comes_from_the_config_which_may_nest_it(
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert Renderer(tmp_path).max_positions == limit
+
+
+def test_a_template_that_names_today_gives_the_same_prompt_on_every_day(
+    tiny_models: dict[str, Path], tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_models["qwen"], tmp_path / "model")
+    renderer = Renderer(tmp_path / "model")
+    renderer.tokenizer.chat_template = (
+        "{{ strftime_now('%d %b %Y') }}: " + "{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    assert renderer.prompt(CHAT).text.startswith("26 Jul 2024: ")
