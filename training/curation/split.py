@@ -20,7 +20,7 @@ from harness.errors import UserError
 from training.curation.check import NEAR, Sample
 from training.curation.checks.duplicates import RunIndex, key
 from training.curation.clean import inputs, output_folder, raw_lines, write_lines, write_manifest
-from training.data.rows import DOCUMENT_FIELDS, load_rows
+from training.data.rows import DOCUMENT_FIELDS, conversation_key, load_rows
 
 By = Literal["auto", "document", "input"]
 PARTS = ("train", "validation", "test")
@@ -109,11 +109,12 @@ def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[set[int]], in
     groups = DisjointSet(range(len(sample.rows)))
     by_document: dict[Any, int] = {}
     distinct: dict[bytes, int] = {}
-    copies: dict[bytes, int] = {}
+    copies: dict[bytes | str, int] = {}
     for index, row in enumerate(sample.rows):
         content = sample.contents[index]
         row_key = key(sample.prompts[index], sample.answers[index])
-        groups.merge(index, copies.setdefault(row_key, index))
+        for copy_key in (row_key, conversation_key(row)):
+            groups.merge(index, copies.setdefault(copy_key, index))
         groups.merge(index, distinct.setdefault(key(content) if content else row_key, index))
         if row.document and settings.by != "input":
             groups.merge(index, by_document.setdefault(row.document, index))

@@ -10,6 +10,7 @@ their other columns are ignored.
 from __future__ import annotations
 
 import random
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -258,13 +259,32 @@ def load_data(config: Config) -> tuple[list[TrainingRow], list[TrainingRow]]:
     return train, load_rows(data.validation, data.streaming)
 
 
+QUOTES = "\"'`“”„‘’«»"
+MARKS = ".,;:!?"
+DASHES = str.maketrans("‐‑‒–—’", "-----'")
+
+
+def conversation_key(row: TrainingRow) -> str:
+    """Return a digest of a conversation that letter case, white space and the marks around words do not change.
+
+    Marks within a word stay, so that "1.50" is not "150", and so do signs and symbols.
+    """
+    return digest([[turn.role, _unmarked(turn.content)] for turn in row.messages])
+
+
+def _unmarked(text: str) -> str:
+    normal = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(DASHES)
+    tokens = (token.lstrip(QUOTES).rstrip(QUOTES + MARKS) for token in normal.casefold().split())
+    return " ".join(filter(None, tokens)) or text
+
+
 def shared_rows(train: Sequence[TrainingRow], validation: Sequence[TrainingRow]) -> list[str]:
-    """Return one problem for every validation row whose conversation is also a training row."""
-    seen = {digest(row.chat): row.where for row in train}
+    """Return one problem for every validation row whose conversation is also a training row; see `conversation_key`."""
+    seen = {conversation_key(row): row.where for row in train} if validation else {}
     return [
-        f"{row.where}: also a training row ({seen[key]}). Remove one of the two"
+        f"{row.where}: also a training row ({seen[key]}), capitals, spaces and punctuation aside. Remove one of the two"
         for row in validation
-        if (key := digest(row.chat)) in seen
+        if (key := conversation_key(row)) in seen
     ]
 
 

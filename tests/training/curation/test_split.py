@@ -8,7 +8,7 @@ import pytest
 from harness.errors import UserError
 from tests.training.curation.conftest import edited, prose, row
 from training.curation.split import SplitSettings, split
-from training.data.rows import load_rows
+from training.data.rows import load_rows, shared_rows
 
 
 def read(paths):
@@ -59,6 +59,17 @@ def test_rows_that_are_equal_but_for_letter_case_stay_together(write_jsonl, tmp_
     for seed in range(12):
         part = parts_of(split([file], tmp_path / "out", SplitSettings(seed=seed))[1])
         assert part[json.dumps(rows[7])] == part[json.dumps(rows[40])], seed
+
+
+def test_rows_that_training_refuses_as_copies_stay_together(write_jsonl, tmp_path):
+    """A comma among the first words makes another task of a prompt, whose lines are then compared."""
+    rows = [row(f"Read this mail and sort it:\n{prose(n, 8)}", "bill") for n in range(40)]
+    rows.append(row(rows[7]["instruction"].replace("mail", "mail,"), "Bill."))
+    file = str(write_jsonl(rows))
+    for seed in range(12):
+        paths = split([file], tmp_path / "out", SplitSettings(seed=seed))[1]
+        train, validation = (load_rows([str(path)]) for path in paths[:2])
+        assert shared_rows(train, validation) == [], seed
 
 
 def test_a_chain_of_near_copies_stays_together(write_jsonl, tmp_path):

@@ -154,3 +154,26 @@ def test_a_validation_row_that_is_also_trained_on_is_named(write_rows):
     held_out = load_rows([str(write_rows("validation.jsonl", [other, INSTRUCTION]))])
     problems = shared_rows(train, held_out)
     assert len(problems) == 1 and "validation.jsonl:2" in problems[0] and "train.jsonl:1" in problems[0]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "is_shared"),
+    [
+        ("Say \n  it", "none", True),
+        ("say it!", "None.", True),
+        ("“Say” it …", "none", True),
+        ("Say it: $5", "none", False),
+        ("Say -it", "none", False),
+        ("Say it", "one", False),
+    ],
+)
+def test_a_copy_is_a_copy_in_other_capitals_spaces_or_punctuation(write_rows, prompt, answer, is_shared):
+    train = load_rows([str(write_rows("train.jsonl", [{"instruction": "Say it.", "output": "none"}]))])
+    held_out = load_rows([str(write_rows("validation.jsonl", [{"instruction": prompt, "output": answer}]))])
+    assert bool(shared_rows(train, held_out)) is is_shared
+
+
+def test_amounts_and_signs_that_differ_in_their_marks_alone_are_no_copies(write_rows):
+    texts = ["Pay 1.50", "Pay 150", "Pay 15.0", "3 < 4", "3 > 4", "?", "!"]
+    rows = load_rows([str(write_rows("a.jsonl", [{"instruction": text, "output": "yes"} for text in texts]))])
+    assert [shared_rows(rows[:at], rows[at:]) for at in range(1, len(rows))] == [[]] * (len(rows) - 1)
