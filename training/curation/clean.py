@@ -24,7 +24,7 @@ from training.curation.checks import pii
 from training.curation.personal_data import Mask
 from training.curation.review import CHECKS, SKIP, Review
 from training.curation.review import review as run
-from training.data.rows import DOCUMENT_FIELDS, REPLAY, TrainingRow, source_sha256
+from training.data.rows import DOCUMENT_FIELDS, TrainingRow, source_sha256
 
 
 def place(row: TrainingRow) -> tuple[str, int]:
@@ -50,11 +50,8 @@ def raw_lines(rows: Sequence[TrainingRow]) -> Iterator[tuple[int, bytes]]:
 
 def _as_line(row: TrainingRow) -> bytes:
     """Encode the row of a table as a line of JSON."""
-    source = {"source": REPLAY} if row.is_replay else {}
-    if row.document and (row.document, row.is_replay) != (REPLAY, True):
-        source["document"] = row.document
     context = {"base_context": msgspec.to_builtins(row.base_context)} if row.base_context else {}
-    return json.dumps({"messages": row.chat, **context, **source}, ensure_ascii=False).encode()
+    return json.dumps({"messages": row.chat, **context, **row.sources}, ensure_ascii=False).encode()
 
 
 def write_lines(path: Path, lines: Iterable[bytes]) -> dict[str, Any]:
@@ -182,8 +179,10 @@ def masked(line: bytes, counts: Counter[str], names: Mask) -> bytes:
     raw: dict[str, Any] = msgspec.json.decode(line)
     mask = Mask()
     for field in (*TEXT_FIELDS, *DOCUMENT_FIELDS):
-        if isinstance(raw.get(field), str):
-            raw[field] = (names if field in DOCUMENT_FIELDS else mask)(raw[field])
+        if raw.get(field) is not None:
+            text = str(raw[field])
+            masked_text = (names if field in DOCUMENT_FIELDS else mask)(text)
+            raw[field] = raw[field] if masked_text == text else masked_text
     for turn in (*raw.get("messages", ()), *raw.get("base_context", ())):
         turn["content"] = mask(turn["content"])
     counts.update(mask.counts)

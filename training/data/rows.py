@@ -49,7 +49,9 @@ class TrainingRow(Struct, frozen=True, kw_only=True):
     where: str
     """`file:line` or `table:row`, for messages."""
     document: str = ""
-    """The source document, from one of DOCUMENT_FIELDS; not learnt."""
+    """The source document, from the first filled one of DOCUMENT_FIELDS; not learnt."""
+    sources: dict[str, str | int] = {}
+    """All filled ones of DOCUMENT_FIELDS, by name; not learnt."""
     is_replay: bool = False
     """Whether the answers are the base model's own, by its `source`."""
     base_context: list[Turn] = []
@@ -91,8 +93,8 @@ class _Instruction(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 FIELDS = (*_Chat.__struct_fields__, *_Instruction.__struct_fields__)
-Parsed = tuple[str, list[Turn], str, bool, list[Turn]]
-"""Form, conversation and document of a row, whether it is replay, and its context."""
+Parsed = tuple[str, list[Turn], dict[str, str | int], list[Turn]]
+"""Form, conversation, sources and context of a row."""
 
 
 def load_rows(files: Sequence[str], streaming: bool = False, limit: int | None = None) -> list[TrainingRow]:
@@ -161,16 +163,22 @@ def _read(
     forms: dict[str, int] = {}
     for number, line in numbered:
         try:
-            form, turns, document, is_replay, context = parse(line)
+            form, turns, sources, context = parse(line)
         except (ValueError, RecursionError) as error:
             fault = _fault(error)
             first = faults.pop()[0] if faults and faults[-1][1:] == (number - 1, fault) else number
             faults.append((first, number, fault))
             continue
         forms.setdefault(form, number)
-        where = f"{file}:{number}"
         rows.append(
-            TrainingRow(messages=turns, where=where, document=document, is_replay=is_replay, base_context=context)
+            TrainingRow(
+                messages=turns,
+                where=f"{file}:{number}",
+                document=str(next(iter(sources.values()), "")),
+                sources=sources,
+                is_replay=sources.get("source") == REPLAY,
+                base_context=context,
+            )
         )
     problems += [f"{file}:{a}{f'-{b}' if b > a else ''}: {fault}" for a, b, fault in faults]
     if len(forms) > 1:
@@ -212,15 +220,14 @@ def _form(raw: Any) -> Parsed:
         prompt = f"{row.instruction}\n\n{row.input}" if row.input else row.instruction
         turns = [Turn(role="user", content=prompt), Turn(role="assistant", content=row.output)]
     _check(turns)
-    named = str(next((value for name in DOCUMENT_FIELDS if (value := getattr(row, name)) is not None), ""))
-    is_replay = row.source == REPLAY
+    sources = {name: value for name in DOCUMENT_FIELDS if (value := getattr(row, name)) not in (None, "")}
     if context:
-        if not is_replay:
+        if row.source != REPLAY:
             raise ValueError(
                 f'"base_context" belongs to rows with "source": "{REPLAY}", whose probabilities are learnt'
             )
         _check(context, "base_context message")
-    return form, turns, named, is_replay, context
+    return form, turns, sources, context
 
 
 def _check(turns: Sequence[Turn], name: str = "message") -> None:

@@ -61,6 +61,23 @@ def test_masking_leaves_nothing_personal_in_any_file(reviewed, tmp_path):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("fields", "masks"), [
+    ({"cluster": "c1", "source": "letter of a@x.example"}, {"EMAIL": 1}),
+    ({"cluster": 4111111111111111, "source": 7}, {"CARD": 1}),
+    ({"source": "replay", "base_context": [{"role": r, "content": "a@x.example"} for r in ("user", "assistant")]},
+     {"EMAIL": 2}),
+])  # fmt: skip
+def test_personal_data_that_is_not_trained_on_is_masked_too(reviewed, tmp_path, fields, masks):
+    messages = [{"role": "user", "content": prose(1)}, {"role": "assistant", "content": "none"}]
+    clean(reviewed([{"messages": messages, **fields}]), tmp_path / "out")
+    for path in (tmp_path / "out").iterdir():
+        assert places(path.read_text("utf-8")) == [], path
+    facts = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert (facts["masks"], facts["rows"]["masked"], facts["pii_left"]) == (masks, 1, 0)
+    (kept,) = map(json.loads, (tmp_path / "out" / "train.jsonl").open())
+    assert kept["source"] in ("letter of [EMAIL_1]", 7, "replay")
+
+
 def test_a_customer_keeps_one_name_over_all_rows_and_files(write_jsonl, tmp_path):
     rows = [
         {**row(f"{prose(n)} {'cc c@y.example ' * (n % 3)}"), "cluster": f"user{n // 4}@x.example"} for n in range(12)
@@ -89,6 +106,7 @@ def test_replay_rows_of_a_table_are_replay_in_the_lines(write_cases, tmp_path):
     (tmp_path / "rows.csv").write_text("instruction,output,source,cluster\n" + "".join(lines))
     found = review([str(tmp_path / "rows.csv")], CheckSettings(suites=[write_cases([case(1, CASE)])]))
     written, *_ = clean(found, tmp_path / "out")
+    assert json.loads(written.read_text().splitlines()[1]).items() >= {"source": "replay", "cluster": "c1"}.items()
     assert [(r.document, r.is_replay) for r in load_rows([str(written)])] == [
         ("replay", True), ("c1", True), ("replay", False), ("c1", False),
     ]  # fmt: skip

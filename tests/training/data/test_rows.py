@@ -42,6 +42,11 @@ def test_the_source_alone_makes_a_row_replay(write_rows, renderer):
     assert [document.is_distilled for document in learnt] == [True, True, False, False]
 
 
+def test_a_field_without_text_names_no_document(write_rows):
+    (row,) = load_rows([str(write_rows("a.jsonl", [CHAT | {"cluster": "", "document": "lease 7", "source": None}]))])
+    assert row.document == "lease 7"
+
+
 CONTEXT = [{"role": "user", "content": "the tenant"}, {"role": "assistant", "content": "agrees"}]
 SYSTEM = {"role": "system", "content": "due on sale"}
 

@@ -30,8 +30,9 @@ def _types_of(rows: Sequence[tuple[str, ...]]) -> list[_RowTypes]:
 
 def find(sample: Sample, settings: CheckSettings) -> CheckResult:
     """Report each row that contains personal data, with its types."""
-    documents = [row.document for row in sample.rows]
-    row_types: list[_RowTypes] = spread(_types_of, list(zip(sample.prompts, sample.answers, documents, strict=True)))
+    others = [(*(t.content for t in row.base_context), *map(str, row.sources.values())) for row in sample.rows]
+    texts = [(*row, *more) for *row, more in zip(sample.prompts, sample.answers, others, strict=True)]
+    row_types: list[_RowTypes] = spread(_types_of, texts)
     places_of = Counter(kind for row in row_types for kind in row.types)
     rows_of = Counter(kind for row in row_types for kind in set(row.types))
     findings = [
