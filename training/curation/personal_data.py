@@ -24,10 +24,11 @@ class Form(NamedTuple):
     spans: Callable[[str], Iterator[tuple[int, int]]]
 
 
-EMAIL = re.compile(r"(?<![\w.+-])[\w.+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w@])")
-IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,40}")
+EMAIL = re.compile(r"(?<![\w.+-])[\w.+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![^\W_]|@)")
+IBAN = re.compile(r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}))")
+"""Looks ahead, because what comes before an IBAN, such as an invoice number, may begin like one."""
 SSN = re.compile(r"(?<![\w-])(?!000|666|9)\d{3}([ -])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])")
-DIGIT_RUN = re.compile(r"(?<![\w.,])\d+(?:[ -]\d+)*(?![\w-])")
+DIGIT_RUN = re.compile(r"(?<![\w,])(?<!\d\.)\d+(?:[ -]\d+)*(?![\w-])")
 US_PHONE = (
     r"(?:(?<![^\W_])(?<![.-])(?:\+?1[ ./-]?)?[2-9]\d{2}(?:[ .-]|- | ?/ ?)"
     r"|(?:(?<![^\W_])(?<![.-])\+?1[ ./-]?)?\( ?[2-9]\d{2} ?\)(?:[ ./-]|  )?)"
@@ -85,8 +86,8 @@ def _matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
 def _ibans(text: str) -> Iterator[tuple[int, int]]:
     """Yield spans with as many characters as the country's IBANs have, if no letter or digit follows."""
     for match in IBAN.finditer(text):
-        length = IBAN_LENGTHS.get(match[0][:2].upper(), 0)
-        places = [at for at in range(*match.span()) if text[at].isalnum()]
+        length = IBAN_LENGTHS.get(match[1][:2].upper(), 0)
+        places = [at for at in range(*match.span(1)) if text[at].isalnum()]
         if length and len(places) >= length:
             end = places[length - 1] + 1
             code = "".join(text[at] for at in places[:length])
@@ -130,6 +131,8 @@ def _addresses(text: str) -> Iterator[tuple[int, int]]:
                 yield match.span()
 
 
+HYPHENS = str.maketrans("‐‑–", "---")
+"""Hyphens that word processors put into numbers so that these stay on one line, and the dash of typeset ones."""
 DIGIT = re.compile(r"\d")
 FORMS = (
     Form("EMAIL", re.compile("@"), partial(_matches, EMAIL)),
@@ -153,11 +156,12 @@ class Place(NamedTuple):
 def places(text: str) -> list[Place]:
     """Return every span of personal data in a text, in order and without overlaps."""
     normal = normalise(text)
-    taken = bytearray(len(normal.text))
+    searched = normal.text if text.isascii() else normal.text.translate(HYPHENS)
+    taken = bytearray(len(searched))
     spans = []
     for form in FORMS:
-        if form.mark.search(normal.text):
-            for start, end in form.spans(normal.text):
+        if form.mark.search(searched):
+            for start, end in form.spans(searched):
                 if 1 not in taken[start:end]:
                     taken[start:end] = b"\1" * (end - start)
                     spans.append(Place(*normal.original(start, end), form.name))

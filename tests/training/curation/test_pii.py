@@ -85,6 +85,9 @@ def test_an_iban_with_other_check_digits_is_none(parts, off):
     ("_(877) 472-6716_ and CA 95819(916) 736-3966 and + 86 (21) 6086 7111, +847.576.4688", ["PHONE"] * 4),
     ("at 203.0.113.77 and 2001:db8::8a2e:370:7334", ["IP", "IP"]),
     ("4111 1111 1111 1111 123 and 12 3782 822463 10005", ["CARD", "CARD"]),
+    ("Invoice RE2024 IBAN DE89 3704 0044 0532 0130 00 BIC COBADEFFXXX", ["IBAN"]),
+    ("404‑555‑0142, 404–555–0143, 4111‑1111‑1111‑1111 and 123‑45‑6789", ["PHONE", "PHONE", "CARD", "SSN"]),
+    ("Card No.4111 1111 1111 1111, not 0.4111111111111111; _a@x.example_ or a@x.example__", ["CARD", "EMAIL", "EMAIL"]),
     ("４１１１ １１１１ １１１１ １１１１ and a\u200bb@example.com", ["CARD", "EMAIL"]),
 ])  # fmt: skip
 def test_each_form_is_found(text, expected):
