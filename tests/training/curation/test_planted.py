@@ -137,3 +137,10 @@ def test_shares_of_labels_and_of_negatives_are_of_all_rows(write_jsonl, write_ca
     negatives, balance = (result.result for result in done.results)
     assert negatives.counts == {"none": 9, "declines": 3, "answers": 18}
     assert balance.counts == {"repair": 18, "insurance": 12, "none": 9, "the document does not say": 3}
+
+
+@pytest.mark.parametrize("answer", ["...", "."])
+def test_answers_without_a_word_have_no_labels(write_jsonl, answer):
+    settings = CheckSettings(actions=only("label_balance", "counterfactual_swaps"))
+    done = review([str(write_jsonl([row(prose(n), answer) for n in range(3)]))], settings)
+    assert done.results[-1].result.notes == ["Answers are free text, so there are no labels to count."]

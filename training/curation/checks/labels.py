@@ -26,7 +26,7 @@ def labels(answers: Sequence[str]) -> list[tuple[str, ...]] | None:
     by_row = [tuple(sorted({part for part in folded(answer).rstrip(".").split("; ") if part})) for answer in answers]
     brief = sum(all(len(label.split()) <= MAX_LABEL_WORDS for label in row) for row in by_row)
     distinct = {label for row in by_row for label in row}
-    few = len(distinct) <= min(MAX_LABELS, max(2, len(answers) // ROWS_PER_LABEL))
+    few = 0 < len(distinct) <= min(MAX_LABELS, max(2, len(answers) // ROWS_PER_LABEL))
     return by_row if few and brief >= MIN_LABELLED * len(answers) else None
 
 
