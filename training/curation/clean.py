@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from harness.errors import UserError
-from harness.files import file_sha256
+from harness.files import file_sha256, replacing, write_atomic
 from harness.suites.tables import HUB, TABLES, is_table, parted
 from training.curation import data_card, render
 from training.curation.checks import pii
@@ -54,10 +54,13 @@ def _as_line(row: TrainingRow) -> bytes:
     return json.dumps({"messages": row.chat, **context, **row.sources}, ensure_ascii=False).encode()
 
 
-def write_lines(path: Path, lines: Iterable[bytes]) -> dict[str, Any]:
-    """Write lines and return the file's entry for a manifest."""
+OTHER_FOLDER = "Choose another folder with --out"
+
+
+def write_lines(path: Path, lines: Iterable[bytes], hint: str = OTHER_FOLDER) -> dict[str, Any]:
+    """Write a whole file of lines and return its entry for a manifest. Raises UserError with the hint."""
     count = 0
-    with path.open("wb") as file:
+    with replacing(path, hint, parents=True) as file:
         for line in lines:
             file.write(line + b"\n")
             count += 1
@@ -77,7 +80,7 @@ def write_manifest(folder: Path, made_by: str, content: dict[str, Any]) -> Path:
     """Write manifest.json, without a time so that equal input gives equal bytes; return its path."""
     path = folder / "manifest.json"
     manifest = {"made_by": made_by, "tunegate": version("tunegate"), **content}
-    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_atomic(path, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", OTHER_FOLDER)
     return path
 
 
@@ -94,7 +97,7 @@ def output_folder(out: Path, files: Sequence[str], names: Sequence[str]) -> Path
     input_paths = {Path(file).resolve() for file in files}
     overwritten = [name for name in names if (out / name).resolve() in input_paths]
     if overwritten:
-        raise UserError(f"{out / overwritten[0]} is an input file. Choose another folder with --out")
+        raise UserError(f"{out / overwritten[0]} is an input file. {OTHER_FOLDER}")
     manifest = out / "manifest.json"
     is_ours = manifest.is_file() and MADE_BY in manifest.read_bytes()
     others = [] if is_ours else [name for name in names if (out / name).exists()]
@@ -106,7 +109,7 @@ def output_folder(out: Path, files: Sequence[str], names: Sequence[str]) -> Path
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}). Choose another folder with --out") from None
+        raise UserError(f"{out}: cannot be written ({error.strerror}). {OTHER_FOLDER}") from None
     return out
 
 
@@ -134,8 +137,8 @@ def clean(review: Review, out: Path) -> list[Path]:
         review, [str(folder / name) for file, name in zip(review.files, names, strict=True) if lines[file]]
     )
     facts = manifest(review, left, outputs, masks)
-    (folder / CARD).write_text(data_card.render(review, left, facts), "utf-8")
-    (folder / REPORT).write_text(render.render_html(review), "utf-8")
+    write_atomic(folder / CARD, data_card.render(review, left, facts), OTHER_FOLDER)
+    write_atomic(folder / REPORT, render.render_html(review), OTHER_FOLDER)
     manifest_path = write_manifest(folder, "tunegate data clean", facts)
     return [*(folder / name for name in names), folder / DROPPED, folder / CARD, folder / REPORT, manifest_path]
 

@@ -93,7 +93,8 @@ def export(run: Path, out: Path, suites: Sequence[str] = (), drafts: Sequence[st
         rejected.setdefault(candidates[leak.row], f"{leak.size}: {leak.case}")
     exported = [(fixed[number], row) for number, row in zip(candidates, rows, strict=True) if number not in rejected]
     if exported:
-        _write(out, [_line(answer, row, manifest) for answer, row in exported])
+        lines = [_line(answer, row, manifest) for answer, row in exported]
+        write_lines(out, lines, "Name another file with --out")
     return Summary(
         out=out,
         rows=len(exported),
@@ -170,11 +171,3 @@ def _line(answer: ReviewAnswer, row: TrainingRow, manifest: Manifest) -> bytes:
     source += f"corrected by {event.author}, {event.at[:10]}"
     turns = msgspec.to_builtins(row.messages)
     return msgspec.json.encode({"messages": turns, "cluster": row.document, "source": source})
-
-
-def _write(out: Path, lines: Sequence[bytes]) -> None:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_lines(out, lines)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror}). Name another file with --out") from None

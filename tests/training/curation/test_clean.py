@@ -209,6 +209,14 @@ def test_nothing_left_is_said_and_nothing_written(reviewed, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("blocked", ["train.jsonl", "dropped.jsonl", "data_card.md", "report.html"])
+def test_a_file_that_cannot_be_written_is_one_line(reviewed, tmp_path, blocked):
+    (tmp_path / "out" / blocked).mkdir(parents=True)
+    (tmp_path / "out" / "manifest.json").write_text('{"made_by": "tunegate data clean"}')
+    with pytest.raises(UserError, match=rf"{blocked}: cannot be written \(.*\)\. Choose another folder with --out"):
+        clean(reviewed(), tmp_path / "out")
+
+
 def test_chats_are_masked_in_every_turn(reviewed, tmp_path):
     turns = [("system", "Mail a@x.example"), ("user", f"{prose(1)} b@x.example"), ("assistant", "a@x.example")]
     messages = [{"role": r, "content": c} for r, c in turns]
