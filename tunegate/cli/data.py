@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,6 +17,7 @@ from tunegate.cli.next_step import next_step
 from tunegate.cli.options import InputFiles, Inputs, Sheet
 
 if TYPE_CHECKING:
+    from training.curation.check import CheckSettings
     from training.curation.review import Review
 
 app = App(TRAIN, name="data", help="Make, check, clean and split training rows.", no_args_is_help=True)
@@ -53,6 +55,15 @@ def _review(files: list[str], options: dict[str, Any], actions: list[str] | None
     return result
 
 
+def _words(settings: CheckSettings, actions: list[str]) -> list[str]:
+    """Return the options that give these settings, without those that have their default."""
+    words = [word for suite in settings.suites for word in ("--suite", suite)]
+    for name in ("style", "base", "max_length", "near", "language"):
+        if (value := getattr(settings, name)) != getattr(type(settings)(), name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return words + [word for action in actions for word in ("--action", action)]
+
+
 @app.command()
 def rows(
     file: Annotated[str, typer.Argument(metavar="FILE", help="XLSX, CSV, JSONL or Parquet, or hf:owner/name.")],
@@ -81,7 +92,7 @@ def rows(
     hub = Hub(split=split, config=config, revision=revision, sheet=sheet)
     written = write_rows(file, suite, columns, hub, out)
     typer.echo(f"written: {out}: {count(written, 'row')}")
-    next_step(f"tunegate data check {out}")
+    next_step(shlex.join(["tunegate", "data", "check", str(out)]))
 
 
 @app.command()
@@ -106,7 +117,8 @@ def check(
     options = {"suites": suite or [], "style": style, "base": base, "max_length": max_length}
     result = _review(files, {**options, "near": near, "language": language}, action)
     write_atomic(html, render_html(result), "Name another file with --html")
-    next_step(f"tunegate data clean {' '.join(files)} --out clean", "write the rows without these problems")
+    command = ["tunegate", "data", "clean", *files, *_words(result.settings, action or []), "--out", "clean"]
+    next_step(shlex.join(command), "write the rows without these problems")
     typer.echo(f"report: {html}\n{file_link(html)}")
     if strict and (result.drops or result.masked):
         raise typer.Exit(EXIT_GATE_FAILED)
@@ -135,8 +147,8 @@ def clean(
     paths = write_clean(result, out)
     for path in paths:
         typer.echo(f"written: {path}")
-    rows_left = " ".join(str(path) for path in paths[: len(files)] if path.stat().st_size)
-    next_step(f"tunegate data split {rows_left} --out FOLDER", "set rows aside for validation")
+    rows_left = [str(path) for path in paths[: len(files)] if path.stat().st_size]
+    next_step(shlex.join(["tunegate", "data", "split", *rows_left, "--out", "FOLDER"]), "set rows aside for validation")
 
 
 @app.command()

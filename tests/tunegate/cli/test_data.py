@@ -1,6 +1,7 @@
 """`tunegate data` as a user runs it: reports, files, exit codes, one line for each mistake."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,19 @@ def test_check_shows_findings_and_writes_a_page(tunegate):
     assert "a.jsonl:2: repeats a.jsonl:1" in out and "report: data_report.html" in out
     assert "a.jsonl:2: repeats a.jsonl:1" in Path("data_report.html").read_text("utf-8")
     assert sorted(path.name for path in Path().iterdir()) == ["a.jsonl", "data_report.html", "evalsuites"]
+
+
+def test_the_next_command_has_the_files_and_options_of_this_one(tunegate):
+    Path("my rows").mkdir()
+    path = write("my rows/a.jsonl", [GOOD, GOOD, {**GOOD, "output": "a@x.example"}])
+    options = ["--suite", "evalsuites", "--near", "0.7", "--action", "exact_duplicates=flag"]
+    _, out, _ = tunegate("data", "check", path, *options)
+    (command,) = [line.removeprefix("next: ") for line in out.splitlines() if line.startswith("next: ")]
+    words = shlex.split(command, comments=True)
+    assert words == ["tunegate", "data", "clean", path, *options, "--out", "clean"]
+    code, out, _ = tunegate(*words[1:])
+    assert code == 0 and "rows: 3, after cleaning 3" in out
+    assert "next: tunegate data split clean/a.jsonl --out FOLDER" in out
 
 
 @pytest.mark.parametrize(("rows", "code"), [([GOOD, GOOD], 1), ([GOOD], 0)])
