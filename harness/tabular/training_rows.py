@@ -34,7 +34,7 @@ class RowColumns(InputColumns, frozen=True, kw_only=True):
 def write_rows(source: str, folder: Path, columns: RowColumns, hub: Hub, out: Path) -> int:
     """Write a training row for every row of `source`, with the prompt of the suite in `folder`; return their number.
 
-    Raises UserError for invalid rows, and where `out` is `source`; nothing is written then.
+    Raises UserError for invalid rows or none, and where `out` is `source`; nothing is written then.
     """
     from harness.scaffold.create import only_suite
 
@@ -54,5 +54,7 @@ def write_rows(source: str, folder: Path, columns: RowColumns, hub: Hub, out: Pa
     rows = usable(rows_of(source, columns.names, hub), make, problems)
     lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     refuse_bad(source, problems, len(lines), "cannot be training rows, and nothing was written")
+    if not lines:
+        raise UserError(f"{source}: has no rows, and nothing was written. Expected one per example")
     write_atomic(out, "".join(f"{line}\n" for line in lines), "Name another file with --out")
     return len(lines)

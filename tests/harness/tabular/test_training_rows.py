@@ -56,6 +56,13 @@ def test_bad_rows_are_named_together_and_nothing_is_written(tunegate):
     assert Path("rows.jsonl").read_text() == "mine"
 
 
+def test_a_table_without_rows_leaves_an_earlier_file_as_it_is(tunegate):
+    Path("rows.jsonl").write_text("mine")
+    code, _, said = tunegate("text,desk\n")
+    assert (code, said) == (4, "tunegate: table.csv: has no rows, and nothing was written. Expected one per example\n")
+    assert Path("rows.jsonl").read_text() == "mine"
+
+
 def test_the_table_is_not_overwritten_by_its_rows(tunegate):
     code, _, said = tunegate("text,desk\nOne,a\n", "--out", "./table.csv")
     assert code == 4 and "is the table itself, which would be lost. Name another file" in said
