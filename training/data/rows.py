@@ -22,7 +22,7 @@ from msgspec import Struct, structs
 from harness.errors import UserError, refuse_all
 from harness.files import decode_line, digest, file_sha256
 from harness.suites.cases import LONGEST_LINE_BYTES
-from harness.suites.tables import HUB, Hub, is_table, parted, refuse_unpinned, rows_of
+from harness.suites.tables import HUB, Hub, as_shown, is_table, parted, refuse_unpinned, rows_of
 from training.config import Config
 
 FLOOR_ROWS = 1000
@@ -129,7 +129,7 @@ def _columns(cells: dict[str, Any], problem: str) -> dict[str, Any]:
     if problem:
         raise ValueError(problem)
     form: type[_Sourced] = _Chat if cells.get("messages") else _Instruction
-    raw = {name: cells[name] for name in form.__struct_fields__ if cells.get(name) not in (None, "")}
+    raw = {name: as_shown(cells[name]) for name in form.__struct_fields__ if cells.get(name) not in (None, "")}
     for name in {"messages", "base_context"} & set(raw):
         if isinstance(raw[name], list):
             fields = Turn.__struct_fields__

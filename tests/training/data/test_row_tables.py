@@ -78,6 +78,15 @@ def test_a_table_may_have_what_the_base_reads_first_and_texts_that_only_share_th
     ] * len(CHATS)
 
 
+def test_whole_numbers_that_pandas_stores_as_floats_name_documents(tmp_path):
+    """It does where one of them is missing."""
+    import pandas
+
+    rows = [{**ROWS[0], "cluster": 7}, {**ROWS[1], "cluster": None}]
+    pandas.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
+    assert [row.document for row in load_rows([str(tmp_path / "a.parquet")])] == ["7", ""]
+
+
 def test_a_column_beside_the_one_with_the_right_name_is_left(tmp_path):
     (tmp_path / "a.csv").write_text("instruction,output,Output\nSay it.,x,y\n")
     assert [row.messages[1].content for row in load_rows([str(tmp_path / "a.csv")])] == ["x"]
