@@ -84,26 +84,22 @@ def write_manifest(folder: Path, made_by: str, content: dict[str, Any]) -> Path:
     return path
 
 
-MADE_BY = b'"made_by": "tunegate data '
-"""Text of each manifest.json that `write_manifest` wrote."""
-
-
-def output_folder(out: Path, files: Sequence[str], names: Sequence[str]) -> Path:
-    """Create a folder for files of these names.
+def output_folder(out: Path, files: Sequence[str], names: Sequence[str], made_by: str) -> Path:
+    """Create a folder for files of these names, which the command `made_by` writes.
 
     Raises UserError where it cannot be created, and where a file would overwrite one of the input `files`, or one that
-    no command of `tunegate data` wrote.
+    this command did not write.
     """
     input_paths = {Path(file).resolve() for file in files}
     overwritten = [name for name in names if (out / name).resolve() in input_paths]
     if overwritten:
         raise UserError(f"{out / overwritten[0]} is an input file. {OTHER_FOLDER}")
     manifest = out / "manifest.json"
-    is_ours = manifest.is_file() and MADE_BY in manifest.read_bytes()
+    is_ours = manifest.is_file() and f'"made_by": "{made_by}"'.encode() in manifest.read_bytes()
     others = [] if is_ours else [name for name in names if (out / name).exists()]
     if others:
         raise UserError(
-            f"{out / others[0]} exists, and no manifest.json there says that `tunegate data` wrote it. Remove it, or "
+            f"{out / others[0]} exists, and no manifest.json there says that `{made_by}` wrote it. Remove it, or "
             "choose another folder with --out"
         )
     try:
@@ -114,6 +110,7 @@ def output_folder(out: Path, files: Sequence[str], names: Sequence[str]) -> Path
 
 
 DROPPED, CARD, REPORT = "dropped.jsonl", "data_card.md", "report.html"
+MADE_BY = "tunegate data clean"
 TEXT_FIELDS = ("instruction", "input", "output")
 
 
@@ -128,7 +125,7 @@ def clean(review: Review, out: Path) -> list[Path]:
         raise UserError(f"{twice[0]}: two files have that name. Clean them one at a time")
     if not review.rows_after:
         raise UserError(f"{', '.join(review.files)}: no row is left. See the report of `tunegate data check`")
-    folder = output_folder(out, review.files, [*names, DROPPED, CARD, REPORT, "manifest.json"])
+    folder = output_folder(out, review.files, [*names, DROPPED, CARD, REPORT, "manifest.json"], MADE_BY)
     masks: Counter[str] = Counter()
     lines = _kept_lines(review, masks)
     outputs = [write_lines(folder / name, lines[file]) for file, name in zip(review.files, names, strict=True)]
@@ -139,7 +136,7 @@ def clean(review: Review, out: Path) -> list[Path]:
     facts = manifest(review, left, outputs, masks)
     write_atomic(folder / CARD, data_card.render(review, left, facts), OTHER_FOLDER)
     write_atomic(folder / REPORT, render.render_html(review), OTHER_FOLDER)
-    manifest_path = write_manifest(folder, "tunegate data clean", facts)
+    manifest_path = write_manifest(folder, MADE_BY, facts)
     return [*(folder / name for name in names), folder / DROPPED, folder / CARD, folder / REPORT, manifest_path]
 
 

@@ -24,6 +24,7 @@ from training.data.rows import DOCUMENT_FIELDS, conversation_key, load_rows
 
 By = Literal["auto", "document", "input"]
 PARTS = ("train", "validation", "test")
+MADE_BY = "tunegate data split"
 
 
 class SplitSettings(Struct, frozen=True, kw_only=True):
@@ -145,7 +146,7 @@ def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Spl
         lines[result.parts[index]].append(line)
     if len(forms) > 1:
         raise UserError(f"{', '.join(files)}: files of two forms cannot be split together. Split them one at a time")
-    folder = output_folder(out, files, [*(f"{part}.jsonl" for part in PARTS), "manifest.json"])
+    folder = output_folder(out, files, [*(f"{part}.jsonl" for part in PARTS), "manifest.json"], MADE_BY)
     left = [path for part in PARTS if part not in lines and (path := folder / f"{part}.jsonl").exists()]
     if left:
         raise UserError(
@@ -162,5 +163,5 @@ def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Spl
         "largest_group": result.largest,
         "joined_by_near_copies": result.linked,
     }
-    manifest = write_manifest(folder, "tunegate data split", facts)
+    manifest = write_manifest(folder, MADE_BY, facts)
     return result, [*(folder / f"{part}.jsonl" for part in lines), manifest]

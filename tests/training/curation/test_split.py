@@ -7,6 +7,9 @@ import pytest
 
 from harness.errors import UserError
 from tests.training.curation.conftest import edited, prose, row
+from training.curation.check import CheckSettings
+from training.curation.clean import clean
+from training.curation.review import review
 from training.curation.split import SplitSettings, split
 from training.data.rows import load_rows, shared_rows
 
@@ -136,3 +139,12 @@ def test_an_input_is_never_written_over(write_jsonl, tmp_path):
     with pytest.raises(UserError, match=r"train\.jsonl is an input file"):
         split([str(path)], tmp_path, SplitSettings())
     assert path.read_bytes() == before
+
+
+def test_the_manifest_of_cleaned_rows_is_never_written_over(write_jsonl, tmp_path):
+    found = review([str(write_jsonl(near_pairs(20), "mails.jsonl"))], CheckSettings(actions={"contamination": "skip"}))
+    written = clean(found, tmp_path / "out")
+    before = written[-1].read_bytes()
+    with pytest.raises(UserError, match=r"manifest\.json there says that `tunegate data split` wrote it"):
+        split([str(written[0])], tmp_path / "out", SplitSettings())
+    assert written[-1].read_bytes() == before
