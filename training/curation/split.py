@@ -121,11 +121,9 @@ def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[set[int]], in
             groups.merge(index, by_document.setdefault(row.document, index))
     rows = list(distinct.values())
 
-    def is_joined(one: int, other: int) -> bool:
-        return bool(groups.connected(rows[one], rows[other]))
-
     linked = 0
-    for link in RunIndex([(sample.contents[row],) for row in rows], settings.near).all(is_joined):
+    prompts = RunIndex([(sample.contents[row],) for row in rows], settings.near)
+    for link in prompts.all(lambda row: groups[rows[row]]):
         groups.merge(rows[link.row], rows[link.other])
         linked += 1
     return groups.subsets(), linked

@@ -1,6 +1,7 @@
 """Near copies are found exactly: all of them, and no other pair."""
 
 import random
+import time
 
 import pytest
 
@@ -25,8 +26,9 @@ def similarity(one, other):
     return len(one & other) / len(one | other) if one | other else 0.0
 
 
-def apart(one, other):
-    return False
+def apart(row):
+    """Each row is a component."""
+    return row
 
 
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.8, 0.9, 1.0])
@@ -110,3 +112,15 @@ def test_examples_begin_where_rows_differ():
     text_words[70] = "GARDENS"
     (finding,) = duplicates.find_near(sample(text, " ".join(text_words)), CheckSettings()).findings
     assert finding.quote.startswith("… ") and "GARDENS" in finding.quote and "GARDENS" not in finding.other_quote
+
+
+@pytest.mark.parametrize("words_around", [15, 30])
+def test_the_search_is_quick_where_rows_differ_in_one_number(words_around):
+    """With 15 words before and after it, they are below the threshold, and with 30 above."""
+    frame = f"{prose('before', words_around)} {{}} {prose('after', words_around)}"
+    framed = [frame.format(n) for n in range(5000)]
+    started = time.process_time()
+    answers = duplicates.find_near(sample(*((prose(n, 40), text) for n, text in enumerate(framed))), CheckSettings())
+    prompts = duplicates.find_near(sample(*((text, "yes") for text in framed)), CheckSettings())
+    assert time.process_time() - started < 10
+    assert (len(answers.findings), len(prompts.findings)) == (0, 4999 if words_around == 30 else 0)

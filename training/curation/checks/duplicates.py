@@ -12,10 +12,10 @@ from __future__ import annotations
 import hashlib
 import math
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from training.curation.check import Check, CheckResult, CheckSettings, Sample, short
 from training.curation.text import hashed_words, runs
@@ -89,51 +89,57 @@ class RunIndex:
         self.threshold = threshold - ROUNDING
         self.sets = _shared_runs(texts)
         self.rows = [row for row in np.flatnonzero(self.sets.sizes).tolist() if self._prefix(row) > 0]
-        self.rows_with: dict[int, list[int]] = defaultdict(list)
         self.marked = np.zeros(self.sets.distinct, bool)
 
     def nearest(self, answers: _Answers | None = None) -> Iterator[Link]:
         """Yield each row with its most similar earlier row that was not linked, with `answers` of the same answer."""
-        self.rows_with.clear()
+        rows_with = _RowsWith()
         for row in self.rows:
-            group = answers.groups[row] if answers else 0
-            row_links = list(self.links(row, partial(answers.differ, row) if answers else lambda other: False, group))
-            if row_links:
+            keys = self._keys(row, answers.groups[row] if answers else 0)
+            nearby = {other for others in self._within_reach(row, keys, rows_with) for other in others}
+            candidates = [other for other in sorted(nearby) if not (answers and answers.differ(row, other))]
+            if row_links := list(self._links(row, candidates)):
                 yield max(row_links, key=lambda link: (link.similarity, -link.other))
             else:
-                self.add(row, group)
+                rows_with.add(row, keys, self._shape(row))
 
-    def all(self, is_joined: Callable[[int, int], bool]) -> Iterator[Link]:
-        """Yield the link of every pair of rows, without pairs for which `is_joined` is true already."""
+    def all(self, component: Callable[[int], Any]) -> Iterator[Link]:
+        """Yield the link of every pair of rows, without pairs of one component, which the caller may join meanwhile."""
+        rows_with = _RowsWith()
         for row in self.rows:
-            yield from self.links(row, partial(is_joined, row))
-            self.add(row)
+            keys = self._keys(row, 0)
+            reached = self._within_reach(row, keys, rows_with)
+            yield from self._links(row, _apart(row, reached, component))
+            rows_with.add(row, keys, self._shape(row), component(row))
 
     def _prefix(self, row: int) -> int:
         """Return how many of the row's shared runs to look up."""
-        size = int(self.sets.sizes[row])
-        return len(self.sets.shared(row)) - math.ceil(self.threshold * size) + 1
+        size, shared = self._shape(row)
+        return shared - math.ceil(self.threshold * size) + 1
 
     def _keys(self, row: int, group: int) -> list[int]:
         """Return the numbers of the row's rarest runs, which differ in each group."""
         return [group * self.sets.distinct + run for run in self.sets.shared(row)[: self._prefix(row)].tolist()]
 
-    def add(self, row: int, group: int = 0) -> None:
-        """Let later rows of the group find this one."""
-        for run in self._keys(row, group):
-            self.rows_with[run].append(row)
+    def _shape(self, row: int) -> tuple[int, int]:
+        """Return the numbers of all runs and of the shared runs of a row."""
+        return int(self.sets.sizes[row]), len(self.sets.shared(row))
 
-    def links(self, row: int, skip: Callable[[int], bool], group: int = 0) -> Iterator[Link]:
-        """Yield the links from a row to the rows of the group added before, in their order."""
+    def _within_reach(self, row: int, keys: Sequence[int], rows_with: _RowsWith) -> Iterator[list[int]]:
+        """Yield lists of rows that have one of the keys and enough shared runs to reach the threshold with this row."""
+        size, shared = self._shape(row)
+        for run in keys:
+            for (other_size, other_shared), lists in rows_with.by_shape.get(run, {}).items():
+                if min(shared, other_shared) * (1 + self.threshold) >= self.threshold * (size + other_size):
+                    yield from lists.values()
+
+    def _links(self, row: int, others: Iterable[int]) -> Iterator[Link]:
+        """Yield the links from a row to those of the other rows that are near."""
         shared, size = self.sets.shared(row), int(self.sets.sizes[row])
         self.marked[shared] = True
-        nearby = {other for run in self._keys(row, group) if run in self.rows_with for other in self.rows_with[run]}
-        for other in sorted(nearby):
-            other_size = int(self.sets.sizes[other])
-            if min(size, other_size) < self.threshold * max(size, other_size) or skip(other):
-                continue
+        for other in others:
             common = int(self.marked[self.sets.shared(other)].sum())
-            similarity = common / (size + other_size - common)
+            similarity = common / (size + int(self.sets.sizes[other]) - common)
             if similarity >= self.threshold:
                 yield Link(row, other, similarity)
         self.marked[shared] = False
@@ -146,6 +152,30 @@ class RunIndex:
         return common >= self.threshold * (int(self.sets.sizes[one]) + int(self.sets.sizes[other]) - common) > 0
 
 
+class _RowsWith:
+    """The rows with each run, by their shape, in lists of rows of one component."""
+
+    def __init__(self) -> None:
+        self.by_shape: dict[int, dict[tuple[int, int], dict[Any, list[int]]]] = {}
+
+    def add(self, row: int, keys: Iterable[int], shape: tuple[int, int], component: Any = None) -> None:
+        """Let later rows with one of the keys find this one."""
+        for run in keys:
+            self.by_shape.setdefault(run, {}).setdefault(shape, {}).setdefault(component, []).append(row)
+
+
+def _apart(row: int, lists: Iterable[list[int]], component: Callable[[int], Any]) -> Iterator[int]:
+    """Yield the rows of the lists that are in another component; those of one list are in the same, or each alone."""
+    tried = set()
+    for others in lists:
+        for other in others:
+            if component(other) == component(row):
+                break
+            if other not in tried:
+                tried.add(other)
+                yield other
+
+
 class _Answers:
     """Which rows have the same answer: an equal one, or a near copy of one of more than LABEL_WORDS words."""
 
@@ -156,7 +186,7 @@ class _Answers:
         self.numbers = [number_of.setdefault(folded(text), len(number_of)) for text in texts]
         self.index = RunIndex([[text] * (len(text.split()) > LABEL_WORDS) for text in number_of], threshold)
         joined = DisjointSet(range(len(number_of)))
-        for link in self.index.all(joined.connected):
+        for link in self.index.all(joined.__getitem__):
             joined.merge(link.row, link.other)
         self.groups = [joined[number] for number in self.numbers]
         """A number for each row; rows with the same answer have the same."""
