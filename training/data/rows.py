@@ -110,7 +110,9 @@ def load_rows(files: Sequence[str], streaming: bool = False, limit: int | None =
         try:
             rows += _of_table(file, streaming, limit, problems) if is_table(file) else _of_lines(file, problems)
         except OSError as error:
-            problems.append(f"{file}: cannot be read: {error.strerror}. Name a JSONL file of training rows")
+            problems.append(
+                f"{file}: cannot be read: {error.strerror or 'not a regular file'}. Name a JSONL file of training rows"
+            )
         except UserError as error:
             problems.append(str(error))
     refuse_all(problems, f"{', '.join(files)}: rows that cannot be trained on")

@@ -1,5 +1,6 @@
 """Rows become ids and masks: answers are always whole, bad rows are named by line."""
 
+import os
 import re
 
 import pytest
@@ -137,6 +138,15 @@ def test_all_bad_lines_of_all_files_are_listed_once(tmp_path, write_rows):
         load_rows([str(good), str(bad)])
     lines = [int(part.split(":")[1]) for part in str(refused.value).splitlines()[1:]]
     assert lines == [1, 3, 4, 5, 6, 7, 8, 9]
+
+
+def test_a_pipe_is_refused_with_the_reason():
+    """It is read twice."""
+    reading, writing = os.pipe()
+    os.close(writing)
+    with pytest.raises(UserError, match=r"cannot be read: not a regular file\. Name a JSONL file"):
+        load_rows([f"/dev/fd/{reading}"])
+    os.close(reading)
 
 
 def test_every_row_whose_turns_the_template_rewrites_is_named(write_rows):
