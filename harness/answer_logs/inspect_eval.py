@@ -16,8 +16,8 @@ from harness.errors import MissingExtra, UserError, first_line
 from harness.files import MEMORY_BYTES, shown_path, size_of
 
 EXPECTED = "Expected the .eval log of a finished Inspect evaluation"
-CUT = ("max_tokens", "model_length")
-"""Reasons to stop at a limit of tokens."""
+CUT = ("max_tokens", "model_length", "length")
+"""Reasons to stop at a limit of tokens; `length` is that of older logs."""
 
 
 class _Eval(Struct):
@@ -32,7 +32,12 @@ class _Error(Struct):
     message: str
 
 
+class _Message(Struct):
+    content: Any = ""
+
+
 class _Choice(Struct):
+    message: _Message = field(default_factory=_Message)
     stop_reason: str = ""
 
 
@@ -77,7 +82,7 @@ def _answer(name: str, sample: _Sample, model: str) -> LoggedAnswer:
     failure = sample.error.message if sample.error else output.error
     return LoggedAnswer(
         where=name,
-        text=output.completion,
+        text=output.completion or _first_text(output),
         ids=(str(sample.id),),
         prompts=tuple(texts_in(sample.input)),
         model=model,
@@ -85,6 +90,15 @@ def _answer(name: str, sample: _Sample, model: str) -> LoggedAnswer:
         is_cut=any(choice.stop_reason in CUT for choice in output.choices[:1]),
         error=failure or ("" if output.choices else "the sample has no output"),
     )
+
+
+def _first_text(output: _Output) -> str:
+    """Return the text of the first choice: logs of older versions have no `completion`."""
+    content = output.choices[0].message.content if output.choices else ""
+    if isinstance(content, str):
+        return content
+    parts = [part for part in content or () if isinstance(part, dict) and part.get("type") == "text"]
+    return "".join(str(part.get("text", "")) for part in parts)
 
 
 def _content(archive: zipfile.ZipFile, name: str) -> bytes:

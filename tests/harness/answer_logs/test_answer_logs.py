@@ -67,6 +67,24 @@ def test_epochs_of_an_inspect_log_are_repeats_and_answers_cut_at_the_limit_are_k
     assert [log.completion(name, 1).finish_reason for name in LEASES] == ["stop", "stop", "length"]
 
 
+def test_an_older_inspect_log_has_its_answers_in_the_first_choice(suite: Suite, tmp_path: Path) -> None:
+    file = tmp_path / "old.eval"
+    with zipfile.ZipFile(FILES / "inspect.eval") as new, zipfile.ZipFile(file, "w") as old:
+        for name in new.namelist():
+            content = json.loads(new.read(name))
+            if name.startswith("samples/"):
+                del content["output"]["completion"]
+                choice = content["output"]["choices"][0]
+                choice["stop_reason"] = choice["stop_reason"].replace("max_tokens", "length")
+                if content["id"] == "l2":
+                    thought = {"type": "reasoning", "reasoning": "rent?"}
+                    choice["message"]["content"] = [thought, {"type": "text", "text": choice["message"]["content"]}]
+            old.writestr(name, json.dumps(content))
+    log = read_log(file, "inspect", suite)
+    assert (texts(log), texts(log, 2)) == (RIGHT, RIGHT)
+    assert [log.completion(name, 1).finish_reason for name in LEASES] == ["stop", "stop", "length"]
+
+
 def test_a_promptfoo_file_of_two_models_needs_a_choice_and_tells_errors_from_unmet_assertions(suite: Suite) -> None:
     file = FILES / "promptfoo.json"
     with pytest.raises(UserError, match=r"answers of 2 models: fixed:unsure, fixed:sure. Choose one with --model"):
