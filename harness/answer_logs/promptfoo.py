@@ -12,8 +12,6 @@ from msgspec import Struct, field
 from harness.answer_logs.logged import LoggedAnswer, json_document, texts_in
 
 EXPECTED = "Expected the JSON that `promptfoo eval --output results.json` writes"
-FAILED = 2
-"""`failureReason` of a provider that gave no answer; 1 is an assertion that the answer did not meet."""
 
 
 class _Prompt(Struct):
@@ -26,7 +24,8 @@ class _Provider(Struct):
 
 
 class _Response(Struct):
-    output: Any = ""
+    output: Any = None
+    error: Any = None
 
 
 class _Test(Struct):
@@ -37,10 +36,9 @@ class _Test(Struct):
 class _Result(Struct, rename="camel"):
     prompt: _Prompt
     provider: _Provider
-    failure_reason: int
     vars: dict[str, Any]
     test_case: _Test
-    response: _Response = field(default_factory=_Response)
+    response: _Response | None = None
     error: str | None = None
 
 
@@ -55,10 +53,11 @@ class _File(Struct):
 def answers(path: Path) -> Iterator[LoggedAnswer]:
     """Yield the answer of each provider to each test; the test's metadata `id`, variable `id` or description names it.
 
-    An output that is no text is its JSON.
+    An output that is no text is its JSON. Errors of assertions are no errors of the answer.
     """
     for number, result in enumerate(json_document(path, _File, EXPECTED).results.results, 1):
-        output = result.response.output
+        response = result.response or _Response()
+        output, has_answer = response.output, response.output is not None and not response.error
         test = result.test_case
         ids = (test.metadata.get("id"), result.vars.get("id"), test.description)
         yield LoggedAnswer(
@@ -67,5 +66,5 @@ def answers(path: Path) -> Iterator[LoggedAnswer]:
             ids=tuple(str(name) for name in ids if name is not None),
             prompts=tuple(texts_in([result.prompt.raw, result.vars])),
             model=result.provider.label or result.provider.id,
-            error=result.error or "promptfoo gives no reason" if result.failure_reason == FAILED else "",
+            error="" if has_answer else result.error or str(response.error or "promptfoo gives no reason"),
         )

@@ -97,6 +97,28 @@ def test_a_promptfoo_file_of_two_models_needs_a_choice_and_tells_errors_from_unm
     assert [unsure.completion(name, 1).error for name in LEASES] == ["the fixed model is offline", None, None]
 
 
+@pytest.mark.parametrize(
+    ("change", "text", "error"),
+    [
+        ({"response": {"output": None}, "error": "No output"}, "", "No output"),
+        ({"response": {"cost": 0}, "error": "No output"}, "", "No output"),
+        ({"response": None, "failureReason": 2, "error": "offline"}, "", "offline"),
+        ({"response": {"output": "as", "error": "stream closed"}, "failureReason": 2}, "", "stream closed"),
+        ({"failureReason": 2, "error": "the judge is offline"}, "assignment", None),
+        ({"response": {"output": {"a": 1}}}, '{"a": 1}', None),
+    ],
+)
+def test_a_promptfoo_result_without_output_is_an_error_and_a_failed_assertion_is_none(
+    suite: Suite, tmp_path: Path, change: dict[str, object], text: str, error: str | None
+) -> None:
+    content = json.loads((FILES / "promptfoo.json").read_text())
+    result = next(r for r in content["results"]["results"] if r["provider"]["id"] == "fixed:sure")
+    content["results"]["results"] = [result | change]
+    (tmp_path / "one.json").write_text(json.dumps(content))
+    answer = read_log(tmp_path / "one.json", "promptfoo", suite).completion("l1", 1)
+    assert (answer.text, answer.error) == (text, error)
+
+
 def test_deepeval_test_cases_are_matched_by_name_or_by_prompt(suite: Suite) -> None:
     log = read_log(FILES / "deepeval.json", "deepeval", suite)
     assert (texts(log), log.model.name) == (RIGHT, "fixed")
