@@ -15,6 +15,7 @@ EXPECTED = "Expected the output file of a batch of chat completions or completio
 
 class _Message(Struct):
     content: str | None = None
+    refusal: str | None = None
 
 
 class _Choice(Struct):
@@ -30,8 +31,7 @@ class _Body(Struct):
 
 
 class _Response(Struct):
-    body: _Body
-    status_code: int = 200
+    body: _Body | None = None
 
 
 class _Line(Struct):
@@ -43,9 +43,9 @@ class _Line(Struct):
 def answers(path: Path) -> Iterator[LoggedAnswer]:
     """Yield the choices of each line; a request that failed has its error."""
     for where, line in json_lines(path, _Line, EXPECTED):
-        body = line.response.body if line.response else _Body()
+        body = (line.response and line.response.body) or _Body()
         for repeat, choice in enumerate(body.choices or [_Choice()], 1):
-            text = choice.message.content or choice.text or ""
+            text = choice.message.content or choice.message.refusal or choice.text or ""
             failure = line.error or body.error or (None if body.choices else "the response has no choice")
             yield LoggedAnswer(
                 where=where,

@@ -131,6 +131,21 @@ def test_a_batch_gives_answers_and_the_errors_of_its_requests(suite: Suite) -> N
     assert "max_tokens is too small" in str(log.completion("l3", 1).error)
 
 
+def test_a_request_that_failed_without_a_body_as_vllm_writes_it_is_an_error(suite: Suite, tmp_path: Path) -> None:
+    response = {"status_code": 400, "request_id": "vllm-batch-1", "body": None}
+    failed = {"id": "vllm-1", "custom_id": "l1", "response": response, "error": "the prompt is too long"}
+    answer = read_log(plain(tmp_path / "out.jsonl", failed), "openai-batch", suite).completion("l1", 1)
+    assert (answer.finish_reason, answer.error) == ("error", "the prompt is too long")
+
+
+def test_a_refusal_of_the_model_is_its_answer(suite: Suite, tmp_path: Path) -> None:
+    message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+    body = {"model": "m", "choices": [{"message": message, "finish_reason": "stop"}]}
+    row = {"custom_id": "l1", "response": {"status_code": 200, "body": body}, "error": None}
+    log = read_log(plain(tmp_path / "out.jsonl", row), "openai-batch", suite)
+    assert log.completion("l1", 1).text == "I cannot help with that."
+
+
 def plain(path: Path, *rows: dict[str, object]) -> Path:
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     return path
