@@ -59,22 +59,26 @@ def _place(noise: Noise) -> tuple[str, ...]:
     return noise.engine, noise.device, noise.dtype, noise.tokenizer_digest
 
 
-def with_floors(manifest: Manifest, known: Mapping[str, Sequence[Noise]]) -> Manifest:
-    """Return the manifest with the noise that applies to each suite, and a note on each suite where it does not."""
+def with_floors(
+    manifest: Manifest, known: Mapping[str, Sequence[Noise]], scorers: Mapping[str, str] | None = None
+) -> Manifest:
+    """Return the manifest with the noise that applies to each suite, and a note on each suite where it does not.
+
+    `scorers` maps suites to the hash of those that scored the run again. Notes of an earlier call are replaced.
+    """
     infos: list[SuiteInfo] = []
-    notes: list[str] = []
+    notes: list[str] = list(manifest.notes)
     for info in manifest.suites:
         entries = known.get(info.name, ())
-        unlike = [differing(noise, info, manifest) for noise in entries]
+        scored = structs.replace(info, scorers_hash=(scorers or {}).get(info.name, info.scorers_hash))
+        unlike = [differing(noise, scored, manifest) for noise in entries]
         fitting = next((noise for noise, says in zip(entries, unlike, strict=True) if not says), None)
         infos.append(structs.replace(info, noise=fitting))
+        says = f"{info.name}: noise.json was measured with another "
+        notes = [note for note in notes if not note.startswith(says)]
         if entries and fitting is None:
-            says = " and ".join(sorted(unlike, key=len)[0])
-            notes.append(
-                f"{info.name}: noise.json was measured with another {says}, so no margin uses it; measure again "
-                f"with `tunegate repeatability`"
-            )
-    notes = [*manifest.notes, *(note for note in notes if note not in manifest.notes)]
+            what = " and ".join(sorted(unlike, key=len)[0])
+            notes.append(f"{says}{what}, so no margin uses it; measure again with `tunegate repeatability`")
     return structs.replace(manifest, suites=infos, notes=notes)
 
 

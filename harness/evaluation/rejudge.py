@@ -48,7 +48,7 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
     tuned = run.manifest.checkpoints.get(CANDIDATE)
     comparison = compare_with_baselines(chosen, gates, baseline, bars, prompts, tuned.tokenizer_digest if tuned else "")
     run = with_baseline(without_stale(run, scorers), comparison)
-    run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(chosen, bars)))
+    run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(chosen, bars), scorers))
     metrics, verdicts = estimate_and_judge(fresh, gates, run.manifest, run.answers())
     verdicts += stale_verdicts(chosen, gates, changed)
     lacking = [name for name in infos if name not in gates]

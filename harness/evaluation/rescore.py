@@ -16,6 +16,7 @@ from msgspec import Struct
 from harness.baseline.compare import without_stale
 from harness.baseline.drift import parts_changed
 from harness.errors import UserError
+from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.run import GATES, estimate_and_judge
 from harness.gates.config import load_suite_gates
 from harness.progress.progress import Progress
@@ -65,8 +66,9 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     scorers = {suite.name: suite.scorers_hash for suite in chosen}
     rescored_run = without_stale(msgspec.structs.replace(run, records=records), scorers)
     gates = {suite.name: load_suite_gates(suite, bars) for suite in chosen}
+    manifest = with_floors(rescored_run.manifest, read_floors(chosen, bars), scorers)
     with progress.stage(GATES):
-        metrics, verdicts = estimate_and_judge(chosen, gates, rescored_run.manifest, rescored_run.answers())
+        metrics, verdicts = estimate_and_judge(chosen, gates, manifest, rescored_run.answers())
     changed = {suite.name: why for suite in chosen if (why := stale(infos[suite.name], suite, suite.scorers_hash))}
     verdicts = [verdict for verdict in verdicts if verdict.suite not in changed] + stale_verdicts(
         chosen, gates, changed
@@ -83,7 +85,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
         changed=len(events),
         metrics=metrics,
         verdicts=verdicts,
-        notes=_notes(infos, by_name),
+        notes=[*_notes(infos, by_name), *(note for note in manifest.notes if note not in run.manifest.notes)],
     )
 
 

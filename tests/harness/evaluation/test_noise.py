@@ -12,8 +12,10 @@ from harness.engines.config import EngineConfig
 from harness.engines.fake import FakeEngine
 from harness.engines.transformers.generate import Answerer
 from harness.errors import UserError
-from harness.evaluation.noise import SuiteNoise, measure
+from harness.evaluation.noise import SuiteNoise, measure, save
 from harness.evaluation.noise_file import NoiseFile, load_noise, save_noise, with_floors
+from harness.evaluation.rejudge import regate
+from harness.evaluation.rescore import rescore
 from harness.gates.config import GateId
 from harness.gates.judge import within_noise
 from harness.progress.progress import Progress
@@ -21,7 +23,7 @@ from harness.runs.folder import RunData, RunFolder, check_seal, load_run
 from harness.schema import BASELINE, CANDIDATE, Gate, Noise, NoiseFloor
 from harness.stats.noise import flips, floors, repeat_flips
 from tests.harness.gates.test_power import tunegate
-from tests.support.mini import job_of, make_run, right, rows, write_script, write_suite
+from tests.support.mini import job_of, make_run, right, rows, suites, write_script, write_suite
 from tests.support.scored import ACCURACY, ERROR_RATE, MACRO_F1, answers, record
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -164,6 +166,35 @@ def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: P
     assert done.returncode == 1
     gate = "clause exact set at most 5.0 points worse than the baseline"
     assert f"changed: legal/mini {gate}: inconclusive -> error" in done.stdout
+
+
+def test_scores_of_other_scorers_are_held_against_noise_of_the_same_scorers(project: Path) -> None:
+    run = compared(project)
+    measured_again(project)
+    folder = write_suite(project, gates=GATES)
+    test = folder / "test_mini.py"
+    test.write_text(test.read_text().replace('"as is"])]', '"as is"], {"leased": "holdover"})]'))
+    quiet = Progress(quiet=True)
+    assert "margin" not in rescore(run.path, suites(project), None, quiet).verdicts[0].reason
+    (note,) = regate(run.path, suites(project), None).run.manifest.notes
+    assert note.startswith("legal/mini: noise.json was measured with another set of scorers")
+    measured_again(project)
+    found = regate(run.path, suites(project), None).run
+    assert found.manifest.notes == [] and "below the noise" in found.verdicts[0].reason
+    assert rescore(run.path, suites(project), None, quiet).verdicts == found.verdicts
+
+
+def measured_again(root: Path) -> None:
+    save([measured(root)[0]])
+
+
+def test_a_note_of_a_run_about_noise_that_did_not_apply_ends_when_other_noise_does(project: Path) -> None:
+    measured_again(project)
+    noise_file(project).write_text(noise_file(project).read_text().replace('"samples": 1', '"samples": 5'))
+    run = compared(project)
+    assert "another number of answers a case" in run.manifest.notes[-1]
+    measured_again(project)
+    assert regate(run.path, suites(project), None).run.manifest.notes == run.manifest.notes[:-1]
 
 
 @pytest.mark.parametrize(
