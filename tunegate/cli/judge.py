@@ -43,20 +43,20 @@ def judge(
     from harness.judges.llm_judge import judge as ask
     from harness.judges.rubric import load_rubric
     from harness.progress.progress import Progress
-    from harness.runs.folder import load_run
+    from harness.runs.folder import load_run, load_sealed
 
     path, by_checker = find_run(run, runs), by == checker_judge.NAME
     if rubric is None and not by_checker:
         raise UserError("--rubric is missing: a model needs a question with labels; only --by checker has its own")
     loaded_rubric = load_rubric(rubric) if rubric else checker_judge.SUPPORTED
     if by_checker:
-        judged = checker_judge.judge(load_run(path), loaded_rubric, Progress())
+        judged = checker_judge.judge(load_sealed(path, "judged"), loaded_rubric, Progress())
     else:
         config = engine_config(
             engine, tensor_parallel_size=tensor_parallel_size, script=script, url=url, served_model=served_model
         )
         judge_model = judge_checkpoint(by, config)
-        judged = ask(load_run(path), loaded_rubric, judge_model, engine=config, progress=Progress())
+        judged = ask(load_sealed(path, "judged"), loaded_rubric, judge_model, engine=config, progress=Progress())
     typer.echo(f"{judged.scored} answers judged, {judged.unscored} unscored: {judged.path}")
     if not by_checker:
         typer.echo(f"canaries: {judged.fooled} of {judged.canaries} answers that demand the best verdict got it")
@@ -86,10 +86,11 @@ def import_labels(
     """
     from harness.judges import human_labels
     from harness.judges.rubric import load_rubric
-    from harness.runs.folder import load_run
+    from harness.runs.folder import load_run, load_sealed
 
     path, loaded_rubric = find_run(run, runs), load_rubric(rubric)
-    typer.echo(f"labels added: {human_labels.add_labels(load_run(path), loaded_rubric, file, reviewer)}")
+    labelled_run = load_sealed(path, "labelled")
+    typer.echo(f"labels added: {human_labels.add_labels(labelled_run, loaded_rubric, file, reviewer)}")
     agreements = human_labels.agreement(load_run(path), loaded_rubric)
     for line in human_labels.describe(agreements):
         typer.echo(line)

@@ -143,3 +143,21 @@ def test_the_command_judges_and_prints_agreement_with_people(tmp_path: Path):
         "judge and r1: exact agreement 0.988" in added.stdout and "kappa 0.97" in added.stdout
     )  # 1 - (1/80) / 0.5 = 0.975
     assert f"next: tunegate report {run.path.name} " in added.stdout
+
+
+def test_a_run_that_was_not_finished_is_neither_judged_nor_labelled(tmp_path: Path):
+    run = compare(tmp_path)
+    (run.path / "MANIFEST.sha256").unlink()
+    (tmp_path / "rubric.toml").write_text('name = "grounded"\nquestion = "Is it?"\nlabels = ["no", "yes"]\n')
+    write_script(tmp_path, judge=scripted({"tuned/asked": reply("yes")}))
+    (tmp_path / "labels.jsonl").write_text(
+        '{"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "no"}'
+    )
+    name, rubric = run.path.name, ["--rubric", "rubric.toml"]
+    for words, what in (
+        (["judge", name, *rubric, "--by", "wise", "--engine", "fake", "--script", "script.json"], "judged"),
+        (["labels", "import", name, "labels.jsonl", *rubric, "--reviewer", "r1"], "labelled"),
+    ):
+        done = tunegate(tmp_path, *words)
+        assert done.returncode == 6 and f"Only a finished, sealed and unchanged run is {what}" in done.stderr
+    assert not (run.path / "later").exists()
