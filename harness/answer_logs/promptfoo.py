@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from harness.answer_logs.logged import LoggedAnswer, json_document, texts_in
+from harness.files import digest
 
 EXPECTED = "Expected the JSON that `promptfoo eval --output results.json` writes"
 
@@ -53,18 +55,24 @@ class _File(Struct):
 def answers(path: Path) -> Iterator[LoggedAnswer]:
     """Yield the answer of each provider to each test; the test's metadata `id`, variable `id` or description names it.
 
-    An output that is no text is its JSON. Errors of assertions are no errors of the answer.
+    An output that is no text is its JSON. Errors of assertions are no errors of the answer. Results of one test and
+    prompt, as `--repeat` makes them, are repeats in their order.
     """
+    seen = Counter[str]()
     for number, result in enumerate(json_document(path, _File, EXPECTED).results.results, 1):
         response = result.response or _Response()
         output, has_answer = response.output, response.output is not None and not response.error
         test = result.test_case
-        ids = (test.metadata.get("id"), result.vars.get("id"), test.description)
+        named_by = (test.metadata.get("id"), result.vars.get("id"), test.description)
+        ids = tuple(str(name) for name in named_by if name is not None)
+        model = result.provider.label or result.provider.id
+        seen[(asked := digest([model, result.prompt.raw, ids, result.vars]))] += 1
         yield LoggedAnswer(
             where=f"result {number}",
             text=output if isinstance(output, str) else json.dumps(output, ensure_ascii=False),
-            ids=tuple(str(name) for name in ids if name is not None),
+            ids=ids,
             prompts=tuple(texts_in([result.prompt.raw, result.vars])),
-            model=result.provider.label or result.provider.id,
+            model=model,
+            repeat=seen[asked],
             error="" if has_answer else result.error or str(response.error or "promptfoo gives no reason"),
         )

@@ -119,6 +119,22 @@ def test_a_promptfoo_result_without_output_is_an_error_and_a_failed_assertion_is
     assert (answer.text, answer.error) == (text, error)
 
 
+def test_results_of_one_test_are_repeats_and_those_of_two_prompts_are_refused(suite: Suite, tmp_path: Path) -> None:
+    content = json.loads((FILES / "promptfoo.json").read_text())
+    once = [r for r in content["results"]["results"] if r["provider"]["id"] == "fixed:sure"]
+
+    def log(*results: dict[str, object]) -> AnswerLog:
+        content["results"]["results"] = results
+        (tmp_path / "out.json").write_text(json.dumps(content))
+        return read_log(tmp_path / "out.json", "promptfoo", suite)
+
+    again = [r | {"response": {"output": "again"}} for r in once]
+    twice = log(*once, *again)
+    assert (texts(twice), texts(twice, 2), twice.repeats) == (RIGHT, dict.fromkeys(LEASES, "again"), 2)
+    with pytest.raises(UserError, match="3 answers to cases that have one already"):
+        log(*once, *(r | {"prompt": {"raw": "Another prompt"}} for r in once))
+
+
 def test_deepeval_test_cases_are_matched_by_name_or_by_prompt(suite: Suite) -> None:
     log = read_log(FILES / "deepeval.json", "deepeval", suite)
     assert (texts(log), log.model.name) == (RIGHT, "fixed")
