@@ -73,7 +73,7 @@ def texts_in(value: Any) -> Iterator[str]:
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             yield from texts_in(part)
-    elif isinstance(value, str | int):
+    elif isinstance(value, str | int | float):
         yield str(value)
         if isinstance(value, str) and value.lstrip()[:1] == "[":
             try:

@@ -236,6 +236,16 @@ def test_an_answer_to_all_inputs_is_not_one_to_a_case_without_the_optional_input
     assert [log.completion(name, 1).text for name in inputs] == list(inputs)
 
 
+def test_an_input_that_a_log_has_as_a_number_names_its_case(tmp_path: Path) -> None:
+    inputs = {"document": LEASES["l1"][0], "months": "12", "rent": "850.5"}
+    case = {"id": "l1", "input": inputs, "expected": [], "cluster": "l", "tags": {"instrument": "lease"}}
+    folder = write_suite(tmp_path, [case], TEST, name="leases")
+    (folder / "prompt.jinja").write_text("{{ document }} {{ months }} {{ rent }}")
+    doc = inputs | {"months": 12, "rent": 850.5}
+    file = plain(tmp_path / "a.jsonl", {"doc": doc, "arguments": {}, "resps": [["none"]]})
+    assert read_log(file, "lm-eval", suites(tmp_path)[0]).completion("l1", 1).text == "none"
+
+
 @pytest.mark.parametrize(("form", "row", "said"), [
     ("jsonl", {"id": "l1", "answer": "a", "repeat": 0}, "a.jsonl:1: cannot be read: Expected `int` >= 1"),
     ("lm-eval", {"doc": {"x": '["\\ud800"]'}, "arguments": {}, "resps": [["a"]]}, "1 answer without a case"),
