@@ -52,6 +52,7 @@ def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> 
     """Append one person's labels. Raises one UserError for all invalid lines; nothing is written then."""
     known = {(s, r.case.id, r.variant, r.repeat): r for s, r in run.answers() if r.text_kept}
     events, problems = list[ScoreEvent](), list[str]()
+    seen: dict[RecordKey, int] = {}
     for number, raw in enumerate(read_text(file, "Expected labels, one JSON object per line").split("\n"), 1):
         if not raw.strip():
             continue
@@ -61,11 +62,14 @@ def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> 
         except NOT_JSON as error:
             problems.append(f"{where}: {error}")
             continue
-        record = known.get((line.suite, line.case_id, line.variant, line.repeat))
+        key = (line.suite, line.case_id, line.variant, line.repeat)
+        record, first = known.get(key), seen.setdefault(key, number)
         if line.label not in rubric.labels:
             problems.append(f"{where}: the label is {line.label!r}, expected one of {', '.join(rubric.labels)}")
         elif record is None:
             problems.append(f"{where}: the run has no answer of '{line.variant}' to {line.suite} {line.case_id}")
+        elif first != number:
+            problems.append(f"{where}: labels the answer of line {first} again; `repeat` tells answers to a case apart")
         else:
             score = labelled(rubric, f"human_{rubric.name}", line.label, line.comment)
             events.append(finding(line.suite, record, "human", score, reviewer, rubric.hash))

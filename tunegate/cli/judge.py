@@ -75,7 +75,9 @@ def judge(
 @labels.command("import")
 def import_labels(
     run: Run,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL: suite, case_id, variant, label, comment.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSONL: suite, case_id, variant, label, repeat, comment.")
+    ],
     rubric: Annotated[Path, typer.Option(help="The rubric of the labels.")],
     reviewer: Annotated[str, typer.Option(help="Name or pseudonym of the person.")],
     runs: Runs = Path("runs"),

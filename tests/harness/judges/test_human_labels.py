@@ -32,6 +32,11 @@ GOOD = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "ye
                 "labels.jsonl:5",
             ],
         ),
+        (
+            [GOOD, GOOD | {"case_id": "c2"}, GOOD | {"label": "no"}],
+            "utf-8",
+            ["labels.jsonl:3: labels the answer of line 1 again; `repeat` tells answers to a case apart"],
+        ),
         ([], "utf-8", ["has no label"]),
         ([GOOD], "utf-8-sig", ["starts with a byte order mark"]),
         (None, "", ["cannot be read"]),
