@@ -60,12 +60,22 @@ def json_document(path: Path, kind: type[T], expected: str) -> T:
 
 
 def decoded(data: bytes | mmap.mmap, kind: type[T], where: str, expected: str) -> T:
-    """Decode JSON. Raises UserError for anything else, as where the tool was stopped while it wrote."""
+    """Decode JSON, with NaN and Infinity as null. Raises UserError for anything else, as where the tool was stopped."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        is_finite = data.find(b"NaN") < 0 and data.find(b"Infinity") < 0
+        return msgspec.json.decode(data if is_finite else _finite(data), type=kind)
     except NOT_JSON as error:
         problem = byte_order_mark(data[:4]) or f"cannot be read: {first_line(error)}"
         raise UserError(f"{where}: {problem}. {expected}") from None
+
+
+def _finite(data: bytes | mmap.mmap) -> bytes | mmap.mmap:
+    """Return JSON in which null stands for NaN and Infinity, which tools in Python write for what was not measured."""
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+        return data
+    except msgspec.DecodeError:
+        return msgspec.json.encode(json.loads(data[:], parse_constant=lambda name: None))
 
 
 def texts_in(value: Any) -> Iterator[str]:

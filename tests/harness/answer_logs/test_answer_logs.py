@@ -3,11 +3,13 @@
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.answer_logs import answer_log
+from harness.answer_logs import answer_log, answers
 from harness.answer_logs.answer_log import AnswerLog, read_log
 from harness.errors import UserError
 from harness.suites.suite import Suite
@@ -67,20 +69,28 @@ def test_epochs_of_an_inspect_log_are_repeats_and_answers_cut_at_the_limit_are_k
     assert [log.completion(name, 1).finish_reason for name in LEASES] == ["stop", "stop", "length"]
 
 
-def test_an_older_inspect_log_has_its_answers_in_the_first_choice(suite: Suite, tmp_path: Path) -> None:
-    file = tmp_path / "old.eval"
-    with zipfile.ZipFile(FILES / "inspect.eval") as new, zipfile.ZipFile(file, "w") as old:
-        for name in new.namelist():
-            content = json.loads(new.read(name))
+def inspect_log(path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """Write Inspect's log with changed samples; returns the file."""
+    list(answers(FILES / "inspect.eval", "inspect"))  # teaches zipfile the compression
+    with zipfile.ZipFile(FILES / "inspect.eval") as before, zipfile.ZipFile(path, "w") as after:
+        for name in before.namelist():
+            content = json.loads(before.read(name))
             if name.startswith("samples/"):
-                del content["output"]["completion"]
-                choice = content["output"]["choices"][0]
-                choice["stop_reason"] = choice["stop_reason"].replace("max_tokens", "length")
-                if content["id"] == "l2":
-                    thought = {"type": "reasoning", "reasoning": "rent?"}
-                    choice["message"]["content"] = [thought, {"type": "text", "text": choice["message"]["content"]}]
-            old.writestr(name, json.dumps(content))
-    log = read_log(file, "inspect", suite)
+                change(content)
+            after.writestr(name, json.dumps(content))
+    return path
+
+
+def test_an_older_inspect_log_has_its_answers_in_the_first_choice(suite: Suite, tmp_path: Path) -> None:
+    def age(sample: dict[str, Any]) -> None:
+        del sample["output"]["completion"]
+        choice = sample["output"]["choices"][0]
+        choice["stop_reason"] = choice["stop_reason"].replace("max_tokens", "length")
+        if sample["id"] == "l2":
+            thought = {"type": "reasoning", "reasoning": "rent?"}
+            choice["message"]["content"] = [thought, {"type": "text", "text": choice["message"]["content"]}]
+
+    log = read_log(inspect_log(tmp_path / "old.eval", age), "inspect", suite)
     assert (texts(log), texts(log, 2)) == (RIGHT, RIGHT)
     assert [log.completion(name, 1).finish_reason for name in LEASES] == ["stop", "stop", "length"]
 
@@ -292,6 +302,21 @@ def test_a_log_that_was_cut_off_is_one_line(suite: Suite, tmp_path: Path, name: 
     with pytest.raises(UserError, match="Expected") as caught:
         read_log(file, form, suite)
     assert "\n" not in str(caught.value)
+
+
+def test_a_score_of_another_tool_that_is_no_number_costs_no_answer(suite: Suite, tmp_path: Path) -> None:
+    unscored = inspect_log(tmp_path / "a.eval", lambda s: s["scores"]["includes"].update(value=float("nan")))
+    assert texts(read_log(unscored, "inspect", suite)) == RIGHT
+    rows = [
+        {"id": "l1", "answer": "NaN", "score": float("-inf")},
+        {"id": "l2", "answer": "Infinity"},
+        {"id": "l3", "answer": "none", "score": float("nan")},
+    ]
+    log = read_log(plain(tmp_path / "a.jsonl", *rows), "jsonl", suite)
+    assert texts(log) == {"l1": "NaN", "l2": "Infinity", "l3": "none"}
+    (tmp_path / "a.jsonl").write_text('{"id": "l1", "answer": NaN')
+    with pytest.raises(UserError, match=r"a.jsonl:1: cannot be read: Expecting ',' delimiter"):
+        read_log(tmp_path / "a.jsonl", "jsonl", suite)
 
 
 def test_a_sample_of_an_inspect_log_that_was_changed_is_one_line(suite: Suite, tmp_path: Path) -> None:
