@@ -20,7 +20,6 @@ from harness.evaluation.run import estimate_and_judge, suite_info
 from harness.formatting import first_few, number, points
 from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.judge import within_noise
-from harness.gates.rules import COMPARATIVE
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, RunFolder, load_run, now
 from harness.runs.provenance import environment, git_state
@@ -114,13 +113,12 @@ def _reseeded(ask: PlannedRequest, job: Job) -> PlannedRequest:
 
 
 def _measured(suite: Suite, gates: GateFile, run_data: RunData, passes: Sequence[str]) -> SuiteNoise:
-    """Compute the floors of a suite: of every metric over the whole suite, and of the slices of comparative gates."""
+    """Compute the floors of a suite: of every metric over the whole suite and every slice that a gate may name."""
     from harness.stats.noise import floors
 
     manifest = run_data.manifest
     info = next(info for info in manifest.suites if info.name == suite.name)
     records, checkpoint = run_data.by_variant(suite.name), manifest.checkpoints[CANDIDATE]
-    slices = dict.fromkeys(g.slice for g in gates.gate if g.slice and g.rule in COMPARATIVE)
     noise = Noise(
         run_id=manifest.run_id,
         measured_at=now(),
@@ -131,7 +129,7 @@ def _measured(suite: Suite, gates: GateFile, run_data: RunData, passes: Sequence
         prompt_hash=info.prompt_hash,
         scorers_hash=info.scorers_hash,
         samples=info.samples,
-        floors=floors(records, suite.metrics, slices),
+        floors=floors(records, suite.metrics, suite.slices),
         **engine_facts(manifest),
     )
     return SuiteNoise(suite=suite, noise=noise, lines=_lines(suite, gates, records, noise))

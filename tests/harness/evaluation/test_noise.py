@@ -168,6 +168,13 @@ def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: P
     assert f"changed: legal/mini {gate}: inconclusive -> error" in done.stdout
 
 
+def test_a_gate_of_a_slice_that_was_written_after_the_noise_was_measured_is_held_against_it(project: Path) -> None:
+    measured_again(project)
+    write_suite(project, gates=GATES.replace("margin = 0.05", 'margin = 0.05\nslice = "instrument"'))
+    verdicts = compared(project).verdicts
+    assert [v.slice_value for v in verdicts if "below the noise" in v.reason] == ["deed", "lease"]
+
+
 def test_scores_of_other_scorers_are_held_against_noise_of_the_same_scorers(project: Path) -> None:
     run = compared(project)
     measured_again(project)
