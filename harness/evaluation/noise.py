@@ -7,6 +7,7 @@ cache is never used. The run is stored like any other, without a verdict, becaus
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -54,6 +55,15 @@ def measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list
 
     Raises UserError for an unreadable noise.json, before anything is generated.
     """
+    try:
+        return _measure(job, folder, progress, batch)
+    except BaseException:
+        with suppress(OSError):
+            folder.path.rmdir()  # Only an empty folder: nothing can be read in it.
+        raise
+
+
+def _measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> list[SuiteNoise]:
     before_torch()
     suites = [part.suite for part in job.suites]
     gates = {suite.name: load_suite_gates(suite, job.bars) for suite in suites}

@@ -38,7 +38,7 @@ def noise_path(suite: Suite, bars: Path | None) -> Path:
 
 def load_noise(path: Path) -> list[Noise]:
     """Read the entries of one noise.json; none without a file. Raises UserError where it cannot be read."""
-    hint = "Take it from version control, or measure again with `tunegate repeatability`"
+    hint = "Take it from version control, or delete it and measure again with `tunegate repeatability`"
     return decode(path, NoiseFile, NOISE_SCHEMA, hint).noise if path.exists() else []
 
 

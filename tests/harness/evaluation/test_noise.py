@@ -224,8 +224,8 @@ def test_a_noise_file_that_cannot_be_used_ends_a_run_before_anything_is_asked(pr
     for words in (("compare", "old", "new"), ("repeatability", "mini")):
         done = tunegate(project, *words, "--engine", "fake", "--script", "script.json")
         assert done.returncode == 4 and len(done.stderr.strip().splitlines()) == 1
-        assert "cannot be read" in done.stderr
-    assert not list(project.glob("runs/*/records.jsonl"))
+        assert "cannot be read" in done.stderr and "delete it and measure again" in done.stderr
+    assert not list(project.glob("runs/*"))
 
 
 def test_the_command_writes_the_file_and_says_what_is_held_back(project: Path) -> None:
