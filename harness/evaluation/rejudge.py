@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 from harness.baseline.compare import compare_with_baselines, prompt_hashes, with_baseline, without_stale
 from harness.errors import UserError
 from harness.evaluation.noise_file import read_floors, with_floors
-from harness.evaluation.rescore import stale, stale_verdicts, suites_in
+from harness.evaluation.rescore import of_suites, stale, stale_verdicts, suites_in
 from harness.evaluation.run import estimate_and_judge
 from harness.gates.config import load_suite_gates, suites_with_bars
 from harness.runs.folder import RunData, load_sealed
@@ -53,10 +53,8 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
     verdicts += stale_verdicts(chosen, gates, changed)
     lacking = [name for name in infos if name not in gates]
     lacking += [name for name in suites_with_bars(bars) if name not in infos]
-    judged_infos = [info for info in run.manifest.suites if info.name in gates]
-    manifest = structs.replace(run.manifest, suites=judged_infos)
     return Regated(
-        run=structs.replace(run, manifest=manifest, metrics=metrics, verdicts=verdicts),
+        run=structs.replace(of_suites(run, gates), metrics=metrics, verdicts=verdicts),
         before=before,
         not_judged=lacking,
     )

@@ -6,7 +6,7 @@ estimates and verdicts are in the same batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,18 @@ def suites_in(run: RunData, suites: Sequence[Suite]) -> tuple[dict[str, SuiteInf
     if not chosen:
         raise UserError(f"{run.path}: has {', '.join(infos) or 'no suite'}; none of the given suites is in it")
     return infos, chosen
+
+
+def of_suites(run: RunData, names: Collection[str]) -> RunData:
+    """Return the run with these of its suites alone."""
+    kept = [(suite, record) for suite, record in run.answers() if suite in names]
+    infos = [info for info in run.manifest.suites if info.name in names]
+    return msgspec.structs.replace(
+        run,
+        manifest=msgspec.structs.replace(run.manifest, suites=infos),
+        records=[record for _, record in kept],
+        suite_of=[suite for suite, _ in kept],
+    )
 
 
 def stale(info: SuiteInfo, suite: Suite, scorers_hash: str) -> str | None:

@@ -195,15 +195,18 @@ def rescore(
     """
     import msgspec
 
+    from harness.evaluation.rescore import of_suites
     from harness.evaluation.rescore import rescore as score_again
     from harness.progress.progress import Progress
     from harness.runs.folder import load_run
+    from harness.runs.score_events import with_later
     from reports.render import terminal
 
-    path = find_run(run, runs)
-    rescored = score_again(path, load_available_suites(suite), bars, Progress())
+    path, suites = find_run(run, runs), load_available_suites(suite)
+    rescored = score_again(path, suites, bars, Progress())
     before = load_run(path)
-    after = msgspec.structs.replace(before, metrics=rescored.metrics, verdicts=rescored.verdicts)
+    judged = of_suites(with_later(before), [one.name for one in suites])
+    after = msgspec.structs.replace(judged, metrics=rescored.metrics, verdicts=rescored.verdicts)
     for note in rescored.notes:
         typer.echo(note)
     terminal.show(after)

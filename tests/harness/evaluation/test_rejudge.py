@@ -13,6 +13,7 @@ from harness.progress.progress import Progress
 from harness.runs.folder import RunData
 from harness.schema import ACCEPTED
 from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, TEST, write
+from tests.support.command import tunegate
 from tests.support.mini import evaluate, right, suites
 
 
@@ -126,6 +127,15 @@ def test_a_run_of_suites_that_are_not_at_hand_is_refused_and_a_part_of_it_is_nam
     found = regate(run.path, here, None)
     assert found.not_judged == ["finance/mini"]
     assert {v.suite for v in found.run.verdicts} == {"legal/mini"}
+
+
+@pytest.mark.parametrize("command", ["regate", "rescore"])
+def test_the_command_shows_the_one_suite_that_is_judged_again_and_no_other(root: Path, command: str) -> None:
+    shutil.copytree(root / "evalsuites" / "legal", root / "evalsuites" / "finance")
+    evaluate(root, NEW)
+    done = tunegate(root, command, "latest", "--suite", "evalsuites/legal/mini")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "legal/mini: 60 cases" in done.stdout and "finance/mini: 60 cases" not in done.stdout
 
 
 def test_a_suite_that_has_bars_and_is_not_in_the_run_is_named(root: Path) -> None:
