@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from harness.baseline.compare import without_stale
 from harness.baseline.drift import parts_changed
-from harness.errors import UserError
+from harness.errors import NothingJudged, UserError
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.run import GATES, estimate_and_judge
 from harness.gates.config import load_suite_gates
@@ -90,7 +90,16 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
 
 
 def suites_in(run: RunData, suites: Sequence[Suite]) -> tuple[dict[str, SuiteInfo], list[Suite]]:
-    """Return what a run recorded of its suites, by name, and which of the given ones are in it. UserError for none."""
+    """Return what a run recorded of its suites, by name, and which of the given ones are in it.
+
+    Raises UserError for none, and NothingJudged for a run of `tunegate repeatability`, which compares a model with
+    itself.
+    """
+    if "passes" in run.manifest.engine:
+        raise NothingJudged(
+            f"{run.path}: has the answers of one model twice (`tunegate repeatability`), so its gates are not judged. "
+            "Name a run of `tunegate compare` or `eval`"
+        )
     infos = {info.name: info for info in run.manifest.suites}
     chosen = [suite for suite in suites if suite.name in infos]
     if not chosen:

@@ -168,6 +168,14 @@ def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: P
     assert f"changed: legal/mini {gate}: inconclusive -> error" in done.stdout
 
 
+@pytest.mark.parametrize("command", ["regate", "rescore"])
+def test_a_model_that_ran_twice_passes_no_gate_against_itself(project: Path, command: str) -> None:
+    _, run = measured(project)
+    done = tunegate(project, command, "latest")
+    assert done.returncode == 6 and "has the answers of one model twice" in done.stderr
+    assert not (run.path / "later").exists()
+
+
 def test_a_gate_of_a_slice_that_was_written_after_the_noise_was_measured_is_held_against_it(project: Path) -> None:
     measured_again(project)
     write_suite(project, gates=GATES.replace("margin = 0.05", 'margin = 0.05\nslice = "instrument"'))
