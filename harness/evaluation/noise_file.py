@@ -68,6 +68,8 @@ def with_floors(
     """
     infos: list[SuiteInfo] = []
     notes: list[str] = list(manifest.notes)
+    is_imported = any(checkpoint.kind == "imported" for checkpoint in manifest.checkpoints.values())
+    advice = "" if is_imported else "; measure again with `tunegate repeatability`"
     for info in manifest.suites:
         entries = known.get(info.name, ())
         scored = structs.replace(info, scorers_hash=(scorers or {}).get(info.name, info.scorers_hash))
@@ -78,7 +80,7 @@ def with_floors(
         notes = [note for note in notes if not note.startswith(says)]
         if entries and fitting is None:
             what = " and ".join(sorted(unlike, key=len)[0])
-            notes.append(f"{says}{what}, so no margin uses it; measure again with `tunegate repeatability`")
+            notes.append(f"{says}{what}, so no margin uses it{advice}")
     return structs.replace(manifest, suites=infos, notes=notes)
 
 

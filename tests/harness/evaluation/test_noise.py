@@ -158,6 +158,15 @@ def test_noise_of_something_else_is_passed_over_with_a_note(project: Path) -> No
         )
 
 
+def test_noise_cannot_be_measured_again_where_another_tool_asked(project: Path) -> None:
+    measured_again(project)
+    answers = [json.dumps({"id": name, "answer": text}) for name, text in right(rows()).items()]
+    (project / "a.jsonl").write_text("\n".join(answers))
+    done = tunegate(project, "import", "a.jsonl", "--format", "jsonl", "--suite", "evalsuites/legal/mini")
+    said = " ".join(done.stdout.split())
+    assert "so no margin uses it" in said and "measure again" not in said
+
+
 def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: Path) -> None:
     compared(project)
     (before,) = (project / "runs").iterdir()
