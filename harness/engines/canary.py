@@ -126,8 +126,8 @@ def check_agreement(moved: float, model: str, places: str, remedy: str) -> None:
     if not moved <= MAX_ROUNDING:
         raise CanaryFailed(
             f"canary: {model} does not answer as before, or as at other {places}: log probabilities differ by "
-            f"{moved:.4g}, and rounding explains at most {MAX_ROUNDING:g}. {remedy}, and re-run; the answers so far "
-            "are not used"
+            f"{moved:.4g}, and rounding explains at most {MAX_ROUNDING:g}. {remedy}, and re-run; answers "
+            "without a passed canary are not used"
         )
 
 

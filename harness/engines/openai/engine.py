@@ -1,13 +1,15 @@
 """Use OpenAI-compatible servers as an engine: send token ids to `/v1/completions`, yield completions as they arrive.
 
-Every server answers the canary when the engine opens, when the server returns after a fault, and at the end. The run
-stops if a model's answers change.
+Every server answers the canary when the engine opens, when the server returns after a fault, every 30 s and at the end.
+An answer is yielded after a later canary of its server; without one, another server gets the request. The run stops if
+a model's answers change.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,11 +17,11 @@ from typing import Any
 from harness.engines import canary
 from harness.engines.base import EngineTraits, failed, in_order, problem_of, vocabulary_of
 from harness.engines.config import EngineConfig
-from harness.engines.openai import protocol, served_weights
+from harness.engines.openai import pool, protocol, served_weights
 from harness.engines.openai.canary import Witness
 from harness.engines.openai.config import NO_SERVER
 from harness.engines.openai.pool import Background, Fault, Pool, RequestRefused, Server
-from harness.errors import EngineFailed, UserError
+from harness.errors import CanaryFailed, EngineFailed, UserError
 from harness.files import digest
 from harness.schema import Checkpoint, Completion, Request
 from harness.suites.prompts import Renderer
@@ -70,6 +72,8 @@ class OpenAiEngine:
         self.witness = Witness(checkpoints, self.renderers, config.say)
         self.models, self.names = self.witness.models, self.witness.names
         self.latencies_ms: dict[str, list[float]] = {variant: [] for variant in checkpoints}
+        self._waiting: deque[Request] = deque()
+        self._on_completion: OnCompletion = lambda completion: None
         self._commands: dict[str, Sequence[str]] = {}
         """By URL, the command line of a server whose process pins the weights."""
         self._background = Background()
@@ -131,34 +135,48 @@ class OpenAiEngine:
         return next((server.models[name] for server in self.pool.servers if name in server.models), {})
 
     async def _answer(self, waiting: deque[Request], on_completion: OnCompletion) -> None:
-        """Send all waiting requests, at most `max_in_flight` at a time, then run the canary once more."""
+        """Send all waiting requests, at most `max_in_flight` at a time, until a later canary proved every answer."""
+        self._waiting, self._on_completion = waiting, on_completion
+        for server in self.pool.servers:
+            server.unproven.clear()
 
         async def work() -> None:
             while waiting:
-                on_completion(await self._ask(waiting.popleft()))
+                await self._ask(waiting.popleft())
 
-        workers = [asyncio.create_task(work()) for _ in range(min(self.pool.max_in_flight, len(waiting)))]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
+        while waiting or any(server.unproven for server in self.pool.servers):
+            workers = [asyncio.create_task(work()) for _ in range(min(self.pool.max_in_flight, len(waiting)))]
+            try:
+                await asyncio.gather(*workers)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+            await self._prove_answers()
+
+    async def _prove_answers(self) -> None:
+        """Run the canary where answers wait for it; requests of servers that cannot be proven wait for healthy ones."""
         for server in self.pool.servers:
-            if server.proven and server.asked:
-                try:
-                    await self._prove(server)
-                except Fault as fault:
-                    self.config.say(f"{server.url} did not answer the final canary: {fault}")
+            if server.unproven:
+                server.proven = False
+                await self.pool.prove_now(server)
+        healthy = {name for server in self.pool.servers if server.proven for name in server.models}
+        for server in self.pool.servers:
+            requests = [request for _, request, _ in server.unproven]
+            if healthy.issuperset(self.names[request.variant] for request in requests):
+                self._waiting.extend(requests)
+                server.unproven.clear()
+        if not self._waiting:
+            await asyncio.sleep(pool.TICK_S)
 
-    async def _ask(self, request: Request) -> Completion:
+    async def _ask(self, request: Request) -> None:
         name = self.names[request.variant]
         try:
             response, server, latency_ms = await self.pool.ask(name, protocol.body(request, name, self._card(name)))
         except RequestRefused as refused:
-            return failed(request, str(refused))
-        self.latencies_ms[request.variant].append(latency_ms)
+            return self._on_completion(failed(request, str(refused)))
         decode = self.renderers[request.variant].decode
-        return protocol.read(request, response, name, decode, server.url, latency_ms)
+        completion = protocol.read(request, response, name, decode, server.url, latency_ms)
+        server.unproven.append((time.monotonic(), request, completion))
 
     def _connect(self, server: Server) -> bool:
         """Query a server's models and version; False if it does not answer, which leaves it out until it does."""
@@ -218,10 +236,29 @@ class OpenAiEngine:
             )
 
     async def _prove(self, server: Server) -> None:
-        """Check that a server is unchanged, after a fault and at the end. Raises EngineFailed or CanaryFailed."""
+        """Check that a server is unchanged, and pass on the answers that it gave before.
+
+        Raises EngineFailed or CanaryFailed, and Fault if the server does not answer.
+        """
+        count, was_busy = len(server.unproven), server.busy
         await self._learn(server)
         self._check_version(server)
-        await self.witness.check_again(server, self.pool)
+        try:
+            await self.witness.check_again(server, self.pool)
+        except CanaryFailed:
+            if not was_busy:
+                raise
+            while server.busy:  # Other requests in the batch change the rounding.
+                await asyncio.sleep(pool.TICK_S)
+            await self.witness.check_again(server, self.pool)
+        for _, request, completion in server.unproven[:count]:
+            if self.names[request.variant] not in server.models:
+                self._waiting.append(request)
+                continue
+            if completion.latency_ms is not None:
+                self.latencies_ms[request.variant].append(completion.latency_ms)
+            self._on_completion(completion)
+        del server.unproven[:count]
 
     def describe(self) -> dict[str, Any]:
         return {

@@ -20,6 +20,7 @@ import httpx
 
 from harness.engines.openai.config import KEYS, key_header, without_key
 from harness.errors import NOT_JSON, EngineFailed, UserError
+from harness.schema import Completion, Request
 
 IN_FLIGHT = 64
 """Largest number of requests in flight per server."""
@@ -35,6 +36,8 @@ LOOK_S = 30.0
 KEEPALIVE_S = 2.0
 """Idle connections are closed before the server closes them (uvicorn: 5 s), or a request could meet a closed one."""
 TICK_S = 0.02
+PROVE_EVERY_S = 30.0
+"""Longest time that answers wait for the next canary of their server, in seconds."""
 BUSY = "429"
 FINAL = {401, 403, 404, 405}
 """Statuses that every further request would get too."""
@@ -65,6 +68,13 @@ class Server:
         self.proven = self.is_being_proven = False
         self.last_fault = ""
         self.faults: Counter[str] = Counter()
+        self.unproven: list[tuple[float, Request, Completion]] = []
+        """Answers since the last canary, each with its time of arrival."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether its answers have waited long enough for a canary."""
+        return bool(self.unproven) and time.monotonic() - self.unproven[0][0] >= PROVE_EVERY_S
 
 
 class Pool:
@@ -117,8 +127,9 @@ class Pool:
         """Wait for a server with the model and with room; returns the least busy one. Raises EngineFailed."""
         while True:
             for server in self.servers:
-                if not server.proven and not server.is_being_proven and time.monotonic() >= server.paused_until:
-                    await self._prove_now(server)
+                server.proven = server.proven and not server.is_due
+                if not server.proven:
+                    await self.prove_now(server)
             having = [s for s in self.servers if model in s.models]
             if not having and all(s.proven for s in self.servers):
                 raise EngineFailed(
@@ -130,7 +141,10 @@ class Pool:
                 return min(free, key=lambda s: s.busy)
             await asyncio.sleep(TICK_S)
 
-    async def _prove_now(self, server: Server) -> None:
+    async def prove_now(self, server: Server) -> None:
+        """Check a server with `prove`, unless that happens already or the server pauses. Raises as `pause` does."""
+        if server.is_being_proven or time.monotonic() < server.paused_until:
+            return
         server.is_being_proven = True
         try:
             await self._prove(server)

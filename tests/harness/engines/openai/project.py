@@ -1,6 +1,7 @@
 """Engines that ask stub servers, for the tests beside it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,15 @@ def once(*faults: Any) -> Callable[[Body], Any]:
     """Each fault once, for the first questions; the canary is spared."""
     waiting = list(faults)
     return lambda body: waiting.pop(0) if waiting and not is_canary(body) else None
+
+
+def at(stub: Stub, count: int, act: Callable[[], Any]) -> None:
+    """Do something once in the middle of a run: when so many questions are answered and another one arrives."""
+    waiting = [act]
+
+    def fault(body: Body) -> None:
+        if len(stub.questions) >= count and not is_canary(body):
+            with suppress(IndexError):
+                waiting.pop()()
+
+    stub.fault = fault

@@ -1,6 +1,7 @@
 """Several servers: load is shared, and what is slow, down or wrong is left out and said."""
 
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from harness.engines.config import EngineConfig, Servers
 from harness.engines.openai import pool
 from harness.errors import EngineFailed, UserError
 from harness.schema import Completion
-from tests.harness.engines.openai.project import Project, answers, once, texts
-from tests.harness.engines.openai.stub_server import CUT, as_json, is_canary
+from tests.harness.engines.openai.project import Project, answers, at, once, texts
+from tests.harness.engines.openai.stub_server import CUT, Body, as_json, is_canary
 
 
 def test_a_request_that_takes_too_long_is_given_to_another_server(serve: Any, project: Project) -> None:
@@ -45,19 +46,47 @@ def test_load_is_shared_and_never_above_the_limit(serve: Any, project: Project) 
     assert sum(stub.most_busy for stub in stubs) <= 12  # at different times; 6 each would be 18
 
 
-def test_a_server_that_dies_is_left_out_and_every_answer_arrives_once(serve: Any, project: Project) -> None:
-    dies, stays = serve(), serve()
-    engine = project.open(dies, stays)
-    expected = texts(engine, project.requests(60))
+def test_a_server_that_dies_is_left_out_and_another_one_answers_what_it_had_answered(
+    serve: Any, project: Project
+) -> None:
+    dies, stays, third = serve(), serve(), serve()
+    expected = texts(project.open(third), project.requests(60))
+    engine = project.open(dies, stays, batch=8)
     for stub in (dies, stays):
         stub.slow_s = 0.005
-    found: list[Completion] = []
-    for completion in engine.generate(project.requests(60)):
-        found.append(completion)
-        if len(found) == 10:
-            dies.stop()
+    at(dies, 10, dies.stop)
+    found = list(engine.generate(project.requests(60)))
     assert {c.key: c.text for c in found} == expected and len(found) == 60
+    assert len(dies.questions) >= 10 and len(stays.questions) == 60
     dies.start()
+
+
+def test_answers_of_swapped_weights_do_not_count_where_the_final_canary_gets_an_error(
+    serve: Any, project: Project
+) -> None:
+    swapped, well, third = serve(), serve(), serve()
+    expected = texts(project.open(third), project.requests(40))
+    engine = project.open(swapped, well, batch=4)
+    swap = partial(swapped.models.update, clauses=3)
+    swapped.fault = lambda body: as_json(500, {}) if is_canary(body) else swap() if swapped.questions else None
+    assert texts(engine, project.requests(40)) == expected
+    assert swapped.models["clauses"] == 3 and len(swapped.questions) > 5 and len(well.questions) == 40
+
+
+def test_answers_of_a_server_that_no_longer_has_the_model_are_asked_again(serve: Any, project: Project) -> None:
+    stub = serve()
+    engine = project.open(stub, batch=2)
+
+    def change(answer: Body) -> Body:
+        if len(stub.questions) == 10:
+            stub.models.pop("clauses", None)
+        return answer
+
+    stub.change = change
+    found: list[Completion] = []
+    with pytest.raises(EngineFailed, match="no server has the model 'clauses' any longer"):
+        found.extend(engine.generate(project.requests(10)))
+    assert found == []
 
 
 def test_a_server_that_is_down_at_the_start_is_left_out_and_said(serve: Any, project: Project) -> None:

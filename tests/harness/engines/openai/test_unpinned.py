@@ -1,8 +1,8 @@
 """Completions of a server are reused only where its process proves its weights; a server that changes stops the run."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -11,12 +11,12 @@ from msgspec import structs
 
 from harness.engines.config import EngineConfig, Servers
 from harness.engines.dispatch import Dispatcher
-from harness.engines.openai import served_weights
+from harness.engines.openai import pool, served_weights
 from harness.errors import CanaryFailed, EngineFailed, UserError
 from harness.evaluation.requests import PlannedRequest
 from harness.schema import Case, Checkpoint, Completion, Sampling
-from tests.harness.engines.openai.project import MODELS, Project, texts
-from tests.harness.engines.openai.stub_server import CUT, Stub
+from tests.harness.engines.openai.project import MODELS, Project, at, texts
+from tests.harness.engines.openai.stub_server import CUT, Body, Stub, as_json, is_canary
 
 
 def asked(project: Project, n: int) -> list[PlannedRequest]:
@@ -101,32 +101,18 @@ def test_a_server_that_is_killed_and_comes_back_with_the_same_weights_goes_on(se
     stub = serve()
     engine = project.open(stub, batch=4)
     expected = texts(engine, project.requests(40))
-    found: list[Completion] = []
+    stub.answered.clear()
     stub.slow_s = 0.005
-    for completion in engine.generate(project.requests(40)):
-        found.append(completion)
-        if len(found) == 10:
-            stub.stop()
-            time.sleep(0.3)
-            stub.start()
+
+    def restart() -> None:
+        stub.stop()
+        time.sleep(0.3)
+        stub.start()
+
+    at(stub, 10, restart)
+    found = list(engine.generate(project.requests(40)))
     assert {c.key: c.text for c in found} == expected and len(found) == 40
-
-
-def begun(project: Project, stub: Stub) -> tuple[Iterator[Completion], Any]:
-    """The answers of a slow run, of which one has come, and its engine."""
-    engine = project.open(stub, batch=2)
-    stub.slow_s = 0.1
-    generated: Iterator[Completion] = engine.generate(project.requests(40))
-    next(generated)
-    return generated, engine
-
-
-def wait_until_it_is_missed(engine: Any) -> None:
-    """A stop that no request met is no fault, and weights that came with it are found at the end alone."""
-    end = time.monotonic() + 60
-    while not any(server.faults for server in engine.pool.servers):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    assert len(stub.questions) <= 40 + 4
 
 
 @pytest.mark.parametrize(("what", "value", "error", "says"), [
@@ -137,22 +123,94 @@ def test_a_server_that_comes_back_as_another_one_is_asked_nothing_more(
     what: str, value: Any, error: type[UserError], says: str, serve: Any, project: Project
 ) -> None:
     stub = serve()
-    generated, engine = begun(project, stub)
-    stub.stop()
-    wait_until_it_is_missed(engine)
-    setattr(stub, what, value)
-    stub.answered.clear()
-    stub.start()
+    engine = project.open(stub, batch=2)
+
+    def come_back() -> None:
+        stub.stop()
+        setattr(stub, what, value)
+        stub.answered.clear()
+        stub.start()
+
+    at(stub, 5, come_back)
+    found: list[Completion] = []
     with pytest.raises(error, match=says):
-        list(generated)
-    assert stub.questions == []
+        found.extend(engine.generate(project.requests(40)))
+    assert stub.questions == [] and found == []
 
 
-def test_weights_that_are_swapped_under_a_running_server_are_found_at_the_end(serve: Any, project: Project) -> None:
+def test_answers_arrive_during_a_run_each_after_a_canary(
+    serve: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "PROVE_EVERY_S", 0.05)
     stub = serve()
     engine = project.open(stub, batch=2)
-    generated = engine.generate(project.requests(10))
+    stub.slow_s = 0.02
+    stub.answered.clear()
+    generated = engine.generate(project.requests(100))
     next(generated)
-    stub.models["clauses"] = 3
+    first = list(stub.answered)
+    assert any(map(is_canary, first)) and len(stub.questions) < 100
+    assert len(list(generated)) == 99 and len(stub.questions) == 100
+
+
+def test_a_canary_that_other_requests_of_its_batch_change_is_repeated_without_them(
+    serve: Any, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "PROVE_EVERY_S", 0.05)
+    stub = serve()
+    engine = project.open(stub, batch=4)
+    expected = texts(engine, project.requests(30))
+    disturbed: list[Body] = []
+
+    def change(answer: Body) -> Body:
+        (choice,) = answer["choices"]
+        if stub.busy and "logprobs" in choice:
+            disturbed.append(answer)
+            choice["logprobs"]["token_logprobs"] = [-9.0] * len(choice["token_ids"])
+        return answer
+
+    stub.fault = lambda body: None if is_canary(body) else 0.1 * (body["prompt"][0] % 4)
+    stub.change = change
+    assert texts(engine, project.requests(30)) == expected
+    assert disturbed
+
+
+def swapped_midway(project: Project, stub: Stub, checkpoint: Checkpoint, patience_s: float = 5.0) -> None:
+    """A run through the cache whose server has other weights after the fifth of 20 answers."""
+    config = EngineConfig(name="openai", servers=Servers(urls=(stub.url,)), batch=1, patience_s=patience_s)
+    dispatcher = Dispatcher(config, {"tuned": checkpoint}, max_model_len=64, say=project.said.append)
+    swap = partial(stub.models.update, clauses=3)
+    before = stub.fault
+    stub.fault = lambda body: (swap() if len(stub.questions) == 5 else None) or before(body)
+    list(dispatcher.answers(asked(project, 20)))
+
+
+def test_answers_of_proven_weights_are_not_kept_where_the_final_canary_finds_others(
+    serve: Any, project: Project, proven: Checkpoint
+) -> None:
+    stub, well = serve(), serve()
+    expected = texts(project.open(well), project.requests(20)).values()
     with pytest.raises(CanaryFailed, match=rf"'clauses' at {stub.url} does not answer as before"):
-        list(generated)
+        swapped_midway(project, stub, proven)
+    stub.models["clauses"], stub.fault = MODELS["clauses"], lambda body: None
+    again = answered(project, stub, proven, 20)
+    assert len(stub.questions) == 20 and sorted(again.values()) == sorted(expected)
+
+
+def test_answers_are_neither_used_nor_kept_where_the_final_canary_is_not_answered(
+    serve: Any, project: Project, proven: Checkpoint
+) -> None:
+    stub = serve()
+    stub.fault = lambda body: as_json(500, {}) if is_canary(body) and len(stub.questions) >= 20 else None
+    with pytest.raises(EngineFailed, match=rf"no server has answered for 0.3 s: {stub.url}: 5xx: HTTP 500"):
+        swapped_midway(project, stub, proven, patience_s=0.3)
+    stub.models["clauses"], stub.fault = MODELS["clauses"], lambda body: None
+    answered(project, stub, proven, 20)
+    assert len(stub.questions) == 20
+
+
+def test_a_final_canary_that_fails_once_is_asked_again(serve: Any, project: Project, proven: Checkpoint) -> None:
+    stub, faults = serve(), [as_json(503, {})]
+    stub.fault = lambda body: faults.pop() if faults and is_canary(body) and len(stub.questions) >= 10 else None
+    assert len(answered(project, stub, proven, 10)) == 10
+    assert not faults and len(stub.questions) == 10

@@ -18,6 +18,7 @@ from msgspec import structs
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
 from harness.engines.base import open_engine
 from harness.engines.config import EngineConfig, Servers
+from harness.engines.openai import pool
 from harness.engines.openai.config import endpoint
 from harness.engines.openai.pool import Pool
 from harness.engines.openai.served_weights import pinned
@@ -193,7 +194,10 @@ def test_base_and_adapter_of_a_server_are_pinned_by_its_process(served: Served) 
     assert again.pin == "name" and "changed after process" in again.unpinned_because
 
 
-def test_a_server_killed_in_mid_run_and_started_again_finishes_it(served: Served, sent: Sent) -> None:
+def test_a_server_killed_in_mid_run_and_started_again_finishes_it(
+    served: Served, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "PROVE_EVERY_S", 0.2)
     found = checkpoints({"tuned": "base"})
     asked = short(Renderer(found["tuned"].path), found, times=5)
     engine = opened(served, found, batch=4)
