@@ -74,7 +74,7 @@ ENGINE_OPTIONS = tuple(option for option in inspect.signature(engine_config).par
 
 def _checked(urls: Iterable[str] | None) -> tuple[str, ...]:
     """Return distinct base URLs without `/v1`. Raises UserError for URLs that cannot be servers'."""
-    listed = list(urls or ())
+    listed = [url.strip() for url in urls or ()]
     if not listed:
         raise UserError(NO_SERVER)
     refuse_all([f"--url {shown(url)}: {why}" for url in listed if (why := fault(url))], "servers")

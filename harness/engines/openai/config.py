@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from urllib.parse import urlsplit
 
@@ -28,12 +29,14 @@ def fault(url: str) -> str | None:
     """Explain why a URL cannot be a server's, or return None. Never repeats the URL, which may have a password."""
     try:
         parts = urlsplit(url)
-        port = parts.port
+        port, host = parts.port, parts.hostname or ""
+        if host.count(".") == 3 and host.replace(".", "").isdigit():
+            ipaddress.ip_address(host)
     except ValueError:
         return "not a URL. Expected http://HOST:PORT"
     if "@" in parts.netloc or parts.query or parts.fragment:
         return f"has a user, a password, a query or a fragment. Expected http://HOST:PORT, with the key in {KEYS[0]}"
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+    if parts.scheme not in ("http", "https") or not host or port == 0 or not url.isprintable():
         return "not a server's URL. Expected http://HOST:PORT"
     return None
 

@@ -142,7 +142,7 @@ def test_a_key_that_no_header_carries_is_refused_without_being_repeated(
 
 @pytest.mark.parametrize("url", [
     "http://user:hidden@host:8000", "http://hidden@host", "http://host/v1?api_key=hidden", "http://host#hidden",
-    "ftp://host", "host:8000", "http://", "http://host:port",
+    "ftp://host", "host:8000", "http://", "http://host:port", "http://999.1.1.1:8000", "http://ho\tst",
 ])  # fmt: skip
 def test_urls_with_secrets_in_them_and_what_is_no_url_are_refused(url: str) -> None:
     with pytest.raises(UserError) as caught:
@@ -151,7 +151,8 @@ def test_urls_with_secrets_in_them_and_what_is_no_url_are_refused(url: str) -> N
 
 
 def test_urls_are_taken_with_and_without_their_version_and_once() -> None:
-    config = engine_config("openai", url=["http://h:1/", "http://h:1/v1", "https://g/llm/v1/"], served_model="m")
+    urls = ["http://h:1/", "http://h:1/v1", "http://h:1\r\n", "https://g/llm/v1/"]
+    config = engine_config("openai", url=urls, served_model="m")
     assert config.servers == Servers(urls=("http://h:1", "https://g/llm"), model="m")
     assert shown("https://a:b@host:8/x?y=z") == "https://host:8/x"
 
