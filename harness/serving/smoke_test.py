@@ -113,7 +113,7 @@ def load_recorded(run: Path, suites: Sequence[Suite], route: Route, most: int) -
     for suite, record in stream(run):
         key = (suite, record.case.id)
         ask = asks.get(key)
-        if ask is None or record.variant not in texts or record.repeat > 1 or record.error:
+        if ask is None or record.variant not in texts or record.repeat > 1 or record.error or not record.text_kept:
             continue
         # A baseline with another tokenizer received other token ids for the same case.
         same_case = record.variant == BASELINE and record.case.input == ask.case.input

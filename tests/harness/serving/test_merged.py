@@ -10,6 +10,7 @@ from msgspec import structs
 
 from harness.approval.approve import Approval, Where, approve, suites_here
 from harness.approval.policy import renew
+from harness.baseline.accept import Acceptance, accept
 from harness.checkpoints.merge import merged_folder
 from harness.checkpoints.resolve import resolve
 from harness.engines.base import installed
@@ -19,8 +20,8 @@ from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
 from harness.files import digest
 from harness.progress.progress import Progress
-from harness.runs.folder import RunFolder, check_seal, load_manifest, load_run
-from harness.schema import Manifest
+from harness.runs.folder import RunFolder, check_seal, load_manifest, load_run, now
+from harness.schema import ACCEPTED, Manifest
 from harness.serving import judge_merged
 from harness.serving.deploy import Deployment, DeployOptions
 from harness.serving.routing import Route
@@ -232,6 +233,19 @@ def test_the_answers_of_a_baseline_of_another_family_are_known_by_their_cases(
     found = load_recorded(made, approved.suites(), approved.route, 5)
     texts = {r.case.id: r.completion.text for r in load_run(made).by_variant("legal/mini")["baseline"]}
     assert len(found) == 5 and [one.baseline for one in found] == [texts[one.ask.case.id] for one in found]
+
+
+def test_an_accepted_baseline_has_no_texts_to_compare_with(approved: Approved) -> None:
+    suites = approved.suites()
+    accept(approved.run, suites, Acceptance(reason="first", accepted_at=now()))
+    job = Job(
+        suites=[SuiteJob(suite=suite, cases=suite.cases) for suite in suites],
+        candidate=str(approved.adapter),
+        baseline=ACCEPTED,
+        engine=EngineConfig(name="transformers"),
+    )
+    made = run(job, RunFolder.create(approved.runs, "eval"), QUIET).path
+    assert [one.baseline for one in load_recorded(made, approved.suites(), approved.route, 5)] == [None] * 5
 
 
 def test_a_prompt_that_is_another_now_is_not_compared(approved: Approved) -> None:
