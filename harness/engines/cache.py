@@ -8,6 +8,7 @@ Errors are never cached. `harness.engines.cache_eviction` removes whole folders 
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sqlite3
@@ -27,6 +28,8 @@ from harness.schema import Checkpoint, Completion, Request
 LAYOUT = 2
 """Version of the database; layout 1 was a file of JSON lines."""
 DATABASE, LOCK = "completions.sqlite", "in-use"
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""Errors of a folder or disk that may only be read."""
 WAIT_S = 60.0
 """Longest wait for another process that writes."""
 
@@ -112,11 +115,14 @@ def _lock(folder: Path, header: Header) -> int:
     """Mark the folder as used until the returned handle is closed; create it if it does not exist."""
     lock = folder / LOCK
     while True:
-        with suppress(PermissionError):  # A read-only folder that exists can be used.
+        try:
             folder.mkdir(parents=True, exist_ok=True)
             if not lock.exists():
                 lock.write_bytes(msgspec.json.encode(header))
             os.utime(lock)
+        except OSError as error:
+            if error.errno not in READ_ONLY or not lock.exists():  # A read-only folder that exists can be used.
+                raise
         try:
             return hold(lock)
         except FileNotFoundError:

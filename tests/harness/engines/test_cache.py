@@ -1,5 +1,6 @@
 """The answer cache: every answer survives, nothing is asked twice, and nothing foreign is read."""
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -195,6 +196,18 @@ def test_a_cache_that_may_only_be_read_is_read(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="completions cannot be cached"):
             kept.add(request("b"), completion("b"))
         kept.close()
+
+
+def test_a_cache_on_a_disk_that_is_mounted_read_only_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = texts(FakeEngine(), requests(2), tmp_path)
+
+    def refuse(*given: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    engine = FakeEngine()
+    assert texts(engine, requests(2), tmp_path) == expected and engine.asked == []
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
