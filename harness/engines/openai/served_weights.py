@@ -193,7 +193,7 @@ def _is_here(host: str) -> bool:
     """Whether every address of the host belongs to this machine, so that a socket can bind to it."""
     try:
         addresses = {(family, address[0]) for family, _, _, _, address in socket.getaddrinfo(host, 0)}
-        for family, address in addresses:
+        for family, address in addresses - {(socket.AF_INET6, "::1")}:  # It cannot be bound where IPv6 is off.
             with socket.socket(family, socket.SOCK_DGRAM) as own:
                 own.bind((address, 0))
     except OSError:

@@ -1,5 +1,6 @@
 """The weights behind a server on this machine are known from its process, or it is said why they are not."""
 
+import errno
 import json
 import os
 import shutil
@@ -106,6 +107,24 @@ def test_a_server_on_this_machine_has_the_digest_of_the_folder_that_it_loaded(li
 
 def test_a_folder_is_found_from_where_the_server_was_started(listen: Listen, model: Path) -> None:
     assert found(listen([listed("model")], "--model=model", cwd=model.parent), model).pin == "server process"
+
+
+def test_localhost_is_this_machine_where_ipv6_is_off(
+    listen: Listen, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = listen([listed(model)], str(model)).replace("127.0.0.1", "localhost")
+    real = socket.socket
+
+    def no_ipv6(family: int = socket.AF_INET, *more: Any, **named: Any) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        return real(family, *more, **named)
+
+    both = [(socket.AF_INET6, 1, 6, "", ("::1", 0, 0, 0)), (socket.AF_INET, 1, 6, "", ("127.0.0.1", 0))]
+    monkeypatch.setattr(served_weights, "cards", lambda url: {"clauses": listed(model)})
+    monkeypatch.setattr(socket, "socket", no_ipv6)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port: both)
+    assert found(url, model).pin == "server process"
 
 
 def test_the_digest_is_of_the_served_folder_and_not_of_the_one_that_is_named(
