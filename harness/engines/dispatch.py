@@ -169,6 +169,9 @@ def read_script(path: Path) -> dict[str, Any]:
     for name, answers in loaded.items():
         if not isinstance(answers, dict):
             raise UserError(f"{path}: '{name}' is a {type(answers).__name__}, expected case id -> text")
+        for variant, ids in answers.items() if name == FAILS else ():
+            if not isinstance(ids, list):
+                raise UserError(f"{path}: '{FAILS}' of '{variant}' is {ids!r}, expected a list of case ids")
         for case_id, text in answers.items() if name != FAILS else ():
             if not isinstance(text, str | None):
                 raise UserError(f"{path}: '{case_id}' of '{name}' is {text!r}, expected a text in quotes")

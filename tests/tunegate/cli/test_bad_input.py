@@ -35,6 +35,8 @@ def in_one_line(done: subprocess.CompletedProcess[str], *said: str) -> None:
     (SCRIPT, b'{"tuned": {"c1": "x", "c99": "x"}}', "no case has the id 'c99' that 'tuned' names"),
     (SCRIPT, b'{"fail": {"tuned": ["c98"]}}', "no case has the id 'c98' that 'fail' names"),
     (SCRIPT, b'{"fail": {"tunned": []}}', "unknown variant 'tunned' in 'fail'"),
+    (SCRIPT, b'{"fail": {"tuned": 3}}', "'fail' of 'tuned' is 3, expected a list of case ids"),
+    (SCRIPT, b'{"fail": {"tuned": "c1"}}', "'fail' of 'tuned' is 'c1', expected a list of case ids"),
     (SCRIPT, b'{"tuned": ["c1"]}', "'tuned' is a list, expected case id -> text"),
     (SCRIPT, b'{"tuned": {"c1": 3}}', "'c1' of 'tuned' is 3, expected a text in quotes"),
     (PROMPT, "Wer für {{ document }}".encode("latin-1"), "line 1 is not UTF-8: byte 0xFC is 'ü' in Windows-1252"),
