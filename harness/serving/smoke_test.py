@@ -13,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from harness.engines import canary
@@ -24,6 +25,7 @@ from harness.evaluation.plan import Job, SuiteJob, make_plan
 from harness.evaluation.requests import PlannedRequest, longest
 from harness.files import digest
 from harness.runs.folder import load_manifest, stream
+from harness.runs.redaction import default_redactor
 from harness.schema import BASELINE, CANDIDATE, Case, Completion, Request
 from harness.serving.platforms import Platform
 from harness.serving.routing import Access, Route
@@ -299,7 +301,8 @@ def answers(route: Route, access: Access, recorded: Sequence[Recorded], say: Cal
     if failed:
         says = f"{moved}; {len(failed)} of {len(recorded)} questions got no answer, the first: {failed[0].error}"
         return SmokeCheck(check="answers", ok=False, says=says)
-    like = likeness(recorded, {place: completion.text for place, completion in completions.items()})
+    masked = default_redactor().mask([msgspec.json.encode(one.text) for one in completions.values()])  # As recorded.
+    like = likeness(recorded, dict(zip(completions, map(_read, masked), strict=True)))
     return SmokeCheck(check="answers", ok=not like.unlike, says=f"{moved}; {like.says}")
 
 

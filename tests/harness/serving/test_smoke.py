@@ -8,7 +8,8 @@ import pytest
 from msgspec import structs
 
 from harness.evaluation.requests import PlannedRequest
-from harness.schema import Case, Sampling
+from harness.runs.folder import RunFolder, stream
+from harness.schema import Case, Completion, Record, Sampling
 from harness.serving.platforms import find_platform
 from harness.serving.routing import Access, Route
 from harness.serving.smoke_test import Recorded, SmokeCheck, ask, likeness, smoke
@@ -76,6 +77,12 @@ def questions(of: Route, stub: ServingStub, other: str | None = None) -> list[Re
     return [Recorded(ask=ask, approved=found[place].text, baseline=other) for place, ask in enumerate(asks)]
 
 
+def as_record(one: Recorded) -> Record:
+    text = Completion(key="k", text=one.approved, finish_reason="stop", prompt_tokens=3, output_tokens=6)
+    hashes = {"input_hash": "", "prompt_hash": "", "expected_hash": ""}
+    return Record(case=one.ask.case, variant="tuned", repeat=1, completion=text, scores={}, **hashes)
+
+
 def checked(of: Route, stub: ServingStub, recorded: list[Recorded]) -> dict[str, SmokeCheck]:
     return {finding.check: finding for finding in smoke(of, reach(stub), recorded, quiet)}
 
@@ -96,6 +103,20 @@ def test_a_server_that_is_right_passes_every_check(of: Route, stub: ServingStub)
     assert found["key"].says == "HTTP 401 without it, HTTP 401 with another, expected 401"
     assert "12 of 12 answers equal the recorded ones, 12 begin alike" in found["answers"].says
     assert found["chat template"].says == "6 of 6 chats become the token ids that were judged"
+
+
+def test_answers_are_masked_as_the_recorded_ones_are(
+    of: Route, stub: ServingStub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recorded = questions(of, stub)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "redact.toml").write_text("[patterns]\nname = '[^ -~]+'\n")
+    folder = RunFolder.create(tmp_path / "runs", "eval")
+    folder.append_records("legal/mini", [as_record(one) for one in recorded])
+    texts = [record.completion.text for _, record in stream(folder.path)]
+    assert sum("█" in text for text in texts) >= 6
+    masked = [structs.replace(one, approved=text) for one, text in zip(recorded, texts, strict=True)]
+    assert "12 of 12 answers equal the recorded ones, 12 begin alike" in checked(of, stub, masked)["answers"].says
 
 
 def test_no_other_servers_key_is_sent_and_the_key_is_said_nowhere(of: Route, stub: ServingStub) -> None:
