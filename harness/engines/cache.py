@@ -116,7 +116,7 @@ def _lock(folder: Path, header: Header) -> int:
     lock = folder / LOCK
     while True:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # Answers are not masked here.
             if not lock.exists():
                 lock.write_bytes(msgspec.json.encode(header))
             os.utime(lock)

@@ -198,6 +198,11 @@ def test_a_cache_that_may_only_be_read_is_read(tmp_path: Path) -> None:
         kept.close()
 
 
+def test_only_its_owner_can_read_a_cache(tmp_path: Path) -> None:
+    texts(FakeEngine(), requests(1), tmp_path)
+    assert [folder.stat().st_mode & 0o777 for folder in tmp_path.iterdir()] == [0o700, 0o700]
+
+
 def test_a_cache_on_a_disk_that_is_mounted_read_only_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = texts(FakeEngine(), requests(2), tmp_path)
 
