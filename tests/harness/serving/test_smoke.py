@@ -79,8 +79,16 @@ def questions(of: Route, stub: ServingStub, other: str | None = None) -> list[Re
 
 def as_record(one: Recorded) -> Record:
     text = Completion(key="k", text=one.approved, finish_reason="stop", prompt_tokens=3, output_tokens=6)
-    hashes = {"input_hash": "", "prompt_hash": "", "expected_hash": ""}
-    return Record(case=one.ask.case, variant="tuned", repeat=1, completion=text, scores={}, **hashes)
+    return Record(
+        case=one.ask.case,
+        variant="tuned",
+        repeat=1,
+        input_hash="",
+        prompt_hash="",
+        expected_hash="",
+        completion=text,
+        scores={},
+    )
 
 
 def checked(of: Route, stub: ServingStub, recorded: list[Recorded]) -> dict[str, SmokeCheck]:
