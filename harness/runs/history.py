@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -131,11 +132,10 @@ def read(folder: Path, name: str) -> tuple[PastRun, list[MetricLevel]]:
         run_standing = standing_of(folder, manifest, _worth_hashing(folder))
         verdicts = claimed(run_standing, recorded_verdicts(folder))
         rows = load_metrics(folder).metrics
-    except UserError as error:
+    except (OSError, UserError) as error:
         time = RUN_NAME.fullmatch(name)
         started = "{}-{}-{}T{}:{}:{}Z".format(*time.groups()) if time else ""
-        problem = str(error) if (folder / "run.json").exists() else NOT_WRITTEN
-        return PastRun(name=name, started=started, problem=problem), []
+        return PastRun(name=name, started=started, problem=_problem(folder, error)), []
     run = PastRun(
         name=name,
         kind=manifest.kind,
@@ -147,6 +147,13 @@ def read(folder: Path, name: str) -> tuple[PastRun, list[MetricLevel]]:
         suites=[_suite(info, [v for v in verdicts if v.suite == info.name]) for info in manifest.suites],
     )
     return run, list(_levels(manifest, name, rows, verdicts))
+
+
+def _problem(folder: Path, error: Exception) -> str:
+    try:
+        return str(error) if (folder / "run.json").exists() else NOT_WRITTEN
+    except OSError as refused:  # Another user's folder may be closed.
+        return f"the folder cannot be read ({refused.strerror})"
 
 
 def _worth_hashing(folder: Path) -> list[str]:
@@ -235,8 +242,14 @@ def _folders(root: Path) -> Iterator[tuple[str, Path]]:
     if not root.is_dir():
         return
     for folder in root.iterdir():
-        if folder.is_dir() and ((folder / "run.json").exists() or RUN_NAME.fullmatch(folder.name)):
+        if folder.is_dir() and _is_run(folder):
             yield os.fsencode(folder.name).decode(errors="backslashreplace"), folder
+
+
+def _is_run(folder: Path) -> bool:
+    with suppress(OSError):
+        return RUN_NAME.fullmatch(folder.name) is not None or (folder / "run.json").exists()
+    return False
 
 
 KINDS: tuple[str, ...] = get_args(get_type_hints(Manifest)["kind"])

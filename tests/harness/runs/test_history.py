@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,6 +90,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "manifest is a folder": lambda p: ((p / "run.json").unlink(), (p / "run.json").mkdir()),
     "torn metrics": lambda p: (p / "metrics.json").write_text('{"metrics": [{"suite"'),
     "no verdicts": lambda p: (p / "verdicts.json").write_text("{}"),
+    "seal is a folder": lambda p: ((p / "MANIFEST.sha256").unlink(), (p / "MANIFEST.sha256").mkdir()),
 }
 
 
@@ -101,6 +103,27 @@ def test_a_broken_folder_is_listed_with_the_reason(root: Path, damage: Callable[
     assert found[1].problem and "\n" not in found[1].problem
     assert [run.problem for run in found if run.name != name_of(2)] == ["", "", ""]
     assert name_of(2) not in {level.run for level in levels(root, SUITES)}
+
+
+def test_the_closed_folder_of_another_user_is_listed_and_hides_no_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = (root / name_of(2), root / "private")
+    closed[1].mkdir()
+
+    def refusing(method: Callable[..., Any]) -> Callable[..., Any]:
+        def act(path: Path, *words: Any, **more: Any) -> Any:
+            if path.parent in closed:
+                raise PermissionError(13, "Permission denied", str(path))
+            return method(path, *words, **more)
+
+        return act
+
+    monkeypatch.setattr(Path, "stat", refusing(Path.stat))
+    monkeypatch.setattr(Path, "open", refusing(Path.open))
+    found = past_runs(root)
+    assert [run.name for run in found] == [name_of(1), name_of(2), name_of(3), name_of(4, "train")]
+    assert found[1].problem == "the folder cannot be read (Permission denied)"
 
 
 def test_a_name_that_is_no_text_is_written_out(root: Path) -> None:
