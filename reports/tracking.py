@@ -44,7 +44,8 @@ def _settings(run: RunData) -> dict[str, Any]:
     }
     suites = {f"suite.{suite.name}": suite.hash for suite in manifest.suites}
     training = (manifest.training or {}).get("config", {})
-    return models | suites | dict(dotted(training)) | dict(dotted(manifest.sampling))
+    settings = models | suites | dict(dotted(training)) | dict(dotted(manifest.sampling))
+    return {_name(key): value for key, value in settings.items()}
 
 
 def _tags(run: RunData) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from harness.evaluation.plan import SuiteJob
 from harness.files import file_sha256
 from harness.runs.folder import SEAL, RunData
 from reports import tracking
@@ -75,6 +76,17 @@ def test_mlflow_has_one_run_with_numbers_verdicts_and_files(
 ) -> None:
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     check_mlflow(run, f"file:{tmp_path}/mlruns", monkeypatch)
+
+
+def test_mlflow_takes_a_run_on_cases_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    folder = mini.write_suite(tmp_path)
+    (own := tmp_path / "My cases (v2).jsonl").write_bytes((folder / "cases.jsonl").read_bytes())
+    (suite,) = mini.suites(tmp_path)
+    suite.use_cases(own)
+    mini.write_script(tmp_path, tuned=mini.right(mini.rows()))
+    send(mini.make_run(tmp_path, suites=[SuiteJob(suite=suite, cases=suite.cases)]), "mlflow")
 
 
 @pytest.fixture
