@@ -26,12 +26,14 @@ TASK = "text-generation"
 def model_card(run: Path, dataset: str = "") -> Iterator[str]:
     """Export front matter for the model's README.md: a `model-index` with every metric over whole suites.
 
-    Raises UserError or NothingJudged as `published` does.
+    Raises UserError without such a metric, and UserError or NothingJudged as `published` does.
     """
     with extra_needed_by("the format model-card", "hub", "huggingface_hub"):
         from huggingface_hub import ModelCardData
     stored = published(run)
-    card = ModelCardData(model_name=model_name(stored.manifest), eval_results=index(stored, dataset))
+    if not (entries := index(stored, dataset)):
+        raise UserError(f"{run}: no metric was measured over a whole suite, so there is nothing to publish")
+    card = ModelCardData(model_name=model_name(stored.manifest), eval_results=entries)
     yield f"---\n{card.to_yaml()}\n---\n"
 
 

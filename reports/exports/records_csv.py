@@ -12,6 +12,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from harness.errors import UserError
 from harness.runs.folder import load_manifest, stream
 from harness.sanitize import shown
 from harness.schema import Manifest, Record, SuiteInfo
@@ -39,8 +40,13 @@ Value = str | int | float | None
 
 
 def write(run: Path, dataset: str = "") -> Iterator[str]:
-    """Yield the heading, then one row per answer in the order of the run, with one answer in memory."""
+    """Yield the heading, then one row per answer in the order of the run, with one answer in memory.
+
+    Raises UserError for a run of another kind than an evaluation.
+    """
     manifest = load_manifest(run)
+    if manifest.kind != "eval":
+        raise UserError(f"{run}: a {manifest.kind} run, which has no answers. Name an evaluation")
     suites = {suite.name: suite for suite in manifest.suites}
     slices, metrics = columns(manifest)
     yield line(heading(slices, metrics))

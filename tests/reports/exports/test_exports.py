@@ -225,6 +225,10 @@ def test_what_is_missing_is_said(write_run: Writer) -> None:
         whole(write_run(), "eval-results")
     with pytest.raises(UserError, match="a train run, which has no scores"):
         whole(write_training(write_run), "model-card")
+    with pytest.raises(UserError, match="a train run, which has no answers"):
+        whole(write_training(write_run), "csv")
+    with pytest.raises(UserError, match="no metric was measured over a whole suite"):
+        whole(write_run(manifest=make_manifest(suites=[make_suite(cases=1000)])), "model-card")
 
 
 def tunegate(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
