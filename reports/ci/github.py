@@ -46,9 +46,9 @@ class GitHub:
         where = urlsplit(api_url)
         if where.scheme != "https" and not (where.scheme == "http" and where.hostname in ("127.0.0.1", "localhost")):
             raise UserError(f"GITHUB_API_URL is '{inert(api_url)}'. It must begin with https://, to protect the token")
-        if not token:
+        self._token = token.strip()  # A secret that was saved with its line end.
+        if not self._token:
             raise UserError("no token: set GITHUB_TOKEN in the environment")
-        self._token = token
         self._base = api_url.rstrip("/")
         self._opener = urllib.request.build_opener(_NoRedirect)
 

@@ -207,8 +207,14 @@ def test_a_token_is_sent_over_https_or_on_this_machine_only() -> None:
     for url in ("http://github.example", "ftp://127.0.0.1", "file:///etc/passwd", "127.0.0.1"):
         with pytest.raises(UserError, match="must begin with https"):
             GitHub(TOKEN, url)
-    with pytest.raises(UserError, match="set GITHUB_TOKEN"):
-        GitHub("", "https://github.example")
+    for empty in ("", "\n"):
+        with pytest.raises(UserError, match="set GITHUB_TOKEN"):
+            GitHub(empty, "https://github.example")
+
+
+def test_the_line_end_that_a_token_was_saved_with_is_not_sent(server: Server) -> None:
+    assert post(server, GITHUB_TOKEN=f"{TOKEN}\r\n") == "o/r#5: 1 new comment, 0 updated"
+    assert server.tokens == {f"Bearer {TOKEN}"}
 
 
 @pytest.mark.parametrize("repo", ["", "o", "o/r/x", "o/r?x=1", "../x"])
