@@ -265,14 +265,17 @@ def publish(
 ) -> dict[str, int]:
     """Post `bodies`, each below its marker, to pull request `number`; return how many were `new` and `updated`.
 
-    Our other comments are about another commit and get the text `others`. Without bodies and without comments of ours,
-    one comment with the text `others` is posted.
+    Our other comments are about another commit and get the text `others`; that on a run without suites leads to the new
+    bodies. Without bodies and without comments of ours, one comment with the text `others` is posted.
     """
     own = _own(github, repo, number, author)
     heir = next((mark for mark in bodies if mark not in own), None)
     if heir is not None and RUN_MARKER in own:
         own[heir] = own.pop(RUN_MARKER)  # the first suite without a comment takes over the placeholder
-    comments = {mark: f"{mark}\n{others}" for mark in own or (() if bodies else (RUN_MARKER,))} | dict(bodies)
+    comments = {mark: f"{mark}\n{others}" for mark in own or (() if bodies else (RUN_MARKER,))}
+    if bodies and RUN_MARKER in own:
+        comments[RUN_MARKER] = f"{RUN_MARKER}\n{markdown.standing_in('see the comment on each suite')}"
+    comments |= bodies
     done = {"new": 0, "updated": 0}
     for mark, body in comments.items():
         if mark in own:

@@ -100,6 +100,15 @@ def test_running_is_said_first_and_the_verdict_takes_its_place(server: Server) -
     assert "✗ FAIL" in server.bodies[0] and "not judged on this commit" in server.bodies[1]
 
 
+def test_a_comment_on_a_run_without_suites_does_not_deny_the_verdict_of_the_next_commit(server: Server) -> None:
+    post(server)
+    post(server, export(status="none"))
+    assert "no verdict" in server.bodies[1]
+    assert post(server) == "o/r#5: 0 new comments, 2 updated"
+    assert "✗ FAIL" in server.bodies[0]
+    assert server.bodies[1] == f"{markdown.RUN_MARKER}\n**Evaluation: see the comment on each suite**\n"
+
+
 def test_the_pull_request_the_commit_and_the_link_come_from_the_event(server: Server, tmp_path: Path) -> None:
     server.pull(5, SHA)
     said = post(server, number=None, GITHUB_EVENT_PATH=event_file(tmp_path))
