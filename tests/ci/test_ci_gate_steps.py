@@ -231,6 +231,31 @@ def test_a_new_suite_is_judged_by_bars_of_its_own_and_said_to_be_new(two: Change
     }
 
 
+def test_a_suite_whose_folder_the_base_has_without_gates_is_new_too(change: Change) -> None:
+    """Its cases, say, came with an earlier change."""
+    other = change.folder / "evalsuites" / "legal" / "other"
+    other.mkdir()
+    (other / "cases.jsonl").touch()
+    change.base = commit_all(change.folder)
+    write_suite(change.folder, name="other")
+    job = change.judge()
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0}, job.log
+    assert [said.split(" ")[0] for said in job.annotations("warning")][-1:] == ["evalsuites/legal/other"]
+
+
+def test_a_link_of_the_base_to_a_suite_with_gates_is_not_replaced(change: Change) -> None:
+    other = change.folder / "evalsuites" / "legal" / "other"
+    other.symlink_to("mini")
+    change.base = commit_all(change.folder)
+    other.unlink()
+    write_suite(change.folder, name="other", gates=GATES.replace("value = 0.5", "value = 0.1"))
+    write_script(change.folder, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
+    job = change.judge()
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    gates = {v.gate for v in change.run.verdicts if v.suite == "legal/other" and v.metric == "clause_recall"}
+    assert gates == {"clause_recall-at_least-0.5"}
+
+
 def test_only_the_chosen_suites_are_run_and_required(two: Change) -> None:
     shutil.rmtree(two.folder / "evalsuites" / "legal" / "other")
     job = two.judge(suites="./evalsuites/legal/mini/")
