@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from harness.files import write_atomic
 from harness.runs.history import BROKEN, PastRun, levels
+from harness.runs.project import suites_of
 from reports import number_format, wording
 from reports.cases.pages import REPORT
 from reports.charts import history as charts_history
@@ -28,8 +29,6 @@ from reports.model import Cell
 from reports.render import html
 
 HERE = Path(__file__).parent
-SUITES = Path("evalsuites")
-"""Folder of a project's accepted baselines."""
 COLUMNS = ["Run", "Kind", "Status", "Gates", "Checkpoints", "Suites"]
 NOTE = "To write the report of a run: tunegate report RUN."
 NO_TREND = "No gate has judged a finished, sealed evaluation of a whole suite, so there is no trend yet."
@@ -38,7 +37,8 @@ NO_TREND = "No gate has judged a finished, sealed evaluation of a whole suite, s
 def write(root: Path, runs: Sequence[PastRun], out: Path) -> Path:
     """Write the page of these runs of the folder `root`. Raises UserError where the file cannot be written."""
     suites = {suite.name for run in runs for suite in run.suites}
-    accepted = accepted_by(runs) | accepted_below(SUITES)
+    project = suites_of(Path.cwd())
+    accepted = accepted_by(runs) | (accepted_below(project) if project else set())
     page = render(root, runs, trends(runs, levels(root, suites), accepted), out.parent)
     write_atomic(out, page, "Name another file", parents=True)
     return out

@@ -1,5 +1,6 @@
 """Earlier runs for readers: trends, the page of all runs, the listing, and the report's own section."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -87,6 +88,18 @@ def test_accepted_baselines_are_read_from_the_suites_and_a_broken_one_is_passed_
         (tmp_path / "legal" / name / "baseline.json").write_text(text)
     assert accepted_below(tmp_path) == {("legal/a", "r1")}
     assert accepted_below(tmp_path / "none") == set()
+
+
+def test_accepted_baselines_of_the_project_are_marked_from_any_folder_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "runs", 1)
+    (below := tmp_path / "evalsuites" / "legal" / "clauses").mkdir(parents=True)
+    (below / "baseline.json").write_text(json.dumps({"suite": "legal/clauses", "run_id": name_of(1)}))
+    for folder in (tmp_path, below):
+        monkeypatch.chdir(folder)
+        out = page.write(tmp_path / "runs", past_runs(tmp_path / "runs"), tmp_path / "page.html")
+        assert ">accepted baseline<" in out.read_text("utf-8")
 
 
 @pytest.mark.parametrize("narrow", [False, True])
