@@ -59,6 +59,12 @@ def test_the_job_installs_what_the_project_names(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "python -I -m pip install tunegate[train] @ file:///a b\n")
 
 
+def test_the_builds_of_torch_for_processors_are_installed_unless_the_project_has_a_gpu() -> None:
+    assert JOB["variables"]["PIP_EXTRA_INDEX_URL"].endswith("/whl/cpu")
+    job = component(**INPUTS | {"extra-index-url": ""})
+    assert job["variables"]["PIP_EXTRA_INDEX_URL"] == ""
+
+
 def test_a_change_that_lowers_its_own_bar_is_judged_by_the_target_branch(clone: Path) -> None:
     write_suite(clone, gates=GATES.replace("value = 0.5", "value = 0.1"))
     write_script(clone, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
