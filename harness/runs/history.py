@@ -157,12 +157,12 @@ def _problem(folder: Path, error: Exception) -> str:
 
 
 def _worth_hashing(folder: Path) -> list[str]:
-    """Return the files to check against the seal: those of a listing, and others only if written after the seal.
+    """Return the files to check against the seal: those of a listing, and others only if gone or written after it.
 
     Records may be gigabytes. A change with its time set back is found by every command that shows one run.
     """
     sealed_at = _written_at(folder / SEAL)
-    return [name for name in SEALED if name in SHOWN or _written_at(folder / name) > sealed_at]
+    return [name for name in SEALED if name in SHOWN or not 0 < _written_at(folder / name) <= sealed_at]
 
 
 def _written_at(file: Path) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
+from harness.runs.folder import RunFolder
 from harness.runs.history import PastRun, _since, levels, past_runs, wanted
 from harness.schema import AcceptedInfo
 from tests.support.runs import SUITE, SUITES, make_suite, make_verdict, name_of, write_history, write_run
@@ -103,6 +104,15 @@ def test_a_broken_folder_is_listed_with_the_reason(root: Path, damage: Callable[
     assert found[1].problem and "\n" not in found[1].problem
     assert [run.problem for run in found if run.name != name_of(2)] == ["", "", ""]
     assert name_of(2) not in {level.run for level in levels(root, SUITES)}
+
+
+def test_a_run_whose_answers_were_deleted_is_changed_and_has_no_verdict(tmp_path: Path) -> None:
+    path = write_run(tmp_path, 1, seal=False)
+    (path / "records.jsonl").write_text("{}\n")
+    RunFolder(path).seal()
+    assert [(run.status, run.outcome) for run in past_runs(tmp_path)] == [("finished", "pass")]
+    (path / "records.jsonl").unlink()
+    assert [(run.status, run.outcome) for run in past_runs(tmp_path)] == [("changed", "skipped")]
 
 
 def test_the_closed_folder_of_another_user_is_listed_and_hides_no_run(
