@@ -52,7 +52,7 @@ def _tags(run: RunData) -> dict[str, str]:
     manifest, seal = run.manifest, run.path / SEAL
     facts = {
         "kind": manifest.kind,
-        "status": manifest.status,
+        "status": run.standing.word,
         "outcome": combine_outcomes([verdict.outcome for verdict in run.verdicts]) if run.verdicts else "",
         "digest": file_sha256(seal) if seal.is_file() else "",
         "commit": manifest.git.get("commit"),

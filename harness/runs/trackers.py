@@ -39,6 +39,8 @@ DEFAULTS = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
 }
 """Environment of MLflow's client, where the user has set none."""
+ENDED = {"failed": "FAILED", "interrupted": "KILLED", "running": "RUNNING"}
+"""MLflow's word for how a run ended that did not finish, by the tag `status`."""
 Texts = Mapping[str, str]
 
 
@@ -71,6 +73,7 @@ class MLflow:
         found = self.client.search_runs([experiment], f"attributes.run_name = '{run.name}'")
         stored = found[0] if found else self.client.create_run(experiment, run_name=run.name)
         self.id = stored.info.run_id
+        self.ended = ENDED.get(tags.get("status", ""), "FINISHED")
         new = {name: value for name, value in settings.items() if name not in stored.data.params}  # None can change.
         self._send("params", [mlflow.entities.Param(*one) for one in new.items()])
         self._send("tags", [mlflow.entities.RunTag(*one) for one in tags.items()])
@@ -90,7 +93,7 @@ class MLflow:
             self.client.log_artifact(self.id, str(file))
 
     def close(self) -> None:
-        self.client.set_terminated(self.id)
+        self.client.set_terminated(self.id, self.ended)
 
 
 class Wandb:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from harness.evaluation.plan import SuiteJob
 from harness.files import file_sha256
-from harness.runs.folder import SEAL, RunData
+from harness.runs.folder import SEAL, RunData, load_run
 from reports import tracking
 from tests.support import mini
 from tests.support.command import run_pytest, tunegate
@@ -87,6 +88,26 @@ def test_mlflow_takes_a_run_on_cases_of_ones_own(tmp_path: Path, monkeypatch: py
     suite.use_cases(own)
     mini.write_script(tmp_path, tuned=mini.right(mini.rows()))
     send(mini.make_run(tmp_path, suites=[SuiteJob(suite=suite, cases=suite.cases)]), "mlflow")
+
+
+def test_mlflow_shows_a_run_that_was_stopped_as_such(
+    run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    stopped = tmp_path / run.path.name
+    shutil.copytree(run.path, stopped)
+    (stopped / SEAL).unlink()
+    manifest = msgspec.structs.replace(run.manifest, status="running", ended=None)
+    (stopped / "run.json").write_bytes(msgspec.json.encode(manifest))
+    send(load_run(stopped), "mlflow")
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    (found,) = client.search_runs([client.get_experiment_by_name("tunegate").experiment_id])
+    assert (found.info.status, found.data.tags["status"], found.data.tags["outcome"]) == (
+        "KILLED",
+        "interrupted",
+        "skipped",
+    )
 
 
 @pytest.fixture
