@@ -21,7 +21,8 @@ from reports.sections import results, slices
 from reports.sections.verdict import cautions, sentence
 
 NO_RUN = Export(run_id="", status="none", notes=["There is no run: see the log of the evaluation step."])
-LEFT_OUT = "It has gates and was not judged: removed, renamed, without its data, or marked long."
+LEFT_OUT = "It has gates and was not judged: removed, renamed, deselected, without its data, or marked long."
+NOT_RUN = "It has gates and was not judged, because there is no run."
 LONGEST = 1000
 """Most code points in a line of an export."""
 
@@ -61,7 +62,8 @@ def export(view: RunView | None, bars: Path | None = None, changed: Path | None 
     exported = structs.replace(exported, moved=_capped([*moved, *exported.moved], "more differences"))
     suite_names = {suite.name for suite in exported.suites}
     left_out = [cut(name) for name in (suites_with_bars(bars) if bars else []) if name not in suite_names]
-    missing = [SuiteExport(name=n, shape="", cluster="", sentence=LEFT_OUT, counts={}) for n in left_out]
+    why = NOT_RUN if view is None else LEFT_OUT
+    missing = [SuiteExport(name=name, shape="", cluster="", sentence=why, counts={}) for name in left_out]
     return structs.replace(exported, suites=[*exported.suites, *missing])
 
 

@@ -28,6 +28,17 @@ def test_an_export_has_every_gate_unmet_ones_first_and_the_cases_that_got_worse(
     assert found.commit == "f" * 40 and found.status == "finished"
 
 
+def test_a_suite_that_was_not_judged_is_said_to_be_left_out_only_where_there_is_a_run(
+    write_run: Writer, tmp_path: Path
+) -> None:
+    (gates := tmp_path / "bars" / "legal" / "other" / "gates.toml").parent.mkdir(parents=True)
+    gates.touch()
+    ran = collect.export(collect.evidence(write_run()), tmp_path / "bars")
+    assert "removed, renamed, deselected" in ran.suites[-1].sentence
+    (crashed,) = collect.export(None, tmp_path / "bars").suites
+    assert (crashed.name, crashed.sentence) == ("legal/other", collect.NOT_RUN)
+
+
 def test_no_text_of_models_or_documents_is_in_an_export(write_run: Writer) -> None:
     records = [with_text(record, f"planted answer {n}") for n, record in enumerate(make_records())]
     raw = encode(read(write_run(records=records))).decode()
