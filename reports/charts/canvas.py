@@ -37,10 +37,11 @@ def inline(name: str, narrow: bool, kind: str, label: str, draw: Callable[[], Fi
     Raises MissingExtra where matplotlib is not installed.
     """
     with extra_needed_by("A chart", "report", "matplotlib"):
-        import matplotlib
+        from matplotlib import style
         from matplotlib.backends.backend_svg import FigureCanvasSVG
     prefix, out = f"{name}-narrow" if narrow else name, io.StringIO()
-    with warnings.catch_warnings(), matplotlib.rc_context({**RULES, "svg.hashsalt": prefix}):
+    # A style of the user's own, such as text.usetex, does not apply.
+    with warnings.catch_warnings(), style.context(["default", {**RULES, "svg.hashsalt": prefix}]):
         warnings.filterwarnings("ignore", message="Glyph")  # the page's own fonts draw the text
         FigureCanvasSVG(draw()).print_svg(out, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return svg.inline(out.getvalue(), prefix, f"{kind} {'narrow' if narrow else 'wide'}", label)

@@ -89,6 +89,16 @@ def test_a_drawing_has_no_inline_style_prolog_or_metadata_and_is_small(block: Cu
     assert len(svg) < 10_000
 
 
+def test_a_matplotlib_style_of_the_users_own_changes_no_chart(monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib
+
+    plain = curves.draw(CURVE)
+    for name, value in (("text.usetex", True), ("axes.labelpad", 40.0), ("savefig.bbox", "tight")):
+        monkeypatch.setitem(matplotlib.rcParams, name, value)
+    assert curves.draw(CURVE) == plain
+    assert matplotlib.rcParams["text.usetex"] is True
+
+
 def test_a_curve_is_labelled_keeps_its_text_and_follows_the_theme() -> None:
     svg, css = curves.draw(CURVE)
     root = ET.fromstring(svg)
