@@ -93,7 +93,9 @@ def _lead(runs: Sequence[PastRun]) -> str:
         return "No runs."
     broken = sum(run.status == BROKEN for run in runs)
     unread = f"; {wording.count(broken, 'folder')} cannot be read" if broken else ""
-    return f"{wording.count(len(runs), 'run')}, {runs[0].started[:10]} to {runs[-1].started[:10]}{unread}"
+    days = sorted(run.started[:10] for run in runs if run.started)
+    between = f", {days[0]} to {days[-1]}" if days else ""
+    return f"{wording.count(len(runs), 'run')}{between}{unread}"
 
 
 def _row(run: PastRun, name: str, root: Path, page_folder: Path) -> dict[str, Any]:

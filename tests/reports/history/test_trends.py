@@ -102,6 +102,15 @@ def test_accepted_baselines_of_the_project_are_marked_from_any_folder_of_it(
         assert ">accepted baseline<" in out.read_text("utf-8")
 
 
+def test_a_broken_folder_without_a_time_leaves_the_days_of_the_others(tmp_path: Path) -> None:
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "run.json").write_text("{")
+    assert "<h1>1 run; 1 folder cannot be read</h1>" in written(tmp_path)
+    write_run(tmp_path, 1)
+    write_run(tmp_path, 2)
+    assert "<h1>3 runs, 2026-11-01 to 2026-11-02; 1 folder cannot be read</h1>" in written(tmp_path)
+
+
 @pytest.mark.parametrize("narrow", [False, True])
 def test_the_chart_shows_band_line_break_and_the_accepted_run(root: Path, narrow: bool) -> None:
     (trend,) = found(root)
