@@ -25,12 +25,13 @@ def write_curve(log: Sequence[dict[str, Any]], file: Path) -> None:
     Raises MissingExtra without matplotlib.
     """
     with extra_needed_by("the loss curve", "report", "matplotlib"):
-        import matplotlib
+        from matplotlib import style
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     has_metric = any("task_metric" in row or "general_metric" in row for row in log)
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "loss"}):
+    # As in `reports.charts`, a style of the user's own does not apply.
+    with style.context(["default", {"svg.fonttype": "none", "svg.hashsalt": "loss"}]):
         figure = Figure(figsize=(7, 6.5 if has_metric else 4), layout="constrained")
         FigureCanvasSVG(figure)
         panels = figure.subplots(2 if has_metric else 1, 1, sharex=True, squeeze=False)[:, 0]

@@ -6,7 +6,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -242,14 +241,9 @@ def _folders(root: Path) -> Iterator[tuple[str, Path]]:
     if not root.is_dir():
         return
     for folder in root.iterdir():
-        if folder.is_dir() and _is_run(folder):
+        is_run = RUN_NAME.fullmatch(folder.name) or os.access(folder / "run.json", os.F_OK)
+        if folder.is_dir() and is_run:
             yield os.fsencode(folder.name).decode(errors="backslashreplace"), folder
-
-
-def _is_run(folder: Path) -> bool:
-    with suppress(OSError):
-        return RUN_NAME.fullmatch(folder.name) is not None or (folder / "run.json").exists()
-    return False
 
 
 KINDS: tuple[str, ...] = get_args(get_type_hints(Manifest)["kind"])

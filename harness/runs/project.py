@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -144,4 +145,5 @@ def runs_newest_first(root: Path, kind: str | None = None) -> Iterator[str]:
 
 
 def _names(root: Path) -> list[str]:
-    return [p.name for p in root.iterdir() if (p / "run.json").exists()] if root.is_dir() else []
+    """Name the runs of a folder, without those that this user may not open."""
+    return [p.name for p in root.iterdir() if os.access(p / "run.json", os.F_OK)] if root.is_dir() else []

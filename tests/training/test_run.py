@@ -19,6 +19,7 @@ from training.batching import order
 from training.config import Train
 from training.data.rows import load_rows
 from training.loop import rate_factor
+from training.loss_curve import write_curve
 from training.run import Interrupted, find, stop_signal, train
 
 
@@ -57,6 +58,16 @@ def test_a_finished_run_is_sealed_and_holds_what_the_contract_names(write_config
     assert first.total == 6 and first.tokens_per_s > first.answer_tokens_per_s > 0
     tree = ElementTree.parse(folder / "loss_curve.svg")
     assert {"training", "validation"} <= {e.get("id") for e in tree.iter()}
+
+
+def test_a_matplotlib_style_of_the_users_own_changes_no_loss_curve(tmp_path, monkeypatch):
+    import matplotlib
+
+    log = [{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0, "validation_loss": 1.5, "best": True}]
+    write_curve(log, tmp_path / "plain.svg")
+    monkeypatch.setitem(matplotlib.rcParams, "text.usetex", True)
+    write_curve(log, tmp_path / "styled.svg")
+    assert (tmp_path / "styled.svg").read_bytes() == (tmp_path / "plain.svg").read_bytes()
 
 
 def test_first_loss_is_the_base_models_own(write_config, tiny_model):
