@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from harness.checkpoints.model_files import TOKENIZER_FILES
 from harness.engines import usage
@@ -27,6 +28,7 @@ from training.data.tokenize import Document, encode
 from training.estimate.flops import FORWARD_SHARE, Flops
 from training.estimate.known_models import FoundConfig
 from training.estimate.memory import Pass
+from training.estimate.shapes import Shapes
 
 CHARACTERS_PER_TOKEN = 4
 ASSUMED_MFU = 0.3
@@ -117,6 +119,12 @@ def _guessed(row: TrainingRow, number: int, max_length: int, is_distilled: bool)
     total = sum(len(t.content) // CHARACTERS_PER_TOKEN + 1 for t in row.messages)
     length = max(min(total, max_length), answer + 1)
     return Document(ids=[number] * length, mask=[0] * (length - answer) + [1] * answer, is_distilled=is_distilled)
+
+
+def possible(train: Train, shapes: Shapes) -> Train:
+    """Return the settings without the packing that the loop switches off for a model of these shapes."""
+    share_prefix = train.share_prefix and shapes.can_share_prefix
+    return replace(train, pack_tokens=train.pack_tokens if shapes.can_pack else 0, share_prefix=share_prefix)
 
 
 def passes(documents: Sequence[Document], steps: Sequence[Sequence[int]], train: Train) -> list[Micro]:

@@ -89,7 +89,8 @@ def plan(config_path: Path, runs: Path, measure: int = 0) -> TrainingEstimate:
     config = load(config_path, problems)
     base, laid_out = bases[0], shapes.of(bases[0].config, bases[0].name)
     adapted = memory.adapter_size(laid_out, config.lora)
-    work = duration.workload(config, base.folder, flops.count(laid_out, adapted))
+    as_trained = msgspec.structs.replace(config, train=duration.possible(config.train, laid_out))
+    work = duration.workload(as_trained, base.folder, flops.count(laid_out, adapted))
     here = fit.this_machine(config)
     trial = _trial(config, base, here, measure) if measure else None
     devices = [here, *(fit.of_card(card, config) for card in usage.cards() if card.planned)]

@@ -68,6 +68,10 @@ class Shapes(Struct, frozen=True, kw_only=True):
     """Every linear layer but the output head."""
     rest: int
     """Parameters of norms and of anything else that is neither linear nor embedding."""
+    can_pack: bool = True
+    """Whether rows can share a pass; with convolutions or recurrent layers, a row would see the one before it."""
+    can_share_prefix: bool = True
+    """Whether rows can share a prefix: no layer has a sliding window."""
 
     @property
     def embeddings(self) -> int:
@@ -115,17 +119,21 @@ class Family(Struct, frozen=True, kw_only=True):
     """Key of config.json with the number of experts; empty if there are none."""
     expert_width: str = "intermediate_size"
     """Key of config.json with an expert's inner width."""
+    has_window: bool = False
+    """Whether `sliding_window` counts where config.json has no `use_sliding_window`."""
 
 
 FAMILIES = {
     "llama": Family(),
-    "mistral": Family(),
+    "mistral": Family(has_window=True),
     "smollm3": Family(tied=True),
     "qwen2": Family(biased=("q_proj", "k_proj", "v_proj")),
     "qwen3": Family(query_norm=True),
-    "mixtral": Family(experts="num_local_experts"),
+    "mixtral": Family(experts="num_local_experts", has_window=True),
     "qwen3_moe": Family(query_norm=True, experts="num_experts", expert_width="moe_intermediate_size"),
 }
+RECURRENT = {"conv", "linear_attention"}
+"""Types of layers that carry what they read of a row into the next one."""
 
 
 def of_folder(folder: Path) -> Shapes:
@@ -179,6 +187,7 @@ def _lay_out(config: dict[str, Any], family: Family) -> Shapes:
         context=config.get("max_position_embeddings"),
         linears=tuple(linears),
         rest=(2 * layers + 1) * width + (2 * layers * size if family.query_norm else 0),
+        can_share_prefix=not (config.get("sliding_window") and config.get("use_sliding_window", family.has_window)),
     )
 
 
@@ -232,6 +241,8 @@ def build(config: dict[str, Any]) -> Shapes:
         context=getattr(text, "max_position_embeddings", None),
         linears=tuple(linears),
         rest=total - embeddings - sum(x.parameters for x in linears),
+        can_pack=not (model._is_stateful or RECURRENT & set(getattr(text, "layer_types", None) or ())),
+        can_share_prefix=not getattr(text, "sliding_window", None),
     )
 
 

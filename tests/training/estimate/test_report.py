@@ -10,7 +10,8 @@ from harness.engines import usage
 from harness.errors import UserError
 from harness.runs.folder import load_run
 from tests.training.conftest import quiet
-from tests.training.estimate.test_flops import LLAMA_31_8B, SMOLLM2_135M
+from tests.training.estimate.test_flops import LLAMA_31_8B, SMOLLM2_135M, TINY
+from tests.training.test_loop import save_family
 from training.config import Config, Data, Lora, Train
 from training.estimate import duration, fit, memory, report, shapes
 from training.estimate.memory import Pass
@@ -39,6 +40,31 @@ def test_a_plan_counts_what_the_training_then_does(write_config, tmp_path):
         assert getattr(found.work, name) == sum(row[name] for row in steps), name
     often = report.plan(write_config(train__max_steps=4, train__validate_every=1), tmp_path / "none")
     assert 3 * often.work.validation_flops == 5 * found.work.validation_flops > 0, "steps 0 to 4 against 0, 2 and 4"
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "packs"),
+    [
+        ("minimax", {"layer_types": ["linear_attention", "full_attention"], "num_local_experts": 2}, False),
+        ("rwkv", {}, False),
+        ("mistral", {"sliding_window": 64}, True),
+        ("cohere2", {"sliding_window": 64}, True),
+        ("qwen2", {"sliding_window": 64, "use_sliding_window": False}, True),
+    ],
+)
+def test_a_plan_packs_rows_only_where_the_training_does(write_config, tiny_model, tmp_path, family, settings, packs):
+    base = save_family(tmp_path / "base", family, vocab_size=512, max_position_embeddings=512, **settings)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copy(tiny_model / name, base)
+    config = write_config(base=base, train__max_steps=1, train__pack_tokens=512)
+    found = report.plan(config, tmp_path / "none").work
+    (step,) = (row for row in load_run(train(config, progress=quiet)).train_log if "loss" in row)
+    assert found.flops == step["flops"]
+    assert (found.largest.tokens > found.longest.tokens) == packs
+
+
+def test_rows_of_a_model_with_convolutions_are_not_packed():
+    assert not shapes.of(TINY | {"model_type": "lfm2", "full_attn_idxs": [1]}).can_pack
 
 
 def test_without_a_tokenizer_lengths_are_guessed_and_said(write_config, without_weights, tmp_path):
