@@ -181,6 +181,16 @@ def test_two_settings_are_named_where_one_is_not_enough():
     )
 
 
+def test_no_length_is_named_that_would_cut_an_answer():
+    size = Pass(tokens=512, answers=512)
+    room = int(fit.MARGIN * memory.estimate(EIGHT, Lora(r=8), "bfloat16", "nf4", size, False, checkpointing=True).total)
+    small = msgspec.structs.replace(device("L4 24 GB"), memory_bytes=room + 1)
+    config = msgspec.structs.replace(AGAIN, lora=Lora(r=8))
+    for answers, named in ((500, "data.max_length = 512, train.pack_tokens = 512"), (900, "")):
+        longest = Pass(tokens=1024, answers=answers)
+        assert fit.judge(small, EIGHT, config, longest, longest, "nf4").would_fit == named
+
+
 def test_nothing_is_named_where_nothing_helps():
     assert fit.judge(device("T4 16 GB"), EIGHT, CONFIG, LARGEST, LONGEST, "none").would_fit == ""
 
