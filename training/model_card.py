@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from harness.checkpoints import bundled_model, merge, quantization
 from harness.checkpoints.resolve import HUB_ID
@@ -130,10 +131,11 @@ def licence_of(base: Checkpoint) -> dict[str, str]:
     import yaml
 
     card = Path(base.path) / CARD
-    front_matter = re.match(r"---\n(.*?)\n---", card.read_text("utf-8"), re.DOTALL) if card.is_file() else None
+    text = card.read_text("utf-8-sig", "replace") if card.is_file() else ""
+    front_matter = re.match(r"---\n(.*?)\n---", text, re.DOTALL)
     try:
         head = yaml.safe_load(front_matter.group(1)) if front_matter else {}
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # PyYAML raises ValueError for a date that does not exist.
         head = {}
     fields = {key: str(head[key]) for key in LICENCE_KEYS if isinstance(head, dict) and head.get(key)}
     return fields if "license" in fields else {"license": "unknown"}
@@ -222,7 +224,7 @@ def _value(estimate: Mapping[str, Any] | None) -> str:
 
 
 def _link(file: str, folder: Path) -> str:
-    return f"[{Path(file).name}]({os.path.relpath(file, folder)})"
+    return f"[{Path(file).name}]({quote(os.path.relpath(file, folder))})"
 
 
 def _serving(serving: Mapping[str, Any]) -> str:

@@ -143,10 +143,21 @@ def test_the_head_names_bases_that_the_hub_has_and_their_licences(tmp_path):
     assert "base_model" not in head(base_of(str(tmp_path), tmp_path))
 
 
-@pytest.mark.parametrize("text", ["# no head", "---\n: [\n---\n", "---\njust words\n---\n"])
+@pytest.mark.parametrize(
+    "text", ["# no head", "---\n: [\n---\n", "---\njust words\n---\n", "---\ndate: 2024-13-01\n---\n"]
+)
 def test_a_base_whose_card_names_no_licence_has_an_unknown_one(tmp_path, text):
     (tmp_path / "README.md").write_text(text)
     assert model_card.licence_of(base_of("x", tmp_path)) == {"license": "unknown"}
+
+
+def test_a_base_whose_card_is_not_utf8_keeps_its_licence(tmp_path):
+    (tmp_path / "README.md").write_bytes("---\r\nlicense: mit\r\n---\r\n# Modèle\r\n".encode("latin-1"))
+    assert model_card.licence_of(base_of("x", tmp_path)) == {"license": "mit"}
+
+
+def test_a_link_to_a_data_card_in_a_folder_with_a_space_is_a_link(tmp_path):
+    assert model_card._link(str(tmp_path / "my data" / "train.md"), tmp_path) == "[train.md](my%20data/train.md)"
 
 
 def test_a_card_of_someone_else_is_left_alone(tmp_path):
