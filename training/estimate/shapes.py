@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness.checkpoints.model_files import CheckpointFolder
-from harness.errors import UserError
+from harness.errors import UserError, typed_line
 
 
 class Linear(Struct, frozen=True, kw_only=True):
@@ -148,9 +148,9 @@ def of(config: dict[str, Any], where: str = "config.json") -> Shapes:
         if family is None or config.get("mlp_only_layers") or config.get("decoder_sparse_step", 1) != 1:
             return build(config)
         return _lay_out(config, family)
-    except (KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # transformers raises many types for fields that it cannot use.
         raise UserError(
-            f"{where}: cannot derive the model's shapes: {type(error).__name__}: {error}. Expected the "
+            f"{where}: cannot derive the model's shapes: {typed_line(error)}. Expected the "
             "config.json of a causal language model that transformers knows"
         ) from None
 

@@ -179,3 +179,9 @@ def test_a_config_without_shapes_is_refused_by_name():
         shapes.of({"model_type": "llama"}, "here/config.json")
     with pytest.raises(UserError, match="cannot derive the model's shapes"):
         shapes.of({"model_type": "no-such-model"})
+
+
+@pytest.mark.parametrize("fields", [{"model_type": "rwkv"}, {"model_type": "gpt2", "n_embd": "wide"}])
+def test_a_config_that_transformers_cannot_use_is_refused_in_one_line(fields):
+    with pytest.raises(UserError, match=r"^here: cannot derive the model's shapes: .*Expected the config\.json"):
+        shapes.of(fields, "here")
