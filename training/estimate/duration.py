@@ -164,7 +164,10 @@ def finished_runs(root: Path, kind: str) -> Iterator[tuple[Path, Manifest]]:
 
 
 def earlier(runs: Path, base: FoundConfig, quantise: str) -> dict[tuple[str, str], Speed]:
-    """Return the speed of the newest finished training run of the same base, by device and number format."""
+    """Return the speed of the newest finished training run of the same base, by device and number format.
+
+    A run of several processes tells that of one of them.
+    """
     speeds: dict[tuple[str, str], Speed] = {}
     for _, manifest in finished_runs(runs, "train"):
         record = manifest.training or {}
@@ -173,7 +176,7 @@ def earlier(runs: Path, base: FoundConfig, quantise: str) -> dict[tuple[str, str
         same = _same_base(manifest.checkpoints.get(BASELINE), base) and form.get("quantise", "none") == quantise
         if same and rates.get("tflops_per_s") and rates["steps_counted"] >= MIN_STEPS:
             speed = Speed(
-                flops_per_s=rates["tflops_per_s"] * 1e12,
+                flops_per_s=rates["tflops_per_s"] * 1e12 / (record.get("processes") or 1),
                 source=f"as in {rates['steps_counted']} steps of run {manifest.run_id}",
             )
             speeds.setdefault((device_name(str(record.get("device"))), str(record.get("dtype"))), speed)

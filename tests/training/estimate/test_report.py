@@ -100,6 +100,12 @@ def test_an_earlier_training_of_the_base_tells_the_speed(write_config, without_w
     longer = report.plan(write_config(train__max_steps=40), runs)
     assert here.seconds == pytest.approx((longer.work.flops + longer.work.validation_flops) / here.speed.flops_per_s)
     assert all(row.speed is None for row in others), "a small model's speed on a card is not assumed"
+    (run,) = runs.glob("*/")
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["training"]["processes"] = 4
+    (run / "run.json").write_text(json.dumps(manifest))
+    alone = report.plan(write_config(train__max_steps=40), runs).rows[0].speed
+    assert alone.flops_per_s == here.speed.flops_per_s / 4, "four processes are four devices"
     half = write_config(train__max_steps=4, train__dtype="bfloat16")
     assert report.plan(half, runs).rows[0].speed is None, "another number format is another speed"
     other = write_config(base=without_weights, train__max_steps=4)
