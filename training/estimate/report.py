@@ -143,7 +143,8 @@ def _trial(config: Config, base: FoundConfig, here: Device, steps: int) -> Any:
 
     job = prepare(config, lambda text: None, without_suites=True)
     wanted = job.steps[: steps + WARM_UP]
-    return run(Path(job.base.path), job.train.documents, wanted, job.dtype, config.lora, config.train, config.model)
+    train = msgspec.structs.replace(config.train, gradient_checkpointing="on" if job.checkpointing else "off")
+    return run(Path(job.base.path), job.train.documents, wanted, job.dtype, config.lora, train, config.model)
 
 
 def as_json(plan: TrainingEstimate) -> bytes:

@@ -120,6 +120,16 @@ def test_a_trial_measures_speed_and_memory(write_config, tmp_path):
     assert "measured here" in show(found)
 
 
+@pytest.mark.parametrize(("holds", "recomputes"), [(1, True), (1 << 50, False)])
+def test_a_trial_recomputes_layers_where_the_training_would(write_config, tmp_path, monkeypatch, holds, recomputes):
+    recomputed = []
+    here = fit.this_machine
+    monkeypatch.setattr(fit, "this_machine", lambda config: msgspec.structs.replace(here(config), memory_bytes=holds))
+    monkeypatch.setattr("training.model.AnswerLoss.checkpoint_layers", lambda model: recomputed.append(model))
+    report.plan(write_config(), tmp_path / "none", measure=1)
+    assert bool(recomputed) == recomputes
+
+
 LARGEST, LONGEST = Pass(tokens=1024, answers=128), Pass(tokens=300, answers=60)
 AUTO = Config(base="b", data=Data(train=["x"], max_length=1024))
 CONFIG = msgspec.structs.replace(AUTO, train=Train(gradient_checkpointing="off"))
