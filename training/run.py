@@ -47,6 +47,8 @@ from training.throughput import rates
 
 LAST = "last"
 """Folder of the state of an unfinished run."""
+PACKAGES = dict.fromkeys(("torch", "transformers", "peft", "accelerate"), "train") | {"matplotlib": "report"}
+"""Packages that training needs, the last one for the loss curve at its end, and their extras."""
 
 
 @contextmanager
@@ -110,9 +112,9 @@ def train(
     Raises UserError for a bad configuration or data, MissingExtra where a package is missing, and Interrupted where
     the user stopped training.
     """
-    for package in ("torch", "transformers", "peft", "accelerate"):
+    for package, extra in PACKAGES.items():
         if find_spec(package) is None:
-            raise MissingExtra("training", package, "train")
+            raise MissingExtra("training", package, extra)
     before_torch()
     team = ProcessGroup()
     display = TrainingProgress(quiet=progress is not None or not team.is_first, is_alone=team.size == 1)

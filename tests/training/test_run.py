@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+import training.run
 from harness.checkpoints.resolve import EMBEDDED, resolve
-from harness.errors import EXIT_INTERRUPTED, UserError
+from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
 from harness.runs.folder import SEAL, RunFolder, check_seal, load_run
 from harness.schema import Manifest
 from harness.suites.prompts import Renderer
@@ -31,6 +32,13 @@ def stop_at(step):
             signal.raise_signal(signal.SIGINT)
 
     return progress
+
+
+def test_a_package_that_the_end_of_a_training_needs_is_asked_for_at_its_start(write_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(training.run, "find_spec", lambda name: None if name == "matplotlib" else name)
+    with pytest.raises(MissingExtra, match=r"training needs the package 'matplotlib'.*report"):
+        train(write_config(), progress=quiet)
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.charts
