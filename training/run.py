@@ -125,7 +125,7 @@ def train(
         )
         job = agreed(team, prepared)
         display.held = job.held
-        with _disk(Path(job.config.output.dir)):
+        with disk_errors(Path(job.config.output.dir)):
             folder, finished = team.broadcast(lambda: _claim(config_path, job, run_dir, fresh, locks))
             if finished:
                 display.say(f"training: already finished: {folder}. Use --fresh to train again")
@@ -155,7 +155,7 @@ def agreed(team: ProcessGroup, job: TrainingJob) -> TrainingJob:
 
 
 @contextmanager
-def _disk(folder: Path) -> Iterator[None]:
+def disk_errors(folder: Path) -> Iterator[None]:
     """Report in one line what the disk refuses; other errors keep their traceback."""
     try:
         yield

@@ -37,7 +37,7 @@ from training import validation
 from training.config import Config, fingerprint, question_tables
 from training.curation.checks.contamination import WITHOUT_SUITES
 from training.data.rows import files_sha256
-from training.run import Interrupted, handling
+from training.run import Interrupted, disk_errors, handling
 from training.sweep import config as sweep_config
 from training.sweep import results, view
 from training.sweep.config import SweepPlan
@@ -186,14 +186,15 @@ def sweep(path: Path, engine: str | None = None, without_suites: bool = False) -
     if questions := _cases_to_test(state):
         check(questions, state.plan.config, engine)
     progress = Progress()
-    (state.folder / "points").mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(state.folder / ".lock", timeout=0):
-            state = _train_all(state, progress.say, without_suites)
-            if state.table.winner is None:
-                raise UserError(_no_winner(state.table))
-            progress.say(f"sweep: {state.folder / 'sweep.md'}")
-            state = _test_winner(state, engine, progress)
+        with disk_errors(state.root):
+            (state.folder / "points").mkdir(parents=True, exist_ok=True)
+            with FileLock(state.folder / ".lock", timeout=0):
+                state = _train_all(state, progress.say, without_suites)
+                if state.table.winner is None:
+                    raise UserError(_no_winner(state.table))
+                progress.say(f"sweep: {state.folder / 'sweep.md'}")
+                state = _test_winner(state, engine, progress)
     except Timeout:
         raise UserError(f"{path}: this sweep is already running in another process. Wait for it") from None
     return state

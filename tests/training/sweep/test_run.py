@@ -152,6 +152,15 @@ def test_changed_rows_and_lost_run_folders_are_trained_again(write_sweep, write_
     assert trained == ["p01", "p02", "p01", "p01", "p02"]
 
 
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(write_sweep, hand_made, tmp_path):
+    trained = hand_made(by_rate)
+    path = write_sweep(output__dir="file/runs")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"file/runs.*: cannot be written \(Not a directory\)"):
+        sweeping.sweep(path)
+    assert trained == []
+
+
 def test_two_sweeps_of_one_file_do_not_run_at_once(write_sweep, hand_made):
     path = write_sweep()
     nested = []
