@@ -149,10 +149,11 @@ def _caution(bias: Caution | None, points: int) -> str:
 
 
 def _confirmed(table: SweepTable, test: Confirmed, best: SweepRow) -> list[str]:
-    validation = next(row.metric for row in table.rows if row.number == test.point)
+    chosen = next((row for row in table.rows if row.run == test.trained), None)
+    against = f", against {level(chosen.metric)} on the validation cases that chose it" if chosen else ""
     lines = [
-        f"Test: {table.measure.name} of point {test.point} is {level(test.metric)} on the test cases, against "
-        f"{level(validation)} on the validation cases that chose it. Run {test.run}."
+        f"Test: {table.measure.name} of point {test.point} is {level(test.metric)} on the test cases{against}. "
+        f"Run {test.run}."
     ]
     if test.baseline is not None and test.difference is not None and test.difference.value is not None:
         d = test.difference
@@ -166,9 +167,10 @@ def _confirmed(table: SweepTable, test: Confirmed, best: SweepRow) -> list[str]:
             "less its result can be trusted."
         )
     if test.trained != best.run:
+        why = ", which is no longer the best" if chosen else " before it was trained again"
         lines.append(
-            f"The test ran for point {test.point}, which is no longer the best. It does not run twice: evaluate "
-            f"point {best.number} on cases that no sweep has used."
+            f"The test ran for point {test.point}{why}. It does not run twice: evaluate point {best.number} on cases "
+            "that no sweep has used."
         )
     return lines
 

@@ -195,3 +195,11 @@ def test_the_test_is_shown_beside_the_number_that_chose():
     assert "no longer the best" not in shown
     other = " ".join(view.show(by_metric(row(1, 0.9), row(2, 0.8), confirmed=confirmed), 200).split())
     assert "point 2, which is no longer the best. It does not run twice: evaluate point 1" in other
+
+
+def test_the_test_of_a_point_that_was_trained_again_is_not_shown_beside_its_new_number():
+    confirmed = Confirmed(point=2, trained="run-2", run="test-run", metric=estimate(0.7))
+    again = by_metric(row(1, 0.2), row(2, 0.9, run="run-3"), confirmed=confirmed)
+    shown = " ".join(view.show(again, 200).split())
+    assert "point 2 is 0.700 (0.650 to 0.750), n 100 on the test cases. Run test-run." in shown
+    assert "The test ran for point 2 before it was trained again. It does not run twice: evaluate point 2" in shown
