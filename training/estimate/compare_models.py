@@ -199,7 +199,7 @@ def _table(candidates: Sequence[Candidate]) -> Table:
     for c in candidates:
         active = f", {millions(c.active_parameters)} active" if c.active_parameters < c.parameters else ""
         table.add_row(
-            c.name.rpartition("/")[2],
+            c.name.rstrip("/").rpartition("/")[2],
             millions(c.parameters) + active,
             f"{c.context:,}" if c.context else "-",
             *_cells(c),

@@ -62,6 +62,13 @@ def test_a_folder_is_compared_by_its_config_and_its_licence_is_left_to_the_reade
     assert found.parameters == shapes.of_folder(tiny_model).parameters
 
 
+def test_a_folder_with_a_slash_at_its_end_has_its_name_in_the_table(tiny_model):
+    row = next(
+        line for line in show(compare_models.compare([f"{tiny_model}/"], NOWHERE), 140).splitlines() if "│" in line
+    )
+    assert row.split()[1] == tiny_model.name
+
+
 def test_memory_orders_lora_qlora_and_serving_of_an_8b_model():
     (found,) = compare_models.compare(["Llama-3.1-8B-Instruct"], NOWHERE)
     assert found.shown("QLoRA").needs.total < found.shown("LoRA").needs.total
