@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shlex import quote
 from types import FrameType
 
 from filelock import FileLock, Timeout
@@ -265,9 +266,8 @@ def _is_current(row: SweepRow, inputs: str, state: Sweep) -> bool:
 def _train(point: SweepPoint, state: Sweep, processes: Processes, inputs: str, say: Callable[[str], None]) -> SweepRow:
     """Train one point in a process and return its row. Raises Interrupted where the user stopped it."""
     file = state.folder / "points" / f"{point.number:02d}.toml"
-    head = (
-        f"# Point {point.number} of {state.path.name}: {point.summary}\n# Train it alone with: tunegate train {file}\n"
-    )
+    head = f"# Point {point.number} of {state.path.name}: {point.summary}\n"
+    head += f"# Train it alone with: tunegate train {quote(str(file))}\n"
     write_atomic(file, head + as_toml(point.config), results.REFUSED)
     ended = processes.train(file, lambda line: say(f"  {line}"))
     row = SweepRow(number=point.number, values=point.values, steps_planned=point.steps)
@@ -277,7 +277,7 @@ def _train(point: SweepPoint, state: Sweep, processes: Processes, inputs: str, s
     if ended.stopped or processes.stop_requested:
         raise Interrupted(
             f"sweep stopped at point {point.number} of {len(state.plan.points)}. Run the same command to resume: "
-            f"tunegate sweep {state.path}"
+            f"tunegate sweep {quote(str(state.path))}"
         )
     say(f"sweep: point {point.number} failed: {ended.error}")
     return replace(row, status="failed", error=ended.error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -30,7 +31,7 @@ def train(
 
     folder = run_training(config, fresh=fresh, without_suites=no_contamination_check)
     typer.echo(f"adapter: {folder / 'adapter'}")
-    next_step(f"tunegate compare BASELINE {shown_path(folder)}", "judge it against the model in use")
+    next_step(f"tunegate compare BASELINE {quote(shown_path(folder))}", "judge it against the model in use")
 
 
 @app.command()

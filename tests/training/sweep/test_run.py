@@ -161,6 +161,13 @@ def test_a_folder_that_cannot_be_written_is_said_in_one_line(write_sweep, hand_m
     assert trained == []
 
 
+def test_a_point_says_how_to_train_it_alone_in_a_folder_with_a_space_too(write_sweep, hand_made):
+    hand_made(by_rate)
+    made = sweeping.sweep(write_sweep(output__dir="my runs"))
+    file = made.folder / "points" / "01.toml"
+    assert f"# Train it alone with: tunegate train '{file}'" in file.read_text().splitlines()
+
+
 def test_two_sweeps_of_one_file_do_not_run_at_once(write_sweep, hand_made):
     path = write_sweep()
     nested = []

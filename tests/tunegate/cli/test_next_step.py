@@ -51,10 +51,12 @@ def test_a_training_run_is_named_by_its_path(
 ) -> None:
     """No command finds a checkpoint by the name of its run alone."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("training.run.train", lambda config, **more: tmp_path / "runs" / "20260101T000000Z-mine-0")
-    train(Path("train.toml"))
-    said = capsys.readouterr().out.splitlines()[-1]
-    assert said.startswith("next: tunegate compare BASELINE runs/20260101T000000Z-mine-0    # ")
+    for root, shown in (("runs", "runs/20260101T000000Z-mine-0"), ("my runs", "'my runs/20260101T000000Z-mine-0'")):
+        folder = tmp_path / root / "20260101T000000Z-mine-0"
+        monkeypatch.setattr("training.run.train", lambda config, folder=folder, **more: folder)
+        train(Path("train.toml"))
+        said = capsys.readouterr().out.splitlines()[-1]
+        assert said.startswith(f"next: tunegate compare BASELINE {shown}    # ")
 
 
 def test_a_gate_that_cannot_pass_needs_cases(capsys: pytest.CaptureFixture[str]) -> None:
