@@ -83,9 +83,15 @@ def write_merged_card(
 
 
 def update(checkpoint: Checkpoint, verdict: str | None) -> Path:
-    """Replace the verdict in the card of these weights. Raises UserError for a card that tunegate did not write."""
+    """Replace the verdict in the card of these weights.
+
+    Raises UserError for a card that tunegate did not write, or that is not UTF-8.
+    """
     file = Path(checkpoint.adapter_path or checkpoint.path) / CARD
-    text = file.read_text("utf-8") if file.is_file() else ""
+    try:
+        text = file.read_text("utf-8") if file.is_file() else ""
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file}: not UTF-8 ({error.reason} at byte {error.start}). Save it as UTF-8") from None
     if BEGIN not in text or END not in text:
         raise UserError(
             f"{file}: not a model card of tunegate, so it has no place for a verdict. Expected the lines {BEGIN} and "

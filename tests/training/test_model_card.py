@@ -167,6 +167,12 @@ def test_a_card_of_someone_else_is_left_alone(tmp_path):
     assert (tmp_path / "README.md").read_text() == "# mine"
 
 
+def test_a_card_that_was_saved_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "README.md").write_bytes(f"{model_card.BEGIN}\n{model_card.END}\nFür uns".encode("cp1252"))
+    with pytest.raises(UserError, match=r"README\.md: not UTF-8 .* Save it as UTF-8"):
+        model_card.update(base_of("mine", tmp_path), "Passed")
+
+
 def test_the_command_writes_the_verdict(run, tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
