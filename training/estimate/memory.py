@@ -14,6 +14,7 @@ from msgspec import Struct
 from training.config import Lora
 from training.estimate.flops import adapter_parameters
 from training.estimate.shapes import Linear, Shapes
+from training.lora import OUTPUT_HEADS
 
 BYTES = {"float32": 4, "bfloat16": 2}
 NF4_BYTES = 0.5 + 1 / 64 + 4 / (64 * 256)
@@ -119,8 +120,13 @@ def weights(shapes: Shapes, dtype: str, quantise: str = "none") -> int:
 def adapter_size(shapes: Shapes, lora: Lora) -> int:
     """Count the trained parameters: the adapter's, and those of modules that are trained in full."""
     experts = [x for x in shapes.linears if not x.own and _named(x, lora.target_parameters)]
+    heads = [
+        Linear(name=name, inputs=shapes.width, outputs=shapes.vocabulary)
+        for name in lora.target_modules
+        if name.rpartition(".")[2] in OUTPUT_HEADS
+    ]
     size = len(lora.modules_to_save) * shapes.vocabulary * shapes.width
-    for layer in (*shapes.targets(lora.target_modules), *experts):
+    for layer in (*shapes.targets(lora.target_modules), *experts, *heads):
         size += layer.copies * adapter_parameters([layer], _rank(layer, lora)) + (layer.outputs if lora.dora else 0)
     return size
 

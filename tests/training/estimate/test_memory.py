@@ -71,6 +71,12 @@ def test_the_size_of_an_adapter_on_experts_is_pefts():
     assert memory.adapter_size(shapes.of(config), lora) == sum(p.numel() for _, p in made.adapter())
 
 
+def test_the_size_of_an_adapter_on_an_untied_output_head_is_pefts():
+    config, lora = TINY | {"model_type": "llama"}, Lora(r=3, target_modules=["q_proj", "lm_head"])
+    made = attached(config, lora, "float32")
+    assert memory.adapter_size(shapes.of(config), lora) == sum(p.numel() for _, p in made.adapter())
+
+
 def saved(config, dtype, tokens):
     """Bytes that torch saves for the backward pass, each storage once, parameters left out."""
     import torch
