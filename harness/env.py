@@ -15,7 +15,7 @@ CHECKER = "TUNEGATE_CHECKER"
 """Folder of a checker of meaning, for `claim_support_rate` and `tunegate judge --by checker`; without it the folder in
 the cache into which `make checker` puts one."""
 REDACT = "TUNEGATE_REDACT"
-"""File of words and patterns to mask before anything is recorded; without it `redact.toml` in the working folder."""
+"""File of words and patterns to mask before anything is recorded; without it the nearest `redact.toml` upwards."""
 API_KEY = "TUNEGATE_API_KEY"
 """Key of the servers that `--engine openai` asks; `OPENAI_API_KEY` where it is not set."""
 SERVE_KEY = "TUNEGATE_SERVE_KEY"

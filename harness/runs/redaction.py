@@ -1,6 +1,7 @@
 """Mask secrets before anything is written, and search for them again in what was written.
 
-A user's own list is in redact.toml, or in the file that TUNEGATE_REDACT names:
+A user's own list is in redact.toml, in the working folder or the nearest one above, or in the file that TUNEGATE_REDACT
+names:
 
     words = ["Example Holdings", "Jane Example"]     # masked in any case, as whole words
 
@@ -221,9 +222,10 @@ def _values(environment: Mapping[str, str]) -> Iterator[str]:
 
 def default_redactor() -> Redactor:
     """Return the redactor of this process: from its environment and the user's file, where there is one."""
-    named = os.environ.get(REDACT)
-    path = Path(named or FILE)
-    return Redactor(load(path) if named or path.is_file() else None, os.environ)
+    named, here = os.environ.get(REDACT), Path.cwd()
+    found = (folder / FILE for folder in (here, *here.parents) if (folder / FILE).is_file())
+    path = Path(named) if named else next(found, None)
+    return Redactor(load(path) if path else None, os.environ)
 
 
 def load(path: Path) -> dict[str, str]:

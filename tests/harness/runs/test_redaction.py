@@ -141,6 +141,16 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, said: 
     assert said in str(caught.value) and str(caught.value).startswith(str(tmp_path))
 
 
+def test_the_file_of_a_project_counts_in_every_folder_of_it(tmp_path: Path) -> None:
+    planted(tmp_path, "none")
+    own(tmp_path, "words = ['Acme Holdings']")
+    (tmp_path / "pyproject.toml").write_text("[tool.tunegate]\n")
+    words = ("--engine", "fake", "--eval-script", "../../script.json")
+    done = pytest_in(tmp_path / "evalsuites" / "legal", *words, chosen=["mini"])
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert [name for name, text in everything(tmp_path / "runs") if "Acme" in text] == []
+
+
 def test_a_named_file_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(REDACT, str(tmp_path / "none.toml"))
     with pytest.raises(UserError, match="cannot be read"):
