@@ -23,6 +23,7 @@ from html import unescape
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
+from unicodedata import normalize
 
 import msgspec
 
@@ -241,10 +242,18 @@ def load(path: Path) -> dict[str, str]:
         problems += [f"pattern '{kind}': {why}" for kind, form in patterns.items() if (why := _fault(form))]
         problems += [f"pattern '{WORDS}': is the name of the words; choose another"] if WORDS in patterns else []
     refuse_all([f"{path}: {p}" for p in problems], f"{path}: a list of secrets that cannot be used")
-    spaced = [r"\s+".join(map(re.escape, word.split())) for word in words]
-    own: dict[str, str] = {WORDS: rf"(?i)(?<!\w)(?:{'|'.join(spaced)})(?!\w)"} if spaced else {}
+    spelt = [form for word in words for form in _spellings(word)]
+    own: dict[str, str] = {WORDS: rf"(?i)(?<!\w)(?:{'|'.join(spelt)})(?!\w)"} if spelt else {}
     own.update(patterns)
     return own
+
+
+def _spellings(word: str) -> Iterator[str]:
+    """Yield patterns of a word with each accent in its letter or after it, and any space, apostrophe and hyphen."""
+    plain = word.translate(str.maketrans("\u2019\u2010\u2011", "'--"))
+    for form in ("NFC", "NFD"):
+        spaced = r"\s+".join(map(re.escape, normalize(form, plain).split()))
+        yield spaced.replace("'", "['\u2019]").replace(r"\-", "[-\u2010\u2011]")
 
 
 def _fault(form: object) -> str | None:

@@ -115,6 +115,17 @@ def test_words_and_patterns_of_a_file_are_masked_in_any_case_and_as_whole_words(
     assert redactor.counts == {"word": 2, "matter": 1}
 
 
+@pytest.mark.parametrize(
+    "text", ["José O'Brien-Cruz", "Jose\u0301 O'Brien-Cruz", "JOSÉ O’BRIEN-CRUZ", "José O'Brien\u2011Cruz"]
+)
+@pytest.mark.parametrize("word", ["José O'Brien-Cruz", "Jose\u0301 O’Brien\u2011Cruz"])
+def test_a_word_is_masked_however_a_program_writes_its_accents_apostrophes_and_hyphens(
+    tmp_path: Path, word: str, text: str
+) -> None:
+    redactor = Redactor(redaction.load(own(tmp_path, f'words = ["{word}"]')))
+    assert mask(redactor, f"{text}, here.") == f"{BLOCK * len(text)}, here."
+
+
 def test_an_own_pattern_may_have_the_name_of_a_known_form() -> None:
     redactor = Redactor({"api key": "Q-[0-9]{3}"})
     assert mask(redactor, f"Q-123 and {SECRETS['api key']}") == f"{BLOCK * 5} and {BLOCK * len(SECRETS['api key'])}"
