@@ -144,6 +144,9 @@ def test_an_own_pattern_may_have_the_name_of_a_known_form() -> None:
         ("[patterns]\na = 'x*'", "pattern 'a': matches the empty text"),
         ("[patterns]\nword = 'x'", "pattern 'word': is the name of the words"),
         ("words = [", "not valid TOML"),
+        ("[patterns]\naccount = '\\d{6}'", "'account': matches '202601' in '20260131T"),
+        ("[patterns]\nborn = '\\b\\d{4}-\\d{2}-\\d{2}\\b'", "'born': matches '2026-01-31' in"),
+        ("words = ['Acme', 'Stop']", "'words': matches 'stop' in 'stop'"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, said: str) -> None:
