@@ -137,6 +137,8 @@ def _fields(cells: Mapping[str, Any]) -> dict[str, Any]:
     for column, value in cells.items():
         name, _, part = column.partition(".")
         if name in Case.__struct_fields__ and value not in (None, ""):
+            if name in fields and not (part and isinstance(fields[name], dict)):
+                raise ValueError(f"fills in {name!r} as a whole and in parts ({name}.NAME). Leave out one of them")
             if part:
                 fields.setdefault(name, {})[part] = value
             else:

@@ -329,6 +329,13 @@ def test_a_column_of_cases_that_is_there_twice_is_refused(tmp_path):
         load_cases(tmp_path / "cases.csv")
 
 
+@pytest.mark.parametrize("columns", ["tags,tags.art", "tags.art,tags"])
+def test_a_field_of_cases_in_a_column_of_its_own_and_in_parts_is_refused(tmp_path, columns):
+    (tmp_path / "cases.csv").write_text(f"id,input.document,expected,cluster,{columns}\na,one,right,k,x,y\n")
+    with pytest.raises(UserError, match=r"cases\.csv: line 2: fills in 'tags' as a whole and in parts \(tags\.NAME\)"):
+        load_cases(tmp_path / "cases.csv")
+
+
 @pytest.mark.parametrize(("column", "right"), [("Tags.art", "tags.art"), ("INPUT.clause", "input.clause")])
 def test_a_column_of_cases_with_capitals_is_refused_with_its_right_name(tmp_path, column, right):
     (tmp_path / "cases.csv").write_text(f"id,input.document,expected,cluster,{column},Remark\na,one,right,k,mail,\n")
