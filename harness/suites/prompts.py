@@ -101,21 +101,22 @@ def messages(template: jinja2.Template, case: Case) -> list[Message]:
     """Render the chat messages of one case.
 
     The template renders the user message from the case's input; `{% set system = "..." %}` in it is the system
-    message. Raises UserError for a variable that the case lacks.
+    message. Raises UserError for a variable that the case lacks, and whatever else keeps it from being rendered.
     """
     import jinja2
 
+    where = f"{template.name or 'the prompt'}: case '{case.id}'"
     try:
         module = template.make_module(dict(case.input))
-        user = str(module).strip()
+        user, system = str(module).strip(), getattr(module, "system", None)
+        head = [{"role": "system", "content": str(system).strip()}] if system else []
     except jinja2.UndefinedError as error:
         raise UserError(
-            f"{template.name or 'the prompt'}: case '{case.id}': the prompt needs a variable its input lacks: "
-            f"{error.message}. "
+            f"{where}: the prompt needs a variable its input lacks: {error.message}. "
             f"Input has: {', '.join(case.input) or 'nothing'}"
         ) from None
-    system = getattr(module, "system", None)
-    head = [{"role": "system", "content": str(system).strip()}] if system else []
+    except Exception as error:  # A template can raise anything.
+        raise UserError(f"{where}: the prompt cannot be rendered: {typed_line(error)}. Correct the template") from None
     return [*head, {"role": "user", "content": user}]
 
 

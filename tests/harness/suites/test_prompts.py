@@ -41,6 +41,16 @@ def test_a_missing_variable_names_the_case_and_what_it_has() -> None:
         messages(template("{{ document }}"), case(text="x"))
 
 
+@pytest.mark.parametrize(("text", "said"), [
+    ("{% set system = brief %}{{ document }}", "needs a variable its input lacks: 'brief' is undefined"),
+    ("{% include 'other.jinja' %}{{ document }}", "cannot be rendered: TypeError: no loader"),
+    ("{{ document + 5 }}", "cannot be rendered: TypeError: can only concatenate str"),
+])  # fmt: skip
+def test_a_template_that_cannot_be_rendered_names_the_case_and_why(text: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"the prompt: case 'a': the prompt {said}"):
+        messages(template(text), case(document="x"))
+
+
 def test_a_broken_template_names_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "prompt.jinja").write_text("one\n{% if %}")
     with pytest.raises(UserError, match=r"prompt\.jinja:2: not a Jinja template"):
