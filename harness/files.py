@@ -53,7 +53,10 @@ def absolute(path: Path | str) -> Path:
 
 
 def files_below(folder: Path, pattern: str) -> list[Path]:
-    """List the files below a folder whose names match, sorted. Links are followed, except into a folder above them."""
+    """List the files below a folder whose names match, sorted, as pytest finds them: not in hidden folders or venvs.
+
+    Links are followed, except into a folder above them.
+    """
     return sorted(_below(folder, pattern, ()))
 
 
@@ -63,7 +66,8 @@ def _below(folder: Path, pattern: str, above: tuple[Path, ...]) -> Iterator[Path
         return
     for path in folder.iterdir():
         if path.is_dir():
-            yield from _below(path, pattern, (*above, real))
+            if not path.name.startswith(".") and not (path / "pyvenv.cfg").is_file():
+                yield from _below(path, pattern, (*above, real))
         elif path.match(pattern):
             yield path
 

@@ -22,6 +22,17 @@ def test_a_suite_under_two_names_or_below_two_folders_is_found_once(tmp_path: Pa
     assert [suite.name for suite in find_suites([str(tmp_path), str(folder), str(test)])] == ["legal/mini"]
 
 
+@pytest.mark.parametrize("place", [".ipynb_checkpoints", "env"])
+def test_a_copy_of_an_editor_and_the_tests_of_installed_packages_are_no_suites(tmp_path: Path, place: str) -> None:
+    other = write_suite(tmp_path) / place / "test_mini-checkpoint.py"
+    other.parent.mkdir()
+    other.write_text(SECOND)
+    if place == "env":
+        (other.parent / "pyvenv.cfg").touch()
+    assert [suite.name for suite in find_suites([str(tmp_path)])] == ["legal/mini"]
+    assert [suite.name for suite in find_suites([str(other.parent)])] == [f"mini/{place}"]
+
+
 @pytest.mark.parametrize("file", ["cases.jsonl", "gates.toml"])
 def test_another_file_of_a_suite_is_a_mistake_of_the_user(tmp_path: Path, file: str) -> None:
     with pytest.raises(UserError, match=rf"{file}: is no suite\. Name the folder of the suite"):
