@@ -17,6 +17,7 @@ import os
 import re
 import secrets
 import weakref
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -111,6 +112,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._redactor = redaction.default_redactor()
+        self._in_manifest = Counter[str]()
         self._released: weakref.finalize[[int], RunFolder] | None = None
         if (path / "run.json").exists():
             self._redactor.add(load_manifest(path).redacted)
@@ -140,8 +142,11 @@ class RunFolder:
         return cls(path)
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Write run.json, with the counts of the secrets masked so far."""
+        """Write run.json, with the counts of the secrets masked so far; those in it count once however often."""
+        self._redactor.add({kind: -count for kind, count in self._in_manifest.items()})
+        before = Counter(self._redactor.counts)
         (masked,) = self._redactor.mask([msgspec.json.encode(manifest)])
+        self._in_manifest = Counter(self._redactor.counts) - before
         counted = msgspec.structs.replace(msgspec.json.decode(masked, type=Manifest), redacted=self._redactor.counts)
         if manifest.status == "running":
             self._hold()

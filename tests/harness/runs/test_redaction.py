@@ -273,6 +273,15 @@ def manifest(path: Path, **more: Any) -> Manifest:
     return Manifest(run_id=path.name, kind="train", status="running", started="", **more)
 
 
+def test_a_secret_in_the_prompt_of_a_suite_is_counted_once(tmp_path: Path) -> None:
+    (write_suite(tmp_path, rows(4)) / "prompt.jinja").write_text("Which clauses of Acme's? {{ document }}")
+    write_script(tmp_path, tuned=right(rows(4)))
+    own(tmp_path, "words = ['Acme']")
+    pytest_in(tmp_path, "--eval-runs", "runs")
+    (run,) = [p for p in (tmp_path / "runs").iterdir() if p.is_dir()]
+    assert load_manifest(run).redacted == {"word": 1}
+
+
 def test_a_secret_that_slipped_in_keeps_a_run_from_being_sealed(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "x")
     folder.write_manifest(manifest(folder.path))
