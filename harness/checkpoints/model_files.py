@@ -158,7 +158,7 @@ class CheckpointFolder:
     @property
     def is_quantized(self) -> bool:
         """Its weights are packed."""
-        return "quantization_config" in self.config
+        return any(settings.get("quantization_config") for settings in (self.config, self.text_config))
 
     @property
     def dtype(self) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.checkpoints import model_files
+from harness.checkpoints.model_files import CheckpointFolder
 
 
 @pytest.fixture(params=[0o022, 0o027])
@@ -25,3 +26,19 @@ def test_weight_files_are_as_readable_as_any_new_file(tiny_model: Path, tmp_path
     modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "out").iterdir()}
     assert "model.safetensors" in modes
     assert set(modes.values()) == {0o666 & ~umask}
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_quantized"),
+    [
+        ("{}", False),
+        ('{"quantization_config": null}', False),
+        ('{"quantization_config": {"quant_method": "gptq"}}', True),
+        ('{"text_config": {"quantization_config": {"quant_method": "compressed-tensors"}}}', True),
+    ],
+)
+def test_weights_are_quantised_where_config_json_states_a_method(
+    settings: str, is_quantized: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(settings)
+    assert CheckpointFolder(tmp_path).is_quantized is is_quantized
