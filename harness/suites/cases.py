@@ -45,10 +45,11 @@ class CasesOnDisk(Sequence[Case]):
     @overload
     def __getitem__(self, place: int) -> Case: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Case]: ...
-    def __getitem__(self, place: int | slice) -> Case | list[Case]:
+    def __getitem__(self, place: slice) -> Sequence[Case]: ...
+    def __getitem__(self, place: int | slice) -> Case | Sequence[Case]:
         if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
+            places = range(len(self))[place]
+            return self if places == range(len(self)) else [self[i] for i in places]
         if _stamp(self._file) != self._stamp:
             raise UserError(f"{self._path}: was changed while it was in use. Start again")
         self._file.seek(self.starts[place])

@@ -81,6 +81,7 @@ def test_a_file_that_does_not_fit_into_memory_reads_like_one_that_does(
     assert list(read) == list(held) and len(read) == 50
     assert (read[7], read[-1], read[3:9:2]) == (held[7], held[-1], held[3:9:2])
     assert cases_hash(read) == cases_hash(held)
+    assert list(read[::-1]) == held[::-1] and read[:None] is read  # A copy of all would be in memory.
 
 
 def test_a_line_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
