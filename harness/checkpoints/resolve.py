@@ -204,20 +204,23 @@ def _check_fits(adapter: CheckpointFolder, base: CheckpointFolder) -> None:
     if base.is_quantized:
         return
     of_base = {_short(name): shape for name, shape in base.shapes.items()}
-    compared = 0
+    is_transposed = bool(adapter.adapter_config.get("fan_in_fan_out"))  # The layers of GPT-2.
+    modules = set()
     for name, shape in shapes.items():
         module, side, _ = name.partition(".lora_A" if ".lora_A" in name else ".lora_B")
-        expected = of_base.get(f"{_short(module)}.weight")
-        if not side or expected is None or len(expected) != 2 or len(shape) != 2:
+        modules |= {_short(module)} if side else set()
+        expected = of_base.get(f"{_short(module)}.weight", ())[:: -1 if is_transposed else 1]
+        if not side or len(expected) != 2 or len(shape) != 2:
             continue
-        compared += 1
         own, theirs = (shape[1], expected[1]) if side == ".lora_A" else (shape[0], expected[0])
         if own != theirs:
             raise UserError(
                 f"{adapter.path}: made for another base than {base.path}: {_short(module)} has width {own}, the base "
                 f"{theirs}. Correct 'base_model_name_or_path' in {ADAPTER_CONFIG}, or name the right adapter"
             )
-    if not compared and any(".lora_A" in name for name in shapes):
+    # A head that is tied to the embeddings has no tensor of its own.
+    known = {"lm_head"} | {name[:at] for name in of_base for at, letter in enumerate(name) if letter == "."}
+    if modules and not modules & known:
         raise UserError(f"{adapter.path}: made for another base than {base.path}: none of its modules is in that model")
 
 

@@ -334,6 +334,26 @@ def test_an_adapter_for_another_base_is_refused(twin_adapter: Path) -> None:
     assert "none of its modules is in that model" in message(twin_adapter)
 
 
+@pytest.mark.parametrize(
+    ("of_base", "of_adapter", "settings"),
+    [
+        ("transformer.h.0.attn.c_attn.weight", "transformer.h.0.attn.c_attn", {"fan_in_fan_out": True}),
+        ("model.layers.0.mlp.experts.gate_up_proj", "model.layers.0.mlp.experts", {}),
+        ("model.embed_tokens.weight", "lm_head", {}),
+    ],
+    ids=["transposed layers of GPT-2", "stacked experts", "a head tied to the embeddings"],
+)
+def test_an_adapter_of_its_own_base_fits_whatever_the_layers_are(
+    of_base: str, of_adapter: str, settings: dict[str, Any], twin: Path, twin_adapter: Path
+) -> None:
+    write_safetensors(twin / "model.safetensors", {of_base: (64, 192)})
+    sides = {"lora_A": (4, 64), "lora_B": (192, 4)}
+    tensors = {f"base_model.model.{of_adapter}.{side}.weight": shape for side, shape in sides.items()}
+    write_safetensors(twin_adapter / "adapter_model.safetensors", tensors)
+    change_json(twin_adapter / "adapter_config.json", base_model_name_or_path=str(twin), **settings)
+    assert resolve(str(twin_adapter)).kind == "adapter"
+
+
 def test_an_embedded_base_is_found_again_on_another_machine(
     adapter: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch, twin_adapter: Path
 ) -> None:
