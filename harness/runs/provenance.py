@@ -16,7 +16,8 @@ def git_state(folder: Path) -> dict[str, str | bool | None]:
 
     def git(*words: str) -> str | None:
         try:
-            completed = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True)
+            command = ["git", "-C", str(folder), *words]
+            completed = subprocess.run(command, capture_output=True, text=True, errors="replace", check=True)
         except (OSError, subprocess.CalledProcessError):
             return None
         return completed.stdout.strip()

@@ -1,0 +1,16 @@
+"""What a run records of the place where it was made."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from harness.runs.provenance import git_state
+
+
+def test_a_file_whose_name_is_not_utf8_makes_a_working_tree_dirty_and_stops_no_run(tmp_path: Path) -> None:
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["config", "core.quotepath", "false"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True)
+    assert git_state(tmp_path)["dirty"] is False
+    (tmp_path / os.fsdecode(b"M\xfcller.txt")).touch()
+    assert git_state(tmp_path)["dirty"] is True
