@@ -19,7 +19,7 @@ import msgspec
 from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.files import byte_order_mark, decode_line, digest, is_large, not_utf8, open_regular, shown_path
 from harness.schema import Case
-from harness.suites.tables import HUB, Hub, TableRow, is_table, refuse_unpinned, rows_of
+from harness.suites.tables import HUB, WORKBOOK, Hub, TableRow, is_table, refuse_unpinned, rows_of
 
 C = TypeVar("C", bound=Sequence[Case])
 T = TypeVar("T")
@@ -97,6 +97,8 @@ def load_cases(path: Path | str) -> Sequence[Case]:
         return _of_table(str(path))
     path = Path(path)
     where = shown_path(path)
+    if path.suffix.lower() == WORKBOOK:
+        raise UserError(f"{where}: a workbook cannot be a suite's cases. Save it as 'CSV UTF-8'")
     file = open_regular(path, EXPECTED)
     if problem := byte_order_mark(file.peek(4)):
         raise UserError(f"{where}: {problem}")

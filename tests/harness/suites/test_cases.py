@@ -91,6 +91,12 @@ def test_a_line_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.
         load_cases(path)
 
 
+def test_a_workbook_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "mails.XLSX").write_bytes(b"PK\x03\x04\n\xff\n\xff")
+    with pytest.raises(UserError, match=r"mails\.XLSX: a workbook cannot be a suite's cases\. Save it as 'CSV UTF-8'$"):
+        load_cases(tmp_path / "mails.XLSX")
+
+
 def test_ids_used_three_times_are_named_each_time(tmp_path: Path) -> None:
     path = write(tmp_path, *[{**GOOD, "id": name} for name in ("a", "b", "a", "c", "b", "a")])
     with pytest.raises(UserError) as caught:
