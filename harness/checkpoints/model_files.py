@@ -38,7 +38,11 @@ TOKENIZER_FACTS = (
     "add_prefix_space",
     "legacy",
 )
-TOKENIZER_SWITCHES = ("split_special_tokens", "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output")
+TOKENIZER_SWITCHES = (
+    "split_special_tokens",
+    "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
+    "fix_mistral_regex",
+)
 """Settings that are off unless stated, and change token ids or decoded text where they are on."""
 
 Shapes = dict[str, tuple[int, ...]]

@@ -162,10 +162,13 @@ def test_tokens_that_only_other_files_than_tokenizer_json_name_change_the_digest
     assert resolve(str(twin)).tokenizer_digest != before
 
 
-def test_a_switch_of_the_tokenizer_that_changes_ids_changes_the_digest(tiny_model: Path, twin: Path) -> None:
-    change_json(twin / "tokenizer_config.json", split_special_tokens=False)
+@pytest.mark.parametrize("switch", ["split_special_tokens", "fix_mistral_regex"])
+def test_a_switch_of_the_tokenizer_that_changes_ids_changes_the_digest(
+    switch: str, tiny_model: Path, twin: Path
+) -> None:
+    change_json(twin / "tokenizer_config.json", **{switch: False})
     assert resolve(str(twin)).tokenizer_digest == resolve(str(tiny_model)).tokenizer_digest
-    change_json(twin / "tokenizer_config.json", split_special_tokens=True)
+    change_json(twin / "tokenizer_config.json", **{switch: True})
     assert resolve(str(twin)).tokenizer_digest != resolve(str(tiny_model)).tokenizer_digest
 
 
