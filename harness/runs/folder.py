@@ -120,12 +120,12 @@ class RunFolder:
     @classmethod
     def create(cls, root: Path, slug: str) -> RunFolder:
         """Create a new, empty run folder below `root`."""
-        path = root / new_run_id(slug)
+        folder = cls(root / new_run_id(slug))
         try:
-            path.mkdir(parents=True)
+            folder.path.mkdir(parents=True)
         except OSError as error:
-            raise _disk(path, error) from None
-        return cls(path)
+            raise _disk(folder.path, error) from None
+        return folder
 
     @classmethod
     def restart(cls, path: Path) -> RunFolder:

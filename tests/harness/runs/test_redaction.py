@@ -165,6 +165,13 @@ def test_the_file_of_a_project_counts_in_every_folder_of_it(tmp_path: Path) -> N
     assert [name for name, text in everything(tmp_path / "runs") if "Acme" in text] == []
 
 
+def test_a_list_that_cannot_be_used_leaves_no_empty_run_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(REDACT, str(own(tmp_path, "words = 'Acme'")))
+    with pytest.raises(UserError, match="'words' is not a list of texts"):
+        RunFolder.create(tmp_path / "runs", "eval")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_named_file_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(REDACT, str(tmp_path / "none.toml"))
     with pytest.raises(UserError, match="cannot be read"):
