@@ -178,8 +178,11 @@ class RunFolder:
                 )
                 for score in record.scores.values()
             ]
-            whole = [RecordLine(suite=suite, record=bare), *events]
-            line, *scores = self._redactor.mask([msgspec.json.encode(one) for one in whole])
+            whole = [msgspec.json.encode(one) for one in (RecordLine(suite=suite, record=bare), *events)]
+            line, *scores = self._redactor.mask(whole)
+            if line != whole[0]:
+                text = msgspec.json.decode(line, type=RecordLine).record.completion.text
+                scores = [self._redactor.evidence(*pair, text) for pair in zip(events, scores, strict=True)]
             lines.append(line)
             score_lines += scores
         self._append("records.jsonl", lines)

@@ -26,10 +26,12 @@ from typing import Any
 from unicodedata import normalize
 
 import msgspec
+from msgspec import structs
 
 from harness.env import REDACT
 from harness.errors import refuse_all
 from harness.files import digest, read_toml
+from harness.schema import ScoreEvent
 
 FILE = "redact.toml"
 BLOCK = "\N{FULL BLOCK}"
@@ -124,6 +126,26 @@ class Redactor:
         values = [msgspec.json.decode(line) for line in lines]
         secrets = {secret for value in values for text in _texts(value) for secret in self._secrets(text)}
         return [msgspec.json.encode(self._masked(value, secrets)) for value in values] if secrets else list(lines)
+
+    def evidence(self, event: ScoreEvent, line: bytes, text: str) -> bytes:
+        """Return the masked line of an event with the quotes of the masked answer `text`, and findings accordingly.
+
+        A quote may be a short part of a secret, such as four digits of an account number, or reach beyond one. Findings
+        without a digit stay, since they may be labels, which metrics count by their text.
+        """
+        score, masked = event.score, msgspec.json.decode(line, type=ScoreEvent)
+        spans = [structs.replace(span, quote=text[span.start : span.end]) for span in masked.score.spans]
+        hidden = (old.quote for old, new in zip(score.spans, spans, strict=True) if old.quote != new.quote)
+        parts = {quote for quote in hidden if any(map(str.isdigit, quote))}
+        extracted = {
+            name: [
+                f"{BLOCK * len(old)} {self._alias(old)}" if old in parts else new
+                for old, new in zip(score.extracted[name], found, strict=True)
+            ]
+            for name, found in masked.score.extracted.items()
+        }
+        shown = structs.replace(masked.score, spans=spans, extracted=extracted)
+        return msgspec.json.encode(structs.replace(masked, score=shown))
 
     def kinds(self, text: str) -> list[str]:
         """Return the kinds of secrets in a text."""
