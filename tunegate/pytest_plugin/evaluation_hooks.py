@@ -144,9 +144,27 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
     Registered last, it runs before the hooks of pytest and after those with `tryfirst`, which may shuffle.
     """
-    if KEY not in config.stash:
-        return
-    items.sort(key=lambda item: isinstance(item, GateItem))
+    if KEY in config.stash:
+        items.sort(key=lambda item: isinstance(item, GateItem))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> Any:
+    """Refuse what is wrong with a suite, also where pytest could only say that it found no such item.
+
+    The rest comes below the line with the number of items, which pytest rewrites until then.
+    """
+    config = session.config
+    if KEY in config.stash and EXIT_REASON not in config.stash:
+        _refuse_problems(session)
+    result = yield
+    if KEY in config.stash and not _stops_at_collection(session):
+        _plan(session)
+    return result
+
+
+def _refuse_problems(session: pytest.Session) -> None:
+    config = session.config
     problems = config.stash[KEY].problems.copy()
     if config.getoption("lf", False) and (required := in_pytest(required_by(config.option.eval_require_gates))):
         problems.append(
@@ -159,11 +177,9 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         raise pytest.UsageError(text)
 
 
-@pytest.hookimpl(trylast=True)  # Below the line with the number of items, which pytest rewrites until then.
-def pytest_collection_finish(session: pytest.Session) -> None:
+def _plan(session: pytest.Session) -> None:
+    """Plan the jobs for the selected items, and say what will run."""
     config = session.config
-    if KEY not in config.stash or _stops_at_collection(session):
-        return
     state = config.stash[KEY]
     exit_on_defect(session, state.select)(
         [(i.test.suite, i.case) for i in session.items if isinstance(i, CaseItem)],

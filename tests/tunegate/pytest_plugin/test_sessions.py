@@ -180,3 +180,14 @@ def test_a_faulty_suite_ends_the_session_with_its_message_under_workers_too(root
     done = pytest_in(root, *workers)
     assert done.returncode == 4, done.stdout
     assert "unknown rule 'atleast'" in done.stdout + done.stderr
+
+
+@WORKERS
+@pytest.mark.parametrize("chosen", [CASE, GATE])
+def test_an_item_chosen_by_its_id_is_refused_with_what_is_wrong_with_its_suite(
+    root: Path, chosen: str, workers: list[str]
+) -> None:
+    write_suite(root, gates=GATES.replace("at_least", "atleast"))
+    done = pytest_in(root, *workers, chosen=[chosen])
+    said = done.stdout + done.stderr
+    assert done.returncode == 4 and "unknown rule 'atleast'" in said and "not found" not in said, said
