@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import typer
@@ -30,10 +31,12 @@ def after_verdicts(
     """Name the next step of a judged run: its report, its use as the baseline, or the merge or service of its model.
 
     `run` is how the user names the run; `report` is the command that opens its report. A run on other cases than the
-    suite's own approves nothing.
+    suite's own approves nothing, and `tunegate serve` finds no model by its name at a server or in a script.
     """
     is_unmet = any(verdict.outcome not in ("pass", "skipped") for verdict in verdicts)
-    if is_unmet or has_other_cases or checkpoints[CANDIDATE].kind == "imported":
+    kind = checkpoints[CANDIDATE].kind
+    has_no_folder = kind == "imported" or (kind in ("endpoint", "scripted") and BASELINE in checkpoints)
+    if is_unmet or has_other_cases or has_no_folder:
         next_step(report, "open the report, with every case")
     elif BASELINE not in checkpoints:
         next_step(f'tunegate baseline accept {run} --reason "..."', "compare later models with this one")
@@ -44,9 +47,9 @@ def after_verdicts(
 def after_approval(checkpoint: Checkpoint) -> None:
     """Name the next step of a model that may be used: an adapter is merged, other models are served."""
     if checkpoint.kind == "adapter":
-        next_step(f"tunegate merge {checkpoint.name} OUT", "merge the adapter into its base")
+        next_step(f"tunegate merge {quote(checkpoint.name)} OUT", "merge the adapter into its base")
     else:
-        next_step(f"tunegate serve {checkpoint.name}")
+        next_step(f"tunegate serve {quote(checkpoint.name)}")
 
 
 def after_model_card(checkpoint: Checkpoint, was_evaluated: bool, is_approved: bool) -> None:
@@ -56,7 +59,7 @@ def after_model_card(checkpoint: Checkpoint, was_evaluated: bool, is_approved: b
     elif was_evaluated:
         next_step(f"tunegate runs --checkpoint {checkpoint.digest[:12]}", "see the runs that evaluated it")
     else:
-        next_step(f"tunegate compare BASELINE {checkpoint.name}", "judge it against the model in use")
+        next_step(f"tunegate compare BASELINE {quote(checkpoint.name)}", "judge it against the model in use")
 
 
 def after_power(gates: Collection[GatePower], suites: Collection[str]) -> None:

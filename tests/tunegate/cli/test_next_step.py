@@ -12,6 +12,9 @@ from tunegate.cli.train import train
 
 ADAPTER = Checkpoint(name="runs/adapter", kind="adapter", path="/m", digest="ab" * 32)
 MODEL = Checkpoint(name="org/model", kind="model", path="/m", digest="cd" * 32)
+SPACED = Checkpoint(name="my runs/adapter", kind="adapter", path="/m", digest="ab" * 32)
+SERVED = Checkpoint(name="sorter", kind="endpoint", path="/m", digest="ef" * 32)
+SCRIPTED = Checkpoint(name="fake:m", kind="scripted", path="", digest="01" * 32)
 
 MERGE = "merge the adapter into its base"
 
@@ -24,7 +27,10 @@ def verdicts(*outcomes: str) -> Any:
     ({"tuned": ADAPTER, "baseline": MODEL}, ["pass", "fail"], "tunegate view R    # open the report, with every case"),
     ({"tuned": ADAPTER, "baseline": MODEL}, ["inconclusive"], "tunegate view R    # open the report, with every case"),
     ({"tuned": ADAPTER, "baseline": MODEL}, ["pass"], f"tunegate merge runs/adapter OUT    # {MERGE}"),
+    ({"tuned": SPACED, "baseline": MODEL}, ["pass"], f"tunegate merge 'my runs/adapter' OUT    # {MERGE}"),
     ({"tuned": MODEL, "baseline": MODEL}, ["pass", "skipped"], "tunegate serve org/model"),
+    ({"tuned": SERVED, "baseline": SERVED}, ["pass"], "tunegate view R    # open the report, with every case"),
+    ({"tuned": SCRIPTED, "baseline": SCRIPTED}, ["pass"], "tunegate view R    # open the report, with every case"),
     ({"tuned": MODEL}, ["pass"], 'tunegate baseline accept R --reason "..."    # compare later models with this one'),
 ])  # fmt: skip
 def test_verdicts_decide_what_follows_a_run(
