@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import os
 import select
 import sys
@@ -121,6 +122,8 @@ def command() -> None:
     """
     gc.set_threshold(100_000, 50, 1000)
     silence_bars()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # As stderr: a sign that its encoding lacks ends no run.
     try:
         main()
     except SystemExit as exit_:

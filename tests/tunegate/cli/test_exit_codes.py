@@ -237,3 +237,10 @@ def test_a_defect_inside_a_session_ends_it_with_the_code_of_an_internal_error(
     assert done.returncode == DEFECT, output
     assert "INTERNALERROR" not in output
     assert "in broken" in traceback_named_in(output)
+
+
+def test_an_output_without_unicode_changes_no_exit_code(root: Path) -> None:
+    environment = os.environ | {"TUNEGATE_CACHE": str(root / "cache"), "PYTHONIOENCODING": "latin-1"}
+    done = run(*TUNEGATE, "eval", "new", *FAKE, cwd=root, env=environment)
+    assert done.returncode == NOTHING_JUDGED and r"\u2013 NOT JUDGED" in done.stdout, done.stderr
+    assert done.stdout.splitlines()[-1].endswith("/report/report.html")
