@@ -153,7 +153,7 @@ def _run(
         raise UserError(f"repeats={repeats}: expected 1 or more")
     loaded, not_run = available(find_suites([str(folder) for folder in folders]), "" if long else "long=True")
     if not loaded:
-        raise UserError(f"no suite can run: {'; '.join(not_run)}")
+        raise UserError(f"no suite can run: {'; '.join(not_run) or 'none was found. Name a folder with a suite'}")
     progress = Progress(quiet=quiet)
     for reason in not_run:
         progress.say(f"not run: {reason}")

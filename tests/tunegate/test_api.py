@@ -82,6 +82,8 @@ def test_suites_that_cannot_run_are_left_out_and_named(suite: Path, tmp_path: Pa
     assert len(tunegate.evaluate("new", engine="fake", long=True, quiet=True).manifest.suites) == 2
     with pytest.raises(tunegate.UserError, match=r"no suite can run: the data is elsewhere"):
         tunegate.evaluate("new", "evalsuites/legal/far", engine="fake")
+    with pytest.raises(tunegate.UserError, match=r"no suite can run: none was found"):
+        tunegate.evaluate("new", [], engine="fake")
 
 
 @pytest.mark.parametrize("option", [{"repeats": 0}, {"repeats": -1}, {"engine": "transformers"}])
