@@ -8,6 +8,7 @@ import io
 import os
 import select
 import sys
+import traceback
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -92,7 +93,7 @@ def main() -> None:
             typer.echo(f"tunegate: {message}{end} See `{command} --help`", err=True)
         code = EXIT_USAGE
     except (Exception, SystemExit) as error:
-        if isinstance(error, SystemExit) and error.code in (None, EXIT_OK):
+        if isinstance(error, SystemExit) and error.code in (None, EXIT_OK) and _is_own_end(error):
             raise
         code = EXIT_INTERRUPTED
         # Typer ends a command with SystemExit when the reader of its output is gone.
@@ -106,6 +107,12 @@ def _usage_problem(error: Any) -> str:
     """Return the message of a usage error, with what a misspelt option may have meant."""
     similar = getattr(error, "possibilities", None)
     return f"{error.message}. Did you mean {similar[0]}?" if similar else str(error.format_message())
+
+
+def _is_own_end(error: SystemExit) -> bool:
+    """Tell whether Typer or training ended the process, and not the code of a suite, after which nothing is judged."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in ("typer", "training")
 
 
 def _is_stdout_closed() -> bool:

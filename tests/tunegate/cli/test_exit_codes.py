@@ -244,3 +244,10 @@ def test_an_output_without_unicode_changes_no_exit_code(root: Path) -> None:
     done = run(*TUNEGATE, "eval", "new", *FAKE, cwd=root, env=environment)
     assert done.returncode == NOTHING_JUDGED and r"\u2013 NOT JUDGED" in done.stdout, done.stderr
     assert done.stdout.splitlines()[-1].endswith("/report/report.html")
+
+
+@pytest.mark.parametrize("words", [("eval", "new", *FAKE), ("power", "--strict")])
+def test_a_suite_that_ends_the_process_is_no_success(root: Path, words: tuple[str, ...]) -> None:
+    write_suite(root, test=TEST + "\n\nimport sys\n\nsys.exit()\n")
+    done = tunegate(root, *words)
+    assert done.returncode == DEFECT and "SystemExit" in done.stderr and "test_mini.py" in done.stderr, done.stderr
