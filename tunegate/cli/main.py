@@ -92,7 +92,7 @@ def main() -> None:
             end = "" if message.endswith((".", "?")) else "."
             typer.echo(f"tunegate: {message}{end} See `{command} --help`", err=True)
         code = EXIT_USAGE
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # A suite may end with SystemExit, or with what pytest.skip raises.
         if isinstance(error, SystemExit) and error.code in (None, EXIT_OK) and _is_own_end(error):
             raise
         code = EXIT_INTERRUPTED

@@ -247,7 +247,14 @@ def test_an_output_without_unicode_changes_no_exit_code(root: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("eval", "new", *FAKE), ("power", "--strict")])
-def test_a_suite_that_ends_the_process_is_no_success(root: Path, words: tuple[str, ...]) -> None:
-    write_suite(root, test=TEST + "\n\nimport sys\n\nsys.exit()\n")
+@pytest.mark.parametrize(("end", "said"), [
+    ("import sys\n\nsys.exit()", "SystemExit"),
+    ("import pytest\n\npytest.importorskip('nowhere')", "Skipped: could not import 'nowhere'"),
+])  # fmt: skip
+def test_a_suite_that_ends_the_process_is_no_success_and_no_failed_gate(
+    root: Path, words: tuple[str, ...], end: str, said: str
+) -> None:
+    write_suite(root, test=f"{TEST}\n\n{end}\n")
     done = tunegate(root, *words)
-    assert done.returncode == DEFECT and "SystemExit" in done.stderr and "test_mini.py" in done.stderr, done.stderr
+    assert done.returncode == DEFECT and done.stderr.startswith(f"tunegate: {said}"), done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr
