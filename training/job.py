@@ -78,11 +78,12 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
         say(
             f"training: {training.rows_cut} rows were too long and lost {training.tokens_cut:,} tokens of their prompts"
         )
-    for text in lora.consequences(config, shapes.of_folder(Path(base.path))):
+    laid_out = shapes.of_folder(Path(base.path))
+    for text in lora.consequences(config, laid_out):
         say(f"training: {text}")
     dtype = model_checks.chosen_dtype(config)
     steps = order(len(rows), config.train, groups_of(training.documents, config.train))
-    largest = duration.largest(duration.passes(training.documents, steps, config.train))
+    largest = duration.largest(duration.passes(training.documents, steps, duration.possible(config.train, laid_out)))
     checkpointing = _checkpoints(config, Path(base.path), largest, say)
     shared = fingerprint(config)
     local_keys = ("base", "data.train", "data.validation", "data.suites", "data.allow_contaminated")

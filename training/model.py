@@ -146,7 +146,8 @@ def linear_ends(base: Any) -> list[str]:
     output_head = base.get_output_embeddings()
     layers = (name for name, m in base.named_modules() if isinstance(m, torch.nn.Linear) and m is not output_head)
     ends = {name.rpartition(".")[2] for name in layers}
-    mixture = any(p.ndim == 3 for p in base.parameters())
+    others = (m for m in base.modules() if not isinstance(m, torch.nn.Conv1d))  # Its weight has three dimensions, too.
+    mixture = any(p.ndim == 3 for m in others for p in m.parameters(recurse=False))
     return sorted(ends - EXPERT_NAMES if mixture else ends)
 
 

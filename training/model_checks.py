@@ -67,7 +67,7 @@ def _length(config: Config, facts: dict[str, Any]) -> list[str]:
 
 def _quantised(config: Config, facts: dict[str, Any]) -> list[str]:
     conflicts = []
-    if "quantization_config" in facts:
+    if any(settings.get("quantization_config") for settings in (facts, facts.get("text_config") or {})):
         conflicts.append(f"'base' is {config.base}, which is quantised. Name the 16-bit or 32-bit model")
     if config.model.quantise == "none":
         return conflicts

@@ -18,11 +18,12 @@ from harness.baseline.drift import parts_changed
 from harness.errors import NothingJudged, UserError
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.run import GATES, estimate_and_judge
+from harness.formatting import count
 from harness.gates.config import load_suite_gates
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, load_sealed, now
 from harness.runs.score_events import append, with_later
-from harness.schema import GateFile, Metrics, Record, ScoreEvent, SuiteInfo, Verdict
+from harness.schema import GateFile, Manifest, Metrics, Record, ScoreEvent, SuiteInfo, Verdict
 from harness.suites.suite import Suite
 
 
@@ -85,7 +86,11 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
         changed=len(events),
         metrics=metrics,
         verdicts=verdicts,
-        notes=[*_notes(infos, by_name), *(note for note in manifest.notes if note not in run.manifest.notes)],
+        notes=[
+            *_notes(infos, by_name),
+            *_masked(run.manifest),
+            *(note for note in manifest.notes if note not in run.manifest.notes),
+        ],
     )
 
 
@@ -153,6 +158,11 @@ def _differing(suite_name: str, record: Record, scores: dict[str, Any], suite: S
         for name, new in scores.items()
         if record.scores.get(name) != new
     ]
+
+
+def _masked(manifest: Manifest) -> list[str]:
+    places = sum(manifest.redacted.values())
+    return [f"masked before the run was stored, so scored as masked: {count(places, 'place')}"] if places else []
 
 
 def _notes(infos: dict[str, SuiteInfo], by_name: dict[str, Suite]) -> list[str]:

@@ -204,6 +204,13 @@ def test_a_model_whose_rows_would_see_each_other_trains_without(tmp_path, family
     assert len(said) == 2 and all(says in text for text in said)
 
 
+def test_a_convolution_is_no_mixture_of_experts_whose_layers_get_no_adapter(tmp_path):
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(save_family(tmp_path, "lfm2", **CONVOLUTION))
+    assert {"w1", "w2", "w3"} <= set(models.linear_ends(base))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("family", ["llama", "granite"])
 def test_a_model_whose_rows_do_not_see_each_other_packs_and_shares(tmp_path, family, dtype):

@@ -41,6 +41,18 @@ def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
     assert again.changed == 0
 
 
+def test_answers_that_were_masked_before_they_were_stored_are_scored_as_masked_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "words.toml").write_text('words = ["Jane Example"]')
+    monkeypatch.setenv("TUNEGATE_REDACT", str(tmp_path / "words.toml"))
+    run = compare(tmp_path, tuned={f"c{i}": "holdover, says Jane Example" for i in range(40)})
+    found = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
+    places = sum(run.manifest.redacted.values())
+    assert places >= 40
+    assert found.notes == [f"masked before the run was stored, so scored as masked: {places} places"]
+
+
 OWN = '''"""Mini: an own scorer."""
 
 import numpy as np
