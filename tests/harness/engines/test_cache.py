@@ -84,6 +84,16 @@ def test_every_answer_is_on_disk_before_it_is_handed_on(tmp_path: Path) -> None:
         assert stored(tmp_path) == i
 
 
+def test_an_answer_is_in_the_database_itself_not_in_a_log_beside_it_that_other_hosts_cannot_share(
+    tmp_path: Path,
+) -> None:
+    kept = cache(tmp_path / "answers")
+    kept.add(request("a"), completion("a"))
+    shutil.copy(database_of(tmp_path / "answers"), tmp_path)
+    assert count_completions(tmp_path) == 1
+    kept.close()
+
+
 def test_an_error_is_handed_on_but_not_kept(tmp_path: Path) -> None:
     asked = [request("good"), request("bad", ids=(9,))]
     found = list(answered(FakeEngine(fail={"bad"}), asked, cache(tmp_path)))
