@@ -40,6 +40,7 @@ class _Result(Struct, rename="camel"):
     provider: _Provider
     vars: dict[str, Any]
     test_case: _Test
+    prompt_idx: int = 0
     response: _Response | None = None
     error: str | None = None
 
@@ -66,7 +67,7 @@ def answers(path: Path) -> Iterator[LoggedAnswer]:
         named_by = (test.metadata.get("id"), result.vars.get("id"), test.description)
         ids = tuple(str(name) for name in named_by if name is not None)
         model = result.provider.label or result.provider.id
-        seen[(asked := digest([model, result.prompt.raw, ids, result.vars]))] += 1
+        seen[(asked := digest([model, result.prompt_idx, result.prompt.raw, ids, result.vars]))] += 1
         yield LoggedAnswer(
             where=f"result {number}",
             text=output if isinstance(output, str) else json.dumps(output, ensure_ascii=False),

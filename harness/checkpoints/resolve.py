@@ -227,7 +227,9 @@ def _check_fits(adapter: CheckpointFolder, base: CheckpointFolder) -> None:
 def _short(name: str) -> str:
     """Return a tensor's name from its layer on, without the prefixes of wrappers."""
     start = name.find("layers.")
-    return name[start:] if start >= 0 else name.removeprefix("base_model.model.").removeprefix("model.")
+    if start >= 0:
+        return name[start:]
+    return name.removeprefix("base_model.model.").removeprefix("model.").removeprefix("transformer.")
 
 
 def _model_digest(model: CheckpointFolder) -> str:

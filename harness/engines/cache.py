@@ -68,7 +68,9 @@ class CacheFile:
         if not os.access(self.folder, os.W_OK):  # A shared, read-only cache can still be read.
             return sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
         database = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
-        database.execute("PRAGMA journal_mode = TRUNCATE")  # Not WAL, which fails between hosts that share a folder.
+        # Not WAL, which fails between hosts that share a folder. A process of an older version may use it still.
+        with suppress(sqlite3.OperationalError):
+            database.execute("PRAGMA journal_mode = TRUNCATE")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute("BEGIN IMMEDIATE")
         (layout,) = database.execute("PRAGMA user_version").fetchone()

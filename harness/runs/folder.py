@@ -115,7 +115,8 @@ class RunFolder:
         self._in_manifest = Counter[str]()
         self._released: weakref.finalize[[int], RunFolder] | None = None
         if (path / "run.json").exists():
-            self._redactor.add(load_manifest(path).redacted)
+            self._in_manifest = Counter(load_manifest(path).redacted)
+            self._redactor.add(self._in_manifest)
 
     @classmethod
     def create(cls, root: Path, slug: str) -> RunFolder:
@@ -143,10 +144,11 @@ class RunFolder:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write run.json, with the counts of the secrets masked so far; those in it count once however often."""
-        self._redactor.add({kind: -count for kind, count in self._in_manifest.items()})
         before = Counter(self._redactor.counts)
         (masked,) = self._redactor.mask([msgspec.json.encode(manifest)])
-        self._in_manifest = Counter(self._redactor.counts) - before
+        found = Counter(self._redactor.counts) - before
+        self._redactor.add({kind: -min(count, self._in_manifest[kind]) for kind, count in found.items()})
+        self._in_manifest |= found  # A manifest that is read and written again is masked already.
         counted = msgspec.structs.replace(msgspec.json.decode(masked, type=Manifest), redacted=self._redactor.counts)
         if manifest.status == "running":
             self._hold()

@@ -46,6 +46,8 @@ PIECES = (*LABELS, "quote", "reason")
 PART = 6
 MOST = 5
 """Places that one message names."""
+BEFORE, AFTER = r"(?:(?<!\w)|(?<=\W_)|(?<=\W__)|(?<=\A_)|(?<=\A__))", r"(?=_{0,2}(?!\w))"
+"""Ends of a whole word, also where underscores are Markdown's emphasis around it and not a part of a name."""
 OF_EVERY_RUN = (
     "20260131T094500Z-compare-0a1b2c3d", "2026-01-31T09:45:00Z", "2026-01-31", *(digest(n) for n in range(20)),
     "eval", "train", "merge", "serve", "running", "finished", "failed", "interrupted", "stop", "length", "error",
@@ -134,7 +136,7 @@ class Redactor:
         without a digit stay, since they may be labels, which metrics count by their text.
         """
         score, masked = event.score, msgspec.json.decode(line, type=ScoreEvent)
-        spans = [structs.replace(span, quote=text[span.start : span.end]) for span in masked.score.spans]
+        spans = [structs.replace(span, quote=self._hidden(text[span.start : span.end])) for span in masked.score.spans]
         hidden = (old.quote for old, new in zip(score.spans, spans, strict=True) if old.quote != new.quote)
         parts = {quote for quote in hidden if any(map(str.isdigit, quote))}
         extracted = {
@@ -146,6 +148,12 @@ class Redactor:
         }
         shown = structs.replace(masked.score, spans=spans, extracted=extracted)
         return msgspec.json.encode(structs.replace(masked, score=shown))
+
+    def _hidden(self, text: str) -> str:
+        """Return a text with blocks for what is a secret by itself; it is not counted."""
+        for _, form in self._possible(text):
+            text = form.sub(lambda match: BLOCK * len(match[0]), text)
+        return text
 
     def kinds(self, text: str) -> list[str]:
         """Return the kinds of secrets in a text."""
@@ -267,7 +275,7 @@ def load(path: Path) -> dict[str, str]:
         problems.append("'words' is not a list of texts")
     elif words:
         spelt = "|".join(form for word in words for form in _spellings(word))
-        own[WORDS] = rf"(?i)(?<!\w)(?:{spelt})(?!\w)"
+        own[WORDS] = rf"(?i){BEFORE}(?:{spelt}){AFTER}"
         problems += [f"'words': {why}"] if (why := _fault(own[WORDS])) else []
     if not isinstance(patterns, dict):
         problems.append("'patterns' is not a table of regular expressions by name")

@@ -159,6 +159,7 @@ class Renderer:
         self._files = folder if isinstance(folder, CheckpointFolder) else CheckpointFolder(folder)
         self.folder = self._files.path
         self.tokenizer_folder = tokenizer.path if tokenizer else self.folder
+        self.today = TODAY
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> Renderer:
@@ -235,7 +236,7 @@ class Renderer:
     def _rendered(self, chat: Sequence[Message], generate: bool) -> str:
         """Render a chat with transformers, which runs the template in jinja's sandbox."""
         text = self.tokenizer.apply_chat_template(
-            list(chat), tokenize=False, add_generation_prompt=generate, strftime_now=TODAY.strftime
+            list(chat), tokenize=False, add_generation_prompt=generate, strftime_now=self.today.strftime
         )
         return str(text)
 

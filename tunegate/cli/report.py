@@ -129,7 +129,7 @@ def export(
     pieces = exports.export(path, form, dataset)
     if out is None:
         for piece in pieces:
-            typer.echo(piece, nl=False)
+            typer.echo(piece.encode(), nl=False)  # Data is UTF-8 whatever the encoding of the terminal.
     else:
         write(out, pieces)
         typer.echo(f"written: {out}")

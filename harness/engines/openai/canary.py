@@ -84,9 +84,9 @@ class Witness:
         self, server: Server, name: str, rows: Sequence[Completion], reference: Sequence[Completion]
     ) -> None:
         moved = canary.widest(reference, rows)
+        canary.check_agreement(moved, f"'{name}' at {server.url}", "servers", "Serve one set of weights under one name")
         seen = self.found.setdefault("largest difference", {}).setdefault(server.url, {})
         seen[name] = max(moved, seen.get(name, 0.0))
-        canary.check_agreement(moved, f"'{name}' at {server.url}", "servers", "Serve one set of weights under one name")
 
     async def _completions(self, server: Server, pool: Pool, rows: Sequence[canary.Row]) -> list[Completion]:
         """Return the completions of canary rows by one server, requested concurrently. Raises EngineFailed."""

@@ -1,4 +1,4 @@
-"""Use OpenAI-compatible servers as an engine: send token ids to `/v1/completions`, yield completions as they arrive.
+"""Use OpenAI-compatible servers as an engine: send token ids to `/v1/completions`, yield what a canary confirms.
 
 Every server answers the canary when the engine opens, when the server returns after a fault, every 30 s and at the end.
 An answer is yielded after a later canary of its server; without one, another server gets the request. The run stops if

@@ -129,7 +129,9 @@ def test_a_promptfoo_result_without_output_is_an_error_and_a_failed_assertion_is
     assert (answer.text, answer.error) == (text, error)
 
 
-def test_results_of_one_test_are_repeats_and_those_of_two_prompts_are_refused(suite: Suite, tmp_path: Path) -> None:
+def test_results_of_one_test_are_repeats_and_those_of_two_prompts_or_settings_are_refused(
+    suite: Suite, tmp_path: Path
+) -> None:
     content = json.loads((FILES / "promptfoo.json").read_text())
     once = [r for r in content["results"]["results"] if r["provider"]["id"] == "fixed:sure"]
 
@@ -143,6 +145,8 @@ def test_results_of_one_test_are_repeats_and_those_of_two_prompts_are_refused(su
     assert (texts(twice), texts(twice, 2), twice.repeats) == (RIGHT, dict.fromkeys(LEASES, "again"), 2)
     with pytest.raises(UserError, match="3 answers to cases that have one already"):
         log(*once, *(r | {"prompt": {"raw": "Another prompt"}} for r in once))
+    with pytest.raises(UserError, match="3 answers to cases that have one already"):
+        log(*once, *(r | {"promptIdx": 7} for r in once))  # Another configuration of the provider.
 
 
 def test_deepeval_test_cases_are_matched_by_name_or_by_prompt(suite: Suite) -> None:

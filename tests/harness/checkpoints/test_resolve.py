@@ -341,10 +341,16 @@ def test_an_adapter_for_another_base_is_refused(twin_adapter: Path) -> None:
     ("of_base", "of_adapter", "settings"),
     [
         ("transformer.h.0.attn.c_attn.weight", "transformer.h.0.attn.c_attn", {"fan_in_fan_out": True}),
+        ("h.0.attn.c_attn.weight", "transformer.h.0.attn.c_attn", {"fan_in_fan_out": True}),
         ("model.layers.0.mlp.experts.gate_up_proj", "model.layers.0.mlp.experts", {}),
         ("model.embed_tokens.weight", "lm_head", {}),
     ],
-    ids=["transposed layers of GPT-2", "stacked experts", "a head tied to the embeddings"],
+    ids=[
+        "transposed layers of GPT-2",
+        "the names of its own weights",
+        "stacked experts",
+        "a head tied to the embeddings",
+    ],
 )
 def test_an_adapter_of_its_own_base_fits_whatever_the_layers_are(
     of_base: str, of_adapter: str, settings: dict[str, Any], twin: Path, twin_adapter: Path

@@ -94,6 +94,17 @@ def test_an_answer_is_in_the_database_itself_not_in_a_log_beside_it_that_other_h
     kept.close()
 
 
+def test_an_older_version_that_writes_to_the_same_cache_stops_nothing(tmp_path: Path) -> None:
+    cache(tmp_path).add(request("a"), completion("a"))
+    with closing(sqlite3.connect(database_of(tmp_path))) as older:
+        older.execute("PRAGMA journal_mode = WAL")
+        older.execute("SELECT * FROM completions").fetchall()
+        kept = cache(tmp_path)
+        kept.add(request("b"), completion("b"))
+        kept.close()
+    assert stored(tmp_path) == 2
+
+
 def test_an_error_is_handed_on_but_not_kept(tmp_path: Path) -> None:
     asked = [request("good"), request("bad", ids=(9,))]
     found = list(answered(FakeEngine(fail={"bad"}), asked, cache(tmp_path)))

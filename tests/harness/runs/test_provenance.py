@@ -4,6 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from harness.runs.provenance import git_state
 
 
@@ -12,5 +14,8 @@ def test_a_file_whose_name_is_not_utf8_makes_a_working_tree_dirty_and_stops_no_r
     for words in (["init", "-q"], ["config", "core.quotepath", "false"], ["commit", "-q", "--allow-empty", "-m", "x"]):
         subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True)
     assert git_state(tmp_path)["dirty"] is False
-    (tmp_path / os.fsdecode(b"M\xfcller.txt")).touch()
+    try:
+        (tmp_path / os.fsdecode(b"M\xfcller.txt")).touch()
+    except OSError:
+        pytest.skip("this file system takes no such name")
     assert git_state(tmp_path)["dirty"] is True

@@ -122,6 +122,12 @@ def own(tmp_path: Path, text: str) -> Path:
     return path
 
 
+def test_a_word_in_markdowns_emphasis_is_masked_and_a_part_of_a_name_is_not(tmp_path: Path) -> None:
+    redactor = Redactor(redaction.load(own(tmp_path, "words = ['Jane']")))
+    found = mask(redactor, "_Jane_ or (__Jane__), not Jane_Doe, my_jane or __jane__doe")
+    assert found == f"_{BLOCK * 4}_ or (__{BLOCK * 4}__), not Jane_Doe, my_jane or __jane__doe"
+
+
 def test_words_and_patterns_of_a_file_are_masked_in_any_case_and_as_whole_words(tmp_path: Path) -> None:
     path = own(tmp_path, "words = ['Acme  Holdings', 'Quill']\n[patterns]\nmatter = 'M-\\d{6}'\n")
     redactor = Redactor(redaction.load(path))
@@ -335,8 +341,10 @@ def test_a_secret_that_slipped_in_keeps_a_run_from_being_sealed(tmp_path: Path) 
 def test_settings_and_logs_of_a_training_are_masked_and_counts_go_on_after_a_resume(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "x")
     folder.write_manifest(manifest(folder.path, training={"base": f"https://{SECRETS['password in a url']}@host/x"}))
+    folder.write_manifest(load_manifest(folder.path))
     folder.append_log({"step": 1, "note": SECRETS["slack token"]})
     again = RunFolder(folder.path)
+    again.write_manifest(manifest(again.path, training={"base": f"https://{SECRETS['password in a url']}@host/x"}))
     again.append_log({"step": 2, "note": SECRETS["slack token"]})
     again.write_manifest(load_manifest(folder.path))
     again.seal()

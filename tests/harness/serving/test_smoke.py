@@ -1,6 +1,8 @@
 """The smoke test against a server that does everything right, and against each thing that it can do wrong."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +113,17 @@ def test_a_server_that_is_right_passes_every_check(of: Route, stub: ServingStub)
     assert found["key"].says == "HTTP 401 without it, HTTP 401 with another, expected 401"
     assert "12 of 12 answers equal the recorded ones, 12 begin alike" in found["answers"].says
     assert found["chat template"].says == "6 of 6 chats become the token ids that were judged"
+
+
+def test_a_chat_template_gets_the_servers_day_as_the_server_gives_it(
+    stubs: list[ServingStub], folder: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(folder, tmp_path / "model")
+    dated = "{{ strftime_now('%d %b %Y') }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    (model / "chat_template.jinja").write_text(dated)
+    stubs.append(ServingStub({"clauses": 2}, {"clauses": model}, model, KEY))
+    stubs[-1].renderer.today = date.today()
+    assert checked(route(folder=model), stubs[-1], [])["chat template"].ok
 
 
 def test_answers_are_masked_as_the_recorded_ones_are(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from harness.engines.canary import MAX_ROUNDING
 from harness.engines.config import EngineConfig, Servers
 from harness.engines.dispatch import Dispatcher
 from harness.engines.openai import pool, served_weights
@@ -182,6 +183,7 @@ def test_a_canary_that_other_requests_of_its_batch_change_is_repeated_without_th
     stub.change = change
     assert texts(engine, project.requests(30)) == expected
     assert disturbed
+    assert engine.describe()["canary"]["largest difference"][stub.url]["clauses"] < MAX_ROUNDING
 
 
 def swapped_midway(project: Project, stub: Stub, checkpoint: Checkpoint, patience_s: float = 5.0) -> None:
