@@ -37,7 +37,7 @@ def items(tmp_path, monkeypatch):
     """Stand-ins that need neither a card nor a model."""
     for name, script in SCRIPTS.items():
         (tmp_path / f"{name}.py").write_text(script)
-    made = [gpu.Item(name, str(tmp_path / f"{name}.py"), 2 if name == "hangs" else 60) for name in SCRIPTS]
+    made = [gpu.Item(name, str(tmp_path / f"{name}.py"), 8 if name == "hangs" else 60) for name in SCRIPTS]
     monkeypatch.setattr(gpu, "ITEMS", made)
     monkeypatch.setattr(gpu, "machine", lambda dry: "NVIDIA H100, torch 2.13.0")
 
@@ -54,7 +54,7 @@ def test_every_item_is_written_down_whatever_becomes_of_the_others(items, tmp_pa
     assert found["tests"]["figures"] == {"passed": 10, "skipped": 2}
     assert found["bad"]["error"] == ["starting", "torch.OutOfMemoryError: | 2 GiB"]
     assert found["red"]["error"] == ["FAILED test_a.py - assert 1", "1 failed, 3 passed in 2.10s"]
-    assert found["hangs"]["error"] == ["step 1"] and 2 <= found["hangs"]["seconds"] < 60
+    assert found["hangs"]["error"] == ["step 1"] and 8 <= found["hangs"]["seconds"] < 60
     assert found["good"]["command"] == f"python {tmp_path / 'good.py'}" and "error" not in found["good"]
     rows = capsys.readouterr().out.splitlines()
     assert rows[0] == "NVIDIA H100, torch 2.13.0" and "| tunegate | 41,000 | 38.5% |" in rows
@@ -64,9 +64,14 @@ def test_every_item_is_written_down_whatever_becomes_of_the_others(items, tmp_pa
 
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_what_an_item_started_ends_with_it(items, tmp_path, interrupted):
+    def interrupt():
+        while not (tmp_path / "hangs.pid").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
     if interrupted:
         gpu.ITEMS[-1] = gpu.Item("hangs", gpu.ITEMS[-1].words, 60)
-        threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        threading.Thread(target=interrupt, daemon=True).start()
     code = gpu.main(["--items", "hangs", "--out", str(tmp_path / "gpu.json")])
     assert code == (EXIT_INTERRUPTED if interrupted else EXIT_GATE_FAILED)
     child = Path(f"/proc/{(tmp_path / 'hangs.pid').read_text()}/stat")
