@@ -218,6 +218,9 @@ def test_a_server_killed_in_mid_run_and_started_again_finishes_it(
     starting.join()
     faults = engine.describe()["servers"][served.url]["faults"]
     engine.close()
-    assert {c.key: c.text for c in arrived} == unbroken and len(arrived) == 40
+    again = {c.key: c.text for c in arrived}
+    assert again.keys() == unbroken.keys() and len(arrived) == 40
+    # A request whose batch is another, after the fault or beside a canary, is rounded otherwise: near ties may flip.
+    assert sum(again[key] != unbroken[key] for key in again) <= 2
     assert faults["connection"] >= 1 and 40 < len(sent) <= 40 + 4
     assert flushed.isdisjoint(prompt for _, prompt in sent[before:])
