@@ -16,6 +16,7 @@ the untuned one.
 import argparse
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -47,6 +48,8 @@ class Setting(NamedTuple):
     """Highest learning rate."""
     seed: int = 7
     """Of the order of rows and the adapter's first weights."""
+    rows: str = ""
+    """More options of the module that writes a suite's rows, as on a command line."""
     select: bool = False
     """Whether the suite's metric chooses the adapter, in place of the validation loss; for one suite only."""
 
@@ -103,15 +106,16 @@ def python(*words: str) -> None:
         raise SystemExit(left)
 
 
-def write_rows(suite: str, folder: Path, tokens: int) -> int:
+def write_rows(suite: str, folder: Path, tokens: int, options: Sequence[str] = ()) -> int:
     """Write the training files of a suite; returns the number of its rows, about `tokens` tokens in all."""
     if suite.startswith("public/"):
-        python(rows_module(suite), "--out", str(folder))
+        python(rows_module(suite), "--out", str(folder), *options)
     else:
         files = {"train": "train", "dev": "validation", "dev-cases": "dev_cases"}
         for split, name in files.items():
             count = MOST_ROWS if split == "train" else DEV_CASES
-            python(rows_module(suite), "--split", split, "--rows", str(count), "--out", str(folder / f"{name}.jsonl"))
+            python(rows_module(suite), "--split", split, "--rows", str(count), "--out", str(folder / f"{name}.jsonl"),
+                   *options)  # fmt: skip
     for name in ("validation", "dev_cases"):
         _keep(folder / f"{name}.jsonl", DEV_CASES)
     return _keep(folder / "train.jsonl", _rows_of(folder / "train.jsonl", tokens))
@@ -147,7 +151,9 @@ def train(suites: Sequence[str], folder: Path, setting: Setting) -> Path:
         for part in parts:
             part.mkdir(parents=True, exist_ok=True)
         shares = zip(suites, parts, strict=True)
-        rows = sum(write_rows(suite, part, setting.tokens // len(suites)) for suite, part in shares)
+        rows = sum(
+            write_rows(suite, part, setting.tokens // len(suites), shlex.split(setting.rows)) for suite, part in shares
+        )
         python(
             "evalsuites.general.basics.replay", "--checkpoint", EMBEDDED,
             "--out", str(folder / "replay.jsonl"), "--rows", str(setting.replay),
@@ -269,6 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--base", type=_base, default=usual.base, metavar="MODEL", help="a merged model: train it further"
     )
     parser.add_argument("--replay", type=int, default=usual.replay, metavar="ROWS", help="general rows")
+    parser.add_argument("--rows", default=usual.rows, metavar="OPTIONS", help="of the module that writes the rows")
     parser.add_argument("--rate", type=float, default=usual.rate, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))

@@ -39,7 +39,13 @@ def test_the_last_line_is_the_folder_of_the_adapter(
 def test_options_reach_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[tuple[str, ...]] = []
     monkeypatch.setattr(adapters, "python", lambda *words: ran.append(words))
-    monkeypatch.setattr(adapters, "write_rows", lambda suite, folder, tokens: tokens // 100)
+    asked_of_rows: list[str] = []
+
+    def write_rows(suite: str, folder: Path, tokens: int, options: list[str]) -> int:
+        asked_of_rows.extend(options)
+        return tokens // 100
+
+    monkeypatch.setattr(adapters, "write_rows", write_rows)
     run = tmp_path / "legal-clauses" / "runs" / "r1"
     run.mkdir(parents=True)
     (run / "MANIFEST.sha256").touch()
@@ -47,7 +53,10 @@ def test_options_reach_the_configuration(tmp_path: Path, monkeypatch: pytest.Mon
     merged.mkdir()
     given = {"base": merged, "replay": 40, "rate": 5e-4, "seed": 8, "tokens": 4000}
     words = [f"--{name}={value}" for name, value in given.items()]
-    adapters.main(["--only", "legal/clauses", "--train-only", "--out", str(tmp_path), *words])
+    adapters.main(
+        ["--only", "legal/clauses", "--train-only", "--out", str(tmp_path), *words, "--rows", "--without sale"]
+    )
+    assert asked_of_rows == ["--without", "sale"]
     config = tomllib.loads((tmp_path / "legal-clauses" / "train.toml").read_text("utf-8"))
     assert (config["base"], config["optim"]["lr"]) == (str(merged), 5e-4)
     assert (config["train"]["seed"], config["train"]["validate_every"]) == (8, (40 + 40) // 4 // 3)

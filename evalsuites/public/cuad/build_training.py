@@ -6,7 +6,9 @@ The rows come from contracts that are neither in the suite nor near-duplicates o
 LegalBench show are left out where it is on this machine.
 """
 
+import math
 import random
+from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
 
@@ -21,28 +23,46 @@ PASSAGES = 5000
 TIMES = 2
 """Training rows of a passage with a clause; others have one. Half of the passages have none, as in the test, but a
 small model that trains on as many learns to say "none" long before it learns a clause."""
+PER_CLAUSE = 0
+"""Training rows of each category, at least, when --per-clause is not given; passages of rarer ones come more often."""
+MOST_TIMES = 5
+"""A training passage comes no more often."""
 VALIDATION_SHARE = 8
 """One validation row for so many training passages."""
 
 
-def training_cases(split: str, seed: int, passages: int = PASSAGES) -> list[Case]:
-    """At most `passages` cases of the split `train` or `validation`; of `train`, those with a clause TIMES times."""
+def training_cases(split: str, seed: int, passages: int = PASSAGES, per_clause: int = PER_CLAUSE) -> list[Case]:
+    """At most `passages` cases of the split `train` or `validation`; of `train`, those with a clause TIMES times.
+
+    Those of categories with fewer than `per_clause` such rows come up to MOST_TIMES times.
+    """
     data.refuse_test(split)
     rng = random.Random(f"{split} {seed}")
     tested = [case.document for case in cases("test")] + agreements()
-    return draw(apart(unseen(cases(split)), tested), passages, TIMES if split == "train" else 1, rng)
+    drawn = draw(apart(unseen(cases(split)), tested), passages, rng)
+    if split == "train":
+        drawn = repeat(drawn, per_clause)
+        rng.shuffle(drawn)
+    return drawn
 
 
-def draw(pool: list[Case], passages: int, times: int, rng: random.Random) -> list[Case]:
-    """Cases with a clause, category by category in turn so that rare ones are not lost, and as many without.
+def repeat(drawn: list[Case], per_clause: int) -> list[Case]:
+    """Those with a clause TIMES times, or so often that their category has `per_clause` rows, at most MOST_TIMES."""
+    passages_of = Counter(case.tags.get("clause") for case in drawn)
+    rows = []
+    for case in drawn:
+        needed = math.ceil(per_clause / passages_of[case.tags.get("clause")])
+        rows += [case] * (min(MOST_TIMES, max(TIMES, needed)) if case.expected else 1)
+    return rows
 
-    Those with a clause come `times` times.
-    """
+
+def draw(pool: list[Case], passages: int, rng: random.Random) -> list[Case]:
+    """Cases with a clause, category by category in turn so that rare ones are not lost, and as many without."""
     rng.shuffle(pool)
     turns = zip_longest(*([c for c in pool if c.tags.get("clause") == name] for name in NAMES))
     with_clause = [case for turn in turns for case in turn if case is not None][: passages // 2]
     without = [case for case in pool if not case.expected][: passages // 2]
-    drawn = with_clause * times + without
+    drawn = with_clause + without
     rng.shuffle(drawn)
     return drawn
 
@@ -52,10 +72,10 @@ def answer(case: Case) -> str:
     return "; ".join(case.expected) or "none"
 
 
-def write(out: Path, passages: int, seed: int) -> dict[str, int]:
+def write(out: Path, passages: int, seed: int, per_clause: int = PER_CLAUSE) -> dict[str, int]:
     """Write the rows of `passages` training passages at most, and validation rows and cases to them, into `out`."""
     counts = {"train": passages, "validation": max(2, passages // VALIDATION_SHARE)}
-    drawn = {split: training_cases(split, seed, count) for split, count in counts.items()}
+    drawn = {split: training_cases(split, seed, count, per_clause) for split, count in counts.items()}
     return data.write_training_files(out, Path(__file__).parent, drawn, answer)
 
 
@@ -63,5 +83,9 @@ if __name__ == "__main__":
     data.training_command(
         "Training rows from CUAD contracts that the suite does not use.",
         write,
-        {"passages": (PASSAGES, "training passages at most"), "seed": (0, "another seed draws other passages")},
+        {
+            "passages": (PASSAGES, "training passages at most"),
+            "seed": (0, "another seed draws other passages"),
+            "per-clause": (PER_CLAUSE, "training rows of each category at least, by repeating passages of rarer ones"),
+        },
     )
