@@ -29,6 +29,7 @@ from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE
 from harness.runs import folder as runs_folder
 from harness.schema import BASELINE, CANDIDATE, FLOOR, ComparisonRow, Estimate, MetricRow
 from harness.suites.prompts import Renderer
+from tunegate.demo import LAYERS, LINEAR
 
 GENERAL = "general/basics"
 DEV_CASES = 48
@@ -46,6 +47,8 @@ class Setting(NamedTuple):
     """Rows with the untrained model's own answers to general requests."""
     rate: float = 1e-3
     """Highest learning rate."""
+    first_layer: int = 0
+    """Layers of the bundled model below this one get no adapter, which makes a step faster."""
     seed: int = 7
     """Of the order of rows and the adapter's first weights."""
     rows: str = ""
@@ -76,7 +79,7 @@ validation = {validation}
 [lora]
 r = 16
 alpha = 32
-
+{layers}
 [optim]
 lr = {rate}
 
@@ -163,6 +166,7 @@ def train(suites: Sequence[str], folder: Path, setting: Setting) -> Path:
             base=json.dumps(setting.base),
             train=json.dumps([*(str(part / "train.jsonl") for part in within), "replay.jsonl"]),
             validation=json.dumps([str(part / "validation.jsonl") for part in within]),
+            layers=_layers_from(setting.first_layer),
             rate=setting.rate,
             seed=setting.seed,
             every=max(1, (rows + setting.replay) // 4 // 3),
@@ -174,6 +178,11 @@ def train(suites: Sequence[str], folder: Path, setting: Setting) -> Path:
         config.write_text(text, "utf-8")
     python("tunegate.cli.main", "train", str(config))
     return max(p for p in (folder / "runs").glob("*/") if (p / runs_folder.SEAL).exists())
+
+
+def _layers_from(first: int) -> str:
+    names = [f"layers.{number}.{name}" for number in range(first, LAYERS) for name in LINEAR]
+    return f"target_modules = {json.dumps(names)}\n" if first else ""
 
 
 def named(suite: str) -> str:
@@ -277,6 +286,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--replay", type=int, default=usual.replay, metavar="ROWS", help="general rows")
     parser.add_argument("--rows", default=usual.rows, metavar="OPTIONS", help="of the module that writes the rows")
     parser.add_argument("--rate", type=float, default=usual.rate, help="highest learning rate")
+    parser.add_argument("--first-layer", type=int, default=usual.first_layer, help="lowest layer with an adapter")
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))
     parser.add_argument("--together", action="store_true", help="one adapter for all these suites")

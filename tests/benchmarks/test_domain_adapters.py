@@ -54,10 +54,23 @@ def test_options_reach_the_configuration(tmp_path: Path, monkeypatch: pytest.Mon
     given = {"base": merged, "replay": 40, "rate": 5e-4, "seed": 8, "tokens": 4000}
     words = [f"--{name}={value}" for name, value in given.items()]
     adapters.main(
-        ["--only", "legal/clauses", "--train-only", "--out", str(tmp_path), *words, "--rows", "--without sale"]
+        [
+            "--only",
+            "legal/clauses",
+            "--train-only",
+            "--out",
+            str(tmp_path),
+            *words,
+            "--rows=--without sale",
+            "--first-layer=29",
+        ]
     )
     assert asked_of_rows == ["--without", "sale"]
     config = tomllib.loads((tmp_path / "legal-clauses" / "train.toml").read_text("utf-8"))
+    assert (
+        config["lora"]["target_modules"][0] == "layers.29.self_attn.q_proj"
+        and len(config["lora"]["target_modules"]) == 7
+    )
     assert (config["base"], config["optim"]["lr"]) == (str(merged), 5e-4)
     assert (config["train"]["seed"], config["train"]["validate_every"]) == (8, (40 + 40) // 4 // 3)
     assert ran[0][-2:] == ("--rows", "40")
