@@ -30,6 +30,8 @@ class Document(Struct, frozen=True, kw_only=True):
     """Whether the base model's probabilities are learnt in place of the tokens."""
     in_context: Document | None = None
     """What the base model reads where its row has a context: the same learnt tokens after more turns."""
+    shortest: int = 0
+    """Smallest data.max_length that training accepts for its row."""
 
     @property
     def answers(self) -> int:
@@ -85,7 +87,7 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
     refuse_all(problems, "rows that cannot be trained on")
     in_context = _in_context(rows, columns["mask"], renderer, max_length, problems) if distil_replay else {}
     for row, ids, mask in zip(rows, columns["ids"], columns["mask"], strict=True):
-        excess = len(ids) - max_length
+        excess, shortest = len(ids) - max_length, shortest_length(mask)
         if not any(mask):
             problems.append(f"{row.where}: it has no answer tokens. Expected an assistant message with text")
         elif excess > 0 and (shortened := cut_prompt(ids, mask, excess)) is None:
@@ -99,13 +101,15 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
                 ids, mask = shortened
                 rows_cut, tokens_cut = rows_cut + 1, tokens_cut + excess
             is_distilled = distil_replay and row.is_replay
+            context = in_context.get(row.where)
             documents.append(
                 Document(
                     ids=ids,
                     mask=mask,
                     where=row.where,
                     is_distilled=is_distilled,
-                    in_context=in_context.get(row.where),
+                    in_context=context,
+                    shortest=max(shortest, len(context.ids) if context else 0),
                 )
             )
     refuse_all(problems, "rows that cannot be trained on")
@@ -172,13 +176,24 @@ def cut_prompt(ids: list[int], mask: list[int], excess: int) -> tuple[list[int],
 
     Its start (template header, instruction), its end (question, answer header) and every answer are kept.
     """
-    ends = [-1, *(at for at, learnt in enumerate(mask) if learnt), len(mask)]
-    start, end = max(((a + 1, b) for a, b in itertools.pairwise(ends)), key=lambda stretch: stretch[1] - stretch[0])
+    start, end = _longest_prompt(mask)
     left = end - start - excess
     if left < MIN_PROMPT:
         return None
     first = start + (left + 1) // 2
     return ids[:first] + ids[first + excess :], mask[:first] + mask[first + excess :]
+
+
+def shortest_length(mask: Sequence[int]) -> int:
+    """Return the fewest tokens to which `cut_prompt` shortens a row."""
+    start, end = _longest_prompt(mask)
+    return len(mask) - max(0, end - start - MIN_PROMPT)
+
+
+def _longest_prompt(mask: Sequence[int]) -> tuple[int, int]:
+    """Return start and end of the longest stretch without learnt tokens."""
+    ends = [-1, *(at for at, learnt in enumerate(mask) if learnt), len(mask)]
+    return max(((a + 1, b) for a, b in itertools.pairwise(ends)), key=lambda stretch: stretch[1] - stretch[0])
 
 
 GENERAL_TEXT = Path(__file__).with_name("general.txt")

@@ -24,7 +24,7 @@ from harness.suites.prompts import Renderer
 from training.batching import Micro, groups_of, order, pack
 from training.config import Config, Train, question_tables
 from training.data.rows import TrainingRow, load_data
-from training.data.tokenize import Document, encode
+from training.data.tokenize import Document, encode, shortest_length
 from training.estimate.flops import FORWARD_SHARE, Flops
 from training.estimate.known_models import FoundConfig
 from training.estimate.memory import Pass
@@ -60,7 +60,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     largest: Pass
     """The largest micro-batch."""
     longest: Pass
-    """The longest row alone."""
+    """The longest row alone, and the fewest tokens that every row can be cut to."""
     exact: bool
     """Whether the base's tokenizer counted the tokens; otherwise they are guessed from characters."""
 
@@ -87,7 +87,9 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
         validation_flops=round(FORWARD_SHARE * validations * flops.of(validation_micros)),
         asked=validations * sum(_cases(table.cases) for table in question_tables(config).values()),
         largest=largest(micros),
-        longest=largest(pack(documents, 0)),
+        longest=replace(
+            largest(pack(documents, 0)), shortest=max(d.shortest for d in [*documents, *validation_documents])
+        ),
         exact=exact,
     )
 
@@ -115,10 +117,16 @@ def _documents(
 
 def _guessed(row: TrainingRow, number: int, max_length: int, is_distilled: bool) -> Document:
     """Return a stand-in of about the right length. Its IDs differ from every other row's, so they share no prefix."""
-    answer = sum(len(t.content) // CHARACTERS_PER_TOKEN + 1 for t in row.messages if t.role == "assistant")
-    total = sum(len(t.content) // CHARACTERS_PER_TOKEN + 1 for t in row.messages)
+    turns = [(t, len(t.content) // CHARACTERS_PER_TOKEN + 1) for t in row.messages]
+    answer = sum(n for t, n in turns if t.role == "assistant")
+    total = sum(n for _, n in turns)
     length = max(min(total, max_length), answer + 1)
-    return Document(ids=[number] * length, mask=[0] * (length - answer) + [1] * answer, is_distilled=is_distilled)
+    return Document(
+        ids=[number] * length,
+        mask=[0] * (length - answer) + [1] * answer,
+        is_distilled=is_distilled,
+        shortest=shortest_length([int(t.role == "assistant") for t, n in turns for _ in range(n)]),
+    )
 
 
 def possible(train: Train, shapes: Shapes) -> Train:

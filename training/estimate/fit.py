@@ -12,7 +12,6 @@ from harness.engines import usage
 from harness.engines.usage import Card, free_memory_bytes
 from training import model_checks
 from training.config import Config, Lora
-from training.data.tokenize import MIN_PROMPT
 from training.estimate import memory
 from training.estimate.duration import device_name
 from training.estimate.memory import Memory, Pass
@@ -197,7 +196,7 @@ def _changes(device: Device, config: Config, longest: Pass, now: Setting) -> Ite
         yield "lora.r = 8", {"lora": msgspec.structs.replace(now.lora, r=8)}
     length = config.data.max_length // 2
     while length >= SHORTEST:
-        if longest.answers + MIN_PROMPT <= length < longest.tokens:  # A row whose answer does not fit is refused.
+        if longest.shortest <= length < longest.tokens:
             size = Pass(tokens=length, answers=longest.answers)
             yield f"data.max_length = {length}, train.pack_tokens = {length}", {"size": size}
         length //= 2

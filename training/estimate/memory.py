@@ -48,6 +48,8 @@ class Pass(Struct, frozen=True, kw_only=True):
     """Tokens of the largest micro-batch."""
     answers: int
     """Largest number of learnt tokens of a micro-batch; those whose probabilities are learnt count twice."""
+    shortest: int = 0
+    """Smallest data.max_length that training accepts for the rows."""
 
 
 class Memory(Struct, frozen=True, kw_only=True):

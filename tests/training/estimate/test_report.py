@@ -9,10 +9,13 @@ import pytest
 from harness.engines import usage
 from harness.errors import UserError
 from harness.runs.folder import load_run
+from harness.suites.prompts import Renderer
 from tests.training.conftest import quiet
 from tests.training.estimate.test_flops import LLAMA_31_8B, SMOLLM2_135M, TINY
 from tests.training.test_loop import save_family
 from training.config import Config, Data, Lora, Train
+from training.data.rows import load_rows
+from training.data.tokenize import MIN_PROMPT, encode
 from training.estimate import duration, fit, memory, report, shapes
 from training.estimate.memory import Pass
 from training.estimate.report import show
@@ -197,14 +200,51 @@ def test_two_settings_are_named_where_one_is_not_enough():
     )
 
 
-def test_no_length_is_named_that_would_cut_an_answer():
+def test_no_length_is_named_that_training_would_refuse():
     size = Pass(tokens=512, answers=512)
     room = int(fit.MARGIN * memory.estimate(EIGHT, Lora(r=8), "bfloat16", "nf4", size, False, checkpointing=True).total)
     small = msgspec.structs.replace(device("L4 24 GB"), memory_bytes=room + 1)
     config = msgspec.structs.replace(AGAIN, lora=Lora(r=8))
-    for answers, named in ((500, "data.max_length = 512, train.pack_tokens = 512"), (900, "")):
-        longest = Pass(tokens=1024, answers=answers)
-        assert fit.judge(small, EIGHT, config, longest, longest, "nf4").would_fit == named
+    named = "data.max_length = 512, train.pack_tokens = 512"
+    for answers, shortest, expected in ((500, 508, named), (500, 600, ""), (900, 908, "")):
+        longest = Pass(tokens=1024, answers=answers, shortest=shortest)
+        assert fit.judge(small, EIGHT, config, longest, longest, "nf4").would_fit == expected
+
+
+TURNS = [("user", 30), ("assistant", 5), ("user", 40), ("assistant", 5), ("user", 30), ("assistant", 5)]
+CHAT = {"messages": [{"role": role, "content": "the tenant agrees " * n} for role, n in TURNS]}
+QUESTION = {"messages": CHAT["messages"][:2]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "held_out"),
+    [
+        ([QUESTION, CHAT], QUESTION),
+        ([QUESTION], CHAT),
+        ([QUESTION, QUESTION | {"base_context": CHAT["messages"][4:], "source": "replay"}], QUESTION),
+    ],
+)
+def test_the_shortest_length_that_is_named_is_the_shortest_that_training_takes(
+    write_config, write_rows, tiny_model, tmp_path, rows, held_out
+):
+    settings = {"data__validation": ["held_out.jsonl"], "data__max_length": 500, "train__replay": "probabilities"}
+    config = write_config(data__train=["rows.jsonl"], **settings)
+    files = [str(write_rows("rows.jsonl", rows)), str(write_rows("held_out.jsonl", [held_out]))]
+    shortest = report.plan(config, tmp_path / "none").work.longest.shortest
+    both, renderer = load_rows(files), Renderer(tiny_model)
+    encode(both, renderer, shortest, distil_replay=True)
+    with pytest.raises(UserError, match="do not fit"):
+        encode(both, renderer, shortest - 1, distil_replay=True)
+
+
+def test_guessed_rows_can_lose_only_their_longest_prompt(write_config, write_rows, without_weights, tmp_path):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (without_weights / name).unlink()
+    config = write_config(base=without_weights, data__train=["rows.jsonl"], data__max_length=100)
+    write_rows("rows.jsonl", [CHAT])
+    tokens = [18 * n // 4 + 1 for _, n in TURNS]
+    found = report.plan(config, tmp_path / "none").work
+    assert found.longest.shortest == sum(tokens) - max(tokens) + MIN_PROMPT
 
 
 def test_nothing_is_named_where_nothing_helps():
