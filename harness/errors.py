@@ -18,10 +18,10 @@ EXIT_OK = 0
 EXIT_GATE_FAILED = 1
 """A gate failed, was inconclusive or could not be measured, or did not run where gates are required; a test failed."""
 EXIT_INTERRUPTED = 2
-"""Interrupted; finished answers and training steps are kept."""
+"""Interrupted; finished answers and training steps are kept, except a server's answers since its last canary."""
 EXIT_INTERNAL = 3
 """An engine or a server could not start, stopped early or cannot be trusted, or tunegate has a defect; finished
-answers are kept."""
+answers are kept, except a server's since its last canary."""
 EXIT_USAGE = 4
 """An input cannot be used: an option, a file, missing data, a missing package."""
 EXIT_NOTHING_COLLECTED = 5
@@ -68,7 +68,7 @@ class Unavailable(UserError):
 
 
 class EngineFailed(UserError):
-    """An engine could not start or stopped early; finished answers are kept."""
+    """An engine could not start or stopped early."""
 
     exit_code = EXIT_INTERNAL
 

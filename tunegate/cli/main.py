@@ -65,6 +65,10 @@ def root(
 # Typer bundles its own command-line parser; the base class of BadParameter is its usage error.
 UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
 STDOUT = 1
+INTERRUPTED = (
+    "interrupted; finished answers and training steps are kept, except a server's answers since its last canary "
+    "(about 30 s)"
+)
 TYPERS_INTERRUPTED = 130
 """Exit code of newer versions of Typer for Ctrl-C."""
 
@@ -80,7 +84,7 @@ def main() -> None:
         typer.echo(f"tunegate: {error}", err=True)
         code = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("tunegate: interrupted; finished answers and training steps are kept", err=True)
+        typer.echo(f"tunegate: {INTERRUPTED}", err=True)
         code = EXIT_INTERRUPTED
     except UsageProblem as error:
         message = _usage_problem(error)
