@@ -3,8 +3,10 @@
 A `UserError` is printed without a traceback and ends a command with its exit code.
 """
 
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -61,6 +63,19 @@ def extra_needed_by(needed_by: str, extra: str, package: str | None = None) -> I
         yield
     except ImportError as error:
         raise MissingExtra(needed_by, package or error.name or extra, extra) from None
+
+
+@contextmanager
+def own_code(what: str, folder: Path, errors: type[BaseException] = Exception) -> Iterator[None]:
+    """Raise UserError for an error of a user's own code in the block, with its last line below `folder`."""
+    try:
+        yield
+    except (UserError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except errors as error:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(folder)]
+        place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+        raise UserError(f"{what}: {typed_line(error)}{place}") from error
 
 
 class Unavailable(UserError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from _pytest.outcomes import OutcomeException
 
-from harness.errors import Unavailable, UserError, first_line, refuse_all
+from harness.errors import Unavailable, UserError, refuse_all, typed_line
 from harness.files import absolute, files_below, read_toml, shown_path
 from harness.formatting import count
 
@@ -42,7 +42,7 @@ def check(paths: Iterable[Path]) -> Iterator[str]:
         except UserError as error:
             problems.append(str(error))
         except (Exception, SystemExit, OutcomeException) as error:  # A suite's own code can raise anything.
-            problems.append(f"{shown_path(file)}: cannot be imported: {type(error).__name__}: {first_line(error)}")
+            problems.append(f"{shown_path(file)}: cannot be checked: {typed_line(error)}")
     refuse_all(problems, "not valid")
 
 

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import harness
-from harness.errors import Unavailable, UserError
+from harness.errors import Unavailable, UserError, own_code
 from harness.files import absolute, digest, files_below, shown_path
 from harness.suites.suite import Suite
 
@@ -101,8 +101,10 @@ def _load(file: Path) -> ModuleType:
     """Run a suite's file, even if it was imported before; what it imports is not imported again."""
     before = dict(sys.modules)
     _refuse_stale(file, before, is_run=True)
-    open_packages(file)
-    module = _imported(importlib.util.spec_from_file_location(".".join(file.with_suffix("").parts[-4:]), file))
+    outermost = [*_packages_of(file), file.parent][0]
+    with own_code(f"{shown_path(file)}: cannot be imported", outermost, BaseException):  # As of sys.exit, pytest.skip.
+        open_packages(file)
+        module = _imported(importlib.util.spec_from_file_location(".".join(file.with_suffix("").parts[-4:]), file))
     scorers = [scorer for suite in vars(module).values() if isinstance(suite, Suite) for scorer in suite.scorers]
     sources = {_file_of(sys.modules[scorer.__module__]): None for scorer in scorers if scorer.__module__ in sys.modules}
     for source in map(absolute, filter(None, sources)):

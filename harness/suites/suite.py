@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import json_schema as harness_json_schema
-from harness.errors import UserError, refuse_all
+from harness.errors import UserError, own_code, refuse_all
 from harness.files import absolute, digest, shown_path
 from harness.schema import Case, Completion, Metric, Record, Score, Scores, storable
 from harness.suites.cases import cases_hash, check_cases, load_cases
@@ -146,7 +146,8 @@ class Suite:
     def cases(self) -> Sequence[Case]:
         """Every case, checked. Raises UserError, or Unavailable where the data is not on this machine."""
         if callable(self._cases):
-            cases: Sequence[Case] = check_cases(self._cases(), self.name)
+            with own_code(f"{self.name}: its cases cannot be read", self.folder):
+                cases: Sequence[Case] = check_cases(self._cases(), self.name)
             where = self.name
         else:
             hub = self._cases.startswith(HUB)

@@ -23,7 +23,7 @@ rule = "improves"
 """
 IMPROVES = NEEDS_BASELINE[NEEDS_BASELINE.index("\n[[gate]]") :]
 FAKE = ("--engine", "fake", "--script", "script.json")
-JUDGED, FAILED, DEFECT, NOTHING_JUDGED = 0, 1, 3, 6
+JUDGED, FAILED, DEFECT, BAD_INPUT, NOTHING_JUDGED = 0, 1, 3, 4, 6
 """As docs/reference/exit-codes.md has them."""
 
 
@@ -246,15 +246,26 @@ def test_an_output_without_unicode_changes_no_exit_code(root: Path) -> None:
     assert done.stdout.splitlines()[-1].endswith("/report/report.html")
 
 
-@pytest.mark.parametrize("words", [("eval", "new", *FAKE), ("power", "--strict")])
-@pytest.mark.parametrize(("end", "said"), [
-    ("import sys\n\nsys.exit()", "SystemExit"),
-    ("import pytest\n\npytest.importorskip('nowhere')", "Skipped: could not import 'nowhere'"),
+@pytest.mark.parametrize("words", [("eval", "new", *FAKE), ("power", "--strict"), ("check", "evalsuites")])
+@pytest.mark.parametrize(("added", "said"), [
+    ("import sys\n\nsys.exit()", r"cannot be imported: SystemExit \(test_mini\.py:\d+\)"),
+    ("import pytest\n\npytest.importorskip('nowhere')", "cannot be imported: Skipped: could not import 'nowhere'"),
+    ("import nowhere", r"cannot be imported: ModuleNotFoundError: No module named 'nowhere' \(test_mini\.py:\d+\)"),
+    ("suite.domain", r"cannot be imported: AttributeError: .* no attribute 'domain' \(test_mini\.py:\d+\)"),
+    ("def (", r"cannot be imported: SyntaxError: .*test_mini\.py, line \d+"),
 ])  # fmt: skip
-def test_a_suite_that_ends_the_process_is_no_success_and_no_failed_gate(
-    root: Path, words: tuple[str, ...], end: str, said: str
+def test_an_error_in_a_suites_own_file_is_bad_input_for_every_command(
+    root: Path, words: tuple[str, ...], added: str, said: str
 ) -> None:
-    write_suite(root, test=f"{TEST}\n\n{end}\n")
+    write_suite(root, test=f"{TEST}\n\n{added}\n")
     done = tunegate(root, *words)
-    assert done.returncode == DEFECT and done.stderr.startswith(f"tunegate: {said}"), done.stderr
-    assert "Traceback (most recent call last)" not in done.stderr
+    assert done.returncode == BAD_INPUT and re.search(said, done.stderr), done.stderr
+    assert "Traceback (most recent call last)" not in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [("eval", "new", *FAKE), ("check", "evalsuites"), ("pytest",)])
+def test_an_error_in_the_function_of_a_suites_cases_is_bad_input_too(root: Path, words: tuple[str, ...]) -> None:
+    write_suite(root, test=TEST.replace("suite = Suite(", "suite = Suite(cases=lambda: [1 / 0], "))
+    done = pytest_in(root, "-q") if words == ("pytest",) else tunegate(root, *words)
+    said = r"legal/mini: its cases cannot be read: ZeroDivisionError: .* \(test_mini\.py:\d+\)"
+    assert done.returncode == BAD_INPUT and re.search(said, done.stdout + done.stderr), done.stdout + done.stderr
