@@ -51,8 +51,8 @@ class CurveFeatures(Struct, frozen=True, kw_only=True):
     """Tokens of the answer texts, each with its end token."""
     tasks: list[tuple[int, float]]
     """Step and task metric; step 0 is the base model."""
-    higher_is_better: bool
-    """Direction of the task metric."""
+    higher_is_better: bool | None
+    """Direction of the task metric; None if the record does not have it."""
     kept: int | None
     """Step of the kept adapter; None if the record does not have it."""
     general: tuple[float, float] | None
@@ -75,8 +75,11 @@ class CurveFeatures(Struct, frozen=True, kw_only=True):
 
     @property
     def best_task(self) -> float:
-        """Best value of the task metric, which may be the base model's."""
-        return (max if self.higher_is_better else min)(value for _, value in self.tasks)
+        """Best value of the task metric, which may be the base model's; the farthest from it without a direction."""
+        values = [value for _, value in self.tasks]
+        if self.higher_is_better is None:
+            return max(values, key=lambda value: abs(value - values[0]))
+        return (max if self.higher_is_better else min)(values)
 
     @property
     def kept_task(self) -> float:
@@ -109,7 +112,7 @@ def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> CurveFe
         answers=rows.get("answer_tokens"),
         answers_expected=rows.get("answer_tokens_expected"),
         tasks=[(row["step"], row["task_metric"]) for row in log if row.get("task_metric") is not None],
-        higher_is_better=(record.get("selection") or {}).get("higher_is_better", True),
+        higher_is_better=(record.get("selection") or {}).get("higher_is_better"),
         kept=record.get("best_step"),
         general=_general(record.get("forgetting")),
     )

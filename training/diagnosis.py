@@ -163,9 +163,10 @@ def _untouched(s: CurveFeatures) -> str | None:
     start, untrained = s.validations[0][1], s.tasks[0][1]
     if s.best[1] > (1 - LITTLE) * start or abs(s.best_task - untrained) > TASK_FLAT:
         return None
+    most = "most (whether higher is better was not recorded)" if s.higher_is_better is None else "best"
     return (
         f"validation loss fell from {start:.3f} to {s.best[1]:.3f}, but the task metric moved from "
-        f"{untrained:.3f} to {s.best_task:.3f} at best"
+        f"{untrained:.3f} to {s.best_task:.3f} at {most}"
     )
 
 

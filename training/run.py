@@ -310,6 +310,7 @@ def _manifest(job: TrainingJob, path: Path) -> Manifest:
         "train": job.train.facts,
         "validation": job.validation.facts if job.validation else None,
         "contamination": job.contamination,
+        "selection": job.held.select and job.held.select.facts | {"before": None, "best": None},
         "data": model_card.data_facts(job.config.data),
         "fingerprint": job.fingerprint,
     }

@@ -144,6 +144,13 @@ def test_a_task_metric_is_stated_as_measured_and_of_the_kept_adapter():
     assert flat.name == "wrong target" and flat.evidence.endswith("moved from 0.420 to 0.415 at best")
 
 
+def test_a_metric_of_unknown_direction_is_untouched_only_where_it_moves_neither_way():
+    for record in (COUNTED, COUNTED | {"selection": {"higher_is_better": False}}):
+        assert found(curves(settled, settled, task=lambda x: 0.4 - 0.3 * x), record).name == "healthy"
+    flat = found(curves(settled, settled, task=lambda x: 0.4 + 0.005 * (x == 0.5)))
+    assert flat.evidence.endswith("moved from 0.400 to 0.405 at most (whether higher is better was not recorded)")
+
+
 def test_a_loss_at_its_floor_does_not_overfit_by_rounding():
     assert found(curves(settled, lambda x: 0.001 + 0.001 * x)).name == "healthy"
 

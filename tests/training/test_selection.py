@@ -239,3 +239,15 @@ def test_fewer_rows_are_part_of_more_and_keep_their_order():
     assert set(small) < set(large) and small == sorted(small) and len(small) == 10
     assert some_rows(everything, 10, 4) != small
     assert some_rows(everything, None, 3) == everything
+
+
+def test_an_unfinished_run_knows_the_direction_of_its_metric(write_config, asked, monkeypatch):
+    scripted(monkeypatch, [0.5] * 4)
+    config = write_config(**asked | {"select__metric": "false_alarm_rate"})
+    with pytest.raises(Interrupted):
+        train(config, progress=stop_at(3))
+    (folder,) = (config.parent / "runs").glob("*/")
+    assert load_run(folder).manifest.training["selection"] == {
+        "suite": "legal/mini", "metric": "false_alarm_rate", "higher_is_better": False, "cases": 12,
+        "before": None, "best": None,
+    }  # fmt: skip
