@@ -31,7 +31,7 @@ def send(path: Path, names: Sequence[str], say: Callable[[str], None]) -> list[s
             publish([path], path / "report")
     files = [path / name for name in SENT] + sorted((path / "report").glob("*"))
     trackers.add([file for file in files if file.is_file()])
-    trackers.close()
+    trackers.close(run.standing.word)
     return trackers.failed
 
 

@@ -209,16 +209,22 @@ def _train(
         return
     if state.step:
         shown.say(f"training: resumes after step {state.step} of {len(job.steps)}: {run.path}")
+    trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, shown.say)
+    status = "interrupted"
     try:
-        facts = _lead(job, state, run, progress, shown)
+        facts = _lead(job, state, run, trackers, progress, shown)
         shown.at(RESULT)
         _finish(job, run, facts, shown.say)
+        status = "finished"
     except Interrupted:
         raise
     except Exception:
+        status = "failed"
         with suppress(UserError):  # A full disk cannot take the status either.
-            _end(run, "failed")
+            _end(run, status)
         raise
+    finally:
+        trackers.close(status)
     shutil.rmtree(run.path / LAST, ignore_errors=True)
     shown.say(f"training: finished: {run.path}")
 
@@ -244,7 +250,12 @@ def _begin(job: TrainingJob, run: runs_folder.RunFolder, writes: bool) -> Traini
 
 
 def _lead(
-    job: TrainingJob, state: TrainingState, run: runs_folder.RunFolder, progress: Callable[[Any], None], shown: Any
+    job: TrainingJob,
+    state: TrainingState,
+    run: runs_folder.RunFolder,
+    trackers: Trackers,
+    progress: Callable[[Any], None],
+    shown: Any,
 ) -> dict[str, Any]:
     """Train and write in the first process; return the facts that the run records.
 
@@ -266,8 +277,7 @@ def _lead(
         write(lambda: run.append_log(row))
         trackers.log_row(row)
 
-    trackers = Trackers(job.config.records.trackers, run.path, job.fingerprint, shown.say)
-    with closing(trackers), stop_signal() as is_stopped:
+    with stop_signal() as is_stopped:
         hooks = Hooks(
             log=log,
             save=lambda state: write(lambda: checkpointing.save(run.path / LAST, state)),

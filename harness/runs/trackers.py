@@ -40,7 +40,7 @@ DEFAULTS = {
 }
 """Environment of MLflow's client, where the user has set none."""
 ENDED = {"failed": "FAILED", "interrupted": "KILLED", "running": "RUNNING"}
-"""MLflow's word for how a run ended that did not finish, by the tag `status`."""
+"""MLflow's word for how a run ended that did not finish, by its status."""
 Texts = Mapping[str, str]
 
 
@@ -53,8 +53,8 @@ class Tracker(Protocol):
     def add(self, files: Sequence[Path]) -> None:
         """Store files."""
 
-    def close(self) -> None:
-        """End the run."""
+    def close(self, status: str) -> None:
+        """End the run; `status` is that of its folder."""
 
 
 class MLflow:
@@ -73,7 +73,6 @@ class MLflow:
         found = self.client.search_runs([experiment], f"attributes.run_name = '{run.name}'")
         stored = found[0] if found else self.client.create_run(experiment, run_name=run.name)
         self.id = stored.info.run_id
-        self.ended = ENDED.get(tags.get("status", ""), "FINISHED")
         new = {name: value for name, value in settings.items() if name not in stored.data.params}  # None can change.
         self._send("params", [mlflow.entities.Param(*one) for one in new.items()])
         self._send("tags", [mlflow.entities.RunTag(*one) for one in tags.items()])
@@ -92,8 +91,8 @@ class MLflow:
         for file in files:
             self.client.log_artifact(self.id, str(file))
 
-    def close(self) -> None:
-        self.client.set_terminated(self.id, self.ended)
+    def close(self, status: str) -> None:
+        self.client.set_terminated(self.id, ENDED.get(status, "FINISHED"))
 
 
 class Wandb:
@@ -136,7 +135,7 @@ class Wandb:
             artifact.add_file(str(file), policy="immutable")  # The run folder keeps it until it is uploaded.
         self.run.log_artifact(artifact)
 
-    def close(self) -> None:
+    def close(self, status: str) -> None:
         self.run.finish()
 
 
@@ -170,7 +169,7 @@ class TensorBoard:
 
         self.writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
 
-    def close(self) -> None:
+    def close(self, status: str) -> None:
         self.writer.close()
 
 
@@ -240,9 +239,9 @@ class Trackers:
         """Send files."""
         self._each(lambda tracker: tracker.add(files))
 
-    def close(self) -> None:
-        """End every tracker."""
-        self._each(lambda tracker: tracker.close())
+    def close(self, status: str) -> None:
+        """End the run of every tracker; `status` is that of its folder."""
+        self._each(lambda tracker: tracker.close(status))
         self.open.clear()
 
     def _each(self, act: Callable[[Tracker], None]) -> None:

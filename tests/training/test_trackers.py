@@ -1,6 +1,8 @@
 """Trackers show what the log holds and nothing else, and never stand in a training's way."""
 
 import json
+import signal
+from contextlib import nullcontext
 
 import pytest
 
@@ -11,7 +13,7 @@ from harness.runs.trackers import Trackers
 from tests.training.conftest import quiet
 from training.config_file import load
 from training.model_checks import model_problems
-from training.run import train
+from training.run import Interrupted, train
 
 SECRET = "hunter2-do-not-log"
 
@@ -51,7 +53,7 @@ def test_mlflow_keeps_one_run_with_settings_and_losses_and_no_secret(tmp_path, m
         shown = Trackers(["mlflow"], tmp_path / "run-1", {"lora.r": 4, "base": "b" * 300}, lines.append)
         shown.log_row({"step": step + 1, "loss": 2.5 - step, "best": True})
         shown.log_row({"step": step + 1, "validation_loss": 2.25 - step})
-        shown.close()
+        shown.close("finished")
         assert lines == []
     client = mlflow.MlflowClient()
     (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
@@ -59,6 +61,24 @@ def test_mlflow_keeps_one_run_with_settings_and_losses_and_no_secret(tmp_path, m
     assert found.data.params["lora.r"] == "4"
     assert found.data.metrics == {"train/loss": 1.5, "validation/loss": 1.25}
     assert [p for p in tmp_path.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()] == []
+
+
+@pytest.mark.parametrize(("step", "expected"), [(2, "KILLED"), (1, "FAILED"), (0, "FINISHED")])
+def test_mlflow_shows_how_a_training_run_ended(write_config, tmp_path, monkeypatch, step, expected):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+    def end(update):
+        if update.step == step == 1:
+            raise RuntimeError("the device is lost")
+        if update.step == step == 2 and update.loss is not None:
+            signal.raise_signal(signal.SIGINT)
+
+    with nullcontext() if expected == "FINISHED" else pytest.raises((RuntimeError, Interrupted)):
+        train(write_config(records__trackers=["mlflow"], train__max_steps=3), progress=end)
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
+    (found,) = client.search_runs([client.get_experiment_by_name("tunegate").experiment_id])
+    assert found.info.status == expected
 
 
 def test_a_tracker_that_breaks_is_left_out_with_one_line_without_its_address(tmp_path):
@@ -71,7 +91,7 @@ def test_a_tracker_that_breaks_is_left_out_with_one_line_without_its_address(tmp
     shown.open["mlflow"] = Broken()
     shown.log_row({"step": 1, "loss": 1.0})
     shown.log_row({"step": 2, "loss": 1.0})
-    shown.close()
+    shown.close("finished")
     assert len(lines) == 1 and "mlflow failed and is dropped" in lines[0] and SECRET not in lines[0]
 
 
