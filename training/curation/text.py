@@ -58,6 +58,16 @@ def places(text: str) -> list[tuple[int, int]]:
     return [match.span() for match in TOKEN.finditer(text) if word(match[0])]
 
 
+HTML = "a|abbr|b|br|code|div|em|font|h[1-6]|i|li|mark|p|pre|s|small|span|strong|sub|sup|table|tbody|td|th|thead|tr|u|ul"
+TAG = re.compile(rf"</?(?:{HTML})(?:\s+[^\s<>]+){{0,9}}\s*/?>|_", re.IGNORECASE)
+"""A tag of HTML with few words, so that none hides a run of words; or an underscore."""
+
+
+def without_markup(text: str) -> str:
+    """Return a text without tags of HTML and underscores, which would join or part its words."""
+    return TAG.sub(" ", text) if "<" in text or "_" in text else text
+
+
 class HashedWords(NamedTuple):
     """The hashes of the words of concatenated texts; text `i` has `hashes[starts[i] : starts[i + 1]]`."""
 

@@ -37,11 +37,24 @@ def find(write_cases):
     f"{prose(1, 200)} {CASE} {prose(2, 200)}",
     " ".join(LONG.split()[300:380]),
     f"Read this and answer in one word.\n\n{CASE}",
+    CASE.replace(" ", "_"),
+    " ".join(f'<span class="w" id="{n}">{word}</span>' for n, word in enumerate(CASE.split())),
+    CASE.replace(" ", "<BR />"),
 ])  # fmt: skip
 def test_a_copy_is_found_in_every_shape(find, text):
     found = find([prose(7), text], CASE, LONG)
     assert [finding.row for finding in found.findings] == [1]
     assert found.findings[0].quote != ""
+
+
+def test_a_copy_of_a_case_with_markup_is_found_without_it(find):
+    tagged = " ".join(f"<b>{word}</b>" for word in CASE.split())
+    assert [finding.row for finding in find([CASE, CASE.replace(" ", "_")], tagged).findings] == [0, 1]
+
+
+@pytest.mark.parametrize("hidden", [f"<p {CASE}>", f'<p title="{CASE}">', f"<row {CASE[:60]}>{CASE[60:]}"])
+def test_no_text_is_hidden_by_a_tag_around_it(find, hidden):
+    assert [finding.row for finding in find([hidden], CASE).findings] == [0]
 
 
 def test_the_reason_names_suite_case_document_and_passage(find):

@@ -17,12 +17,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from harness.errors import UserError
 from harness.sanitize import shown
 from training.curation.check import Check, CheckResult, CheckSettings, RowFinding, Sample, short
 from training.curation.checks import suite_index
 from training.curation.checks.suite_index import PIECE, RUN, CasePart, Piece, SuiteIndex, pieces_of
-from training.curation.text import hashed_words, places, runs, words
+from training.curation.text import hashed_words, places, runs, without_markup, words
 from training.data.rows import TrainingRow
 
 SHARE = 0.5
@@ -83,7 +85,8 @@ class Overlap(NamedTuple):
 
 
 def overlap(sample: Sample, index: SuiteIndex) -> Overlap:
-    """Compare every row with every case."""
+    """Compare every row with every case, without regard to HTML tags and underscores."""
+    sample = Sample([_plain(row) for row in sample.rows])
     leaks: list[Leak] = []
     slight: list[Leak] = []
     texts, boilerplate = _shared(sample, index)
@@ -100,6 +103,11 @@ def overlap(sample: Sample, index: SuiteIndex) -> Overlap:
     for leak in _brief(sample, index):
         by_row.setdefault(leak.row, leak)
     return Overlap([by_row[row] for row in sorted(by_row)], slight, boilerplate)
+
+
+def _plain(row: TrainingRow) -> TrainingRow:
+    messages = [replace(turn, content=without_markup(turn.content)) for turn in row.messages]
+    return row if messages == row.messages else replace(row, messages=messages)
 
 
 def _length(index: SuiteIndex, number: int) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from harness.errors import Unavailable, UserError
 from harness.runs.project import suites_of
 from harness.suites.discovery import SHIPPED, find_suites
-from training.curation.text import hashed_words, runs, words
+from training.curation.text import hashed_words, runs, without_markup, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -229,8 +229,8 @@ def _short(texts: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 def _parts(case: Case) -> list[tuple[bool, list[str]]]:
     """Return a case's input, and each expected answer that is long enough to be recognised."""
-    answers = [(True, [text]) for text in case.expected if len(words(text)) >= RUN]
-    return [(False, list(case.input.values())), *answers]
+    answers = [(True, [text]) for text in map(without_markup, case.expected) if len(words(text)) >= RUN]
+    return [(False, list(map(without_markup, case.input.values()))), *answers]
 
 
 def _frequent(
