@@ -79,19 +79,18 @@ def test_a_suite_whose_data_is_elsewhere_is_named_and_no_fault(project: Path) ->
     assert outcome("check", "evalsuites") == (0, "legal/mini: not checked: the data is elsewhere\n", "")
 
 
-def test_the_check_loads_no_model_library_and_takes_less_than_a_second_of_processor_time(project: Path) -> None:
+def test_the_check_loads_no_model_library(project: Path) -> None:
     code = "\n".join([
-        "import sys, resource",
+        "import sys",
         "from tunegate.cli.main import main",
         "sys.argv = ['tunegate', 'check', 'evalsuites', 'train.toml']",
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code",
-        "print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]), *{m.partition('.')[0] for m in sys.modules})",
+        "print(*{m.partition('.')[0] for m in sys.modules})",
     ])  # fmt: skip
     done = run("-c", code, cwd=project, env=os.environ | {"PYTHONPATH": str(ROOT)})
-    seconds, *modules = done.stdout.splitlines()[-1].split()
+    modules = done.stdout.splitlines()[-1].split()
     assert "legal/mini: valid" in done.stdout, done.stderr
     assert not {"torch", "transformers", "datasets", "vllm", "scipy"} & set(modules)
-    assert float(seconds) < 1
 
 
 # ---- pre-commit
