@@ -18,6 +18,7 @@ import pytest
 
 from harness.evaluation.plan import SuiteJob
 from harness.files import file_sha256
+from harness.runs import trackers
 from harness.runs.folder import SEAL, RunData, load_run
 from reports import tracking
 from tests.support import mini
@@ -153,18 +154,21 @@ def blocks(data: bytes) -> Iterator[bytes]:
             whole = b""
 
 
-def test_wandb_writes_numbers_verdicts_and_files_to_its_offline_folder(
-    run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W&B's files in the test's folder, and no request to its server."""
     pytest.importorskip("wandb")
-    from google.protobuf.message import DecodeError
-    from wandb.proto.wandb_internal_pb2 import Record
-
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
-    send(run, "wandb")
-    (file,) = (run.path.parent / "wandb").glob("offline-run-*/*.wandb")
+
+
+def wandb_records(folder: Path) -> list[Any]:
+    """What W&B wrote of the run beside `folder`, up to its end."""
+    from google.protobuf.message import DecodeError
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    (file,) = (folder.parent / "wandb").glob("offline-run-*/*.wandb")
     records: list[Any] = []
     for _ in range(600):  # W&B's own process writes the end of the file, after the run is finished here.
         with suppress(DecodeError):
@@ -172,6 +176,23 @@ def test_wandb_writes_numbers_verdicts_and_files_to_its_offline_folder(
         if any(record.HasField("exit") for record in records):
             break
         time.sleep(0.1)
+    return records
+
+
+@pytest.mark.parametrize(("status", "code"), [("finished", 0), ("failed", 1), ("interrupted", 1)])
+@pytest.mark.usefixtures("offline")
+def test_wandb_shows_a_training_run_that_did_not_finish_as_failed(tmp_path: Path, status: str, code: int) -> None:
+    folder = tmp_path / "20261201T080000Z-train-1"
+    folder.mkdir()
+    sent = trackers.Wandb(folder, {}, {})
+    sent.close(status)
+    assert [record.exit.exit_code for record in wandb_records(folder) if record.HasField("exit")] == [code]
+
+
+@pytest.mark.usefixtures("offline")
+def test_wandb_writes_numbers_verdicts_and_files_to_its_offline_folder(run: RunData) -> None:
+    send(run, "wandb")
+    records = wandb_records(run.path)
     history = {
         "/".join(item.nested_key) or item.key: msgspec.json.decode(item.value_json)
         for record in records
