@@ -136,9 +136,8 @@ class Wandb:
         self.run.log_artifact(artifact)
 
     def close(self, status: str) -> None:
-        self.run.finish(
-            exit_code=int(status in ("failed", "interrupted"))
-        )  # W&B shows a run that ended with 1 as failed.
+        failed = status in ("failed", "interrupted")
+        self.run.finish(exit_code=int(failed))
 
 
 class TensorBoard:
