@@ -1,7 +1,8 @@
 """Run by test_openai_vllm.py in a process of its own: what vLLM answers without a server, as JSON.
 
 `requests` is what both ask: greedy and sampled questions, and options, of the base and of an adapter served as LoRA.
-They are asked one at a time, because an adapter's rows are rounded by the batch they are in.
+They are asked one at a time, because an adapter's rows are rounded by the batch they are in, and no prompt is asked
+twice of a model, because what is read from the prefix cache is rounded otherwise, and a server caches longer blocks.
 """
 
 import json
@@ -26,6 +27,8 @@ QUESTIONS = [
     "Is a lease a contract? Answer yes or no.",
     "Count from one to five.",
 ]
+SAMPLED_QUESTIONS = ["Name a colour that a barn may have.", "Describe a quiet street in one sentence."]
+CHOICE = "Does a tenant own the house? Answer yes or no."
 OPTIONS = ("A", "B", "No")
 VARIANTS = ("baseline", "tuned")
 MAX_LEN = 96
@@ -33,15 +36,22 @@ MAX_LEN = 96
 
 def requests(renderer: Renderer, variants: tuple[str, ...] = VARIANTS) -> list[Request]:
     """For each variant eight greedy questions, two sampled ones and one with options."""
-    ids = [renderer.prompt([{"role": "user", "content": question}]).ids for question in QUESTIONS]
+
+    def ids_of(question: str) -> tuple[int, ...]:
+        return renderer.prompt([{"role": "user", "content": question}]).ids
+
     greedy = Sampling(max_tokens=16, stop_ids=renderer.stop_ids, logprobs=True)
     sampled = Sampling(max_tokens=16, stop_ids=renderer.stop_ids, logprobs=True, temperature=0.8, seed=7)
     letters = Sampling(max_tokens=1, stop_ids=renderer.stop_ids, logprob_ids=tuple(map(renderer.opening, OPTIONS)))
     found = []
     for variant in variants:
-        found += [Request(key=f"{variant}-{i}", ids=one, sampling=greedy, variant=variant) for i, one in enumerate(ids)]
-        found += [Request(key=f"{variant}-s{i}", ids=ids[i], sampling=sampled, variant=variant) for i in (5, 7)]
-        found += [Request(key=f"{variant}-options", ids=ids[6], sampling=letters, variant=variant)]
+        asked = {str(i): (question, greedy) for i, question in enumerate(QUESTIONS)}
+        asked |= {f"s{i}": (question, sampled) for i, question in enumerate(SAMPLED_QUESTIONS)}
+        asked["options"] = (CHOICE, letters)
+        found += [
+            Request(key=f"{variant}-{name}", ids=ids_of(question), sampling=how, variant=variant)
+            for name, (question, how) in asked.items()
+        ]
     return found
 
 

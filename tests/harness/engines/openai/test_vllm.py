@@ -22,7 +22,6 @@ from harness.engines.openai import pool
 from harness.engines.openai.config import endpoint
 from harness.engines.openai.pool import Pool
 from harness.engines.openai.served_weights import pinned
-from harness.engines.vllm.memory import BLOCK_TOKENS_CPU
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.prompts import Renderer
 from tests.harness.engines.openai.reference import MAX_LEN, QUESTIONS, requests, shown
@@ -56,7 +55,6 @@ class Served:
         words += ["--max-lora-rank", "8", "--lora-modules", f"clauses={self.adapter}", "--api-key", KEY]
         words += ["--host", "127.0.0.1", "--port", str(self.port), "--max-model-len", str(MAX_LEN), "--enforce-eager"]
         words += ["--kv-cache-memory-bytes", str(1 << 28), "--max-num-batched-tokens", "512", "--max-num-seqs", "16"]
-        words += ["--block-size", str(BLOCK_TOKENS_CPU)]  # Blocks of a prompt asked before are read from the cache.
         quiet = {
             "VLLM_NO_USAGE_STATS": "1",
             "DO_NOT_TRACK": "1",
