@@ -29,7 +29,7 @@ from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE
 from harness.runs import folder as runs_folder
 from harness.schema import BASELINE, CANDIDATE, FLOOR, ComparisonRow, Estimate, MetricRow
 from harness.suites.prompts import Renderer
-from tunegate.demo import LAYERS, LINEAR
+from tunegate.demo import linear_layers
 
 GENERAL = "general/basics"
 DEV_CASES = 48
@@ -79,7 +79,8 @@ validation = {validation}
 [lora]
 r = 16
 alpha = 32
-{layers}
+target_modules = {layers}
+
 [optim]
 lr = {rate}
 
@@ -166,7 +167,7 @@ def train(suites: Sequence[str], folder: Path, setting: Setting) -> Path:
             base=json.dumps(setting.base),
             train=json.dumps([*(str(part / "train.jsonl") for part in within), "replay.jsonl"]),
             validation=json.dumps([str(part / "validation.jsonl") for part in within]),
-            layers=_layers_from(setting.first_layer),
+            layers=json.dumps(linear_layers(setting.first_layer)),
             rate=setting.rate,
             seed=setting.seed,
             every=max(1, (rows + setting.replay) // 4 // 3),
@@ -178,11 +179,6 @@ def train(suites: Sequence[str], folder: Path, setting: Setting) -> Path:
         config.write_text(text, "utf-8")
     python("tunegate.cli.main", "train", str(config))
     return max(p for p in (folder / "runs").glob("*/") if (p / runs_folder.SEAL).exists())
-
-
-def _layers_from(first: int) -> str:
-    names = [f"layers.{number}.{name}" for number in range(first, LAYERS) for name in LINEAR]
-    return f"target_modules = {json.dumps(names)}\n" if first else ""
 
 
 def named(suite: str) -> str:

@@ -227,6 +227,11 @@ def write_bars(bars: Path, task: Task) -> Path:
     return bars
 
 
+def linear_layers(first: int) -> list[str] | str:
+    """Return the bundled model's linear layers from layer `first` up, as `target_modules`; ALL_LINEAR for all."""
+    return [f"layers.{number}.{name}" for number in range(first, LAYERS) for name in LINEAR] if first else ALL_LINEAR
+
+
 def write_data(
     folder: Path,
     base: str,
@@ -246,11 +251,10 @@ def write_data(
     write_rows(folder / "replay.jsonl", replayed[: task.replay_rows * number // task.rows])
     config = folder / "train.toml"
     suites = json.dumps([str(suite.folder) for suite in task.suites])
-    layers = [f"layers.{number}.{name}" for number in range(task.first_layer, LAYERS) for name in LINEAR]
     text = CONFIG.format(
         path=config,
         base=base,
-        layers=json.dumps(layers) if task.first_layer else json.dumps(ALL_LINEAR),
+        layers=json.dumps(linear_layers(task.first_layer)),
         lr=task.lost_lr if lost else task.lr,
         epochs=epochs,
         seed=SEED,

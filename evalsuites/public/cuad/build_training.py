@@ -26,7 +26,7 @@ small model that trains on as many learns to say "none" long before it learns a 
 PER_CLAUSE = 0
 """Training rows of each category, at least, when --per-clause is not given; passages of rarer ones come more often."""
 MOST_TIMES = 5
-"""A training passage comes no more often."""
+"""Training rows of one passage, at most."""
 VALIDATION_SHARE = 8
 """One validation row for so many training passages."""
 

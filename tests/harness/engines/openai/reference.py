@@ -1,8 +1,8 @@
-"""Run by test_openai_vllm.py in a process of its own: what vLLM answers without a server, as JSON.
+"""Run by test_vllm.py in a process of its own: what vLLM answers without a server, as JSON.
 
 `requests` is what both ask: greedy and sampled questions, and options, of the base and of an adapter served as LoRA.
-They are asked one at a time, because an adapter's rows are rounded by the batch they are in, and no prompt is asked
-twice of a model, because what is read from the prefix cache is rounded otherwise, and a server caches longer blocks.
+They are asked one at a time, because an adapter's rows are rounded by the batch they are in, and each
+prompt only once per model, because the prefix cache changes rounding, and a server caches longer blocks.
 """
 
 import json
