@@ -156,8 +156,10 @@ def blocks(data: bytes) -> Iterator[bytes]:
 
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """W&B's files in the test's folder, and no request to its server."""
+    """W&B's files in the test's folder, no request to its server, and the process as it was before."""
     pytest.importorskip("wandb")
+    for hook in ("exit", "excepthook"):  # W&B puts its own in their place, and leaves them there.
+        monkeypatch.setattr(sys, hook, getattr(sys, hook))
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path))
