@@ -69,14 +69,15 @@ adapter: $(READY) ## train an adapter for SUITE, such as legal/clauses (the same
 	@$(BIN)/python benchmarks/domain_adapters.py --only '$(SUITE)' --train-only \
 		$(if $(TOKENS),--tokens $(TOKENS) --out runs/domains-$(TOKENS))
 
-test: $(READY) ## the whole test suite, a file a process, as many at once as there are cores, four at most
-	$(BIN)/python -m pytest $(AT_ONCE) --durations 25 $(TESTS)
+test: $(READY) ## the tests, without those marked slow; SLOW=1 adds them, and TESTS=tests/harness names some
+	$(BIN)/python -m pytest $(AT_ONCE) --durations 25 $(if $(SLOW),,-m "not slow") $(TESTS)
 
-test-all: test ## make test, then what is opt-in, one test after another: Ray, servers, tutorial, installation
+test-all: SLOW := 1
+test-all: test ## make test SLOW=1, then what is opt-in, one test after another: Ray, servers, tutorial, installation
 	TUNEGATE_RAY=1 TUNEGATE_SERVERS=1 TUNEGATE_TUTORIAL=1 TUNEGATE_INSTALL=1 \
 		$(BIN)/python -m pytest --durations 25 $(OPT_IN)
 
-coverage: $(READY) ## the tests of make test, with the share of lines and branches that ran, in build/coverage
+coverage: $(READY) ## the tests of make test SLOW=1, with the share of lines and branches that ran, in build/coverage
 	@mkdir -p build
 	$(BIN)/python -m pytest $(AT_ONCE) --cov --cov-report term:skip-covered \
 		--cov-report html:build/coverage $(TESTS)

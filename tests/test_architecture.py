@@ -77,6 +77,7 @@ def test_importing_the_harness_and_the_plugin_loads_nothing_heavy() -> None:
     assert set(loaded.stdout.split()) & (HEAVY | {"scipy", "statsmodels"}) == set()
 
 
+@pytest.mark.slow
 def test_the_first_commands_of_the_readme_need_no_heavy_package(tmp_path: Path) -> None:
     """`tunegate init` and a comparison with the fake engine write a report; charts are left out without matplotlib."""
     block = (ROOT / "README.md").read_text("utf-8").split("```sh exit=1\n", 1)[1].split("```", 1)[0]
@@ -112,6 +113,7 @@ def test_every_file_opens_with_what_it_does() -> None:
     assert silent == []
 
 
+@pytest.mark.slow
 def test_collecting_every_suite_loads_nothing_heavy() -> None:
     """Numpy may be loaded: public/plain_english chooses its cases with the fact scorer. The first run builds cases."""
     first = [sys.executable, "-m", "pytest", "evalsuites", "--collect-only", "-q", "-p", "no:cacheprovider"]

@@ -622,6 +622,7 @@ def where_of(target: Target) -> Where:
     return Where(runs=Path("runs"), bars=Path(words["--bars"]) if "--bars" in words else None, suites=suites)
 
 
+@pytest.mark.slow
 def test_the_same_project_is_approved_once_its_model_passes(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without this, a project that refuses everything would pass all tests below."""
     monkeypatch.chdir(target.root)
@@ -635,6 +636,7 @@ def test_there_are_many_ways() -> None:
     assert len(ATTACKS) >= 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ATTACKS)
 def test_nothing_is_merged_or_served(way: str, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     do, refused = ATTACKS[way]

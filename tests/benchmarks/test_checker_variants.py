@@ -21,6 +21,7 @@ def test_a_planted_way_is_worth_what_was_planted():
     assert cells[5].startswith(f"{area:.2f} (") and cells[6].startswith("0.99 (")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_adapter", [False, True])
 def test_log_probabilities_are_those_of_a_reading_token_by_token(tmp_path, is_adapter):
     import torch

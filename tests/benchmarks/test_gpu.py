@@ -42,6 +42,7 @@ def items(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "machine", lambda dry: "NVIDIA H100, torch 2.13.0")
 
 
+@pytest.mark.slow
 def test_every_item_is_written_down_whatever_becomes_of_the_others(items, tmp_path, capsys):
     out = tmp_path / "results" / "gpu.json"
     assert gpu.main(["--out", str(out)]) == EXIT_GATE_FAILED
@@ -62,6 +63,7 @@ def test_every_item_is_written_down_whatever_becomes_of_the_others(items, tmp_pa
     assert any(row.startswith("| tests | passed: 10 passed, 2 skipped |") for row in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_what_an_item_started_ends_with_it(items, tmp_path, interrupted):
     def interrupt():

@@ -40,6 +40,7 @@ def marked(edit) -> list[str]:
     return [edit.text[start:end] for start, end in edit.spans]
 
 
+@pytest.mark.slow
 def test_the_frozen_own_text_is_what_was_frozen():
     assert injected.summary(injected.copies("own")) == json.loads(injected.FROZEN.read_text())["own"]
 

@@ -200,6 +200,7 @@ def data(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_command_writes_both_tables_and_lists_contradictions(data, tmp_path, capsys):
     page = tmp_path / "page.md"
     page.write_text("<!-- realism: written by x -->\nold\n<!-- /realism -->\n", "utf-8")
@@ -213,6 +214,7 @@ def test_the_command_writes_both_tables_and_lists_contradictions(data, tmp_path,
     assert "| contracts (CUAD) | 2 | 22 | 0.00 | 1.00 | 0.00 | 0.00 | 100% | 909.1 |" in written
 
 
+@pytest.mark.slow
 def test_a_missing_data_folder_and_an_unknown_suite_are_named(data, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         realism.main(["--suite", "legal/none"])

@@ -13,6 +13,7 @@ from harness.suites.prompts import Message, Renderer
 SUITE, METRICS = "legal/paragraphs", bag_of_words.SUITES["legal/paragraphs"]
 
 
+@pytest.mark.slow
 def test_answers_are_judged_and_paired_with_a_run(tmp_path: Path) -> None:
     cases = rivals.suite_of(SUITE).cases
     answers = {each.id: "none" for each in cases}

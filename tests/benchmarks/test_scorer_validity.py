@@ -144,6 +144,7 @@ def of_own_text():
         return known.judged(("open",))
 
 
+@pytest.mark.slow
 def test_tables_and_figures_are_written_and_the_words_around_them_stay(tmp_path, monkeypatch, of_own_text):
     asked = []
     monkeypatch.setattr(known, "judged", lambda parts: asked.append(parts) or of_own_text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -121,11 +123,23 @@ def test_every_week_the_opt_in_tests_run_too() -> None:
     file = workflow(".github/workflows/weekly.yml")
     assert set(file["on"]) == {"schedule", "workflow_dispatch"} and file["permissions"] == {"contents": "read"}
     assert steps(".github/workflows/weekly.yml")[-1]["run"] == "bash .ci/run test-all"
-    assert (ROOT / ".ci" / "run").read_text().endswith('make "${1:-test}"\n')
+    assert (ROOT / ".ci" / "run").read_text().endswith('make "${1:-test}" SLOW=1\n')
     makefile = (ROOT / "Makefile").read_text()
     opt_in = {name for path in (ROOT / "tests").rglob("test_*.py") for name in OPT_IN.findall(path.read_text())}
     assert len(opt_in) >= 3
     assert all(f"{name}=1" in makefile for name in opt_in | set(REAL.values()))
+
+
+def test_only_a_quick_run_leaves_slow_tests_out() -> None:
+    words = {"test": True, "test SLOW=1": False, "test-all": False, "coverage": False}
+    alone = {"PATH": os.environ["PATH"]}  # Without the words of a make that started the tests.
+    plans = {
+        each: subprocess.run(
+            ["make", "-n", *each.split()], cwd=ROOT, env=alone, capture_output=True, text=True, check=True
+        )
+        for each in words
+    }
+    assert {each: "not slow" in plan.stdout for each, plan in plans.items()} == words
 
 
 def test_run_folders_with_answers_and_documents_are_no_artifact() -> None:

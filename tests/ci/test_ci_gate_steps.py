@@ -34,6 +34,7 @@ def exported(change: Change) -> Export:
     return load(change.folder / "out" / "verdicts.json")
 
 
+@pytest.mark.slow
 def test_a_good_model_passes_and_is_shown_to(change: Change) -> None:
     job = change.judge()
     assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0}, job.log
@@ -45,6 +46,7 @@ def test_a_good_model_passes_and_is_shown_to(change: Change) -> None:
     assert (change.folder / "out" / "junit.xml").is_file()
 
 
+@pytest.mark.slow
 def test_a_bad_model_turns_the_job_red_and_every_gate_is_named(change: Change) -> None:
     write_script(change.folder, tuned=dict.fromkeys(right(rows()), "holdover"))
     job = change.judge()
@@ -53,6 +55,7 @@ def test_a_bad_model_turns_the_job_red_and_every_gate_is_named(change: Change) -
     assert "FAIL" in job.summary and exported(change).outcome == "fail"
 
 
+@pytest.mark.slow
 def test_an_engine_that_cannot_start_is_a_crash_and_no_verdict(change: Change) -> None:
     (change.folder / "conftest.py").write_text(BROKEN_ENGINE)
     job = change.judge()
@@ -61,6 +64,7 @@ def test_an_engine_that_cannot_start_is_a_crash_and_no_verdict(change: Change) -
     assert (exported(change).status, exported(change).outcome) == ("failed", "skipped")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--collect-only", "--help"])
 def test_settings_of_a_change_that_keep_pytest_from_running_turn_the_job_red(change: Change, option: str) -> None:
     (change.folder / "pytest.toml").write_text(f'[pytest]\naddopts = ["{option}"]\n')
@@ -69,6 +73,7 @@ def test_settings_of_a_change_that_keep_pytest_from_running_turn_the_job_red(cha
     assert exported(change).status == "none" and "There is no run" in job.summary
 
 
+@pytest.mark.slow
 def test_folders_of_a_change_never_stand_in_for_gates_or_runs_of_the_job(change: Change) -> None:
     for name in (".bars/evalsuites/legal/mini/extra.txt", "out/runs/other/run.json"):
         (change.folder / name).parent.mkdir(parents=True)
@@ -79,6 +84,7 @@ def test_folders_of_a_change_never_stand_in_for_gates_or_runs_of_the_job(change:
     assert exported(change).run_id == change.run.manifest.run_id and not list(change.folder.rglob("extra.txt"))
 
 
+@pytest.mark.slow
 def test_a_suite_that_cannot_be_read_is_a_usage_error_and_there_is_no_run(change: Change) -> None:
     write_suite(change.folder, cases=[{"id": "a"}])
     job = change.judge()
@@ -87,6 +93,7 @@ def test_a_suite_that_cannot_be_read_is_a_usage_error_and_there_is_no_run(change
     assert exported(change).status == "none" and "There is no run" in job.summary
 
 
+@pytest.mark.slow
 def test_a_change_without_any_suite_does_not_pass(change: Change) -> None:
     for path in (change.folder / "evalsuites").rglob("*.*"):
         path.unlink()
@@ -96,6 +103,7 @@ def test_a_change_without_any_suite_does_not_pass(change: Change) -> None:
     assert exported(change).outcome != "pass"
 
 
+@pytest.mark.slow
 def test_gates_that_skip_do_not_pass(change: Change) -> None:
     job = change.judge(FAKE + " --eval-limit 10")
     assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0}, job.log
@@ -103,6 +111,7 @@ def test_gates_that_skip_do_not_pass(change: Change) -> None:
     assert "NOT JUDGED" in job.summary and exported(change).outcome != "pass"
 
 
+@pytest.mark.slow
 def test_a_change_that_lowers_its_own_bar_is_judged_by_the_base_and_said_to(change: Change) -> None:
     write_suite(change.folder, gates=GATES.replace("value = 0.5", "value = 0.1"))
     write_script(change.folder, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
@@ -116,6 +125,7 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_base_and_said_to(chan
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suites", ["evalsuites", "evalsuites/legal/mini"])
 def test_a_file_of_gates_above_the_suites_of_the_base_does_not_replace_them(change: Change, suites: str) -> None:
     """It would make their domain look new. An attribute of the change keeps it out of what git unpacks."""
@@ -128,6 +138,7 @@ def test_a_file_of_gates_above_the_suites_of_the_base_does_not_replace_them(chan
     assert {v.outcome for v in change.run.verdicts if v.gate == "clause_recall-at_least-0.5"} == {"fail"}
 
 
+@pytest.mark.slow
 def test_a_change_of_what_guards_the_gate_is_named_before_everything_else(change: Change) -> None:
     guards = [
         ".github/workflows/eval-gate.yml",
@@ -162,6 +173,7 @@ def test_an_input_or_event_that_cannot_be_used_is_named_before_code_of_the_chang
     assert found in job.annotations("error")[0]
 
 
+@pytest.mark.slow
 def test_no_input_is_run_as_code(change: Change) -> None:
     text = "$(touch owned)`touch owned`'; touch owned; \" ; touch owned #"
     names = ("checkpoint", "baseline", "engine", "options", "suites", "first-adoption")
@@ -170,6 +182,7 @@ def test_no_input_is_run_as_code(change: Change) -> None:
     assert not list(change.folder.rglob("owned"))
 
 
+@pytest.mark.slow
 def test_the_report_is_written_where_it_is_asked_for(change: Change) -> None:
     job = change.judge(report="yes")
     assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0, "Write the report": 0}, job.log
@@ -186,6 +199,7 @@ def two(change: Change) -> Change:
     return change
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["removed", "marked long"])
 def test_a_suite_of_the_base_that_is_not_judged_turns_the_job_red(two: Change, how: str) -> None:
     other = two.folder / "evalsuites" / "legal" / "other"
@@ -204,6 +218,7 @@ def test_a_suite_of_the_base_that_is_not_judged_turns_the_job_red(two: Change, h
     assert "NOT JUDGED: legal/other" in job.summary
 
 
+@pytest.mark.slow
 def test_a_suite_of_the_base_behind_a_link_that_leaves_its_folder_is_named_and_data_may_be_behind_one(
     two: Change,
 ) -> None:
@@ -220,6 +235,7 @@ def test_a_suite_of_the_base_behind_a_link_that_leaves_its_folder_is_named_and_d
     assert ["evalsuites/legal/other leads out" in said for said in job.annotations("error")][:1] == [True]
 
 
+@pytest.mark.slow
 def test_a_new_suite_is_judged_by_bars_of_its_own_and_said_to_be_new(two: Change) -> None:
     two.base = git(two.folder, "rev-parse", "HEAD~1")
     job = two.judge()
@@ -231,6 +247,7 @@ def test_a_new_suite_is_judged_by_bars_of_its_own_and_said_to_be_new(two: Change
     }
 
 
+@pytest.mark.slow
 def test_a_suite_whose_folder_the_base_has_without_gates_is_new_too(change: Change) -> None:
     """Its cases, say, came with an earlier change."""
     other = change.folder / "evalsuites" / "legal" / "other"
@@ -244,6 +261,7 @@ def test_a_suite_whose_folder_the_base_has_without_gates_is_new_too(change: Chan
     assert [warning.strip() for warning in job.annotations("warning")][-1:] == [said]
 
 
+@pytest.mark.slow
 def test_a_link_of_the_base_to_a_suite_with_gates_is_not_replaced(change: Change) -> None:
     other = change.folder / "evalsuites" / "legal" / "other"
     other.symlink_to("mini")
@@ -257,6 +275,7 @@ def test_a_link_of_the_base_to_a_suite_with_gates_is_not_replaced(change: Change
     assert gates == {"clause_recall-at_least-0.5"}
 
 
+@pytest.mark.slow
 def test_only_the_chosen_suites_are_run_and_required(two: Change) -> None:
     shutil.rmtree(two.folder / "evalsuites" / "legal" / "other")
     job = two.judge(suites="./evalsuites/legal/mini/")
@@ -264,6 +283,7 @@ def test_only_the_chosen_suites_are_run_and_required(two: Change) -> None:
     assert [suite.name for suite in exported(two).suites] == ["legal/mini"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("values", "judged"), [
     ({}, False),
     ({"vars.TUNEGATE_FIRST_ADOPTION": "8"}, False),
@@ -298,6 +318,7 @@ def adopting(change: Change) -> Change:
     return change
 
 
+@pytest.mark.slow
 def test_a_base_that_git_does_not_have_is_no_first_adoption(change: Change) -> None:
     change.base = "0" * 40
     job = change.judge(values={"vars.TUNEGATE_FIRST_ADOPTION": "7"})
@@ -341,6 +362,7 @@ def test_shows_what_was_said(record):
 )
 
 
+@pytest.mark.slow
 def test_no_text_of_a_model_or_case_becomes_a_command(change: Change) -> None:
     cases = rows()
     for case, text in zip(cases, HOSTILE, strict=False):

@@ -38,6 +38,7 @@ def run(clone: Path, adopting: str = "", options: str = FAKE, suites: str = "eva
     return done.returncode, done.stdout + after.stdout
 
 
+@pytest.mark.slow
 def test_a_good_model_passes_and_leaves_every_report_that_gitlab_is_told_of(clone: Path) -> None:
     code, log = run(clone)
     assert code == 0, log
@@ -65,6 +66,7 @@ def test_the_builds_of_torch_for_processors_are_installed_unless_the_project_has
     assert job["variables"]["PIP_EXTRA_INDEX_URL"] == ""
 
 
+@pytest.mark.slow
 def test_a_change_that_lowers_its_own_bar_is_judged_by_the_target_branch(clone: Path) -> None:
     write_suite(clone, gates=GATES.replace("value = 0.5", "value = 0.1"))
     write_script(clone, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
@@ -73,6 +75,7 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_target_branch(clone: 
     assert (clone / "out/summary.md").read_text().startswith("#### The gates changed\n")
 
 
+@pytest.mark.slow
 def test_a_suite_of_the_target_behind_a_link_that_leaves_its_folder_is_named(clone: Path) -> None:
     origin = clone.parent / "origin"
     git(origin, "checkout", "-q", "main")
@@ -83,6 +86,7 @@ def test_a_suite_of_the_target_behind_a_link_that_leaves_its_folder_is_named(clo
     assert code == 4 and "evalsuites/legal/mini leads out of evalsuites" in log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("adopting", "expected"), [("", 4), ("8", 4), ("7", 6)])
 def test_first_suites_come_only_with_the_one_merge_request_that_was_named(
     clone: Path, adopting: str, expected: int

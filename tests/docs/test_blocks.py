@@ -39,6 +39,7 @@ def followed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield lambda page: ahead[page].result() if page in ahead else begin(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_COMMANDS)
 def test_every_block_of_a_page_runs_as_it_stands(page: str, followed: Followed) -> None:
     ran = followed(page)

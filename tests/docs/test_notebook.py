@@ -29,6 +29,7 @@ def shown(cells: list[Any]) -> list[list[list[str]]]:
     return [[sorted(out.get("data", out["output_type"])) for out in cell.get("outputs", [])] for cell in cells]
 
 
+@pytest.mark.slow
 def test_every_cell_runs_and_the_kept_notebook_shows_what_it_shows(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ RULES: dict[str, Rule] = {
 every_suite = pytest.mark.parametrize("name", NAMES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 @every_suite
 def test_a_model_that_knows_nothing_fails(name: str, rule: str) -> None:

@@ -127,6 +127,7 @@ def test_no_suite_is_without_dev_cases():
     assert set(COMMANDS) == set(CHOOSING) - {"general/basics", "general/facts"}
 
 
+@pytest.mark.slow
 @every_command
 def test_dev_cases_are_those_behind_the_dev_rows_in_their_order(dev):
     asked = [messages(dev.suite.template, case) for case in dev.cases]

@@ -70,6 +70,7 @@ def test_a_suite_has_enough_cases_of_many_documents(name):
     assert len({str(case.input) for case in cases}) == len(cases)
 
 
+@pytest.mark.slow
 def test_a_user_s_pytest_passes_right_answers(tmp_path):
     answers = {case.id: right("legal/clauses")(case) for case in suite_of("legal/clauses").cases}
     code, verdicts = judged_by_pytest("legal/clauses", answers, tmp_path)
@@ -80,6 +81,7 @@ def test_a_user_s_pytest_passes_right_answers(tmp_path):
 PRIMARY = {"brand/voice": "usable_rate", "finance/report": "report_clean_rate", "policy/handbook": "answer_correct"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PRIMARY)
 def test_every_right_answer_is_right_by_the_suite_s_own_scorer(name):
     rows = training(name)
@@ -118,6 +120,7 @@ def test_right_texts_of_brand_voice_have_every_amount_and_rate_of_their_notes():
     assert left_out == {}
 
 
+@pytest.mark.slow
 @every_suite
 def test_there_are_enough_training_rows_and_a_seed_gives_another_order(name):
     pairs = training(name)
@@ -155,6 +158,7 @@ def test_training_and_suite_share_hardly_a_run_of_eight_words(name):
     assert len(runs[0] & runs[1]) < 0.003 * len(runs[0])
 
 
+@pytest.mark.slow
 def test_training_and_suite_share_no_fund_and_no_company():
     funds = [{sheet.sidecar.fund for sheet in sheets.sheets(split)} for split in sheets.SPLITS]
     companies = [{book.sidecar.company for book in handbooks.handbooks(split)} for split in handbooks.SPLITS]
@@ -241,6 +245,7 @@ ROTE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "answer", "gate"), ROTE)
 def test_an_answer_without_understanding_fails_the_gate(name, answer, gate):
     if answer == "keyword floor":
@@ -377,6 +382,7 @@ def readme(name: str) -> str:
     return " ".join((suite_of(name).folder / "README.md").read_text("utf-8").split())
 
 
+@pytest.mark.slow
 @every_suite
 def test_the_readme_states_counts_and_floor_as_measured(name):
     suite = suite_of(name)
@@ -442,6 +448,7 @@ def test_the_readme_states_how_many_exchanges_of_two_figures_the_finance_scorer_
     assert f"{caught} of {len(records)} such answers are caught" in readme("finance/report")
 
 
+@pytest.mark.slow
 def test_the_readme_states_how_many_right_summaries_the_fabrication_scorer_flags():
     cases = [summaries.case_of(instrument) for split in SPLITS for instrument in instruments(split)]
     flagged = sum(facts.fabricated(case, answer(case.tags["summary"])).counts["responses_with"] for case in cases)

@@ -146,6 +146,7 @@ def test_without_the_data_one_line_says_how_to_get_it(monkeypatch, tmp_path):
             assert len(str(told.value).splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_no_document_of_the_evaluation_is_trained_on(real):
     """By its text in whatever set it is, not by the code that keeps them apart."""
     texts = {side: {" ".join(re.findall(r"\w+", each.source.lower())) for each in used} for side, used in real.items()}
@@ -210,6 +211,7 @@ def test_frozen_completions_and_sets_for_checking_are_never_trained_on(real):
     assert not set(split.CHECKING) & {each.origin for each in trained}
 
 
+@pytest.mark.slow
 def test_a_sentence_of_a_completion_is_not_supported_where_an_error_is_marked():
     truth = sets.known_truth()
     by_id = {known.id: known for domain in sets.TEXTS for known in truth.load(domain, "tuning")}
@@ -244,6 +246,7 @@ def test_training_rows_are_balanced_and_a_set_can_be_left_out(real):
     assert "summedits" in counted and "summedits" not in left and sum(left.values()) == 400
 
 
+@pytest.mark.slow
 def test_the_readme_states_sets_and_rules_as_measured(real):
     stated = (SUITE / "README.md").read_text("utf-8")
     for origin in sets.SETS:

@@ -148,6 +148,7 @@ def test_altered_choices_differ_in_as_many_keys_and_are_distributed_like_drawn_o
     assert all(abs(drawn[each] - after[each]) < 200 for each in drawn | after)
 
 
+@pytest.mark.slow
 def test_half_of_the_pairs_are_supported_and_each_error_has_a_control_of_its_document():
     for error, control in zip(own_pairs()[::2], own_pairs()[1::2], strict=True):
         assert (error.label, control.label) == (NOT_SUPPORTED, SUPPORTED)
@@ -155,6 +156,7 @@ def test_half_of_the_pairs_are_supported_and_each_error_has_a_control_of_its_doc
         assert (error.source, error.sentence) != (control.source, control.sentence)
 
 
+@pytest.mark.slow
 def test_pairs_are_the_same_for_a_seed_and_others_for_another_one():
     few = [edited_pairs(60, seed, a_quarter, ("handbooks",)) for seed in (3, 3, 4)]
     assert few[0] == few[1]

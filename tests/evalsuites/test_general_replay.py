@@ -67,6 +67,7 @@ def test_the_bank_has_six_hundred_distinct_prompts_of_many_kinds():
     assert [text for text in texts(PROMPTS) if "{" in text or "}" in text] == []
 
 
+@pytest.mark.slow
 def test_no_prompt_comes_near_a_question_of_the_suite_or_of_its_dev_cases():
     assert len(QUESTIONS) == 480
     assert [(text, question) for text in texts(PROMPTS) for question in QUESTIONS if near(text, question)] == []
@@ -276,6 +277,7 @@ def leaks(tmp_path: Path, prompts: list[str]) -> list[int]:
     return [finding.row for finding in found.findings]
 
 
+@pytest.mark.slow
 def test_no_prompt_is_found_to_be_a_case_of_the_suite(tmp_path):
     assert leaks(tmp_path, texts(PROMPTS)) == []
     assert leaks(tmp_path, [*texts(PROMPTS), "what is the CAPITAL of France"]) == [len(PROMPTS)]

@@ -65,6 +65,7 @@ def test_ids_are_unique_and_there_are_24_types_or_more():
     assert {kind for each in clause_types().values() for kind in each.instruments} == set(INSTRUMENTS)
 
 
+@pytest.mark.slow
 @by_id
 def test_an_instrument_is_whole_and_contradicts_nothing(instrument):
     assert 600 <= len(instrument.text.split()) <= 1600
@@ -117,6 +118,7 @@ def test_no_deal_is_on_both_sides():
     assert deals("train") & deals("test") == set()
 
 
+@pytest.mark.slow
 def test_wording_is_apart():
     """No run of 15 words and at most 3% of the runs of eight words of an instrument are in the other split."""
     phrases = realism_copies.phrases()
@@ -132,6 +134,7 @@ def real_text() -> realism_copies.Index:
     return realism_copies.Index(realism_copies.real_texts(Path(os.environ["TUNEGATE_DATA"])))
 
 
+@pytest.mark.slow
 def test_nothing_is_copied_from_real_text(public_data):
     phrases = realism_copies.phrases()
     found = {each.id: realism_copies.copied(each.text, real_text(), phrases) for each in EVERY}

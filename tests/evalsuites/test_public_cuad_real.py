@@ -121,6 +121,7 @@ def test_no_training_passage_shares_half_of_its_wording_with_the_test(real):
     assert [r for r in trained if len(r) > 4 and len(r & asked) >= 0.5 * len(r)] == []
 
 
+@pytest.mark.slow
 def test_default_training_rows_are_enough_hold_every_category_and_are_the_same_each_time(real, tmp_path):
     drawn = {split: build_training.training_cases(split, 0, n) for split, n in (("train", 1200), ("validation", 150))}
     rows, held_out = map(len, drawn.values())

@@ -217,6 +217,7 @@ def judged(real):
     return made
 
 
+@pytest.mark.slow
 def test_case_tests_hold_for_summaries_and_not_for_copies_or_invented_figures(real):
     covers, own_words, no_figure = (test.function for test in suite.tests)
 
@@ -235,6 +236,7 @@ def test_case_tests_hold_for_summaries_and_not_for_copies_or_invented_figures(re
     assert not any(holds(no_figure, record) for record in answered(suite, lambda case: "You have 7,391 days."))
 
 
+@pytest.mark.slow
 def test_no_answer_without_understanding_passes_the_gates(judged):
     for name, (_, found) in judged.items():
         if name != "reference":

@@ -45,6 +45,7 @@ def check(scorers: Sequence[Scorer], case: Case, text: str, reason: str) -> None
 REASONS = st.sampled_from(["stop", "length"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_scorers_of_a_suite_score_any_answer(name: str) -> None:
     (suite,) = (one for one in find_suites([str(NAMES[name])]) if isinstance(one, Suite))

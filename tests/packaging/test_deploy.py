@@ -274,6 +274,7 @@ def test_the_image_for_cpus_has_no_compiler_at_run_time() -> None:
     assert not any(re.search(r"\b(g\+\+|gcc|clang|make|build-essential|\w+-dev)(?!\w)", rest) for _, rest in run_time)
 
 
+@pytest.mark.slow
 def test_mlflow_takes_the_command_line_of_its_service() -> None:
     from mlflow.cli import cli
 

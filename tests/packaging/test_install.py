@@ -24,6 +24,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path
     yield check_install.build(tmp_path_factory.mktemp("dist"), "--no-build-isolation", "--offline")
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else(built: tuple[Path, Path]) -> None:
     import zipfile
 
@@ -123,6 +124,7 @@ def run_with(installed: Path, project: Path, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("init", [None, '"""Plain, as before evalsuites was a namespace."""\n', paths.ROOT_PACKAGE])
 def test_own_suites_work_next_to_the_installed_ones(installed: Path, tmp_path: Path, init: str | None) -> None:
     project = tmp_path / "project"

@@ -90,6 +90,7 @@ def test_pytest_sends_it_too(project: Path, hook: Hook) -> None:
     assert "|" in hook.received[0][1]["text"] and SECRET.encode() not in stored(project)
 
 
+@pytest.mark.slow
 def test_a_notice_that_is_not_taken_is_one_line_and_changes_no_exit_code(project: Path, hook: Hook) -> None:
     hook.code = 404
     done = evaluate(project, "--notify", hook.url)

@@ -42,6 +42,7 @@ def estimate(run: RunData) -> Any:
     return next(r.estimate for r in rows if (r.variant, r.metric, r.slice) == ("tuned", "clause_recall", None))
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_metrics_with_intervals_verdicts_and_the_report(run: RunData) -> None:
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     send(run, "tensorboard")
@@ -80,6 +81,7 @@ def test_mlflow_has_one_run_with_numbers_verdicts_and_files(
     check_mlflow(run, f"file:{tmp_path}/mlruns", monkeypatch)
 
 
+@pytest.mark.slow
 def test_mlflow_takes_a_run_on_cases_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -191,6 +193,7 @@ def test_wandb_shows_a_training_run_that_did_not_finish_as_failed(tmp_path: Path
     assert [record.exit.exit_code for record in wandb_records(folder) if record.HasField("exit")] == [code]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("offline")
 def test_wandb_writes_numbers_verdicts_and_files_to_its_offline_folder(run: RunData) -> None:
     send(run, "wandb")

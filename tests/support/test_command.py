@@ -33,6 +33,7 @@ def state() -> list[object]:
     return [*streams, *handlers, *log, *places, suites, dict(os.environ)]
 
 
+@pytest.mark.slow
 def test_pytest_and_tunegate_leave_the_process_as_it_was(tmp_path: Path) -> None:
     write_suite(tmp_path, test=PRINTS + TEST)
     write_script(tmp_path, tuned=right(rows()))

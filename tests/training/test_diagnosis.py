@@ -174,6 +174,7 @@ REAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_a_real_training_that_goes_wrong_is_told(write_config, sharp_model, name):
     run = load_run(train(write_config(base=sharp_model, **REAL[name]), progress=quiet))

@@ -101,6 +101,7 @@ def test_every_layer_that_should_learn_has_a_gradient_after_one_step(base, famil
     assert [name for name, g in gradients.items() if g is None or not g.abs().max() > 0] == []
 
 
+@pytest.mark.slow
 def test_trained_merged_and_loaded_again_it_gives_the_adapters_logits(base, rows, documents, tmp_path):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -143,6 +144,7 @@ def test_experts_get_an_adapter_only_where_they_are_named(tiny_models, targets):
     assert any("bare parameters" in text for text in warnings) == bool(targets)
 
 
+@pytest.mark.slow
 def test_experts_with_an_adapter_learn_and_merge(tiny_models, rows, tmp_path):
     from training.merge import merge
     from training.run import train

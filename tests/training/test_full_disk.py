@@ -126,6 +126,7 @@ def test_a_log_line_that_does_not_fit_is_written_again(whole):
     ends_like(config, folder, unbroken)
 
 
+@pytest.mark.slow
 def test_an_adapter_that_does_not_fit_leaves_no_half_of_one(whole, monkeypatch):
     config, unbroken = whole()
     folder = without_adapter(config, monkeypatch)
@@ -134,6 +135,7 @@ def test_an_adapter_that_does_not_fit_leaves_no_half_of_one(whole, monkeypatch):
     ends_like(config, folder, unbroken)
 
 
+@pytest.mark.slow
 @pytest.mark.charts
 def test_a_curve_that_does_not_fit_is_drawn_later(whole, monkeypatch):
     """The adapter is smaller than the image here."""

@@ -112,6 +112,7 @@ def test_what_is_said_before_training_is_what_preflight_finds_after_it(tiny_mode
     assert found.way == ("merge" if lora.dora else "lora")
 
 
+@pytest.mark.slow
 def test_consequences_are_said_before_a_weight_is_loaded(write_config):
     lines = []
     prepare(load(write_config(lora__dora=True), model_problems), lines.append)

@@ -33,6 +33,7 @@ def run(write_config, write_rows, tmp_path):
     return train(write_config(train__max_steps=2), progress=quiet)
 
 
+@pytest.mark.slow
 def test_an_adapters_card_says_what_the_run_recorded(run, tmp_path):
     card = parsed(run / "adapter")
     assert card.data.library_name == "peft" and card.data.pipeline_tag == "text-generation"
@@ -58,6 +59,7 @@ def test_an_adapters_card_says_what_the_run_recorded(run, tmp_path):
     assert "There were no validation rows" not in card.text
 
 
+@pytest.mark.slow
 def test_a_verdict_that_comes_later_is_put_in_and_all_else_stays(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_project(tmp_path)
@@ -77,6 +79,7 @@ def test_a_verdict_that_comes_later_is_put_in_and_all_else_stays(run, tmp_path, 
     assert check_seal(run) == [] and resolve(str(run)).digest == checkpoint.digest
 
 
+@pytest.mark.slow
 def test_a_merged_models_card_holds_approval_parity_and_the_training(run, tmp_path):
     report = merge(str(run), tmp_path / "merged", approval="approved by run 1", shown_by=["legal/mini: run 1"])
     card = parsed(tmp_path / "merged")
@@ -93,6 +96,7 @@ def test_a_merged_models_card_holds_approval_parity_and_the_training(run, tmp_pa
     assert "[data_card.md](../data_card.md)" in card.text
 
 
+@pytest.mark.slow
 def test_a_merged_model_takes_the_verdict_on_its_own_weights_only(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_project(tmp_path)
@@ -108,6 +112,7 @@ def test_a_merged_model_takes_the_verdict_on_its_own_weights_only(run, tmp_path,
     assert resolve(str(tmp_path / "merged")).digest == merged.digest
 
 
+@pytest.mark.slow
 def test_an_adapter_that_must_be_merged_says_why(write_config):
     run = train(write_config(train__max_steps=1, lora__dora=True, data__validation=[]), progress=quiet)
     text = parsed(run / "adapter").text
@@ -115,6 +120,7 @@ def test_an_adapter_that_must_be_merged_says_why(write_config):
     assert "There were no validation rows" in text
 
 
+@pytest.mark.slow
 def test_an_adapter_on_nf4_says_that_the_16_bit_base_is_another_base(write_config):
     run = train(write_config(train__max_steps=1, train__dtype="auto", model__quantise="nf4"), progress=quiet)
     card = parsed(run / "adapter")
@@ -173,6 +179,7 @@ def test_a_card_that_was_saved_in_another_encoding_is_refused(tmp_path):
         model_card.update(base_of("mine", tmp_path), "Passed")
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_verdict(run, tmp_path, monkeypatch):
     from typer.testing import CliRunner
 
@@ -186,6 +193,7 @@ def test_the_command_writes_the_verdict(run, tmp_path, monkeypatch):
     assert says in (run / "adapter" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_base_that_changed_after_the_training_is_merged_only_after_somebody_judged_it(write_config, tmp_path):
     base = save_tiny_model(tmp_path / "base", seed=1)
     run = train(write_config(base=base, train__max_steps=1), progress=quiet)
@@ -199,6 +207,7 @@ def test_a_base_that_changed_after_the_training_is_merged_only_after_somebody_ju
     merge(str(run), tmp_path / "merged", approved_digest=resolve(str(run)).digest)
 
 
+@pytest.mark.slow
 def test_the_card_of_a_merge_is_silent_on_a_run_whose_adapter_was_replaced(run, tiny_model, tmp_path):
     save_filled(tiny_model, Lora(r=4, alpha=16), run / "adapter", std=0.3)
     merge(str(run / "adapter"), tmp_path / "merged")

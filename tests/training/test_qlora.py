@@ -251,6 +251,7 @@ def test_an_unknown_form_of_base_is_refused(base, adapter, tmp_path):
         checkpoints_merge.merge_into(resolve(str(twin)), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_training_on_nf4_ends_as_an_adapter_that_merges(write_config):
     config = write_config(train__dtype="auto", train__max_steps=2, model__quantise="nf4")
     run = train(config, progress=quiet)

@@ -41,6 +41,7 @@ def test_a_package_that_the_end_of_a_training_needs_is_asked_for_at_its_start(wr
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.charts
 def test_a_finished_run_is_sealed_and_holds_what_the_contract_names(write_config, tiny_model):
     seen = []
@@ -78,6 +79,7 @@ def test_a_matplotlib_style_of_the_users_own_changes_no_loss_curve(tmp_path, mon
     assert (tmp_path / "styled.svg").read_bytes() == (tmp_path / "plain.svg").read_bytes()
 
 
+@pytest.mark.slow
 def test_first_loss_is_the_base_models_own(write_config, tiny_model):
     """A fresh adapter changes nothing, so step 1 must show what transformers computes on the same rows."""
     import torch
@@ -99,6 +101,7 @@ def test_first_loss_is_the_base_models_own(write_config, tiny_model):
     assert row["answer_tokens"] == count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [3, 4])
 def test_a_stopped_run_goes_on_and_ends_bitwise_equal_to_an_unbroken_one(write_config, step):
     """With dropout, so that the random state counts; step 3 lies between validations, step 4 on one."""
@@ -118,6 +121,7 @@ def test_a_stopped_run_goes_on_and_ends_bitwise_equal_to_an_unbroken_one(write_c
     assert weights(broken) == weights(whole)
 
 
+@pytest.mark.slow
 def test_a_killed_run_loses_only_the_steps_since_its_last_save(write_config):
     """A crash leaves log lines past the saved state and a torn one; they are run and written again."""
 
@@ -141,6 +145,7 @@ def test_a_killed_run_loses_only_the_steps_since_its_last_save(write_config):
     assert weights(broken) == weights(whole)
 
 
+@pytest.mark.slow
 def test_the_same_command_returns_a_finished_run_and_fresh_trains_again(write_config):
     config = write_config(train__max_steps=2)
     first = train(config, progress=quiet)
@@ -170,6 +175,7 @@ def test_a_run_begun_afresh_resumes_in_place_of_an_earlier_finished_one_and_unre
     assert find(tmp_path, "other", {"train.seed": 0}) is None and find(tmp_path, "mine", {"train.seed": 1}) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "named"),
     [

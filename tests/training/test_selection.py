@@ -59,6 +59,7 @@ def scripted(monkeypatch, values):
     return calls
 
 
+@pytest.mark.slow
 def test_the_best_metric_is_kept_though_loss_and_last_step_say_otherwise(write_config, asked, monkeypatch):
     """Step 0 is the base model and never kept, however good; the loss is lowest at another step than the metric."""
     scripted(monkeypatch, [0.9, 0.2, 0.7, 0.4])
@@ -83,6 +84,7 @@ def test_the_best_metric_is_kept_though_loss_and_last_step_say_otherwise(write_c
     assert weights(short) == weights(by_loss)
 
 
+@pytest.mark.slow
 def test_the_kept_weights_are_those_of_the_chosen_step(write_config, asked, monkeypatch):
     """A constant rate, so that a training that ends at the chosen step made the same weights."""
     scripted(monkeypatch, [0.0, 0.2, 0.7, 0.4])
@@ -92,6 +94,7 @@ def test_the_kept_weights_are_those_of_the_chosen_step(write_config, asked, monk
     assert weights(chosen) == weights(ended)
 
 
+@pytest.mark.slow
 def test_patience_counts_evaluations_without_a_better_metric(write_config, asked, monkeypatch):
     calls = scripted(monkeypatch, [0.0, 0.5, 0.4, 0.5, 0.9])
     config = write_config(train__max_steps=20, train__patience=2, data__validation=[], **asked)
@@ -99,6 +102,7 @@ def test_patience_counts_evaluations_without_a_better_metric(write_config, asked
     assert (record["stopped_early"], record["steps"], record["best_step"], len(calls)) == (True, 6, 2, 4)
 
 
+@pytest.mark.slow
 def test_a_real_model_is_asked_and_scored_as_it_learns(write_config, write_rows, sharp_model, suite, tmp_path):
     """It learns to say one clause to everything: half of the answers are then right, and none before."""
     cases = [case | {"id": f"v{i}", "expected": ["holdover"]} for i, case in enumerate(rows(8))]
@@ -122,6 +126,7 @@ def test_a_real_model_is_asked_and_scored_as_it_learns(write_config, write_rows,
     assert 0 < record["selection"]["best"]["low"] < 0.5 < record["selection"]["best"]["high"] < 1
 
 
+@pytest.mark.slow
 def test_what_is_forgotten_is_recorded_and_chooses_nothing(write_config, asked, suite, monkeypatch):
     general = {"forgetting__suite": str(suite), "forgetting__cases": ["dev.jsonl"]}
     config = write_config(**general, forgetting__metric="clause_exact_set")
@@ -172,6 +177,7 @@ def test_metric_then_loss_then_the_earlier_step(metric, now, best, better):
     assert is_better(now, best, metric) is better
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_goes_on_with_its_best_and_what_was_before(write_config, asked, monkeypatch):
     scripted(monkeypatch, [0.1, 0.2, 0.7, 0.4])
     config = write_config(**asked)
@@ -185,6 +191,7 @@ def test_an_interrupted_training_goes_on_with_its_best_and_what_was_before(write
         assert again[key] == whole[key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -204,6 +211,7 @@ def test_what_cannot_be_asked_is_refused_before_a_weight_is_loaded(write_config,
         train(write_config(**(asked | change)), progress=quiet)
 
 
+@pytest.mark.slow
 def test_a_test_case_with_another_space_or_an_unused_value_is_still_one(write_config, write_rows, asked):
     config = write_config(**asked)
     write_rows("dev.jsonl", [rows(1)[0] | {"input": {"document": " Contract  0. ", "note": "unused"}}])
@@ -211,6 +219,7 @@ def test_a_test_case_with_another_space_or_an_unused_value_is_still_one(write_co
         train(config, progress=quiet)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", [" ", "\u00a0 "])
 def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(write_config, write_rows, asked, space):
     config = write_config(**asked)
@@ -219,6 +228,7 @@ def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(write_c
         train(config, progress=quiet)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [True, False])
 def test_a_validation_case_within_a_longer_conversation_is_refused(write_config, write_rows, asked, first):
     config = write_config(**asked)
@@ -241,6 +251,7 @@ def test_fewer_rows_are_part_of_more_and_keep_their_order():
     assert some_rows(everything, None, 3) == everything
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_knows_the_direction_of_its_metric(write_config, asked, monkeypatch):
     scripted(monkeypatch, [0.5] * 4)
     config = write_config(**asked | {"select__metric": "false_alarm_rate"})

@@ -67,6 +67,7 @@ def test_rates_leave_the_first_ten_steps_out():
     assert rates(slow)["steps_counted"] == 10
 
 
+@pytest.mark.slow
 def test_every_step_of_the_log_and_the_record_say_what_they_cost(write_config):
     folder = train(write_config(train__peak_tflops=0.25), progress=lambda update: None)
     run = load_run(folder)

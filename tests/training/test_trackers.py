@@ -26,6 +26,7 @@ def scalars(folder):
     return {(tag, e.step): e.value for tag in shown.Tags()["scalars"] for e in shown.Scalars(tag)}
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_the_losses_of_the_log_and_no_secret(write_config, monkeypatch):
     pytest.importorskip("tensorboard")
     monkeypatch.setenv("HF_TOKEN", SECRET)
@@ -63,6 +64,7 @@ def test_mlflow_keeps_one_run_with_settings_and_losses_and_no_secret(tmp_path, m
     assert [p for p in tmp_path.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "expected"), [(2, "KILLED"), (1, "FAILED"), (0, "FINISHED")])
 def test_mlflow_shows_how_a_training_run_ended(write_config, tmp_path, monkeypatch, step, expected):
     mlflow = pytest.importorskip("mlflow")
@@ -101,6 +103,7 @@ def test_a_missing_package_is_one_line_before_anything_starts(write_config, monk
         load(write_config(records__trackers=["mlflow"]), model_problems)
 
 
+@pytest.mark.slow
 def test_trackers_do_not_change_what_a_run_is(write_config):
     """The same command with a tracker returns the finished run."""
     pytest.importorskip("tensorboard")

@@ -70,6 +70,7 @@ def test_one_suite_needs_no_list(suite: Path, kind: type) -> None:
     assert [info.name for info in found.manifest.suites] == ["legal/mini"]
 
 
+@pytest.mark.slow
 def test_suites_that_cannot_run_are_left_out_and_named(suite: Path, tmp_path: Path) -> None:
     absent = 'def cases():\n    raise Unavailable("the data is elsewhere")\n\n\nsuite = Suite(cases=cases, '
     missing = TEST.replace("import Suite", "import Suite, Unavailable").replace("suite = Suite(", absent)
@@ -149,6 +150,7 @@ def no_suites_imported() -> Iterator[None]:
     sys.modules.update(before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_suites_imported", "suite")
 def test_a_scorer_that_changed_since_its_import_scores_no_second_call(tmp_path: Path) -> None:
     folder = own_scorer(tmp_path, "True")
@@ -159,6 +161,7 @@ def test_a_scorer_that_changed_since_its_import_scores_no_second_call(tmp_path: 
         tunegate.evaluate("new", engine="fake", quiet=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_suites_imported", "suite")
 def test_the_scorer_of_one_project_scores_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own_scorer(tmp_path, "True")

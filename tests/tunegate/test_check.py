@@ -42,6 +42,7 @@ def test_a_folder_or_any_file_of_a_suite_stands_for_the_suite(project: Path, pat
     assert outcome("check", *paths, "train.toml") == (0, "train.toml: valid\nlegal/mini: valid, 8 cases\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "old", "new", "said"), [
     ("gates.toml", "clause_recall", "clause_recal", "unknown metric 'clause_recal'"),
     ("gates.toml", '"instrument"', '"county"', "unknown slice 'county'"),
@@ -111,6 +112,7 @@ def test_the_hooks_obey_the_schema_of_pre_commit(tmp_path: Path) -> None:
     assert pre_commit("validate-manifest", str(HOOKS), cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.slow
 def test_pre_commit_checks_what_a_commit_changes(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The hooks run the tunegate that is installed here, because an environment of their own needs a package index."""
     hooks = tmp_path_factory.mktemp("hooks")

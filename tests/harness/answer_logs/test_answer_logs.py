@@ -287,6 +287,7 @@ def test_an_id_and_a_prompt_of_two_cases_fit_neither(suite: Suite, tmp_path: Pat
         read_log(file, "jsonl", suite)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["lm-eval", "inspect", "promptfoo", "deepeval", "openai-batch", "jsonl"])
 @pytest.mark.parametrize("content", [b"", b'{"id": "l1", "ans', b'{"other": 1}\n', b"\xff\xfe\n"])
 def test_a_file_that_is_no_log_is_one_line(suite: Suite, tmp_path: Path, form: str, content: bytes) -> None:

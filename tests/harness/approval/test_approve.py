@@ -71,6 +71,7 @@ def test_levels_need_no_accepted_baseline_where_the_run_asked_for_one(adapter: P
     assert merge(adapter, runs).passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["fail", "inconclusive", "skipped", "error"])
 def test_one_gate_that_did_not_pass_refuses(adapter: Path, runs: Path, other: str) -> None:
     write_run(runs, adapter, "pass", other)  # type: ignore[arg-type]
@@ -80,6 +81,7 @@ def test_one_gate_that_did_not_pass_refuses(adapter: Path, runs: Path, other: st
     assert caught.value.exit_code == 1 and "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_every_suite_of_the_policy_must_have_passed_each_in_its_newest_run(adapter: Path, runs: Path) -> None:
     second_suite(runs.parent)
     approve_of(runs.parent)
@@ -90,6 +92,7 @@ def test_every_suite_of_the_policy_must_have_passed_each_in_its_newest_run(adapt
     assert merge(adapter, runs).runs == {first: ["legal/mini"], second: ["legal/other"]}
 
 
+@pytest.mark.slow
 def test_a_later_fail_revokes_and_a_later_pass_approves_again(adapter: Path, runs: Path) -> None:
     evaluate(runs, adapter)
     later(evaluate(runs, adapter, answers=wrong()), 1)
@@ -99,6 +102,7 @@ def test_a_later_fail_revokes_and_a_later_pass_approves_again(adapter: Path, run
     assert merge(adapter, runs).passed[0].run == again
 
 
+@pytest.mark.slow
 def test_of_two_runs_that_started_in_one_second_both_must_pass(adapter: Path, runs: Path) -> None:
     for answers in (None, wrong(), None):
         later(evaluate(runs, adapter, answers=answers), 1)
@@ -106,6 +110,7 @@ def test_of_two_runs_that_started_in_one_second_both_must_pass(adapter: Path, ru
         merge(adapter, runs)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_neither_approves_nor_revokes(adapter: Path, runs: Path) -> None:
     run = evaluate(runs, adapter)
     stopped = later(evaluate(runs, adapter, answers=wrong()), 1)
@@ -114,6 +119,7 @@ def test_a_run_that_was_stopped_neither_approves_nor_revokes(adapter: Path, runs
     assert merge(adapter, runs).passed[0].run == run
 
 
+@pytest.mark.slow
 def test_a_run_of_some_cases_revokes_no_run_of_all(adapter: Path, runs: Path) -> None:
     run = evaluate(runs, adapter)
     later(evaluate(runs, adapter, asked=3), 1)
@@ -124,6 +130,7 @@ def test_a_run_of_some_cases_revokes_no_run_of_all(adapter: Path, runs: Path) ->
         merge(adapter, runs)
 
 
+@pytest.mark.slow
 def test_a_suite_that_is_asked_for_must_pass_besides_those_of_the_policy(adapter: Path, runs: Path) -> None:
     evaluate(runs, adapter)
     other = second_suite(runs.parent)
@@ -137,6 +144,7 @@ def test_a_suite_that_is_asked_for_must_pass_besides_those_of_the_policy(adapter
         merge(adapter, runs, suites=(str(other),))
 
 
+@pytest.mark.slow
 def test_policy_and_gates_of_the_target_branch_decide(adapter: Path, runs: Path) -> None:
     """A change lowers its threshold, renews its policy and passes; the copy of the target branch refuses it."""
     shutil.copytree("evalsuites", "bars")
@@ -150,6 +158,7 @@ def test_policy_and_gates_of_the_target_branch_decide(adapter: Path, runs: Path)
     assert merge(adapter, runs, bars=Path("bars")).passed
 
 
+@pytest.mark.slow
 def test_the_right_weights_under_another_name_are_approved(adapter: Path, runs: Path, tmp_path: Path) -> None:
     evaluate(runs, adapter)
     assert merge(shutil.copytree(adapter, tmp_path / "renamed"), runs).passed
@@ -167,6 +176,7 @@ def test_a_whole_model_is_no_adapter(tiny_model: Path, tmp_path: Path) -> None:
         may_merge(str(tiny_model), Where(runs=tmp_path), None)
 
 
+@pytest.mark.slow
 def test_a_model_asked_twice_neither_approves_nor_hides_the_run_that_does(adapter: Path, runs: Path) -> None:
     run = evaluate(runs, adapter)
     twice = RunFolder(runs / f"9{run.name}")
@@ -179,6 +189,7 @@ def test_a_model_asked_twice_neither_approves_nor_hides_the_run_that_does(adapte
     assert merge(adapter, runs).passed[0].run == run
 
 
+@pytest.mark.slow
 def test_a_whole_model_is_approved_for_serving_as_an_adapter_is(tiny_model: Path, runs: Path) -> None:
     model, where = resolve(str(tiny_model)), Where(runs=runs)
     with pytest.raises(GateFailed, match="or serve with --ungated REASON"):
@@ -199,6 +210,7 @@ margin = 0.1
 """
 
 
+@pytest.mark.slow
 def test_a_comparison_counts_only_with_the_base_or_a_baseline_that_the_policy_names(
     adapter: Path, tiny_model: Path, runs: Path, tmp_path: Path
 ) -> None:
@@ -219,6 +231,7 @@ def merge_after(adapter: Path, runs: Path, baseline: Path, day: int) -> Approval
     return merge(adapter, runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pin", "allowed", "passes"),
     [
@@ -244,6 +257,7 @@ def test_a_server_that_is_only_trusted_approves_where_the_policy_allows_it(
     assert f"trust_server = {str(allowed).lower()}" in policy.read_text()
 
 
+@pytest.mark.slow
 def test_a_card_says_which_suites_passed_or_why_not(adapter: Path, runs: Path) -> None:
     checkpoint, where = resolve(str(adapter)), Where(runs=runs)
     assert verdict_on(checkpoint, where) is None

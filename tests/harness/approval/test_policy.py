@@ -53,6 +53,7 @@ def test_a_policy_that_cannot_be_used_is_refused_in_one_line(text: str | None, s
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_line_ends_of_a_checkout_on_windows_change_no_digest(tmp_path: Path) -> None:
     folder = write_project(tmp_path)
     (suite,) = suites(tmp_path)
@@ -65,6 +66,7 @@ def test_line_ends_of_a_checkout_on_windows_change_no_digest(tmp_path: Path) -> 
     assert current_entry(suite) != before
 
 
+@pytest.mark.slow
 def test_the_command_names_every_suite_at_first_and_renews_those_that_are_named(tmp_path: Path) -> None:
     write_project(tmp_path)
     policy = tmp_path / "evalsuites" / "approval.toml"
@@ -83,6 +85,7 @@ def test_the_command_names_every_suite_at_first_and_renews_those_that_are_named(
     assert [one.name for one in load_policy(policy).suite] == ["legal/mini", "legal/other"]
 
 
+@pytest.mark.slow
 def test_a_new_suite_is_named_in_the_policy_of_its_project(tmp_path: Path) -> None:
     done = tunegate(tmp_path, "init", "tickets/sort", "--yes", "--kind", "label")
     assert done.returncode == 0, done.stderr
@@ -95,6 +98,7 @@ def test_a_new_suite_is_named_in_the_policy_of_its_project(tmp_path: Path) -> No
     assert named == ["tickets/sort", "contracts/clauses"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["merge", "serve"])
 def test_merge_and_serve_name_the_command_that_writes_a_missing_policy(
     command: str, tiny_model: Path, tmp_path: Path
@@ -114,6 +118,7 @@ def test_merge_and_serve_name_the_command_that_writes_a_missing_policy(
     assert not (project / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_merge_says_which_runs_approved_it_and_its_card_holds_the_digests(tiny_model: Path, tmp_path: Path) -> None:
     write_project(tmp_path)
     adapter = save_adapter(tiny_model, tmp_path / "adapter")

@@ -28,6 +28,7 @@ def file(root: Path) -> Path:
     return root / "evalsuites" / "legal" / "mini" / "baseline.json"
 
 
+@pytest.mark.slow
 def test_comparing_with_the_accepted_file_is_comparing_with_the_model(root: Path) -> None:
     live, kept = evaluate(root, NEW, OLD), evaluate(root, NEW, ACCEPTED)
     assert {v.outcome for v in live.verdicts} > {"pass"} and len(live.verdicts) == 6
@@ -70,6 +71,7 @@ def repeated(run: RunData) -> RunData:
     return msgspec.structs.replace(run, records=made, suite_of=[SUITE] * len(made))
 
 
+@pytest.mark.slow
 def test_repeats_unscored_answers_and_errors_come_back_as_they_were(root: Path) -> None:
     run, (suite,) = repeated(evaluate(root, OLD)), suites(root)
     found = msgspec.json.decode(encode(baseline_of(run, suite, SAID)))
@@ -118,6 +120,7 @@ def test_a_case_takes_few_bytes(root: Path) -> None:
     assert file(root).stat().st_size / 60 * 2000 < 700_000
 
 
+@pytest.mark.slow
 def test_accepting_needs_gates_that_passed_or_a_reason(root: Path) -> None:
     run = evaluate(root, OLD, ACCEPTED)
     before = file(root).read_bytes()
@@ -178,6 +181,7 @@ def test_neither_a_judge_nor_a_person_is_asked_about_answers_that_were_not_kept(
         add_labels(run, rubric, root / "labels.jsonl", "r1")
 
 
+@pytest.mark.slow
 def test_judging_never_writes_a_baseline(root: Path) -> None:
     before = file(root).read_bytes()
     evaluate(root, right(CASES), ACCEPTED)

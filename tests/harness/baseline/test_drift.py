@@ -38,6 +38,7 @@ CHANGED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", CHANGED)
 def test_changed_cases_are_named_and_nothing_is_compared(root: Path, how: str) -> None:
     cases, said = CHANGED[how]
@@ -138,6 +139,7 @@ def test_a_folder_of_bars_alone_says_nothing_of_other_files(root: Path, bars: Pa
     assert evaluate(root, right(CASES), ACCEPTED, bars=bars).manifest.moved == []
 
 
+@pytest.mark.slow
 def test_the_accepted_baseline_of_the_other_copy_decides(root: Path, bars: Path) -> None:
     """A change cannot bring the baseline that it is compared with."""
     accept(evaluate(root, dict.fromkeys(right(CASES), "holdover")).path, suites(root), SAID)

@@ -249,6 +249,7 @@ def calls(name: str) -> list[tuple[str, ast.Call]]:
     return every_call().get(name, [])
 
 
+@pytest.mark.slow
 def test_every_model_and_tokenizer_is_loaded_with_what_is_said_here() -> None:
     loads = calls("from_pretrained")
     assert len(loads) >= 10

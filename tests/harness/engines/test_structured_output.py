@@ -58,6 +58,7 @@ def test_an_answer_is_held_to_one_thing() -> None:
         Sampling(max_tokens=8, choice=("a",), json_schema="{}")
 
 
+@pytest.mark.slow
 def test_a_suite_says_what_its_answers_are_held_to_and_its_prompt_hash_tells(tmp_path: Path) -> None:
     free = suite_with(tmp_path / "free", "samples=1")
     text = (free.folder / "prompt.jinja").read_text("utf-8")

@@ -239,6 +239,7 @@ def test_a_template_that_fails_is_one_line_that_names_the_variant(root: Path, ti
         compare(root, tiny_models["qwen"], odd)
 
 
+@pytest.mark.slow
 def test_an_accepted_baseline_of_another_family_is_compared_and_said(root: Path, tiny_models: dict[str, Path]) -> None:
     before = compare(root, tiny_models["qwen"], None)
     accept(before.path, suites(root), SAID)
@@ -264,6 +265,7 @@ def test_changed_cases_are_still_refused_across_families(root: Path, tiny_models
     assert no_worse.outcome == "error" and "changed in the input (c3)" in no_worse.reason
 
 
+@pytest.mark.slow
 def test_judging_again_with_an_accepted_baseline_of_another_family_says_so_too(
     root: Path, tiny_models: dict[str, Path]
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_score_that_is_no_share_is_not_told_in_percent(project: Path) -> None:
     assert found.lines[1] == "  tone 0.5: noise floor 0 (0 to 0); no case flips between the passes"
 
 
+@pytest.mark.slow
 def test_no_pass_is_answered_from_the_cache(project: Path) -> None:
     compared(project)
     _, made = measured(project)
@@ -117,6 +118,7 @@ def test_no_pass_is_answered_from_the_cache(project: Path) -> None:
     assert again.noise.of("clause_exact_set", None, None).flips == 4  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_a_margin_within_the_noise_is_an_error_and_a_wider_one_is_judged(project: Path) -> None:
     assert [v.outcome for v in compared(project).verdicts] == ["inconclusive", "pass"]
     found, _ = measured(project)
@@ -144,6 +146,7 @@ OTHER = {
 }
 
 
+@pytest.mark.slow
 def test_noise_of_something_else_is_passed_over_with_a_note(project: Path) -> None:
     found, _ = measured(project)
     manifest = compared(project).manifest
@@ -158,6 +161,7 @@ def test_noise_of_something_else_is_passed_over_with_a_note(project: Path) -> No
         )
 
 
+@pytest.mark.slow
 def test_noise_cannot_be_measured_again_where_another_tool_asked(project: Path) -> None:
     measured_again(project)
     answers = [json.dumps({"id": name, "answer": text}) for name, text in right(rows()).items()]
@@ -167,6 +171,7 @@ def test_noise_cannot_be_measured_again_where_another_tool_asked(project: Path) 
     assert "so no margin uses it" in said and "measure again" not in said
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: Path) -> None:
     compared(project)
     (before,) = (project / "runs").iterdir()
@@ -177,6 +182,7 @@ def test_a_finished_run_is_held_against_noise_that_was_measured_later(project: P
     assert f"changed: legal/mini {gate}: inconclusive -> error" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["regate", "rescore"])
 def test_a_model_that_ran_twice_passes_no_gate_against_itself(project: Path, command: str) -> None:
     _, run = measured(project)
@@ -192,6 +198,7 @@ def test_a_gate_of_a_slice_that_was_written_after_the_noise_was_measured_is_held
     assert [v.slice_value for v in verdicts if "below the noise" in v.reason] == ["deed", "lease"]
 
 
+@pytest.mark.slow
 def test_scores_of_other_scorers_are_held_against_noise_of_the_same_scorers(project: Path) -> None:
     run = compared(project)
     measured_again(project)
@@ -212,6 +219,7 @@ def measured_again(root: Path) -> None:
     save([measured(root)[0]])
 
 
+@pytest.mark.slow
 def test_a_note_of_a_run_about_noise_that_did_not_apply_ends_when_other_noise_does(project: Path) -> None:
     measured_again(project)
     noise_file(project).write_text(noise_file(project).read_text().replace('"samples": 1', '"samples": 5'))

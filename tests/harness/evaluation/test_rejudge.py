@@ -36,6 +36,7 @@ def test_the_same_bars_give_the_same_verdicts_and_the_folder_stays(root: Path) -
     assert contents(run) == before
 
 
+@pytest.mark.slow
 def test_the_bars_of_now_judge_and_those_of_another_copy(root: Path) -> None:
     run = evaluate(root, NEW, OLD)
     shutil.copytree(root / "evalsuites", root / "bars")
@@ -48,6 +49,7 @@ def test_the_bars_of_now_judge_and_those_of_another_copy(root: Path) -> None:
     assert "legal/mini/gates.toml: likeness, instrument, improves was removed" in found.run.manifest.moved[-1]
 
 
+@pytest.mark.slow
 def test_the_accepted_baseline_of_now_takes_the_place_of_the_runs_own(root: Path) -> None:
     accept(evaluate(root, OLD).path, suites(root), SAID)
     alone, live = evaluate(root, NEW), evaluate(root, NEW, OLD)
@@ -60,6 +62,7 @@ def test_the_accepted_baseline_of_now_takes_the_place_of_the_runs_own(root: Path
     assert len(reasons) == 5 and all("no baseline was given" in why for why in reasons)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_compared_with_an_accepted_baseline_keeps_that_one(root: Path) -> None:
     accept(evaluate(root, OLD).path, suites(root), SAID)
     run = evaluate(root, NEW, ACCEPTED)
@@ -68,6 +71,7 @@ def test_a_run_that_was_compared_with_an_accepted_baseline_keeps_that_one(root: 
     assert regate(run.path, suites(root), None, ACCEPTED).run.verdicts != run.verdicts
 
 
+@pytest.mark.slow
 def test_what_had_moved_before_a_run_is_said_again(root: Path) -> None:
     accept(evaluate(root, OLD).path, suites(root), SAID)
     write(root, gates=GATES.replace("0.2", "0.1"), cases=CASES[:-1])
@@ -77,6 +81,7 @@ def test_what_had_moved_before_a_run_is_said_again(root: Path) -> None:
     assert found.run.verdicts == run.verdicts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "said"), [
     ({"cases": CASES[:-1]}, "Not judged: cases changed since the run; run the suite again."),
     ({"test": TEST.replace("% 7) / 7", "% 5) / 5")},
@@ -90,6 +95,7 @@ def test_a_run_of_another_suite_is_an_error_and_never_a_pass(root: Path, change:
     assert len(found.run.verdicts) == 6
 
 
+@pytest.mark.slow
 def test_a_run_that_was_scored_again_is_judged_by_those_scores(root: Path) -> None:
     run = evaluate(root, NEW, OLD)
     write(root, test=TEST.replace("% 7) / 7", "% 5) / 5"))
@@ -97,6 +103,7 @@ def test_a_run_that_was_scored_again_is_judged_by_those_scores(root: Path) -> No
     assert regate(run.path, suites(root), None).run.verdicts == again.verdicts != run.verdicts
 
 
+@pytest.mark.slow
 def test_scores_of_an_accepted_baseline_are_not_compared_after_scoring_again(root: Path) -> None:
     accept(evaluate(root, OLD).path, suites(root), SAID)
     run = evaluate(root, NEW, ACCEPTED)
@@ -110,11 +117,13 @@ def test_scores_of_an_accepted_baseline_are_not_compared_after_scoring_again(roo
     assert regate(run.path, suites(root), None).run.verdicts == again.verdicts
 
 
+@pytest.mark.slow
 def test_a_model_cannot_be_asked(root: Path) -> None:
     with pytest.raises(UserError, match="--baseline old: no model is run here"):
         regate(evaluate(root, NEW).path, suites(root), None, "old")
 
 
+@pytest.mark.slow
 def test_a_run_of_suites_that_are_not_at_hand_is_refused_and_a_part_of_it_is_named(root: Path) -> None:
     run = evaluate(root, NEW)
     with pytest.raises(UserError, match="has legal/mini; none of the given suites"):
@@ -129,6 +138,7 @@ def test_a_run_of_suites_that_are_not_at_hand_is_refused_and_a_part_of_it_is_nam
     assert {v.suite for v in found.run.verdicts} == {"legal/mini"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["regate", "rescore"])
 def test_the_command_shows_the_one_suite_that_is_judged_again_and_no_other(root: Path, command: str) -> None:
     shutil.copytree(root / "evalsuites" / "legal", root / "evalsuites" / "finance")
@@ -138,12 +148,14 @@ def test_the_command_shows_the_one_suite_that_is_judged_again_and_no_other(root:
     assert "legal/mini: 60 cases" in done.stdout and "finance/mini: 60 cases" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_suite_that_has_bars_and_is_not_in_the_run_is_named(root: Path) -> None:
     shutil.copytree(root / "evalsuites", root / "bars")
     shutil.copytree(root / "bars" / "legal", root / "bars" / "finance")
     assert regate(evaluate(root, NEW).path, suites(root), root / "bars").not_judged == ["finance/mini"]
 
 
+@pytest.mark.slow
 def test_a_partial_run_and_a_failing_engine_pass_nothing(root: Path) -> None:
     partial = regate(evaluate(root, NEW, OLD, limit=30).path, suites(root), None)
     assert [v.outcome for v in partial.run.verdicts] == ["skipped"] * 6

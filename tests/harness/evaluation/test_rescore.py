@@ -18,6 +18,7 @@ RELAXED = TEST.replace(
 )
 
 
+@pytest.mark.slow
 def test_scoring_again_with_the_same_scorers_changes_nothing(tmp_path: Path):
     run = compare(tmp_path)
     found = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
@@ -25,6 +26,7 @@ def test_scoring_again_with_the_same_scorers_changes_nothing(tmp_path: Path):
     assert found.verdicts == run.verdicts and found.metrics == run.metrics
 
 
+@pytest.mark.slow
 def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
     wrong = {f"c{i}": "nothing to see" for i in range(40)}
     run = compare(tmp_path, tuned=wrong)
@@ -85,6 +87,7 @@ def own(**parts: str) -> str:
     return text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
@@ -128,6 +131,7 @@ def test_a_moved_bar_is_judged_without_asking_again(tmp_path: Path):
     assert {v.outcome for v in found.verdicts} == {"inconclusive"}
 
 
+@pytest.mark.slow
 def test_answers_to_another_prompt_or_to_other_cases_pass_nothing(tmp_path: Path):
     run = compare(tmp_path)
     folder = tmp_path / "evalsuites/legal/mini"

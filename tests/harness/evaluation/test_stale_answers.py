@@ -49,6 +49,7 @@ def ask(tmp_path: Path) -> Ask:
     return ask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lora", ["auto", "merge"])
 def test_retraining_to_the_same_path(lora: str, ask: Ask, model: Path, tmp_path: Path) -> None:
     adapter = save_adapter(model, tmp_path / "adapter", seed=1)
@@ -64,6 +65,7 @@ def test_retraining_to_the_same_path(lora: str, ask: Ask, model: Path, tmp_path:
     assert ask(adapter, lora=lora) == (CASES, first[1])
 
 
+@pytest.mark.slow
 def test_another_chat_template(ask: Ask, model: Path) -> None:
     first = ask(model)
     assert ask(model) == (CASES, first[1])
@@ -75,6 +77,7 @@ def test_another_chat_template(ask: Ask, model: Path) -> None:
     assert ask(model) == (CASES, first[1])
 
 
+@pytest.mark.slow
 def test_another_version_of_the_engine(ask: Ask, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ask(model)
     assert ask(model) == (CASES, first[1])
@@ -83,6 +86,7 @@ def test_another_version_of_the_engine(ask: Ask, model: Path, monkeypatch: pytes
     assert ask(model) == (CASES, first[1])
 
 
+@pytest.mark.slow
 def test_another_data_type(ask: Ask, model: Path) -> None:
     first = ask(model)
     assert ask(model) == (CASES, first[1])

@@ -178,6 +178,7 @@ def test_at_most_is_the_same_claim_as_at_least_on_what_is_left(tmp_path: Path) -
     assert most.says[0] == "passes with at most 5 hits in 20" and "a model at 25.0% passes 62%" in most.says[1]
 
 
+@pytest.mark.slow
 def test_no_worse_says_so_where_even_an_unchanged_model_cannot_pass(tmp_path: Path) -> None:
     gates = one_gate("clause_precision", "no_worse", "margin = 0.05")
     row = by_gate(tmp_path, gates=gates)["clause_precision-no_worse-0.05"]
@@ -198,6 +199,7 @@ def test_too_few_contracts_are_said_before_anything_else(tmp_path: Path) -> None
     assert row.says == ["8 cases from 8 contracts are shown but not judged: a gate needs 10 contracts."]
 
 
+@pytest.mark.slow
 def test_what_is_assumed_moves_what_is_said(tmp_path: Path) -> None:
     few = by_gate(tmp_path, gates=one_gate("clause_exact_set", "improves"))["clause_exact_set-improves"]
     many = by_gate(tmp_path, Assumed(discordance=0.4, power=0.9), gates=one_gate("clause_exact_set", "improves"))[

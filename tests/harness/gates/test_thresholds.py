@@ -120,6 +120,7 @@ def test_more_cases_than_the_suite_has_can_only_be_inconclusive_and_power_says_s
     assert "CANNOT PASS: Too few: 20 cases, and this gate asks for 300." in done.stdout
 
 
+@pytest.mark.slow
 def test_every_shipped_suite_has_thresholds_that_can_be_met_and_missed() -> None:
     suites = list(find_suites(["evalsuites"]))
     assert len(suites) > 8

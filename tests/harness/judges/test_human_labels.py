@@ -19,6 +19,7 @@ RUBRIC = JudgeRubric(name="grounded", question="Is it?", labels=("no", "partly",
 GOOD = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lines", "encoding", "said"),
     [

@@ -72,6 +72,7 @@ def test_a_reply_that_cannot_be_read_is_unscored_with_the_reason(tmp_path: Path)
     assert "'great', expected one of no, partly, yes" in reasons["baseline"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked_order", "swapped", "value"),
     [

@@ -34,6 +34,7 @@ def runs_below(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.rglob("run.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
 def test_a_checkpoint_elsewhere_does_not_move_the_runs(root: Path, tmp_path: Path, workers: tuple[str, ...]) -> None:
     checkpoint = tmp_path / "models" / "adapter"

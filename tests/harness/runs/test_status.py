@@ -127,6 +127,7 @@ EVIDENCE = ("regate RUN", "rescore RUN", "baseline accept RUN --reason r", "expo
             "review RUN --reviewer r1")  # fmt: skip
 
 
+@pytest.mark.slow
 @each
 def test_no_command_takes_it_for_evidence(make: Callable[[Path], Path], says: str, tmp_path: Path) -> None:
     path = make(tmp_path / "runs")

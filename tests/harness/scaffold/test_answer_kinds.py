@@ -21,6 +21,7 @@ from tests.support.new_suite import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_suite_explains_its_gates_and_runs_at_once_and_its_examples_settle_nothing(
     tmp_path: Path, kind: str
@@ -47,6 +48,7 @@ def test_a_new_suite_explains_its_gates_and_runs_at_once_and_its_examples_settle
     assert outcomes == {"inconclusive", "skipped"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_with_enough_cases_a_right_model_passes_every_gate_and_a_wrong_one_none(tmp_path: Path, kind: str) -> None:
     assert tunegate(tmp_path, "init", f"contracts/{kind}", "--kind", kind, "--yes").returncode == 0
@@ -65,6 +67,7 @@ def test_with_enough_cases_a_right_model_passes_every_gate_and_a_wrong_one_none(
     assert {verdict.outcome for verdict in only_run(tmp_path, "others").verdicts} <= {"fail", "inconclusive"}
 
 
+@pytest.mark.slow
 def test_two_suites_of_one_name_in_two_domains_run_together(tmp_path: Path) -> None:
     for domain in ("contracts", "tickets"):
         assert tunegate(tmp_path, "init", domain, "--yes").returncode == 0

@@ -36,6 +36,7 @@ def test_the_shipped_suites_are_those_of_the_project() -> None:
     assert Path(__file__).parents[3] / "evalsuites" == SHIPPED
 
 
+@pytest.mark.slow
 def test_every_copy_is_collected_by_pytest_and_found_by_the_commands(copies: Path) -> None:
     done = run_pytest(copies, "evalsuites", "--collect-only", "-q")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
@@ -91,6 +92,7 @@ def test_a_baseline_that_was_accepted_does_not_come_along(tmp_path: Path, monkey
     assert sorted(p.name for p in made.iterdir()) == ["README.md", "cases.jsonl", "gates.toml", "test_own.py"]
 
 
+@pytest.mark.slow
 def test_a_copy_asks_scores_and_judges_as_the_original_does(tmp_path: Path) -> None:
     assert tunegate(tmp_path, "init", "leases/clauses", "--from", "legal/clauses").returncode == 0
     folder = tmp_path / "evalsuites" / "leases" / "clauses"

@@ -120,6 +120,7 @@ def sources(here):
     return {name: text for name, text in tree(here).items() if "__pycache__" not in str(name)}
 
 
+@pytest.mark.slow
 def test_below_a_project_no_second_one_begins(tunegate, here, monkeypatch):
     assert tunegate("init", "tickets/sort", "--kind", "label", "--yes")[0] == 0
     before = sources(here)
@@ -220,12 +221,14 @@ def said_word_for_word(folder: Path, kind: str, labels: list[str], instruction: 
         assert case.document in asked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_that_means_something_to_a_file_is_said_word_for_word(tmp_path, text):
     said_word_for_word(tmp_path / "d" / "label", "label", [f"one {text}", "two"], text, text)
     said_word_for_word(tmp_path / "d" / "list", "list", [f"one {text}", "two"], text, text)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(instruction=LINES, objective=LINES, labels=st.lists(LINES, min_size=2, max_size=4, unique=True))
 @pytest.mark.parametrize("kind", ["label", "list"])

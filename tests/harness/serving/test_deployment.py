@@ -98,9 +98,11 @@ class TestRefused:
             assert "\n" not in str(caught.value)
         assert not [run for run in past_runs(wanted.runs) if run.kind == "serve"]
 
+    @pytest.mark.slow
     def test_a_model_that_was_never_gated(self, wanted: Any) -> None:
         self.refused(wanted(), GateFailed, "not approved by .*or serve with --ungated REASON")
 
+    @pytest.mark.slow
     def test_one_that_did_not_pass(self, wanted: Any, tiny_model: Path) -> None:
         write_run(wanted().runs, tiny_model, "pass", "fail")
         self.refused(wanted(), GateFailed, "1 of 2 gates not passed")
@@ -154,6 +156,7 @@ class TestOnAPlatform:
         assert any(line.startswith("note: /predict answers without a key") for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("nothing_starts")
 def test_merged_weights_that_do_not_pass_are_not_served(
     wanted: Any, adapter: Path, monkeypatch: pytest.MonkeyPatch
@@ -180,6 +183,7 @@ def test_merged_weights_that_do_not_pass_are_not_served(
 class TestDryRun:
     """Everything is said, and nothing is started or written."""
 
+    @pytest.mark.slow
     def test_of_a_model_that_passed(self, wanted: Any, tiny_model: Path, port: int) -> None:
         run = write_run(wanted().runs, tiny_model, "pass", "pass")
         lines = said(wanted(name="clauses"))
@@ -190,6 +194,7 @@ class TestDryRun:
         assert f"{tiny_model} --served-model-name clauses --host 127.0.0.1 --port {port} " in typed
         assert [path.name for path in wanted().runs.iterdir()] == [run.name]
 
+    @pytest.mark.slow
     def test_without_a_verdict_says_the_rest_too(self, wanted: Any) -> None:
         lines: list[str] = []
         with pytest.raises(GateFailed):
@@ -208,6 +213,7 @@ class TestDryRun:
         assert "--max-loras 2 --max-cpu-loras 2 --max-lora-rank 8 " in lines[-1]
         assert f"--lora-modules adapter={adapter}" in lines[-1] and "served too, as 'base'" in lines[1]
 
+    @pytest.mark.slow
     def test_of_an_adapter_that_is_merged(self, wanted: Any, adapter: Path, tmp_path: Path) -> None:
         own = wanted(checkpoint=str(adapter), lora="merge")
         write_run(own.runs, adapter, "pass", "pass")
@@ -220,6 +226,7 @@ class TestDryRun:
         assert lines[1] == f"merged weights: approved by {policy}: legal/mini by run {run.name}, 2 gates passed"
         assert f"{folder} --served-model-name adapter " in lines[-1]
 
+    @pytest.mark.slow
     def test_of_merged_weights_that_are_known_to_fail(self, wanted: Any, adapter: Path) -> None:
         own = wanted(checkpoint=str(adapter), lora="merge")
         write_run(own.runs, adapter, "pass", "pass")
@@ -261,6 +268,7 @@ def record(runs: Path) -> Path:
     return found
 
 
+@pytest.mark.slow
 def test_a_deployment_is_checked_recorded_and_leaves_nothing_behind(
     wanted: Any, with_stub: list[int], capfd: pytest.CaptureFixture[str], port: int, tiny_model: Path
 ) -> None:
@@ -284,6 +292,7 @@ def test_a_deployment_is_checked_recorded_and_leaves_nothing_behind(
     assert listed.models["tuned"].name == str(tiny_model)
 
 
+@pytest.mark.slow
 def test_a_smoke_test_that_fails_stops_the_server(
     wanted: Any, with_stub: list[int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -316,6 +325,7 @@ def test_answers_that_cannot_be_compared_are_refused_before_the_start(
     assert with_stub == []
 
 
+@pytest.mark.slow
 def test_the_command_serves_until_it_is_asked_to_end(
     tmp_path: Path, tiny_model: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,6 +347,7 @@ def test_the_command_serves_until_it_is_asked_to_end(
         socket.create_connection(("127.0.0.1", port))
 
 
+@pytest.mark.slow
 def test_the_commands_exit_codes(tmp_path: Path, tiny_model: Path, port: int) -> None:
     def code(*more: str) -> int:
         words = ["serve", str(tiny_model), "--port", str(port), "--dry-run", *more]

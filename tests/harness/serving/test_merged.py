@@ -119,6 +119,7 @@ def approved(made: Approved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return own
 
 
+@pytest.mark.slow
 def test_the_suites_that_are_named_are_found_and_no_others(approved: Approved) -> None:
     shutil.copytree(approved.folder, approved.folder.parent / "other")
     assert list(suites_here(["legal/mini", "legal/nowhere"])) == ["legal/mini"]
@@ -146,6 +147,7 @@ def test_what_a_server_answered_is_repeated_by_an_engine_here(approved: Approved
     assert (job.engine, job.baseline) == (EngineConfig(), base.path)
 
 
+@pytest.mark.slow
 def test_merged_weights_that_pass_are_approved_by_a_run_of_their_own(approved: Approved) -> None:
     own = resolve(str(approved.merged))
     assert judge_merged.approved_already(own, approved.base, approved.where) is None
@@ -158,6 +160,7 @@ def test_merged_weights_that_pass_are_approved_by_a_run_of_their_own(approved: A
     assert judge_merged.approved_already(own, approved.base, approved.where) == found
 
 
+@pytest.mark.slow
 def test_merged_weights_that_do_not_pass_are_refused(approved: Approved, monkeypatch: pytest.MonkeyPatch) -> None:
     """The adapter is said to have passed a bar that nothing reaches."""
     approval = approve(resolve(str(approved.adapter)), approved.where, None, "serve")
@@ -172,6 +175,7 @@ def test_merged_weights_that_do_not_pass_are_refused(approved: Approved, monkeyp
         approve(resolve(str(approved.merged)), approved.where, None, "serve", approved.base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "old", "new", "what"),
     [
@@ -190,6 +194,7 @@ def test_a_suite_that_is_another_now_cannot_speak_for_the_merge(
         approved.job()
 
 
+@pytest.mark.slow
 def test_the_gates_of_another_folder_may_have_been_meant(approved: Approved) -> None:
     bars = shutil.copytree(approved.root / "evalsuites", approved.root / "bars")
     (approved.folder / "gates.toml").write_text(PASSES.replace("value = 0.9", "value = 0.5"))
@@ -201,6 +206,7 @@ def test_a_suite_that_is_missing_cannot_be_left_out(approved: Approved) -> None:
         approved.job([])
 
 
+@pytest.mark.slow
 def test_a_baseline_with_other_weights_cannot_stand_in(approved: Approved) -> None:
     loaded = json.loads((approved.run / "run.json").read_text())
     loaded["checkpoints"]["baseline"]["digest"] = "0" * 64
@@ -209,6 +215,7 @@ def test_a_baseline_with_other_weights_cannot_stand_in(approved: Approved) -> No
         approved.job()
 
 
+@pytest.mark.slow
 def test_recorded_answers_are_the_runs_first_greedy_ones(approved: Approved) -> None:
     found = load_recorded(approved.run, approved.suites(), approved.route, 5)
     assert [one.ask.case.id for one in found] == ["c0", "c2", "c4", "c7", "c9"]
@@ -219,6 +226,7 @@ def test_recorded_answers_are_the_runs_first_greedy_ones(approved: Approved) -> 
     assert load_recorded(approved.run, approved.suites(), approved.route, 0) == []
 
 
+@pytest.mark.slow
 def test_the_answers_of_a_baseline_of_another_family_are_known_by_their_cases(
     approved: Approved, tiny_models: dict[str, Path]
 ) -> None:
@@ -235,6 +243,7 @@ def test_the_answers_of_a_baseline_of_another_family_are_known_by_their_cases(
     assert len(found) == 5 and [one.baseline for one in found] == [texts[one.ask.case.id] for one in found]
 
 
+@pytest.mark.slow
 def test_an_accepted_baseline_has_no_texts_to_compare_with(approved: Approved) -> None:
     suites = approved.suites()
     accept(approved.run, suites, Acceptance(reason="first", accepted_at=now()))
@@ -248,11 +257,13 @@ def test_an_accepted_baseline_has_no_texts_to_compare_with(approved: Approved) -
     assert [one.baseline for one in load_recorded(made, approved.suites(), approved.route, 5)] == [None] * 5
 
 
+@pytest.mark.slow
 def test_a_prompt_that_is_another_now_is_not_compared(approved: Approved) -> None:
     (approved.folder / "prompt.jinja").write_text("What clauses? {{ document }}")
     assert load_recorded(approved.run, approved.suites(), approved.route, 5) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
 def test_a_server_that_could_be_compared_with_nothing_is_refused(approved: Approved) -> None:
     def found(**changes: Any) -> int:
@@ -268,6 +279,7 @@ def test_a_server_that_could_be_compared_with_nothing_is_refused(approved: Appro
         found(max_model_len=16)
 
 
+@pytest.mark.slow
 def test_a_question_that_the_server_has_no_room_for_is_not_compared(approved: Approved) -> None:
     longest = max(len(one.ask.ids) + 8 for one in load_recorded(approved.run, approved.suites(), approved.route, 12))
     assert len(load_recorded(approved.run, approved.suites(), approved.route, 12)) == 12

@@ -115,6 +115,7 @@ def clustered(rng, contracts, cases, icc, better, worse):
     return paired((~lost).ravel(), (~gained).ravel(), cases)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rule", "contracts", "cases", "better", "worse", "margin"),
     [

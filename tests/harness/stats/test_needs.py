@@ -80,6 +80,7 @@ SITUATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contracts", [4, 10, 12, 40, 60])
 def test_every_inconclusive_verdict_says_what_would_settle_it(contracts):
     rng, undecided = np.random.default_rng(contracts), 0

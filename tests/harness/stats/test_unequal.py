@@ -107,6 +107,7 @@ def design(contracts, sizes, icc, related=False):
     return suites.Design(contracts, 3, icc, sizes, related)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("title", "made", "truth"),
     [
@@ -196,6 +197,7 @@ def test_levels_of_unequal_contracts_pass_about_as_often_as_predicted(sizes):
     assert power_exact.chance_of_level(design_of(below, 0.2), 0.8, 0.93) == pytest.approx(found, abs=0.06)
 
 
+@pytest.mark.slow
 def test_no_worse_passes_at_most_six_of_a_hundred_where_large_contracts_lose_more():
     """1,500 suites exactly at the margin of 5 points; without both lines 7.5%."""
     rules = load("statistics_rules")

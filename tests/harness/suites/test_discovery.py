@@ -58,6 +58,7 @@ def test_pytest_refuses_two_suites_in_one_folder(tmp_path: Path) -> None:
     assert "test_mini.py:6 and evalsuites/legal/mini/test_more.py:4" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_suite_behind_a_link_runs_under_the_name_of_the_link(tmp_path: Path) -> None:
     folder = write_suite(tmp_path)
     write_script(tmp_path, tuned=right(rows()))

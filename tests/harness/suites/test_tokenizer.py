@@ -39,6 +39,7 @@ def load_alone(folder: Path) -> tuple[str, str]:
     return ids, what
 
 
+@pytest.mark.slow
 def test_a_known_tokenizer_loads_without_torch_and_gives_the_same_ids_until_its_config_changes(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,6 +169,7 @@ IMPORT += ("--tag", "instrument=sort", "--replace")
 ROWS = ("data", "rows", *WORDS, "--suite", "evalsuites/legal/mini", "--answer", "answer", "--out", "rows.jsonl")
 
 
+@pytest.mark.slow
 def test_a_sheet_that_names_contracts_becomes_cases_and_training_rows(tunegate) -> None:
     code, out, err = tunegate(*IMPORT)
     assert code == 0, err

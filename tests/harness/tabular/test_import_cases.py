@@ -191,6 +191,7 @@ def good(n: int, text: str = "") -> tuple[str, str, str, str, str]:
     return (f"n{n}", text or f"New text {n}.", "holdover" if n % 2 else "none", "lease", f"deal {n // 2}")
 
 
+@pytest.mark.slow
 def test_append_keeps_what_is_there_byte_for_byte_and_replace_drops_it(tunegate):
     before = list(load_cases(CASES))
     code, out, err = tunegate("cases", "import", table(good(1), good(2)), *WORDS, *TAGS, "--append")
@@ -206,6 +207,7 @@ def test_append_keeps_what_is_there_byte_for_byte_and_replace_drops_it(tunegate)
     assert re.search(r"power: clause_recall-at_least-0.5: needs about \d+ cases.*; you have 2\b", out)
 
 
+@pytest.mark.slow
 def test_cases_that_are_there_ask_for_a_word(tunegate):
     before = CASES.read_bytes()
     code, _, err = tunegate("cases", "import", table(good(1)), *WORDS, *TAGS)
@@ -215,6 +217,7 @@ def test_cases_that_are_there_ask_for_a_word(tunegate):
     assert tunegate("cases", "import", table(good(1)), *WORDS, *TAGS)[0] == 0
 
 
+@pytest.mark.slow
 def test_one_bad_row_and_nothing_is_written_unless_it_is_left_out(tunegate):
     before = CASES.read_bytes()
     file = table(good(1), ("x", "", "none", "lease", "d"), ("y", "Text.", "arson", "lease", "d"), good(2))
@@ -245,6 +248,7 @@ def test_all_rows_bad_is_a_mistake_even_where_bad_rows_are_left_out(tunegate):
     assert code == 4 and "no row could be used" in err and CASES.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "said"), [
     (["--into", "../etc", *WORDS[2:]], "'..' cannot name a folder"),
     (["--into", "/etc/x", *WORDS[2:]], "expected DOMAIN or DOMAIN/SUITE"),
@@ -290,6 +294,7 @@ def test_an_accepted_baseline_of_other_cases_is_said(tunegate):
     assert "baseline.json was accepted on other cases" in out
 
 
+@pytest.mark.slow
 def test_lines_of_json_and_parquet_come_in_by_the_same_command(tunegate):
     import pyarrow as pa
     import pyarrow.parquet as pq

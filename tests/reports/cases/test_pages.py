@@ -128,6 +128,7 @@ def test_the_table_of_all_cases_has_scores_and_places(write_run: Writer, tmp_pat
         assert place in anchors(files[name])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_pages")
 def test_two_reports_of_one_run_give_equal_bytes_and_pages_of_an_older_one_go(
     write_run: Writer, tmp_path: Path
@@ -139,6 +140,7 @@ def test_two_reports_of_one_run_give_equal_bytes_and_pages_of_an_older_one_go(
     assert [file.name for file in (tmp_path / "a").glob("cases-*.html")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_pages")
 def test_a_run_on_the_disk_gives_the_report_of_a_run_in_memory(
     write_run: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -168,6 +170,7 @@ def test_an_answer_on_the_disk_is_found_by_its_number(write_run: Writer) -> None
         assert disk.read(number) == streamed == record
 
 
+@pytest.mark.slow
 def test_a_report_of_two_thousand_long_cases_is_one_file_under_three_megabytes(
     write_run: Writer, tmp_path: Path
 ) -> None:

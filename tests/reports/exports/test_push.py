@@ -88,6 +88,7 @@ def project(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_client_sends_the_card_its_metrics_and_its_curve(project: Path, hub: tuple[type[Hub], str]) -> None:
     server, address = hub
     done = push(project, address, "org/name")

@@ -56,6 +56,7 @@ def test_a_mistake_is_one_line_and_the_usage_code(write_run: WriteRun, words: li
     assert says in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["starlette", "uvicorn", "python_multipart"])
 def test_a_missing_package_is_one_line_and_a_packet_needs_none(
     tmp_path: Path, write_run: WriteRun, package: str

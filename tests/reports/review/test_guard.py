@@ -151,6 +151,7 @@ def test_what_cannot_be_read_is_refused_in_words(server: Live) -> None:
     assert ask(server, "POST", "/do/draft", '"' + "x" * 2_100_000 + '"', **sent)[0] == 413
 
 
+@pytest.mark.slow
 def test_tokens_are_shown_once_and_kept_nowhere(tmp_path: Path) -> None:
     server = Live(write_sealed(tmp_path / "run"), "--reviewer", "r1")
     first = token(server)

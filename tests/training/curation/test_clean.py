@@ -146,6 +146,7 @@ def test_the_manifest_holds_the_hashes_of_what_was_read_and_written(reviewed, tm
     assert facts["words"]["after"] < facts["words"]["before"]
 
 
+@pytest.mark.slow
 def test_equal_work_gives_equal_bytes(reviewed, tmp_path):
     first = clean(reviewed(), tmp_path / "a")
     second = clean(reviewed(), tmp_path / "b")

@@ -30,6 +30,7 @@ def find(write_cases):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [
     CASE,
     CASE.upper().replace(" ", "  ").replace("THE", "THE,"),

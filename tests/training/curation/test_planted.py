@@ -37,6 +37,7 @@ def test_a_language_in_capitals_is_the_same_language(write_jsonl, write_cases):
     assert findings == {} and not any("English only" in result.result.skipped for result in done.results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("planted", "check", "reason", "other"), [
     (row(prose(3).upper() + " \n", "None"), "exact_duplicates", "repeats {file}:4", "{file}:4"),
     (row(NEAR, "repair"), "near_duplicates", "of its runs of 5 words with {file}:6", "{file}:6"),

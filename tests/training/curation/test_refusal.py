@@ -104,6 +104,7 @@ def test_the_suites_around_the_configuration_are_found_from_any_folder(
         prepare(load(path), print)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_suites", [True, False])
 def test_the_suites_of_validation_cases_are_compared_too(write_config, write_cases, tmp_path, monkeypatch, with_suites):
     """Also where no other suite is found, and next to a suite of the same name."""

@@ -33,6 +33,7 @@ def leaks(path, index):
     return [f"{leak.row}: {leak.case}" for leak in contamination.overlap(Sample(load_rows([str(path)])), index).leaks]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", GENERATED)
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_generated_rows_hold_no_case(tmp_path, index, suite, split):

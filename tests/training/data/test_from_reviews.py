@@ -69,6 +69,7 @@ def drafts(project: Path, cases: list[dict[str, object]]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_correction_is_a_row_with_the_suites_prompt_the_contract_and_its_provenance(project: Path) -> None:
     path = drafts(project, [case(10, prose(10), cluster="lease 10"), case(11, prose(11), cluster="lease 11")])
     found = export(path, project / "rows.jsonl")
@@ -81,6 +82,7 @@ def test_a_correction_is_a_row_with_the_suites_prompt_the_contract_and_its_prove
     assert found.lines[0].endswith("rows: 2, of which unchanged drafts: 1")
 
 
+@pytest.mark.slow
 def test_what_an_evaluation_asks_about_is_refused_counted_and_named(project: Path) -> None:
     same_words = edited(prose(2, 80), 30)
     cases = [
@@ -98,6 +100,7 @@ def test_what_an_evaluation_asks_about_is_refused_counted_and_named(project: Pat
     assert "refused, because an evaluation uses their case: 3" in found.lines
 
 
+@pytest.mark.slow
 def test_a_correction_whose_answer_repeats_a_contract_of_an_evaluation_is_refused(project: Path) -> None:
     write_drafts(project, [case(30, prose(30), cluster="free")])
     path = answered(project, "drafts").path
@@ -118,6 +121,7 @@ def test_the_corrections_of_an_evaluation_train_nothing_wherever_it_is(project: 
     assert found.lines[0].startswith("no row is left")
 
 
+@pytest.mark.slow
 def test_drafts_that_were_not_judged_are_counted_and_left_out(project: Path) -> None:
     cases = [case(i, prose(i), cluster=f"lease {i}") for i in (50, 51)]
     write_drafts(project, cases)
@@ -128,6 +132,7 @@ def test_drafts_that_were_not_judged_are_counted_and_left_out(project: Path) -> 
     assert (found.rows, found.not_judged) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_changed_or_absent_prompt_is_refused(project: Path) -> None:
     path = drafts(project, [case(60, prose(60), cluster="free")])
     (project / "drafts" / "leases" / "prompt.jinja").write_text("Other words: {{ document }}")
@@ -153,6 +158,7 @@ def test_a_changed_run_exports_nothing(project: Path) -> None:
         export(path, project / "rows.jsonl")
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_wrote_and_what_it_refused(project: Path) -> None:
     path = drafts(project, [case(80, prose(80), cluster="free"), case(81, prose(81), cluster="k2")])
     done = command.tunegate(project, "review", "export", path.name, "--out", "rows.jsonl")

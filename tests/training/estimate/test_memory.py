@@ -134,6 +134,7 @@ def test_reading_the_weights_can_be_the_peak_of_a_short_training():
     assert memory.estimate(SMALL, Lora(r=8), "float32", "none", Pass(tokens=16, answers=2), False).loading == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "case",
     [

@@ -45,6 +45,7 @@ def test_a_plan_counts_what_the_training_then_does(write_config, tmp_path):
     assert 3 * often.work.validation_flops == 5 * found.work.validation_flops > 0, "steps 0 to 4 against 0, 2 and 4"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "settings", "packs"),
     [

@@ -251,6 +251,7 @@ def test_the_project_s_trackers_get_every_point_and_the_test_of_the_winner(
     assert "legal/mini/tuned/clause_recall.low" in shown.Tags()["scalars"]
 
 
+@pytest.mark.slow
 def test_a_later_winner_is_not_asked_what_another_was_asked(write_sweep, hand_made, with_suite):
     broken = {"p04"}
 
@@ -269,6 +270,7 @@ def test_a_later_winner_is_not_asked_what_another_was_asked(write_sweep, hand_ma
     assert "no longer the best. It does not run twice" in " ".join(sweeping.shown(made, 200).split())
 
 
+@pytest.mark.slow
 def test_no_test_is_asked_where_confirm_is_false_and_it_is_where_it_becomes_true(write_sweep, hand_made, with_suite):
     trained = hand_made(lambda c: record_of(c, 1.0, selected("clause_recall", True, by_rate(c))))
     made = sweeping.sweep(write_sweep("confirm = false\n" + GRID, **SELECT), "fake")
@@ -277,6 +279,7 @@ def test_no_test_is_asked_where_confirm_is_false_and_it_is_where_it_becomes_true
     assert len(trained) == 4
 
 
+@pytest.mark.slow
 def test_a_second_sweep_says_that_the_test_was_asked_before(write_sweep, hand_made, with_suite):
     hand_made(lambda c: record_of(c, 1.0, selected("clause_recall", True, by_rate(c))))
     first = sweeping.sweep(write_sweep(**SELECT), "fake")

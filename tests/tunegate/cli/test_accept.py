@@ -35,6 +35,7 @@ def file(root: Path) -> Path:
     return root / "evalsuites" / "legal" / "mini" / "baseline.json"
 
 
+@pytest.mark.slow
 def test_accept_then_compare_with_it_and_judge_again(root: Path) -> None:
     refused = tunegate(root, "baseline", "accept", first_run(root), "--reason", "in production")
     assert refused.returncode == 1 and "5 of 6 gates did not pass" in refused.stderr
@@ -65,6 +66,7 @@ def test_accept_then_compare_with_it_and_judge_again(root: Path) -> None:
 IMPROVES = '\n[[gate]]\nmetric = "clause_exact_set"\nrule = "improves"\n'
 
 
+@pytest.mark.slow
 def test_pytest_compares_with_the_accepted_baseline_and_names_it(root: Path) -> None:
     tunegate(root, "baseline", "accept", first_run(root), *REASON)
     write_script(root, tuned=right(CASES))
@@ -82,6 +84,7 @@ def test_pytest_compares_with_the_accepted_baseline_and_names_it(root: Path) -> 
     assert len(run.manifest.moved) == 3 and [v.outcome for v in run.verdicts] == ["pass", "pass"]
 
 
+@pytest.mark.slow
 def test_pytest_without_an_accepted_baseline_skips_and_is_red_where_gates_are_required(root: Path) -> None:
     done = pytest_in(root, "-q", "--baseline", "accepted", "-rs")
     assert done.returncode == 0, done.stdout
@@ -93,6 +96,7 @@ def test_pytest_without_an_accepted_baseline_skips_and_is_red_where_gates_are_re
     assert tunegate(root, "regate", first_run(root)).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_broken_file_is_a_usage_error_everywhere(root: Path) -> None:
     file(root).write_text("{")
     for done in (
@@ -105,6 +109,7 @@ def test_a_broken_file_is_a_usage_error_everywhere(root: Path) -> None:
     assert pytest_in(root, "-q").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_suite_without_cases_is_a_usage_error_when_judged_again(root: Path) -> None:
     write(root, cases=[])
     done = tunegate(root, "regate", first_run(root))

@@ -30,6 +30,7 @@ def in_one_line(done: subprocess.CompletedProcess[str], *said: str) -> None:
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "content", "said"), [
     (SCRIPT, b'{"tunned": {}}', "unknown variant 'tunned'. Known: tuned, baseline, fail"),
     (SCRIPT, b'{"tuned": {"c1": "x", "c99": "x"}}', "no case has the id 'c99' that 'tuned' names"),
@@ -64,12 +65,14 @@ def test_a_file_that_cannot_be_used_is_named_with_its_folder(
     in_one_line(tunegate(project, *ASKING), f"{file}:", said)
 
 
+@pytest.mark.slow
 def test_a_gate_for_a_slice_value_that_no_case_has_is_named(project: Path) -> None:
     (project / GATES_FILE).write_text(GATES.replace('slice = "instrument"', 'slice = "instrument"\nvalues = ["boat"]'))
     said = "legal/mini/gates.toml: clause_exact_set-at_least-0.5: no case has instrument=boat"
     in_one_line(tunegate(project, *ASKING), said)
 
 
+@pytest.mark.slow
 def test_a_script_that_is_missing_and_a_pipe_in_place_of_cases_do_not_hang(project: Path) -> None:
     (project / SCRIPT).unlink()
     in_one_line(tunegate(project, *ASKING), "script.json: cannot be read (No such file or directory)")

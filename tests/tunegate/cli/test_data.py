@@ -65,6 +65,7 @@ def test_all_bad_lines_of_all_files_are_named_at_once(tunegate):
     assert lines == ["a.jsonl:2-3", "a.jsonl:4", "b.jsonl:1", "c.jsonl"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "said"), [
     (["check"], "Missing argument 'FILE'"),
     (["clean", "a.jsonl"], "Missing option '--out'"),
@@ -89,6 +90,7 @@ def test_a_mistake_is_one_line_and_the_usage_code(tunegate, words, said):
     assert said in err and err.startswith("tunegate: ") and len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_check_shows_findings_and_writes_a_page(tunegate):
     code, out, _ = tunegate("data", "check", write("a.jsonl", [GOOD, GOOD]))
     assert code == 0
@@ -98,6 +100,7 @@ def test_check_shows_findings_and_writes_a_page(tunegate):
     assert sorted(path.name for path in Path().iterdir()) == ["a.jsonl", "data_report.html", "evalsuites"]
 
 
+@pytest.mark.slow
 def test_the_next_command_has_the_files_and_options_of_this_one(tunegate):
     Path("my rows").mkdir()
     path = write("my rows/a.jsonl", [GOOD, GOOD, {**GOOD, "output": "a@x.example"}])
@@ -111,11 +114,13 @@ def test_the_next_command_has_the_files_and_options_of_this_one(tunegate):
     assert "next: tunegate data split clean/a.jsonl --out FOLDER" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "code"), [([GOOD, GOOD], 1), ([GOOD], 0)])
 def test_strict_fails_where_rows_would_be_changed(tunegate, rows, code):
     assert tunegate("data", "check", write("a.jsonl", rows), "--strict")[0] == code
 
 
+@pytest.mark.slow
 def test_clean_and_split_say_what_they_wrote(tunegate):
     texts = [
         f"{n} The tenant pays the rent of the {word}." for n, word in enumerate(["house", "barn", "mill", "shop"] * 5)
@@ -134,6 +139,7 @@ def test_clean_and_split_say_what_they_wrote(tunegate):
     assert sorted(p.name for p in Path("parts").iterdir()) == ["manifest.json", "train.jsonl", "validation.jsonl"]
 
 
+@pytest.mark.slow
 def test_markup_in_rows_does_nothing_on_the_terminal(tunegate):
     hostile = {**GOOD, "input": "[red]pay[/red] \x1b[31m the rent", "output": "[/nonsense] \u202e none"}
     code, out, _ = tunegate("data", "check", write("a.jsonl", [hostile, hostile]))
@@ -141,6 +147,7 @@ def test_markup_in_rows_does_nothing_on_the_terminal(tunegate):
     assert "[red]pay[/red]" in out and "\x1b[31m" not in out and "\u202e" not in out
 
 
+@pytest.mark.slow
 def test_a_missing_language_package_is_said_and_no_mistake(tunegate, monkeypatch):
     from training.curation.checks import language
 

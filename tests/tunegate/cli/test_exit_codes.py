@@ -39,12 +39,14 @@ def newest_run(root: Path) -> str:
     return max((root / "runs").glob("2*/MANIFEST.sha256"), key=lambda p: p.stat().st_mtime_ns).parent.name
 
 
+@pytest.mark.slow
 def test_a_comparison_with_a_baseline_that_was_never_accepted_judges_nothing(root: Path) -> None:
     done = tunegate(root, "compare", "accepted", "new", *FAKE)
     assert done.returncode == NOTHING_JUDGED, done.stdout + done.stderr
     assert "No gate was judged" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [
     (),
     ("--baseline", "accepted"),
@@ -66,6 +68,7 @@ def test_a_session_whose_suites_are_all_skipped_judges_nothing(tmp_path: Path, m
     assert done.returncode == NOTHING_JUDGED, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_gate_and_rescore_without_a_verdict_judge_nothing(root: Path) -> None:
     pytest_in(root, "-q")
     for command in ("regate", "rescore"):
@@ -74,6 +77,7 @@ def test_gate_and_rescore_without_a_verdict_judge_nothing(root: Path) -> None:
         assert "No gate was judged" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_without_a_verdict_is_not_accepted(root: Path) -> None:
     pytest_in(root, "-q")
     done = tunegate(root, "baseline", "accept", newest_run(root), "--reason", "in production")
@@ -91,6 +95,7 @@ def test_a_judge_whose_every_answer_is_unreadable_judged_nothing(root: Path) -> 
     assert done.returncode == NOTHING_JUDGED
 
 
+@pytest.mark.slow
 def test_a_failed_gate_wins_over_a_skipped_one(root: Path) -> None:
     write_suite(root, gates=GATES + IMPROVES)
     write_script(root, tuned=dict.fromkeys(right(CASES), "none"))
@@ -100,6 +105,7 @@ def test_a_failed_gate_wins_over_a_skipped_one(root: Path) -> None:
     assert tunegate(root, "compare", "accepted", "new", *FAKE).returncode == FAILED
 
 
+@pytest.mark.slow
 def test_a_passed_gate_beside_a_skipped_one_is_enough_unless_gates_are_required(root: Path) -> None:
     write_suite(root, gates=GATES + IMPROVES)
     compare = ("compare", "accepted", "new", *FAKE)
@@ -111,6 +117,7 @@ def test_a_passed_gate_beside_a_skipped_one_is_enough_unless_gates_are_required(
     assert pytest_in(root, "-q", "--eval-require-gates").returncode == FAILED
 
 
+@pytest.mark.slow
 def test_gates_are_required_in_ci_unless_that_is_switched_off(root: Path) -> None:
     write_suite(root, gates=GATES + IMPROVES)
     pytest_in(root, "-q")
@@ -217,6 +224,7 @@ WHERE = {
 """Parts on the plugin's own side that a conftest breaks."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "workers"), [
     *((part, ()) for part in WHERE),
     ("while suites are collected", ("-n", "2")),
@@ -239,6 +247,7 @@ def test_a_defect_inside_a_session_ends_it_with_the_code_of_an_internal_error(
     assert "in broken" in traceback_named_in(output)
 
 
+@pytest.mark.slow
 def test_an_output_without_unicode_changes_no_exit_code(root: Path) -> None:
     environment = os.environ | {"TUNEGATE_CACHE": str(root / "cache"), "PYTHONIOENCODING": "latin-1"}
     done = run(*TUNEGATE, "eval", "new", *FAKE, cwd=root, env=environment)
@@ -246,6 +255,7 @@ def test_an_output_without_unicode_changes_no_exit_code(root: Path) -> None:
     assert done.stdout.splitlines()[-1].endswith("/report/report.html")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("eval", "new", *FAKE), ("power", "--strict"), ("check", "evalsuites")])
 @pytest.mark.parametrize(("added", "said"), [
     ("import sys\n\nsys.exit()", r"cannot be imported: SystemExit \(test_mini\.py:\d+\)"),

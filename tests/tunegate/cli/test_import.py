@@ -38,6 +38,7 @@ def write_log(project: Path, answers: dict[str, str], name: str = "log") -> str:
     return file.name
 
 
+@pytest.mark.slow
 def test_two_logs_are_scored_compared_gated_and_reported_as_a_run(project: Path) -> None:
     words = ("import", write_log(project, RIGHT, "new"), *SUITE, "--baseline", write_log(project, wrong(), "old"))
     done = tunegate(project, *words)
@@ -55,6 +56,7 @@ def test_two_logs_are_scored_compared_gated_and_reported_as_a_run(project: Path)
     assert tunegate(project, "regate", "latest").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_log_without_every_case_is_judged_by_no_gate(project: Path) -> None:
     log = write_log(project, {name: text for name, text in RIGHT.items() if name not in ("c3", "c5")})
     done = tunegate(project, "import", log, *SUITE)
@@ -63,6 +65,7 @@ def test_a_log_without_every_case_is_judged_by_no_gate(project: Path) -> None:
     assert "next: the same command with a log that answers every case" in done.stdout
 
 
+@pytest.mark.slow
 def test_logs_that_cannot_be_imported_are_one_line_and_leave_no_run(project: Path) -> None:
     log = write_log(project, RIGHT)
     other = write_log(project, {"c1": "none"}, "other")
@@ -79,6 +82,7 @@ def test_logs_that_cannot_be_imported_are_one_line_and_leave_no_run(project: Pat
     assert not (project / "runs").exists()
 
 
+@pytest.mark.slow
 def test_an_imported_run_approves_no_merge_even_with_the_digest_of_the_weights(
     project: Path, tiny_model: Path, tmp_path: Path
 ) -> None:

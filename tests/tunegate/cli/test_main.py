@@ -24,6 +24,7 @@ def commands(group: Any = None, name: str = "") -> Iterator[str]:
         yield from commands(command, f"{name}{inner} ") if hasattr(command, "commands") else ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["", *commands()])
 def test_help_has_whole_lines_within_80_columns_and_no_python_type(tmp_path: Path, command: str) -> None:
     done = tunegate(tmp_path, *command.split(), "-h", COLUMNS="80")
@@ -87,6 +88,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_compare_judges_lists_and_reports_a_run(project: Path) -> None:
     done = tunegate(project, "compare", "old", "new", "--engine", "fake", "--script", "script.json")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -101,6 +103,7 @@ def test_compare_judges_lists_and_reports_a_run(project: Path) -> None:
     assert done.stdout.splitlines()[-1] == (run.path / "report" / "report.html").as_uri()
 
 
+@pytest.mark.slow
 def test_compare_leaves_with_the_gates_code(project: Path) -> None:
     write_script(project, tuned=dict.fromkeys(right(rows()), "none"), baseline={})
     done = tunegate(project, "compare", "old", "new", "--engine", "fake", "--script", "script.json")
@@ -111,6 +114,7 @@ def test_compare_leaves_with_the_gates_code(project: Path) -> None:
     assert every.stdout.count(": miss\n") == 20
 
 
+@pytest.mark.slow
 def test_eval_runs_one_model_and_limit_judges_nothing(project: Path) -> None:
     fake = ("--engine", "fake", "--script", "script.json")
     done = tunegate(project, "eval", "new", *fake)
@@ -120,6 +124,7 @@ def test_eval_runs_one_model_and_limit_judges_nothing(project: Path) -> None:
     assert part.returncode == 6 and "legal/mini: 5 cases" in part.stdout, part.stdout + part.stderr
 
 
+@pytest.mark.slow
 def test_the_link_to_the_report_is_said_last(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(typer, "echo", lambda message="", **_: said.append(str(message)))
@@ -133,6 +138,7 @@ def test_the_link_to_the_report_is_said_last(project: Path, monkeypatch: pytest.
     assert said[-1] == (run / "report" / "report.html").as_uri()
 
 
+@pytest.mark.slow
 def test_latest_is_the_newest_training_run_where_a_checkpoint_is_named(project: Path) -> None:
     fake = ("--engine", "fake", "--script", "script.json")
     done = tunegate(project, "eval", "latest", *fake)
@@ -150,6 +156,7 @@ def test_latest_is_the_newest_training_run_where_a_checkpoint_is_named(project: 
     assert both.returncode == 0 and trained.name in (project / "both" / "report.md").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_a_suite_that_is_marked_long_waits_for_the_option(project: Path) -> None:
     write_suite(project, test=TEST.replace("suite = ", "import pytest\n\npytestmark = pytest.mark.long\nsuite = "))
     words = ("eval", "new", "--engine", "fake", "--script", "script.json")
@@ -157,6 +164,7 @@ def test_a_suite_that_is_marked_long_waits_for_the_option(project: Path) -> None
     assert tunegate(project, *words, "--long").returncode == 0
 
 
+@pytest.mark.slow
 def test_report_finds_a_run_by_part_of_its_name_or_the_latest(project: Path) -> None:
     tunegate(project, "compare", "old", "new", "--engine", "fake", "--script", "script.json")
     (run,) = (project / "runs").iterdir()

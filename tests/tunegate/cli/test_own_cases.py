@@ -40,6 +40,7 @@ def tunegate(project: Path, *words: str) -> CompletedProcess[str]:
     return run_command(project, *asked, PYTHONPATH=WITHOUT_CHARTS)
 
 
+@pytest.mark.slow
 def test_the_suite_judges_own_cases_and_every_record_says_so(project: Path) -> None:
     done = tunegate(project, "compare", "old", "new")
     assert (done.returncode, "PASS: 2 pass" in done.stdout) == (0, True), done.stdout + done.stderr
@@ -55,6 +56,7 @@ def test_the_suite_judges_own_cases_and_every_record_says_so(project: Path) -> N
     assert report.count("legal/mini") == report.count(NAME) > 1 and note in report
 
 
+@pytest.mark.slow
 def test_gates_below_bars_are_found_by_the_name_of_the_suite(project: Path) -> None:
     gates = project / "bars" / "legal" / "mini" / "gates.toml"
     gates.parent.mkdir(parents=True)
@@ -66,6 +68,7 @@ def test_gates_below_bars_are_found_by_the_name_of_the_suite(project: Path) -> N
     assert (verdict.suite, verdict.rule, verdict.outcome) == (NAME, "no_worse", "pass")
 
 
+@pytest.mark.slow
 def test_cases_that_cannot_be_used_are_one_line(project: Path) -> None:
     write_suite(project, name="other")
     mini = ("--suite", "evalsuites/legal/mini")
@@ -86,6 +89,7 @@ def test_cases_that_cannot_be_used_are_one_line(project: Path) -> None:
     assert "my.jsonl: cannot be read" in tunegate(project, "eval", "new", *mini).stderr
 
 
+@pytest.mark.slow
 def test_own_cases_neither_approve_a_merge_nor_take_an_approval_away(project: Path, tiny_model: Path) -> None:
     adapter = save_adapter(tiny_model, project / "adapter")
     weights = resolve(str(adapter))

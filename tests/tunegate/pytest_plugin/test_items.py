@@ -42,6 +42,7 @@ def test_a_wrong_model_fails_its_gates_and_its_misses_do_not_fail_the_cases(root
     assert failed and all("gate[" in line for line in failed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
 def test_a_miss_never_stops_the_session_and_workers_make_one_run(root: Path, workers: list[str]) -> None:
     answers = right(CASES) | {"c1": "none"}
@@ -104,6 +105,7 @@ def test_without_gates_only_the_selected_cases_are_asked(root: Path) -> None:
     assert "c1" in asked and "c10" not in asked and "c2" not in asked
 
 
+@pytest.mark.slow
 def test_require_gates_fails_when_gates_skip_or_are_deselected(root: Path) -> None:
     assert pytest_in(root, "-q", "--eval-require-gates").returncode == 0
     partial = pytest_in(root, "-q", "--eval-require-gates", "--eval-limit", "10")
@@ -205,6 +207,7 @@ def test_cases_that_a_scorer_cannot_score_are_refused_together_before_anything_i
     assert not (root / "runs").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
 def test_a_case_test_for_which_the_suite_has_no_case_is_refused(root: Path, workers: list[str]) -> None:
     """A required test that is misspelled must not pass by testing nothing."""

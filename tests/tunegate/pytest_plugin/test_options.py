@@ -77,6 +77,7 @@ def test_the_long_names_work_next_to_a_projects_own(root: Path) -> None:
     assert checkpoints(root) == {"new"} and "defined by this project" not in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
 def test_one_line_says_that_a_name_belongs_to_the_project(root: Path, workers: tuple[str, ...]) -> None:
     (root / "conftest.py").write_text(defining("checkpoint"))

@@ -99,6 +99,7 @@ def test_gates_are_last_in_a_random_order(root: Path, plugins: Path) -> None:
     assert cases != sorted(cases, key=lambda line: int(re.findall(r"\[c(\d+)", line)[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "workers"])
 def test_nothing_is_imported_where_no_suite_is(tmp_path: Path, workers: tuple[str, ...]) -> None:
     (tmp_path / "conftest.py").write_text(LOADED.format(names=OURS))

@@ -56,11 +56,13 @@ def test_lf_runs_exactly_what_failed_last(root: Path) -> None:
     assert "rerun previous 2 failures" in done.stdout
 
 
+@pytest.mark.slow
 def test_ff_runs_what_failed_last_before_the_rest(root: Path) -> None:
     again(root, "-q")
     assert ran(again(root, "-v", "--ff"))[:2] == [FAILED_CASE, FAILED_GATE]
 
 
+@pytest.mark.slow
 def test_lf_works_with_several_workers(root: Path) -> None:
     again(root, "-q", "-n", "2")
     done = again(root, "-q", "--lf", "-n", "2")
@@ -87,6 +89,7 @@ def test_what_passes_when_run_again_is_no_last_failure(root: Path) -> None:
     assert "no previously failed tests" in again(root, "--lf", "--collect-only").stdout
 
 
+@pytest.mark.slow
 def test_sw_stops_at_a_failure_and_resumes_there_without_leaving_out_a_gate(root: Path) -> None:
     first = again(root, "-v", "--sw")
     assert ran(first)[-1] == FAILED_CASE
@@ -144,6 +147,7 @@ def test_a_case_named_as_another_cases_second_answer_is_refused(tmp_path: Path) 
     assert "legal/mini" in done.stderr and "'c1-r2'" in done.stderr and "rename" in done.stderr
 
 
+@pytest.mark.slow
 def test_gates_that_are_required_refuse_lf_and_a_project_without_suites_does_not(root: Path) -> None:
     again(root, "-q")
     done = again(root, "-q", "--lf", "--eval-require-gates")

@@ -27,6 +27,7 @@ def section(text: str) -> list[str]:
     return re.split(r"^(?:=+ .* =+|\d+ \w+.* in .*s)$", after, flags=re.MULTILINE)[0].strip().splitlines()
 
 
+@pytest.mark.slow
 @WORKERS
 def test_one_case_shows_its_prompt_expected_answer_and_scores_and_no_gate(root: Path, workers: list[str]) -> None:
     done = pytest_in(root, "-q", *workers, chosen=[CASE])
@@ -125,6 +126,7 @@ def pytest_unconfigure():
 """
 
 
+@pytest.mark.slow
 @WORKERS
 def test_durations_show_the_engine_as_an_entry_of_its_own_that_is_no_test(root: Path, workers: list[str]) -> None:
     (root / "conftest.py").write_text(SLOW)
@@ -144,6 +146,7 @@ def test_no_engine_time_is_shown_where_none_was_spent(root: Path) -> None:
     assert "tunegate::engine" in pytest_in(root, "--durations=0", "-vv", "-k", "c1 and not gate").stdout
 
 
+@pytest.mark.slow
 @WORKERS
 def test_a_collection_error_stops_the_session_before_anything_is_asked(root: Path, workers: list[str]) -> None:
     (root / "evalsuites" / "test_broken.py").write_text("import nowhere_to_be_found\n")
@@ -174,6 +177,7 @@ def test_x_stops_at_the_first_failure_with_every_answer_kept(root: Path) -> None
     assert len(only_run(root).records) == 40
 
 
+@pytest.mark.slow
 @WORKERS
 def test_a_faulty_suite_ends_the_session_with_its_message_under_workers_too(root: Path, workers: list[str]) -> None:
     write_suite(root, gates=GATES.replace("at_least", "atleast"))
@@ -182,6 +186,7 @@ def test_a_faulty_suite_ends_the_session_with_its_message_under_workers_too(root
     assert "unknown rule 'atleast'" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @WORKERS
 @pytest.mark.parametrize("chosen", [CASE, GATE])
 def test_an_item_chosen_by_its_id_is_refused_with_what_is_wrong_with_its_suite(

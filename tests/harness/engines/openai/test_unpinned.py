@@ -148,6 +148,7 @@ def test_a_server_that_comes_back_as_another_one_is_asked_nothing_more(
     assert stub.questions == [] and found == []
 
 
+@pytest.mark.slow
 def test_answers_arrive_during_a_run_each_after_a_canary(
     serve: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +164,7 @@ def test_answers_arrive_during_a_run_each_after_a_canary(
     assert len(list(generated)) == 99 and len(stub.questions) == 100
 
 
+@pytest.mark.slow
 def test_a_canary_that_other_requests_of_its_batch_change_is_repeated_without_them(
     serve: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -183,6 +183,7 @@ def test_an_engine_stopped_half_way_leaves_no_thread_behind(serve: Any, project:
     assert len(answers(engine, project.requests(4))) == 4
 
 
+@pytest.mark.slow
 def test_a_run_asks_a_server_and_its_manifest_says_which(serve: Any, tokenizer: Path, tmp_path: Path) -> None:
     stub = serve()
     stub.parents = {"clauses": "base"}
@@ -214,6 +215,7 @@ def test_a_run_asks_a_server_and_its_manifest_says_which(serve: Any, tokenizer: 
     assert "completions of 'clauses' are not reused, even after an interruption" in again.stdout + again.stderr
 
 
+@pytest.mark.slow
 def test_compare_asks_servers_too_and_its_report_says_what_they_are(
     serve: Any, tokenizer: Path, tmp_path: Path
 ) -> None:

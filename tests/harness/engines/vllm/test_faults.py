@@ -96,6 +96,7 @@ def test_a_silent_process_is_given_up_after_the_patience(watching: Watching) -> 
     assert watch.silent
 
 
+@pytest.mark.slow
 def test_tokens_and_the_callers_own_time_are_no_silence(watching: Watching) -> None:
     core = Core()
     watch = watching(core, 2.0)
