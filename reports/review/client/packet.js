@@ -4,7 +4,7 @@ class Packet {
     this.boot = boot;
     this.key = `review ${boot.packet}`;
     this.sections = [...document.querySelectorAll(".page")];
-    this.state = this.load() ?? { at: 0, shortcuts: true, tasks: {} };
+    this.state = { at: 0, shortcuts: true, tasks: {}, ...this.load(), window: Math.random() };
     for (const form of document.querySelectorAll("form[data-task]")) this.restore(form);
     this.page = new Page(this, { shortcuts: this.state.shortcuts });
     document.getElementById("stop")?.addEventListener("click", () => { this.state.stoppedAt = this.state.at; this.show(this.sections.length - 1); });
@@ -12,6 +12,7 @@ class Packet {
     document.getElementById("download").addEventListener("click", () => this.download());
     addEventListener("pagehide", () => this.keep());
     setInterval(() => this.keep(), 15000);
+    this.write();
     this.show(this.state.at);
   }
 
@@ -42,6 +43,13 @@ class Packet {
       record.active_ms = this.page.clock.ms;
       if (!record.submitted_at) record.draft = task.read();
     }
+    if ((this.load() ?? this.state).window === this.state.window) return this.write();
+    this.page.tell("Not saved: this review is open in a newer window. Continue there, or reload this one.", true);
+    return false;
+  }
+
+  // The window that was opened last saves; an older one would undo its answers.
+  write() {
     try {
       localStorage.setItem(this.key, JSON.stringify(this.state));
       return true;
@@ -68,8 +76,8 @@ class Packet {
     document.body.dataset.stage = section.dataset.page;
     document.getElementById("resume").hidden = this.state.stoppedAt === undefined;
     scrollTo(0, 0);
-    this.keep();
     this.page.tell("");
+    this.keep();
     this.summarise();
   }
 

@@ -144,6 +144,24 @@ def test_a_packet_comes_back_whole_and_counts_once(
 
 @pytest.mark.browser
 @pytest.mark.slow
+def test_an_older_window_of_a_packet_does_not_undo_the_answers_of_a_newer_one(
+    tmp_path: Path, write_run: WriteRun, reviewers_browser: NewContext
+) -> None:
+    make(write_run(), tmp_path / "p.html")
+    context = reviewers_browser(offline=True)
+    older = open_packet(context, tmp_path / "p.html")
+    newer = open_packet(context, tmp_path / "p.html")
+    through(newer, "task")
+    newer.close()
+    press(older, "Tab", "Space", "Control+Enter")
+    said = older.locator("#status").inner_text()
+    older.close()
+    assert section(open_packet(context, tmp_path / "p.html")) == "task"
+    assert said.startswith("Not saved: this review is open in a newer window.")
+
+
+@pytest.mark.browser
+@pytest.mark.slow
 def test_a_fixed_draft_comes_back_and_a_reviewer_may_stop_early(
     tmp_path: Path, write_run: WriteRun, reviewers_browser: NewContext
 ) -> None:
