@@ -60,23 +60,26 @@ class Texts:
 class Values:
     """The distinct values of one metric."""
 
-    def __init__(self, metric: Metric, unit: Unit) -> None:
-        self.listed: list[tuple[float, str, int]] = []
-        """Number, text, and whether it is the best one (1), falls short (0), or neither is known (-1)."""
-        self._metric, self._unit = metric, unit
-        self._numbers: dict[float, int] = {}
+    def __init__(self, metric: Metric, unit: Unit, versions: Sequence[str | None]) -> None:
+        """`versions` are those of the metric's scorer by column."""
+        self.listed: list[tuple[float, str, int, int]] = []
+        """Number, text, whether it is the best one (1), falls short (0), or neither is known (-1), and a number that
+        only values of one version of the scorer share."""
+        self._metric, self._unit, self._versions = metric, unit, versions
+        self._numbers: dict[tuple[float, int], int] = {}
 
-    def add(self, value: float | None) -> int:
+    def add(self, value: float | None, column: int) -> int:
         """Return the number of a value; -1 for none."""
         if value is None:
             return -1
-        if value not in self._numbers:
-            self._numbers[value] = len(self.listed)
+        key = value, self._versions.index(self._versions[column])
+        if key not in self._numbers:
+            self._numbers[key] = len(self.listed)
             is_best = (
                 -1 if self._metric.unbounded or not self._metric.better else int(not falls_short(value, self._metric))
             )
-            self.listed.append((value, number_format.quantity(value, self._unit), is_best))
-        return self._numbers[value]
+            self.listed.append((value, number_format.quantity(value, self._unit), is_best, key[1]))
+        return self._numbers[key]
 
 
 def encoded(value: Any) -> str:
@@ -116,7 +119,10 @@ class PageData:
         """Return a suite with its rows; every text has the longest number there can be, so that its room is known."""
         columns = self.reader.columns
         units = [unit(columns, suite, metric) for metric in suite.metrics]
-        values = [Values(metric, of) for metric, of in zip(suite.metrics, units, strict=True)]
+        values = [
+            Values(metric, of, [column.scorer_version(suite.name, metric) for column in columns])
+            for metric, of in zip(suite.metrics, units, strict=True)
+        ]
         slices = {text: number for number, text in enumerate(sorted({s for row in rows for s in row.slices}))}
         cases = [
             [
@@ -125,7 +131,7 @@ class PageData:
                 [slices[text] for text in row.slices],
                 self._unset,
                 self._unset,
-                [self._cell(answer, values) for answer in row.answers],
+                [self._cell(answer, values, column) for column, answer in enumerate(row.answers)],
             ]
             for row in rows
         ]
@@ -141,11 +147,11 @@ class PageData:
         named = {"name": sanitize.shown(suite.name), "slices": [sanitize.shown(text) for text in slices]}
         return {**named, "metrics": metrics, "cases": cases, "prompts": [self._unset] * len(columns)}
 
-    def _cell(self, answer: Answer | None, values: Sequence[Values]) -> list[int] | int:
+    def _cell(self, answer: Answer | None, values: Sequence[Values], column: int) -> list[int] | int:
         """Return an answer with its values by their numbers; 0 for none."""
         if answer is None:
             return 0
-        return [self._unset, self._unset, *(known.add(answer.value(at)) for at, known in enumerate(values))]
+        return [self._unset, self._unset, *(known.add(answer.value(at), column) for at, known in enumerate(values))]
 
     def _add_texts(self, into: dict[str, Any], suite: str, rows: Sequence[Row], room: float) -> None:
         """Number the texts of a suite: prompts and sources first, then answers, while there is room."""

@@ -32,14 +32,14 @@
     field.parentElement.hidden = options.length < 2;
   };
 
-  // A value is [number, text, whether it is the best one: 1, 0, or -1 where that is not known].
+  // A value is [number, text, whether it is the best one: 1, 0, or -1 where that is not known, version of its scorer].
   const valueOf = (row, column, metric = state.metric) => {
     const cell = row[5][column];
     return cell ? state.suite.metrics[metric].values[cell[2 + metric]] : undefined;
   };
 
   const difference = (before, after) => {
-    if (!before || !after) return null;
+    if (!before || before[3] !== after?.[3]) return null;
     const { sign } = state.suite.metrics[state.metric];
     const gain = (after[0] - before[0]) * (sign || 1);
     return Math.abs(gain) < 1e-12 ? 0 : gain;
@@ -48,7 +48,8 @@
   const changes = (row) =>
     columns.map((_, at) => difference(valueOf(row, state.baseline), valueOf(row, at))).filter((gain) => gain !== null);
 
-  const isFlip = (before, after) => (before[2] < 0 ? before[0] !== after[0] : before[2] !== after[2]);
+  const isFlip = (before, after) =>
+    before[3] === after[3] && (before[2] < 0 ? before[0] !== after[0] : before[2] !== after[2]);
 
   const flips = (row) => {
     const known = columns.map((_, at) => valueOf(row, at)).filter(Boolean);

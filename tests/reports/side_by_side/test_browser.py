@@ -144,6 +144,23 @@ def test_a_case_opens_with_its_history_flips_source_and_answers(visit: Open, pag
     assert details.count() == 0
 
 
+def test_values_of_two_scorer_versions_are_no_change_and_no_flip(
+    visit: Open, make_run: MakeRun, tmp_path: Path
+) -> None:
+    suites = [make_suite(scorers={"clauses": version, "citations": "1"}) for version in "122"]
+    wrong = ((), (3,), ())
+    runs = [make_run(day, answers(wrong[day - 1]), suites=[suite]) for day, suite in enumerate(suites, 1)]
+    written(runs, tmp_path)
+    seen = visit(tmp_path / side_by_side.NAME)
+    row = seen.page.locator("#cases > tbody > tr", has_text="lease-003")
+    assert row.locator("td").all_inner_texts() == ["100%\nbaseline", "0%", "100%"]
+    row.locator("button").click()
+    steps = seen.page.locator("tr.opened .history tbody td:nth-of-type(2)").all_inner_texts()
+    assert steps == ["–", "–", "flip: wrong to right"]
+    choose(seen, "show", "worse")
+    assert ids(seen) == []
+
+
 def test_the_address_restores_the_filter_and_an_odd_one_breaks_nothing(visit: Open, page: Path) -> None:
     assert ids(visit(page, "#?show=changed&sort=case")) == ["lease-001", "lease-003"]
     odd = visit(page, "#?show=nothing&metric=99&baseline=x&slice=7")

@@ -18,7 +18,7 @@ from tests.support.sample import make_record, make_records, make_suite
 def shown(page: str) -> dict[str, list[list[str | None]]]:
     """The first metric's values by case, a list for each row of this ID; None for a missing cell."""
     (suite,) = data_of(page)["suites"]
-    texts = [text for _, text, _ in suite["metrics"][0]["values"]]
+    texts = [text for _, text, *_ in suite["metrics"][0]["values"]]
     rows: dict[str, list[list[str | None]]] = {}
     for case_id, *_, cells in suite["cases"]:
         rows.setdefault(case_id, []).append([texts[cell[2]] if cell and cell[2] >= 0 else None for cell in cells])
