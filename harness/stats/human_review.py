@@ -95,7 +95,7 @@ FABRICATED, *SEVERITIES = ratios(
     | {f"{each}_fabrications = {each}": "Marked passages an answer." for each in ("critical", "major", "minor")},
 )
 [MISSED] = ratios(
-    "human_missed", {}, {"critical_clauses_missed = missed / listed": "Share of the listed critical clauses."}
+    "human_missed", {}, {"listed_clauses_missed = missed / listed": "Share of the clauses that the cases list."}
 )
 JUDGED = (*ON_A_SCALE, FABRICATED, *SEVERITIES, MISSED)
 """What is said of each of two answers that stand side by side."""

@@ -110,7 +110,7 @@ def test_scores_fabrications_and_missed_clauses_stand_by_model_with_the_paired_c
     critical = row(found, "Critical fabrications")
     assert [cell.text for cell in critical[1:5]] == ["0.5", "0", "−0.5", "better"]
     assert row(found, "Answers with a fabrication")[1].text == "50.0%"
-    missed = row(found, "Critical clauses missed")
+    missed = row(found, "Listed clauses missed")  # all that a case expects, critical or not
     assert [cell.text for cell in missed[1:3]] == ["25.0%", "0%"] and missed[2].note.startswith("0% to 1")
 
 
