@@ -14,7 +14,8 @@ MOST_NAMED = 10
 COLUMNS = ["Suite and model", "Answers", "Usable", "Errors", "Truncated", "Empty", "With an unscored metric"]
 NOTE = (
     "An engine error or a failed scorer counts against the tuned model: wrong for the tuned model, right for the "
-    "baseline. A truncated or empty answer counts as wrong. An unscored answer has a reason and is left out."
+    "baseline. What a truncated or empty answer counts as is up to each scorer: some call it wrong, others score the "
+    "words that are there. An unscored answer has a reason and is left out."
 )
 
 

@@ -10,9 +10,11 @@ from syrupy.assertion import SnapshotAssertion
 import reports
 from harness.errors import UserError
 from harness.runs.folder import RunData
-from harness.schema import Completion, Metrics, Score, Scores
+from harness.schema import Case, Completion, Metrics, Score, Scores
+from harness.scoring.legal import key_terms
 from reports.model import Exchange, Headline, Table
 from reports.render import html, markdown
+from reports.sections import errors
 from reports.sections.verdict import OTHER_TRAINING, reason
 from reports.summary import summary
 from tests.reports.conftest import Writer, all_text, as_markdown, facts, part, table, write_training
@@ -88,6 +90,15 @@ def test_every_denominator_is_in_the_open(write_run: Writer) -> None:
         ("lease-020", "engine died"),
         ("lease-022", "no expected answer"),
     ]
+
+
+def test_truncated_answers_count_as_their_scorers_say() -> None:
+    case = Case(id="a", input={"document": "It is $2,400."}, expected=["!Deposit: deposit + $2,400"], cluster="a")
+    text = "The deposit is $2,400. It is due"
+    cut = Completion(key="k", text=text, finish_reason="length", prompt_tokens=1, output_tokens=9)
+    counts = key_terms.covered(case, cut).counts
+    assert counts["found_terms"] == counts["terms"] == 2
+    assert "others score the words that are there" in errors.NOTE
 
 
 @pytest.mark.parametrize(
