@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
@@ -166,7 +167,10 @@ def listed_clauses(record: Record) -> list[str]:
 
 
 def _named(items: Iterable[ReviewItem], checkpoints: Iterable[Checkpoint]) -> int:
-    """Count the items in which an answer names a checkpoint of the run."""
-    names = {c.name.rstrip("/").rpartition("/")[2].casefold() for c in checkpoints}
-    names = {name for name in names if len(name) > 3}
-    return sum(any(name in text.casefold() for name in names for text in i.answers.values()) for i in items)
+    """Count the items in which an answer names a checkpoint of the run, by a word that the source does not have."""
+    names = {c.name.rstrip("/").rpartition("/")[2] for c in checkpoints}
+    words = [re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE) for name in names if len(name) > 3]
+    return sum(
+        any(word.search(text) and not word.search(item.source) for word in words for text in item.answers.values())
+        for item in items
+    )

@@ -58,6 +58,16 @@ def test_answers_that_name_a_checkpoint_are_counted(write_run: WriteRun) -> None
     assert load_material(write_run()).named == 0
 
 
+def test_words_of_a_contract_that_are_a_models_folder_too_name_no_model(write_run: WriteRun) -> None:
+    run = load_material(write_run([make_record(1, v, "The lease is adapterless.") for v in ("tuned", "baseline")]))
+    assert run.named == 0
+    records = [make_record(1, v, "The adapter is the tenant's.") for v in ("tuned", "baseline")]
+    assert load_material(write_run(records)).named == 1
+    given = {"document": "4. Tenant brings an adapter."}
+    records = [msgspec.structs.replace(r, case=msgspec.structs.replace(r.case, input=given)) for r in records]
+    assert load_material(write_run(records)).named == 0
+
+
 def test_a_run_without_a_pair_of_answers_is_refused(write_run: WriteRun) -> None:
     with pytest.raises(UserError, match="nothing to review: 10 answered by one variant only"):
         load_material(write_run([r for r in make_records() if r.variant != "baseline"]))
