@@ -284,6 +284,14 @@ def test_only_the_chosen_suites_are_run_and_required(two: Change) -> None:
 
 
 @pytest.mark.slow
+def test_suites_and_options_on_lines_of_their_own_all_count(two: Change) -> None:
+    lines = "evalsuites/legal/mini\nevalsuites/legal/other\n"
+    job = two.judge(f"{FAKE}\n--eval-limit 10\n", suites=lines)
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert [(info.name, info.asked) for info in two.run.manifest.suites] == [("legal/mini", 10), ("legal/other", 10)]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("values", "judged"), [
     ({}, False),
     ({"vars.TUNEGATE_FIRST_ADOPTION": "8"}, False),

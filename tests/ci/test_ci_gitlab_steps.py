@@ -87,6 +87,12 @@ def test_a_suite_of_the_target_behind_a_link_that_leaves_its_folder_is_named(clo
 
 
 @pytest.mark.slow
+def test_suites_on_lines_of_their_own_all_count(clone: Path) -> None:
+    code, log = run(clone, suites="evalsuites/legal/mini\nevalsuites/legal/gone\n")
+    assert code != 0 and "evalsuites/legal/gone" in log
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("adopting", "expected"), [("", 4), ("8", 4), ("7", 6)])
 def test_first_suites_come_only_with_the_one_merge_request_that_was_named(
     clone: Path, adopting: str, expected: int
