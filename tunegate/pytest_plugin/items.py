@@ -117,6 +117,8 @@ class CaseItem(_SuiteItem):
             )
         except Unavailable as left_out:
             pytest.skip(str(left_out))
+        if record.error is not None:
+            raise NoAnswer(f"no answer: {record.error}")
         self.test.function(record)
 
     @property
@@ -132,10 +134,15 @@ class CaseItem(_SuiteItem):
         return self.path, self.test.function.__code__.co_firstlineno - 1, self.name
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if not self.test.must and isinstance(excinfo.value, AssertionError):
+        is_miss = not self.test.must and isinstance(excinfo.value, AssertionError)
+        if is_miss or isinstance(excinfo.value, NoAnswer):
             return str(excinfo.value)  # A miss needs no traceback: there may be thousands.
         excinfo.traceback = excinfo.traceback.cut(path=self.path)
         return super().repr_failure(excinfo, style="short")
+
+
+class NoAnswer(AssertionError):
+    """The engine gave no answer, so that its empty text says nothing."""
 
 
 class GateItem(_SuiteItem):

@@ -168,6 +168,16 @@ def test_an_engine_error_counts_against_the_candidate_and_is_named(root: Path) -
     assert {v.slice_value: v.outcome for v in run.verdicts} == {None: "fail", "lease": "fail", "deed": "pass"}
 
 
+@pytest.mark.parametrize(("mark", "code", "said"), [("(must=True, ", 1, "\nno answer: "), ("(", 6, "1 miss")])
+def test_a_case_without_an_answer_meets_no_test(root: Path, mark: str, code: int, said: str) -> None:
+    """What must not be in an answer is not in one that the engine never gave."""
+    test = TEST.replace("record.scores.clauses.invented == []", "'holdover' not in record.completion.text")
+    write_suite(root, test=test.replace("@suite.case(where", f"@suite.case{mark}where"))
+    write_script(root, tuned={k: v for k, v in right(CASES).items() if k != "c0"}, fail={"tuned": ["c0"]})
+    done = pytest_in(root, "-q", chosen=["evalsuites/legal/mini/test_mini.py::test_never_invents_a_clause[c0]"])
+    assert done.returncode == code and said in done.stdout, done.stdout
+
+
 SAMPLED = TEST.replace("max_tokens=8", "max_tokens=8, samples=3, temperature=0.7")
 FITTING = TEST.replace("max_tokens=8", "max_tokens=8, leave_out_long=True")
 
