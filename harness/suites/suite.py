@@ -81,7 +81,6 @@ class Suite:
         leave_out_long: leave out and count cases that are longer than the model's context; without it they are an error
         floor: a rule-based answer that every model must beat
         licence: licence of the cases
-        gates: file of the gates, in the folder
     """
 
     def __init__(
@@ -104,7 +103,6 @@ class Suite:
         leave_out_long: bool = False,
         floor: Callable[[Case], str] | None = None,
         licence: str = "",
-        gates: str = "gates.toml",
     ) -> None:
         frame = sys._getframe(1)
         file = absolute(frame.f_globals["__file__"])
@@ -128,7 +126,7 @@ class Suite:
         self.leave_out_long = leave_out_long
         self.floor = floor
         self.licence = licence
-        self.gates_path = self.folder / gates
+        self.gates_path = self.folder / "gates.toml"
         self.tests: list[CaseTest] = []
         self._cases = cases
         self._prompt = self.folder / prompt

@@ -14,3 +14,9 @@ def test_an_unknown_primary_metric_is_one_clear_line() -> None:
     ):
         print(suite.metrics)
     assert "accuracy" in [m.name for m in Suite(scorers=[short_answer.accepted], primary="accuracy").metrics]
+
+
+def test_a_suite_has_its_gates_where_ci_looks_for_them() -> None:
+    """CI knows a suite that a change removes by its gates.toml in the base."""
+    with pytest.raises(TypeError, match="'gates'"):
+        Suite(scorers=[], gates="strict.toml")  # type: ignore[call-arg]
