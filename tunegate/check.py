@@ -11,6 +11,7 @@ from _pytest.outcomes import OutcomeException
 from harness.errors import Unavailable, UserError, refuse_all, typed_line
 from harness.files import absolute, files_below, read_toml, shown_path
 from harness.formatting import count
+from harness.suites.discovery import SUITES, find_suites
 
 if TYPE_CHECKING:
     from harness.suites.suite import Suite
@@ -25,24 +26,31 @@ def check(paths: Iterable[Path]) -> Iterator[str]:
     UserError for all problems.
     """
     problems: list[str] = []
-    suites: dict[Path, None] = {}
     configurations: dict[Path, None] = {}
+    tests: dict[Path, list[Path]] = {}
     for path in paths:
         try:
             if _is_configuration(path):
                 configurations[path] = None
             else:
-                suites |= dict.fromkeys(_test_files(absolute(path)))
+                tests[path] = _test_files(absolute(path))
         except UserError as error:
             problems.append(str(error))
-    works = [(_configuration, file) for file in configurations] + [(_suites, file) for file in suites]
+    works = [(_configuration, file) for file in configurations]
+    works += [(_suites, file) for file in dict.fromkeys(file for files in tests.values() for file in files)]
+    without_suite: set[Path] = set()
     for work, file in works:
         try:
-            yield from work(file)
+            lines = list(work(file))
         except UserError as error:
             problems.append(str(error))
         except (Exception, SystemExit, OutcomeException) as error:  # A suite's own code can raise anything.
             problems.append(f"{shown_path(file)}: cannot be checked: {typed_line(error)}")
+        else:
+            yield from lines
+            without_suite |= set() if lines else {file}
+    empty = [path for path, files in tests.items() if without_suite.issuperset(files)]
+    problems += [f"{shown_path(path)}: belongs to no suite. {EXPECTED}" for path in empty]
     refuse_all(problems, "not valid")
 
 
@@ -54,18 +62,13 @@ def _is_configuration(path: Path) -> bool:
 
 
 def _test_files(path: Path) -> list[Path]:
-    """Return the test files of a folder's suites, or of the suite that a file belongs to. Raises UserError."""
+    """Return the test files of a folder's suites, or of the suite that a file belongs to."""
     if path.is_dir():
-        files = files_below(path, "test_*.py")
-    else:
-        root = next((folder for folder in path.parents if folder.name == "evalsuites"), path.parent)
-        above = [folder for folder in path.parents if folder.is_relative_to(root)]
-        files = next(filter(None, (sorted(folder.glob("test_*.py")) for folder in above)), [])
-        if not files and root.name == "evalsuites":
-            files = files_below(root, "test_*.py")
-    if not files:
-        raise UserError(f"{shown_path(path)}: belongs to no suite. {EXPECTED}")
-    return files
+        return files_below(path, "test_*.py")
+    root = next((folder for folder in path.parents if folder.name == SUITES), path.parent)
+    above = (folder for folder in path.parents if folder.is_relative_to(root))
+    folder = next((folder for folder in above if (folder / "gates.toml").is_file()), root)
+    return files_below(root, "test_*.py") if folder.name == SUITES else sorted(folder.glob("test_*.py"))
 
 
 def _configuration(file: Path) -> Iterator[str]:
@@ -76,8 +79,6 @@ def _configuration(file: Path) -> Iterator[str]:
 
 
 def _suites(file: Path) -> Iterator[str]:
-    from harness.suites.discovery import find_suites
-
     for suite in find_suites([str(file)]):
         try:
             refuse_all(_problems(suite), suite.name)

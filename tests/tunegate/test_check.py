@@ -73,6 +73,20 @@ def test_all_faults_of_all_files_are_named_together(project: Path) -> None:
     assert "none.toml: does not exist. Name a suite's folder" in err and "rows.jsonl: belongs to no suite" in err
 
 
+@pytest.mark.parametrize("path", [str(SUITE), f"{SUITE}/test_mini.py"])
+def test_a_test_file_without_a_suite_is_a_fault(project: Path, path: str) -> None:
+    break_file(SUITE / "test_mini.py", "suite = Suite(", "def suite():\n    return Suite(")
+    break_file(SUITE / "test_mini.py", "@suite.case", "# @suite.case")
+    code, out, err = outcome("check", path, "train.toml")
+    assert (code, out) == (4, "train.toml: valid\n") and f"{path}: belongs to no suite" in err, err
+
+
+def test_a_test_of_a_suites_own_code_stands_for_the_suite(project: Path) -> None:
+    (SUITE / "tests").mkdir()
+    (SUITE / "tests/test_words.py").write_text("def test_words():\n    assert True\n")
+    assert outcome("check", f"{SUITE}/tests/test_words.py") == (0, "legal/mini: valid, 8 cases\n", "")
+
+
 def test_a_suite_whose_data_is_elsewhere_is_named_and_no_fault(project: Path) -> None:
     test = next(SUITE.glob("test_*.py"))
     code = "from harness.errors import Unavailable\n\ndef absent():\n    raise Unavailable('the data is elsewhere')\n\n"
