@@ -142,6 +142,7 @@ def _run(
     from harness.errors import UserError
     from harness.evaluation.plan import Job, SuiteJob
     from harness.evaluation.run import run
+    from harness.gates.config import suites_left_out
     from harness.progress.progress import Progress
     from harness.runs.folder import RunFolder
     from harness.runs.project import runs_of
@@ -151,9 +152,12 @@ def _run(
     folders = [suites] if isinstance(suites, str | Path) else suites
     if repeats is not None and repeats < 1:
         raise UserError(f"repeats={repeats}: expected 1 or more")
-    loaded, not_run = available(find_suites([str(folder) for folder in folders]), "" if long else "long=True")
+    found = list(find_suites([str(folder) for folder in folders]))
+    loaded, not_run = available(found, "" if long else "long=True")
     if not loaded:
         raise UserError(f"no suite can run: {'; '.join(not_run) or 'none was found. Name a folder with a suite'}")
+    bars = None if thresholds is None else Path(thresholds)
+    not_run += suites_left_out(bars, {suite.name for suite in found})
     progress = Progress(quiet=quiet)
     for reason in not_run:
         progress.say(f"not run: {reason}")
@@ -162,7 +166,7 @@ def _run(
         candidate=str(candidate),
         baseline=None if baseline is None else str(baseline),
         engine=engine_config(engine),
-        bars=None if thresholds is None else Path(thresholds),
+        bars=bars,
         repeats=repeats,
     )
     folder = RunFolder.create(runs_of(runs, Path.cwd()), "compare" if baseline is not None else "eval")

@@ -4,7 +4,7 @@ Every mistake in a file is named in one message. Light: reading gates loads no n
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -37,6 +37,11 @@ def suites_with_bars(bars: Path | None) -> list[str]:
     if bars is None:
         return []
     return sorted(path.parent.relative_to(bars).as_posix() for path in files_below(bars, "gates.toml"))
+
+
+def suites_left_out(bars: Path | None, seen: Collection[str]) -> list[str]:
+    """Suites with gates below `bars` that are not `seen`: they were removed or renamed, are long or lack their data."""
+    return [f"{name} ({bars} has gates for it)" for name in suites_with_bars(bars) if name not in seen]
 
 
 def load_gates(path: Path) -> GateFile:

@@ -2,6 +2,7 @@
 
 import csv
 import inspect
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -85,6 +86,16 @@ def test_suites_that_cannot_run_are_left_out_and_named(suite: Path, tmp_path: Pa
         tunegate.evaluate("new", "evalsuites/legal/far", engine="fake")
     with pytest.raises(tunegate.UserError, match=r"no suite can run: none was found"):
         tunegate.evaluate("new", [], engine="fake")
+
+
+def test_a_suite_that_was_removed_and_has_thresholds_is_named(suite: Path, tmp_path: Path) -> None:
+    thresholds = tmp_path / "base" / "evalsuites"
+    write_suite(tmp_path, rows(12), name="other")
+    shutil.copytree(tmp_path / "evalsuites", thresholds)
+    assert tunegate.evaluate("new", engine="fake", thresholds=thresholds, quiet=True).not_run == ()
+    shutil.rmtree(tmp_path / "evalsuites" / "legal" / "other")
+    found = tunegate.evaluate("new", engine="fake", thresholds=thresholds, quiet=True)
+    assert found.not_run == (f"legal/other ({thresholds} has gates for it)",)
 
 
 @pytest.mark.parametrize("option", [{"repeats": 0}, {"repeats": -1}, {"engine": "transformers"}])

@@ -154,7 +154,7 @@ def run_and_show(
     `left_out` names suites that did not run. Without `to`, the results go where the project sends them.
     """
     from harness.evaluation.run import run
-    from harness.gates.config import suites_with_bars
+    from harness.gates.config import suites_left_out
     from harness.progress.progress import Progress
     from harness.runs.folder import RunFolder, load_run
     from reports.render import terminal, terminal_cases
@@ -176,8 +176,7 @@ def run_and_show(
         files = write_report([results.path], results.path / "report")
     deliver(results.path, to, partial(typer.echo, err=True))
     names = {info.name for info in results.manifest.suites}
-    left_out += [f"{name} ({job.bars} has gates for it)" for name in suites_with_bars(job.bars) if name not in names]
-    code = verdicts_code(results.verdicts, require_gates, left_out)
+    code = verdicts_code(results.verdicts, require_gates, [*left_out, *suites_left_out(job.bars, names)])
     print_report(files, open_report)
     exit_with(code)
 

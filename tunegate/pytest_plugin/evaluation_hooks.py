@@ -291,11 +291,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     is_evaluation = summary or options.require_gates or options.checkpoint or options.baseline or options.bars
     if config.option.collectonly or not is_evaluation or (not summary and not required):
         return
+    from harness.gates.config import suites_left_out
+
     gates = _gate_reports(config)
     not_run = [
         *gates["not_run"],
         *(summary["not_run"] if summary else []),
-        *_suites_not_run(options.bars, gates["suites"]),
+        *suites_left_out(Path(options.bars) if options.bars else None, gates["suites"]),
     ]
     if required and (not_run or not gates["ran"]):
         config.stash[REQUIRED] = f"{required}: gates that did not run: {'; '.join(not_run) or 'none was collected'}"
@@ -303,15 +305,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             session.exitstatus = EXIT_GATE_FAILED
     elif exitstatus == 0 and not gates["ran"]:
         session.exitstatus = EXIT_NOTHING_JUDGED
-
-
-def _suites_not_run(bars: str | None, seen: set[str]) -> list[str]:
-    """Return the suites with gates in `--eval-bars` that were removed, renamed, marked long or lack their data."""
-    if not bars:
-        return []
-    from harness.gates.config import suites_with_bars
-
-    return [f"{name} ({bars} has gates for it)" for name in suites_with_bars(Path(bars)) if name not in seen]
 
 
 REQUIRED: pytest.StashKey[str] = pytest.StashKey()
