@@ -119,8 +119,8 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
             missing.append(f"{one.name}: {refused}")
     if missing:
         raise GateFailed(
-            f"{checkpoint.name}: not approved by {path}: {'; '.join(missing)}. Evaluate it with --baseline first, or "
-            f"{verb} with --ungated REASON"
+            f"{checkpoint.name}: not approved by {path}: {'; '.join(missing)}. Run tunegate compare BASELINE TUNED "
+            f"first, or {verb} with --ungated REASON"
         )
     named = "; ".join(f"{each.suite} by run {each.run.name}, {len(each.gates)} gates passed" for each in passed)
     return Approval(says=f"approved by {path}: {named}", digest=checkpoint.digest, passed=tuple(passed))

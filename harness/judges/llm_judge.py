@@ -173,7 +173,7 @@ def items(run: RunData, rubric: JudgeRubric) -> Iterator[JudgeItem]:
         if not before:
             raise UserError(
                 f"{run.path}: has no baseline with answers, so there is nothing to compare. "
-                "Run with --baseline CHECKPOINT"
+                "Run tunegate compare BASELINE TUNED first"
             )
         for record, suite, other in tuned:
             if other is not None:

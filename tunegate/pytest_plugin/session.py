@@ -17,9 +17,9 @@ from harness.engines.config import EngineConfig
 from harness.engines.options import ENGINE_OPTIONS, engine_config
 from harness.errors import Unavailable, UserError, refuse_all
 from harness.evaluation.plan import Job, SuiteJob
-from harness.gates.config import load_suite_gates
+from harness.gates.config import gate_ids, load_suite_gates
 from harness.runs.folder import RunData
-from harness.schema import ACCEPTED, CANDIDATE, Case, GateFile, Record, Verdict
+from harness.schema import ACCEPTED, CANDIDATE, Case, Record, Verdict
 from harness.suites.discovery import name_clash
 from harness.suites.suite import Suite
 from tunegate.pytest_plugin.options import in_pytest
@@ -50,7 +50,7 @@ class EvaluationSession:
         self.misses = 0
         self._reasons: dict[str, str] = {}
         self._suites: dict[str, Suite] = {}
-        self._gates: dict[str, GateFile] = {}
+        self._gate_ids: dict[str, list[str]] = {}
         self._jobs: list[SuiteJob] = []
         self._records: dict[tuple[str, str, int], Record] = {}
         self._verdicts: dict[tuple[str, str], Verdict] = {}
@@ -67,8 +67,8 @@ class EvaluationSession:
                 raise Unavailable(f"{suite.name} is marked long: run it with --eval-long")
             suite.cases  # noqa: B018 - loading them is the check
             self._refuse_same_names(suite)
-            self._gates[suite.name] = load_suite_gates(suite, self._bars())
-            suite.slice_values()
+            planned = gate_ids(load_suite_gates(suite, self._bars()), suite.slice_values(), suite.name)
+            self._gate_ids[suite.name] = [gate.id for gate in planned]
             if self.options.baseline == ACCEPTED:
                 load_accepted(baseline_path(suite, self._bars()), suite.name)
         except Unavailable as missing:
@@ -135,9 +135,7 @@ class EvaluationSession:
 
     def gate_ids(self, suite: Suite) -> list[str]:
         """Plan every gate of a suite, whatever is selected later; return their ids."""
-        from harness.gates.config import gate_ids
-
-        ids = [str(g.id) for g in gate_ids(self._gates[suite.name], suite.slice_values(), suite.name)]
+        ids = self._gate_ids[suite.name]
         self.gates_planned += ((suite.name, gate_id) for gate_id in ids)
         return ids
 

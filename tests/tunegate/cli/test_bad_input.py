@@ -70,6 +70,9 @@ def test_a_gate_for_a_slice_value_that_no_case_has_is_named(project: Path) -> No
     (project / GATES_FILE).write_text(GATES.replace('slice = "instrument"', 'slice = "instrument"\nvalues = ["boat"]'))
     said = "legal/mini/gates.toml: clause_exact_set-at_least-0.5: no case has instrument=boat"
     in_one_line(tunegate(project, *ASKING), said)
+    session = pytest_in(project)
+    output = session.stdout + session.stderr
+    assert session.returncode == 4 and said in output and "Traceback" not in output
 
 
 @pytest.mark.slow
