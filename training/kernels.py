@@ -58,7 +58,7 @@ def attention(
     special = [kind for name, kind in NOT_PLAIN.items() if more.get(name) is not None]
     if special:
         raise UserError(f"'base' has attention with {special[0]}; training computes plain softmax. Choose another base")
-    if document_lengths and _has_kernel(module, query, dropout):
+    if document_lengths and _has_kernel(module, query, dropout, max(document_lengths)):
         return _varlen(query, key, value, shared_prefix, tuple(document_lengths), scaling), None
     if shared_prefix and document_lengths:
         return _after_prefix(query, key, value, shared_prefix, document_lengths, dropout, scaling), None
@@ -103,9 +103,14 @@ def _attend(
     return output.to(query.dtype)
 
 
-def _has_kernel(module: torch.nn.Module, query: torch.Tensor, dropout: float) -> bool:
-    """Whether torch's kernel for sequences of variable length supports this layer: CUDA, 16 bits, plainly causal."""
-    plain = not dropout and not getattr(module, "sliding_window", None)
+def _has_kernel(module: torch.nn.Module, query: torch.Tensor, dropout: float, longest: int) -> bool:
+    """Whether torch's kernel for sequences of variable length supports this layer: CUDA, 16 bits, plainly causal.
+
+    Many layers with a sliding window, such as Mistral's, state it in their configuration alone.
+    """
+    stated = getattr(getattr(module, "config", None), "sliding_window", None)
+    window: int = getattr(module, "sliding_window", stated) or longest
+    plain = not dropout and longest <= window
     return plain and query.is_cuda and query.dtype in (torch.bfloat16, torch.float16)
 
 

@@ -1,5 +1,7 @@
 """One kernel over sequences of many lengths gives what one attention a document gives, with a shared start or not."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch.nn import functional
@@ -67,13 +69,28 @@ def test_document_by_document_is_the_same(prefix, lengths):
     torch.testing.assert_close(found, one_by_one(*tensors, prefix, lengths))
 
 
+@pytest.mark.parametrize("family", ["mistral", "phi3"])
+def test_the_kernel_is_not_for_documents_longer_than_a_sliding_window(family):
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = {"hidden_size": 8, "intermediate_size": 8, "vocab_size": 8, "head_dim": 4, "pad_token_id": 0}
+    heads = {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1}
+    config = AutoConfig.for_model(family, sliding_window=4, **sizes, **heads)
+    attention = AutoModelForCausalLM.from_config(config).model.layers[0].self_attn
+    on_cuda = SimpleNamespace(is_cuda=True, dtype=torch.bfloat16)
+    assert kernels._has_kernel(attention, on_cuda, 0.0, longest=4)
+    assert not kernels._has_kernel(attention, on_cuda, 0.0, longest=5)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize(("prefix", "lengths"), SHAPES)
 def test_the_kernel_gives_what_one_attention_a_document_gives(prefix, lengths):
     tensors = drawn(prefix, lengths, torch.bfloat16, "cuda")
     layer = torch.nn.Module()
-    assert kernels._has_kernel(layer, tensors[0], 0.0) and not kernels._has_kernel(layer, tensors[0], 0.1)
+    longest = max(lengths)
+    assert kernels._has_kernel(layer, tensors[0], 0.0, longest)
+    assert not kernels._has_kernel(layer, tensors[0], 0.1, longest)
     layer.sliding_window = 4
-    assert not kernels._has_kernel(layer, tensors[0], 0.0)
+    assert not kernels._has_kernel(layer, tensors[0], 0.0, longest)
     found = kernels._varlen(*tensors, prefix, lengths, None)
     torch.testing.assert_close(found, one_by_one(*tensors, prefix, lengths), rtol=2e-2, atol=2e-2)
