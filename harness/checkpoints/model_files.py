@@ -74,6 +74,7 @@ MODEL_SETTINGS: dict[str, Any] = {
 """Settings of config.json, and of its `text_config`, that tunegate reads, with their types."""
 ADAPTER_SETTINGS: dict[str, Any] = {
     "base_model_name_or_path": Name,
+    "revision": Name,
     "peft_type": str,
     "r": Count,
     "lora_alpha": float,

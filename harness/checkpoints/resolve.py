@@ -122,15 +122,20 @@ def _carrier(model: CheckpointFolder, adapter: CheckpointFolder | None) -> Check
     return adapter if adapter is not None and adapter.has_tokenizer else model
 
 
-def _locate(text: str, weights: bool = True, as_base: bool = False) -> tuple[CheckpointFolder, CheckpointFolder | None]:
-    """Model folder and, for an adapter, adapter folder. `as_base`: the base of an adapter is not looked for."""
+def _locate(
+    text: str, weights: bool = True, as_base: bool = False, revision: str | None = None
+) -> tuple[CheckpointFolder, CheckpointFolder | None]:
+    """Model folder and, for an adapter, adapter folder. `as_base`: the base of an adapter is not looked for.
+
+    `revision` is that of a hub id; the newest by default.
+    """
     if text == EMBEDDED:
         return CheckpointFolder(embedded_model()), None
     path, from_hub = _path(text), False
     if path is not None:
         path = path.resolve()
     elif HUB_ID.fullmatch(text):
-        path, from_hub = _from_hub(text, weights), True
+        path, from_hub = _from_hub(text, weights, revision), True
     else:
         named = text.strip() or repr(text)
         raise UserError(
@@ -159,14 +164,15 @@ def _path(text: str) -> Path | None:
         return None
 
 
-def _from_hub(text: str, weights: bool) -> Path:
+def _from_hub(text: str, weights: bool, revision: str | None) -> Path:
     with extra_needed_by(f"the hub id {text}", "train", "huggingface_hub"):
         from huggingface_hub import snapshot_download, try_to_load_from_cache
     patterns = ["*.json", "*.jinja", "*.txt", "*.model", "README.md", *(["*.safetensors"] if weights else [])]
     try:
-        if weights and not isinstance(try_to_load_from_cache(text, "config.json"), str):
+        if weights and not isinstance(try_to_load_from_cache(text, "config.json", revision=revision), str):
             say_on_stderr(f"downloading {text} from the model hub")
-        return Path(snapshot_download(text, allow_patterns=patterns, ignore_patterns=["consolidated*"]))
+        ignored = ["consolidated*"]
+        return Path(snapshot_download(text, revision=revision, allow_patterns=patterns, ignore_patterns=ignored))
     except Exception as error:  # The hub client raises many types; users get one line for any.
         raise UserError(
             f"{text}: no folder has this name, and the model hub did not return it: {typed_line(error)}. Check name "
@@ -175,7 +181,10 @@ def _from_hub(text: str, weights: bool) -> Path:
 
 
 def _base_of(adapter: CheckpointFolder, weights: bool) -> CheckpointFolder:
-    """Find the model folder that the adapter was trained on. Raises UserError where it is not here."""
+    """Find the model folder, or the revision of a hub id, that the adapter was trained on.
+
+    Raises UserError where it is not here.
+    """
     file = adapter.path / ADAPTER_CONFIG
     named = adapter.adapter_config.get("base_model_name_or_path")
     if not named:
@@ -183,7 +192,7 @@ def _base_of(adapter: CheckpointFolder, weights: bool) -> CheckpointFolder:
     if Path(named).name.startswith(f"{EMBEDDED}-") and _path(named) is None:
         named = EMBEDDED
     try:
-        base, inner = _locate(str(named), weights, as_base=True)
+        base, inner = _locate(str(named), weights, True, adapter.adapter_config.get("revision"))
     except UserError as error:
         raise UserError(f"{adapter.path}: its base model is not here: {error}") from None
     if inner is not None and inner.path.resolve() == adapter.path.resolve():

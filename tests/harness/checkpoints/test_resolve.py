@@ -232,6 +232,27 @@ def test_an_unreachable_hub_is_one_line_that_is_cut_between_words(monkeypatch: p
     assert said.startswith("owner/name: ") and len(shown) > 10 and shown == words[: len(shown)]
 
 
+def test_the_base_of_an_adapter_has_the_revision_that_the_adapter_names(
+    twin: Path, twin_adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for AutoPeftModel; the newest weights could be others."""
+    import huggingface_hub
+
+    asked: list[tuple[str, object]] = []
+
+    def download(text: str, *, revision: str | None = None, **_: object) -> str:
+        asked.append((text, revision))
+        return str(twin)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    for revision in ("0123abcd", None):
+        change_json(twin_adapter / "adapter_config.json", base_model_name_or_path="owner/base", revision=revision)
+        assert resolve(str(twin_adapter)).path == str(twin)
+    assert asked == [("owner/base", "0123abcd"), ("owner/base", None)]
+    change_json(twin_adapter / "adapter_config.json", revision=7)
+    assert "'revision' is 7" in message(twin_adapter)
+
+
 INDEX = "model.safetensors.index.json"
 SHARDS = json.dumps({"weight_map": {"a": "model.safetensors", "b": "model-00002.safetensors"}})
 

@@ -98,7 +98,7 @@ def test_a_hub_model_is_fetched_without_its_pickles_and_those_of_other_tools_are
     before = resolve(str(model))
     (model / "pytorch_model.bin").write_bytes(b"")
 
-    def download(text: str, allow_patterns: list[str], ignore_patterns: list[str]) -> str:
+    def download(text: str, revision: None, allow_patterns: list[str], ignore_patterns: list[str]) -> str:
         asked.extend(allow_patterns)
         return str(model) if text == "owner/name" else ""
 
