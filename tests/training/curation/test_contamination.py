@@ -188,6 +188,14 @@ def test_a_folder_without_a_suite_is_an_error(tmp_path):
         contamination.find(sample(CASE), CheckSettings(suites=[str(tmp_path)]))
 
 
+def test_a_folder_without_a_suite_is_an_error_next_to_one_with_suites_too(write_cases, tmp_path):
+    """Rows would pass as compared with what the user named."""
+    (tmp_path / "test_own.py").write_text("def test_nothing():\n    pass\n")
+    folders = [write_cases([case(1, CASE)]), str(tmp_path / "test_own.py")]
+    with pytest.raises(UserError, match=r"test_own\.py: no suite was found"):
+        contamination.find(sample(CASE), CheckSettings(suites=folders))
+
+
 def test_without_any_suite_the_check_says_that_it_did_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(suite_index, "SHIPPED", tmp_path / "evalsuites")

@@ -131,13 +131,15 @@ def load(folders: Sequence[str]) -> SuiteIndex:
     """
     suites: dict[tuple[str, str], Suite] = {}
     missing: dict[str, None] = {}
-    for suite in chain.from_iterable(find_suites([folder]) for folder in folders):
-        try:
-            suites.setdefault((suite.name, suite.cases_hash), suite)
-        except Unavailable as error:
-            missing[f"{suite.name} was not compared: {error}"] = None
-    if not suites and not missing:
-        raise UserError(f"{', '.join(folders)}: no suite was found. Name a folder with a test_*.py that declares one")
+    for folder in folders:
+        found = list(find_suites([folder]))
+        if not found:
+            raise UserError(f"{folder}: no suite was found. Name a folder with a test_*.py that declares one")
+        for suite in found:
+            try:
+                suites.setdefault((suite.name, suite.cases_hash), suite)
+            except Unavailable as error:
+                missing[f"{suite.name} was not compared: {error}"] = None
     return _index(list(suites.values()), list(missing))
 
 
