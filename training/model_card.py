@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.checkpoints import bundled_model, merge, quantization
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import HUB_ID
 from harness.errors import UserError
 from harness.formatting import markdown_table
@@ -61,9 +62,8 @@ def write_merged_card(
     `approval` is the reason for the merge, `parity` the summary of the parity report, and `run` the training run of the
     adapter, if it is known.
     """
-    base = Checkpoint(name=checkpoint.name, kind="model", path=checkpoint.path, digest=facts.base_digest)
-    if run is not None:
-        base = run.manifest.checkpoints[BASELINE]
+    name = CheckpointFolder(checkpoint.adapter_path or "").adapter_config["base_model_name_or_path"]
+    base = Checkpoint(name=name, kind="model", path=checkpoint.path, digest=facts.base_digest)
     record = run.manifest.training or {} if run else {}
     quantised = facts.base_quantisation == quantization.NF4
     parts = [front_matter(base, "transformers", "finetune", ["lora", "merged"])]

@@ -1,12 +1,14 @@
 """A model card says what a run recorded, in the hub's form, and takes a verdict that comes later."""
 
 import hashlib
+import json
 import shutil
 
 import pytest
 
 from harness.approval.approve import Where, verdict_on
 from harness.checkpoints import bundled_model
+from harness.checkpoints.merge import MergeFacts
 from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from harness.runs.folder import check_seal, load_run
@@ -160,6 +162,26 @@ def test_a_base_whose_card_names_no_licence_has_an_unknown_one(tmp_path, text):
 def test_a_base_whose_card_is_not_utf8_keeps_its_licence(tmp_path):
     (tmp_path / "README.md").write_bytes("---\r\nlicense: mit\r\n---\r\n# Modèle\r\n".encode("latin-1"))
     assert model_card.licence_of(base_of("x", tmp_path)) == {"license": "mit"}
+
+
+@pytest.mark.parametrize(
+    ("name", "on_hub", "licence"),
+    [
+        ("owner/base", "owner/base", "unknown"),
+        (bundled_model.EMBEDDED, "HuggingFaceTB/SmolLM2-135M-Instruct", "apache-2.0"),
+    ],
+)
+def test_a_merged_models_card_names_the_base_of_an_adapter_whose_training_is_unknown(tmp_path, name, on_hub, licence):
+    """It had named the adapter."""
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": name}))
+    adapter = Checkpoint(name="owner/adapter", kind="adapter", path="/base", adapter_path=str(tmp_path), digest="d")
+    facts = MergeFacts(
+        base_digest="b" * 64, adapter_digest="a", dtype="float32", changed_tensors=1, tensors=1, logprob_gap=0.0
+    )
+    model_card.write_merged_card(adapter, tmp_path, facts, "parity", "approved", None, tmp_path)
+    card = parsed(tmp_path)
+    assert (card.data.base_model, card.data.license) == (on_hub, licence)
+    assert f"`{name}`, content {facts.base_digest}." in card.text and "owner/adapter" not in card.text
 
 
 def test_a_link_to_a_data_card_in_a_folder_with_a_space_is_a_link(tmp_path):
