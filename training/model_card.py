@@ -19,6 +19,7 @@ from harness.checkpoints import bundled_model, merge, quantization
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import HUB_ID
 from harness.errors import UserError
+from harness.files import write_atomic
 from harness.formatting import markdown_table
 from harness.runs.folder import RunData
 from harness.schema import BASELINE, Checkpoint
@@ -85,7 +86,7 @@ def write_merged_card(
 def update(checkpoint: Checkpoint, verdict: str | None) -> Path:
     """Replace the verdict in the card of these weights.
 
-    Raises UserError for a card that tunegate did not write, or that is not UTF-8.
+    Raises UserError for a card that tunegate did not write, that is not UTF-8, or that the disk refuses.
     """
     file = Path(checkpoint.adapter_path or checkpoint.path) / CARD
     try:
@@ -98,7 +99,7 @@ def update(checkpoint: Checkpoint, verdict: str | None) -> Path:
             f"{END}"
         )
     before, after = text.split(BEGIN, 1)[0], text.split(END, 1)[1]
-    file.write_text(f"{before}{_marked(verdict or NOT_JUDGED)}{after}", "utf-8")
+    write_atomic(file, f"{before}{_marked(verdict or NOT_JUDGED)}{after}", "Free space, or allow writing")
     return file
 
 

@@ -16,6 +16,7 @@ from harness.schema import Checkpoint
 from tests.conftest import save_tiny_model
 from tests.support.gated import write_project, write_run
 from tests.training.conftest import quiet, save_filled
+from tests.training.test_full_disk import room
 from training import model_card
 from training.config import Lora
 from training.merge import merge
@@ -182,6 +183,15 @@ def test_a_merged_models_card_names_the_base_of_an_adapter_whose_training_is_unk
     card = parsed(tmp_path)
     assert (card.data.base_model, card.data.license) == (on_hub, licence)
     assert f"`{name}`, content {facts.base_digest}." in card.text and "owner/adapter" not in card.text
+
+
+def test_a_card_that_does_not_fit_on_the_disk_stays_whole(tmp_path):
+    file = tmp_path / "README.md"
+    file.write_text(f"{model_card.BEGIN}\n{model_card.END}\n" + "A person's own words.\n" * 500)
+    before = file.read_text()
+    with room(4096), pytest.raises(UserError, match=r"README\.md: cannot be written \(File too large\)"):
+        model_card.update(base_of("mine", tmp_path), "Passed")
+    assert file.read_text() == before
 
 
 def test_a_link_to_a_data_card_in_a_folder_with_a_space_is_a_link(tmp_path):
