@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
@@ -259,10 +260,21 @@ def failed(request: Request, error: str) -> Completion:
     )
 
 
+NOT_FINITE = (
+    "the model's log probabilities are not finite numbers. Check its weights, or save it as bfloat16 or float32: "
+    "float16 may overflow"
+)
+
+
 def finished(
     request: Request, output_ids: Sequence[int], decode: Callable[[list[int]], str], **more: Any
 ) -> Completion:
-    """Make the completion of generated ids (end token included), the same way for every engine."""
+    """Make the completion of generated ids (end token included), the same way for every engine.
+
+    It has failed where a log probability is no finite number, which no file of JSON can hold.
+    """
+    if not all(map(math.isfinite, (*more.get("logprobs", ()), *more.get("option_logprobs", ())))):
+        return failed(request, NOT_FINITE)
     own = answer_ids(output_ids, request.sampling.stop_ids)
     return Completion(
         key=request.key,

@@ -1,5 +1,6 @@
 """The table of engines, the order of requests, and the one rule that makes text of ids."""
 
+import math
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -22,7 +24,7 @@ from harness.engines.base import (
 )
 from harness.engines.options import engine_config
 from harness.errors import MissingExtra, UserError
-from harness.schema import Request, Sampling
+from harness.schema import Completion, Request, Sampling
 
 OWN = {"vllm", "transformers", "openai", "ray", "fake"}
 
@@ -103,6 +105,14 @@ def test_text_and_reason_follow_from_ids_alone() -> None:
     assert stopped.output_ids == ()
     cut = finished(request("k", (1,), stop_ids=(2,), logprobs=True), [8, 9], decode, logprobs=(-1.0, -2.0))
     assert (cut.text, cut.finish_reason, cut.output_ids, cut.logprobs) == ("8 9", "length", (8, 9), (-1.0, -2.0))
+
+
+@pytest.mark.parametrize("numbers", [{"option_logprobs": (-1.0, math.nan)}, {"logprobs": (-math.inf,)}])
+def test_log_probabilities_that_no_run_can_store_fail_their_answer_alone(numbers: dict[str, tuple[float, ...]]) -> None:
+    """JSON has null in their place, and neither the answer cache nor the run could be read again."""
+    found = finished(request("k", (1, 1), stop_ids=(2,)), [8, 2], str, **numbers)
+    assert found.finish_reason == "error" and "are not finite numbers" in str(found.error)
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Completion) == found
 
 
 def test_the_core_reads_what_differs_between_engines_from_their_traits() -> None:
