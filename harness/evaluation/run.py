@@ -91,10 +91,11 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
         note(models=[checkpoint.name for checkpoint in ready.checkpoints.values()])
         for line in [*(f"the gates changed: {text}" for text in ready.manifest.moved), *ready.manifest.notes]:
             progress.say(line)
-        answered = _answered(job, ready, folder, progress)
-        with progress.stage(GATES):
-            suites = [part.suite for part in job.suites]
-            metrics, verdicts = estimate_and_judge(suites, ready.gates, answered, stream(folder.path))
+        with folder.recording_failure(ready.manifest):
+            answered = _answered(job, ready, folder, progress)
+            with progress.stage(GATES):
+                suites = [part.suite for part in job.suites]
+                metrics, verdicts = estimate_and_judge(suites, ready.gates, answered, stream(folder.path))
         with progress.stage(WRITING):
             folder.write_metrics(metrics)
             folder.write_verdicts(verdicts)
@@ -160,10 +161,9 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
 
 def _answered(job: Job, ready: _Ready, folder: RunFolder, progress: Progress) -> Manifest:
     """Generate all completions into the folder; return the manifest with the engine's record."""
-    with folder.recording_failure(ready.manifest):
-        engine = answer(job, ready.checkpoints, ready.plan.asks, folder, progress)
-        for checkpoint in ready.checkpoints.values():
-            refuse_changed(checkpoint)
+    engine = answer(job, ready.checkpoints, ready.plan.asks, folder, progress)
+    for checkpoint in ready.checkpoints.values():
+        refuse_changed(checkpoint)
     floor_records(job, ready.plan, folder)
     return with_floors(msgspec.structs.replace(ready.manifest, engine=engine), ready.floors)
 

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.errors import UserError
 from harness.schema import Metric, Observation, Record
 from harness.stats.intervals import Array, Codes
 from harness.stats.score_columns import ABSENT, OUTCOMES, ScoreColumns, Small, VariantColumns, read, read_all
@@ -240,7 +241,10 @@ def _check_range(
     low, high = metric.limits
     for place in np.flatnonzero(~failed & ((values < low) | (values > high)))[:1]:
         (name, _), value = key_parts(columns.cases.keys[columns.case[rows[place]]]), values[place]
-        raise ValueError(f"metric '{metric.name}' lies in {low:g} to {high:g}, case '{name}' has {value:g}")
+        raise UserError(
+            f"metric '{metric.name}': the scorer '{metric.scorer}' gave case '{name}' {value:g}, expected {low:g} to "
+            f"{high:g}. Correct the scorer, or Metric(worst=..., best=...)"
+        )
 
 
 def _labels(columns: VariantColumns, role: Role, scored: Scored, times: Codes) -> Labels:

@@ -51,6 +51,31 @@ def test_a_run_whose_model_changed_while_it_answered_gives_no_verdict(
     assert load_manifest(folder.path).status == "failed" and not (folder.path / "verdicts.json").exists()
 
 
+GRADE = '''"""Mini: grades from 1 to 5, and a scorer that gives another one."""
+
+from harness import Metric, Score, Suite
+from harness.scoring.base import scorer
+
+
+@scorer(metrics=[Metric(name="grade", scorer="grade", numerator="", kind="mean", worst=1, best=5)], name="grade")
+def grade(case, completion):
+    return Score(name="grade", value=0.0)
+
+
+suite = Suite(scorers=[grade], max_tokens=8)
+'''
+
+
+def test_a_run_whose_scores_cannot_be_averaged_is_failed_and_says_which(tmp_path: Path) -> None:
+    gates = '[objective]\ntext = "x"\n\n[[gate]]\nmetric = "grade"\nrule = "at_least"\nvalue = 3\n'
+    write_suite(tmp_path, test=GRADE, gates=gates)
+    write_script(tmp_path, tuned=right(rows()))
+    folder = RunFolder.create(tmp_path / "runs", "test")
+    with pytest.raises(UserError, match=r"'grade': the scorer 'grade' gave case 'c\d+' 0, expected 1 to 5\. Correct"):
+        run(job_of(tmp_path), folder, Progress(quiet=True))
+    assert load_manifest(folder.path).status == "failed"
+
+
 def test_verdicts_of_a_run_call_clusters_what_the_suite_calls_them(tmp_path: Path) -> None:
     few = rows(10)
     write_suite(tmp_path, few, test=TEST.replace("max_tokens=8", 'max_tokens=8, cluster="policy"'))

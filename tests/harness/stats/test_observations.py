@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.errors import UserError
 from harness.schema import Gate, Metric, Record, Score
 from harness.stats.estimates import estimate
 from harness.stats.intervals import wilson
@@ -230,7 +231,7 @@ def test_a_mean_averages_repeats_and_leaves_out_unscored_answers():
 
 
 def test_a_value_outside_the_stated_range_is_not_averaged():
-    with pytest.raises(ValueError, match=r"'overlap' lies in 0 to 1, case 'case-1' has 1\.5"):
+    with pytest.raises(UserError, match=r"'overlap': the scorer 'answers' gave case 'case-1' 1\.5, expected 0 to 1\."):
         observations(valued([0.5, 1.5]), OVERLAP)
 
 
