@@ -11,7 +11,7 @@ from harness.errors import UserError
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.requests import PlannedRequest
 from harness.formatting import count
-from harness.schema import BASELINE, CANDIDATE, Completion
+from harness.schema import CANDIDATE, Completion
 from harness.suites.suite import Suite
 
 
@@ -31,7 +31,6 @@ def imported_job(suite: Suite, logs: Mapping[str, AnswerLog], bars: Path | None)
     return Job(
         suites=[SuiteJob(suite=suite, cases=cases)],
         candidate=logs[CANDIDATE].model.name,
-        baseline=logs[BASELINE].model.name if BASELINE in logs else None,
         repeats=n,
         bars=bars,
         imported=logs,

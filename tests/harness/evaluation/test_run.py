@@ -1,18 +1,24 @@
 """What a run records of its engine beside what the engine says of itself."""
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from harness.answer_logs.answer_log import read_log
+from harness.baseline.accept import accept
 from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from harness.evaluation import run as evaluation
+from harness.evaluation.imported import imported_job
 from harness.evaluation.run import run, run_once
 from harness.progress.progress import Progress
-from harness.runs.folder import RunFolder, load_manifest
-from tests.support.mini import TEST, job_of, make_run, right, rows, write_script, write_suite
+from harness.runs.folder import RunFolder, load_manifest, stream
+from harness.schema import BASELINE, CANDIDATE
+from tests.support.accepted_suite import SAID
+from tests.support.mini import TEST, evaluate, job_of, make_run, right, rows, suites, write_script, write_suite
 
 LONG = "this answer has more words than the eight that it may have"
 
@@ -118,3 +124,17 @@ def test_a_second_worker_starts_from_nothing_where_the_first_one_was_killed(
     sealed = (path / "records.jsonl").stat().st_ino
     assert run_once(job, path.parent, path, Progress(quiet=True)).records == made.records
     assert (path / "records.jsonl").stat().st_ino == sealed
+
+
+def test_a_log_called_accepted_is_not_mixed_with_the_accepted_baseline(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    accept(evaluate(tmp_path, right(rows())).path, suites(tmp_path), SAID)
+    (suite,) = suites(tmp_path)
+    logs = {}
+    for variant, name in ((CANDIDATE, "tuned"), (BASELINE, "accepted")):
+        file = tmp_path / f"{name}.jsonl"
+        file.write_text("".join(f'{{"id": "{row["id"]}", "answer": "none"}}\n' for row in rows()))
+        logs[variant] = read_log(file, "jsonl", suite)
+    made = run(imported_job(suite, logs, None), RunFolder.create(tmp_path / "runs", "import"), Progress(quiet=True))
+    assert made.manifest.suites[0].accepted is None and made.manifest.checkpoints[BASELINE].name == "accepted"
+    assert Counter(record.variant for _, record in stream(made.path)) == {CANDIDATE: 40, BASELINE: 40}
