@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from harness.checkpoints.resolve import refuse_changed
 from harness.evaluation.families import renderers
 from harness.evaluation.generate import answer
 from harness.evaluation.noise_file import engine_facts, noise_path, read_floors, save_noise
@@ -88,6 +89,7 @@ def _measure(job: Job, folder: RunFolder, progress: Progress, batch: int) -> lis
     folder.write_manifest(manifest)
     with folder.recording_failure(manifest):
         engine = _ask(job, checkpoint, plan.asks, folder, progress, batch)
+        refuse_changed(checkpoint)
     finished = structs.replace(manifest, status="finished", ended=now(), engine=engine | {"passes": passes})
     results = structs.replace(load_run(folder.path), manifest=finished)
     without_gates = {name: structs.replace(file, gate=[]) for name, file in gates.items()}

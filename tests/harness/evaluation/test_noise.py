@@ -1,6 +1,7 @@
 """One checkpoint asked twice: what moves, whose scores flip, and the margins that are held against it."""
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from harness.checkpoints.resolve import resolve
 from harness.engines.config import EngineConfig
 from harness.engines.fake import FakeEngine
 from harness.engines.transformers.generate import Answerer
 from harness.errors import UserError
+from harness.evaluation import noise as measurement
 from harness.evaluation.noise import SuiteNoise, measure, save
 from harness.evaluation.noise_file import NoiseFile, load_noise, save_noise, with_floors
 from harness.evaluation.rejudge import regate
@@ -85,6 +88,21 @@ def test_two_passes_give_a_floor_flips_and_a_run_without_a_verdict(project: Path
     assert found.lines[0] == "legal/mini: 4 of 40 answers differ (the engine's own batch; batch 1)"
     line = next(x for x in found.lines if "clause_exact_set 97.5%" in x)
     assert "noise floor 15.1 points" in line and line.endswith("4 of 40 cases flip between the passes: c1, c3, c5, c7")
+
+
+def test_a_model_that_changed_between_the_passes_gives_no_floor(
+    tiny_model: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Path(shutil.copytree(tiny_model, project / "model"))
+    monkeypatch.setattr(measurement, "variants", lambda job: {CANDIDATE: resolve(str(model))})
+
+    def asked(*_: object) -> dict[str, object]:
+        (model / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+        return {}
+
+    monkeypatch.setattr(measurement, "_ask", asked)
+    with pytest.raises(UserError, match="its files changed while they were in use"):
+        measured(project)
 
 
 TONE = '''"""Mini: an own score between -1 and 1."""
