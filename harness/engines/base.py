@@ -22,6 +22,7 @@ from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.config import EngineConfig
 from harness.errors import MissingExtra, UserError
 from harness.files import digest
+from harness.sanitize import shown
 from harness.schema import BASELINE, Checkpoint, Completion, Request, Sampling
 
 DTYPES = ("bfloat16", "float16", "float32")
@@ -249,7 +250,7 @@ def answer_ids(ids: Sequence[int], stop_ids: Sequence[int]) -> list[int]:
 
 def failed(request: Request, error: str) -> Completion:
     """Make the completion of a request without a usable answer; the reason is one line."""
-    reason = " ".join(error.split()) or "no reason given"
+    reason = shown(" ".join(error.split())) or "no reason given"
     return Completion(
         key=request.key,
         text="",

@@ -115,7 +115,7 @@ def read(
     if ids is None:
         return Completion(
             key=request.key,
-            text=text,
+            text=text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),  # A cut may halve a character.
             finish_reason=reason,
             prompt_tokens=prompt_tokens,
             output_tokens=output_tokens,

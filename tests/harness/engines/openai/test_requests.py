@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.engines.base import finished
@@ -227,6 +228,17 @@ def test_an_answer_that_did_not_end_as_it_should_is_an_error(
     stub.change = changed
     (found,) = answers(engine, project.requests(1)).values()
     assert found.finish_reason == "error" and said in str(found.error)
+
+
+def test_half_a_character_of_a_server_can_be_stored(serve: Any, project: Project) -> None:
+    """JSON may escape one half of an emoji, as where a server cuts a text; no file of UTF-8 can hold it."""
+    stub = serve(owned_by="someone")
+    engine = project.open(stub)
+    stub.change = with_choice(text=lambda text: f"{text} \ud83d")
+    stub.fault = once(as_json(400, {"error": {"message": "not \ud83d"}}))
+    found = answers(engine, project.requests(2)).values()
+    assert {c.error or c.text[-2:] for c in found} == {" \ufffd", "HTTP 400: not ⟨U+D83D⟩"}
+    assert msgspec.json.decode(msgspec.json.encode([*found]), type=list[Completion]) == [*found]
 
 
 def test_a_server_that_answers_nothing_at_all_is_named_within_a_moment(serve: Any, project: Project) -> None:
