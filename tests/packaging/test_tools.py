@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,26 @@ def test_an_installation_leaves_out_what_is_named_and_the_project_itself() -> No
         "install": [{"metadata": {"name": n, "version": v}, "download_info": info} for n, v, info in found],
     }
     assert install.kept(report, {"triton"}) == ["Torch==2.13.0+cpu"]
+
+
+def test_an_installation_stores_the_bytecode_of_what_can_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "used.py").write_text("")
+    monkeypatch.setattr(install, "IMPORTED", ("nowhere_to_be_found", "used"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    install.compile_imported()
+    assert [path.name.split(".")[0] for path in tmp_path.rglob("*.pyc")] == ["used"]
+
+
+def test_every_module_that_an_installation_compiles_exists() -> None:
+    for name in install.IMPORTED:
+        package, *rest = name.split(".")
+        found = find_spec(package)  # Of a module inside, it would import the package.
+        assert found is not None and found.submodule_search_locations, name
+        path = Path(found.submodule_search_locations[0], *rest)
+        assert path.is_dir() or path.with_suffix(".py").is_file(), name
 
 
 def test_the_page_on_installation_has_every_extra_but_those_of_developers() -> None:
