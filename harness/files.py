@@ -47,6 +47,14 @@ def text_sha256(file: Path) -> str:
     return digest(file.read_bytes().replace(b"\r\n", b"\n"))
 
 
+def home_expanded(text: str) -> Path:
+    """Return a path with `~` as the home folder; as it is where there is no such user."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
 def absolute(path: Path | str) -> Path:
     """Return the path from the root, as pytest writes it. Links are kept, because a suite is named by its place."""
     return Path(os.path.abspath(path))  # noqa: PTH100 - `resolve` would follow links

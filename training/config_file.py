@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import refuse_all
-from harness.files import read_toml
+from harness.files import home_expanded, read_toml
 from harness.runs.project import suites_of
 from harness.suites.tables import HUB
 from training.config import ALL_LINEAR, Config, question_tables
@@ -174,13 +174,13 @@ def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
 
 def _absolute(config: Config, folder: Path) -> Config:
     def absolute(text: str) -> str:
-        return text if text.startswith(HUB) else normpath(folder / Path(text).expanduser())
+        return text if text.startswith(HUB) else normpath(folder / home_expanded(text))
 
     paths = {key: [absolute(t) for t in getattr(config.data, key)] for key in ("train", "validation", "suites")}
     if not paths["suites"] and (suites := suites_of(folder)):
         paths["suites"] = [str(suites)]
     data = msgspec.structs.replace(config.data, **paths)
-    base_folder = folder / Path(config.base).expanduser()
+    base_folder = folder / home_expanded(config.base)
     base = str(base_folder.resolve()) if base_folder.is_dir() else config.base
     output = msgspec.structs.replace(config.output, dir=absolute(config.output.dir))
     with_paths = {

@@ -11,6 +11,7 @@ from harness.checkpoints import quantization
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
 from harness.errors import UserError, how_to_install
+from harness.files import home_expanded
 from harness.runs.trackers import missing
 from training import distributed, lora
 from training.batching import planned
@@ -28,7 +29,7 @@ def local_folder(text: str) -> Path | None:
     """Return the model folder of a base that is on this machine, else None. Raises UserError for an adapter."""
     if text == EMBEDDED:
         return embedded_model()
-    folder = Path(text).expanduser()
+    folder = home_expanded(text)
     files = CheckpointFolder(folder)
     if files.is_adapter or (folder / "adapter").is_dir():
         raise UserError(f"'base' is {text}, an adapter. Merge it first with `tunegate merge` and train on the result")

@@ -173,6 +173,8 @@ def _claim(
 ) -> tuple[Path, bool]:
     """Return the run's folder and whether the run is finished; lock it until `locks` is closed."""
     root = Path(job.config.output.dir)
+    if root.is_file():
+        raise UserError(f"'output.dir': {root} is a file. Name a folder for the runs")
     root.mkdir(parents=True, exist_ok=True)
     try:
         locks.enter_context(FileLock(root / f".{digest(job.fingerprint)[:16]}.lock", timeout=0))

@@ -21,7 +21,7 @@ from harness.checkpoints.bundled_model import EMBEDDED, obtain, say_on_stderr
 from harness.checkpoints.model_files import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CheckpointFolder, found_in
 from harness.env import CACHE
 from harness.errors import UserError, extra_needed_by, typed_line
-from harness.files import digest, file_sha256, write_atomic
+from harness.files import digest, file_sha256, home_expanded, write_atomic
 from harness.schema import Checkpoint
 
 __all__ = ["EMBEDDED", "cache_dir", "embedded_model", "file_sha256", "resolve"]
@@ -158,9 +158,9 @@ def _locate(
 def _path(text: str) -> Path | None:
     """Return the path where something is there, else None, also for a text that cannot be a path."""
     try:
-        path = Path(text).expanduser()
+        path = home_expanded(text)
         return path if text.strip() and path.exists() else None
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, ValueError):
         return None
 
 

@@ -200,12 +200,13 @@ def _check_free(host: str, port: int) -> None:
         with socket.socket(family, kind) as own:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             own.bind(address)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+    except (OSError, UnicodeError) as error:
+        if getattr(error, "errno", 0) == errno.EADDRINUSE:
             raise UserError(
                 f"--port {port}: something listens on {host}:{port} already. Stop it, or name another port"
             ) from None
+        why = getattr(error, "strerror", None) or error
         raise UserError(
-            f"--host {host} --port {port}: cannot listen there: {error.strerror or error}. Name an address of this "
-            "machine and a port that you may use"
+            f"--host {host} --port {port}: cannot listen there: {why}. Name an address of this machine and a port that "
+            "you may use"
         ) from None

@@ -146,6 +146,8 @@ def _leaks(leaks: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
         yield "Cases too short or too common to be checked", number_format.setting(sum(uncompared.values()))
     if suites := leaks.get("suites"):
         yield "Of the suites", Cell(text=wording.listing(suites))
+    if missing := leaks.get("missing"):
+        yield "Suites that were not compared", Cell(text="; ".join(missing), tone="caution")
     if leaks.get("allowed"):
         yield "Reason to allow it", Cell(text=str(leaks["allowed"]), tone="caution")
 

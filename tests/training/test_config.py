@@ -10,6 +10,7 @@ from harness.errors import UserError
 from tests.support.adapters import change_json
 from training.config_file import load
 from training.model_checks import base_folder, model_problems
+from training.run import train
 
 EVERY_ERROR = """
 base = {base}
@@ -163,3 +164,11 @@ def test_importing_training_loads_no_heavy_package():
     heavy = "('torch', 'datasets', 'peft', 'transformers', 'matplotlib')"
     code = f"import sys, training, training.model_checks; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_home_folder_of_nobody_and_a_file_for_runs_are_named(write_config, tmp_path):
+    with pytest.raises(UserError, match=r"~nobody_at_all/train\.jsonl"):
+        load(write_config(data__train=["~nobody_at_all/train.jsonl"]))
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UserError, match=r"'output\.dir': .*taken is a file"):
+        train(write_config(output__dir="taken"))

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
-from harness.files import digest, dotted, read_toml
+from harness.files import digest, dotted, home_expanded, read_toml
 from training import model_checks
 from training.batching import planned
 from training.config import Config
@@ -75,7 +75,7 @@ def load(path: Path) -> SweepPlan:
     settings = SweepSettings(**{"config": "", "vary": {}} | read_fields(SweepSettings, raw, problems))
     axes = _axes(settings.vary, problems)
     problems += _draw_problems(settings, axes, raw)
-    file = (path.resolve().parent / Path(settings.config).expanduser()).resolve()
+    file = (path.resolve().parent / home_expanded(settings.config)).resolve()
     config, config_problems = _config(file) if settings.config else (None, [])
     problems += _nothing_to_choose_by(config, axes, settings.config) if config else []
     refuse_all([*(f"{path}: {p}" for p in problems), *config_problems], f"{path}: the sweep cannot be used")

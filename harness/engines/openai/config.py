@@ -32,7 +32,8 @@ def fault(url: str) -> str | None:
         port, host = parts.port, parts.hostname or ""
         if host.count(".") == 3 and host.replace(".", "").isdigit():
             ipaddress.ip_address(host)
-    except ValueError:
+        host.encode("idna")
+    except ValueError:  # UnicodeError among them.
         return "not a URL. Expected http://HOST:PORT"
     if "@" in parts.netloc or parts.query or parts.fragment:
         return f"has a user, a password, a query or a fragment. Expected http://HOST:PORT, with the key in {KEYS[0]}"

@@ -61,9 +61,10 @@ def test_a_port_on_which_something_listens_is_refused() -> None:
             arrange("127.0.0.1", taken, {})
 
 
-def test_an_address_of_another_machine_is_refused(port: int) -> None:
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b"])
+def test_an_address_of_another_machine_or_of_none_is_refused(host: str, port: int) -> None:
     with pytest.raises(UserError, match="cannot listen there"):
-        arrange("192.0.2.1", port, {"VLLM_API_KEY": KEY})
+        arrange(host, port, {"VLLM_API_KEY": KEY})
 
 
 def test_an_address_of_version_6_is_bracketed() -> None:

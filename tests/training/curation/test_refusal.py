@@ -132,8 +132,18 @@ def test_suites_whose_data_is_missing_are_not_found_either(write_config, write_c
         "from harness import Suite, Unavailable\n\n\ndef cases():\n    raise Unavailable('legal/mini: get it')\n\n\n"
         "suite = Suite(cases=cases, scorers=[])\n"
     )
-    with pytest.raises(UserError, match=r"no suite was found.*legal/mini was not compared: legal/mini: get it"):
+    missing = "legal/mini was not compared: legal/mini: get it"
+    with pytest.raises(UserError, match=f"no suite was found.*{missing}"):
         prepare(load(write_config(data__suites=[folder])), print)
+    # Nor does a suite of validation cases stand in for them.
+    dev = write_suite(tmp_path / "dev", [case(3, prose("other"))], TEST)
+    (tmp_path / "dev.jsonl").write_text(json.dumps(case(2, prose("dev"))))
+    select = {"select__suite": str(dev), "select__cases": ["dev.jsonl"], "select__metric": "accuracy"}
+    config = load(write_config(data__suites=[folder], **select))
+    with pytest.raises(UserError, match=f"no suite was found.*{missing}"):
+        prepare(config, print)
+    record = prepare(config, print, without_suites=True).contamination
+    assert record["missing"] == [missing] and record["unchecked"] == "--no-contamination-check"
 
 
 @pytest.mark.parametrize(("data", "message"), [

@@ -295,7 +295,8 @@ def refuse_contaminated(
     for text in [*index.missing, *_uncompared(index)] if index else ():
         say(f"training: {text}")
     found = index.suites if index else {}
-    if not (folders and found) and not without_suites:
+    is_compared = suite_index.any_available(folders)
+    if not is_compared and not without_suites:
         raise UserError(_not_found(index.missing if index and folders else []))
     if index is None or not found:
         say(f"training: no row was compared with a suite ({WITHOUT_SUITES})")
@@ -303,8 +304,10 @@ def refuse_contaminated(
     leaks = overlap(Sample(rows), index).leaks
     cases = sum(index.suites.values())
     record: dict[str, Any] = {"cases": cases, "suites": index.suites, "rows": len(leaks)}
-    if not folders:
+    if not is_compared:
         record["unchecked"] = WITHOUT_SUITES
+    if index.missing:
+        record["missing"] = index.missing
     if index.uncompared:
         record["uncompared"] = index.uncompared
     if not leaks:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -141,6 +142,14 @@ def load(folders: Sequence[str]) -> SuiteIndex:
             except Unavailable as error:
                 missing[f"{suite.name} was not compared: {error}"] = None
     return _index(list(suites.values()), list(missing))
+
+
+def any_available(folders: Sequence[str]) -> bool:
+    """Whether the cases of a suite below the folders are here."""
+    for suite in find_suites(folders):
+        with suppress(Unavailable):
+            return bool(suite.cases)
+    return False
 
 
 def _index(suites: Sequence[Suite], missing: list[str]) -> SuiteIndex:
