@@ -268,6 +268,13 @@ def test_an_image_runs_as_nobody_special_from_a_pinned_base_with_hashed_packages
     assert any("pip sync" in rest and rest.endswith(f"/src/{lock}") for word, rest in found if word == "RUN")
 
 
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_an_image_has_the_bytecode_that_its_user_cannot_store(path: Path) -> None:
+    found = instructions(path)
+    first = next(at for at, (word, rest) in enumerate(found) if "uv pip" in rest)
+    assert any(word == "ENV" and "UV_COMPILE_BYTECODE=1" in rest.split() for word, rest in found[:first])
+
+
 def test_the_image_for_cpus_has_no_compiler_at_run_time() -> None:
     found = instructions(DOCKERFILES[0])
     run_time = found[max(at for at, (word, rest) in enumerate(found) if word == "FROM" and "python:" in rest) :]
