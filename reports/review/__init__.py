@@ -124,4 +124,6 @@ def adjudicate(
     material = load_material(run)
     count = workflow.appoint(state, by)
     say(f"{by} decides {count} {'items' if count > 1 else 'item'} on which reviewers differ")
+    if more := len(workflow.undecided(state)):
+        say(f"reviewers differ on {more} more, which {by} was not given; let somebody else decide these with --by NAME")
     serve(state, material, say, host, port, address, new_links)

@@ -237,8 +237,23 @@ def differences(state: ReviewDatabase) -> dict[AnswerKey, list[Task]]:
     }
 
 
+def undecided(state: ReviewDatabase) -> dict[AnswerKey, list[Task]]:
+    """Return the differences that nobody has decided or is about to decide."""
+    taken = {
+        task.key
+        for reviewer in state.reviewers()
+        if reviewer.adjudicates
+        for task in state.tasks(reviewer.name)
+        if task.submitted_at or not reviewer.closed_at
+    }
+    return {key: tasks for key, tasks in differences(state).items() if key not in taken}
+
+
 def appoint(state: ReviewDatabase, name: str) -> int:
-    """Let a third person decide the differences; return how many. Raises UserError where this is not possible."""
+    """Let a third person decide the undecided differences; return how many.
+
+    Raises UserError where this is not possible.
+    """
     plan = state.plan()
     if plan.mode != "compare":
         raise UserError("only a compare review has differences to decide: two people edit one draft differently")
@@ -249,11 +264,12 @@ def appoint(state: ReviewDatabase, name: str) -> int:
         raise UserError(f"{name} reviewed these answers. Name somebody who did not")
     if not NAME.fullmatch(name):
         raise UserError(f"--by is {name!r}; expected a pseudonym of letters, digits, space and . _ -")
-    disputed = differences(state)
+    disputed = undecided(state)
     if not disputed:
         both = sum(len(tasks) > 1 for tasks in submitted(state).values())
         raise UserError(
-            f"nothing to decide: {both} items have two reviewers who have finished, and they differ on none"
+            f"nothing to decide: {both} items have two reviewers who have finished, and they differ on none that is "
+            "still to be decided"
         )
     between = sorted({task.reviewer for tasks in disputed.values() for task in tasks})
     drills = plan.practice
