@@ -129,4 +129,4 @@ def test_any_text_is_scored_with_spans_that_quote_it(text):
 def test_an_enormous_answer_takes_time_in_proportion(text):
     begun = time.process_time()
     SCORER(case(), answer(text))
-    assert time.process_time() - begun < 10
+    assert time.process_time() - begun < 60

@@ -301,7 +301,7 @@ def test_an_expected_guideline_outside_the_register_is_refused():
 def test_an_enormous_answer_is_scored_in_seconds(text):
     start = time.process_time()
     assert answered(VALUE, answer(text)).value == 0.0
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 60
 
 
 def may(question: str, right: str) -> Case:
