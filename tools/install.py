@@ -29,8 +29,8 @@ IMPORTED = (
     "vllm.v1.engine.core",
     "vllm.v1.worker.cpu_worker",
 )
-"""What an evaluation and a training run import. It is compiled here: where PYTHONDONTWRITEBYTECODE is set, as in many
-containers, each of them would compile 6,500 modules again, 20 s on two cores."""
+"""What an evaluation and a training run import. The installation compiles it: where PYTHONDONTWRITEBYTECODE is set, as
+in many containers, each of them would compile 6,500 modules again, 20 s on two cores."""
 IMPORT = """
 import contextlib, importlib, sys
 for name in sys.argv[1:]:
