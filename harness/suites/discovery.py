@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -125,7 +126,7 @@ def _refuse_stale(file: Path, before: Mapping[str, ModuleType], is_run: bool = F
         sources = source_files(file)
     except (SyntaxError, UnicodeDecodeError):
         return  # Its import says what is wrong.
-    places = {name: Path(path).resolve() for name, module in before.items() if (path := _file_of(module))}
+    places = {name: _real(path) for name, module in before.items() if (path := _file_of(module))}
     imported = set(places.values())
     for source in sources:
         real, now = source.resolve(), digest(source.read_bytes())
@@ -139,6 +140,12 @@ def _refuse_stale(file: Path, before: Mapping[str, ModuleType], is_run: bool = F
                 f"{shown_path(source)}: {name} was imported from {shown_path(places[name])}; restart the kernel or the "
                 "program, and evaluate each project in a process of its own"
             )
+
+
+@cache
+def _real(path: str) -> Path:
+    """Where a module's file was when it was first seen: thousands are imported, and each suite asks for all of them."""
+    return Path(path).resolve()
 
 
 def _file_of(module: ModuleType) -> str | None:

@@ -16,8 +16,8 @@ from tests.evalsuites.judging import always, answered, available, records, right
 
 FOLDER = Path(evalsuites.__path__[0])
 NAMES = sorted("/".join(path.parts[-3:-1]) for path in FOLDER.rglob("gates.toml"))
-COPIED = 4000
-"""Characters of a source that are copied, more than any answer may hold."""
+LONGEST = 4000
+"""Characters of a source, or of answers, that are copied: more than any answer may hold."""
 MOST = 15
 """Answers of the suite that a model which answers everything strings together."""
 
@@ -25,11 +25,11 @@ Rule = Callable[[Suite], Callable[[Case], str]]
 
 
 def everything(suite: Suite) -> Callable[[Case], str]:
-    return always("; ".join(sorted({answer for other in suite.cases for answer in other.expected})[:MOST]))
+    return always("; ".join(sorted({answer for other in suite.cases for answer in other.expected})[:MOST])[:LONGEST])
 
 
 def copied(case: Case) -> str:
-    return (case.document or "\n".join(case.input.values()))[:COPIED]
+    return (case.document or "\n".join(case.input.values()))[:LONGEST]
 
 
 RULES: dict[str, Rule] = {

@@ -20,10 +20,12 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer.main
 
 from tunegate.cli import main as cli
 
@@ -41,6 +43,7 @@ FORKED: dict[str, Callable[[], object]] = {
     "tunegate": cli.main,
     "pytest": lambda: sys.exit(pytest.main([*_without_plugins(), *sys.argv[1:]])),
 }
+typer.main.get_command = cache(typer.main.get_command)  # Typer makes all commands for each call, in 0.1 s.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
 
 
