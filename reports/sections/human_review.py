@@ -83,11 +83,11 @@ def _agreement(remarks: Sequence[Rating], marked: Estimate, suite: SuiteInfo, ti
 
 def _preference(remarks: Sequence[Rating], suite: SuiteInfo, title: str) -> Table:
     people = dict.fromkeys(r.reviewer for r in remarks)
-    parts = {"Everybody": human_review.adjudicated(remarks)}
+    parts = [("Everybody", human_review.adjudicated(remarks))]
     if len(people) > 1:
-        parts |= {who: [r for r in remarks if r.reviewer == who] for who in people}
+        parts += [(who, [r for r in remarks if r.reviewer == who]) for who in people]
     rows = []
-    for who, some in parts.items():
+    for who, some in parts:
         estimate, counted = human_review.preference(some), human_review.choices(some)
         reading, tone = sentences.preferred(estimate)
         counts = [Cell(text=number_format.number(counted[choice])) for choice in CHOICES]

@@ -91,6 +91,17 @@ def test_each_reviewer_is_noted_beside_everybody_and_decisions_count(path: Path)
     assert row(prefer, "r3")[0].note == "decided differences"
 
 
+def test_a_reviewer_may_be_called_everybody(path: Path) -> None:
+    review(path, SUITE, "Everybody", {case: both("tuned") for case in IDS})
+    review(path, SUITE, "r2", {case: both("baseline") for case in IDS})
+    rows = table(section(path), "Which answer people prefer").rows
+    assert [(cells[0].text, cells[1].text) for cells in rows] == [
+        ("Everybody", "50.0%"),
+        ("Everybody", "100%"),
+        ("r2", "0%"),
+    ]
+
+
 def test_scores_fabrications_and_missed_clauses_stand_by_model_with_the_paired_change(path: Path) -> None:
     invented = [(0, 12, "Audit Rights", "critical")]
     pairs = {

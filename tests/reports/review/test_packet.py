@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from harness.runs.score_events import batches
 from reports.review import ReviewOptions, finish, import_answers, packet, plan
 from reports.review.items import load_material
 from reports.review.planning import existing
+from reports.review.rubric import OWN
 from tests.reports.review.conftest import WriteRun, write_sealed
 from tests.reports.review.drafts import answer_all
 from tests.reports.review.typing import press
@@ -44,6 +46,13 @@ def test_a_packet_names_no_variant_and_asks_for_nothing(tmp_path: Path, write_ru
     assert [name for name in NAMES if name in text.lower()] == []
     assert 'http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; script-src &#39;sha256-' in text
     assert "http://" not in text and "https://" not in text
+
+
+def test_a_rubric_may_have_no_words_on_editing(tmp_path: Path, write_run: WriteRun) -> None:
+    rubric = tmp_path / "own.toml"
+    rubric.write_text(re.sub(r"(?ms)^fix = \[.*?^\]", "fix = []", OWN.read_text("utf-8")), "utf-8")
+    text = make(write_run(), tmp_path / "p.html", mode="fix", rubric=rubric).read_text("utf-8")
+    assert '<textarea class="editor"' in text
 
 
 def test_a_reviewer_works_with_the_server_or_with_a_packet(tmp_path: Path, write_run: WriteRun) -> None:
