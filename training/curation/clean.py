@@ -34,7 +34,10 @@ def place(row: TrainingRow) -> tuple[str, int]:
 
 
 def raw_lines(rows: Sequence[TrainingRow]) -> Iterator[tuple[int, bytes]]:
-    """Yield index and line of every row, without the line end; rows must be in the order of their files' lines."""
+    """Yield index and line of every row, without the line end; rows must be in the order of their files' lines.
+
+    Raises UserError where a file has lost lines since its rows were read.
+    """
     waiting = list(enumerate(rows))[::-1]
     while waiting:
         file = place(waiting[-1][1])[0]
@@ -42,10 +45,13 @@ def raw_lines(rows: Sequence[TrainingRow]) -> Iterator[tuple[int, bytes]]:
             index, row = waiting.pop()
             yield index, _as_line(row)
             continue
+        before = len(waiting)
         with Path(file).open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if waiting and place(waiting[-1][1]) == (file, number):
                     yield waiting.pop()[0], line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
+        if len(waiting) == before:
+            raise UserError(f"{waiting[-1][1].where}: this line is gone; the file changed since it was read. Run again")
 
 
 def _as_line(row: TrainingRow) -> bytes:

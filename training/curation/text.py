@@ -9,6 +9,7 @@ are normalised (NFKC), casefolded and stripped of everything but letters and dig
 from __future__ import annotations
 
 import hashlib
+import html
 import multiprocessing
 import os
 import re
@@ -64,7 +65,8 @@ TAG = re.compile(rf"</?(?:{HTML})(?:\s+[^\s<>]+){{0,9}}\s*/?>|_", re.IGNORECASE)
 
 
 def without_markup(text: str) -> str:
-    """Return a text without tags of HTML and underscores, which would join or part its words."""
+    """Return a text without tags and entities of HTML and underscores, which would join or part its words."""
+    text = html.unescape(text)
     return TAG.sub(" ", text) if "<" in text or "_" in text else text
 
 

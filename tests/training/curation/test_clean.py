@@ -47,6 +47,14 @@ def test_kept_rows_are_the_very_bytes_and_dropped_ones_are_listed(reviewed, tmp_
     assert dropped[0]["reason"] == f"repeats {tmp_path / 'train.jsonl'}:4"
 
 
+@pytest.mark.parametrize("left", [3, 0])
+def test_rows_that_a_file_loses_while_it_is_cleaned_are_an_error(reviewed, tmp_path, left):
+    found, file = reviewed(), tmp_path / "train.jsonl"
+    file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:left]))
+    with pytest.raises(UserError, match=rf"train.jsonl:{left + 1}: this line is gone"):
+        clean(found, tmp_path / "out")
+
+
 def test_masking_leaves_nothing_personal_in_any_file(reviewed, tmp_path):
     clean(reviewed(), tmp_path / "out")
     (masked,) = [r for r in map(json.loads, (tmp_path / "out" / "train.jsonl").open()) if "EMAIL" in r["output"]]

@@ -41,6 +41,7 @@ def find(write_cases):
     CASE.replace(" ", "_"),
     " ".join(f'<span class="w" id="{n}">{word}</span>' for n, word in enumerate(CASE.split())),
     CASE.replace(" ", "<BR />"),
+    CASE.replace(" ", "&nbsp;"),
 ])  # fmt: skip
 def test_a_copy_is_found_in_every_shape(find, text):
     found = find([prose(7), text], CASE, LONG)

@@ -87,6 +87,19 @@ def test_without_suites_the_option_lets_it_train_and_the_run_records_it(write_co
     assert "training: no row was compared with a suite (--no-contamination-check)" in lines
 
 
+@pytest.mark.parametrize("names", [[], ["test_words.py"]])
+def test_the_option_lets_it_train_also_where_a_folder_of_suites_has_none(write_config, tmp_path, monkeypatch, names):
+    (tmp_path / "evalsuites").mkdir()
+    for name in names:
+        (tmp_path / "evalsuites" / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+    config = load(write_config(data__suites=None))
+    with pytest.raises(UserError, match="evalsuites: no suite was found"):
+        prepare(config, print)
+    record = prepare(config, print, without_suites=True).contamination
+    assert record == {"cases": 0, "unchecked": "--no-contamination-check"}
+
+
 def test_the_option_does_not_let_leaked_rows_through_where_suites_are_found(prepared):
     with pytest.raises(UserError, match="rows that contain text of a suite's cases"):
         prepared(without_suites=True)

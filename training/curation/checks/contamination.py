@@ -291,6 +291,8 @@ def refuse_contaminated(
     """
     started = time.perf_counter()
     folders = suite_index.project_suites(suites)
+    if without_suites and not suite_index.has_suite(folders):
+        folders = []
     index = suite_index.load([*folders, *more]) if folders or more else None
     for text in [*index.missing, *_uncompared(index)] if index else ():
         say(f"training: {text}")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.errors import Unavailable, UserError
+from harness.files import files_below
 from harness.runs.project import suites_of
 from harness.suites.discovery import SHIPPED, find_suites
 from training.curation.text import hashed_words, runs, without_markup, words
@@ -110,6 +111,12 @@ def project_suites(folders: Sequence[str]) -> list[str]:
     """Return `folders`, or else the nearest `evalsuites` from the working directory upwards."""
     suites = suites_of(Path.cwd())
     return list(folders) or ([str(suites)] if suites else [])
+
+
+def has_suite(folders: Sequence[str]) -> bool:
+    """Whether one of the folders holds a suite."""
+    with_tests = [f for f in folders if not Path(f).is_dir() or files_below(Path(f), "test_*.py")]
+    return any(True for _ in find_suites(with_tests))
 
 
 def load_any(folders: Sequence[str]) -> SuiteIndex | None:
