@@ -49,7 +49,7 @@ Shapes = dict[str, tuple[int, ...]]
 Count = Annotated[int, Meta(ge=1, le=2**40)]
 Id = Annotated[int, Meta(ge=0, le=2**40)]
 Name = Annotated[str, Meta(min_length=1, max_length=1000)]
-Dtype = Annotated[str, Meta(pattern=r"^(torch\.)?(auto|b?float\d+(_\w+)?)$")]
+Dtype = Annotated[str, Meta(pattern=r"^(torch\.)?(b?float\d+(_\w+)?)$")]
 MODEL_SETTINGS: dict[str, Any] = {
     "model_type": Name,
     "dtype": Dtype,
@@ -72,6 +72,18 @@ MODEL_SETTINGS: dict[str, Any] = {
     "transformers_weights": None,  # Would name weights that only transformers loads, and that no digest covers.
 }
 """Settings of config.json, and of its `text_config`, that tunegate reads, with their types."""
+OTHER_NAMES = {
+    "n_embd": "hidden_size",
+    "d_model": "hidden_size",
+    "n_layer": "num_hidden_layers",
+    "n_layers": "num_hidden_layers",
+    "n_head": "num_attention_heads",
+    "n_heads": "num_attention_heads",
+    "n_positions": "max_position_embeddings",
+    "max_seq_len": "max_position_embeddings",
+}
+"""Names of settings in some families, such as GPT-2 and MPT, and the usual ones."""
+MODEL_SETTINGS |= dict.fromkeys(OTHER_NAMES, Count)
 ADAPTER_SETTINGS: dict[str, Any] = {
     "base_model_name_or_path": Name,
     "revision": Name,
@@ -106,6 +118,12 @@ def found_in(path: Path) -> str:
         return "it is a file"
     names = sorted(p.name + ("/" if p.is_dir() else "") for p in path.iterdir())
     return f"it holds {first_few(names, 6)}" if names else "it is empty"
+
+
+def text_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the language model, which config.json may nest, by their usual names."""
+    own = config.get("text_config") or config
+    return {OTHER_NAMES[name]: value for name, value in own.items() if name in OTHER_NAMES} | own
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -157,8 +175,8 @@ class CheckpointFolder:
 
     @property
     def text_config(self) -> dict[str, Any]:
-        """The settings of the language model, which config.json may nest."""
-        return self.config.get("text_config") or self.config
+        """The settings of the language model, by their usual names."""
+        return text_settings(self.config)
 
     @property
     def is_quantized(self) -> bool:

@@ -31,10 +31,11 @@ def engine_config(
     traits = traits_of(name)
     if lora not in LORA_CHOICES:
         raise UserError(f"--lora {lora}: expected one of: {', '.join(LORA_CHOICES)}")
+    for option, number in (("--engines", engines), ("--tensor-parallel-size", tensor_parallel_size)):
+        if number is not None and number < 1:
+            raise UserError(f"{option} {number}: expected 1 or more")
     if engines is not None and not traits.starts_engines:
         raise UserError(f"--engines {engines}: only for --engine ray. Add it, or leave --engines out")
-    if tensor_parallel_size < 1:
-        raise UserError(f"--tensor-parallel-size {tensor_parallel_size}: expected 1 or more")
     if tensor_parallel_size != 1 and not traits.splits_models:
         raise UserError(
             f"--tensor-parallel-size {tensor_parallel_size}: only for --engine vllm. Leave it out, or start a vLLM "

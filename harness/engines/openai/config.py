@@ -27,13 +27,16 @@ def shown(url: str) -> str:
 
 def fault(url: str) -> str | None:
     """Explain why a URL cannot be a server's, or return None. Never repeats the URL, which may have a password."""
+    import httpx
+
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname or ""
         if host.count(".") == 3 and host.replace(".", "").isdigit():
             ipaddress.ip_address(host)
         host.encode("idna")
-    except ValueError:  # UnicodeError among them.
+        httpx.URL(url).host  # noqa: B018 - decodes it, as each request does
+    except (ValueError, httpx.InvalidURL):  # UnicodeError among the first.
         return "not a URL. Expected http://HOST:PORT"
     if "@" in parts.netloc or parts.query or parts.fragment:
         return f"has a user, a password, a query or a fragment. Expected http://HOST:PORT, with the key in {KEYS[0]}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.checkpoints.model_files import CheckpointFolder
+from harness.checkpoints.model_files import CheckpointFolder, text_settings
 from harness.engines.usage import free_memory_bytes
 from harness.errors import EngineFailed, refuse_all
 
@@ -38,7 +38,7 @@ def bytes_per_token(config: dict[str, Any], dtype: str, parallel: int = 1) -> in
     `config` is config.json, which may nest a text model. Each of `parallel` devices has its share of the key-value
     heads, and at least one.
     """
-    own = config.get("text_config") or config
+    own = text_settings(config)
     heads = int(own["num_attention_heads"])
     head_dim = int(own.get("head_dim") or own["hidden_size"] // heads)
     kv_heads = int(own.get("num_key_value_heads") or heads)

@@ -220,6 +220,7 @@ def test_a_chat_template_cannot_reach_out_of_its_sandbox(model: Path, template: 
     [
         ({"max_position_embeddings": "many"}, "'max_position_embeddings' is 'many'"),
         ({"dtype": "load"}, "'dtype' is 'load'"),
+        ({"dtype": "auto"}, "'dtype' is 'auto'"),
         ({"torch_dtype": "__class__"}, "'torch_dtype' is '__class__'"),
         ({"vocab_size": -1}, "'vocab_size' is -1"),
         ({"text_config": {"hidden_size": [1]}}, "'text_config.hidden_size' is [1]"),

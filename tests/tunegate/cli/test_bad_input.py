@@ -87,6 +87,7 @@ def test_a_script_that_is_missing_and_a_pipe_in_place_of_cases_do_not_hang(proje
 @pytest.mark.parametrize(("option", "said"), [
     ("--eval-limit=0", "--eval-limit 0: expected 1 or more"),
     ("--eval-repeats=-1", "--eval-repeats -1: expected 1 or more"),
+    ("--eval-engines=-1", "--eval-engines -1: expected 1 or more"),
     ("--checkpoint=", "--checkpoint '': expected a checkpoint. Name one, or leave the option out"),
     ("--baseline= ", "--baseline ' ': expected a checkpoint. Name one, or leave the option out"),
     ("--eval-checkpoint=", "--checkpoint '': expected a checkpoint. Name one, or leave the option out"),

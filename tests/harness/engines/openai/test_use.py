@@ -143,6 +143,7 @@ def test_a_key_that_no_header_carries_is_refused_without_being_repeated(
 @pytest.mark.parametrize("url", [
     "http://user:hidden@host:8000", "http://hidden@host", "http://host/v1?api_key=hidden", "http://host#hidden",
     "ftp://host", "host:8000", "http://", "http://host:port", "http://999.1.1.1:8000", "http://ho\tst", "http://a..b",
+    "http://xn--a", "http://\u2603",
 ])  # fmt: skip
 def test_urls_with_secrets_in_them_and_what_is_no_url_are_refused(url: str) -> None:
     with pytest.raises(UserError) as caught:

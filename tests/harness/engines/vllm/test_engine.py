@@ -148,6 +148,13 @@ def test_a_token_of_the_embedded_model_takes_the_known_cache_bytes() -> None:
     assert memory.bytes_per_token({"text_config": llama}, "bfloat16") == 131_072
 
 
+@pytest.mark.parametrize("names", [("n_layer", "n_head", "n_embd"), ("n_layers", "n_heads", "d_model")])
+def test_gpt_2_and_mpt_name_their_sizes_otherwise(names: tuple[str, ...]) -> None:
+    """Keys and values of 12 layers of width 768, 2 bytes."""
+    sizes = dict(zip(names, (12, 12, 768), strict=True))
+    assert memory.bytes_per_token(sizes, "bfloat16") == 2 * 12 * 768 * 2
+
+
 def test_a_prompt_that_no_memory_holds_is_refused_before_the_start(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
