@@ -60,6 +60,8 @@ class VllmEngine:
         self._structured = False
         self._batch_limits: BatchLimits | None = None
         self._halved: BatchLimits | None = None
+        self._proven: set[str] = set()
+        """Keys of the units that passed their canary here; rows from the cache prove only the units compared with."""
 
     def facts(self, variant: str) -> dict[str, str]:
         return self.served.facts(variant)
@@ -106,7 +108,7 @@ class VllmEngine:
         assert self._batch_limits is not None
         before, self._halved = self._batch_limits, self._batch_limits.halved()
         self.close()
-        self.served.references.pop(unit.key, None)
+        self._proven.discard(unit.key)
         gc.collect()
         environment.forget()
         if self._halved is None:
@@ -138,7 +140,7 @@ class VllmEngine:
 
     def _prove(self, unit: Unit) -> None:
         """Run the canary on the unit, once, after that of its base. Raises CanaryFailed, before anything is scored."""
-        if unit.key in self.served.references:
+        if unit.key in self._proven:
             return
         self.served.check_weights(unit)
         if base := self.served.unproven_base(unit):
@@ -157,6 +159,7 @@ class VllmEngine:
         own = canary.take(self._ask, texts, unit.base_name, exact, model.reset)
         self.served.keep_reference(unit, own)
         self.served.check_effects(unit, own)
+        self._proven.add(unit.key)
 
     def _ask(self, rows: Sequence[canary.Row]) -> list[Completion]:
         """Generate for canary rows in one call, in their order."""

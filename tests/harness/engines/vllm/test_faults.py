@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import pytest
 
 from harness.checkpoints.resolve import resolve
+from harness.engines import canary
 from harness.engines.config import EngineConfig
 from harness.engines.vllm import engine as vllm_engine
 from harness.engines.vllm import environment, memory
@@ -23,9 +24,10 @@ from harness.engines.vllm.engine import VllmEngine
 from harness.engines.vllm.memory import BatchLimits, OutOfMemory, is_out_of_memory
 from harness.engines.vllm.model import VllmModel
 from harness.engines.vllm.watchdog import ErrorLog, Watch, raised
-from harness.errors import EngineFailed
+from harness.errors import CanaryFailed, EngineFailed
 from harness.schema import Completion, Request, Sampling
 from harness.suites.prompts import Renderer
+from tests.support.adapters import save_adapter
 
 WAIT_S = 60.0
 TRACEBACK = """EngineCore encountered a fatal error.
@@ -290,6 +292,21 @@ def test_out_of_memory_with_one_request_at_a_time_says_what_to_do(short: Any) ->
     assert found == ["k0"] and asked == ["k0", ""]
     assert said[-1].startswith("EngineFailed: vllm ran out of memory with one request at a time: torch.OutOfMemory")
     assert "a smaller model or a larger device; finished answers are kept" in said[-1]
+
+
+def test_canary_rows_of_an_earlier_run_do_not_replace_the_canary_of_an_adapter(
+    short: Any, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those of the base alone, for models that are compared with it. The stand-in applies no adapter."""
+    monkeypatch.setattr(StandIn, "plan", [None])
+    adapter = resolve(str(save_adapter(tiny_model, tmp_path / "a0")))
+    settings = EngineConfig(dtype="float32", kv_cache_bytes=1 << 24, lora="force")
+    engine = VllmEngine({"baseline": resolve(str(tiny_model)), "tuned": adapter}, 64, settings, on_cpu=True)
+    (unit,) = engine.served.units
+    engine.served.references[unit.key] = canary.Reference(rows=[], noise=0.0)
+    request = Request(key="k0", ids=(1,), sampling=Sampling(max_tokens=4), variant="tuned")
+    with pytest.raises(CanaryFailed, match=r"'tuned' .* answers exactly like its base model"):
+        list(engine.generate([request]))
 
 
 class Abandoned:
