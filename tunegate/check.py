@@ -16,7 +16,7 @@ from harness.suites.discovery import SUITES, find_suites
 if TYPE_CHECKING:
     from harness.suites.suite import Suite
 
-EXPECTED = "Name a suite's folder or one of its files, or a training configuration"
+EXPECTED = "Name a suite's folder or one of its files, or a training configuration with 'base' and [data]"
 
 
 def check(paths: Iterable[Path]) -> Iterator[str]:
@@ -55,10 +55,12 @@ def check(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def _is_configuration(path: Path) -> bool:
-    """Whether it is a training configuration, and not a gate file. Raises UserError for one that cannot be read."""
+    """Whether it has a table or key of a training configuration. Raises UserError for a path that cannot be read."""
+    from training.config import Config
+
     if not path.exists():
         raise UserError(f"{path}: does not exist. {EXPECTED}")
-    return path.suffix == ".toml" and not {"gate", "objective"} & read_toml(path, EXPECTED).keys()
+    return path.suffix == ".toml" and not read_toml(path, EXPECTED).keys().isdisjoint(Config.__struct_fields__)
 
 
 def _test_files(path: Path) -> list[Path]:

@@ -73,6 +73,18 @@ def test_all_faults_of_all_files_are_named_together(project: Path) -> None:
     assert "none.toml: does not exist. Name a suite's folder" in err and "rows.jsonl: belongs to no suite" in err
 
 
+def test_another_toml_file_is_no_training_configuration(project: Path) -> None:
+    for path in (Path("pyproject.toml"), SUITE / "words.toml"):
+        path.write_text("[project]\nname = 'x'\n")
+    assert outcome("check", "pyproject.toml") == (
+        4,
+        "",
+        "tunegate: pyproject.toml: belongs to no suite. Name a suite's folder or one of its files, or a training "
+        "configuration with 'base' and [data]\n",
+    )
+    assert outcome("check", f"{SUITE}/words.toml") == (0, "legal/mini: valid, 8 cases\n", "")
+
+
 @pytest.mark.parametrize("path", [str(SUITE), f"{SUITE}/test_mini.py"])
 def test_a_test_file_without_a_suite_is_a_fault(project: Path, path: str) -> None:
     break_file(SUITE / "test_mini.py", "suite = Suite(", "def suite():\n    return Suite(")
