@@ -97,7 +97,6 @@ class Interrupted(UserError):
 def train(
     config_path: Path | str,
     *,
-    run_dir: Path | None = None,
     progress: Callable[[Any], None] | None = None,
     fresh: bool = False,
     without_suites: bool = False,
@@ -105,9 +104,9 @@ def train(
     """Train by a TOML configuration and return the run folder.
 
     An unfinished run of the same settings and data resumes, a finished one is returned; `fresh` starts a new run.
-    `run_dir` is the run to resume. `without_suites` allows training where no suite is found for the contamination
-    check. `progress` receives every `training.hooks.Update`; by default they are shown on stderr. Of several processes
-    of a launcher, only the first returns; the others exit.
+    `without_suites` allows training where no suite is found for the contamination check. `progress` receives every
+    `training.hooks.Update`; by default they are shown on stderr. Of several processes of a launcher, only the first
+    returns; the others exit.
 
     Raises UserError for a bad configuration or data, MissingExtra where a package is missing, and Interrupted where
     the user stopped training.
@@ -126,7 +125,7 @@ def train(
         job = agreed(team, prepared)
         display.held = job.held
         with disk_errors(Path(job.config.output.dir)):
-            folder, finished = team.broadcast(lambda: _claim(config_path, job, run_dir, fresh, locks))
+            folder, finished = team.broadcast(lambda: _claim(config_path, job, fresh, locks))
             if finished:
                 display.say(f"training: already finished: {folder}. Use --fresh to train again")
             else:
@@ -168,9 +167,7 @@ def disk_errors(folder: Path) -> Iterator[None]:
         ) from None
 
 
-def _claim(
-    config_path: Path | str, job: TrainingJob, run_dir: Path | None, fresh: bool, locks: ExitStack
-) -> tuple[Path, bool]:
+def _claim(config_path: Path | str, job: TrainingJob, fresh: bool, locks: ExitStack) -> tuple[Path, bool]:
     """Return the run's folder and whether the run is finished; lock it until `locks` is closed."""
     root = Path(job.config.output.dir)
     if root.is_file():
@@ -181,7 +178,7 @@ def _claim(
     except Timeout:
         raise UserError(f"{config_path}: this training is already running in another process. Wait for it") from None
     name = job.config.output.name
-    existing = run_dir or (None if fresh else find(root, name, job.fingerprint))
+    existing = None if fresh else find(root, name, job.fingerprint)
     folder = existing or root / runs_folder.new_run_id(name)
     return folder, (folder / runs_folder.SEAL).exists()
 

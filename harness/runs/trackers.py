@@ -73,6 +73,7 @@ class MLflow:
         found = self.client.search_runs([experiment], f"attributes.run_name = '{run.name}'")
         stored = found[0] if found else self.client.create_run(experiment, run_name=run.name)
         self.id = stored.info.run_id
+        self.client.update_run(self.id, "RUNNING")  # One that is continued has the status that it ended with.
         new = {name: value for name, value in settings.items() if name not in stored.data.params}  # None can change.
         self._send("params", [mlflow.entities.Param(*one) for one in new.items()])
         self._send("tags", [mlflow.entities.RunTag(*one) for one in tags.items()])

@@ -16,12 +16,15 @@ from harness.schema import Manifest
 from harness.suites.prompts import Renderer
 from tests.support.training_process import losses, weights
 from tests.training.conftest import quiet
+from training import checkpointing
 from training.batching import order
 from training.config import Train
+from training.config_file import load
 from training.data.rows import load_rows
+from training.job import prepare
 from training.loop import rate_factor
 from training.loss_curve import write_curve
-from training.run import Interrupted, find, stop_signal, train
+from training.run import LAST, Interrupted, find, stop_signal, train
 
 
 def stop_at(step):
@@ -114,7 +117,7 @@ def test_a_stopped_run_goes_on_and_ends_bitwise_equal_to_an_unbroken_one(write_c
     assert load_run(broken).manifest.status == "interrupted"
     assert not (broken / "adapter").exists()
     steps = []
-    again = train(config, run_dir=broken, progress=lambda u: steps.append(u.step))
+    again = train(config, progress=lambda u: steps.append(u.step))
     assert again == broken
     assert min(steps) > step
     assert losses(broken) == losses(whole)
@@ -188,10 +191,9 @@ def test_going_on_with_other_settings_or_data_is_refused_by_name(write_config, c
     with pytest.raises(Interrupted):
         train(write_config(), progress=stop_at(3))
     (broken,) = (Path(write_config().parent) / "runs").glob("*/")
-    config = write_config(**change)
+    job = prepare(load(write_config(**change)), print)
     with pytest.raises(UserError, match=named):
-        train(config, run_dir=broken, progress=quiet)
-    assert load_run(broken).manifest.status == "interrupted"
+        checkpointing.load(broken / LAST, job.fingerprint)
 
 
 OVERFIT = {"train__max_steps": 100, "optim__lr": 0.002, "lora__r": 16, "lora__alpha": 32}

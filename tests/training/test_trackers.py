@@ -49,16 +49,22 @@ def test_mlflow_keeps_one_run_with_settings_and_losses_and_no_secret(tmp_path, m
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{tmp_path}/mlruns")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", SECRET)
-    for step in (0, 1):
+    client = mlflow.MlflowClient()
+
+    def stored():
+        (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
+        return found
+
+    for step, status in ((0, "interrupted"), (1, "finished")):
         lines = []
         shown = Trackers(["mlflow"], tmp_path / "run-1", {"lora.r": 4, "base": "b" * 300}, lines.append)
+        assert stored().info.status == "RUNNING"
         shown.log_row({"step": step + 1, "loss": 2.5 - step, "best": True})
         shown.log_row({"step": step + 1, "validation_loss": 2.25 - step})
-        shown.close("finished")
+        shown.close(status)
         assert lines == []
-    client = mlflow.MlflowClient()
-    (found,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
-    assert found.info.run_name == "run-1"
+    found = stored()
+    assert (found.info.run_name, found.info.status) == ("run-1", "FINISHED")
     assert found.data.params["lora.r"] == "4"
     assert found.data.metrics == {"train/loss": 1.5, "validation/loss": 1.25}
     assert [p for p in tmp_path.rglob("*") if p.is_file() and SECRET.encode() in p.read_bytes()] == []

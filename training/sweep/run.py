@@ -191,6 +191,7 @@ def sweep(path: Path, engine: str | None = None, without_suites: bool = False) -
         with disk_errors(state.root):
             (state.folder / "points").mkdir(parents=True, exist_ok=True)
             with FileLock(state.folder / ".lock", timeout=0):
+                state = replace(state, table=results.read(state.folder) or state.table)
                 state = _train_all(state, progress.say, without_suites)
                 if state.table.winner is None:
                     raise UserError(_no_winner(state.table))

@@ -234,6 +234,22 @@ def test_the_winner_alone_is_asked_the_test_and_only_once(
     assert evaluations(again) == [asked] and again.table == made.table
 
 
+def test_a_sweep_that_another_process_finishes_meanwhile_is_not_tested_again(
+    write_sweep, hand_made, with_suite, monkeypatch
+):
+    """The other one holds the lock after this one has read the table, and releases it before this one takes it."""
+    trained = hand_made(lambda c: record_of(c, 1.0, selected("clause_recall", True, by_rate(c))))
+    path, check, other = write_sweep(**SELECT), sweeping.check, []
+
+    def check_late(*arguments):
+        monkeypatch.setattr(sweeping, "check", check)
+        other.append(sweeping.sweep(path, "fake"))
+
+    monkeypatch.setattr(sweeping, "check", check_late)
+    made = sweeping.sweep(path, "fake")
+    assert made.table == other[0].table and len(trained) == 4 and len(evaluations(made)) == 1
+
+
 def test_the_project_s_trackers_get_every_point_and_the_test_of_the_winner(
     write_sweep, hand_made, with_suite, tmp_path
 ):
