@@ -120,7 +120,7 @@ def found_in(path: Path) -> str:
     return f"it holds {first_few(names, 6)}" if names else "it is empty"
 
 
-def text_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+def text_settings(config: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of the language model, which config.json may nest, by their usual names."""
     own = config.get("text_config") or config
     return {OTHER_NAMES[name]: value for name, value in own.items() if name in OTHER_NAMES} | own
