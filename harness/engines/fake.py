@@ -18,7 +18,7 @@ TRAITS = EngineTraits(is_scripted=True, why_no_forecast="the answers are scripte
 
 def start(checkpoints: Mapping[str, Checkpoint], max_model_len: int, config: EngineConfig) -> FakeEngine:
     """Open the fake engine; `config.replies` are its answers."""
-    return FakeEngine(config.replies, max_model_len=max_model_len, remember=False)
+    return FakeEngine(config.replies, max_model_len=max_model_len)
 
 
 def plain_reply(request: Request) -> str:
@@ -27,11 +27,7 @@ def plain_reply(request: Request) -> str:
 
 
 class FakeEngine:
-    """Answers from a rule, from texts by request key, or with the first choice; can fail on keys, and stop half way.
-
-    `asked` holds every request it was given, in order, so that tests can look at what reached the engine; without
-    `remember` it stays empty.
-    """
+    """Answers from a rule, from texts by request key, or with the first choice; can fail on keys."""
 
     name = "fake"
     version = "1"
@@ -42,27 +38,16 @@ class FakeEngine:
         *,
         max_model_len: int = 1 << 30,
         fail: Collection[str] = (),
-        interrupt_after: int | None = None,
-        remember: bool = True,
     ) -> None:
         self.replies = replies
         self.max_model_len = max_model_len
         self.fail = fail
-        self.interrupt_after = interrupt_after
-        self.remember = remember
-        self.given = 0
-        self.asked: list[Request] = []
 
     def facts(self, variant: str) -> dict[str, str]:
         return {"engine": self.name, "version": self.version}
 
     def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
         for request in in_order(requests):
-            if self.interrupt_after is not None and self.given >= self.interrupt_after:
-                raise KeyboardInterrupt
-            self.given += 1
-            if self.remember:
-                self.asked.append(request)
             problem = problem_of(request, self.max_model_len)
             if request.key in self.fail:
                 problem = "this request is set to fail in the fake engine"

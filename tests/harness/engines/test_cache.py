@@ -5,15 +5,14 @@ import multiprocessing
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from harness.checkpoints.resolve import resolve
-from harness.engines.base import request_key
+from harness.engines.base import in_order, request_key
 from harness.engines.cache import AnswerCache, answered, count_completions, header_of
 from harness.engines.fake import FakeEngine
 from harness.errors import UserError
@@ -32,6 +31,22 @@ def request(key: str, variant: str = "tuned", ids: tuple[int, ...] = (1, 2, 3)) 
 
 def requests(n: int) -> list[Request]:
     return [request(f"{v}-{i}", v, (i,)) for i in range(n) for v in CHECKPOINTS]
+
+
+class RecordingEngine(FakeEngine):
+    """Keeps what it was asked, and may stop half way."""
+
+    def __init__(self, interrupt_after: int | None = None) -> None:
+        super().__init__()
+        self.interrupt_after = interrupt_after
+        self.asked: list[Request] = []
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[Completion]:
+        for request in in_order(requests):
+            if len(self.asked) == self.interrupt_after:
+                raise KeyboardInterrupt
+            self.asked.append(request)
+            yield from super().generate([request])
 
 
 def cache(root: Path, engine: FakeEngine | None = None) -> AnswerCache:
@@ -54,8 +69,8 @@ def test_an_interrupted_run_asks_only_what_is_missing_and_ends_like_an_unbroken_
     asked = requests(10)
     unbroken = texts(FakeEngine(), asked, tmp_path / "one")
     with pytest.raises(KeyboardInterrupt):
-        texts(FakeEngine(interrupt_after=7), asked, tmp_path / "two")
-    resumed = FakeEngine()
+        texts(RecordingEngine(interrupt_after=7), asked, tmp_path / "two")
+    resumed = RecordingEngine()
     assert texts(resumed, asked, tmp_path / "two") == unbroken
     assert len(resumed.asked) == 20 - 7
 
@@ -94,28 +109,17 @@ def test_an_answer_is_in_the_database_itself_not_in_a_log_beside_it_that_other_h
     kept.close()
 
 
-def test_an_older_version_that_writes_to_the_same_cache_stops_nothing(tmp_path: Path) -> None:
-    cache(tmp_path).add(request("a"), completion("a"))
-    with closing(sqlite3.connect(database_of(tmp_path))) as older:
-        older.execute("PRAGMA journal_mode = WAL")
-        older.execute("SELECT * FROM completions").fetchall()
-        kept = cache(tmp_path)
-        kept.add(request("b"), completion("b"))
-        kept.close()
-    assert stored(tmp_path) == 2
-
-
 def test_an_error_is_handed_on_but_not_kept(tmp_path: Path) -> None:
     asked = [request("good"), request("bad", ids=(9,))]
     found = list(answered(FakeEngine(fail={"bad"}), asked, cache(tmp_path)))
     assert {c.key: c.finish_reason for c, _ in found} == {"good": "stop", "bad": "error"}
-    again = FakeEngine()
+    again = RecordingEngine()
     texts(again, asked, tmp_path)
     assert [r.key for r in again.asked] == ["bad"]
 
 
 def test_equal_keys_are_asked_and_answered_once(tmp_path: Path) -> None:
-    engine = FakeEngine()
+    engine = RecordingEngine()
     found = list(answered(engine, [request("a"), request("a"), request("b")], cache(tmp_path)))
     assert sorted(c.key for c, _ in found) == ["a", "b"]
     assert len(engine.asked) == 2
@@ -128,7 +132,7 @@ def test_the_caller_is_told_what_was_kept_and_what_is_new(tmp_path: Path) -> Non
 
 
 def test_without_a_cache_everything_is_asked(tmp_path: Path) -> None:
-    engine = FakeEngine()
+    engine = RecordingEngine()
     assert len(list(answered(engine, requests(2), None))) == 4
     assert len(engine.asked) == 4
 
@@ -138,30 +142,6 @@ def test_variants_of_other_content_have_databases_of_their_own(tmp_path: Path) -
     headers = [header_of(folder) for folder in tmp_path.iterdir()]
     assert {h.checkpoint for h in headers} == {"b" * 64, "d" * 64}
     assert all((h.engine, h.version) == ("fake", "1") for h in headers)
-
-
-def lines_of_layout_1(root: Path, *lines: bytes) -> Path:
-    """A cache as earlier versions wrote it, where the database of the tuned model will be."""
-    kept = cache(root)
-    kept.get(request("any"))
-    (folder,) = root.iterdir()
-    kept.close()
-    shutil.rmtree(folder)
-    old = folder.with_name(f"{folder.name}.jsonl")
-    old.write_bytes(b"\n".join([b'{"tunegate_answers":1,"checkpoint":"d","engine":"fake","version":"1"}', *lines]))
-    return old
-
-
-def test_completions_of_an_earlier_version_are_read_but_for_a_line_that_a_crash_cut(tmp_path: Path) -> None:
-    whole, later = (msgspec.json.encode(completion("a", text)) for text in ("first", "second"))
-    old = lines_of_layout_1(tmp_path, whole, later, msgspec.json.encode(completion("cut"))[:-9])
-    before = old.read_bytes()
-    kept = cache(tmp_path)
-    found = kept.get(request("a"))
-    assert found is not None and found.text == "second"
-    assert kept.get(request("cut")) is None
-    assert old.read_bytes() == before
-    kept.close()
 
 
 def database_of(root: Path) -> Path:
@@ -204,7 +184,7 @@ def test_a_full_disk_is_one_line_and_finished_answers_stay(tmp_path: Path) -> No
         list(answered(engine, requests(5), kept))
     assert "\n" not in str(caught.value) and "Free space" in str(caught.value)
     kept.close()
-    untouched = FakeEngine(interrupt_after=0)
+    untouched = RecordingEngine(interrupt_after=0)
     assert len(texts(untouched, few, tmp_path)) == 4
 
 
@@ -232,7 +212,7 @@ def test_a_cache_on_a_disk_that_is_mounted_read_only_is_read(tmp_path: Path, mon
 
     monkeypatch.setattr(os, "utime", refuse)
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
-    engine = FakeEngine()
+    engine = RecordingEngine()
     assert texts(engine, requests(2), tmp_path) == expected and engine.asked == []
 
 

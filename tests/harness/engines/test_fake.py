@@ -1,7 +1,5 @@
 """The fake engine: deterministic, scriptable, and able to fail."""
 
-import pytest
-
 from harness.engines import open_engine
 from harness.engines.config import EngineConfig
 from harness.engines.fake import FakeEngine
@@ -43,13 +41,3 @@ def test_a_prompt_that_leaves_no_room_fails_alone() -> None:
     found = {c.key: c for c in engine.generate([request("long", ids=(1,) * 9), request("short")])}
     assert (found["short"].finish_reason, found["long"].finish_reason) == ("stop", "error")
     assert "9 tokens" in str(found["long"].error) and "10" in str(found["long"].error)
-
-
-def test_it_stops_after_the_given_number_of_answers() -> None:
-    found = []
-    with pytest.raises(KeyboardInterrupt):
-        found.extend(c.key for c in FakeEngine(interrupt_after=0).generate([request("a")]))
-    generator = FakeEngine(interrupt_after=1).generate([request("a"), request("b")])
-    assert next(generator).key == "a"
-    with pytest.raises(KeyboardInterrupt):
-        next(generator)
