@@ -62,9 +62,7 @@ def standing(status: str, *, is_sealed: bool, changed: Sequence[str], is_being_w
 
 def claimed(run_standing: Standing, verdicts: Iterable[Verdict]) -> list[Verdict]:
     """Return the verdicts where the run may claim them; else every gate as not judged, with the reason."""
-    return list(verdicts) if run_standing.is_claim else [withheld(verdict, run_standing.says) for verdict in verdicts]
-
-
-def withheld(verdict: Verdict, reason: str) -> Verdict:
-    """Return a verdict as not judged, whatever it was."""
-    return structs.replace(verdict, outcome="skipped", observed=None, seen="", margin=None, needed=None, reason=reason)
+    if run_standing.is_claim:
+        return list(verdicts)
+    unjudged = {"outcome": "skipped", "observed": None, "seen": "", "margin": None, "needed": None}
+    return [structs.replace(verdict, **unjudged, reason=run_standing.says) for verdict in verdicts]

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from harness.errors import UserError, refuse_newer
-from harness.runs.status import withheld
 from harness.sanitize import shown
 from harness.schema import Outcome, Verdict, combine_outcomes
 from reports import number_format
@@ -133,21 +132,7 @@ def decode(raw: bytes, name: str) -> Export:
     problem = _contradiction(export)
     if problem:
         raise UserError(f"{name}: contradicts itself: {problem}. Nothing in it was used")
-    return export if export.status == "finished" else _without_verdicts(export)
-
-
-def _without_verdicts(export: Export) -> Export:
-    """Withhold the verdicts of a run that may claim none; older versions wrote them."""
-    reason = f"No verdict: the run is {export.status}."
-    suites = [
-        msgspec.structs.replace(
-            suite,
-            counts={"skipped": suite.gates} if suite.gates else {},
-            verdicts=[withheld(verdict, reason) for verdict in suite.verdicts],
-        )
-        for suite in export.suites
-    ]
-    return msgspec.structs.replace(export, suites=suites)
+    return export
 
 
 def encode(export: Export) -> bytes:
@@ -177,6 +162,8 @@ def _contradiction(export: Export) -> str:
     if len(set(names)) < len(names):
         return "a suite is listed twice"
     for suite in export.suites:
+        if export.status != "finished" and suite.outcome != "skipped":
+            return f"it has verdicts of a run that is {export.status}"
         listed = [verdict.outcome for verdict in suite.verdicts]
         if any(listed.count(outcome) > suite.counts.get(outcome, 0) for outcome in listed):
             return "it lists more gates than it counts"

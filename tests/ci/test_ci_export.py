@@ -100,6 +100,7 @@ def altered_suite(**fields: object) -> bytes:
     (altered(suites=[{"name": "x"}]), "missing required field"),
     (altered_suite(counts={"pass": -1}), ">= 0"),
     (altered_suite(counts={"won": 1}), "Invalid enum value"),
+    (altered(status="interrupted"), "it has verdicts of a run that is interrupted"),
     (altered_suite(counts={"pass": 9}), "lists more gates than it counts"),
     (altered_suite(name="legal/other"), "listed under another suite"),
     (altered_suite(worse=["a"], worse_total=0), "lists more cases than it counts"),
