@@ -1,4 +1,4 @@
-"""Settings of OpenMP threads, to be made before torch loads."""
+"""The cores of this process, and settings of OpenMP threads, to be made before torch loads."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ WAIT_POLICY = "OMP_WAIT_POLICY"
 SPIN_COUNT = "GOMP_SPINCOUNT"
 SHORT_SPIN = "20000"
 """About a millisecond: the pause between two layers is shorter, the wait for a busy processor longer."""
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use, where the system says so, else that of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def before_torch() -> None:

@@ -68,8 +68,7 @@ def with_floors(
     """
     infos: list[SuiteInfo] = []
     notes: list[str] = list(manifest.notes)
-    is_imported = any(checkpoint.kind == "imported" for checkpoint in manifest.checkpoints.values())
-    advice = "" if is_imported else "; measure again with `tunegate repeatability`"
+    advice = "" if manifest.is_imported else "; measure again with `tunegate repeatability`"
     for info in manifest.suites:
         entries = known.get(info.name, ())
         scored = structs.replace(info, scorers_hash=(scorers or {}).get(info.name, info.scorers_hash))

@@ -8,13 +8,12 @@ import weakref
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
 
 from msgspec import Struct, structs
 
 from harness.errors import UserError
 from harness.files import MEMORY_BYTES
-from harness.schema import Case, Sampling
+from harness.schema import Case, Request, Sampling
 
 
 class PlannedRequest(Struct, frozen=True, kw_only=True):
@@ -136,16 +135,7 @@ class RequestQueue:
         return same, cases
 
 
-class Sized(Protocol):
-    """A request with a prompt and a limit on its answer."""
-
-    @property
-    def ids(self) -> tuple[int, ...]: ...
-    @property
-    def sampling(self) -> Sampling: ...
-
-
-def longest(questions: Iterable[Sized]) -> int:
+def longest(questions: Iterable[PlannedRequest | Request]) -> int:
     """Return the tokens of the longest prompt and answer together; 1 without requests."""
     if isinstance(questions, RequestQueue):
         return questions.longest

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from harness.threads import cores
 
 
 def git_state(folder: Path) -> dict[str, str | bool | None]:
@@ -48,7 +49,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "system": platform.system(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "processor": _processor(),
         "packages": packages,
     }

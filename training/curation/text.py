@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import html
 import multiprocessing
-import os
 import re
 import unicodedata
 from collections import defaultdict
@@ -20,6 +19,8 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from itertools import repeat, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from harness.threads import cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,9 +181,8 @@ def spread(work: Callable[..., list[T]], items: Sequence[Any], *more: Any) -> li
 
     `work` is a function at the top level of a module, so that worker processes can import it.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(items) < PARALLEL_FROM or cores < 2:
+    if len(items) < PARALLEL_FROM or cores() < 2:
         return work(items, *more)
     chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
-    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(cores(), mp_context=multiprocessing.get_context("spawn")) as pool:
         return [result for results in pool.map(work, chunks, *map(repeat, more)) for result in results]

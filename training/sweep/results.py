@@ -25,15 +25,6 @@ def expected_best(count: int) -> float:
     return float(norm.expect(lambda x: x * count * norm.cdf(x) ** (count - 1)))
 
 
-def standard_error(level: Estimate) -> float | None:
-    """Return half of the interval divided by the normal quantile; None where there is no interval."""
-    from harness.stats.intervals import critical
-
-    if level.low is None or level.high is None:
-        return None
-    return (level.high - level.low) / 2 / critical(level.level)
-
-
 FILE = "sweep.json"
 LOSS = "validation loss"
 
@@ -158,6 +149,8 @@ class SweepTable(Struct, frozen=True, kw_only=True):
     @property
     def caution(self) -> Caution | None:
         """The selection bias; None where the winner's metric has no interval."""
+        from harness.stats.power import standard_error
+
         best = self.winner
         error = standard_error(best.metric) if best and best.metric else None
         if error is None:

@@ -6,7 +6,6 @@ less is free.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from msgspec import Struct
 from harness.checkpoints.model_files import CheckpointFolder, text_settings
 from harness.engines.usage import free_memory_bytes
 from harness.errors import EngineFailed, refuse_all
+from harness.threads import cores
 
 # Prefixes are shared in whole blocks. This is the smallest size that vLLM accepts on a CPU: prompts of a suite often
 # share only an instruction of about a hundred tokens. On CUDA vLLM chooses; 128 is an upper bound.
@@ -173,7 +173,7 @@ def check_parallel(size: int, folders: Iterable[CheckpointFolder], on_cpu: bool)
     if size == 1:
         return
     problems = []
-    available, unit = (_cores(), "CPU cores") if on_cpu else (_gpus(), "GPUs")
+    available, unit = (cores(), "CPU cores") if on_cpu else (_gpus(), "GPUs")
     if available < size:
         problems.append(f"this machine has {available} {unit}. Use at most as many")
     for folder in dict.fromkeys(folders):
@@ -197,10 +197,6 @@ def _uneven(folder: CheckpointFolder, size: int) -> list[str]:
     if width % size:
         problems.append(f"its layers of width {width:,} cannot be divided by {size}")
     return problems
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _gpus() -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.schema import Estimate
+from harness.stats.power import standard_error
 from training.sweep import results, view
 from training.sweep.results import (
     Confirmed,
@@ -14,7 +15,6 @@ from training.sweep.results import (
     SweepTable,
     expected_best,
     finished,
-    standard_error,
 )
 
 

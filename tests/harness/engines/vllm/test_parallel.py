@@ -29,7 +29,7 @@ def config(folder: Path, **own: Any) -> Path:
 
 @pytest.fixture(autouse=True)
 def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "_cores", lambda: 8)
+    monkeypatch.setattr(memory, "cores", lambda: 8)
 
 
 SMOLLM2 = {"num_attention_heads": 9, "num_key_value_heads": 3, "intermediate_size": 1536}
