@@ -10,6 +10,7 @@ user messages. Paraphrases, translations and copies with an edit in every 13 wor
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence, Set
@@ -179,13 +180,8 @@ def _covered(row_words: Sequence[str], pieces: Set[Piece]) -> bytearray:
 
 def _longest(inside: bytearray) -> tuple[int, int]:
     """Return start and end of the longest stretch of ones."""
-    best = (0, 0)
-    start = 0
-    for at, one in enumerate([*inside, 0]):
-        if not one:
-            best = max(best, (start, at), key=lambda span: span[1] - span[0])
-            start = at + 1
-    return best
+    stretches = (match.span() for match in re.finditer(b"\1+", inside))
+    return max(stretches, key=lambda span: span[1] - span[0], default=(0, 0))
 
 
 def _between(text: str, first: int, end: int) -> str:

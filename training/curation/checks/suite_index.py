@@ -258,16 +258,9 @@ def _frequent(
     import numpy as np
 
     counts = np.array([len(documents[owner]) for owner in owners.tolist()], np.int64)
-    where = np.repeat(np.arange(len(hashes)), counts)
     document_of = np.array([d for owner in owners.tolist() for d in documents[owner]], np.int64)
-    order = np.lexsort((document_of, hashes[where]))
-    run, document = hashes[where][order], document_of[order]
-    new_run = np.ones(len(run), bool)
-    new_run[1:] = run[1:] != run[:-1]
-    distinct = new_run.copy()
-    distinct[1:] |= document[1:] != document[:-1]
-    kind = np.cumsum(new_run) - 1
-    is_frequent = np.bincount(kind, weights=distinct) >= minimum
-    result = np.zeros(len(hashes), bool)
-    result[where[order]] = is_frequent[kind]
-    return result
+    _, run = np.unique(hashes, return_inverse=True)
+    size = document_of.max(initial=0) + 1
+    pairs = np.unique(np.repeat(run, counts) * size + document_of)
+    is_frequent: NDArray[np.bool_] = (np.bincount(pairs // size) >= minimum)[run]
+    return is_frequent
