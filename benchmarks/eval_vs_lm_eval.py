@@ -32,6 +32,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 from lm_eval_rival import TASK, Ran, lm_eval, rival_python, run  # noqa: E402
 
+from harness.formatting import markdown_table  # noqa: E402
+
 MAX_TOKENS = 24
 TEST = '''"""Bench."""
 from harness import Suite
@@ -262,9 +264,7 @@ def report(rounds: list[Round], cases: int) -> None:
     ]
     header = [f"{cases} prompts, base and adapter", "tunegate, one session"]
     header += ["lm-eval, twice", "lm-eval, our settings"][: len(rivals)]
-    print(f"\n| {' | '.join(header)} |\n|{' --- |' * len(header)}")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
+    print("", *markdown_table(header, rows), sep="\n")
     for rival, name in zip(rivals, ("lm-eval as it comes", "lm-eval with our settings"), strict=False):
         whole = [found.ratio(found.ours, rival) for found in rounds]
         later = [found.ratio(found.again, rival) for found in rounds]

@@ -18,9 +18,7 @@ scorers that ask a model or a metric of another library: `support`, `bridge` and
 """
 
 import argparse
-import platform
 import random
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -30,6 +28,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 import speed_answers as made  # noqa: E402
 
+from harness.runs.provenance import environment  # noqa: E402
 from harness.scoring import cited_evidence, json_answer, labels, multiple_choice, numeric, short_answer, summaries  # noqa: E402
 from harness.scoring.base import Scorer  # noqa: E402
 from harness.scoring.brand import voice  # noqa: E402
@@ -105,8 +104,8 @@ def main() -> int:
     parser.add_argument("--sources", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="measure only rows whose name holds this")
-    options = parser.parse_args()
-    print(f"{processor()}, Python {platform.python_version()}, one core; {options.sources} sources")
+    options, here = parser.parse_args(), environment()
+    print(f"{here['processor']}, Python {here['python']}, one core; {options.sources} sources")
     print("Answers a second: the first reads its source, the second what the first did not need, later ones nothing.")
     print(f"{'':22} {'first':>8} {'second':>8} {'later':>8}   {'source':>6} {'answer':>6} {'findings':>8}")
     slow = 0
@@ -131,15 +130,6 @@ def described(scorer: Scorer, pairs: Sequence[made.Pair]) -> str:
     answer = sum(len(completion.text.split()) for _, completion in pairs) / len(pairs)
     findings = sum(len(scorer(case, completion).spans) for case, completion in pairs) / len(pairs)
     return f"{source:6,.0f} {answer:6,.0f} {findings:8.1f}"
-
-
-def processor() -> str:
-    """The processor's model, where the system says it."""
-    try:
-        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text("utf-8"))
-    except OSError:
-        found = None
-    return found[1] if found else platform.machine()
 
 
 if __name__ == "__main__":
