@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 
@@ -83,10 +82,11 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
     documents: list[Document] = []
     problems: list[str] = []
     tokens_cut = rows_cut = 0
-    columns = _rendered([(row.where, row.chat) for row in rows], renderer, problems)
+    rendered = _rendered([(row.where, row.chat) for row in rows], renderer, problems)
     refuse_all(problems, "rows that cannot be trained on")
-    in_context = _in_context(rows, columns["mask"], renderer, max_length, problems) if distil_replay else {}
-    for row, ids, mask in zip(rows, columns["ids"], columns["mask"], strict=True):
+    masks = [mask for _, mask in rendered]
+    in_context = _in_context(rows, masks, renderer, max_length, problems) if distil_replay else {}
+    for row, (ids, mask) in zip(rows, rendered, strict=True):
         excess, shortest = len(ids) - max_length, shortest_length(mask)
         if not any(mask):
             problems.append(f"{row.where}: it has no answer tokens. Expected an assistant message with text")
@@ -133,9 +133,9 @@ def _in_context(
     """Return what the base model reads, by place of the row, for rows with a context; `masks` are those without it."""
     learnt = {row.where: sum(mask) for row, mask in zip(rows, masks, strict=True) if row.base_context}
     rows = [row for row in rows if row.base_context]
-    columns = _rendered([(row.where, row.chat_in_context) for row in rows], renderer, problems) if rows else {}
+    rendered = _rendered([(row.where, row.chat_in_context) for row in rows], renderer, problems)
     documents = {}
-    for row, ids, mask in zip(rows, columns.get("ids", ()), columns.get("mask", ()), strict=True):
+    for row, (ids, mask) in zip(rows, rendered, strict=True):
         places = set([at for at, is_answer in enumerate(mask) if is_answer][-learnt[row.where] :])
         documents[row.where] = Document(ids=ids, mask=[int(at in places) for at in range(len(ids))], where=row.where)
         if len(ids) > max_length:
@@ -147,28 +147,16 @@ def _in_context(
 
 def _rendered(
     chats: Sequence[tuple[str, Sequence[dict[str, str]]]], renderer: Renderer, problems: list[str]
-) -> dict[str, list[list[int]]]:
-    """Return the columns `ids` and `mask` of conversations named by the places of their rows, through `datasets`.
-
-    Those with rewritten turns are added to the problems.
-    """
-    import datasets
-
-    def pair(where: str, chat: Sequence[dict[str, str]]) -> tuple[list[int], list[int]]:
+) -> list[tuple[list[int], list[int]]]:
+    """Return token IDs and mask of conversations named by the places of their rows; add rewritten ones to problems."""
+    rendered = []
+    for where, chat in chats:
         try:
-            return renderer.training(chat)
+            rendered.append(renderer.training(chat))
         except RewrittenTurns as error:
             problems.append(f"{where}: {error}")
-            return [], []
-
-    def render(batch: dict[str, list[Any]]) -> dict[str, list[list[int]]]:
-        pairs = [pair(where, chat) for where, chat in zip(batch["where"], batch["messages"], strict=True)]
-        return {"ids": [ids for ids, _ in pairs], "mask": [mask for _, mask in pairs]}
-
-    datasets.disable_progress_bars()
-    table = datasets.Dataset.from_list([{"where": where, "messages": chat} for where, chat in chats])
-    done = table.map(render, batched=True, remove_columns=table.column_names, new_fingerprint="rendered")
-    return {"ids": list(done["ids"]), "mask": list(done["mask"])}
+            rendered.append(([], []))
+    return rendered
 
 
 def cut_prompt(ids: list[int], mask: list[int], excess: int) -> tuple[list[int], list[int]] | None:
