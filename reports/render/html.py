@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import cache, partial
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -184,7 +184,7 @@ def drawn(charts: Mapping[str, Callable[[bool], tuple[str, str]]], narrow: bool)
     return svg_by_id, "".join(f"{rule}\n" for rule in rules)
 
 
-@lru_cache(maxsize=1)
+@cache
 def environment() -> jinja2.Environment:
     """Return the template environment: it escapes every value, shows hidden characters and rejects unknown names."""
     jinja = jinja2.Environment(
@@ -210,6 +210,7 @@ def environment() -> jinja2.Environment:
     return jinja
 
 
+@cache
 def environment_of(folder: Path) -> jinja2.Environment:
     """Return the template environment, extended by the templates of another folder."""
     report = environment()

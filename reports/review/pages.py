@@ -14,7 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import msgspec
 from markupsafe import Markup
 
@@ -77,7 +76,7 @@ def document(
         "keys": KEYS,
         "scales": SCALES,
     }
-    return _environment().get_template("base.html.jinja").render(values) + "\n"
+    return html.environment_of(HERE / "templates").get_template("base.html.jinja").render(values) + "\n"
 
 
 @lru_cache(maxsize=2)
@@ -240,7 +239,10 @@ def guess_page(pairs: Sequence[tuple[Task, ReviewItem]], tasks: Sequence[Task], 
         {
             "id": task.id,
             "number": task.position + 1 - before,
-            "answers": [(side, _excerpt(item.answers[variant])) for side, variant in sorted(task.sides.items())],
+            "answers": [
+                (side, wording.shortened(item.answers[variant], EXCERPT))
+                for side, variant in sorted(task.sides.items())
+            ],
         }
         for task, item in pairs
     ]
@@ -248,23 +250,5 @@ def guess_page(pairs: Sequence[tuple[Task, ReviewItem]], tasks: Sequence[Task], 
     return "guess", values
 
 
-def _excerpt(text: str) -> str:
-    return text if len(text) <= EXCERPT else f"{text[:EXCERPT].rstrip()} …"
-
-
 def _practice(tasks: Sequence[Task]) -> int:
     return sum(task.kind == "practice" for task in tasks)
-
-
-@lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        finalize=html.text,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["attribute"] = html.attribute
-    return environment
