@@ -79,7 +79,6 @@ class Cell(NamedTuple):
     width: float
     plain: float
     """Coverage of the plain method."""
-    plain_width: float
     oracle: float
     """Width of an interval that knows the spread of the estimate: 2 * 1.96 * its standard deviation."""
     judged: float
@@ -193,7 +192,7 @@ def cell(design: Design, case: str, truth: float, seen: list[Seen]) -> Cell:
     """Coverage and width over the suites that a gate judges."""
     judged = [s for s in seen if s.is_judged]
     if len(judged) < FEWEST_JUDGED * len(seen):
-        return Cell(str(design), case, *[math.nan] * 7, len(judged) / len(seen))
+        return Cell(str(design), case, *[math.nan] * 6, len(judged) / len(seen))
     value = np.array([s.value for s in judged])
     two, one, plain = (np.array([getattr(s, name) for s in judged]).reshape(-1, 2) for name in ("two", "one", "plain"))
 
@@ -201,10 +200,10 @@ def cell(design: Design, case: str, truth: float, seen: list[Seen]) -> Cell:
         return float(((bounds[:, 0] <= truth + 1e-12) & (truth - 1e-12 <= bounds[:, 1])).mean())
 
     lower, upper = float((one[:, 0] <= truth + 1e-12).mean()), float((one[:, 1] >= truth - 1e-12).mean())
-    widths = [float(np.median(b[:, 1] - b[:, 0])) for b in (two, plain)]
+    width = float(np.median(two[:, 1] - two[:, 0]))
     oracle = 2 * Z * float(value.std())
     share_judged = len(judged) / len(seen)
-    return Cell(str(design), case, holds(two), lower, upper, widths[0], holds(plain), widths[1], oracle, share_judged)
+    return Cell(str(design), case, holds(two), lower, upper, width, holds(plain), oracle, share_judged)
 
 
 class Kind(NamedTuple):
