@@ -13,7 +13,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
@@ -26,7 +26,7 @@ from harness.files import digest, hold
 from harness.schema import Checkpoint, Completion, Request
 
 LAYOUT = 2
-"""Version of the database."""
+"""Version of the database; layout 1 was a file of JSON lines."""
 DATABASE, LOCK = "completions.sqlite", "in-use"
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 """Errors of a folder or disk that may only be read."""
@@ -68,17 +68,29 @@ class CacheFile:
         if not os.access(self.folder, os.W_OK):  # A shared, read-only cache can still be read.
             return sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
         database = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
-        database.execute("PRAGMA journal_mode = TRUNCATE")  # Not WAL, which fails between hosts that share a folder.
+        # Not WAL, which fails between hosts that share a folder. A process of an older version may use it still.
+        with suppress(sqlite3.OperationalError):
+            database.execute("PRAGMA journal_mode = TRUNCATE")
         database.execute("PRAGMA synchronous = NORMAL")
         database.execute("BEGIN IMMEDIATE")
         (layout,) = database.execute("PRAGMA user_version").fetchone()
         if layout == 0:
             database.execute("CREATE TABLE completions (key TEXT PRIMARY KEY, json BLOB NOT NULL) WITHOUT ROWID")
+            self._import_lines(database)
             database.execute(f"PRAGMA user_version = {LAYOUT}")
         elif layout != LAYOUT:
             raise sqlite3.DatabaseError(f"layout {layout}, expected {LAYOUT}")
         database.execute("COMMIT")
         return database
+
+    def _import_lines(self, database: sqlite3.Connection) -> None:
+        """Read the completions that layout 1 cached; the last one of a key counts, and a torn line is skipped."""
+        old = self.folder.with_name(f"{self.folder.name}.jsonl")
+        with suppress(FileNotFoundError), old.open("rb") as lines:
+            for line in lines:
+                with suppress(*NOT_JSON):
+                    completion = msgspec.json.decode(line, type=Completion)
+                    database.execute("INSERT OR REPLACE INTO completions VALUES (?, ?)", (completion.key, line.strip()))
 
     def get(self, key: str) -> Completion | None:
         """The cached completion of this key, or None."""

@@ -61,7 +61,7 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
     @property
     def lock(self) -> Path:
         """The file that is locked while the entry is in use; its time is that of the last use."""
-        return self.path / {"merged": FACTS, "answers": LOCK}.get(self.kind, "")
+        return self.path / {"merged": FACTS, "answers": LOCK}.get(self.kind, "") if self.path.is_dir() else self.path
 
     @property
     def says(self) -> str:
@@ -123,7 +123,7 @@ def table() -> list[str]:
 
 def _answers(entry: CacheEntry) -> str:
     """Return the number of completions in a database; empty for other entries."""
-    if entry.kind == "answers":
+    if entry.kind == "answers" and entry.path.is_dir():
         with suppress(sqlite3.Error):
             return f"{count_completions(entry.path):,}"
     return ""
@@ -222,8 +222,8 @@ def _what(path: Path, kind: Kind) -> str:
 def _kind(path: Path, folder: Path, latest: float) -> Kind:
     if path.name.startswith(TEMPORARY):
         return "left over" if time.time() - latest > LEFT_AFTER_S else "other"
-    if folder == answers_dir() and (path / LOCK).is_file():
-        return "answers"
+    if folder == answers_dir() and ((path / LOCK).is_file() or path.suffix == ".jsonl"):
+        return "answers"  # Files of JSON lines are the cache of earlier versions.
     return "merged" if folder == merged_dir() and (path / FACTS).is_file() else "other"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.checkpoints.resolve import resolve
@@ -109,6 +110,17 @@ def test_an_answer_is_in_the_database_itself_not_in_a_log_beside_it_that_other_h
     kept.close()
 
 
+def test_an_older_version_that_writes_to_the_same_cache_stops_nothing(tmp_path: Path) -> None:
+    cache(tmp_path).add(request("a"), completion("a"))
+    with closing(sqlite3.connect(database_of(tmp_path))) as older:
+        older.execute("PRAGMA journal_mode = WAL")
+        older.execute("SELECT * FROM completions").fetchall()
+        kept = cache(tmp_path)
+        kept.add(request("b"), completion("b"))
+        kept.close()
+    assert stored(tmp_path) == 2
+
+
 def test_an_error_is_handed_on_but_not_kept(tmp_path: Path) -> None:
     asked = [request("good"), request("bad", ids=(9,))]
     found = list(answered(FakeEngine(fail={"bad"}), asked, cache(tmp_path)))
@@ -142,6 +154,30 @@ def test_variants_of_other_content_have_databases_of_their_own(tmp_path: Path) -
     headers = [header_of(folder) for folder in tmp_path.iterdir()]
     assert {h.checkpoint for h in headers} == {"b" * 64, "d" * 64}
     assert all((h.engine, h.version) == ("fake", "1") for h in headers)
+
+
+def lines_of_layout_1(root: Path, *lines: bytes) -> Path:
+    """A cache as earlier versions wrote it, where the database of the tuned model will be."""
+    kept = cache(root)
+    kept.get(request("any"))
+    (folder,) = root.iterdir()
+    kept.close()
+    shutil.rmtree(folder)
+    old = folder.with_name(f"{folder.name}.jsonl")
+    old.write_bytes(b"\n".join([b'{"tunegate_answers":1,"checkpoint":"d","engine":"fake","version":"1"}', *lines]))
+    return old
+
+
+def test_completions_of_an_earlier_version_are_read_but_for_a_line_that_a_crash_cut(tmp_path: Path) -> None:
+    whole, later = (msgspec.json.encode(completion("a", text)) for text in ("first", "second"))
+    old = lines_of_layout_1(tmp_path, whole, later, msgspec.json.encode(completion("cut"))[:-9])
+    before = old.read_bytes()
+    kept = cache(tmp_path)
+    found = kept.get(request("a"))
+    assert found is not None and found.text == "second"
+    assert kept.get(request("cut")) is None
+    assert old.read_bytes() == before
+    kept.close()
 
 
 def database_of(root: Path) -> Path:
