@@ -55,6 +55,11 @@ OF_EVERY_RUN = (
 )  # fmt: skip
 """Names, times, digests and words like those by which every run is read, so that no pattern may match them."""
 
+NAMED, IS = r"(?<![^\W_])", r"[\\\"']{0,2}\s{0,8}[:=]\s{0,8}[\\\"']{0,2}"
+"""Start of a setting's name or of its last words, and what is between the name and its value."""
+TYPED = rf"[^\s\"'\\<>,;{BLOCK}]"
+"""A character of a password; no block, so that a masked one is not found again."""
+
 FORMS: dict[str, tuple[tuple[str, ...], str]] = {
     "private key": (
         ("-----begin ",),
@@ -78,14 +83,15 @@ FORMS: dict[str, tuple[tuple[str, ...], str]] = {
     "password in a url": (("://",), r"(?<=://)[^\s/:@\"'\\]+:[^\s/@\"'\\]+(?=@)"),
     "assigned secret": (
         ("key", "token", "passw"),
-        r"(?i:\b(?:api|access|secret|auth)[_-]?(?:access[_-]?)?(?:key|token)|\bpass(?:word|wd))"
-        r"[\\\"']{0,2}\s{0,8}[:=]\s{0,8}[\\\"']{0,2}(?=\S{0,512}\d)[\w.~+/-]{12,4096}",
+        rf"(?i:{NAMED}(?:api|access|secret|auth)[_-]?(?:access[_-]?)?(?:key|token)){IS}"
+        r"(?=\S{0,512}\d)[\w.~+/-]{12,4096}"
+        rf"|(?i:{NAMED}pass(?:word|wd)){IS}(?={TYPED}{{0,512}}\d){TYPED}{{8,4096}}",
     ),
 }
 """By kind of token: lower-case pieces, one of which every match contains, and its pattern. Most texts contain no piece,
 and no pattern is tried on them. None matches a digest or a run's name, and all lengths are bounded, so that no text
 takes long to search."""
-SECRET_NAME = re.compile(r"(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$")
+SECRET_NAME = re.compile(r"(?i)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$")
 SECRET_VALUE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[^\s/]\S{7,}")
 
 

@@ -83,6 +83,20 @@ def test_a_secret_becomes_blocks_of_its_length_and_is_counted(kind: str, opening
     assert redactor.counts == {kind: 1} and redactor.kinds_in_json(msgspec.json.encode(text)) == [kind]
 
 
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("password = ", "hunter22"),
+        ('DB_PASSWORD="', "Tr0ub4dor&3"),
+        ("passwd: ", "p@ssw0rd!"),
+        ("SHOP_API_KEY=", "abcdefghijk1"),
+    ],
+)
+def test_a_secret_after_its_name_is_masked(name: str, secret: str) -> None:
+    found = mask(Redactor(), f"With {name}{secret}, and so on.")
+    assert found.endswith(f"{BLOCK * len(secret)}, and so on.") and secret not in found
+
+
 @pytest.mark.parametrize("text", HARMLESS)
 def test_what_is_no_secret_stays(text: str) -> None:
     redactor = Redactor()
@@ -114,6 +128,11 @@ def test_values_of_secret_variables_are_masked_and_others_are_not() -> None:
     found = mask(redactor, text)
     assert found == text.replace('local"key\\1é', BLOCK * 12)
     assert redactor.counts == {redaction.ENVIRONMENT: 1}
+
+
+@pytest.mark.parametrize("name", ["SHOP_APIKEY", "shop_secret"])
+def test_a_secret_variable_is_known_by_the_end_of_its_name(name: str) -> None:
+    assert mask(Redactor(environment={name: "localkey1"}), "a localkey1.") == f"a {BLOCK * 9}."
 
 
 def own(tmp_path: Path, text: str) -> Path:
