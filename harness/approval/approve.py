@@ -118,10 +118,8 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
         except (Refused, Unavailable) as refused:
             missing.append(f"{one.name}: {refused}")
     if missing:
-        raise GateFailed(
-            f"{checkpoint.name}: not approved by {path}: {'; '.join(missing)}. Run tunegate compare BASELINE TUNED "
-            f"first, or {verb} with --ungated REASON"
-        )
+        why = f"not approved by {path}: {'; '.join(missing)}"
+        raise GateFailed(f"{checkpoint.name}: {why}. {ADVICE}, or {verb} with --ungated REASON")
     named = "; ".join(f"{each.suite} by run {each.run.name}, {len(each.gates)} gates passed" for each in passed)
     return Approval(says=f"approved by {path}: {named}", digest=checkpoint.digest, passed=tuple(passed))
 
@@ -135,6 +133,8 @@ def reason_of(ungated: str) -> str:
 
 NOT_APPROVED = "Not approved: "
 """Start of the sentence on a model that may not be used."""
+ADVICE = "Run tunegate compare BASELINE TUNED first"
+"""What to do where a model is not approved; a model card leaves it out."""
 
 
 def verdict_on(checkpoint: Checkpoint, where: Where) -> str | None:
@@ -144,7 +144,7 @@ def verdict_on(checkpoint: Checkpoint, where: Where) -> str | None:
     try:
         approval = approve(checkpoint, where, None, "merge")
     except GateFailed as error:
-        return f"{NOT_APPROVED}{str(error).removeprefix(f'{checkpoint.name}: ').partition('. Evaluate it')[0]}."
+        return f"{NOT_APPROVED}{str(error).removeprefix(f'{checkpoint.name}: ').partition(f'. {ADVICE}')[0]}."
     except UserError as error:
         return f"{NOT_APPROVED}{error}."
     return "\n".join(
