@@ -107,7 +107,7 @@ def load_run(run: str | Path = "latest", *, runs: str | Path | None = None) -> R
     """Load the results of a past evaluation or comparison.
 
     Args:
-        run: Run folder, its name, the start or end of its name, or `latest`.
+        run: Run folder, its name, a unique part of it, or `latest`.
         runs: Folder of the run folders; by default that of the project in the working directory.
 
     Returns:

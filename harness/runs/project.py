@@ -113,7 +113,7 @@ class _Start(Struct):
 
 
 def find_run(text: str, root: Path, kind: str = "eval") -> Path:
-    """Find a run folder by its path, its name, the unique start or end of its name, or `latest`. Raises UserError.
+    """Find a run folder by its path, its name, a unique part of its name, or `latest`. Raises UserError.
 
     `latest` is the run of this kind that started last; of runs that started in one second, the last by name.
     """
@@ -126,7 +126,7 @@ def find_run(text: str, root: Path, kind: str = "eval") -> Path:
             raise UserError(f"run '{LATEST}': no {kind} run in {root.resolve()}. `tunegate runs` lists the runs")
         return root / newest
     names = _names(root)
-    hits = [n for n in names if n == text] or [n for n in names if n.startswith(text) or n.endswith(text)]
+    hits = [n for n in names if n == text] or [n for n in names if text in n]
     if len(hits) == 1:
         return root / hits[0]
     problem = f"{len(hits)} runs match" if hits else "no run has that name"

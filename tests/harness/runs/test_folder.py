@@ -105,7 +105,8 @@ def test_a_folder_that_cannot_be_made_is_one_line() -> None:
 
 def test_runs_are_found_by_part_of_their_name(folder: RunFolder) -> None:
     root = folder.path.parent
-    assert find_run(folder.path.name[-8:], root) == folder.path
+    for part in (folder.path.name[:16], folder.path.name[17:-9], folder.path.name[-8:]):
+        assert find_run(part, root) == folder.path
     assert find_run(str(folder.path), Path("/")) == folder.path
     with pytest.raises(UserError, match="no run has that name"):
         find_run("zzz", root)
