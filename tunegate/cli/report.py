@@ -179,7 +179,7 @@ def list_runs(
     suite: Annotated[
         list[str] | None, typer.Option("--suite", help="Suite such as legal/clauses or legal/* (repeatable).")
     ] = None,
-    kind: Annotated[str, typer.Option(help="eval, train, merge or serve.")] = "",
+    kind: Annotated[str, typer.Option(help="eval, train or serve.")] = "",
     checkpoint: Annotated[str, typer.Option(help="Part of a checkpoint's name, or start of its digest.")] = "",
     since: Annotated[
         str, typer.Option(metavar="WHEN", help="A day or time in UTC, or an age such as 12h, 7d, 4w.")
