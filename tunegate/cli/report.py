@@ -73,7 +73,7 @@ def report(
 ) -> None:
     """Write the report of a finished run.
 
-    Files: report.html, report.md, report.json, cases.csv and pages of cases.
+    Files: report.html, summary.html, report.md, report.json, cases.csv and pages of cases.
 
     With --side-by-side write side-by-side.html: a row per case, a column per run, and the paired differences from the
     first run. RUN:baseline stands for the answers of a run's baseline.

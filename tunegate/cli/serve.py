@@ -38,7 +38,7 @@ def serve(
     ],
     name: Annotated[str | None, typer.Option(help="Name of the served model (default: its own).")] = None,
     host: Annotated[str | None, typer.Option(help="Address; other than 127.0.0.1 needs TUNEGATE_SERVE_KEY.")] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port to listen on (default: 8000).")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port (default: 8000, or the platform's).")] = None,
     platform: Annotated[
         str | None, typer.Option(metavar="|".join(PLATFORMS), help="Serve this platform's routes on 0.0.0.0.")
     ] = None,
