@@ -22,6 +22,7 @@ from harness.errors import (
 )
 from harness.schema import ACCEPTED
 from harness.suites.discovery import marks_of
+from harness.suites.suite import CaseTest, Suite
 from tunegate.delivery import Delivery, deliver, delivery, report_link
 from tunegate.pytest_plugin.items import (
     EXIT_REASON,
@@ -107,10 +108,10 @@ def _check_checkpoint(options: Any, name: str) -> None:
         resolve(text)
 
 
-def make_items(collector: pytest.Module, obj: object) -> list[pytest.Item] | None:
+def make_items(collector: pytest.Module, obj: Suite | CaseTest) -> list[pytest.Item]:
     """Turn a suite into its gates and a case test into its cases."""
-    make = {"Suite": _suite_items, "CaseTest": _case_items}.get(type(obj).__name__)
-    return make and exit_on_defect(collector.session, make)(collector, session_of(collector.config), obj)
+    make = _suite_items if isinstance(obj, Suite) else _case_items
+    return exit_on_defect(collector.session, make)(collector, session_of(collector.config), obj)
 
 
 def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: Any) -> list[pytest.Item]:

@@ -78,10 +78,15 @@ def pytest_pycollect_makemodule(module_path: Path) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Module, name: str, obj: object) -> list[pytest.Item] | None:
-    if type(obj).__module__ != "harness.suites.suite" or not isinstance(collector, pytest.Module):
+    if not isinstance(collector, pytest.Module) or not _is_of_a_suite(type(obj)):
         return None
     found: list[pytest.Item] | None = load(collector.config).make_items(collector, obj)
     return found
+
+
+def _is_of_a_suite(kind: type) -> bool:
+    """Whether objects of this class are suites or case tests, whose module may not be imported for others."""
+    return any(base.__module__ == "harness.suites.suite" for base in kind.__mro__)
 
 
 def pytest_report_teststatus(report: Any, config: pytest.Config) -> Any:

@@ -119,7 +119,13 @@ class CaseItem(_SuiteItem):
             pytest.skip(str(left_out))
         if record.error is not None:
             raise NoAnswer(f"no answer: {record.error}")
-        self.test.function(record)
+        returned = self.test.function(record)
+        if returned is not None:
+            pytest.fail(
+                f"{self.test.__name__} returned a {type(returned).__name__}, expected None: only its assertions count. "
+                "Write `assert` in place of `return`, and neither `async` nor `yield`",
+                pytrace=False,
+            )
 
     @property
     def title(self) -> str:

@@ -44,7 +44,6 @@ class EvaluationSession:
         self.problems: list[str] = []
         self.run: RunData | None = None
         self.prepare_s = 0.0
-        self.gates_planned: list[tuple[str, str]] = []
         self.gates_selected: list[tuple[str, str]] = []
         self.shows_cases = False
         self.misses = 0
@@ -118,7 +117,8 @@ class EvaluationSession:
         """
         if not self._suites and not self._reasons:
             return None
-        left_out = [" ".join(gate) for gate in self.gates_planned if gate not in self.gates_selected]
+        planned = ((suite, gate_id) for suite, gate_ids in self._gate_ids.items() for gate_id in gate_ids)
+        left_out = [" ".join(gate) for gate in planned if gate not in self.gates_selected]
         return [*left_out, *map(in_pytest, self._reasons.values())]
 
     def notes(self) -> list[str]:
@@ -134,10 +134,8 @@ class EvaluationSession:
         return [(r, "" if r == 1 else f"-r{r}") for r in range(1, repeats + 1)]
 
     def gate_ids(self, suite: Suite) -> list[str]:
-        """Plan every gate of a suite, whatever is selected later; return their ids."""
-        ids = self._gate_ids[suite.name]
-        self.gates_planned += ((suite.name, gate_id) for gate_id in ids)
-        return ids
+        """Return the id of every gate of a suite, whatever is selected later."""
+        return self._gate_ids[suite.name]
 
     def select(self, cases: list[tuple[Suite, Case]], gates: list[tuple[Suite, str]]) -> None:
         """Plan the jobs after deselection: a suite with a selected gate runs all its cases (up to --limit)."""

@@ -62,6 +62,30 @@ def test_must_makes_a_miss_a_failure(root: Path) -> None:
     assert "assert ['assignment'] == []" in done.stdout
 
 
+@pytest.mark.parametrize(("word", "kind"), [("return", "bool"), ("yield", "generator")])
+def test_a_case_test_that_asserts_nothing_fails(root: Path, word: str, kind: str) -> None:
+    """Written as a function of its own, it would hold for any answer."""
+    write_suite(root, test=TEST.replace("assert record.scores.clauses.missing", f"{word} record.scores.clauses"))
+    done = pytest_in(root, "-q", chosen=["evalsuites/legal/mini/test_mini.py::test_finds_every_clause[c1]"])
+    assert done.returncode == 1 and f"test_finds_every_clause returned a {kind}, expected None" in done.stdout
+
+
+def test_the_gates_of_a_suite_of_a_class_of_its_own_are_judged(root: Path) -> None:
+    test = TEST.replace("suite = Suite(", "class Mine(Suite):\n    pass\n\n\nsuite = Mine(")
+    write_suite(root, test=test)
+    write_script(root, tuned=dict.fromkeys(right(CASES), "holdover"))
+    done = pytest_in(root, "-q", "-rf")
+    assert done.returncode == 1 and "::gate[clause_exact_set-at_least-0.5" in done.stdout, done.stdout
+
+
+def test_gates_of_a_suite_of_which_only_cases_were_collected_are_said_not_to_have_run(root: Path) -> None:
+    hidden = f"{TEST}\n\nsuites, suite = [suite], None\n"
+    write_suite(root, test=hidden)
+    write_suite(root, name="other")
+    done = pytest_in(root, "-q", "--eval-require-gates")
+    assert done.returncode == 1 and "gates that did not run: legal/mini clause_recall" in done.stdout, done.stdout
+
+
 def test_any_other_exception_is_a_real_failure(root: Path) -> None:
     write_suite(root, test=TEST.replace("record.scores.clauses.missing", "record.scores.nothing"))
     done = pytest_in(root, "-q")
