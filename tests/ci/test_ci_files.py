@@ -16,6 +16,8 @@ WORKFLOWS = sorted(path.name for path in (ROOT / ".github" / "workflows").glob("
 ACTION, GITLAB = "action.yml", "templates/eval-gate.yml"
 PLACES = [*(f".github/workflows/{name}" for name in WORKFLOWS), ACTION]
 FILES = [*PLACES, GITLAB]
+TYPES = ["opened", "synchronize", "reopened", "edited"]
+"""GitHub's own, and `edited`: a green check stays on a commit whose pull request gets another target branch."""
 OPT_IN = re.compile(r"not os\.environ\.get\(\"(TUNEGATE_[A-Z]+)\"\)")
 PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40}")
 
@@ -108,7 +110,7 @@ def test_every_job_ends_by_itself_and_rights_are_stated(name: str) -> None:
 
 def test_the_gate_reads_only_and_always_starts() -> None:
     file = workflow(".github/workflows/eval-gate.yml")
-    assert file["on"] == {"pull_request": None, "merge_group": None}  # no paths: filter, no branches
+    assert file["on"] == {"pull_request": {"types": TYPES}, "merge_group": None}  # no paths: filter, no branches
     assert file["permissions"] == {"contents": "read"}
     (job,) = jobs("eval-gate.yml")
     assert "permissions" not in job and "if" not in job
@@ -117,6 +119,10 @@ def test_the_gate_reads_only_and_always_starts() -> None:
     assert call["uses"] == "./" and "comment" not in call["with"]
     always = [step["name"] for step in steps(ACTION) if step.get("if", "").startswith("always()")]
     assert always == ["Show the outcome", "Write the report", "Upload what the comment is made of"]
+
+
+def test_the_workflow_to_copy_starts_again_for_another_target_branch() -> None:
+    assert f"on:\n  pull_request: {{types: [{', '.join(TYPES)}]}}" in (ROOT / "docs" / "ci.md").read_text()
 
 
 def test_every_week_the_opt_in_tests_run_too() -> None:
