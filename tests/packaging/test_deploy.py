@@ -222,6 +222,7 @@ def test_the_component_is_what_gitlab_expects(tmp_path: Path) -> None:
 def test_the_job_of_kubernetes_holds_to_its_schema_and_may_do_nothing_but_judge() -> None:
     job = loaded("kubernetes-gate.yaml")
     pytest.importorskip("kubernetes_validate").validate(job, "1.33", strict=True)
+    assert "name" not in job["metadata"]  # An older Job of the same name would stay, and its verdict be read.
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert pod["securityContext"]["runAsNonRoot"] and pod["automountServiceAccountToken"] is False
@@ -427,19 +428,26 @@ def skypilot(tmp_path: Path, part: str, **environment: str) -> tuple[int, list[s
 
 
 def test_the_task_installs_into_an_environment_of_its_own(tmp_path: Path) -> None:
-    code, calls = skypilot(tmp_path, "setup", TUNEGATE="tunegate[train] @ file:///a b")
+    code, calls = skypilot(tmp_path, "setup", TUNEGATE="tunegate[train] @ file:///a b", BASELINE="base")
     assert code == 0
     assert calls[0].startswith("python3 -m pip install") and calls[1].startswith("python3 -m uv venv")
     assert calls[2].endswith("tunegate[train] @ file:///a b") and calls[3] == "tunegate --help"
 
 
-def test_the_task_installs_nothing_that_was_not_named(tmp_path: Path) -> None:
-    code, calls = skypilot(tmp_path, "setup")
+@pytest.mark.parametrize("named", [{}, {"TUNEGATE": "tunegate[train]"}, {"BASELINE": "base"}])
+def test_the_task_starts_only_with_what_is_installed_and_the_baseline_named(
+    tmp_path: Path, named: dict[str, str]
+) -> None:
+    """Another base than the adapter's may be a weak model, than which any is better."""
+    code, calls = skypilot(tmp_path, "setup", **named)
     assert code != 0 and calls == []
+
+
+COMPARE = "tunegate compare base runs/r1/adapter --require-gates"
 
 
 @pytest.mark.parametrize("compared", ["0", "1", "3"])
 def test_the_task_trains_judges_the_adapter_and_leaves_with_the_verdict(tmp_path: Path, compared: str) -> None:
     code, calls = skypilot(tmp_path, "run", COMPARED=compared, CONFIG="my train.toml", BASELINE="base")
-    assert calls == ["tunegate train my train.toml", "tunegate compare base runs/r1/adapter", "tunegate runs"]
+    assert calls == ["tunegate train my train.toml", COMPARE, "tunegate runs"]
     assert code == int(compared)
