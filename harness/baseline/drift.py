@@ -38,7 +38,7 @@ def describe_differences(accepted: Accepted, suite: Suite) -> list[str]:
 
 
 def parts_changed(info: SuiteInfo, suite: Suite, scorers_hash: str | None = None) -> list[str]:
-    """Name the parts of a suite that changed since a run: its cases, prompt and scorers.
+    """Name the parts of a suite that changed since a run: cases, prompt, scorers, and whether it leaves cases out.
 
     `scorers_hash` is of the scorers that scored the run again, where some did.
     """
@@ -46,6 +46,7 @@ def parts_changed(info: SuiteInfo, suite: Suite, scorers_hash: str | None = None
         "cases": (info.cases_hash, suite.cases_hash),
         "prompt": (info.prompt_hash, suite.prompt_hash),
         "scorers": (scorers_hash or info.scorers_hash, suite.scorers_hash),
+        "leave_out_long": (bool(info.left_out), bool(info.left_out) and suite.leave_out_long),
     }
     return [part for part, (then, now) in pairs.items() if then != now]
 

@@ -12,9 +12,11 @@ from harness.evaluation.rescore import rescore
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData
 from harness.schema import ACCEPTED
+from harness.suites.prompts import PlainRenderer
 from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, TEST, write
 from tests.support.command import tunegate
-from tests.support.mini import evaluate, right, suites
+from tests.support.mini import TEST as PLAIN
+from tests.support.mini import evaluate, right, suites, write_suite
 
 
 @pytest.fixture
@@ -93,6 +95,26 @@ def test_a_run_of_another_suite_is_an_error_and_never_a_pass(root: Path, change:
     found = regate(run.path, suites(root), None)
     assert {(v.outcome, v.reason) for v in found.run.verdicts} == {("error", said)}
     assert len(found.run.verdicts) == 6
+
+
+@pytest.mark.slow
+def test_a_run_that_left_long_cases_out_is_stale_once_the_suite_asks_for_all(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other cases alone would pass, and be accepted as the baseline."""
+    long = [case | {"input": {"document": "long " * 400}} for case in CASES[30:]]
+    cases = [*CASES[:30], *long]
+    monkeypatch.setattr(PlainRenderer, "max_positions", 500)
+    write_suite(root, cases, PLAIN.replace("max_tokens=8", "max_tokens=8, leave_out_long=True"), LEVEL)
+    run = evaluate(root, right(cases))
+    assert [v.outcome for v in run.verdicts] == ["pass"] and len(run.manifest.suites[0].left_out) == 30
+    write_suite(root, cases, gates=LEVEL)
+    judged = regate(run.path, suites(root), None).run.verdicts
+    scored = rescore(run.path, suites(root), None, Progress(quiet=True)).verdicts
+    assert [v.outcome for v in [*judged, *scored]] == ["error"] * 2
+    assert judged[0].reason == "Not judged: leave_out_long changed since the run; run the suite again."
+    with pytest.raises(UserError, match="leave_out_long changed since the run"):
+        accept(run.path, suites(root), SAID)
 
 
 @pytest.mark.slow
