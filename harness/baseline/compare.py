@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct, field, structs
 
-from harness.baseline.drift import describe_differences, gate_changes, gates_moved, is_complete_suite
+from harness.baseline.drift import decides_baseline, describe_differences, gate_changes, gates_moved
 from harness.baseline.format import BASELINE_FILE, Accepted, load_accepted, records, short
 from harness.files import digest
 from harness.runs.folder import RunData
@@ -39,9 +39,9 @@ class BaselineComparison(Struct, frozen=True, kw_only=True):
 
 
 def baseline_path(suite: Suite, bars: Path | None) -> Path:
-    """Return the path of the suite's baseline.json; that of its copy below `bars` where the copy is complete."""
+    """Return the path of the suite's baseline.json; that of its copy below `bars` where the copy decides on it."""
     twin = bars / suite.place if bars else suite.folder
-    return (twin if is_complete_suite(twin) else suite.folder) / BASELINE_FILE
+    return (twin if decides_baseline(twin) else suite.folder) / BASELINE_FILE
 
 
 def compare_with_baselines(

@@ -133,16 +133,20 @@ def gate_changes(suite: Suite, bars: Path, with_baseline: bool) -> list[str]:
     before, now = load_gates(gates_path(suite, bars)).gate, load_gates(suite.gates_path).gate
     name = f"{suite.place}/{suite.gates_path.name}"
     changes = [f"{name}: {text}; {bars} decides" for text in gates_moved(before, now)]
-    if not is_complete_suite(copy):
-        return changes
-    if with_baseline and _bytes(copy / BASELINE_FILE) != _bytes(suite.folder / BASELINE_FILE):
+    own, theirs = suite.folder / BASELINE_FILE, copy / BASELINE_FILE
+    if with_baseline and decides_baseline(copy) and _bytes(theirs) != _bytes(own):
         changes.append(f"{suite.place}/{BASELINE_FILE} is not the one in {bars}, which decides")
-    return changes + files_moved(suite, bars)
+    return changes + (files_moved(suite, bars) if _is_complete_suite(copy) else [])
 
 
-def is_complete_suite(copy: Path) -> bool:
-    """Whether the folder has a suite, not only its gates."""
-    return any(copy.glob("test_*.py"))
+def decides_baseline(copy: Path) -> bool:
+    """Whether the folder decides on a suite's accepted baseline: it has one, or it is a whole suite without one."""
+    return (copy / BASELINE_FILE).exists() or _is_complete_suite(copy)
+
+
+def _is_complete_suite(copy: Path) -> bool:
+    """Whether the folder has a suite, whose file may have any name under pytest, and not only its gates."""
+    return any(copy.glob("*.py"))
 
 
 def files_moved(suite: Suite, bars: Path) -> list[str]:

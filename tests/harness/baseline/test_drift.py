@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from harness.baseline.accept import accept
-from harness.baseline.drift import cases_moved, gates_moved
+from harness.baseline.compare import baseline_path
+from harness.baseline.drift import cases_moved, gate_changes, gates_moved
 from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, Gate
 from tests.support.accepted_suite import CASES, GATES, NEW, OLD, SAID, TEST, write
@@ -150,6 +151,22 @@ def test_the_accepted_baseline_of_the_other_copy_decides(root: Path, bars: Path)
     made = evaluate(root, NEW, ACCEPTED, bars=bars)
     assert by_rule(made)["improves"][0] == "skipped"
     assert made.manifest.moved == [f"legal/mini/baseline.json is not the one in {bars}, which decides"]
+
+
+@pytest.mark.parametrize("kept", [("gates.toml", "baseline.json"), ("gates.toml", "suite_mini.py")])
+def test_a_baseline_decides_without_a_suite_and_a_suite_of_any_name_without_a_baseline(
+    root: Path, bars: Path, kept: tuple[str, ...]
+) -> None:
+    """pytest may be set to other names than test_*.py; the change's own baseline decides in neither copy."""
+    copy, (suite,) = bars / "legal" / "mini", suites(root)
+    (copy / "test_mini.py").rename(copy / "suite_mini.py")
+    for path in copy.iterdir():
+        if path.name not in kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (suite.folder / "baseline.json").write_text("another")
+    assert baseline_path(suite, bars) == copy / "baseline.json"
+    said = f"legal/mini/baseline.json is not the one in {bars}, which decides"
+    assert said in gate_changes(suite, bars, with_baseline=True)
 
 
 RECALL = Gate(metric="recall", rule="at_least", value=0.95)
