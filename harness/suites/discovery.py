@@ -29,8 +29,8 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
 
     A suite behind a symbolic link has the name of the link.
 
-    Raises UserError where a folder has no test file, where two suites have one name, or where this process has imported
-    another version of a file that decides the scores.
+    Raises UserError where a folder has no test file, where two suites have one name, where another module declared the
+    suite of a file, or where this process has imported another version of a file that decides the scores.
     """
     by_name: dict[str, Suite] = {}
     files: dict[Path, None] = {}
@@ -44,7 +44,11 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
     for file in files:
         module = _load(file)
         for suite in vars(module).values():
-            if not isinstance(suite, Suite) or suite.folder != file.parent or by_name.get(suite.name) is suite:
+            if not isinstance(suite, Suite) or by_name.get(suite.name) is suite:
+                continue
+            if problem := misplaced(suite, file):
+                raise UserError(problem)
+            if suite.folder != file.parent:
                 continue
             if (first := by_name.setdefault(suite.name, suite)) is not suite:
                 raise UserError(name_clash(first, suite))
@@ -83,6 +87,19 @@ def name_clash(first: Suite, second: Suite) -> str:
     return (
         f"{first.name} is the name of two suites, {' and '.join(places)}, expected one suite per "
         "DOMAIN/SUITE folder. Move one of them into a folder with another name"
+    )
+
+
+def misplaced(suite: Suite, file: Path) -> str:
+    """The error of a suite in this file that another module declared; empty for its own, and for one of another suite.
+
+    Its folder would be that module's, so that neither it nor its gates would be found.
+    """
+    if suite.folder == file.parent or suite.gates_path.is_file():
+        return ""
+    return (
+        f"{shown_path(file)}: its suite was declared at {shown_path(Path(suite.declared_at))}, expected in this file: "
+        f"a suite belongs to the folder of the file that calls Suite(...). Call it in {file.name}"
     )
 
 

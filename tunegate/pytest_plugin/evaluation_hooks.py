@@ -21,7 +21,7 @@ from harness.errors import (
     UserError,
 )
 from harness.schema import ACCEPTED
-from harness.suites.discovery import marks_of
+from harness.suites.discovery import marks_of, misplaced
 from harness.suites.suite import CaseTest, Suite
 from tunegate.delivery import Delivery, deliver, delivery, report_link
 from tunegate.pytest_plugin.items import (
@@ -117,6 +117,7 @@ def make_items(collector: pytest.Module, obj: Suite | CaseTest) -> list[pytest.I
 def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: Any) -> list[pytest.Item]:
     if suite.folder != collector.path.parent:
         session.refuse_link(suite, collector.path.parent)
+        session.problems += filter(None, [misplaced(suite, collector.path)])
         return []
     if not session.add(suite, is_long=any(m.name == "long" for m in marks_of(collector.obj))):
         why = session.why_not(suite)

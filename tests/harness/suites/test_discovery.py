@@ -20,6 +20,8 @@ def test_a_suite_under_two_names_or_below_two_folders_is_found_once(tmp_path: Pa
     test = folder / "test_mini.py"
     test.write_text(test.read_text() + "\n\nalias = suite\n")
     assert [suite.name for suite in find_suites([str(tmp_path), str(folder), str(test)])] == ["legal/mini"]
+    (tmp_path / "test_user.py").write_text("from evalsuites.legal.mini.test_mini import suite\n")
+    assert [suite.name for suite in find_suites([str(tmp_path / "test_user.py")])] == []
 
 
 @pytest.mark.parametrize("place", [".ipynb_checkpoints", "env"])
@@ -56,6 +58,26 @@ def test_pytest_refuses_two_suites_in_one_folder(tmp_path: Path) -> None:
     assert done.returncode == 4
     assert "legal/mini is the name of two suites" in done.stdout + done.stderr
     assert "test_mini.py:6 and evalsuites/legal/mini/test_more.py:4" in done.stdout + done.stderr
+
+
+SHARED = """from harness import Suite
+from harness.scoring.legal import clauses
+
+
+def suite_of():
+    return Suite(scorers=[clauses.found])
+"""
+
+
+def test_a_suite_that_another_module_declares_is_refused_and_not_left_out(tmp_path: Path) -> None:
+    """It would have the folder of that module, and its gates would never be read."""
+    write_suite(tmp_path)
+    write_suite(tmp_path, name="other", test="from evalsuites.shared import suite_of\n\nsuite = suite_of()\n")
+    (tmp_path / "evalsuites" / "shared.py").write_text(SHARED)
+    with pytest.raises(UserError, match=r"test_other\.py: its suite was declared at .*shared\.py:6, expected in this"):
+        list(find_suites([str(tmp_path)]))
+    done = pytest_in(tmp_path, "--collect-only", "-q")
+    assert done.returncode == 4 and "was declared at evalsuites/shared.py:6" in done.stdout + done.stderr
 
 
 @pytest.mark.slow
