@@ -186,6 +186,7 @@ def rescore(
     run: Run,
     suite: Suites = None,
     bars: Bars = None,
+    require_gates: RequireGates = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """Score a finished run again with the current scorers.
@@ -196,6 +197,7 @@ def rescore(
 
     from harness.evaluation.rescore import of_suites
     from harness.evaluation.rescore import rescore as score_again
+    from harness.gates.config import suites_left_out
     from harness.progress.progress import Progress
     from harness.runs.folder import load_run
     from harness.runs.score_events import with_later
@@ -212,7 +214,10 @@ def rescore(
     print_changed_outcomes(before.verdicts, rescored.verdicts)
     typer.echo(f"{rescored.records} answers scored again, {rescored.changed} findings differ: {rescored.path}")
     _after(run, after)
-    exit_with(verdicts_code(rescored.verdicts))
+    judged_names = {info.name for info in judged.manifest.suites}
+    not_judged = [f"{i.name}: not judged" for i in before.manifest.suites if i.name not in judged_names]
+    not_judged += suites_left_out(bars, {info.name for info in before.manifest.suites})
+    exit_with(verdicts_code(rescored.verdicts, require_gates, not_judged))
 
 
 @app.command()

@@ -121,7 +121,7 @@ def test_a_passed_gate_beside_a_skipped_one_is_enough_unless_gates_are_required(
 def test_gates_are_required_in_ci_unless_that_is_switched_off(root: Path) -> None:
     write_suite(root, gates=GATES + IMPROVES)
     pytest_in(root, "-q")
-    commands = (("compare", "accepted", "new", *FAKE), ("regate", newest_run(root)))
+    commands = (("compare", "accepted", "new", *FAKE), ("regate", newest_run(root)), ("rescore", newest_run(root)))
     for words in commands:
         in_ci = tunegate(root, *words, CI="true")
         assert in_ci.returncode == FAILED and "CI is set" in in_ci.stderr, in_ci.stdout + in_ci.stderr
@@ -130,6 +130,14 @@ def test_gates_are_required_in_ci_unless_that_is_switched_off(root: Path) -> Non
     in_ci = pytest_in(root, "-q", env={"CI": "true"})
     assert in_ci.returncode == FAILED and "CI is set" in in_ci.stdout, in_ci.stdout
     assert pytest_in(root, "-q", "--eval-no-require-gates", env={"CI": "true"}).returncode == JUDGED
+
+
+def test_where_gates_are_required_every_suite_of_a_run_is_scored_again(root: Path) -> None:
+    write_suite(root, name="other")
+    pytest_in(root, "-q")
+    words = ("rescore", newest_run(root), "--suite", "evalsuites/legal/other", "--require-gates")
+    done = tunegate(root, *words)
+    assert done.returncode == FAILED and "did not run: legal/mini: not judged" in done.stderr, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("words", [("--checkpoint", "new"), ("--baseline", "accepted"), ("--eval-bars", "main")])
