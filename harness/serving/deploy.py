@@ -129,7 +129,8 @@ class Deployment:
         platform = find_platform(options.platform, options.trust_platform, self.given)
         host = options.host or (EVERYWHERE if platform else LOOPBACK)
         self.access = arrange(host, options.port or (platform.port if platform else PORT), self.given, platform)
-        self.checkpoint = resolve(options.checkpoint)
+        self.checkpoint = self.served = resolve(options.checkpoint)
+        """What is asked for, and what the server loads: of an adapter that is merged, its merged weights."""
         self.route = find_route(
             self.checkpoint, options.name, options.lora, options.max_model_len, options.tensor_parallel
         )
@@ -171,11 +172,12 @@ class Deployment:
         if self.route.way != "merged":
             return approval
         folder = merged_folder(self.checkpoint, self.progress.say)
+        self.served = resolve(str(folder))
         if not approval.passed:
             self.progress.say(judge_merged.UNJUDGED)
             return approval
         base = self.checkpoint.base_digest
-        verdict_on_merged = judge_merged.approved_already(resolve(str(folder)), base, self.where)
+        verdict_on_merged = judge_merged.approved_already(self.served, base, self.where)
         if verdict_on_merged is None:
             runs = " and ".join(folder.name for folder in approval.runs)
             self.progress.say(f"merged weights are judged as run {runs} judged their adapter")
@@ -204,7 +206,6 @@ class Deployment:
     def manifest(self, run_id: str, says: list[str]) -> Manifest:
         """Return the record before the server starts; `says` are the verdicts."""
         route = self.route
-        content = resolve(str(route.folder)).digest if route.way == "merged" else self.checkpoint.digest
         return Manifest(
             run_id=run_id,
             kind="serve",
@@ -219,7 +220,7 @@ class Deployment:
                 "dtype": route.dtype,
                 "ways": {CANDIDATE: route.way},
                 "why_merged": {CANDIDATE: route.reasons} if route.reasons else {},
-                "served": {"name": route.name, "url": self.access.url, "content": content}
+                "served": {"name": route.name, "url": self.access.url, "content": self.served.digest}
                 | ({"platform": msgspec.to_builtins(self.access.platform)} if self.access.platform else {}),
                 "command": self.words,
                 "environment": server.set_here(self.given, self.environment),
@@ -253,6 +254,7 @@ def serve(options: DeployOptions, progress: Progress, emit: Tell, leave: bool) -
         try:
             child.wait_until(deployment.is_healthy, options.start_timeout_s, progress.say)
             refuse_changed(deployment.checkpoint)
+            refuse_changed(deployment.served)  # Merged weights lie in the cache, long before a server loads them.
             findings = smoke(deployment.route, deployment.access, recorded, progress.say)
             record.tested(findings)
             _judge(findings, progress)

@@ -12,7 +12,7 @@ import pytest
 from msgspec import structs
 
 from harness.approval.approve import Approval
-from harness.checkpoints.merge import merged_folder
+from harness.checkpoints.merge import merged_folder, merged_path
 from harness.checkpoints.resolve import resolve
 from harness.engines.base import installed
 from harness.errors import EngineFailed, GateFailed, UserError
@@ -290,6 +290,24 @@ def test_a_deployment_is_checked_recorded_and_leaves_nothing_behind(
     (listed,) = past_runs(wanted().runs)
     assert (listed.name, listed.kind, listed.status) == (folder.name, "serve", "finished")
     assert listed.models["tuned"].name == str(tiny_model)
+
+
+@pytest.mark.slow
+def test_merged_weights_that_change_before_the_server_loads_them_are_not_served(
+    wanted: Any, adapter: Path, with_stub: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = deploy.Child
+
+    def late(*given: Any) -> Child:
+        weights = merged_path(resolve(str(adapter))) / "model.safetensors"
+        content = weights.read_bytes()
+        weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        return start(*given)
+
+    monkeypatch.setattr(deploy, "Child", late)
+    with pytest.raises(UserError, match="its files changed while they were in use"):
+        serve(wanted(checkpoint=str(adapter), lora="merge", ungated="pilot"), QUIET, print, leave=True)
+    assert load_manifest(record(wanted().runs)).status == "failed" and not any(map(runs, with_stub))
 
 
 @pytest.mark.slow
