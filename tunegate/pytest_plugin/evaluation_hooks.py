@@ -302,7 +302,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         *suites_left_out(Path(options.bars) if options.bars else None, gates["suites"]),
     ]
     if required and (not_run or not gates["ran"]):
-        config.stash[REQUIRED] = f"{required}: gates that did not run: {'; '.join(not_run) or 'none was collected'}"
+        named = "; ".join(dict.fromkeys(not_run))  # Each xdist worker reports what it skipped.
+        config.stash[REQUIRED] = f"{required}: gates that did not run: {named or 'none was collected'}"
         if exitstatus in (EXIT_OK, EXIT_NOTHING_COLLECTED):
             session.exitstatus = EXIT_GATE_FAILED
     elif exitstatus == 0 and not gates["ran"]:
@@ -320,6 +321,8 @@ def _gate_reports(config: pytest.Config) -> dict[str, Any]:
     gates: dict[str, Any] = {"ran": [], "not_run": [], "suites": set(), "run": None}
     for category, reports in stats.items():
         for report in reports:
+            if category == "skipped" and isinstance(report, pytest.CollectReport):
+                gates["not_run"] += _skipped_suite(config.rootpath, report.nodeid)
             if category in ("", "deselected") or not hasattr(report, "user_properties"):
                 continue
             properties = dict(report.user_properties)
@@ -328,6 +331,12 @@ def _gate_reports(config: pytest.Config) -> dict[str, Any]:
                 gates["suites"].add(properties["suite"])
                 gates["not_run" if category == "skipped" else "ran"].append(report.nodeid)
     return gates
+
+
+def _skipped_suite(root: Path, node_id: str) -> list[str]:
+    """Name a file that skipped itself, as `pytest.importorskip` does, where its folder has gates."""
+    has_gates = ((root / node_id).parent / "gates.toml").is_file()
+    return [f"{node_id}: skipped while it was collected"] if has_gates else []
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:

@@ -86,6 +86,15 @@ def test_gates_of_a_suite_of_which_only_cases_were_collected_are_said_not_to_hav
     assert done.returncode == 1 and "gates that did not run: legal/mini clause_recall" in done.stdout, done.stdout
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]])
+def test_required_gates_cover_a_suite_that_skips_itself_while_it_is_collected(root: Path, workers: list[str]) -> None:
+    write_suite(root, name="other", test=f'import pytest\n\npytest.importorskip("no_such_package")\n{TEST}')
+    done = pytest_in(root, "-q", "--eval-require-gates", *workers)
+    said = "gates that did not run: evalsuites/legal/other/test_other.py: skipped while it was collected\n"
+    assert done.returncode == 1 and said in done.stdout, done.stdout
+
+
 def test_any_other_exception_is_a_real_failure(root: Path) -> None:
     write_suite(root, test=TEST.replace("record.scores.clauses.missing", "record.scores.nothing"))
     done = pytest_in(root, "-q")
