@@ -146,7 +146,7 @@ def _run(
     from harness.progress.progress import Progress
     from harness.runs.folder import RunFolder
     from harness.runs.project import runs_of
-    from harness.suites.discovery import available, find_suites
+    from harness.suites.discovery import available, find_suites, gates_without_suite
     from tunegate.results import RunResults
 
     folders = [suites] if isinstance(suites, str | Path) else suites
@@ -157,7 +157,7 @@ def _run(
     if not loaded:
         raise UserError(f"no suite can run: {'; '.join(not_run) or 'none was found. Name a folder with a suite'}")
     bars = None if thresholds is None else Path(thresholds)
-    not_run += suites_left_out(bars, {suite.name for suite in found})
+    not_run += [*gates_without_suite(folders, found), *suites_left_out(bars, {suite.name for suite in found})]
     progress = Progress(quiet=quiet)
     for reason in not_run:
         progress.say(f"not run: {reason}")

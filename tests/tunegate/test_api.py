@@ -98,6 +98,12 @@ def test_a_suite_that_was_removed_and_has_thresholds_is_named(suite: Path, tmp_p
     assert found.not_run == (f"legal/other ({thresholds} has gates for it)",)
 
 
+def test_gates_of_a_file_that_lost_its_suite_are_named(suite: Path, tmp_path: Path) -> None:
+    (write_suite(tmp_path, rows(12), name="other") / "test_other.py").unlink()
+    found = tunegate.evaluate("new", engine="fake", quiet=True)
+    assert found.not_run == ("evalsuites/legal/other/gates.toml belongs to no suite",)
+
+
 @pytest.mark.parametrize("option", [{"repeats": 0}, {"repeats": -1}, {"engine": "transformers"}])
 def test_an_option_that_cannot_be_used_leaves_no_run(suite: Path, tmp_path: Path, option: dict[str, Any]) -> None:
     with pytest.raises(tunegate.UserError, match=r"repeats=-?\d: expected 1 or more|no such checkpoint"):

@@ -121,17 +121,19 @@ def load_available_suites(
 ) -> list[Suite]:
     """Load the suites below the folders whose data is available; print the others and add them to `left_out`.
 
-    Without `with_long`, those that are marked long are left out too. `cases` replaces those of the one suite. Raises
-    UserError where none is left.
+    So are gates that belong to no suite. Without `with_long`, suites that are marked long are left out too. `cases`
+    replaces those of the one suite. Raises UserError where none is left.
     """
-    from harness.suites.discovery import available, find_suites
+    from harness.suites.discovery import available, find_suites, gates_without_suite
 
-    found = list(find_suites(folders or ["evalsuites"]))
+    folders = folders or ["evalsuites"]
+    found = list(find_suites(folders))
     if cases:
         if len(found) != 1:
             raise UserError(f"--cases {cases}: found {len(found)} suites, expected one. Name its folder with --suite")
         found[0].use_cases(cases)
     suites, missing = available(found, "" if with_long else "--long")
+    missing += gates_without_suite(folders, found)
     for reason in missing:
         typer.echo(f"not run: {reason}", err=True)
     if left_out is not None:

@@ -132,6 +132,17 @@ def test_gates_are_required_in_ci_unless_that_is_switched_off(root: Path) -> Non
     assert pytest_in(root, "-q", "--eval-no-require-gates", env={"CI": "true"}).returncode == JUDGED
 
 
+def test_required_gates_cover_those_of_a_file_that_lost_its_suite(root: Path) -> None:
+    write_suite(root)
+    (write_suite(root, name="other") / "test_other.py").write_text("def test_plain():\n    pass\n")
+    compare = ("compare", "accepted", "new", *FAKE)
+    done = tunegate(root, *compare)
+    said = "evalsuites/legal/other/gates.toml belongs to no suite"
+    assert done.returncode == JUDGED and f"not run: {said}\n" in done.stderr, done.stdout + done.stderr
+    required = tunegate(root, *compare, "--require-gates")
+    assert required.returncode == FAILED and f"did not run: {said}\n" in required.stderr, required.stderr
+
+
 def test_where_gates_are_required_every_suite_of_a_run_is_scored_again(root: Path) -> None:
     write_suite(root, name="other")
     pytest_in(root, "-q")
