@@ -26,6 +26,8 @@ DECISIONS: dict[str, str] = {
     "skipped": "No decision",
     "error": "Do not merge",
 }
+MET_ALONE = "Every gate is met, but this run approves no merge, for the reason given below."
+"""Lead of a report on a run with a note that ends with NO_MERGE."""
 SYMBOLS: dict[str, str] = {"pass": "✓", "fail": "✗", "inconclusive": "?", "skipped": "–", "error": "!"}
 VARIANTS = {BASELINE: "Baseline", CANDIDATE: "Tuned", FLOOR: "Keyword floor"}
 
@@ -48,6 +50,11 @@ def variant(name: str) -> str:
 def outcome(value: Outcome | str) -> str:
     """Return an outcome's display name, in capitals."""
     return OUTCOMES[value]
+
+
+def decision(value: Outcome | str, lead: str) -> str:
+    """Return the decision on an outcome, in a report with this lead."""
+    return "No merge by this run" if lead == MET_ALONE else DECISIONS[value]
 
 
 def outcomes(counts: Mapping[Outcome, int]) -> str:

@@ -29,6 +29,7 @@ from harness.schema import (
     BASELINE,
     CANDIDATE,
     FLOOR,
+    NO_MERGE,
     AcceptedInfo,
     Checkpoint,
     GateFile,
@@ -47,14 +48,13 @@ from harness.threads import before_torch
 PLAN, GATES, WRITING = "plan", "gates", "writing"
 """Stages of a run, besides generation."""
 PINS = {
-    "name": "A server answered as '{name}', and its weights are not known by content: {why}. The run approves no "
-    "merge.",
+    "name": f"A server answered as '{{name}}', and its weights are not known by content: {{why}}. {NO_MERGE}",
     "trusted canary": "A server answered as '{name}' and is trusted to have the weights that were named "
     "(--trust-server): {why}. The run approves a merge only where the approval policy allows it (trust_server = true).",
     "server process": "A server on this machine answered as '{name}'. Its weights are known by content: its process "
     "loaded them from files that have not changed since.",
     "imported": "The answers of '{name}' were {why}, not generated here: the prompts, decoding and weights behind them "
-    "are not known. The run approves no merge.",
+    f"are not known. {NO_MERGE}",
 }
 """Notes on a model that was not loaded here, by how its weights are pinned, or on imported answers."""
 
@@ -185,7 +185,7 @@ def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[
     notes = []
     for part in job.suites:
         if part.suite.has_other_cases:
-            notes.append(f"{part.suite.name}: these are not the suite's own cases. The run approves no merge.")
+            notes.append(f"{part.suite.name}: these are not the suite's own cases. {NO_MERGE}")
         if not part.complete:
             run_share = f"{len(part.cases)} of {len(part.suite.cases)} cases"
             notes.append(

@@ -17,7 +17,7 @@ from harness.schema.case import (
     Sampling,
 )
 from harness.schema.gate import Gate, GateFile, Objective, Outcome, Verdict, combine_outcomes
-from harness.schema.manifest import SCHEMA_VERSION, AcceptedInfo, Manifest, SuiteInfo
+from harness.schema.manifest import NO_MERGE, SCHEMA_VERSION, AcceptedInfo, Manifest, SuiteInfo
 from harness.schema.metric import (
     Better,
     Comparison,
@@ -38,6 +38,7 @@ __all__ = [
     "BASELINE",
     "CANDIDATE",
     "FLOOR",
+    "NO_MERGE",
     "SCHEMA_VERSION",
     "AcceptedInfo",
     "Better",

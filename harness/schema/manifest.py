@@ -8,6 +8,8 @@ from harness.schema.case import BASELINE, CANDIDATE, Checkpoint
 from harness.schema.metric import Metric, Noise
 
 SCHEMA_VERSION = 1
+NO_MERGE = "The run approves no merge."
+"""End of a note on what keeps any verdict of a run from approving a merge, such as unknown weights."""
 
 
 class AcceptedInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,7 +18,7 @@ from reports import number_format, wording
 from reports.ci.export import Export, SuiteExport
 from reports.model import Intervals, Section
 from reports.render import markdown
-from reports.sections.verdict import LEADS
+from reports.sections.verdict import lead_of
 
 PART_BYTES = 12_000
 """A table or list is split past this size, so that no part is large."""
@@ -192,7 +192,7 @@ def _notes(notes: Sequence[str]) -> tuple[list[str], list[CommentPart]]:
 def summary(export: Export, sections: Sequence[Section] = ()) -> str:
     """Render the step summary: verdict and gates of every suite, then report sections, at most SUMMARY_BYTES."""
     overall = [f"## Evaluation: {wording.SYMBOLS[export.outcome]} {wording.outcome(export.outcome)}", ""]
-    head = [*_changes(export), *overall, LEADS[export.outcome], "", *_context(export, ""), ""]
+    head = [*_changes(export), *overall, lead_of(export.outcome, export.notes), "", *_context(export, ""), ""]
     parts = [CommentPart(title="Verdict", lines=head), *bullets("Read this first", export.notes)]
     for suite in export.suites:
         parts += [CommentPart(title=suite.name, lines=_verdict(suite)), *_suite(suite)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo, Verdict
+from collections.abc import Iterable
+
+from harness.schema import BASELINE, CANDIDATE, NO_MERGE, Metric, Outcome, SuiteInfo, Verdict
 from reports import business, degenerate, number_format, sentences, wording
 from reports.cases.index import Joint
 from reports.model import Block, Cell, Headline, Section, Text
@@ -36,12 +38,15 @@ def section(evidence: RunView) -> Section:
 
 def lead(evidence: RunView) -> str:
     """Say the combined outcome of all gates, or why the run may claim no verdict."""
-    says = evidence.run.standing.says
-    return (
-        f"{says} This report describes the results; it does not allow a merge."
-        if says
-        else LEADS[overall(evidence.run.verdicts)]
-    )
+    if says := evidence.run.standing.says:
+        return f"{says} This report describes the results; it does not allow a merge."
+    return lead_of(overall(evidence.run.verdicts), evidence.run.manifest.notes)
+
+
+def lead_of(outcome: Outcome, notes: Iterable[str]) -> str:
+    """Say the combined outcome of the gates of a run with these notes."""
+    approves_none = any(note.endswith(NO_MERGE) for note in notes)
+    return wording.MET_ALONE if outcome == "pass" and approves_none else LEADS[outcome]
 
 
 def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = True) -> list[str]:

@@ -54,6 +54,11 @@ def test_the_suite_judges_own_cases_and_every_record_says_so(project: Path) -> N
     assert {record.case.id for record in run.records} == set(right(OWN))
     report = (run.path / "report" / "report.md").read_text("utf-8").replace("\\", "")
     assert report.count("legal/mini") == report.count(NAME) > 1 and note in report
+    assert "Every gate is met, but this run approves no merge" in report and "may be merged" not in report
+    page = (run.path / "report" / "report.html").read_text("utf-8")
+    assert "No merge by this run" in page and "Ready to merge" not in page
+    summary = run_command(project, "ci", "summary", run.path.name).stdout
+    assert "Every gate is met, but this run approves no merge" in summary and "may be merged" not in summary
 
 
 @pytest.mark.slow
