@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -24,6 +24,8 @@ from reports.run_data import overall, unmet_first
 
 ANSWER_S = 10
 """Seconds to wait for the service."""
+LONGEST = 500
+"""Most characters of a remark."""
 NAMED = 5
 """Most gates named of those that did not pass."""
 
@@ -40,8 +42,8 @@ def checked(url: str) -> str:
     return url
 
 
-def text(results: Results, link: str) -> str:
-    """Say in a few lines, without text of a model or document, how the run ended."""
+def text(results: Results, link: str, remarks: Sequence[str] = ()) -> str:
+    """Say in a few lines, without text of a model or document, how the run ended, with remarks on its command."""
     outcome = overall(results.verdicts)
     counted = wording.outcomes(Counter(verdict.outcome for verdict in results.verdicts)) or "no gate was judged"
     models = [results.manifest.checkpoints[v].name for v in (CANDIDATE, BASELINE) if v in results.manifest.checkpoints]
@@ -49,6 +51,7 @@ def text(results: Results, link: str) -> str:
     lines = [
         f"*{wording.outcome(outcome)}*: {counted}",
         _plain(" compared with ".join(models)),
+        *(_plain(wording.shortened(remark, LONGEST)) for remark in remarks),
         *(_plain(f"{wording.outcome(v.outcome)}: {v.suite} {wording.gate_name(v)} {v.bar}") for v in unmet[:NAMED]),
         *([f"and {wording.count(len(unmet) - NAMED, 'more gate')}"] if len(unmet) > NAMED else []),
         f"<{link}|{_plain(results.manifest.run_id)}>",
@@ -63,9 +66,9 @@ def link_of(results: Results, environment: Mapping[str, str] = os.environ) -> st
     return page_of_run(environment) or file_link(results.path / "report" / REPORT)
 
 
-def send(results: Results, url: str) -> str | None:
+def send(results: Results, url: str, remarks: Sequence[str] = ()) -> str | None:
     """Post the notice once; return why it was not taken, in words without the address."""
-    body = msgspec.json.encode({"text": text(results, link_of(results))})
+    body = msgspec.json.encode({"text": text(results, link_of(results), remarks)})
     try:
         request = Request(checked(url), body, {"Content-Type": "application/json", "User-Agent": "tunegate"})
         with urlopen(request, timeout=ANSWER_S):

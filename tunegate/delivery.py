@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,11 @@ def delivery(track: str | None, notify: str | None, option: str = "--track") -> 
     return Delivery(track=names, notify=url)
 
 
-def deliver(run: Path, to: Delivery, say: Callable[[str], None]) -> list[str]:
-    """Send a finished run and its notice. A failure is one line and is returned by the name of its receiver."""
+def deliver(run: Path, to: Delivery, say: Callable[[str], None], remarks: Sequence[str] = ()) -> list[str]:
+    """Send a finished run and its notice. A failure is one line and is returned by the name of its receiver.
+
+    `remarks` say in the notice what the run's own verdicts do not: what was not run, and why the command failed.
+    """
     failed: list[str] = []
     if to.track:
         from reports import tracking
@@ -62,7 +65,7 @@ def deliver(run: Path, to: Delivery, say: Callable[[str], None]) -> list[str]:
         from harness.runs.folder import load_results
         from reports import notice
 
-        if problem := notice.send(load_results(run), to.notify):
+        if problem := notice.send(load_results(run), to.notify, remarks):
             failed.append("webhook")
             say(f"the notice was not sent: {problem}. The run is kept")
     return failed

@@ -90,6 +90,19 @@ def test_pytest_sends_it_too(project: Path, hook: Hook) -> None:
     assert "|" in hook.received[0][1]["text"] and SECRET.encode() not in stored(project)
 
 
+def test_a_pass_beside_what_was_not_run_says_so(project: Path, hook: Hook) -> None:
+    mini.write_script(project, tuned=mini.right(mini.rows()))
+    (mini.write_suite(project, name="other") / "test_other.py").write_text("def test_plain():\n    assert not 1\n")
+    words = ("eval", "new", "--engine", "fake", "--script", "script.json", "--notify", hook.url)
+    assert tunegate(project, *words).returncode == 0
+    done = mini.pytest_in(project, "--checkpoint", "new", "--eval-notify", hook.url)
+    assert done.returncode == 1, done.stdout
+    by_command, by_pytest = (body["text"].splitlines() for _, body in hook.received)
+    assert by_command[0] == by_pytest[0] == "*PASS*: 3 pass"
+    assert by_command[2] == "not run: evalsuites/legal/other/gates.toml belongs to no suite"
+    assert by_pytest[2] == "pytest ended with exit code 1"
+
+
 @pytest.mark.slow
 def test_a_notice_that_is_not_taken_is_one_line_and_changes_no_exit_code(project: Path, hook: Hook) -> None:
     hook.code = 404

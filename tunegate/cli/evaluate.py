@@ -174,9 +174,9 @@ def run_and_show(
             has_other = any(part.suite.has_other_cases for part in job.suites)
             after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view", has_other)
         files = write_report([results.path], results.path / "report")
-    deliver(results.path, to, partial(typer.echo, err=True))
-    names = {info.name for info in results.manifest.suites}
-    code = verdicts_code(results.verdicts, require_gates, [*left_out, *suites_left_out(job.bars, names)])
+    not_run = [*left_out, *suites_left_out(job.bars, {info.name for info in results.manifest.suites})]
+    deliver(results.path, to, partial(typer.echo, err=True), [f"not run: {reason}" for reason in not_run])
+    code = verdicts_code(results.verdicts, require_gates, not_run)
     print_report(files, open_report)
     exit_with(code)
 

@@ -354,6 +354,9 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     if REQUIRED in config.stash:
         terminalreporter.write_line(config.stash[REQUIRED], red=True)
     if run := gates["run"] or (summary and summary["run"]):
-        deliver(Path(run), config.stash[DELIVERY], terminalreporter.write_line)
+        code = int(terminalreporter._session.exitstatus)
+        remarks = [config.stash[REQUIRED]] if REQUIRED in config.stash else []
+        remarks += [f"pytest ended with exit code {code}"] if code else []
+        deliver(Path(run), config.stash[DELIVERY], terminalreporter.write_line, remarks)
         if link := report_link(Path(run)):
             terminalreporter.write_line(link)
