@@ -24,13 +24,15 @@ def clone(project: Path, tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
-def run(clone: Path, adopting: str = "", options: str = FAKE, suites: str = "evalsuites") -> tuple[int, str]:
+def run(
+    clone: Path, adopting: str = "", options: str = FAKE, suites: str = "evalsuites", **more: str
+) -> tuple[int, str]:
     """Commit, then run script and after_script; returns the script's exit code and the log."""
     commit_all(clone)
     home = clone.parent / "home"
     home.mkdir()
     job = component(**INPUTS, options=options, suites=suites)
-    known = {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_MERGE_REQUEST_IID": "7"}
+    known = {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_MERGE_REQUEST_IID": "7", **more}
     env = environment(home, **job["variables"], **known, TUNEGATE_FIRST_ADOPTION=adopting)
     done = bash("\n".join(job["script"]), clone, env)
     after = bash("\n".join(job["after_script"]), clone, env)
@@ -71,6 +73,21 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_target_branch(clone: 
     write_suite(clone, gates=GATES.replace("value = 0.5", "value = 0.1"))
     write_script(clone, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
     code, log = run(clone)
+    assert code == 1, log
+    assert (clone / "out/summary.md").read_text().startswith("#### The gates changed\n")
+
+
+@pytest.mark.slow
+def test_in_a_pipeline_of_a_fork_the_target_branch_is_not_the_forks_own(clone: Path, project: Path) -> None:
+    copy_of(project, clone.parent / "upstream.git")
+    fork = clone.parent / "origin"
+    git(fork, "checkout", "-q", "main")
+    for own in (fork, clone):
+        write_suite(own, gates=GATES.replace("value = 0.5", "value = 0.1"))
+        commit_all(own)
+    write_script(clone, tuned=right(rows()) | {f"c{i}": "none" for i in range(1, 30, 2)})
+    upstream = {"CI_MERGE_REQUEST_PROJECT_ID": "1", "CI_MERGE_REQUEST_PROJECT_URL": f"file://{clone.parent}/upstream"}
+    code, log = run(clone, CI_PROJECT_ID="2", **upstream)
     assert code == 1, log
     assert (clone / "out/summary.md").read_text().startswith("#### The gates changed\n")
 
