@@ -44,12 +44,15 @@ class Change:
         options: str = FAKE,
         values: Mapping[str, str] | None = None,
         event: str = "pull_request",
+        is_committed: bool = False,
         **inputs: str,
     ) -> Job:
         """Commit what was changed, and run the action on it; `values` are of expressions, `inputs` of the action."""
-        commit_all(self.folder)
+        if not is_committed:
+            commit_all(self.folder)
         known = {
             "github.event.pull_request.base.sha || github.event.merge_group.base_sha": self.base,
+            "github.event.pull_request.head.sha": "",
             "github.event.pull_request.number": "7",
             "github.event.merge_group.head_ref": "",
             "vars.TUNEGATE_FIRST_ADOPTION": "",

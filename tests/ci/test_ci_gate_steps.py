@@ -126,6 +126,18 @@ def test_a_change_that_lowers_its_own_bar_is_judged_by_the_base_and_said_to(chan
 
 
 @pytest.mark.slow
+def test_a_base_that_is_newer_than_the_events_decides(change: Change) -> None:
+    """The merge commit that GitHub makes, and that is judged, holds what was raised meanwhile."""
+    head = commit_all(change.folder)
+    git(change.folder, "checkout", "-q", "-b", "newer", change.base)
+    write_suite(change.folder, gates=GATES.replace("value = 0.5", "value = 0.999"))
+    commit_all(change.folder)
+    git(change.folder, "merge", "-q", "--no-ff", head)
+    job = change.judge(values={"github.event.pull_request.head.sha": head}, is_committed=True)
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0} and "at least 99.9%" in job.summary, job.log
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("suites", ["evalsuites", "evalsuites/legal/mini"])
 def test_a_file_of_gates_above_the_suites_of_the_base_does_not_replace_them(change: Change, suites: str) -> None:
     """It would make their domain look new. An attribute of the change keeps it out of what git unpacks."""
