@@ -58,6 +58,8 @@ class Route(Struct, frozen=True, kw_only=True):
     """Size of the KV cache, on each device."""
     tensor_parallel: int = 1
     """Devices that each layer is split over."""
+    end_ids: tuple[int, ...] = ()
+    """Token ids that end an answer; empty where vLLM's server finds all of them in the model's folder."""
 
     @property
     def says(self) -> str:
@@ -111,7 +113,18 @@ def find_route(
         max_model_len=length,
         kv_cache_bytes=cache,
         tensor_parallel=tensor_parallel,
+        end_ids=_end_ids(Renderer.of(checkpoint), model),
     )
+
+
+def _end_ids(renderer: Renderer, model: CheckpointFolder) -> tuple[int, ...]:
+    """Return all ids that end an answer where vLLM's server lacks one, such as the end of a turn in a base's template.
+
+    It stops at the tokenizer's end token, and those of generation_config.json or else of config.json.
+    """
+    stated = (model.generation_config or model.config).get("eos_token_id")
+    found = {renderer.tokenizer.eos_token_id, *(stated if isinstance(stated, list) else [stated])}
+    return () if found.issuperset(renderer.stop_ids) else renderer.stop_ids
 
 
 def _length(most: int, wanted: int | None) -> int:

@@ -19,9 +19,11 @@ from pathlib import Path
 
 import msgspec
 
+from harness.checkpoints.resolve import cache_dir
 from harness.engines.vllm.environment import IN_PROCESS, TELEMETRY_OFF
 from harness.engines.vllm.model import llm_arguments
 from harness.errors import EngineFailed
+from harness.files import write_atomic
 from harness.serving.path_guard import OPEN, ROUTES, SERVER_KEY, PathGuard, Routes
 from harness.serving.routing import BASE, KEYS, Access, Route
 from harness.threads import for_children
@@ -75,8 +77,11 @@ def _flags(route: Route) -> list[str]:
         on_cpu=route.on_cpu,
         adapters=1 if route.adapter else 0,
         max_lora_rank=route.max_lora_rank,
+        structured=True,
         tensor_parallel=route.tensor_parallel,
     )
+    if route.end_ids:
+        arguments["generation_config"] = str(_generation_config(route.end_ids))
     words = []
     for name, value in arguments.items():
         option = name.replace("_", "-")
@@ -85,8 +90,15 @@ def _flags(route: Route) -> list[str]:
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         else:
-            words += [f"--{option}", str(value)]
+            words += [f"--{option}", json.dumps(value) if isinstance(value, dict) else str(value)]
     return words
+
+
+def _generation_config(end_ids: Sequence[int]) -> Path:
+    """Return a folder with a generation_config.json that states only which token ids end an answer."""
+    folder = cache_dir() / "end-tokens" / "-".join(map(str, end_ids))
+    write_atomic(folder / "generation_config.json", json.dumps({"eos_token_id": list(end_ids)}), parents=True)
+    return folder
 
 
 def _lora_module(name: str, folder: str) -> str:

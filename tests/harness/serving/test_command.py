@@ -39,6 +39,7 @@ def test_on_a_cpu_the_server_is_started_by_its_module() -> None:
         "--dtype": "bfloat16",
         "--seed": "0",
         "--max-model-len": "512",
+        "--structured-outputs-config": '{"backend": "xgrammar", "disable_any_whitespace": true}',
         "--kv-cache-memory-bytes": str(1 << 28),
         "--enforce-eager": True,
         "--enable-prefix-caching": True,
@@ -51,6 +52,14 @@ def test_on_a_cpu_the_server_is_started_by_its_module() -> None:
         "--disable-fastapi-docs": True,
         "--middleware": "harness.serving.path_guard.PathGuard",
     }
+
+
+def test_ids_that_end_an_answer_are_given_where_the_server_would_not_find_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path))
+    folder = Path(str(options(server.command(route(end_ids=(0, 2)), access()))["--generation-config"]))
+    assert json.loads((folder / "generation_config.json").read_text("utf-8")) == {"eos_token_id": [0, 2]}
 
 
 def test_on_a_gpu_it_is_vllm_serve() -> None:

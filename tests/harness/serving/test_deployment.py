@@ -1,6 +1,8 @@
 """A deployment from verdict to record: what is refused, what a dry run says, and a whole one with a stub server."""
 
+import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -21,9 +23,9 @@ from harness.runs.folder import check_seal, load_manifest
 from harness.runs.history import past_runs
 from harness.serving import deploy, judge_merged, server
 from harness.serving.deploy import DeployOptions, plan_deployment, serve
-from harness.serving.routing import Access, Route
+from harness.serving.routing import Access, Route, find_route
 from harness.serving.server import Child
-from harness.suites.prompts import load
+from harness.suites.prompts import Renderer, load
 from tests.support.adapters import save_adapter
 from tests.support.command import Fork, run_tunegate
 from tests.support.gated import write_project, write_run
@@ -85,6 +87,23 @@ def said(wanted: DeployOptions) -> list[str]:
     lines: list[str] = []
     plan_deployment(wanted, QUIET, lines.append)
     return lines
+
+
+def test_a_server_stops_at_a_turn_end_that_only_the_chat_template_names(tiny_model: Path, tmp_path: Path) -> None:
+    """As in bases whose end token is <|endoftext|>, while their template closes a turn with <|im_end|>."""
+    folder = tmp_path / "base"
+    shutil.copytree(tiny_model, folder)
+    other = Renderer(tiny_model).tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    for name, more in (
+        ("tokenizer_config.json", {"eos_token": "<|endoftext|>"}),
+        ("config.json", {"eos_token_id": other}),
+        ("generation_config.json", {"eos_token_id": other}),
+    ):
+        file = folder / name
+        file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | more), "utf-8")
+    found = [find_route(resolve(str(each)), None, "auto", None).end_ids for each in (tiny_model, folder)]
+    turn_end = Renderer(tiny_model).tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert found == [(), (other, turn_end)]
 
 
 @pytest.mark.usefixtures("nothing_starts")
