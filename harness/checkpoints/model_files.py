@@ -63,6 +63,9 @@ MODEL_SETTINGS: dict[str, Any] = {
     "num_key_value_heads": Count,
     "num_experts_per_tok": Count,
     "max_position_embeddings": Count,
+    "original_max_position_embeddings": Count,
+    "rope_parameters": dict[str, Any],
+    "rope_scaling": dict[str, Any],
     "eos_token_id": Id | list[Id],
     "text_config": dict[str, Any],
     "quantization_config": dict[str, Any],
@@ -177,6 +180,18 @@ class CheckpointFolder:
     def text_config(self) -> dict[str, Any]:
         """The settings of the language model, by their usual names."""
         return text_settings(self.config)
+
+    @property
+    def short_positions(self) -> int | None:
+        """Most tokens that LongRoPE (arXiv 2402.13753) reads with its short factors; None for other models.
+
+        vLLM computes every prompt with the long ones where its max_model_len is larger.
+        """
+        own = self.text_config
+        rope = own.get("rope_parameters") or own.get("rope_scaling") or {}
+        stated = own.get("original_max_position_embeddings") or rope.get("original_max_position_embeddings")
+        is_long = rope.get("rope_type", rope.get("type")) in ("longrope", "su")
+        return stated if is_long and isinstance(stated, int) else None
 
     @property
     def is_quantized(self) -> bool:

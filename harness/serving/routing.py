@@ -94,7 +94,7 @@ def find_route(
     check_parallel(tensor_parallel, [model], on_cpu)
     ways = plan({CANDIDATE: checkpoint}, {CANDIDATE: model}, lora, on_cpu)
     way = ways.ways[CANDIDATE]
-    length = _length(Renderer(model).max_positions, max_model_len)
+    length = _length(model, max_model_len)
     dtype = common_dtype({CANDIDATE: model}, EngineConfig())
     try:
         cache = kv_cache_bytes(model, dtype, length, on_cpu, parallel=tensor_parallel)
@@ -127,10 +127,12 @@ def _end_ids(renderer: Renderer, model: CheckpointFolder) -> tuple[int, ...]:
     return () if found.issuperset(renderer.stop_ids) else renderer.stop_ids
 
 
-def _length(most: int, wanted: int | None) -> int:
+def _length(model: CheckpointFolder, wanted: int | None) -> int:
+    """Return the longest prompt and answer; by default with LongRoPE's short factors, as most evaluations."""
+    most = Renderer(model).max_positions
     if wanted is not None and wanted > most:
         raise UserError(f"--max-model-len {wanted:,}: the model reads {most:,} tokens. Ask for at most as many")
-    return wanted or most
+    return wanted or model.short_positions or most
 
 
 def _name(checkpoint: Checkpoint, given: str | None, way: Way) -> str:

@@ -90,7 +90,7 @@ class ServedUnits:
         is_invariant: bool,
         machine: Callable[[], Mapping[str, str]] | None,
     ) -> None:
-        folders = model_folders(checkpoints)
+        self._folders = folders = model_folders(checkpoints)
         check_parallel(config.tensor_parallel, folders.values(), on_cpu)
         self.plan = plan(checkpoints, folders, config.lora, on_cpu)
         for variant, why in self.plan.reasons.items():
@@ -109,13 +109,17 @@ class ServedUnits:
     def facts(self, variant: str) -> dict[str, str]:
         """Return what changes the answers of a variant, besides its weights.
 
-        Several devices round sums in another order; one device adds nothing, so that older keys stay valid.
+        Several devices round sums in another order; one device adds nothing, so that older keys stay valid. Nor do
+        models without LongRoPE, or with its short factors.
         """
         name, version = self._engine
         facts = {"engine": name, "version": version, "dtype": self.dtype, "device": self.device}
         facts["way"] = self.plan.ways[variant]
         if self.config.tensor_parallel > 1:
             facts["tensor_parallel_size"] = str(self.config.tensor_parallel)
+        files = self._folders[variant]
+        if files.short_positions and self._longest(files) > files.short_positions:
+            facts["rope"] = "long"
         return facts | ({"batch_invariant": "1"} if self._is_invariant else {})
 
     def folder(self, unit: Unit) -> Path:
@@ -139,7 +143,7 @@ class ServedUnits:
         Free memory first: it is the room for the KV cache.
         """
         files, devices = CheckpointFolder(self.folder(unit)), self.config.tensor_parallel
-        longest = min(max(self.max_model_len, canary.LENGTH), Renderer(files).max_positions)
+        longest = self._longest(files)
         arguments = llm_arguments(
             files.path,
             dtype=self.dtype,
@@ -157,6 +161,10 @@ class ServedUnits:
             arguments = limits.lower(arguments, least_kv_cache_bytes(files, self.dtype, longest, devices))
         self._arguments[",".join(unit.variants)] = {k: v for k, v in arguments.items() if k != "model"}
         return arguments
+
+    def _longest(self, files: CheckpointFolder) -> int:
+        """Return vLLM's max_model_len for a model."""
+        return min(max(self.max_model_len, canary.LENGTH), Renderer(files).max_positions)
 
     def check_weights(self, unit: Unit) -> None:
         """Check that a merge changed weights. Raises CanaryFailed."""

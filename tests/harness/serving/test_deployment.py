@@ -1,6 +1,5 @@
 """A deployment from verdict to record: what is refused, what a dry run says, and a whole one with a stub server."""
 
-import json
 import os
 import shutil
 import signal
@@ -26,7 +25,7 @@ from harness.serving.deploy import DeployOptions, plan_deployment, serve
 from harness.serving.routing import Access, Route, find_route
 from harness.serving.server import Child
 from harness.suites.prompts import Renderer, load
-from tests.support.adapters import save_adapter
+from tests.support.adapters import change_json, save_adapter
 from tests.support.command import Fork, run_tunegate
 from tests.support.gated import write_project, write_run
 from tests.support.processes import free_port, runs
@@ -94,16 +93,22 @@ def test_a_server_stops_at_a_turn_end_that_only_the_chat_template_names(tiny_mod
     folder = tmp_path / "base"
     shutil.copytree(tiny_model, folder)
     other = Renderer(tiny_model).tokenizer.convert_tokens_to_ids("<|endoftext|>")
-    for name, more in (
-        ("tokenizer_config.json", {"eos_token": "<|endoftext|>"}),
-        ("config.json", {"eos_token_id": other}),
-        ("generation_config.json", {"eos_token_id": other}),
-    ):
-        file = folder / name
-        file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | more), "utf-8")
+    change_json(folder / "tokenizer_config.json", eos_token="<|endoftext|>")
+    for name in ("config.json", "generation_config.json"):
+        change_json(folder / name, eos_token_id=other)
     found = [find_route(resolve(str(each)), None, "auto", None).end_ids for each in (tiny_model, folder)]
     turn_end = Renderer(tiny_model).tokenizer.convert_tokens_to_ids("<|im_end|>")
     assert found == [(), (other, turn_end)]
+
+
+def test_a_model_with_longrope_is_served_with_its_short_factors_by_default(tiny_model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "phi"
+    shutil.copytree(tiny_model, folder)
+    rope = {"rope_type": "longrope", "rope_theta": 10_000.0, "original_max_position_embeddings": 128}
+    rope |= {"short_factor": [1.0] * 8, "long_factor": [2.0] * 8}
+    change_json(folder / "config.json", rope_parameters=rope)
+    lengths = [find_route(resolve(str(folder)), None, "auto", given).max_model_len for given in (None, 512)]
+    assert lengths == [128, 512]
 
 
 @pytest.mark.usefixtures("nothing_starts")

@@ -1,6 +1,7 @@
 """vLLM: arguments, names and units by rule. Real engines are in test_real.py."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ import pytest
 
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
+from harness.engines.config import EngineConfig
 from harness.engines.vllm import environment as vllm_environment
 from harness.engines.vllm import memory
 from harness.engines.vllm import model as vllm_model
 from harness.engines.vllm.model import adapter_id, llm_arguments, lora_name, lora_slots
-from harness.engines.vllm.units import units_of
+from harness.engines.vllm.units import ServedUnits, units_of
 from harness.errors import EngineFailed
-from harness.schema import Checkpoint, Sampling
+from harness.schema import CANDIDATE, Checkpoint, Sampling
 from tests.support.adapters import change_json, save_adapter
 
 TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -44,6 +46,26 @@ def test_the_batch_can_be_limited_on_any_device() -> None:
 def test_vllm_is_given_the_number_of_devices_and_a_tokenizer_where_they_are_needed() -> None:
     assert arguments(tensor_parallel=4)["tensor_parallel_size"] == 4 and "tensor_parallel_size" not in arguments()
     assert arguments()["skip_tokenizer_init"] is True and arguments(structured=True)["skip_tokenizer_init"] is False
+
+
+def test_a_model_with_longrope_is_another_one_where_vllm_computes_with_its_long_factors(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    """Such as Phi-3-mini-128k: by max_model_len, vLLM takes one set of factors for all prompts, short ones too."""
+
+    def facts(folder: Path, longest: int) -> dict[str, str]:
+        served = ServedUnits(
+            ("vllm", "0"), {CANDIDATE: resolve(str(folder))}, longest, EngineConfig(), on_cpu=True, is_invariant=False,
+            machine=None,
+        )  # fmt: skip
+        return served.facts(CANDIDATE)
+
+    folder = tmp_path / "phi"
+    shutil.copytree(tiny_model, folder)
+    older = {"rope_parameters": None, "rope_scaling": {"type": "longrope"}}
+    change_json(folder / "config.json", original_max_position_embeddings=128, **older)
+    assert facts(folder, 128) == facts(tiny_model, 128) == facts(tiny_model, 129)
+    assert facts(folder, 129) == facts(folder, 128) | {"rope": "long"}
 
 
 @pytest.mark.parametrize("adapters", [1, 2, 5])
