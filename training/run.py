@@ -153,6 +153,20 @@ def agreed(team: ProcessGroup, job: TrainingJob) -> TrainingJob:
     return msgspec.structs.replace(job, checkpointing=checkpointing)
 
 
+def refuse_other_step(team: ProcessGroup, step: int) -> None:
+    """Raise UserError where a process has not found the state that the first one resumes from."""
+    first = team.broadcast(lambda: step)
+
+    def compare() -> None:
+        if step != first:
+            raise UserError(
+                f"resumes after step {step}, and the first process after step {first}. Put 'output.dir' on storage "
+                "that all machines share"
+            )
+
+    team.run_first_then_rest(compare)
+
+
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
     """Report in one line what the disk refuses; other errors keep their traceback."""
@@ -203,6 +217,7 @@ def _train(
     job: TrainingJob, team: ProcessGroup, run: runs_folder.RunFolder, progress: Callable[[Any], None], shown: Any
 ) -> None:
     state = team.run_first_then_rest(lambda: _begin(job, run, team.is_first))
+    refuse_other_step(team, state.step)
     if not team.is_first:
         _follow(job, state, run.path)
         return

@@ -21,7 +21,7 @@ from training.config import Config
 from training.config_file import load
 from training.distributed import ProcessGroup
 from training.job import prepare
-from training.run import Interrupted, agreed
+from training.run import Interrupted, agreed, refuse_other_step
 
 SHARDED = {
     "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
@@ -239,6 +239,16 @@ def test_a_process_with_other_data_ends_all_and_the_plan_is_that_of_the_first(wr
     with pytest.raises(SystemExit):
         agreed(second, job)
     assert told[-1][1].startswith("training rows differ from the first process's")
+
+
+def test_a_machine_without_the_state_to_resume_from_ends_all():
+    """Its steps would be others, so that the sums of gradients would be of two steps."""
+    second, told = Second(40), []
+    refuse_other_step(second, 40)
+    second._gather = lambda mine: told.append(mine) or [(second.first, None), mine]
+    with pytest.raises(SystemExit):
+        refuse_other_step(second, 0)
+    assert told[-1][1].startswith("resumes after step 0, and the first process after step 40. Put 'output.dir' on")
 
 
 def test_processes_that_do_not_meet_are_refused(monkeypatch):
