@@ -19,10 +19,10 @@ from msgspec import Struct, structs
 from harness.approval.approve import Approval, Where, approve, reason_of, suites_here, was_evaluated
 from harness.checkpoints.merge import merged_folder, merged_path
 from harness.checkpoints.resolve import refuse_changed, resolve
-from harness.engines.base import engine_version
+from harness.engines.base import DTYPES, engine_version
 from harness.errors import EngineFailed, GateFailed, UserError
 from harness.progress.progress import Progress
-from harness.runs.folder import RunFolder, now
+from harness.runs.folder import RunFolder, load_manifest, now
 from harness.runs.provenance import environment as machine
 from harness.runs.provenance import git_state
 from harness.schema import CANDIDATE, Manifest
@@ -131,11 +131,15 @@ class Deployment:
         self.access = arrange(host, options.port or (platform.port if platform else PORT), self.given, platform)
         self.checkpoint = self.served = resolve(options.checkpoint)
         """What is asked for, and what the server loads: of an adapter that is merged, its merged weights."""
+        self._choose_route("auto")
+        self.environment = server.environment(self.given, self.route, self.access)
+
+    def _choose_route(self, dtype: str) -> None:
+        options = self.options
         self.route = find_route(
-            self.checkpoint, options.name, options.lora, options.max_model_len, options.tensor_parallel
+            self.checkpoint, options.name, options.lora, options.max_model_len, options.tensor_parallel, dtype
         )
         self.words = server.command(self.route, self.access)
-        self.environment = server.environment(self.given, self.route, self.access)
 
     @property
     def typed(self) -> str:
@@ -152,8 +156,15 @@ class Deployment:
         return probe(f"{self.access.url}/health", timeout_s=HEALTH_S)[0] == 200
 
     def verdict(self) -> Approval:
-        """Approve serving exactly this content. Raises GateFailed."""
-        return approve(self.checkpoint, self.where, self.options.ungated, "serve")
+        """Approve serving exactly this content, in the data type in which it was judged. Raises GateFailed.
+
+        Runs compute a model in the data type of its baseline, which may be another than its own.
+        """
+        approval = approve(self.checkpoint, self.where, self.options.ungated, "serve")
+        judged = {load_manifest(run).engine.get("dtype") for run in approval.runs} & {*DTYPES}
+        if len(judged) == 1 and self.route.dtype not in judged:
+            self._choose_route(*judged)
+        return approval
 
     def foreseen(self, approval: Approval) -> str | None:
         """Describe how merged weights would get a verdict. Raises GateFailed where they are known not to pass."""

@@ -83,7 +83,12 @@ class Route(Struct, frozen=True, kw_only=True):
 
 
 def find_route(
-    checkpoint: Checkpoint, name: str | None, lora: str, max_model_len: int | None, tensor_parallel: int = 1
+    checkpoint: Checkpoint,
+    name: str | None,
+    lora: str,
+    max_model_len: int | None,
+    tensor_parallel: int = 1,
+    dtype: str = "auto",
 ) -> Route:
     """Choose the route by the engines' own rules. Raises UserError for invalid names, lengths and adapters."""
     pick_engine("vllm")
@@ -95,7 +100,7 @@ def find_route(
     ways = plan({CANDIDATE: checkpoint}, {CANDIDATE: model}, lora, on_cpu)
     way = ways.ways[CANDIDATE]
     length = _length(model, max_model_len)
-    dtype = common_dtype({CANDIDATE: model}, EngineConfig())
+    dtype = common_dtype({CANDIDATE: model}, EngineConfig(dtype=dtype))
     try:
         cache = kv_cache_bytes(model, dtype, length, on_cpu, parallel=tensor_parallel)
     except EngineFailed as error:

@@ -27,7 +27,7 @@ from harness.serving.server import Child
 from harness.suites.prompts import Renderer, load
 from tests.support.adapters import change_json, save_adapter
 from tests.support.command import Fork, run_tunegate
-from tests.support.gated import write_project, write_run
+from tests.support.gated import change, write_project, write_run
 from tests.support.processes import free_port, runs
 
 pytestmark = pytest.mark.skipif(not installed("vllm"), reason="what is served is served by vLLM, which is not here")
@@ -217,6 +217,12 @@ class TestDryRun:
         typed = lines[-1]
         assert f"{tiny_model} --served-model-name clauses --host 127.0.0.1 --port {port} " in typed
         assert [path.name for path in wanted().runs.iterdir()] == [run.name]
+
+    def test_of_a_model_that_was_judged_in_the_data_type_of_its_baseline(self, wanted: Any, tiny_model: Path) -> None:
+        run = write_run(wanted().runs, tiny_model, "pass", "pass")
+        change(run, lambda m: structs.replace(m, engine=m.engine | {"dtype": "bfloat16"}))
+        lines = said(wanted())
+        assert "; bfloat16, up to " in lines[1] and " --dtype bfloat16 " in lines[-1]
 
     @pytest.mark.slow
     def test_without_a_verdict_says_the_rest_too(self, wanted: Any) -> None:
