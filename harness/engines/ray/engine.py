@@ -21,7 +21,7 @@ from harness.engines.ray.cluster import Cluster, environment, refuse_old
 from harness.engines.ray.pipeline import answered, processor
 from harness.engines.ray.rows import completion_of, fitting, shape, tables
 from harness.engines.vllm import environment as vllm_environment
-from harness.engines.vllm.memory import bytes_per_token
+from harness.engines.vllm.memory import bytes_per_token, requested_limits
 from harness.engines.vllm.model import lora_name
 from harness.engines.vllm.units import ServedUnits, Unit
 from harness.errors import EngineFailed, UserError
@@ -75,7 +75,6 @@ class RayEngine:
         )
         self.dtype = self.served.dtype
         self.windows = WINDOWS * self.workers.engines
-        self.exact = self.workers.on_cpu or self.workers.invariant
         self.engines: dict[str, int] = {}
         self.largest_difference = 0.0
         self._adapted: dict[str, Sequence[Completion]] = {}
@@ -126,7 +125,8 @@ class RayEngine:
         arguments = self.served.llm_arguments(unit, structured, None, workers.engines, workers.device_bytes)
         fit = fitting(requests, arguments["kv_cache_memory_bytes"], bytes_per_token(renderer.config, self.dtype))
         batching = shape(len(requests), self.workers.engines, self.workers.on_cpu, min(self.config.batch or fit, fit))
-        examine = examination(canary.prompts(renderer), unit.base_name, unit.adapters, self.exact)
+        exact = self.served.is_exact(unit, requested_limits(arguments))
+        examine = examination(canary.prompts(renderer), unit.base_name, unit.adapters, exact)
         self.config.say(f"ray is loading {unit.says} into {batching.engines} engines")
         pipeline = processor(
             renderer.folder,

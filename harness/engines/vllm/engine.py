@@ -147,10 +147,7 @@ class VllmEngine:
             self._prove(base)
         model = self._load(unit)
         texts = canary.prompts(model.renderer)
-        # On a CPU the last bits depend on the batch, which is the same if all rows of a call are computed together. In
-        # bfloat16 they also depend on its size, by which the matrix products are chosen.
-        together = model.batch_limits.requests >= len(texts) * (1 + len(unit.adapters))
-        exact = (self.on_cpu and together and self.dtype == "float32") or environment.batch_invariant()
+        exact = self.served.is_exact(unit, model.batch_limits)
         if unit.adapters:
             shared = canary.check_shared(
                 self._ask, texts, unit.base_name, unit.adapters, exact=exact, reset=model.reset

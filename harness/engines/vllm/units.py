@@ -166,6 +166,15 @@ class ServedUnits:
         """Return vLLM's max_model_len for a model."""
         return min(max(self.max_model_len, canary.LENGTH), Renderer(files).max_positions)
 
+    def is_exact(self, unit: Unit, limits: BatchLimits) -> bool:
+        """Whether the canary's base rows do not depend on the rows of adapters in their batch.
+
+        On a CPU the last bits depend on the batch, which is the same if all rows of a call are computed together. In
+        bfloat16 they also depend on its size, by which the matrix products are chosen.
+        """
+        together = limits.requests >= len(canary.TEXTS) * (1 + len(unit.adapters))
+        return self._is_invariant or (self.on_cpu and together and self.dtype == "float32")
+
     def check_weights(self, unit: Unit) -> None:
         """Check that a merge changed weights. Raises CanaryFailed."""
         if unit.merged:

@@ -1,6 +1,7 @@
 """The engine on Ray with a pipeline in Ray's place: proofs come before answers, and every key is answered once."""
 
 import json
+import shutil
 from array import array
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -16,7 +17,7 @@ from harness.engines.ray import engine as ray_engine
 from harness.engines.ray.cluster import ADDRESS, Cluster, Workers
 from harness.errors import CanaryFailed, EngineFailed
 from harness.schema import Completion, Request, Sampling
-from tests.support.adapters import save_adapter
+from tests.support.adapters import change_json, save_adapter
 
 Row = dict[str, Any]
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install '.[ray]'")
@@ -27,6 +28,7 @@ class Pipelines:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, list[str]]] = []
+        self.canaries: list[list[list[Row]]] = []
         self.logprobs: dict[str, float] = {}
         self.apart = ("", 0.0)
         """Part of a model's name, and how far the second engine's log probabilities of it differ from the first's."""
@@ -37,6 +39,7 @@ class Pipelines:
         self.vllm = "1"
 
     def processor(self, folder: Path, arguments: Row, dealt: Any, calls: list[list[Row]], *rest: Any) -> Any:
+        self.canaries.append(calls)
         return folder, calls
 
     def answered(self, made: Any, tables: Iterator[Any]) -> Iterator[list[Row]]:
@@ -115,6 +118,18 @@ def test_no_answer_is_handed_on_of_an_engine_without_its_canary(tiny_model: Path
     arriving = opened(tiny_model).generate(requests("baseline"))
     with pytest.raises(EngineFailed, match="h/1/a answered without its canary"):
         next(arriving)
+
+
+@pytest.mark.parametrize(("dtype", "calls"), [("float32", [6, 12, 6]), ("bfloat16", [6, 12, 12, 6, 12])])
+def test_the_canary_on_a_cpu_measures_the_noise_of_bfloat16(
+    tiny_model: Path, pipelines: Pipelines, tmp_path: Path, dtype: str, calls: list[int]
+) -> None:
+    """Its matrix products depend on the size of a batch, so that no base row equals one next to adapter rows."""
+    change_json(shutil.copytree(tiny_model, tmp_path / dtype) / "config.json", dtype=dtype)
+    pipelines.logprobs = {"adapter": -2.0}
+    engine = opened(tmp_path / dtype, save_adapter(tmp_path / dtype, tmp_path / "adapter"), lora="force")
+    list(engine.generate(requests("tuned")))
+    assert [len(call) for call in pipelines.canaries[0]] == calls
 
 
 def test_an_engine_of_another_vllm_ends_the_run_before_any_answer(tiny_model: Path, pipelines: Pipelines) -> None:
