@@ -76,6 +76,8 @@ class OpenAiEngine:
         self._on_completion: OnCompletion = lambda completion: None
         self._commands: dict[str, Sequence[str]] = {}
         """By URL, the command line of a server whose process pins the weights."""
+        self._roots: dict[tuple[str, str], Any] = {}
+        """By URL and model, the folder or hub id that the server first said to have loaded."""
         self._background = Background()
 
     def open(self) -> None:
@@ -94,6 +96,7 @@ class OpenAiEngine:
         self.version = serving[0].version
         for server in serving:
             self._check_version(server)
+            self._check_roots(server)
             self.witness.examine(server, self.pool, self._background.run)
         if self.witness.references.keys() != self.models.keys():
             raise EngineFailed(f"no server answers the canary: {self.pool.faults()}. Run again once it works")
@@ -235,6 +238,17 @@ class OpenAiEngine:
                 "one version"
             )
 
+    def _check_roots(self, server: Server) -> None:
+        """Raise EngineFailed if a model was loaded from elsewhere than before: the canary passes similar weights."""
+        for name in self.models.keys() & server.models.keys():
+            root = server.models[name].get("root")
+            before = self._roots.setdefault((server.url, name), root)
+            if root != before:
+                raise EngineFailed(
+                    f"{server.url}: '{name}' was loaded from {before} when the run started, and is from {root} now. "
+                    "Serve one set of weights under one name, and re-run; answers without a passed canary are not used"
+                )
+
     async def _prove(self, server: Server) -> None:
         """Check that a server is unchanged, and pass on the answers that it gave before.
 
@@ -251,6 +265,7 @@ class OpenAiEngine:
             while server.busy:  # Other requests in the batch change the rounding.
                 await asyncio.sleep(pool.TICK_S)
             await self.witness.check_again(server, self.pool)
+        self._check_roots(server)
         for _, request, completion in server.unproven[:count]:
             if self.names[request.variant] not in server.models:
                 self._waiting.append(request)

@@ -73,6 +73,17 @@ def test_answers_of_swapped_weights_do_not_count_where_the_final_canary_gets_an_
     assert swapped.models["clauses"] == 3 and len(swapped.questions) > 5 and len(well.questions) == 40
 
 
+def test_a_model_from_another_folder_under_the_same_name_ends_the_run(serve: Any, project: Project) -> None:
+    """Even where it is so much alike that the canary passes."""
+    stub = serve()
+    engine, card = project.open(stub, batch=2), stub._card
+    stub._card = lambda name: card(name) | ({"root": "/models/newer"} if stub.questions else {})
+    found: list[Completion] = []
+    with pytest.raises(EngineFailed, match=r"'clauses' was loaded from /models/.* and is from /models/newer now"):
+        found.extend(engine.generate(project.requests(10)))
+    assert found == []
+
+
 def test_answers_of_a_server_that_no_longer_has_the_model_are_asked_again(serve: Any, project: Project) -> None:
     stub = serve()
     engine = project.open(stub, batch=2)
