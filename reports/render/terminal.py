@@ -122,7 +122,10 @@ def _cells(evidence: RunView, suite: SuiteInfo, metric: Metric) -> Iterable[Text
         yield _text(number_format.brief_estimate(tuned, unit))
         return
     change = comparison.difference
-    yield _text(" -> ".join(number_format.brief(level, unit, change) for level in (before, tuned)))
+    levels = [number_format.brief(level, unit, change) for level in (before, tuned)]
+    yield _text(" -> ".join(dict.fromkeys(levels) if levels == [number_format.NOT_MEASURED] * 2 else levels))
+    if change.value is None:
+        return
     yield _text(number_format.brief_estimate(change, evidence.unit_of_change(suite.name, metric)))
     reading, tone = sentences.reading(comparison, metric.better)
     yield _text(reading, TONES[tone])

@@ -25,6 +25,17 @@ def test_lines_keep_to_the_width_and_carry_no_colour_codes(run: RunData) -> None
         assert "\x1b" not in "".join(lines)
 
 
+def test_a_metric_without_a_value_leaves_the_others_room_for_their_names(run: RunData) -> None:
+    """As the rate of invented quotations where no answer quotes."""
+    (suite, *others) = run.manifest.suites
+    unmeasured = msgspec.structs.replace(suite.metrics[0], name="fabrication_rate_quote", scorer="absent")
+    suite = msgspec.structs.replace(suite, metrics=(*suite.metrics, unmeasured))
+    manifest = msgspec.structs.replace(run.manifest, suites=[suite, *others])
+    lines = terminal.lines(msgspec.structs.replace(run, manifest=manifest), 80)
+    assert any(re.fullmatch(r"  fabrication rate quote +not measured", line) for line in lines)
+    assert any(re.match("  clause recall +71%", line) for line in lines)
+
+
 def test_more_is_shown_where_it_is_asked_for(run: RunData) -> None:
     text = " ".join("\n".join(terminal.lines(run, 80, is_verbose=True)).split())
     assert "Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); 1 new fabrication, 1 fixed." in text
