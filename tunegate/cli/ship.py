@@ -55,8 +55,13 @@ def approval(
     """
     from harness.approval.policy import policy_path, renew, required_folders
 
-    for line in renew(load_available_suites(suite or required_folders()), add_new=bool(suite)):
+    named, left_out = required_folders(), list[str]()
+    for line in renew(load_available_suites(suite or named, left_out), add_new=bool(suite)):
         typer.echo(line)
+    for reason in left_out:
+        is_new = suite or not named
+        without = f"not added: {reason}. Models are merged and served without it, unless the policy names it already"
+        typer.echo(without if is_new else f"not renewed: {reason}")
     typer.echo(f"written: {policy_path()}. Review and commit it: it decides what may be merged and served")
     next_step("tunegate compare BASELINE TUNED", "judge a model on all these suites")
 

@@ -85,6 +85,18 @@ def test_the_command_names_every_suite_at_first_and_renews_those_that_are_named(
     assert [one.name for one in load_policy(policy).suite] == ["legal/mini", "legal/other"]
 
 
+def test_a_new_policy_says_which_suites_it_lacks(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    (tmp_path / "evalsuites" / "approval.toml").unlink()
+    folder = second_suite(tmp_path)
+    code = (folder / "test_other.py").read_text()
+    absent = "from harness import Unavailable\n\n\ndef absent():\n    raise Unavailable('its data is elsewhere')\n\n\n"
+    (folder / "test_other.py").write_text(absent + code.replace("Suite(", "Suite(cases=absent, "))
+    said = tunegate(tmp_path, "approval").stdout.splitlines()
+    assert said[0] == "legal/mini: added"
+    assert said[1].startswith("not added: its data is elsewhere. Models are merged and served without it")
+
+
 @pytest.mark.slow
 def test_a_new_suite_is_named_in_the_policy_of_its_project(tmp_path: Path) -> None:
     done = tunegate(tmp_path, "init", "tickets/sort", "--yes", "--kind", "label")
