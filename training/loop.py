@@ -346,7 +346,9 @@ def score_questions(model: AnswerLoss, questions: Questions, accelerator: Any) -
     answerer = Answerer(questions.renderer, accelerator.device, longest(questions.asks))
     model.model.generation_config = GenerationConfig()
     model.eval()
-    completions: list[Completion] = gather_object(list(answerer.answers(model.model, own)))
+    with model.mixed(accelerator.device):
+        answers = list(answerer.answers(model.model, own))
+    completions: list[Completion] = gather_object(answers)
     by_key = {completion.key: completion for completion in completions}
     records = [
         make_record(questions.suite, planned, by_key[str(number)]) for number, planned in enumerate(questions.asks)

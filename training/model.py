@@ -79,7 +79,7 @@ class AnswerLoss(torch.nn.Module):
 
         The model's own forward makes them from the hidden states: some scale or cap them.
         """
-        with self._mixed(ids):
+        with self.mixed(ids.device):
             output = self.model.get_base_model()(
                 input_ids=ids[None],
                 position_ids=positions[None],
@@ -97,14 +97,15 @@ class AnswerLoss(torch.nn.Module):
         ours = base.config._attn_implementation
         base.config._attn_implementation = "eager"
         try:
-            with self._mixed(ids):
+            with self.mixed(ids.device):
                 logits: torch.Tensor = base(input_ids=ids[None], use_cache=False).logits
         finally:
             base.config._attn_implementation = ours
         return logits[0, answers - 1].float()
 
-    def _mixed(self, ids: torch.Tensor) -> AbstractContextManager[None]:
-        return torch.autocast(ids.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
+    def mixed(self, device: torch.device) -> AbstractContextManager[None]:
+        """Return the context in which the model computes: float32 parts of an adapter do not fit a bfloat16 base."""
+        return torch.autocast(device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
 
     @contextmanager
     def _base(self) -> Iterator[None]:

@@ -4,18 +4,22 @@ import json
 
 import pytest
 
+from harness.engines.transformers.generate import Answerer
 from harness.errors import UserError
 from harness.runs.folder import load_run
 from harness.schema import Estimate, Metric
 from harness.suites.prompts import Renderer
+from tests.conftest import save_tiny_model
 from tests.support.mini import TEST, rows, write_suite
 from tests.support.training_process import weights
 from tests.training.conftest import quiet
 from tests.training.test_run import stop_at
 from training import loop
+from training import model as models
 from training.config_file import load
 from training.data.rows import some_rows
 from training.data.tokenize import general_documents
+from training.distributed import accelerator
 from training.job import prepare
 from training.run import Interrupted, train
 from training.validation import Validation, is_better
@@ -124,6 +128,23 @@ def test_a_real_model_is_asked_and_scored_as_it_learns(write_config, write_rows,
     assert record["selection"]["before"]["value"] == 0
     assert record["selection"]["best"]["value"] == 0.5
     assert 0 < record["selection"]["best"]["low"] < 0.5 < record["selection"]["best"]["high"] < 1
+
+
+def test_a_bfloat16_model_with_a_head_trained_in_full_is_asked(write_config, asked, tmp_path, monkeypatch):
+    """The head is float32; every answer had failed, and the loss had chosen the adapter."""
+    base = save_tiny_model(tmp_path / "untied", tie_word_embeddings=False)
+    job = prepare(load(write_config(base=base, lora__modules_to_save=["lm_head"], **asked)), quiet)
+    model = models.load(base, job.config.lora, "bfloat16", 0)
+    errors, answers = [], Answerer.answers
+
+    def ask(self, model, requests):
+        for completion in answers(self, model, requests):
+            errors.append(completion.error)
+            yield completion
+
+    monkeypatch.setattr(Answerer, "answers", ask)
+    loop.score_questions(model, job.held.select, accelerator())
+    assert errors == [None] * 12
 
 
 @pytest.mark.slow
