@@ -279,7 +279,7 @@ class Loop:
             state.best_adapter = self.weights()
         else:
             state.misses += 1
-            state.stopped_early = bool(self.train.patience) and state.misses >= self.train.patience
+            state.stopped_early = 0 < self.train.patience <= state.misses and state.step < total
         seconds = round(time.perf_counter() - start, 4)
         is_best = selected and held.chooses
         self.hooks.log({"step": state.step, **validation.line, "best": is_best, "seconds": seconds})

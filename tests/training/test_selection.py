@@ -106,6 +106,13 @@ def test_patience_counts_evaluations_without_a_better_metric(write_config, asked
     assert (record["stopped_early"], record["steps"], record["best_step"], len(calls)) == (True, 6, 2, 4)
 
 
+def test_patience_that_ends_with_the_last_step_stops_nothing(write_config, asked, monkeypatch):
+    scripted(monkeypatch, [0.0, 0.5, 0.4])
+    config = write_config(train__max_steps=4, train__patience=1, data__validation=[], **asked)
+    record = load_run(train(config, progress=quiet)).manifest.training
+    assert (record["stopped_early"], record["steps"], record["best_step"]) == (False, 4, 2)
+
+
 @pytest.mark.slow
 def test_a_real_model_is_asked_and_scored_as_it_learns(write_config, write_rows, sharp_model, suite, tmp_path):
     """It learns to say one clause to everything: half of the answers are then right, and none before."""
