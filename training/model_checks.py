@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.checkpoints import quantization
-from harness.checkpoints.model_files import CheckpointFolder
+from harness.checkpoints.model_files import CheckpointFolder, text_settings
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
 from harness.errors import UserError, how_to_install
 from harness.files import home_expanded
@@ -60,7 +60,7 @@ def shape_problems(config: Config, facts: dict[str, Any], where: str) -> list[st
 
 
 def _length(config: Config, facts: dict[str, Any]) -> list[str]:
-    limit = facts.get("max_position_embeddings")
+    limit = text_settings(facts).get("max_position_embeddings")
     if limit and config.data.max_length > limit:
         return [f"'data.max_length' is {config.data.max_length}; the model reads at most {limit}. Set {limit} or less"]
     return []

@@ -8,8 +8,9 @@ import pytest
 from harness.checkpoints import quantization
 from harness.errors import UserError
 from tests.support.adapters import change_json
+from training.config import Config, Data
 from training.config_file import load
-from training.model_checks import base_folder, model_problems
+from training.model_checks import base_folder, model_problems, shape_problems
 from training.run import train
 
 EVERY_ERROR = """
@@ -116,6 +117,13 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
     ]
     assert [text for text in expected if text not in message] == []
     assert f"{len(expected)} problems" in message
+
+
+def test_the_longest_row_fits_a_model_that_nests_its_text_settings():
+    facts = {"model_type": "gemma3", "text_config": {"max_position_embeddings": 512}}
+    config = Config(base="x", data=Data(train=["rows.jsonl"], max_length=2048))
+    expected = "'data.max_length' is 2048; the model reads at most 512. Set 512 or less"
+    assert expected in shape_problems(config, facts, "config.json")
 
 
 def test_a_missing_file_is_said_before_the_model_is_fetched(write_config):
