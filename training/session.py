@@ -13,6 +13,7 @@ import torch
 from harness.checkpoints import model_files as weight_files
 from harness.checkpoints import quantization
 from harness.checkpoints.model_files import ADAPTER_CONFIG, read_json
+from harness.checkpoints.resolve import hub_revision
 from training import model as models
 from training.checkpointing import TrainingState, written
 from training.hooks import MODEL, Hooks, NotFinite
@@ -78,7 +79,7 @@ def _write(job: TrainingJob, loop: Loop, model: models.AnswerLoss, out: Path, we
         put(loop.adapter, weights)
     gathered = loop.weights()
     if loop.accelerator.is_main_process:
-        write_adapter(model, job.config.base, out, job.config.model.quantise, gathered)
+        write_adapter(model, job.config.base, out, job.config.model.quantise, gathered, hub_revision(job.base))
 
 
 def _chosen_by(job: TrainingJob) -> str:
@@ -97,16 +98,23 @@ def _before_and_after(questions: Questions | None, state: TrainingState, name: s
 
 
 def write_adapter(
-    model: models.AnswerLoss, base: str, out: Path, quantise: str = "none", weights: dict[str, Any] | None = None
+    model: models.AnswerLoss,
+    base: str,
+    out: Path,
+    quantise: str = "none",
+    weights: dict[str, Any] | None = None,
+    revision: str | None = None,
 ) -> None:
     """Write adapter_config.json and adapter_model.safetensors, atomically.
 
-    The configuration records a quantised base, since the adapter on other weights would be another model. `weights` are
-    the adapter's by parameter name, for a model that has only shards of them. Raises UserError where the disk is full.
+    The configuration records a quantised base, and the `revision` of one on the hub, since the adapter on other weights
+    would be another model. `weights` are the adapter's by parameter name, for a model that has only shards of them.
+    Raises UserError where the disk is full.
     """
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    model.model.peft_config["default"].base_model_name_or_path = base
+    settings = model.model.peft_config["default"]
+    settings.base_model_name_or_path, settings.revision = base, revision
     with written(out, part):
         weight_files.save(model.model, part, save_embedding_layers=False, state_dict=weights)
         (part / "README.md").unlink(missing_ok=True)

@@ -53,6 +53,12 @@ def resolve(text: str) -> Checkpoint:
     return _checkpoint(text, model, adapter)
 
 
+def hub_revision(checkpoint: Checkpoint) -> str | None:
+    """Return the commit of a model that was downloaded by its hub id, which the hub's cache names; else None."""
+    folder = Path(checkpoint.path)
+    return folder.name if HUB_ID.fullmatch(checkpoint.name) and folder.parent.name == "snapshots" else None
+
+
 def refuse_changed(checkpoint: Checkpoint) -> None:
     """Raise UserError where the files of a checkpoint on this machine are not those that were resolved.
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 from pathlib import Path
 from xml.etree import ElementTree
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 import training.run
+from harness.checkpoints import resolve as checkpoints
 from harness.checkpoints.resolve import EMBEDDED, resolve
 from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
 from harness.runs.folder import SEAL, RunFolder, check_seal, load_run
@@ -241,3 +243,19 @@ def test_a_second_ctrl_c_ends_at_once():
         assert stop()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_the_adapter_of_a_base_on_the_hub_names_its_commit(write_config, tiny_model, tmp_path, monkeypatch):
+    """Its newest weights may be others by the time that the adapter is evaluated."""
+    commit, asked = "0123456789abcdef", []
+    snapshot = shutil.copytree(tiny_model, tmp_path / "models--owner--name" / "snapshots" / commit)
+
+    def from_hub(text, weights, revision):
+        asked.append(revision)
+        return snapshot
+
+    monkeypatch.setattr(checkpoints, "_from_hub", from_hub)
+    folder = train(write_config(base="owner/name", train__max_steps=1), progress=quiet)
+    settings = json.loads((folder / "adapter" / "adapter_config.json").read_text("utf-8"))
+    assert (settings["base_model_name_or_path"], settings["revision"]) == ("owner/name", commit)
+    assert asked[0] is None and asked[-1] == commit
