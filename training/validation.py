@@ -55,7 +55,8 @@ class Questions(Struct, frozen=True, kw_only=True):
     @property
     def digest(self) -> str:
         """Digest of everything that determines the metric."""
-        return digest([self.metric.name, self.suite.prompt_hash, self.suite.scorers_hash, self.cases])
+        samples = [self.suite.samples] if self.suite.samples > 1 else []
+        return digest([self.metric.name, self.suite.prompt_hash, self.suite.scorers_hash, self.cases, *samples])
 
     @property
     def rows(self) -> list[TrainingRow]:

@@ -137,6 +137,15 @@ def test_a_real_model_is_asked_and_scored_as_it_learns(write_config, write_rows,
     assert 0 < record["selection"]["best"]["low"] < 0.5 < record["selection"]["best"]["high"] < 1
 
 
+def test_a_resumed_run_has_as_many_answers_to_each_validation_case(write_config, asked, suite):
+    config = write_config(**asked)
+    before = prepare(load(config), quiet).fingerprint
+    file = suite / "test_mini.py"
+    file.write_text(file.read_text("utf-8").replace("max_tokens=24", "max_tokens=24, samples=2"), "utf-8")
+    after = prepare(load(config), quiet).fingerprint
+    assert {key for key in before if before[key] != after[key]} == {"select cases"}
+
+
 def test_a_bfloat16_model_with_a_head_trained_in_full_is_asked(write_config, asked, tmp_path, monkeypatch):
     """The head is float32; every answer had failed, and the loss had chosen the adapter."""
     base = save_tiny_model(tmp_path / "untied", tie_word_embeddings=False)
