@@ -126,9 +126,10 @@ def cases_in_training(rows: Sequence[TrainingRow], questions: Questions) -> list
     prompts = {
         _prompt_key(prompt): row.where
         for row in rows
-        for turn, message in enumerate(row.chat)
+        for chat in ([row.chat, row.chat_in_context] if row.base_context else [row.chat])
+        for turn, message in enumerate(chat)
         if message["role"] == "assistant"
-        for prompt in (row.chat[:turn], row.chat[turn - 1 : turn])
+        for prompt in (chat[:turn], chat[turn - 1 : turn])
     }
     return [
         f"{row.where} has the prompt of the training row {prompts[key]}. Remove one of the two"

@@ -280,6 +280,15 @@ def test_a_validation_case_within_a_longer_conversation_is_refused(write_config,
         prepare(load(config), print)
 
 
+def test_a_validation_case_in_what_only_the_base_model_reads_is_refused(write_config, write_rows, asked):
+    config = write_config(**asked)
+    turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Good day."}]
+    context = [{"role": "user", "content": "Which clauses? Held out 3."}, turns[1]]
+    write_rows("train.jsonl", [{"messages": turns, "base_context": context, "source": "replay"}])
+    with pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:1"):
+        prepare(load(config), print)
+
+
 def test_fewer_rows_are_part_of_more_and_keep_their_order():
     everything = list(range(100))
     small, large = some_rows(everything, 10, 3), some_rows(everything, 60, 3)

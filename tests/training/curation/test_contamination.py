@@ -54,6 +54,17 @@ def test_a_copy_of_a_case_with_markup_is_found_without_it(find):
     assert [finding.row for finding in find([CASE, CASE.replace(" ", "_")], tagged).findings] == [0, 1]
 
 
+def test_a_copy_is_found_in_what_only_the_base_model_reads(find):
+    """Its probabilities after that text are learnt, and so is what the text says."""
+
+    def row(context):
+        messages = [Turn(role="user", content=prose(7)), Turn(role="assistant", content="none")]
+        turns = [Turn(role="user", content=context), Turn(role="assistant", content="yes")]
+        return TrainingRow(messages=messages, where="replay.jsonl:1", is_replay=True, base_context=turns)
+
+    assert [finding.row for finding in find(Sample([row(prose(8)), row(CASE)]), CASE).findings] == [1]
+
+
 @pytest.mark.parametrize("hidden", [f"<p {CASE}>", f'<p title="{CASE}">', f"<row {CASE[:60]}>{CASE[60:]}"])
 def test_no_text_is_hidden_by_a_tag_around_it(find, hidden):
     assert [finding.row for finding in find([hidden], CASE).findings] == [0]

@@ -86,8 +86,13 @@ class Overlap(NamedTuple):
 
 
 def overlap(sample: Sample, index: SuiteIndex) -> Overlap:
-    """Compare every row with every case, without regard to HTML tags and underscores."""
-    sample = Sample([_plain(row) for row in sample.rows])
+    """Compare every row with every case, without regard to HTML tags and underscores.
+
+    The `base_context` of a row is compared like a row: its text is learnt through the base's probabilities.
+    """
+    owners = [*range(len(sample.rows)), *(number for number, row in enumerate(sample.rows) if row.base_context)]
+    contexts = [replace(row, messages=row.base_context) for row in sample.rows if row.base_context]
+    sample = Sample([_plain(row) for row in [*sample.rows, *contexts]])
     leaks: list[Leak] = []
     slight: list[Leak] = []
     texts, boilerplate = _shared(sample, index)
@@ -100,10 +105,14 @@ def overlap(sample: Sample, index: SuiteIndex) -> Overlap:
         compared = [_compare(sample, row, index, number) for number in nearest[:COMPARED]]
         closest = max(compared, key=lambda leak: (leak.counts, leak.share))
         (leaks if closest.counts else slight).append(closest)
-    by_row = {leak.row: leak for leak in leaks}
-    for leak in _brief(sample, index):
-        by_row.setdefault(leak.row, leak)
-    return Overlap([by_row[row] for row in sorted(by_row)], slight, boilerplate)
+    by_row: dict[int, Leak] = {}
+    for leak in [*leaks, *_brief(sample, index)]:
+        by_row.setdefault(owners[leak.row], leak._replace(row=owners[leak.row]))
+    return Overlap(
+        [by_row[row] for row in sorted(by_row)],
+        [leak._replace(row=owners[leak.row]) for leak in slight],
+        {owners[row]: example for row, example in boilerplate.items()},
+    )
 
 
 def _plain(row: TrainingRow) -> TrainingRow:
