@@ -161,7 +161,7 @@ class Deployment:
         Runs compute a model in the data type of its baseline, which may be another than its own.
         """
         approval = approve(self.checkpoint, self.where, self.options.ungated, "serve")
-        judged = {load_manifest(run).engine.get("dtype") for run in approval.runs} & {*DTYPES}
+        judged = {str(load_manifest(run).engine.get("dtype")) for run in approval.runs} & {*DTYPES}
         if len(judged) == 1 and self.route.dtype not in judged:
             self._choose_route(*judged)
         return approval
