@@ -16,6 +16,7 @@ from harness.gates.rules.base import (
     PowerNumbers,
     PowerQuestion,
     how_often,
+    not_measured,
 )
 from harness.gates.sentences import of_ratio
 from harness.schema import Gate, Metric, Observation, Outcome
@@ -35,6 +36,8 @@ def _judge(evidence: Evidence) -> Finding:
     threshold = evidence.gate.ratio
     assert evidence.pairs is not None and threshold is not None
     ratio = rate_ratio(evidence.pairs)
+    if evidence.pairs.unusable:
+        return not_measured(ratio)
     if ratio.value is None:
         bound = percent(rule_of_three(min(evidence.cases, evidence.pairs.effective)))
         needed = f"a baseline with some to reduce; with 0 in {evidence.cases:,} cases its rate is under {bound}"

@@ -370,6 +370,14 @@ def test_a_baseline_without_any_event_leaves_nothing_to_reduce():
     assert made.observed.value is None and made.observed.reason in made.reason
 
 
+@pytest.mark.parametrize(("of_tuned", "of_baseline"), [(0, 0), (0, 3), (3, 0)])
+def test_a_rate_without_a_single_claim_is_not_called_a_baseline_without_events(of_tuned, of_baseline):
+    tuned = [record(case, 0, claims=of_tuned) for case in range(20)]
+    baseline = [record(case, 0, claims=of_baseline, variant="baseline") for case in range(20)]
+    made = verdict(REDUCES, tuned, baseline)
+    assert made.outcome != "pass" and "some to reduce" not in (made.needed or ""), made.needed
+
+
 @pytest.mark.parametrize("gate", ALL_GATES)
 @pytest.mark.parametrize("tuned", [[], [1], [0], [1, 0], [1] * 9, [0] * 9, [1] * 12, [0] * 12])
 @pytest.mark.parametrize("per_contract", [1, 3, 1000])
