@@ -83,11 +83,34 @@ def significant(value: float) -> str:
 
 
 def number(value: float, is_share: bool, apart_from: float | None = None) -> str:
-    """`93.1%` or `0.931`; `just under 95.0%` where it would look equal to `apart_from` and is not."""
+    """`93.1%` or `0.931`; `just under 95.0%` where rounding hides on which side of `apart_from` it is."""
     shown = percent(value) if is_share else significant(value)
-    if apart_from is None or value == apart_from or shown != number(apart_from, is_share):
-        return shown
-    return f"just {'under' if value < apart_from else 'over'} {shown}"
+    return shown if apart_from is None else beside(shown, value, apart_from, exact_threshold(apart_from, is_share))
+
+
+def exact_threshold(value: float, is_share: bool) -> str:
+    """A threshold with all of its decimals: `90.0%`, `98.75%`, `99.95%`, `120.5`."""
+    if not is_share:
+        return f"{value:,.9f}".rstrip("0").rstrip(".")
+    return percent(value) if round(value, 3) == value else f"{100 * value:.9f}".rstrip("0") + "%"
+
+
+def exact_margin(value: float, is_share: bool) -> str:
+    """A margin with all of its decimals: `2.0 points`, `1.25 points`, `0.125`."""
+    if is_share and round(value, 3) == value:
+        return unsigned(value)
+    return exact_threshold(value, is_share).replace("%", " points")
+
+
+def beside(shown: str, value: float, bar: float, exact: str) -> str:
+    """`shown`; `just over` or `just under` the threshold, `exact`, where rounding hides on which side `value` is."""
+    if value == bar:
+        return exact
+    read, at = (float(re.sub(r"[<>%,]|points", "", text)) for text in (shown, exact))
+    is_told = read != at and (read > at) == (value > bar)
+    if shown[0] in "<>":
+        is_told = at >= read if shown[0] == "<" else at <= read
+    return shown if is_told else f"just {'under' if value < bar else 'over'} {exact}"
 
 
 def unsigned(difference: float, is_share: bool = True) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.formatting import number, unsigned
+from harness.formatting import beside, exact_margin, number, unsigned
 from harness.schema import Estimate, Outcome
 
 
@@ -59,6 +59,6 @@ def _moved(change: float, threshold: float, is_share: bool, than: str = "") -> s
     if not change:
         return f"no better{than}" if than else "unchanged"
     size = unsigned(change, is_share)
-    if change != threshold and change * threshold > 0 and size == unsigned(threshold, is_share):
-        size = f"just {'over' if abs(change) > abs(threshold) else 'under'} {size}"
+    if change * threshold > 0:
+        size = beside(size, abs(change), abs(threshold), exact_margin(abs(threshold), is_share))
     return f"{size} {'better' if change > 0 else 'worse'}{than}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from harness.formatting import bar_percent, p_value, unsigned
+from harness.formatting import bar_percent, exact_margin, p_value, unsigned
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -39,7 +39,7 @@ GAIN = 0.10
 def _in_words(gate: Gate, is_share: bool) -> str:
     if not gate.margin:
         return "better than the baseline"
-    by = f"{bar_percent(gate.margin)} of it" if gate.unit == "relative" else unsigned(gate.margin, is_share)
+    by = f"{bar_percent(gate.margin)} of it" if gate.unit == "relative" else exact_margin(gate.margin, is_share)
     return f"better than the baseline by more than {by}"
 
 

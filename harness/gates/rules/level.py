@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from harness.formatting import count, number, plural
+from harness.formatting import count, exact_threshold, number, plural
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -39,7 +39,7 @@ def _value(gate: Gate) -> float:
 def _in_words(gate: Gate, is_share: bool) -> str:
     value = gate.value if gate.value is not None else 0.0
     words = "at least" if gate.rule == "at_least" else "at most"
-    return f"{words} {number(value, is_share and abs(value) <= 1)}"
+    return f"{words} {exact_threshold(value, is_share and abs(value) <= 1)}"
 
 
 def _at_least(evidence: Evidence) -> Finding:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from harness.formatting import count, unsigned
+from harness.formatting import count, exact_margin, unsigned
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def _in_words(gate: Gate, is_share: bool) -> str:
-    return f"at most {unsigned(gate.margin, is_share)} worse than the baseline"
+    return f"at most {exact_margin(gate.margin, is_share)} worse than the baseline"
 
 
 def _idle(gate: Gate, metric: Metric) -> list[str]:
@@ -88,8 +88,8 @@ def _power(question: PowerQuestion) -> PowerNumbers:
     margin, design, assumed = question.gate.margin, question.design, question.assumed
     chance, clusters = question.passing(_passes(question.gate, assumed))
     smallest = power_exact.smallest_margin(design, assumed.discordance, assumed.power)
-    line = f"guards losses of {unsigned(margin)}; where {assumed.discordance:.0%} of cases change, an equally good "
-    line += f"model passes {how_often(chance)}"
+    line = f"guards losses of {exact_margin(margin, True)}; where {assumed.discordance:.0%} of cases change, an "
+    line += f"equally good model passes {how_often(chance)}"
     if chance < assumed.power:
         way = None if smallest is None else f"the margin must be {unsigned(smallest)}"
         line += question.for_power(way, clusters)
@@ -125,7 +125,7 @@ def _power_of_scores(question: PowerQuestion) -> PowerNumbers:
     if measured is None:
         return NEEDS_RUN
     _, error, visible = measured
-    says = f"guards losses of {unsigned(margin, question.is_share)}; an equally good model passes "
+    says = f"guards losses of {exact_margin(margin, question.is_share)}; an equally good model passes "
     if visible <= margin:
         return {"needed": visible, "says": [f"{says}{question.assumed.power:.0%} of the time or more"]}
     cases = power.cases_for_gap(error, len(counted.cases), margin, "lower", power=question.assumed.power)

@@ -135,6 +135,12 @@ def test_the_margin_is_the_distance_from_the_deciding_bound_to_the_bar():
         (NEVER, "none in at least 300 cases"),
         (REDUCES_AT_ALL, "less than the baseline's"),
         (Gate(metric="length", rule="at_most", value=120), "at most 120"),
+        (Gate(metric="length", rule="at_most", value=120.5), "at most 120.5"),
+        (structs.replace(AT_LEAST, value=0.9875), "at least 98.75%"),
+        (structs.replace(AT_LEAST, value=0.9995), "at least 99.95%"),
+        (structs.replace(AT_MOST, value=0.0004), "at most 0.04%"),
+        (structs.replace(NO_WORSE, margin=0.0125), "at most 1.25 points worse than the baseline"),
+        (structs.replace(IMPROVES, margin=0.0125), "better than the baseline by more than 1.25 points"),
         (structs.replace(REDUCES, ratio=0.875), "at most 87.5% of the baseline's"),
         (structs.replace(REDUCES, ratio=0.996), "at most 99.6% of the baseline's"),
         (structs.replace(IMPROVES_30_PERCENT, margin=0.004), "better than the baseline by more than 0.4% of it"),
@@ -434,3 +440,8 @@ def test_verdicts_come_in_file_order_and_name_their_suite():
 )
 def test_a_change_that_rounds_to_the_margin_says_on_which_side_it_lies(outcome, change, said):
     assert of_change(outcome, "80.0%", change, -0.1, True) == said
+
+
+def test_a_change_never_looks_larger_than_a_margin_of_more_decimals_that_it_keeps():
+    said = of_change("pass", "80.0%", (-0.001, -0.01255, 0.0), -0.0126, True)
+    assert said == "80.0%, 0.1 points worse; at worst just under 1.26 points worse"
