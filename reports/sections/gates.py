@@ -12,8 +12,8 @@ from reports.sections import verdict
 COLUMNS = ["Gate", "Outcome", "Finding", "Based on"]
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "error": "bad", "inconclusive": "caution", "skipped": "muted"}
 NOTE = (
-    "Each finding gives the value and the end of its 95% interval that decides. Only PASS allows a merge. Thresholds "
-    "are fixed in a file before the run."
+    "Each finding gives the value and the bound that decides, with 95% confidence. Only PASS allows a merge. "
+    "Thresholds are fixed in a file before the run."
 )
 
 
