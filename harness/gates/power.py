@@ -16,7 +16,7 @@ from msgspec import Struct, field, structs
 from harness.files import digest
 from harness.gates.config import GateId, gate_ids
 from harness.gates.judge import after_holm, too_few
-from harness.gates.rules import COMPARATIVE, GATE_RULES, is_tested, threshold_in_words
+from harness.gates.rules import COMPARATIVE, GATE_RULES, HIGHER_IS_BETTER, is_tested, threshold_in_words
 from harness.gates.rules.base import (
     FEWEST_CLUSTERS,
     NEEDS_RUN,
@@ -76,6 +76,10 @@ class GatePower(Struct, frozen=True, kw_only=True):
     """What was assumed of this gate alone."""
 
 
+WITHOUT_END = ("at_least", "improves")
+"""Rules that ask for as much as there can be of a metric, or of its change: of an unbounded one there is no most."""
+
+
 def suite_power(
     suite: Suite, gates: GateFile, assumed: Assumed, records: Mapping[str, Sequence[Record]] | None = None
 ) -> list[GatePower]:
@@ -114,7 +118,8 @@ def _gate(suite: Suite, asked: GateId, question: PowerQuestion) -> GatePower:
     elif lacking := too_few(question.best):
         numbers, can_pass = _lacking(asked.gate, lacking[0], question.assumed), False
     else:
-        is_unknown = counted.metric.unbounded and bool(counted.assumed)  # Such as how long a model's answers are.
+        has_no_best = bool(counted.assumed) or asked.gate.rule in WITHOUT_END
+        is_unknown = counted.metric.unbounded and has_no_best  # Such as how long a model's answers are.
         numbers, can_pass = rule.power(question), is_unknown or rule.judge(question.best).outcome == "pass"
     chance: float | None = numbers.get("chance")
     is_likely = rule.one_decides or (chance or 0.0) >= question.assumed.power  # `never`: the chance is a bad model's
@@ -228,7 +233,9 @@ class PowerInputs:
             assumed = AS_EXPECTED if sum(listed.values()) else ONE_EACH
         if is_share and sum(known.values()) > AN_AMOUNT * len(known):
             known, assumed = dict.fromkeys(known, 1.0), AN_AMOUNT_SAYS
-        cases = [_faultless(case, metric, known[case.case_id]) for case in seen[0] if known.get(case.case_id, 0) > 0]
+        cases = [
+            _faultless(case, gate, metric, known[case.case_id]) for case in seen[0] if known.get(case.case_id, 0) > 0
+        ]
         return Counted(gate, metric, Cases.of(cases), is_share, assumed if is_share or metric.unbounded else "")
 
 
@@ -244,12 +251,13 @@ def from_run(asked: GateId, metric: Metric, records: Mapping[str, Answers]) -> C
     pairs = pair(level, other, metric) if other.cases else None
     is_share = metric.kind == "ratio" and not metric.unbounded
     is_share &= pairs.is_rate if pairs else level.table.is_share
-    cases = [_faultless(case, metric, case.denominator) for case in level.cases if case.denominator > 0]
+    cases = [_faultless(case, asked.gate, metric, case.denominator) for case in level.cases if case.denominator > 0]
     return Counted(asked.gate, metric, Cases.of(cases), is_share, pairs=pairs, level=level) if cases else None
 
 
-def _faultless(case: Observation, metric: Metric, units: float) -> Observation:
-    best = metric.limits[1] if metric.higher_is_better else metric.limits[0]
+def _faultless(case: Observation, gate: Gate, metric: Metric, units: float) -> Observation:
+    low, high = metric.limits
+    best = high if HIGHER_IS_BETTER.get(gate.rule, metric.higher_is_better) else low
     labels = {label: (tp + fn, 0, 0) for label, (tp, _, fn) in case.labels.items() if tp + fn}
     return structs.replace(case, numerator=best * units, denominator=units, labels=labels, error=False)
 

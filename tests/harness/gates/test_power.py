@@ -132,6 +132,28 @@ def test_a_limit_that_too_few_answers_without_an_event_show_says_the_bound_and_t
     assert 5 * (1 - 0.05 ** (1 / (enough + 1))) <= 0.2 < 5 * (1 - 0.05 ** (1 / (enough - 2)))
 
 
+NEUTRAL = "neutral=True, unbounded=True)"
+
+
+@pytest.mark.parametrize(
+    ("metric", "rule", "keys"),
+    [
+        ("unbounded=True)", "at_least", "value = 20"),
+        (NEUTRAL, "at_least", "value = 20"),
+        (NEUTRAL, "at_most", "value = 0.5"),
+        (NEUTRAL, "improves", "margin = 3"),
+        ("higher_is_better=False, unbounded=True)", "improves", "margin = 3"),
+        ("neutral=True)", "at_most", "value = 0.5"),
+    ],
+)
+def test_a_gate_that_some_model_passes_is_not_said_to_be_out_of_reach(
+    tmp_path: Path, metric: str, rule: str, keys: str
+) -> None:
+    test = CLAIMS.replace("higher_is_better=False, unbounded=True)", metric)
+    (found,) = by_gate(tmp_path, test=test, gates=one_gate("words", rule, keys)).values()
+    assert found.can_pass, found.says
+
+
 def test_claims_that_only_a_model_makes_are_taken_as_one_a_case(tmp_path: Path) -> None:
     suite, _ = suite_in(tmp_path, test=CLAIMS, gates=GATES)
     gate = asked("precise", "at_least", value=0.5)
