@@ -167,8 +167,9 @@ def _lines(suite: Suite, gates: GateFile, records: Mapping[str, Sequence[Record]
             for variant, which in ((BASELINE, "first"), (CANDIDATE, "second")):
                 ids = repeat_flips(records[variant], metric)
                 lines.append(f"    {_flipped(ids, entry.cases, f'between repeats of the {which} pass')}")
+    metrics = {metric.name: metric for metric in suite.metrics}
     for gate_id in gate_ids(gates, suite.slice_values(), suite.name):
-        why = within_noise(gate_id, noise)
+        why = within_noise(gate_id, noise, metrics[gate_id.gate.metric])
         lines += [f"  {gate_id.id} will not be judged: {why}"] if why else []
     return lines
 

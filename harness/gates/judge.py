@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.formatting import count, plural, points
+from harness.formatting import beside, count, plural, unsigned
 from harness.gates.config import GateId, gate_ids
 from harness.gates.rules import COMPARATIVE, GATE_RULES, HIGHER_IS_BETTER, is_tested, threshold_in_words
 from harness.gates.rules.base import FEWEST_CLUSTERS, Evidence, Finding
@@ -60,7 +60,7 @@ def judge(
     read = {variant: reading(records) for variant, records in records_by_variant.items()}
 
     def collect(asked: GateId) -> Finding | Evidence:
-        too_fine = within_noise(asked, noise)
+        too_fine = within_noise(asked, noise, known[asked.gate.metric])
         stopped = screen(asked.gate, read, expected_cases, comparable, no_baseline, too_fine)
         return stopped or gather(asked, known[asked.gate.metric], read, cluster)
 
@@ -152,7 +152,7 @@ def screen(
     return Finding("error", f"Not judged: {too_fine}.") if too_fine else None
 
 
-def within_noise(asked: GateId, noise: Noise | None) -> str | None:
+def within_noise(asked: GateId, noise: Noise | None, metric: Metric) -> str | None:
     """Why the change that a gate asks for, or allows, cannot be told from the noise that was measured; or None.
 
     A relative margin, and a cut, are taken of the level that the noise was measured at.
@@ -168,7 +168,9 @@ def within_noise(asked: GateId, noise: Noise | None) -> str | None:
         wanted *= abs(measured_floor.level)
     if wanted == 0 or wanted >= measured_floor.floor:
         return None
-    shown, floor = (points(x, abs(measured_floor.level) <= 1).lstrip("+") for x in (wanted, measured_floor.floor))
+    is_share = metric.is_percentage([measured_floor.level])
+    shown, floor = (unsigned(x, is_share) for x in (wanted, measured_floor.floor))
+    floor = beside(floor, measured_floor.floor, wanted, shown)
     what = "margin" if gate.ratio is None else "cut"
     return f"the {what} of {shown} is below the noise of {floor} that {noise.run_id} measured by asking one model twice"
 

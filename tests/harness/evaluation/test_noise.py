@@ -306,6 +306,7 @@ def noise(**more: object) -> Noise:
     ("gate", "shown"),
     [
         ({"rule": "no_worse", "margin": 0.005}, "the margin of 0.5 points is below the noise of 1.2 points"),
+        ({"rule": "no_worse", "margin": 0.0118}, "the margin of 1.2 points is below the noise of just over 1.2 points"),
         ({"rule": "no_worse", "margin": 0.012}, None),
         ({"rule": "improves"}, None),
         ({"rule": "improves", "margin": 0.01}, "the margin of 1.0 points is below the noise of 1.2 points"),
@@ -320,9 +321,15 @@ def noise(**more: object) -> Noise:
 )
 def test_only_a_change_smaller_than_the_floor_is_within_the_noise(gate: dict[str, object], shown: str | None) -> None:
     asked = GateId(id="g", gate=Gate(metric="accuracy", **gate), slice_value="a" if "slice" in gate else None)
-    why = within_noise(asked, noise())
+    why = within_noise(asked, noise(), ACCURACY)
     assert (why is None) if shown is None else (why is not None and why.startswith(shown))
-    assert within_noise(asked, None) is None
+    assert within_noise(asked, None, ACCURACY) is None
+
+
+def test_noise_of_a_metric_that_is_no_share_is_not_told_in_points() -> None:
+    asked = GateId(id="g", gate=Gate(metric="accuracy", rule="no_worse", margin=0.005))
+    why = within_noise(asked, noise(), msgspec.structs.replace(ACCURACY, unbounded=True))
+    assert why is not None and why.startswith("the margin of 0.005 is below the noise of 0.012 that")
 
 
 def test_an_entry_replaces_the_one_of_its_engine_and_family_alone(tmp_path: Path) -> None:
@@ -371,7 +378,7 @@ def test_nothing_measured_gives_no_floor_and_refuses_nothing() -> None:
     (found,) = floors({BASELINE: answers([None], variant=BASELINE), CANDIDATE: answers([None])}, [ACCURACY], [])
     assert (found.floor, found.level, found.flips) == (None, None, 0)
     asked = GateId(id="g", gate=Gate(metric="accuracy", rule="no_worse", margin=0.001))
-    assert within_noise(asked, noise(floors=[found])) is None
+    assert within_noise(asked, noise(floors=[found]), ACCURACY) is None
 
 
 def test_sampled_answers_get_other_seeds_and_flips_between_repeats_are_told(
