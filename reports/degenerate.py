@@ -1,4 +1,4 @@
-"""Warnings where a gain may be one over nothing: unreadable, cut off or constant answers.
+"""Warnings where scores say little: unreadable, constant or mostly cut answers.
 
 `warning` is the only rule: the verdict shows it in every view, and the business estimate gives no minutes under it.
 """
@@ -13,26 +13,33 @@ from reports.run_data import TOO_FEW, RunView
 
 APART = 0.2
 """Difference of two variants' parse rates, or shares of cut answers, above which their scores compare formats."""
+MOSTLY = 0.5
+"""Share of a variant's answers that were cut, above which its scores are those of unfinished answers."""
 CONSTANT = 0.9
 """Share of one and the same text among a variant's answers, above which it does not respond to the case."""
 MOST_CHARACTERS = 40
 """Longest quotation of such a text, in code points."""
+FORM = "The models may differ in form only, so a gain is no evidence of better content."
+UNFINISHED = "Most scores of the tuned model judge unfinished answers."
 SIDES = {BASELINE: "baseline", CANDIDATE: "tuned model"}
 
 
 def warning(evidence: RunView, suite: SuiteInfo, with_answers: bool = True, with_quotes: bool = True) -> str:
-    """Say why a difference between the variants may not be one of content; empty where nothing shows it.
+    """Say why scores may not be ones of content; empty where nothing shows it.
 
     Without `with_answers` only parse rates are read, which metrics.json has; without `with_quotes` no answer is quoted.
     Nothing is said of fewer than ten cases.
     """
     found = _parse_rates(evidence, suite)
+    cut: dict[str, float] = {}
     if with_answers and suite.asked >= TOO_FEW:
-        found += [*_cut(evidence, suite), *_constant(evidence, suite, with_quotes)]
-    if not found:
-        return ""
-    facts = " ".join(found)
-    return f"{suite.name}: {facts} The models may differ in form only, so a gain is no evidence of better content."
+        cut = _cut(evidence, suite)
+        found += [*([_limit(cut)] if _apart([*cut.values()]) else []), *_constant(evidence, suite, with_quotes)]
+    if found:
+        found.append(FORM)
+    if cut.get(CANDIDATE, 0.0) > MOSTLY:
+        found += [*([] if _limit(cut) in found else [_limit(cut)]), UNFINISHED]
+    return f"{suite.name}: {' '.join(found)}" if found else ""
 
 
 def _parse_rates(evidence: RunView, suite: SuiteInfo) -> list[str]:
@@ -42,15 +49,19 @@ def _parse_rates(evidence: RunView, suite: SuiteInfo) -> list[str]:
         levels = [evidence.level(suite.name, variant, metric.name) for variant in SIDES]
         rates = [e.value for e in levels if e is not None and e.value is not None and e.n >= TOO_FEW]
         if metric.name.endswith("parse_rate") and _apart(rates):
-            found.append(f"Answers that could be read: {_sides(rates)}.")
+            found.append(f"Answers that could be read: {_sides(dict(zip(SIDES, rates, strict=True)))}.")
     return found
 
 
-def _cut(evidence: RunView, suite: SuiteInfo) -> list[str]:
-    """Compare the shares of cut answers; an accepted baseline does not keep which of its answers were cut."""
-    tallies = [evidence.tallies[suite.name].get(variant) for variant in SIDES]
-    shares = [tally.cut / tally.answers for tally in tallies if tally and tally.text_kept]
-    return [f"Answers cut off at the token limit: {_sides(shares)}."] if _apart(shares) else []
+def _cut(evidence: RunView, suite: SuiteInfo) -> dict[str, float]:
+    """Return each side's share of cut answers; an accepted baseline does not keep which of its answers were cut."""
+    tallies = evidence.tallies[suite.name]
+    known = [v for v in SIDES if v in tallies and tallies[v].answers and tallies[v].text_kept]
+    return {v: tallies[v].cut / tallies[v].answers for v in known}
+
+
+def _limit(cut: dict[str, float]) -> str:
+    return f"Answers cut off at the token limit: {_sides(cut)}."
 
 
 def _constant(evidence: RunView, suite: SuiteInfo, with_quotes: bool) -> list[str]:
@@ -71,8 +82,6 @@ def _apart(shares: Sequence[float]) -> bool:
     return len(shares) == len(SIDES) and abs(shares[0] - shares[1]) > APART
 
 
-def _sides(shares: Sequence[float]) -> str:
-    """Say both shares: `2.0% of the baseline, 97.1% of the tuned model`."""
-    return ", ".join(
-        f"{number_format.percent(share)} of the {name}" for share, name in zip(shares, SIDES.values(), strict=True)
-    )
+def _sides(shares: dict[str, float]) -> str:
+    """Say each side's share: `2.0% of the baseline, 97.1% of the tuned model`."""
+    return ", ".join(f"{number_format.percent(share)} of the {SIDES[side]}" for side, share in shares.items())

@@ -87,6 +87,11 @@ ITEMS = {
     "required_figure_recall": "figure",
     "disclosure_rate": "required statement",
     "point_recall": "content point",
+    "required_term_rate": "required term",
+    "clause_precision": "named clause",
+    "citation_precision": "cited section",
+    "guideline_precision": "cited guideline",
+    "evidence_precision": "cited sentence",
 }
 """The countable things in a metric's denominator, in the singular."""
 
@@ -119,7 +124,16 @@ COUNTS = {
     "figures": "figure",
     "names": "name",
     "quotes": "quotation",
-    **dict.fromkeys(("positives", "empty_gold", "answerable", "unanswerable", "has_stale"), "case"),
+    "claims_citation": "citation",
+    "claims_figure": "figure",
+    "claims_name": "name",
+    "claims_quote": "quotation",
+    "computed": "calculation",
+    "fields": "field",
+    "near_misses": "near miss",
+    "sentences": "sentence",
+    **dict.fromkeys(("words", "source_words"), "word"),
+    **dict.fromkeys(("positives", "empty_gold", "answerable", "unanswerable", "has_stale", "absence_due"), "case"),
 }
 """The things that a count of a scorer counts, in the singular."""
 

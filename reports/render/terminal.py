@@ -8,8 +8,10 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from itertools import zip_longest
+from typing import NamedTuple
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +26,10 @@ from reports.sections.verdict import cautions, sentence
 
 STYLES = {"pass": "green", "fail": "red", "error": "red", "inconclusive": "yellow", "skipped": "dim"}
 TONES = {"good": "green", "bad": "red", "plain": ""}
+GAP = 2
+"""Blanks between the columns of metrics."""
+LEAST_NAME = 14
+"""Columns that a long name of a metric needs next to its cells."""
 Gates = Collection[tuple[str, str]]
 """Gates as (suite, ID)."""
 
@@ -79,6 +85,38 @@ def show(run: RunData, is_verbose: bool = False) -> None:
         console.file.writelines(f"{line}\n" for line in lines(run, console.width, is_verbose=is_verbose))
 
 
+class MetricLine(NamedTuple):
+    name: Text
+    cells: list[Text]
+    details: Text | None
+    """Estimates of all variants, below the line."""
+
+
+class MetricTable(NamedTuple):
+    """Metrics with their cells in columns; each name above its cells where the terminal leaves it too little room."""
+
+    lines: list[MetricLine]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = [*zip_longest(*(line.cells for line in self.lines), fillvalue=Text())]
+        widths = [max(cell.cell_len for cell in column) for column in columns]
+        longest = max((line.name.cell_len for line in self.lines), default=0)
+        for_name = min(longest, options.max_width - sum(width + GAP for width in widths))
+        for line in self.lines:
+            if for_name >= min(longest, LEAST_NAME):
+                grid = Table.grid(padding=(0, GAP, 0, 0))
+                grid.add_column(width=for_name, overflow="fold")
+                for width in widths:
+                    grid.add_column(width=width, no_wrap=True)
+                grid.add_row(line.name, *line.cells)
+                yield grid
+            else:
+                yield line.name
+                yield _indented(Text(" " * GAP).join(line.cells))
+            if line.details is not None:
+                yield _indented(line.details)
+
+
 def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
     """Build one line for each gate: outcome, threshold, value and deciding end; with `is_verbose` the whole finding."""
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -100,18 +138,18 @@ def _seen(verdict: Verdict) -> str:
     return verdict.seen if ";" in verdict.seen or not verdict.needed else f"{verdict.seen}; needs {verdict.needed}"
 
 
-def _metrics(evidence: RunView, suite: SuiteInfo, is_verbose: bool) -> Table:
+def _metrics(evidence: RunView, suite: SuiteInfo, is_verbose: bool) -> RenderableType:
     """Build one line for each metric: `term recall  39% -> 86%  +47 (44 to 50)  better`."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(overflow="fold")
-    for _ in range(3):
-        table.add_column(no_wrap=True)
-    for metric in suite.metrics:
-        table.add_row(_text(wording.phrase(metric.name)), *_cells(evidence, suite, metric))
-        if is_verbose:
-            details = "; ".join(_details(evidence, suite, metric))
-            table.add_row(_text(f"  {details}", "dim"))
-    return table
+    return MetricTable(
+        [
+            MetricLine(
+                name=_text(wording.phrase(metric.name)),
+                cells=[*_cells(evidence, suite, metric)],
+                details=_text("; ".join(_details(evidence, suite, metric)), "dim") if is_verbose else None,
+            )
+            for metric in suite.metrics
+        ]
+    )
 
 
 def _cells(evidence: RunView, suite: SuiteInfo, metric: Metric) -> Iterable[Text]:
@@ -135,8 +173,8 @@ def _details(evidence: RunView, suite: SuiteInfo, metric: Metric) -> Iterable[st
     unit = evidence.unit(suite.name, metric)
     for variant in evidence.variants:
         if level := evidence.level(suite.name, variant, metric.name):
-            size = wording.count(level.n, wording.item(metric))
-            yield f"{wording.variant(variant).lower()} {number_format.estimate(level, unit)}, {size}"
+            size = f", {wording.count(level.n, wording.item(metric))}" if level.value is not None else ""
+            yield f"{wording.variant(variant).lower()} {number_format.estimate(level, unit)}{size}"
 
 
 def _indented(inner: RenderableType) -> Padding:

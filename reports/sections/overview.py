@@ -15,7 +15,7 @@ from reports.run_data import TOO_FEW, RunView
 from reports.sections import results
 
 ORDER: tuple[Reading, ...] = ("worse", "undecided", "better")
-CERTAINTY, READABLE = "Certainty", "Answers that could be read"
+CERTAINTY, READABLE, COMPLETE = "Certainty", "Answers that could be read", "Complete answers"
 HEADINGS: dict[Reading, str] = {"worse": "Got worse", "undecided": "No clear change", "better": "Got better"}
 NONE: dict[Reading, str] = {
     "worse": "No metric is shown to be worse",
@@ -62,7 +62,7 @@ def _summary(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> 
         (HEADINGS["better"], _metrics(changes, "better", _counted(suite, joint, joint.better, "improved"))),
         (HEADINGS["undecided"], _metrics(changes, "undecided", "")),
         (CERTAINTY, _certainty(evidence, suite, changes)),
-        (READABLE, Cell(text=_readable(evidence, suite))),
+        _readable(evidence, suite),
     ]
     return Facts(caption=suite.name, pairs=pairs)
 
@@ -131,18 +131,19 @@ def _certainty(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -
     return Cell(text=size, note=f"{wording.phrase(first.metric.name)} known to ±{half}, 95% interval")
 
 
-def _readable(evidence: RunView, suite: SuiteInfo) -> str:
-    """Say which share of each model's answers could be read: its parse rate, or else the usable answers."""
+def _readable(evidence: RunView, suite: SuiteInfo) -> tuple[str, Cell]:
+    """Say which share of each model's answers could be read, or else was neither empty, failed nor cut."""
     metric = next((m.name for m in suite.metrics if m.name.endswith("parse_rate")), "")
     shares = {}
     for variant, tally in evidence.tallies[suite.name].items():
         level = evidence.level(suite.name, variant, metric) if metric else None
         if level is not None and level.value is not None:
             shares[variant] = level.value
-        elif tally.text_kept and tally.answers:
+        elif not metric and tally.text_kept and tally.answers:
             shares[variant] = tally.usable / tally.answers
     named = [f"{v} {number_format.percent(shares[v])}" for v in (BASELINE, CANDIDATE) if v in shares]
-    return wording.capital(", ".join(named)) or number_format.NOT_MEASURED
+    said = wording.capital(", ".join(named)) or number_format.NOT_MEASURED
+    return (READABLE if metric else COMPLETE), Cell(text=said)
 
 
 def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> list[Block]:

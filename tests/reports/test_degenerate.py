@@ -20,6 +20,7 @@ from tests.support.runs import make_verdict
 from tests.support.sample import METRICS, SUITE, interval, make_manifest, make_metrics, make_record, make_suite
 
 FORM = "The models may differ in form only, so a gain is no evidence of better content."
+UNFINISHED = "Most scores of the tuned model judge unfinished answers."
 PARSED = Metric(name="clause_parse_rate", scorer="clauses", numerator="tp")
 
 
@@ -66,7 +67,31 @@ def test_an_accepted_baseline_is_not_said_to_have_no_cut_answers(write_run: Writ
         for record in answers(["none", "all"])
     ]
     suite = make_suite(asked=20)
-    assert warning(read([write_run(records=records, manifest=make_manifest(suites=[suite]))]), suite) == ""
+    found = warning(read([write_run(records=records, manifest=make_manifest(suites=[suite]))]), suite)
+    assert found == f"{SUITE}: Answers cut off at the token limit: 100% of the tuned model. {UNFINISHED}"
+
+
+@pytest.mark.parametrize(("cut", "warned"), [(10, False), (11, True)])
+def test_scores_of_mostly_cut_answers_are_said_to_be_so_though_both_models_run_on(
+    write_run: Writer, cut: int, warned: bool
+) -> None:
+    records = [
+        structs.replace(record, completion=structs.replace(record.completion, finish_reason="length"))
+        if number < 2 * cut
+        else record
+        for number, record in enumerate(answers(["none", "all"]))
+    ]
+    run = write_run(records=records, manifest=make_manifest(suites=[make_suite(asked=20)]))
+    share = "55.0% of the baseline, 55.0% of the tuned model"
+    assert says(run, f"{SUITE}: Answers cut off at the token limit: {share}. {UNFINISHED}") == {warned}
+
+
+def test_answers_that_ended_are_called_complete_where_none_is_parsed(write_run: Writer) -> None:
+    """A cut answer can be read, so its share is none of `Answers that could be read`."""
+    run = write_run(records=answers(["none", "all"], cut=5), manifest=make_manifest(suites=[make_suite(asked=20)]))
+    said = all_text(part(reports.build([run]), "picture"))
+    assert "Complete answers" in said and "Baseline 75.0%, tuned 100%" in said
+    assert "could be read" not in said
 
 
 @pytest.mark.parametrize(("texts", "said"), [("aab", ""), ("aaa", "60 of 60 answers of the tuned model are the same")])

@@ -36,6 +36,25 @@ def test_a_metric_without_a_value_leaves_the_others_room_for_their_names(run: Ru
     assert any(re.match("  clause recall +71%", line) for line in lines)
 
 
+def test_a_narrow_terminal_has_each_metric_under_its_whole_name(run: RunData) -> None:
+    """The column of names had been as narrow as the cells left it: of 60 columns, none."""
+    (suite, *others) = run.manifest.suites
+    named = tuple(msgspec.structs.replace(metric, name=f"mispaired_{metric.name}") for metric in suite.metrics)
+    manifest = msgspec.structs.replace(
+        run.manifest, suites=[msgspec.structs.replace(suite, metrics=(*suite.metrics, *named)), *others]
+    )
+    for is_verbose in (False, True):
+        lines = terminal.lines(msgspec.structs.replace(run, manifest=manifest), 48, is_verbose=is_verbose)
+        assert "  clause recall" in lines and "  mispaired clause recall" in lines
+        assert re.match(r"    71% -> 88% +\+18 \(", lines[lines.index("  clause recall") + 1])
+        assert max(map(len, lines)) <= 48
+
+
+def test_estimates_of_all_models_have_the_whole_width(run: RunData) -> None:
+    lines = terminal.lines(run, 80, is_verbose=True)
+    assert any(re.match(r"    baseline 70.8% \(.*?\), 240 clauses; tuned", line) for line in lines)
+
+
 def test_more_is_shown_where_it_is_asked_for(run: RunData) -> None:
     text = " ".join("\n".join(terminal.lines(run, 80, is_verbose=True)).split())
     assert "Misses 42 fewer of 240 clauses in 40 contracts (28, baseline 70); 1 new fabrication, 1 fixed." in text
