@@ -224,4 +224,5 @@ def others(left: int) -> str:
     """Say how many cases a table leaves out, and where they are; empty where it leaves out none."""
     if not left:
         return ""
-    return f" The other {number_format.number(left)} are marked in cases.csv, which has a row for every case."
+    marked = "one is" if left == 1 else f"{number_format.number(left)} are"
+    return f" The other {marked} marked in cases.csv, which has a row for every case."

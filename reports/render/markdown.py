@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import groupby, starmap
 from typing import Any
 
 from harness.formatting import markdown_table
@@ -22,7 +23,6 @@ from reports.model import (
     Headline,
     Intervals,
     Passage,
-    Piece,
     ReportModel,
     Section,
     Table,
@@ -148,14 +148,15 @@ def _answer(answer: Answer) -> list[str]:
     head = f"{escape(answer.variant)} answered"
     lines = [f"{head} ({escape(answer.status)}), untrusted text:" if answer.status else f"{head}, untrusted text:", ""]
     lines += fence("".join(piece.text for piece in answer.pieces))
-    changed = [piece for piece in answer.pieces if piece.change != "same"]
+    runs = ((change, "".join(p.text for p in pieces)) for change, pieces in groupby(answer.pieces, lambda p: p.change))
+    changed = [(change, text.strip()) for change, text in runs if change != "same" and text.strip()]
     if changed:
-        lines += ["", "Only in this answer:", "", *fence("\n".join(_change(piece) for piece in changed))]
+        lines += ["", "Only in this answer:", "", *fence("\n".join(starmap(_change, changed)))]
     return [*lines, "", *(f"- {escape(finding)}" for finding in answer.findings)] if answer.findings else lines
 
 
-def _change(piece: Piece) -> str:
-    return f"[{number_format.MINUS if piece.change == 'removed' else '+'} {piece.text.strip()} ]"
+def _change(change: str, text: str) -> str:
+    return f"[{number_format.MINUS if change == 'removed' else '+'} {text} ]"
 
 
 BLOCKS: dict[type[Block], Callable[[Any], list[str]]] = {

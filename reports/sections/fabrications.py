@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from reports import sentences, wording
+from reports import number_format, sentences, wording
 from reports.cases.read import AnswerSummary, Fabrication
 from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
 
 MOST = 5
-"""Most claims in one table; all are counted."""
+"""Most rows of one table; all claims are counted."""
 NOTE = "Found by rules, not by people. A finding is new where only the tuned model has it on that case."
 COLUMNS = ["Case", "Claim", "Finding", "Reason", "Found by"]
+
+Answers = Iterable[tuple[AnswerSummary, Sequence[Fabrication]]]
+"""Answers with their claims."""
 
 
 class Claim(NamedTuple):
     answer: AnswerSummary
     fabrication: Fabrication
+    times: int
+    """How often the answer makes it."""
 
 
 def section(evidence: RunView) -> Section | None:
@@ -45,7 +51,7 @@ def _of_both(evidence: RunView, suite: str) -> list[Block]:
         counts = sentences.finding_counts(noun, new[noun], fixed[noun], kept[noun])
         blocks.append(Text(text=f"{suite}, {counts}."))
         if new[noun]:
-            added = (Claim(p.tuned, f) for p in evidence.index.with_new_claims(suite) for f in p.new)
+            added = ((pair.tuned, pair.new) for pair in evidence.index.with_new_claims(suite))
             blocks.append(_table(evidence, suite, noun, f"New {many} in {suite}", added, new[noun]))
     return blocks
 
@@ -60,30 +66,38 @@ def _of_tuned(evidence: RunView, suite: str, is_compared: bool) -> list[Block]:
     ]
     for noun, of in sorted(found.items()):
         answers = evidence.index.tuned(suite, fabricating=True)
-        claims = (Claim(answer, claim) for answer in answers for claim in answer.claims)
+        claims = ((answer, answer.claims) for answer in answers)
         title = f"{wording.capital(wording.plural(noun))} of the tuned model in {suite}"
         blocks.append(_table(evidence, suite, noun, title, claims, of))
     return blocks
 
 
-def _table(evidence: RunView, suite: str, noun: str, caption: str, claims: Iterable[Claim], of: int) -> Table:
-    shown = list(islice((claim for claim in claims if claim.fabrication.noun == noun), MOST))
-    places = [evidence.cases.named(suite, answer.case.id) for answer, _ in shown]
+def _distinct(answers: Answers, noun: str) -> Iterator[Claim]:
+    """Yield each claim of an answer once."""
+    for answer, claims in answers:
+        for claim, times in Counter(claim for claim in claims if claim.noun == noun).items():
+            yield Claim(answer, claim, times)
+
+
+def _table(evidence: RunView, suite: str, noun: str, caption: str, answers: Answers, of: int) -> Table:
+    shown = list(islice(_distinct(answers, noun), MOST))
+    places = [evidence.cases.named(suite, answer.case.id) for answer, _, _ in shown]
     rows = [
         [
             Cell(text=answer.case.id, code=True, note=answer.case.cluster, link=link),
-            Cell(text=claim.quote, tone="bad"),
+            Cell(text=claim.quote, tone="bad", note=f"{number_format.number(times)} times" if times > 1 else ""),
             Cell(text=wording.capital(wording.verdict_on(claim.kind, claim.verdict))),
             Cell(text=claim.reason or "no support found"),
             Cell(text=wording.title(claim.scorer)),
         ]
-        for (answer, claim), (link, _) in zip(shown, places, strict=True)
+        for (answer, claim, times), (link, _) in zip(shown, places, strict=True)
     ]
-    counted = wording.capital(wording.shown_of(noun, len(rows), of))
+    count = sum(claim.times for claim in shown)
+    counted = wording.capital(wording.shown_of(noun, count, of))
     return Table(
         caption=caption,
         columns=COLUMNS,
         rows=rows,
         cases=[facets for _, facets in places],
-        note=f"{counted}.{sentences.others(of - len(rows))} {NOTE}",
+        note=f"{counted}.{sentences.others(of - count)} {NOTE}",
     )

@@ -88,7 +88,7 @@ def _table(evidence: RunView, caption: str, suite: SuiteInfo, flips_by_metric: M
         ]
         for (case_id, on), (link, _) in zip(shown, places, strict=True)
     ]
-    left = f" The other {number_format.number(len(flipped) - MOST)} are not listed." if len(flipped) > MOST else ""
+    left = " The others are not listed." if len(flipped) > MOST else ""
     note = f"{wording.capital(wording.shown_of('case', len(rows), len(flipped)))}.{left}"
     cases = [facets for _, facets in places]
     return [Table(caption=caption, columns=["Case", "Flips on"], rows=rows, cases=cases, note=note)]

@@ -1,5 +1,6 @@
 """The report of the sample run: what it says, and where."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -241,6 +242,17 @@ def test_many_fabrications_are_all_counted_and_five_named(write_run: Writer) -> 
     assert msgspec.to_builtins(text)["text"] == "legal/clauses, fabrications: 61 new, 1 fixed, 0 by both models."
     assert len(table.rows) == 5
     assert table.note.startswith("5 of 61 fabrications shown.")
+
+
+def test_a_claim_that_an_answer_repeats_takes_one_row(write_run: Writer) -> None:
+    """Answers that run on say the same thing again and again."""
+    text = "See § 7. See § 7. See § 7. See § 8."
+    ends = [text.index("§ 8"), *(found.start() for found in re.finditer("§ 7", text))]
+    spans = tuple(msgspec.structs.replace(cite(text, text[at : at + 3]), start=at, end=at + 3) for at in sorted(ends))
+    records = [make_record(7, "baseline", "none"), make_record(7, "tuned", text, spans=spans)]
+    _, table = part(reports.build([write_run(records=records)]), "fabrications").blocks[:2]
+    assert [(claim.text, claim.note) for _, claim, *_ in table.rows] == [("§ 7", "3 times"), ("§ 8", "")]
+    assert table.note.startswith("4 fabrications. ")
 
 
 def test_slice_tables_are_of_the_primary_metric_and_of_those_that_a_gate_judges_by_slice(write_run: Writer) -> None:

@@ -92,6 +92,8 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
             "no new fabrications; 288 new wrong clause names, 1 fixed",
         ),
         (sentences.findings({}, {}, False), ""),
+        (sentences.others(1), " The other one is marked in cases.csv, which has a row for every case."),
+        (sentences.others(2), " The other 2 are marked in cases.csv, which has a row for every case."),
         (
             wording.counts({"fabrication": 2, "wrong clause name": 1}, "new"),
             "2 new fabrications and 1 new wrong clause name",
