@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -52,21 +53,46 @@ def lines(runs: Sequence[PastRun]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip() for cells in rows]
 
 
-def table(runs: Sequence[PastRun]) -> Table:
-    """Build the table for a terminal: names are never truncated, outcomes are coloured."""
-    grid = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+def table(runs: Sequence[PastRun], width: int) -> RenderableType:
+    """Build the table for a terminal: names are never truncated, outcomes are coloured.
+
+    Where its rows do not fit into `width`, gates, checkpoints and suites are on lines of their own below each run.
+    """
+    rows = [row(run) for run in runs]
+    if max(map(len, lines(runs))) > width:
+        return _stacked(runs, rows)
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for heading in COLUMNS:
-        grid.add_column(heading, overflow="fold", no_wrap=heading in ("run", "kind"))
-    for run in runs:
-        styles = [""] * len(COLUMNS)
-        if run.kind == "eval":
-            styles[OUTCOME] = STYLES[run.outcome]
-        if run.status == BROKEN:
-            styles = ["dim"] * len(COLUMNS)
-        grid.add_row(*(Text(cell, style=style) for cell, style in zip(row(run), styles, strict=True)))
+        grid.add_column(heading, no_wrap=True)
+    for run, cells in zip(runs, rows, strict=True):
+        grid.add_row(*map(Text, cells, _styles(run)))
     return grid
+
+
+def _stacked(runs: Sequence[PastRun], rows: Sequence[Sequence[str]]) -> Group:
+    short = len(COLUMNS[: OUTCOME + 1])
+    widths = [max(len(cells[at]) for cells in (COLUMNS, *rows)) for at in range(short)]
+    parts: list[RenderableType] = [_line(COLUMNS, widths, ["dim"] * short)]
+    for run, cells in zip(runs, rows, strict=True):
+        parts.append(_line(cells, widths, _styles(run)))
+        below = [Text(cell, style) for cell, style in zip(cells[short:], _styles(run)[short:], strict=True)]
+        parts += [Padding(text, (0, 0, 0, 2)) for text in below if text.plain != number_format.DASH]
+    return Group(*parts)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], styles: Sequence[str]) -> Text:
+    padded = [Text(cell.ljust(width), style) for cell, width, style in zip(cells, widths, styles, strict=False)]
+    return Text("  ").join(padded)
+
+
+def _styles(run: PastRun) -> list[str]:
+    """Return a style for each column."""
+    if run.status == BROKEN:
+        return ["dim"] * len(COLUMNS)
+    return [STYLES[run.outcome] if at == OUTCOME and run.kind == "eval" else "" for at in range(len(COLUMNS))]
 
 
 def show(runs: Sequence[PastRun]) -> None:
     """Print the table to standard output."""
-    Console().print(table(runs))
+    console = Console()
+    console.print(table(runs, console.width))

@@ -222,7 +222,7 @@ def test_hostile_names_are_inert_on_the_page_and_on_a_terminal(root: Path) -> No
     assert not [c for line in lines for c in line if is_hidden(c) or c == "\t"]
     console = Console(width=200, force_terminal=True, color_system=None, legacy_windows=False)
     with console.capture() as printed:
-        console.print(terminal.table(past_runs(root)))
+        console.print(terminal.table(past_runs(root), 200))
     assert "\x1b" not in printed.get() and "[bold red]" in printed.get()
 
 
@@ -262,8 +262,20 @@ def test_the_listing_is_aligned_and_says_what_is_wrong(root: Path) -> None:
 def test_a_name_is_never_cut_on_a_terminal(root: Path) -> None:
     console = Console(width=80, force_terminal=True, color_system=None, legacy_windows=False)
     with console.capture() as seen:
-        console.print(terminal.table(past_runs(root)))
+        console.print(terminal.table(past_runs(root), 80))
     assert all(name_of(day) in seen.get() for day in range(1, 6))
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_names_of_checkpoints_and_suites_are_whole_at_any_width(root: Path, width: int) -> None:
+    """At 80 columns, six had been left for both checkpoints, in a dozen lines a run."""
+    console = Console(width=width, force_terminal=True, color_system=None, legacy_windows=False)
+    with console.capture() as seen:
+        console.print(terminal.table(past_runs(root), width))
+    text = seen.get()
+    assert all(f"org/base vs runs/adapter-{day}" in text for day in range(1, 4)) and SUITE in text
+    assert text.count("1 fail, 1 pass") == 3
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_a_training_has_no_outcome() -> None:
