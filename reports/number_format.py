@@ -13,7 +13,7 @@ from harness.schema import Estimate
 from reports import wording
 from reports.model import Cell
 
-Unit = Literal["share", "points", "ratio", "number", "amount", "coefficient", "seconds"]
+Unit = Literal["share", "points", "ratio", "number", "change", "amount", "coefficient", "seconds"]
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 NOT_MEASURED = "not measured"
@@ -47,6 +47,11 @@ def rounded(value: float) -> str:
 def number(value: float | int) -> str:
     """Any other number, at three significant digits, with thousands separated; whole numbers are exact."""
     return _minus(significant(value))
+
+
+def change(value: float | int) -> str:
+    """A difference of two such numbers, signed; only exactly 0 has no sign."""
+    return f"{'+' if value > 0 else ''}{number(value)}"
 
 
 def coefficient(value: float) -> str:
@@ -154,7 +159,7 @@ def floor(found: float | None, unit: Unit) -> str:
     """The largest change that needs no change of the model: `1.2 points`."""
     if found is None:
         return NOT_MEASURED
-    return f"{points(found).lstrip('+')} points" if unit == "points" else quantity(found, unit)
+    return quantity(found, unit).lstrip("+") + (" points" if unit == "points" else "")
 
 
 def p_value(p: float | None) -> str:
@@ -252,6 +257,7 @@ FORMS = {
     "points": points,
     "ratio": ratio,
     "number": number,
+    "change": change,
     "amount": rounded,
     "coefficient": coefficient,
     "seconds": duration,

@@ -110,9 +110,9 @@ class RunView:
         rows = (r.estimate.value for r in self.run.metrics.metrics if (r.suite, r.metric) == (suite, metric.name))
         return "share" if metric.is_percentage(rows) else "number"
 
-    def unit_of_change(self, suite: str, metric: Metric) -> Literal["points", "number"]:
+    def unit_of_change(self, suite: str, metric: Metric) -> Literal["points", "change"]:
         """Return the unit of the paired change of a metric."""
-        return "points" if self.unit(suite, metric) == "share" else "number"
+        return "points" if self.unit(suite, metric) == "share" else "change"
 
     def slice_values(self, suite: str, tag: str) -> list[str]:
         """Return the values of a slice tag that the run has numbers for, sorted."""

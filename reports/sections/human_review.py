@@ -131,7 +131,7 @@ def is_share(metric: Metric) -> bool:
 
 
 def _change(comparison: Comparison, metric: Metric) -> list[Cell]:
-    unit: number_format.Unit = "points" if is_share(metric) else "number"
+    unit: number_format.Unit = "points" if is_share(metric) else "change"
     reading, tone = sentences.reading(comparison, metric.better)
     return [
         Cell(

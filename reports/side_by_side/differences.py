@@ -64,7 +64,7 @@ def _row(
         return [*row, Cell(text=found or "baseline of this table", tone="muted"), *[Cell(text=number_format.DASH)] * 2]
     measured = found.difference
     cases = wording.count(measured.n, "case") if measured.value is not None else measured.reason or ""
-    change = number_format.estimate_cell(measured, "points" if is_share else "number", cases)
+    change = number_format.estimate_cell(measured, "points" if is_share else "change", cases)
     return [
         *row,
         Cell(text=change.text, note=change.note, tone=_tone(measured, metric), estimate=measured),

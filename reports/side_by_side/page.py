@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from harness.files import write_atomic
 from harness.runs import redaction
+from harness.schema import CANDIDATE
 from reports import number_format, wording
 from reports.history.page import run_row
 from reports.model import Cell
@@ -90,21 +91,23 @@ def _notes(data: PageData) -> list[str]:
     """Say what the page has no room for."""
     notes = []
     if data.rows_left_out:
-        notes.append(f"{wording.count(data.rows_left_out, 'case')} with the smallest changes are not on this page.")
+        left, verb = wording.count(data.rows_left_out, "case"), "is" if data.rows_left_out == 1 else "are"
+        notes.append(f"{left} with the smallest changes {verb} not on this page.")
     if data.texts.left_out:
-        notes.append(
-            f"{wording.count(data.texts.left_out, 'text')} of the cases with the smallest changes are not on this page."
-        )
+        left, verb = wording.count(data.texts.left_out, "text"), "is" if data.texts.left_out == 1 else "are"
+        notes.append(f"{left} of the cases with the smallest changes {verb} not on this page.")
     return notes
 
 
 def _run(column: Column, page_folder: Path) -> dict[str, Any]:
-    outcome = overall(column.run.verdicts)
+    outcome, is_judged = overall(column.run.verdicts), column.variant == CANDIDATE
     standing = "" if column.run.standing.is_claim else column.run.standing.reason
     cells = [
         Cell(text=column.letter),
         Cell(text=column.model, note=wording.variant(column.variant)),
         Cell(text=number_format.moment(column.run.manifest.started)),
-        Cell(text=wording.outcome(outcome), badge=outcome, note=standing),
+        Cell(text=wording.outcome(outcome), badge=outcome, note=standing)
+        if is_judged
+        else number_format.missing(standing or "gates judge the tuned model"),
     ]
     return run_row(f"run-{column.letter}", column.run.path, page_folder, cells)

@@ -115,7 +115,7 @@ def test_scores_fabrications_and_missed_clauses_stand_by_model_with_the_paired_c
     review(path, SUITE, "r1", pairs)
     found = table(section(path), "What people found")
     accuracy = row(found, "Accuracy")
-    assert [cell.text for cell in accuracy[1:5]] == ["2.5", "4", "1.5", "better"]
+    assert [cell.text for cell in accuracy[1:5]] == ["2.5", "4", "+1.5", "better"]
     assert "Wilcoxon" in accuracy[4].note and "p < 0.001" in accuracy[4].note
     assert row(found, "Completeness")[4].text == "no clear change"
     critical = row(found, "Critical fabrications")

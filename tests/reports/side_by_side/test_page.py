@@ -31,7 +31,9 @@ def test_texts_beyond_the_room_are_left_out_and_counted(
     page = written(three, tmp_path)
     data = data_of(page)
     assert most - 1_000 < len(page.encode()) <= most
-    assert "of the cases with the smallest changes are not on this page" in page
+    assert re.search(
+        r"(1 text of the cases with the smallest changes is|texts of .* changes are) not on this page", page
+    )
     assert data["suites"][0]["cases"][0][0] == "lease-001" and data["suites"][0]["cases"][0][3] > 0
 
 
@@ -63,6 +65,16 @@ def test_the_least_changed_cases_are_left_out_and_counted(
     page = written(three, tmp_path)
     assert [case[0] for case in data_of(page)["suites"][0]["cases"]] == ["lease-001", "lease-003"]
     assert "5 cases with the smallest changes are not on this page." in page
+    monkeypatch.setattr(side_by_side_data, "MOST_ROWS", 6)
+    assert "1 case with the smallest changes is not on this page." in written(three, tmp_path)
+
+
+def test_the_outcome_of_the_gates_is_that_of_the_tuned_model(make_run: MakeRun, tmp_path: Path) -> None:
+    """A baseline had been shown with FAIL."""
+    run = make_run(1, [*answers(), *(make_record(number, "baseline", "none") for number in range(6))])
+    tuned, baseline = re.findall(r'<tr id="run-[AB]".*?</tr>', written([run, f"{run}:baseline"], tmp_path), re.DOTALL)
+    assert "FAIL" in tuned and "gates judge" not in tuned
+    assert "FAIL" not in baseline and "gates judge the tuned model" in baseline
 
 
 def test_no_text_is_mark_up_and_every_one_comes_back(make_run: MakeRun, tmp_path: Path) -> None:
