@@ -18,7 +18,7 @@ from harness.files import digest
 from harness.gates.rules import directed, level_threshold
 from harness.runs.folder import SEAL, SEALED, load_manifest, load_metrics, recorded_verdicts, standing_of
 from harness.runs.status import claimed
-from harness.schema import CANDIDATE, FLOOR, Better, Manifest, MetricRow, Outcome, SuiteInfo, Verdict, combine_outcomes
+from harness.schema import CANDIDATE, FLOOR, Manifest, Metric, MetricRow, Outcome, SuiteInfo, Verdict, combine_outcomes
 
 RUN_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-.+-[0-9a-f]{8}")
 SHOWN = ("run.json", "metrics.json", "verdicts.json")
@@ -120,8 +120,10 @@ class MetricLevel(Struct, frozen=True, kw_only=True):
     """Clusters that they come from."""
     is_share: bool
     """Whether it is in [0, 1], as far as the run shows."""
-    better: Better
-    """Direction of improvement; empty for a neutral metric."""
+    definition: Metric
+    """What it counts, and which direction is better."""
+    outcome: Outcome
+    """Outcome of its gates together, those of slices included."""
 
 
 def read(folder: Path, name: str) -> tuple[PastRun, list[MetricLevel]]:
@@ -203,6 +205,9 @@ def _levels(
         for suite in manifest.suites
         for metric in directed(suite.metrics, [(v.metric, v.rule) for v in verdicts if v.suite == suite.name])
     }
+    judged: dict[tuple[str, str], Counter[Outcome]] = {}
+    for verdict in verdicts:
+        judged.setdefault((verdict.suite, verdict.metric), Counter())[verdict.outcome] += 1
     values: dict[tuple[str, str], list[float | None]] = {}
     for row in rows:
         values.setdefault((row.suite, row.metric), []).append(row.estimate.value)
@@ -220,7 +225,8 @@ def _levels(
             n=estimate.n,
             clusters=estimate.clusters,
             is_share=metric.is_percentage(values[row.suite, row.metric]),
-            better=metric.better,
+            definition=metric,
+            outcome=combine_outcomes(judged.get((row.suite, row.metric), {})),
         )
 
 

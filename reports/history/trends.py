@@ -15,7 +15,7 @@ from msgspec import Struct
 from harness.baseline.format import BASELINE_FILE
 from harness.errors import NOT_JSON
 from harness.runs.history import MetricLevel, PastRun, PastSuite
-from harness.schema import CANDIDATE, Better, Estimate, Outcome, combine_outcomes
+from harness.schema import CANDIDATE, Better, Estimate, Outcome
 from reports import number_format, wording
 from reports.model import Cell, Table
 
@@ -36,7 +36,7 @@ class TrendPoint(Struct, frozen=True, kw_only=True):
     estimate: Estimate
     """Its value."""
     outcome: Outcome
-    """Combined outcome of the suite's gates in that run."""
+    """Combined outcome of the metric's gates in that run."""
     questions: str
     """Digest of cases, prompt and scorers."""
     thresholds: list[float] = []
@@ -56,6 +56,8 @@ class Trend(Struct, frozen=True, kw_only=True):
     """Task shape."""
     cluster: str
     """The suite's noun for a cluster."""
+    item: str
+    """The noun for what it counts."""
     is_share: bool
     """Whether it is in [0, 1] in every run."""
     better: Better
@@ -115,7 +117,8 @@ def _trend(
         shape=newest.shape,
         cluster=newest.cluster,
         is_share=all(level.is_share for _, _, level in known),
-        better=last.better,
+        better=last.definition.better,
+        item=wording.item(last.definition),
         points=[_point(run, own, level, (suite, run.name) in accepted) for run, own, level in shown],
         left_out=len(known) - len(shown),
     )
@@ -137,7 +140,7 @@ def _point(run: PastRun, suite: PastSuite, level: MetricLevel, accepted: bool) -
         started=run.started,
         model=judged.name if judged else "",
         estimate=Estimate(value=level.value, low=level.low, high=level.high, n=level.n, clusters=level.clusters),
-        outcome=combine_outcomes(suite.counts),
+        outcome=level.outcome,
         questions=suite.questions,
         thresholds=suite.thresholds.get(level.metric, []),
         accepted=accepted,
@@ -179,7 +182,7 @@ def table(trend: Trend, links: Mapping[str, str]) -> Table:
         caption=f"{wording.metric(trend.metric, trend.shape)} of {trend.suite}, as numbers",
         columns=COLUMNS,
         rows=[_row(trend, point, newest, links) for point in reversed(trend.points)],
-        numeric=[2, 3, 4],
+        numeric=[2, 3],
         note=f"{NOTE} {wording.capital(wording.shown_of('run', len(trend.points), of))}." if trend.left_out else NOTE,
     )
 
@@ -193,10 +196,7 @@ def _row(trend: Trend, point: TrendPoint, newest: str, links: Mapping[str, str])
         Cell(text=point.model or number_format.DASH),
         number_format.estimate_cell(point.estimate, trend.unit),
         Cell(text=", ".join(number_format.quantity(at, trend.unit) for at in point.thresholds) or number_format.DASH),
-        Cell(
-            text=f"n {number_format.number(point.estimate.n)}",
-            note=wording.count(point.estimate.clusters, trend.cluster),
-        ),
+        Cell(text=number_format.basis(point.estimate, trend.cluster, trend.item)),
         Cell(text=wording.outcome(point.outcome), badge=point.outcome),
         Cell(text=SAME if is_same else OTHER, tone="plain" if is_same else "caution"),
     ]

@@ -111,6 +111,19 @@ def test_a_broken_folder_without_a_time_leaves_the_days_of_the_others(tmp_path: 
     assert "<h1>3 runs, 2026-11-01 to 2026-11-02; 1 folder cannot be read</h1>" in written(tmp_path)
 
 
+def test_a_point_has_the_outcome_of_its_own_metric_and_says_what_it_counts(tmp_path: Path) -> None:
+    """A rate of 100% had been shown with FAIL, the outcome of another metric's gate, and "n 120"."""
+    path = write_run(tmp_path, 1, seal=False)
+    verdicts = [make_verdict(outcome="pass"), make_verdict(metric="answer_words", gate="short", outcome="fail")]
+    RunFolder(path).write_verdicts(verdicts)
+    RunFolder(path).seal()
+    assert {trend.metric: trend.points[0].outcome for trend in found(tmp_path)} == {
+        "clause_recall": "pass",
+        "answer_words": "fail",
+    }
+    assert re.search(r"\d+ clauses in \d+ contracts", written(tmp_path)) and ">n " not in written(tmp_path)
+
+
 @pytest.mark.parametrize("narrow", [False, True])
 def test_the_chart_shows_band_line_break_and_the_accepted_run(root: Path, narrow: bool) -> None:
     (trend,) = found(root)
