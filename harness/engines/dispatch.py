@@ -16,6 +16,7 @@ from harness.engines.cache_eviction import keep_within_bound
 from harness.engines.config import EngineConfig
 from harness.errors import NOT_JSON, UserError
 from harness.files import read_text
+from harness.formatting import count
 from harness.schema import Case, Checkpoint, Completion, Request, Sampling
 
 FAILS = "fail"
@@ -113,7 +114,7 @@ class Dispatcher:
             for question in waiting.pop(completion.key):
                 yield question, completion
         if waiting:
-            raise UserError(f"the engine did not answer {len(waiting)} requests. Re-run to retry only these")
+            raise UserError(f"the engine did not answer {count(len(waiting), 'request')}. Re-run to retry only these")
 
     def _make_room(self) -> None:
         """Evict from the cache folder down to its limit, except what this run may read."""

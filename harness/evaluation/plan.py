@@ -267,7 +267,8 @@ def _rendered(
         room = f"{renderer.max_positions} tokens"
         whose = f"the {room} of '{who}'" if who else f"the model's {room}"
         raise UserError(
-            f"{len(too_long)} cases are longer than {whose} with their answer, "
+            f"{f'{len(too_long)} cases are' if len(too_long) > 1 else '1 case is'} longer than {whose} with "
+            f"{'their' if len(too_long) > 1 else 'its'} answer, "
             f"the first: {', '.join(too_long[:3])}. Shorten them or use a model with a longer context"
         )
     return parts, left_out

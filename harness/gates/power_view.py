@@ -41,11 +41,8 @@ def heading(
     """How many gates cannot pass, and what was assumed; `other` suites had other cases in the run taken from."""
     source = f"Measured in {taken_from} where it holds the suite; else assumed" if taken_from else "Assumed"
     short = sum(not row.can_pass for row in rows)
-    verdict = (
-        f"{short} of {len(rows)} gates cannot pass with these cases, {REACH}"
-        if short
-        else f"All {len(rows)} gates can pass"
-    )
+    can_all = "The one gate can pass" if len(rows) == 1 else f"All {len(rows)} gates can pass"
+    verdict = f"{short} of {count(len(rows), 'gate')} cannot pass with these cases, {REACH}" if short else can_all
     lines = [f"{verdict}.", f"{source}: {assumed.says}. Target: a pass {assumed.power:.0%} of the time."]
     return [
         *lines,

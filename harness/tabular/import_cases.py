@@ -18,7 +18,7 @@ from msgspec import Struct, field
 
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.formatting import first_few, plural
+from harness.formatting import count, first_few, plural
 from harness.runs.project import refuse_below_project
 from harness.schema import Case
 from harness.suites.cases import load_cases, problem_of
@@ -291,8 +291,8 @@ def import_table(
     note = f", after {len(present):,} that were there" if present else ""
     return [
         *(f"left out: {line}" for line in group_messages(imported.problems)),
-        *([f"left out in all: {len(imported.problems):,} rows"] if imported.problems else []),
-        f"written: {path}: {len(imported.cases):,} cases{note}",
+        *([f"left out in all: {count(len(imported.problems), 'row')}"] if imported.problems else []),
+        f"written: {path}: {count(len(imported.cases), 'case')}{note}",
         *summary(suite, suite.cases, columns),
         *power_summary(suite, load_suite_gates(suite, None)),
     ]
@@ -362,7 +362,7 @@ def summary(suite: Suite, cases: Sequence[Case], columns: ImportColumns) -> list
     lines += [f"examples of `tunegate init` that are still there: {examples}"] if examples else []
     for tag in dict.fromkeys(tag for case in cases for tag in case.tags if tag not in EXAMPLE):
         values = Counter(case.tags[tag] for case in cases if tag in case.tags)
-        shown = first_few([f"{value!r} {count:,}" for value, count in values.most_common()], 12)
+        shown = first_few([f"{value!r} {times:,}" for value, times in values.most_common()], 12)
         lacking = len(cases) - values.total()
         apart = "" if tag in suite.slices else f' (to judge them apart, write slices=["{tag}"] in the test file)'
         lines.append(f"tag {tag}: {shown}{f', without it {lacking:,}' if lacking else ''}{apart}")

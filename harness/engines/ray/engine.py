@@ -25,6 +25,7 @@ from harness.engines.vllm.memory import bytes_per_token, requested_limits
 from harness.engines.vllm.model import lora_name
 from harness.engines.vllm.units import ServedUnits, Unit
 from harness.errors import EngineFailed, UserError
+from harness.formatting import count
 from harness.schema import Checkpoint, Completion, Request
 from harness.suites.prompts import Renderer
 
@@ -154,7 +155,7 @@ class RayEngine:
                     self.engines[row["engine"]] = self.engines.get(row["engine"], 0) + 1
                     yield completion_of(request, row["answer"], row["__inference_error__"], renderer.decode)
         if unanswered:
-            raise EngineFailed(f"ray did not answer {len(unanswered)} requests. Re-run to retry only these")
+            raise EngineFailed(f"ray did not answer {count(len(unanswered), 'request')}. Re-run to retry only these")
 
     def _accept(self, unit: Unit, engine: str, result: CanaryResult) -> None:
         """Record the canary of one engine; compare it with other engines, and plain variants with their base.

@@ -349,6 +349,13 @@ def test_what_cannot_pass_comes_first_and_loudly() -> None:
     assert max(map(len, shown)) <= 80
 
 
+@pytest.mark.parametrize(
+    ("can_pass", "said"), [(True, "The one gate can pass."), (False, "1 of 1 gate cannot pass with these cases, ")]
+)
+def test_one_gate_is_one_gate(can_pass: bool, said: str) -> None:
+    assert power_view.heading([row(can_pass=can_pass)], Assumed())[0].startswith(said)
+
+
 def test_the_page_counts_gates_by_suite_and_lists_those_that_need_more_cases() -> None:
     made = [
         row(is_enough=True),
