@@ -12,7 +12,7 @@ from harness.errors import UserError
 from harness.formatting import plural, round_to_two_digits
 from harness.gates.power import clusters_enough
 from harness.scaffold.answer_kinds import kinds
-from harness.schema import Gate
+from harness.schema import Case, Completion, Gate
 
 COMPARED = {
     "better": "it must be better",
@@ -64,13 +64,25 @@ def read_labels(text: str, kind: str) -> tuple[str, ...]:
     if len(labels_given) < 2 or "" in labels_given:
         raise UserError(f"--labels: found {list(labels_given)}, expected two or more. Separate them with ';'")
     if kind == "list":
-        clauses.among(labels_given)
+        named = clauses.among(labels_given)
         words = [name for name in labels_given if name.lower() in ("none", "nothing", "no")]
         if words:
             raise UserError(f"--labels: {words[0]!r} means in an answer that there is none. Leave it out")
+        unread = [name for name in labels_given if not named(*_naming(name)).value]
+        if unread:
+            raise UserError(
+                f"--labels: {unread[0]!r} is not recognised where an answer lists it: marks of lists and of HTML, such "
+                "as '1.', 'a)' and '<b>', are left out there. Leave them out of the label"
+            )
     else:
         labels.among(labels_given)
     return labels_given
+
+
+def _naming(name: str) -> tuple[Case, Completion]:
+    """Return a case that expects this name alone, and an answer that is this name."""
+    case = Case(id="name", input={}, expected=[name], cluster="name")
+    return case, Completion(key="", text=name, finish_reason="stop", prompt_tokens=0, output_tokens=0)
 
 
 def read_fields(text: str) -> tuple[Field, ...]:
