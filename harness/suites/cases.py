@@ -135,10 +135,11 @@ def _of_row(row: TableRow) -> Case:
 
 
 def _fields(cells: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a case; an empty cell is a missing field."""
+    """Return the fields of a case; an empty cell is a missing field. Only inputs keep white space at their ends."""
     fields: dict[str, Any] = {}
-    for column, value in cells.items():
+    for column, cell in cells.items():
         name, _, part = column.partition(".")
+        value = cell.strip() if isinstance(cell, str) and name != "input" else cell
         if name in Case.__struct_fields__ and value not in (None, ""):
             if name in fields and not (part and isinstance(fields[name], dict)):
                 raise ValueError(f"fills in {name!r} as a whole and in parts ({name}.NAME). Leave out one of them")

@@ -9,6 +9,7 @@ Each row has its line or row number; an invalid one has a `problem`. A file that
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import json
 import re
@@ -124,6 +125,8 @@ def _rows_of(source: str, columns: Sequence[str], hub: Hub, fields: Sequence[str
             f"{' and '.join(hub_options)} is for data sets of the hub, named as hf:owner/name. Leave it out"
         )
     if path.is_dir():
+        if glob.escape(absolute := str(path.absolute())) != absolute:
+            raise UserError(f"{absolute}: has one of '*?[' in its path, which a folder of tables must not. Rename it")
         return _streamed(path, "has no readable rows", columns, split, str(path))
     reader = READERS.get(path.suffix.lower())
     if reader is None:
@@ -266,7 +269,7 @@ def _of_workbook(path: Path, columns: Sequence[str], part: str | None, fields: S
 
 
 def _of_parquet(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:
-    return _streamed(path, "is not a Parquet file", columns, None, "parquet", data_files=str(path))
+    return _streamed(path, "is not a Parquet file", columns, None, "parquet", data_files=glob.escape(str(path)))
 
 
 def _streamed(

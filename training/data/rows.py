@@ -222,14 +222,18 @@ def _form(raw: Any) -> Parsed:
         prompt = f"{row.instruction}\n\n{row.input}" if row.input else row.instruction
         turns = [Turn(role="user", content=prompt), Turn(role="assistant", content=row.output)]
     _check(turns)
-    sources = {name: value for name in DOCUMENT_FIELDS if (value := getattr(row, name)) not in (None, "")}
+    sources = {name: value for name in DOCUMENT_FIELDS if (value := _trimmed(getattr(row, name))) not in (None, "")}
     if context:
-        if row.source != REPLAY:
+        if sources.get("source") != REPLAY:
             raise ValueError(
                 f'"base_context" belongs to rows with "source": "{REPLAY}", whose probabilities are learnt'
             )
         _check(context, "base_context message")
     return form, turns, sources, context
+
+
+def _trimmed(name: str | int | None) -> str | int | None:
+    return name.strip() if isinstance(name, str) else name
 
 
 def _check(turns: Sequence[Turn], name: str = "message") -> None:

@@ -105,6 +105,17 @@ def test_parquet_rows_keep_lists_and_missing_values(tmp_path):
     ]
 
 
+def test_a_path_with_brackets_is_read_and_as_a_folder_of_tables_refused_with_the_reason(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (folder := tmp_path / "mails [2026]").mkdir()
+    pq.write_table(pa.table({"id": ["a"]}), folder / "jan[1].parquet")
+    assert read(folder / "jan[1].parquet", "id") == [("row 1", {"id": "a"})]
+    with pytest.raises(UserError, match=r"mails \[2026\]: has one of '\*\?\[' in its path"):
+        read(folder, "id")
+
+
 @pytest.mark.parametrize(("name", "content", "said"), [
     ("a.csv", "id,text\n", r"no column 'label', 'more'\. It has: 'id', 'text'"),
     ("a.csv", "", "is empty"),
@@ -395,3 +406,13 @@ def test_rows_are_not_imported_over_a_table(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"cases\.parquet: cases are added to JSONL files"):
         import_table("new.csv", "legal/mini", columns, Hub(), "replace", False)
     assert (folder / "cases.parquet").read_bytes() == before
+
+
+def test_spaces_at_the_ends_of_cells_make_no_cluster_tag_or_answer_of_their_own(tmp_path):
+    (tmp_path / "cases.csv").write_text(
+        "id,input.document,expected,cluster,tags.kind\n"
+        "a,one,urgent,Muster GmbH,lease\nb , two ,urgent ,Muster GmbH ,lease \n"
+    )
+    first, second = load_cases(tmp_path / "cases.csv")
+    assert (second.id, second.input) == ("b", {"document": " two "})
+    assert (first.expected, first.cluster, first.tags) == (second.expected, second.cluster, second.tags)

@@ -87,6 +87,16 @@ def test_whole_numbers_that_pandas_stores_as_floats_name_documents(tmp_path):
     assert [row.document for row in load_rows([str(tmp_path / "a.parquet")])] == ["7", ""]
 
 
+def test_spaces_around_the_name_of_a_document_or_replay_make_no_other_one(tmp_path):
+    (tmp_path / "rows.csv").write_text(
+        "instruction,output,cluster,document,source\na,b, ,Muster GmbH,\nc,d,,Muster GmbH ,\ne,f,,,replay \n"
+    )
+    found = load_rows([str(tmp_path / "rows.csv")])
+    assert [(row.document, row.is_replay) for row in found] == [
+        ("Muster GmbH", False), ("Muster GmbH", False), ("replay", True),
+    ]  # fmt: skip
+
+
 def test_a_column_beside_the_one_with_the_right_name_is_left(tmp_path):
     (tmp_path / "a.csv").write_text("instruction,output,Output\nSay it.,x,y\n")
     assert [row.messages[1].content for row in load_rows([str(tmp_path / "a.csv")])] == ["x"]
