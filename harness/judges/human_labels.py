@@ -16,7 +16,7 @@ from harness.files import read_text
 from harness.judges.llm_judge import JUDGE, labelled
 from harness.judges.rubric import SIDES, JudgeRubric
 from harness.runs.folder import RunData, stream
-from harness.runs.score_events import append, batches, finding, key_of, latest
+from harness.runs.score_events import append, batches, finding, key_of, latest, refuse_masked
 from harness.schema import BASELINE, CANDIDATE, Estimate, RecordKey, ScoreEvent
 
 
@@ -50,6 +50,7 @@ class Agreement(Struct, frozen=True, kw_only=True):
 
 def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> Path:
     """Append one person's labels. Raises one UserError for all invalid lines; nothing is written then."""
+    refuse_masked([reviewer])
     known = {(s, r.case.id, r.variant, r.repeat): r for s, r in run.answers() if r.text_kept}
     events, problems = list[ScoreEvent](), list[str]()
     seen: dict[RecordKey, int] = {}

@@ -59,6 +59,15 @@ def finding(
     )
 
 
+def refuse_masked(people: Sequence[str], option: str = "--reviewer") -> None:
+    """Raise UserError for a name that would be masked: two people whose names are of one length would be one."""
+    redactor = redaction.default_redactor()
+    redaction.refuse(
+        ((f"name {number} of {option}", redactor.kinds(name)) for number, name in enumerate(people, 1)),
+        "Findings are told apart by this name, so it is not masked: use a pseudonym",
+    )
+
+
 def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[str, Any]) -> Path:
     """Write one batch and its seal, secrets masked, and return the .jsonl file. UserError if the disk refuses."""
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{kind}-{secrets.token_hex(4)}.jsonl"

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from harness.errors import UserError, refuse_all
 from harness.runs.folder import now
-from harness.runs.score_events import FOLDER, batches
+from harness.runs.score_events import FOLDER, batches, refuse_masked
 from reports import number_format
 from reports.review import items as review_items
 from reports.review.items import MATERIAL_VARIANTS, Material
@@ -184,6 +184,7 @@ def _new(state: ReviewDatabase, material: Material, requested: ReviewOptions) ->
     share, seed = options["--share"], options["--seed"]
     repeats = 0 if requested.mode == "fix" else options["--repeats"]
     refuse_all(_problems(requested, share), "a review that cannot be planned")
+    refuse_masked(requested.reviewers)
     clusters = {key: item.cluster for key, item in material.items.items()}
     keys = sample(clusters, options["--items"], seed)
     given = share_out(keys, requested.reviewers, share)

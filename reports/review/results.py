@@ -113,8 +113,9 @@ def record(state: ReviewDatabase, material: Material, name: str) -> str:
 
     Raises UserError where nothing was submitted.
     """
-    plan, tasks = state.plan(), state.tasks(name)
+    plan = state.plan()
     with state.recording(name) as (reviewer, written):
+        tasks = state.tasks(name)  # As they are now that nobody can submit another one.
         if reviewer.recorded:
             return reviewer.recorded
         known = _written_before(material, plan, name)

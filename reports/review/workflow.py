@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from harness.errors import UserError
 from harness.runs.folder import now
+from harness.runs.score_events import refuse_masked
 from reports.review import results, schema
 from reports.review.items import Material
 from reports.review.planning import NAME, tasks_of
@@ -262,6 +263,9 @@ def appoint(state: ReviewDatabase, name: str) -> int:
         if known[name].adjudicates:
             return sum(task.kind == "item" for task in state.tasks(name))
         raise UserError(f"{name} reviewed these answers. Name somebody who did not")
+    if name.casefold() in map(str.casefold, known):
+        raise UserError(f"--by {name}: a name in this review differs in capitals alone. Write that one, or another")
+    refuse_masked([name], "--by")
     if not NAME.fullmatch(name):
         raise UserError(f"--by is {name!r}; expected a pseudonym of letters, digits, space and . _ -")
     disputed = undecided(state)

@@ -37,6 +37,8 @@ def test_the_third_sees_both_turned_to_their_own_sides_and_only_where_they_diffe
     assert [key.case_id for key in differences(state)] == ["lease-003"]
     with pytest.raises(UserError, match="r1 reviewed these answers"):
         appoint(state, "r1")
+    with pytest.raises(UserError, match="--by R1: a name in this review differs in capitals alone"):
+        appoint(state, "R1")
     assert appoint(state, "r3") == 1 and appoint(state, "r3") == 1
     (task,) = state.tasks("r3")
     found = earlier(state, state.reviewer("r3"), task)

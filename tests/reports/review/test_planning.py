@@ -7,10 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.env import REDACT
 from harness.errors import UserError
+from harness.judges.human_labels import add_labels
+from harness.judges.rubric import JudgeRubric
+from harness.runs.folder import load_run
 from harness.runs.score_events import append
 from harness.schema import Completion, Score
 from harness.stats.human_review import MOST, SCALES, Scale
+from reports.review import workflow
 from reports.review.items import listed_clauses, load_material
 from reports.review.planning import ReviewOptions, existing, planned
 from reports.review.rubric import OWN, load_rubric
@@ -116,6 +121,22 @@ def test_a_review_that_cannot_be_planned_is_refused_and_leaves_no_file(
         planned(load_material(run), ReviewOptions(**wanted))  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"there is no compare review. Start one with: tunegate review"):
         existing(run, "compare")
+
+
+def test_a_name_that_would_be_masked_is_refused_since_two_of_one_length_would_be_one_person(
+    plan_review: Planned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, material = plan_review(reviewers=["r1", "r2"])
+    (tmp_path / "redact.toml").write_text('words = ["Jane Roe", "John Roe"]')
+    monkeypatch.setenv(REDACT, str(tmp_path / "redact.toml"))
+    with pytest.raises(UserError, match=r"name 2 of --reviewer: holds what must be redacted \(word\).*use a pseudonym"):
+        plan_review(reviewers=["r1", "Jane Roe"])
+    monkeypatch.setattr(workflow, "undecided", lambda state: pytest.fail("the name is refused first"))
+    with pytest.raises(UserError, match="name 1 of --by: holds what must be redacted"):
+        workflow.appoint(state, "John Roe")
+    rubric = JudgeRubric(name="grounded", question="Is it?", labels=("no", "yes"))
+    with pytest.raises(UserError, match="name 1 of --reviewer: holds what must be redacted"):
+        add_labels(load_run(material.path), rubric, tmp_path / "labels.jsonl", "Jane Roe")
 
 
 def test_a_changed_word_is_another_rubric(tmp_path: Path) -> None:

@@ -195,6 +195,28 @@ def test_a_review_that_is_closed_early_counts_what_was_submitted_and_says_what_w
     assert len({e.case_id for e in events_of(material.path)}) == 3
 
 
+def test_an_item_that_is_submitted_while_a_review_is_being_closed_is_recorded(
+    plan_review: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, material = plan_review()
+    *first, last = state.tasks("r1")[:5]
+
+    def submit(*tasks: Task) -> None:
+        for task in tasks:
+            state.save("r1", task.id, 0, words(task, material.item(task.key)), 0, submit=True)
+
+    submit(*first)
+    recording = state.recording
+
+    def late(name: str) -> Any:
+        submit(last)
+        return recording(name)
+
+    monkeypatch.setattr(state, "recording", late)
+    record(state, material, "r1")
+    assert len(batches(material.path)[0].about["shown"]) == 3
+
+
 def test_edits_are_counted_in_code_points() -> None:
     assert edits("kitten", "sitting") == (3, 6)
     assert edits("", "😀😀") == (2, 0)
