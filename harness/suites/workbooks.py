@@ -5,6 +5,7 @@ A row that a reader of the sheet would see differently is invalid: hidden, merge
 
 from __future__ import annotations
 
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from harness.suites.tables import TableRow, as_shown, refuse_lacking
 
 OLE = b"\xd0\xcf\x11\xe0"
 """First bytes of .doc and .xls, and of .docx and .xlsx with a password."""
+UNREAD = re.compile(r'"[^"]*"|[\\_*].')
+"""Parts of a number's format that are text, or the width of a character."""
 MOST_BYTES = 500 * 10**6
 """Most bytes that a file may unpack to; more would fill the memory."""
 
@@ -111,7 +114,11 @@ def _sheet(path: Path, workbook: Any, name: str | None) -> Any:
 
 
 def _is_filled(row: Sequence[Any]) -> bool:
-    return any(cell.value not in (None, "") for cell in row)
+    return any(map(_has_content, row))
+
+
+def _has_content(cell: Any) -> bool:
+    return cell.value is not None and str(cell.value).strip() != ""
 
 
 def _below(path: Path, sheet: Any, rows: Iterator[Sequence[Any]], used: dict[int, str]) -> Iterator[TableRow]:
@@ -124,7 +131,7 @@ def _below(path: Path, sheet: Any, rows: Iterator[Sequence[Any]], used: dict[int
     }
     values = cache(lambda: _workbook(path, True)[sheet.title])
     for row in rows:
-        filled = [cell for cell in row if cell.value not in (None, "")]
+        filled = list(filter(_has_content, row))
         if all(cell.data_type == "f" and _is_empty_text(values()[cell.coordinate]) for cell in filled):
             continue
         number = row[0].row
@@ -172,13 +179,18 @@ def _text(cell: Any) -> str:
     if isinstance(value, time):
         return value.isoformat("seconds")
     if isinstance(value, (int, float)):
-        return f"{_digits(value * 100)}%" if shape.endswith("%") else _digits(value).zfill(_zeros(shape))
+        return f"{_digits(value * 100)}%" if _is_share(shape) else _digits(value).zfill(_zeros(shape))
     return str(unescape(str(value)))
 
 
 def _digits(number: int | float) -> str:
     shown = as_shown(number)
     return f"{shown:.15g}" if isinstance(shown, float) else str(shown)
+
+
+def _is_share(shape: str) -> bool:
+    """Whether a format shows positive numbers as shares; the sections for others, such as `(0%)`, follow."""
+    return "%" in UNREAD.sub("", shape.split(";")[0])
 
 
 def _zeros(shape: str) -> int:

@@ -42,6 +42,10 @@ def read(path: Path, *columns: str, sheet: str | None = None) -> list[tuple[str,
     (1e-9, "General", "1e-09"),
     (0.055, "0.0%", "5.5%"),
     (0.07, "0%", "7%"),
+    (0.055, "0.0%_);(0.0%)", "5.5%"),
+    (0.07, "0 %;[Red]-0 %", "7%"),
+    (7, '0.0"% of sales"', "7"),
+    (7, "0\\%", "7"),
     (True, "General", "true"),
     (None, "General", ""),
     (date(2026, 1, 31), "dd/mm/yyyy", "2026-01-31"),
@@ -68,6 +72,11 @@ def test_rows_have_their_numbers_in_the_sheet_and_only_named_columns_are_judged(
 
     path = save(tmp_path / "a.xlsx", ("a", "one", ""), (None, None, None), ("b", "", "x"), ("c", 2, ""), change=change)
     assert read(path, "id", "text") == [("row 3", ("a", "one")), ("row 5", ("b", "")), ("row 6", ("c", ""))]
+
+
+def test_a_row_of_spaces_is_blank_as_in_csv(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.xlsx", (" ", None, None), ("a", "one", ""), (" ", "\n", "\xa0"))
+    assert read(path, "id", "text") == [("row 3", ("a", "one"))]
 
 
 def merge(where: str) -> Callable[[Workbook, Any], object]:
