@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shlex import quote
 
 from harness.errors import UserError
 from reports import number_format
@@ -68,7 +69,7 @@ def packet(run: Path, mode: Mode, reviewer: str, out: Path, say: Say, to: str = 
     state, material = plan(run, ReviewOptions(reviewers=[reviewer], mode=mode), say)
     if to != "html":
         say(annotation_tools.hand_out(state, material, reviewer, out, TOOLS[to].write))
-        say(f"import its annotations with: tunegate review import {run} FILE")
+        say(f"import its annotations with: tunegate review import {quote(str(run))} FILE")
         return
     items = review_packet.write_packet(state, material, reviewer, out)
     say(
@@ -76,7 +77,7 @@ def packet(run: Path, mode: Mode, reviewer: str, out: Path, say: Say, to: str = 
         f"Anyone who has it can answer as {reviewer}: share it like a password"
     )
     option = "" if mode == "compare" else f" --mode {mode}"
-    say(f"import the answers with: tunegate review import {run} answers.json{option}")
+    say(f"import the answers with: tunegate review import {quote(str(run))} answers.json{option}")
 
 
 def import_answers(run: Path, mode: Mode, file: Path, say: Say) -> None:

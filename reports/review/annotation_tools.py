@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 import msgspec
@@ -209,7 +210,7 @@ def store(
         left = sum(not task.submitted_at and task.id not in drafts for task in counted(state, name))
         state.put_answers(name, answered, not left, tool=tool)
         if left:
-            finish = f"tunegate review finish {material.path} --reviewer {name!r}"
+            finish = f"tunegate review finish {quote(str(material.path))} --reviewer {quote(name)}"
             end = f", {left} left. Import the rest when it is done, or record these with: {finish}"
         else:
             end = f" and recorded: {material.path / 'later' / results.record(state, material, name)}"

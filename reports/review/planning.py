@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from itertools import combinations, cycle
 from pathlib import Path
+from shlex import quote
 from typing import Any, TypeVar
 
 import msgspec
@@ -163,7 +164,8 @@ def existing(run: Path, mode: Mode) -> ReviewDatabase:
     """Open the review of a run. Raises UserError where there is none."""
     state = ReviewDatabase(state_file(run, mode))
     if not state.exists:
-        raise UserError(f"{run}: there is no {mode} review. Start one with: tunegate review {run} --reviewer NAME")
+        start = f"tunegate review {quote(str(run))} --mode {mode} --reviewer NAME"
+        raise UserError(f"{run}: there is no {mode} review. Start one with: {start}")
     return state
 
 

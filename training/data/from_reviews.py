@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 from msgspec import Struct
@@ -83,7 +84,8 @@ def export(run: Path, out: Path, suites: Sequence[str] = (), drafts: Sequence[st
     ]
     if not fixed:
         raise UserError(
-            f"{run}: nobody has corrected a draft. Correct some with: tunegate review {run} --mode fix --reviewer r1"
+            f"{run}: nobody has corrected a draft. Correct some with: tunegate review {quote(str(run))} --mode fix "
+            "--reviewer r1"
         )
     index = suite_index.load_any(suites)
     rejected = {number: reason for number, answer in enumerate(fixed) if (reason := _rejection(answer, index))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -91,7 +92,7 @@ def merge(
     shown = [one.says for one in permission.passed]
     result = merge_adapter(adapter, out, approval=permission.says, shown_by=shown, approved_digest=permission.digest)
     typer.echo(f"merged: {out}\n{result.summary}\n{permission.says}")
-    next_step(f"tunegate eval {out}", "judge the merged weights")
+    next_step(f"tunegate eval {quote(str(out))}", "judge the merged weights")
 
 
 @app.command("model-card")

@@ -48,6 +48,18 @@ def test_a_packet_names_no_variant_and_asks_for_nothing(tmp_path: Path, write_ru
     assert "http://" not in text and "https://" not in text
 
 
+def test_the_next_command_can_be_copied_where_a_folder_has_a_space(tmp_path: Path) -> None:
+    run, said = tmp_path / "Läufe 2026" / "run", list[str]()
+    write_sealed(run)
+    for to in ("html", "argilla"):
+        plan(run, ReviewOptions(reviewers=["r1", "r2"], items=4, seed=2), quiet)
+        packet(run, "compare", {"html": "r1", "argilla": "r2"}[to], tmp_path / to, said.append, to)
+    assert f"import the answers with: tunegate review import '{run}' answers.json" in said
+    assert f"import its annotations with: tunegate review import '{run}' FILE" in said
+    with pytest.raises(UserError, match=re.escape(f"tunegate review '{run}' --mode fix --reviewer NAME")):
+        existing(run, "fix")
+
+
 def test_a_rubric_may_have_no_words_on_editing(tmp_path: Path, write_run: WriteRun) -> None:
     rubric = tmp_path / "own.toml"
     rubric.write_text(re.sub(r"(?ms)^fix = \[.*?^\]", "fix = []", OWN.read_text("utf-8")), "utf-8")
