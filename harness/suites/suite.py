@@ -105,6 +105,11 @@ class Suite:
         licence: str = "",
     ) -> None:
         frame = sys._getframe(1)
+        if "__file__" not in frame.f_globals:
+            raise UserError(
+                "Suite(...) was called in a console or notebook, expected in a file test_*.py in the folder of its "
+                "cases and prompt. Write it there, and name the folder"
+            )
         file = absolute(frame.f_globals["__file__"])
         self.declared_at = f"{file}:{frame.f_lineno}"
         self.folder = file.parent

@@ -62,8 +62,9 @@ def columns(manifest: Manifest) -> tuple[list[str], list[str]]:
 
 
 def heading(slices: Sequence[str], metrics: Sequence[str]) -> list[str]:
-    """Return the names of all columns."""
-    return [*FIXED, *(f"slice {tag}" for tag in slices), *metrics]
+    """Return the names of all columns, each once: a metric called like one of FIXED says that it is a metric."""
+    named = (f"metric {name}" if name in FIXED else name for name in metrics)
+    return [*FIXED, *(f"slice {tag}" for tag in slices), *named]
 
 
 def values(suite: SuiteInfo, record: Record, slices: Sequence[str], metrics: Sequence[str]) -> list[Value]:

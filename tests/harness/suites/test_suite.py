@@ -20,3 +20,8 @@ def test_a_suite_has_its_gates_where_ci_looks_for_them() -> None:
     """CI knows a suite that a change removes by its gates.toml in the base."""
     with pytest.raises(TypeError, match="'gates'"):
         Suite(scorers=[], gates="strict.toml")  # type: ignore[call-arg]
+
+
+def test_a_suite_in_a_notebook_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"Suite\(\.\.\.\) was called in a console or notebook, expected in a file"):
+        exec("Suite(scorers=[])", {"Suite": Suite})

@@ -18,7 +18,7 @@ from harness.errors import UserError
 from harness.sanitize import is_hidden
 from harness.schema import Completion, Estimate, MetricRow, Metrics
 from reports.exports import FORMATS, export
-from reports.exports.records_csv import cell, line
+from reports.exports.records_csv import FIXED, cell, heading, line
 from tests.reports.conftest import Writer, write_training
 from tests.support.command import run_tunegate
 from tests.support.hostile import ATTACKS, random_texts
@@ -258,3 +258,7 @@ def test_a_file_stays_as_it_was_until_the_new_one_is_whole(write_run: Writer, tm
     assert done.returncode == 4 and "cannot be read" in done.stderr and "Traceback" not in done.stderr
     assert (tmp_path / "out.csv").read_text() == "old"
     assert list(tmp_path.glob(".out*")) == []
+
+
+def test_a_metric_called_like_a_column_of_every_export_has_a_column_of_its_own() -> None:
+    assert heading(["kind"], ["error", "accuracy"]) == [*FIXED, "slice kind", "metric error", "accuracy"]
