@@ -59,8 +59,9 @@ TEMPLATES = {
 def import_command(domain: str, suite: str, kind: Kind) -> str:
     """Return the command that imports the user's own cases."""
     inputs = " ".join(f"--input {name}={name.upper()}" for name in kind.inputs)
+    several = " --separator ';'" if kind.name == "list" else ""
     none = " --none none" if kind.invented else ""
-    columns = f"--id ID {inputs} --expected ANSWER --cluster SOURCE{none}"
+    columns = f"--id ID {inputs} --expected ANSWER --cluster SOURCE{several}{none}"
     return f"tunegate cases import FILE.csv --into {domain}/{suite} {columns} --replace"
 
 

@@ -1,6 +1,7 @@
 """`tunegate init` as a user meets it: what is missing, what is refused, what is asked, and that nothing is lost."""
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from harness.scaffold.create import create_suite, only_suite
 from harness.scaffold.paths import place, suite_name
 from harness.scaffold.render import files_of
 from harness.scaffold.wizard import answers, read_bar, read_fields, read_labels
+from harness.suites.cases import load_cases
 from harness.suites.prompts import messages
 from tests.support.command import outcome
 from tests.support.pseudo_terminal import run_on_terminal
@@ -248,6 +250,15 @@ def test_own_labels_get_examples_that_say_what_they_stand_for(here):
     assert len(cases) == 5
     assert '"expected":["red"]' in cases[0] and "right answer is: red" in cases[0]
     assert '"expected":[]' in cases[4] and "none of them" in cases[4]
+
+
+def test_the_import_that_comes_next_reads_answers_as_the_prompt_asks_for_them(tunegate, here):
+    _, out, _ = tunegate("init", "contracts/fees", "--kind", "list", "--labels", "late fee; pets", "--yes")
+    (command,) = [line for line in out.splitlines() if " cases import FILE.csv" in line]
+    (here / "FILE.csv").write_text("ID,DOCUMENT,ANSWER,SOURCE\n1,One.,late fee; pets,a\n2,Two.,None,b\n")
+    code, _, err = tunegate(*shlex.split(command)[1:])
+    assert code == 0, err
+    assert [case.expected for case in load_cases("evalsuites/contracts/fees/cases.jsonl")] == [["late fee", "pets"], []]
 
 
 @pytest.mark.parametrize("kind", ["label", "list"])
