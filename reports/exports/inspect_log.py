@@ -16,7 +16,7 @@ import msgspec
 from harness import __version__
 from harness.errors import extra_needed_by
 from harness.runs.folder import Results, stream
-from harness.schema import CANDIDATE, Record, Score, SuiteInfo
+from harness.schema import CANDIDATE, Case, Record, Score, SuiteInfo
 from harness.suites.prompts import recorded_messages
 from reports.exports import hub
 
@@ -117,8 +117,14 @@ def _sample(stored: Results, suite: SuiteInfo, record: Record, model: str) -> di
         "messages": [*prompt, answer],
         "output": output,
         "scores": {_within(stored, suite, name): _score(score) for name, score in record.scores.items()},
-        "metadata": {"suite": suite.name, "cluster": case.cluster, **case.tags},
+        "metadata": metadata(suite, case),
     }
+
+
+def metadata(suite: SuiteInfo, case: Case) -> dict[str, str]:
+    """Return what a sample is about; a tag that is called like one of the first two says that it is a tag."""
+    about = {"suite": suite.name, "cluster": case.cluster}
+    return about | {f"tag {name}" if name in about else name: value for name, value in case.tags.items()}
 
 
 def _score(score: Score) -> dict[str, Any]:

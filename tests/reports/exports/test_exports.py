@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.sanitize import is_hidden
-from harness.schema import Completion, Estimate, MetricRow, Metrics
-from reports.exports import FORMATS, export
+from harness.schema import Case, Completion, Estimate, MetricRow, Metrics
+from reports.exports import FORMATS, export, inspect_log
 from reports.exports.records_csv import FIXED, cell, heading, line
 from tests.reports.conftest import Writer, write_training
 from tests.support.command import run_tunegate
@@ -262,3 +262,9 @@ def test_a_file_stays_as_it_was_until_the_new_one_is_whole(write_run: Writer, tm
 
 def test_a_metric_called_like_a_column_of_every_export_has_a_column_of_its_own() -> None:
     assert heading(["kind"], ["error", "accuracy"]) == [*FIXED, "slice kind", "metric error", "accuracy"]
+
+
+def test_a_tag_called_cluster_does_not_replace_the_cluster_in_a_log_of_inspect() -> None:
+    case = Case(id="a", input={}, expected=[], cluster="lease 1", tags={"cluster": "north", "kind": "lease"})
+    about = {"suite": SUITE, "cluster": "lease 1", "tag cluster": "north", "kind": "lease"}
+    assert inspect_log.metadata(make_suite(), case) == about
