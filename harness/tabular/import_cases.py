@@ -21,7 +21,7 @@ from harness.files import write_atomic
 from harness.formatting import count, first_few, plural
 from harness.runs.project import refuse_below_project
 from harness.schema import Case
-from harness.suites.cases import load_cases, problem_of
+from harness.suites.cases import LONGEST_LINE_BYTES, load_cases, problem_of
 from harness.suites.tables import HUB, NOT_CSV, Hub, TableRow, as_shown, is_table, parted, rows_of
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ def _check(case: Case, suite: Suite, ids: Mapping[str, str], texts: Mapping[str,
     problems = [problem_of(case, {}), *suite.problems(case)]
     if messages := [text for text in problems if text]:
         raise Bad("; ".join(messages))
+    if len(msgspec.json.encode(case)) > LONGEST_LINE_BYTES:
+        raise Bad(f"is longer than {LONGEST_LINE_BYTES >> 20} MiB, the most that a case may be. Shorten its texts")
     if (first := texts.get(_content(case))) is not None:
         raise Bad(f"has the same input as {first}. A duplicate counts twice: remove one")
 

@@ -242,6 +242,13 @@ def test_a_stray_quote_stops_the_import_even_where_bad_rows_are_left_out(tunegat
     assert "lines 3-5: cannot be read as CSV: unexpected end of data" in err
 
 
+def test_a_cell_that_is_too_long_for_a_case_leaves_the_old_cases(tunegate):
+    before = CASES.read_bytes()
+    code, _, err = tunegate("cases", "import", table(good(1), good(2, "x" * (8 << 20))), *WORDS, *TAGS, "--replace")
+    assert code == 4 and "line 3: is longer than 8 MiB, the most that a case may be" in err
+    assert CASES.read_bytes() == before
+
+
 def test_all_rows_bad_is_a_mistake_even_where_bad_rows_are_left_out(tunegate):
     before = CASES.read_bytes()
     code, _, err = tunegate("cases", "import", table(("x", "", "", "", "")), *WORDS, *TAGS, "--append", "--skip-bad")
