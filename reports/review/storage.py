@@ -10,7 +10,7 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,19 +79,18 @@ class ReviewDatabase:
         try:
             part.parent.mkdir(exist_ok=True)
             part.unlink(missing_ok=True)
-            db = sqlite3.connect(part, isolation_level=None)
+            with closing(sqlite3.connect(part, isolation_level=None)) as db:
+                db.execute("PRAGMA journal_mode = WAL")
+                db.executescript(SCHEMA)
+                db.execute("BEGIN")
+                db.execute("INSERT INTO plan VALUES (1, ?)", [_json(plan)])
+                _add(db, reviewers, tasks)
+                db.execute("COMMIT")
+            part.replace(self.path)
         except (OSError, sqlite3.Error) as error:
             raise UserError(
                 f"{self.path}: cannot be written ({error}). Free disk space; the run is unchanged"
             ) from None
-        db.execute("PRAGMA journal_mode = WAL")
-        db.executescript(SCHEMA)
-        db.execute("BEGIN")
-        db.execute("INSERT INTO plan VALUES (1, ?)", [_json(plan)])
-        _add(db, reviewers, tasks)
-        db.execute("COMMIT")
-        db.close()
-        part.replace(self.path)
 
     def add(self, reviewers: Iterable[Reviewer], tasks: Iterable[Task]) -> None:
         """Add reviewers who decide differences, after the start."""

@@ -15,7 +15,7 @@ from harness.runs.folder import load_run
 from harness.runs.score_events import append
 from harness.schema import Completion, Score
 from harness.stats.human_review import MOST, SCALES, Scale
-from reports.review import workflow
+from reports.review import storage, workflow
 from reports.review.items import listed_clauses, load_material
 from reports.review.planning import ReviewOptions, existing, planned
 from reports.review.rubric import OWN, load_rubric
@@ -159,6 +159,14 @@ def test_a_scale_is_a_field_of_what_is_said_and_the_rubric_says_what_each_of_its
     own.write_text(OWN.read_text("utf-8").replace(f'    "{words[scale.name][0]}",\n', "", 1), "utf-8")
     with pytest.raises(UserError, match=rf"own.toml: '{scale.name}' has 4 entries, expected 5: the meaning of 1 to 5"):
         load_rubric(own)
+
+
+def test_a_disk_that_fills_up_while_a_review_is_planned_is_one_line(
+    plan_review: Planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "SCHEMA", "PRAGMA max_page_count = 2; CREATE TABLE plan (a); CREATE TABLE tasks (a);")
+    with pytest.raises(UserError, match=r"compare\.sqlite: cannot be written \(database or disk is full\)"):
+        plan_review()
 
 
 def test_a_damaged_file_is_one_line(plan_review: Planned) -> None:
