@@ -115,7 +115,7 @@ class _Start(Struct):
 def find_run(text: str, root: Path, kind: str = "eval") -> Path:
     """Find a run folder by its path, its name, a unique part of its name, or `latest`. Raises UserError.
 
-    `latest` is the run of this kind that started last; of runs that started in one second, the last by name.
+    `latest` is the run of this kind that started last; of runs that started in one second, the one written last.
     """
     with suppress(OSError):  # The text may be longer than a file name can be.
         if (Path(text) / "run.json").exists():
@@ -135,13 +135,14 @@ def find_run(text: str, root: Path, kind: str = "eval") -> Path:
 
 def runs_newest_first(root: Path, kind: str | None = None) -> Iterator[str]:
     """Yield the names of the runs in a folder, of one kind or of all; folders that cannot be read are skipped."""
-    started: list[tuple[str, str]] = []
+    started: list[tuple[str, int, str]] = []
     for name in _names(root):
+        file = root / name / "run.json"
         with suppress(OSError, *NOT_JSON):
-            start = msgspec.json.decode((root / name / "run.json").read_bytes(), type=_Start)
+            start = msgspec.json.decode(file.read_bytes(), type=_Start)
             if kind in (None, start.kind):
-                started.append((start.started, name))
-    yield from (name for _, name in sorted(started, reverse=True))
+                started.append((start.started, file.stat().st_mtime_ns, name))
+    yield from (name for *_, name in sorted(started, reverse=True))
 
 
 def _names(root: Path) -> list[str]:

@@ -125,6 +125,13 @@ def test_latest_is_the_run_of_its_kind_that_started_last(tmp_path: Path) -> None
         find_run("latest", tmp_path, "merge")
 
 
+def test_of_two_runs_of_one_second_latest_is_the_one_that_was_written_last(tmp_path: Path) -> None:
+    for ns, name in enumerate(("b", "a"), 1):
+        write_run(tmp_path, 1, run_id=name)
+        os.utime(tmp_path / name / "run.json", ns=(ns, ns))
+    assert find_run("latest", tmp_path) == tmp_path / "a"
+
+
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run folder"):
         load_run(tmp_path)
