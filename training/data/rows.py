@@ -232,7 +232,7 @@ def _form(raw: Any) -> Parsed:
     return form, turns, sources, context
 
 
-def _trimmed(name: str | int | None) -> str | int | None:
+def _trimmed(name: Any) -> Any:
     return name.strip() if isinstance(name, str) else name
 
 
