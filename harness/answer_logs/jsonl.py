@@ -16,9 +16,9 @@ class _Line(Struct):
     answer: str | None = None
     id: str | int | None = None
     prompt: str | None = None
-    model: str = ""
-    repeat: Repeat = 1
-    error: str = ""
+    model: str | None = None
+    repeat: Repeat | None = None
+    error: str | None = None
 
     def __post_init__(self) -> None:
         if self.answer is None and not self.error:
@@ -33,7 +33,7 @@ def answers(path: Path) -> Iterator[LoggedAnswer]:
             text=line.answer or "",
             ids=() if line.id is None else (str(line.id),),
             prompts=(line.prompt,) if line.prompt else (),
-            model=line.model,
-            repeat=line.repeat,
-            error=line.error,
+            model=line.model or "",
+            repeat=line.repeat or 1,
+            error=line.error or "",
         )

@@ -31,10 +31,10 @@ class LabelLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Variant that answered."""
     label: str
     """One of the rubric's labels."""
-    repeat: int = 1
+    repeat: int | None = None
     """Number of the answer, where there are several."""
-    comment: str = ""
-    """The reason; may be empty."""
+    comment: str | None = None
+    """The reason, if one is given."""
 
 
 class Agreement(Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> 
         except NOT_JSON as error:
             problems.append(f"{where}: {error}")
             continue
-        key = (line.suite, line.case_id, line.variant, line.repeat)
+        key = (line.suite, line.case_id, line.variant, line.repeat or 1)
         record, first = known.get(key), seen.setdefault(key, number)
         if line.label not in rubric.labels:
             problems.append(f"{where}: the label is {line.label!r}, expected one of {', '.join(rubric.labels)}")
@@ -72,7 +72,7 @@ def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> 
         elif first != number:
             problems.append(f"{where}: labels the answer of line {first} again; `repeat` tells answers to a case apart")
         else:
-            score = labelled(rubric, f"human_{rubric.name}", line.label, line.comment)
+            score = labelled(rubric, f"human_{rubric.name}", line.label, line.comment or "")
             events.append(finding(line.suite, record, "human", score, reviewer, rubric.hash))
     if not events and not problems:
         problems.append(f"{file.name}: has no label. Expected one JSON object per line")

@@ -188,6 +188,16 @@ def test_plain_lines_are_matched_by_id_or_by_the_text_of_the_prompt(suite: Suite
     assert (texts(log), log.model.name) == ({"l1": "a", "l2": "b", "l3": ""}, "mine")
 
 
+def test_fields_without_a_value_are_left_out_as_pandas_writes_them(suite: Suite, tmp_path: Path) -> None:
+    bare = {"prompt": None, "model": None, "repeat": None}
+    rows = (
+        {"id": "l1", "answer": "a", "error": None, **bare},
+        {"id": "l2", "answer": "b", "error": float("nan"), **bare},
+        {"id": "l3", "answer": None, "error": "late", **bare},
+    )
+    assert texts(read_log(plain(tmp_path / "mine.jsonl", *rows), "jsonl", suite)) == {"l1": "a", "l2": "b", "l3": ""}
+
+
 def test_an_empty_answer_is_an_answer(suite: Suite, tmp_path: Path) -> None:
     log = read_log(plain(tmp_path / "mine.jsonl", {"id": "l1", "answer": ""}), "jsonl", suite)
     assert (log.completion("l1", 1).text, log.completion("l1", 1).error) == ("", None)

@@ -58,7 +58,7 @@ def test_all_that_is_wrong_with_a_file_is_named_and_nothing_is_written(
 def test_without_a_judge_there_is_no_agreement(tmp_path: Path):
     run = compare(tmp_path)
     file = tmp_path / "labels.jsonl"
-    file.write_text(json.dumps(GOOD))
+    file.write_text(json.dumps(GOOD | {"repeat": None, "comment": None}))
     add_labels(run, RUBRIC, file, "r1")
     assert agreement(run, RUBRIC) == []
 
