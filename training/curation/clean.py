@@ -189,7 +189,7 @@ def masked(line: bytes, counts: Counter[str], names: Mask) -> bytes:
             text = str(raw[field])
             masked_text = (names if field in DOCUMENT_FIELDS else mask)(text)
             raw[field] = raw[field] if masked_text == text else masked_text
-    for turn in (*raw.get("messages", ()), *raw.get("base_context", ())):
+    for turn in (*raw.get("messages", ()), *(raw.get("base_context") or ())):
         turn["content"] = mask(turn["content"])
     counts.update(mask.counts)
     return msgspec.json.encode(raw)

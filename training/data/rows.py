@@ -83,13 +83,13 @@ DOCUMENT_FIELDS = _Sourced.__struct_fields__
 
 class _Chat(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
     messages: list[Turn]
-    base_context: list[Turn] = []
+    base_context: list[Turn] | None = None
 
 
 class _Instruction(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
     instruction: str
     output: str
-    input: str = ""
+    input: str | None = None
 
 
 FIELDS = (*_Chat.__struct_fields__, *_Instruction.__struct_fields__)
@@ -216,7 +216,7 @@ def _form(raw: Any) -> Parsed:
     context: list[Turn] = []
     if "messages" in raw:
         form, row = "messages", msgspec.convert(raw, _Chat)
-        turns, context = row.messages, row.base_context
+        turns, context = row.messages, row.base_context or []
     else:
         form, row = "instruction", msgspec.convert(raw, _Instruction)
         prompt = f"{row.instruction}\n\n{row.input}" if row.input else row.instruction

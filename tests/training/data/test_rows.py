@@ -1,13 +1,17 @@
 """Rows become ids and masks: answers are always whole, bad rows are named by line."""
 
+import json
 import os
 import re
+from collections import Counter
 
 import pytest
 
 from evalsuites.general.basics import replay
 from harness.errors import UserError
 from harness.suites.prompts import Renderer, RewrittenTurns
+from training.curation.clean import masked
+from training.curation.personal_data import Mask
 from training.data.rows import load_rows, shared_rows
 from training.data.tokenize import cut_prompt, encode
 
@@ -50,6 +54,17 @@ def test_a_field_without_text_names_no_document(write_rows):
 
 CONTEXT = [{"role": "user", "content": "the tenant"}, {"role": "assistant", "content": "agrees"}]
 SYSTEM = {"role": "system", "content": "due on sale"}
+
+
+@pytest.mark.parametrize("row", [
+    INSTRUCTION | {"input": None, "source": None},
+    CHAT | {"base_context": None, "cluster": None},
+])  # fmt: skip
+def test_a_field_that_may_be_left_out_may_be_null_as_pandas_writes_it(write_rows, row):
+    path = write_rows("a.jsonl", [row])
+    (loaded,) = load_rows([str(path)])
+    assert loaded.messages[0].content.split() == (["Say"] if "input" in row else ["Say", "it"])
+    assert not loaded.base_context and json.loads(masked(path.read_bytes(), Counter(), Mask())) == row
 
 
 def test_a_context_is_read_by_the_base_alone_before_the_first_question(write_rows, renderer):
