@@ -47,7 +47,7 @@ def test_a_comparison_of_two_reviewers_stands_in_the_report(plan_review: Planned
     assert [cell.text for cell in row(found, "Reviewers", "r2")[2:4]] == ["10", "1"]
     assert [cell.text for cell in row(found, "Not judged", "lease-003")[1:]] == ["r2", "skipped: too long"]
     assert row(found, "Which answer people prefer", "Everybody")[1].text == "100%"
-    assert [cell.text for cell in row(found, "What people found", "Accuracy")[1:4]] == ["2", "5", "3"]
+    assert [cell.text for cell in row(found, "What people found", "Accuracy")[1:4]] == ["2", "5", "+3"]
     assert row(found, "Checks on the reviews", "Same preference again")[1].text == "100%"
     same = row(found, "Agreement of reviewers", "Accuracy")[1]
     assert same.text == "100%" and same.estimate is not None and same.estimate.n == 18
