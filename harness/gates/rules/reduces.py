@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -15,11 +16,15 @@ from harness.gates.rules.base import (
     GateRule,
     PowerNumbers,
     PowerQuestion,
+    fewest_clusters,
     how_often,
     not_measured,
 )
 from harness.gates.sentences import of_ratio
 from harness.schema import Gate, Metric, Observation, Outcome
+
+if TYPE_CHECKING:
+    from harness.stats.power import Design
 
 
 def _in_words(gate: Gate, is_share: bool) -> str:
@@ -65,7 +70,7 @@ def _at_rate(cases: Sequence[Observation], metric: Metric, rate: float) -> Seque
 
 
 def _power(question: PowerQuestion) -> PowerNumbers:
-    from harness.stats import power, power_exact
+    from harness.stats import power_exact
 
     if not question.counted.is_share:
         return NEEDS_RUN
@@ -74,13 +79,11 @@ def _power(question: PowerQuestion) -> PowerNumbers:
     truth, before, correlation = threshold / 2, assumed.baseline_rate, assumed.correlation
     if before <= 0:
         return {"deff": design.deff, "says": ["the baseline of the run has none of it to reduce"]}
-    chance = power_exact.chance_of_cut(design, before, truth, threshold, correlation)
+    chance, clusters = question.passing(_passes(question.gate, assumed))
     largest = power_exact.largest_ratio(design, before, threshold, correlation, assumed.power)
     says = f"a model at {truth:.0%} of a baseline rate of {before:.0%} passes {how_often(chance)}"
-    clusters = None
     if chance < assumed.power:
-        cases = power.cases_for_cut(before, truth, threshold, correlation, assumed.power)
-        clusters = cases and round(cases * design.deff / design.per_cluster)
+        clusters = _at_least_by_gap(clusters, question.gate, assumed, design.deff / design.per_cluster)
         says += question.for_power(None if largest is None else f"it must be at {largest:.0%} of it", clusters)
     elif largest is not None and f"{largest:.0%}" != f"{truth:.0%}":
         says += f"; for {assumed.power:.0%} it must be at {largest:.0%} of it"
@@ -105,11 +108,27 @@ def _if_none_left(question: PowerQuestion) -> list[str]:
     return [f"with none left of a baseline rate of {before:.0%}, {bound} of the baseline's rate"]
 
 
-def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+def _passes(gate: Gate, assumed: Assumed) -> Callable[[Design], float]:
+    """How often a model at half of the ratio passes, by design."""
+    from harness.stats import power_exact
+
+    threshold, before, correlation = gate.ratio, assumed.baseline_rate, assumed.correlation
+    assert threshold is not None
+    return lambda design: power_exact.chance_of_cut(design, before, threshold / 2, threshold, correlation)
+
+
+def _at_least_by_gap(clusters: int | None, gate: Gate, assumed: Assumed, each: float = 1.0) -> int | None:
+    """The clusters, and no fewer than the gap of the logarithms takes; a case counts as `each` of a cluster."""
     from harness.stats import power
 
     assert gate.ratio is not None
-    return power.cases_for_cut(assumed.baseline_rate, gate.ratio / 2, gate.ratio, assumed.correlation, assumed.power)
+    rates = assumed.baseline_rate, gate.ratio / 2, gate.ratio
+    cases = power.cases_for_cut(*rates, assumed.correlation, assumed.power)
+    return None if clusters is None or cases is None else max(clusters, round(cases * each))
+
+
+def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
+    return _at_least_by_gap(fewest_clusters(_passes(gate, assumed), assumed.power), gate, assumed)
 
 
 REDUCES = GateRule(

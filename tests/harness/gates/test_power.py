@@ -191,6 +191,13 @@ def test_the_whole_and_every_slice_value_have_their_own_numbers(tmp_path: Path) 
     assert found["clause_macro_f1-at_least-0.5"].can_pass
 
 
+def test_too_few_cases_for_a_cut_ask_for_more_than_there_are(tmp_path: Path) -> None:
+    gates = one_gate("false_alarm_rate", "reduces", "ratio = 1.0")
+    (cut,) = by_gate(tmp_path, Assumed(baseline_rate=0.4), cases=rows(104), gates=gates).values()
+    assert cut.contracts == 52 and cut.chance is not None and cut.chance < 0.8
+    assert cut.contracts_needed is not None and cut.contracts_needed > 52, cut.says
+
+
 def test_at_most_is_the_same_claim_as_at_least_on_what_is_left(tmp_path: Path) -> None:
     gate = '[[gate]]\nmetric = "false_alarm_rate"\nrule = "at_most"\nvalue = 0.5\n'
     found = by_gate(tmp_path, gates=f"{GATES}\n{gate}")
