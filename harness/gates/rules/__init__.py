@@ -46,7 +46,7 @@ def directed(metrics: Iterable[Metric], rules: Sequence[tuple[str, str]], primar
 
 
 def threshold_in_words(gate: Gate, metric: Metric | None = None) -> str:
-    """The threshold as a reader says it, such as `at least 95.0%`; of a metric that is no share, `at least 0.950`."""
+    """The threshold as a reader says it, such as `at least 95.0%`; of a metric that is no share, `at least 0.95`."""
     return GATE_RULES[gate.rule].in_words(gate, metric is None or metric.is_percentage())
 
 

@@ -53,7 +53,7 @@ class GateRule(Struct, frozen=True, kw_only=True):
     one_decides: bool = False
     """One case fails it, however few there are."""
     in_words: Callable[[Gate, bool], str]
-    """The threshold as a reader says it, such as `at least 95.0%`, or `at least 0.950` where it is of no share."""
+    """The threshold as a reader says it, such as `at least 95.0%`, or `at least 0.95` where it is of no share."""
     idle: Callable[[Gate, Metric], list[str]] = lambda gate, metric: []
     """Why every model meets the threshold on this metric, or none can, in sentences; empty where models can do both."""
     judge: Callable[[Evidence], Finding]
