@@ -42,6 +42,8 @@ def heading(
     source = f"Measured in {taken_from} where it holds the suite; else assumed" if taken_from else "Assumed"
     short = sum(not row.can_pass for row in rows)
     can_all = "The one gate can pass" if len(rows) == 1 else f"All {len(rows)} gates can pass"
+    if few := sum(row.is_enough is False for row in rows):
+        can_all += f"; {'it needs' if len(rows) == 1 else f'{few} need' if few > 1 else '1 needs'} more cases"
     verdict = f"{short} of {count(len(rows), 'gate')} cannot pass with these cases, {REACH}" if short else can_all
     lines = [f"{verdict}.", f"{source}: {assumed.says}. Target: a pass {assumed.power:.0%} of the time."]
     return [

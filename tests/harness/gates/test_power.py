@@ -363,6 +363,12 @@ def test_one_gate_is_one_gate(can_pass: bool, said: str) -> None:
     assert power_view.heading([row(can_pass=can_pass)], Assumed())[0].startswith(said)
 
 
+@pytest.mark.parametrize(("few", "said"), [(0, "."), (1, "; 1 needs more cases."), (2, "; 2 need more cases.")])
+def test_the_heading_counts_gates_that_a_good_model_often_misses(few: int, said: str) -> None:
+    rows = [row(is_enough=place >= few) for place in range(3)]
+    assert power_view.heading(rows, Assumed())[0] == f"All 3 gates can pass{said}"
+
+
 def test_the_page_counts_gates_by_suite_and_lists_those_that_need_more_cases() -> None:
     made = [
         row(is_enough=True),
