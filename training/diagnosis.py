@@ -220,7 +220,7 @@ RULES: tuple[DiagnosisRule, ...] = (
     ),
     DiagnosisRule(name="unstable", signs=(_diverged, _wild, _spiky), change=_slower),
     DiagnosisRule(name="overfit", signs=(_rising,), change=_shorter),
-    DiagnosisRule(name="stopped early", signs=(_falling,), change=_longer),
+    DiagnosisRule(name="undertrained", signs=(_falling,), change=_longer),
     DiagnosisRule(name="underfit", signs=(_high,), change=_stronger),
     DiagnosisRule(
         name="wrong target",

@@ -62,7 +62,7 @@ BAD = {
         (curves(settled, lambda x: 0.8 + (x - 0.3) ** 2), COUNTED),
         (curves(settled, lambda x: 0.9 + 0.06 * x), COUNTED),
     ],
-    "stopped early": [
+    "undertrained": [
         (curves(lambda x: 2.5 - x, lambda x: 2.5 - x), COUNTED),
         (curves(lambda x: 2.5 - x), COUNTED),
     ],
@@ -111,8 +111,8 @@ def test_a_healthy_curve_gives_none(log, record):
     [
         ("unstable", config(optim=Optim(lr=3e-4)), "set optim.lr = 0.0001 (now 0.0003)"),
         ("overfit", config(), "set train.max_steps = 30 (now 2 epochs, 100 steps)"),
-        ("stopped early", config(), "set train.epochs = 4 (now 2)"),
-        ("stopped early", config(train=Train(max_steps=100)), "set train.max_steps = 200 (now 100)"),
+        ("undertrained", config(), "set train.epochs = 4 (now 2)"),
+        ("undertrained", config(train=Train(max_steps=100)), "set train.max_steps = 200 (now 100)"),
         ("underfit", config(optim=Optim(lr=1e-7)), "set optim.lr = 0.0001 (now 1e-07)"),
         ("underfit", config(optim=Optim(lr=2e-4)), "set optim.lr = 0.0003 (now 0.0002)"),
         ("underfit", config(optim=Optim(lr=1e-3)), "set train.epochs = 4 (now 2)"),
@@ -168,7 +168,7 @@ REAL = {
         "lora__alpha": 256,
         "train__max_steps": 12,
     },
-    "stopped early": {"optim__lr": 0.003, "optim__schedule": "constant", "train__max_steps": 6},
+    "undertrained": {"optim__lr": 0.003, "optim__schedule": "constant", "train__max_steps": 6},
     "overfit": {"rows": 8, "optim__lr": 0.02, "lora__r": 16, "train__max_steps": 48, "train__validate_every": 6},
     "underfit": {"optim__lr": 1e-7, "train__max_steps": 24, "train__validate_every": 8},
 }

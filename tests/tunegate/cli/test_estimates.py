@@ -29,7 +29,7 @@ def test_a_training_run_is_diagnosed_by_its_name(tmp_path: Path) -> None:
     done = tunegate(tmp_path, "diagnose", run.path.name)
     assert done.returncode == 0, done.stderr
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["diagnosis", "because", "next"]
-    assert done.stdout.startswith("diagnosis: stopped early")
+    assert done.stdout.startswith("diagnosis: undertrained")
     assert "set train.epochs = 2 (now 1)" in done.stdout
 
 
