@@ -286,7 +286,8 @@ def _times(plan: TrainingEstimate) -> list[str]:
 def _notes(plan: TrainingEstimate) -> list[str]:
     notes = [
         f"evaluation: base in bfloat16 and {gib(plan.cache_bytes)} GiB of key-value cache for a full batch",
-        "memory is an estimate, within 25% of measurements on CPUs; no GPU was measured",
+        "memory is an estimate: within 25% of a few steps on CPUs, where whole runs took up to 4 times as much; "
+        "no GPU was measured",
     ]
     if any(verdict.checkpointing for row in plan.rows for verdict in row.fits):
         notes.append(CHECKPOINTED)

@@ -77,6 +77,7 @@ def test_without_a_tokenizer_lengths_are_guessed_and_said(write_config, without_
     found = report.plan(write_config(base=without_weights), tmp_path / "none")
     assert not found.work.exact and found.work.tokens > 0
     assert "guessed at four characters per token" in show(found)
+    assert "where whole runs took up to 4 times as much" in " ".join(show(found).split())
 
 
 def test_a_base_that_is_not_here_is_planned_from_the_kept_facts(write_config, tmp_path, monkeypatch):
