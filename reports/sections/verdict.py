@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.schema import BASELINE, CANDIDATE, NO_MERGE, Metric, Outcome, SuiteInfo, Verdict
+from harness.schema import BASELINE, CANDIDATE, FLOOR, NO_MERGE, Metric, Outcome, SuiteInfo, Verdict
 from reports import business, degenerate, number_format, sentences, wording
 from reports.cases.index import Joint
 from reports.model import Block, Cell, Headline, Section, Text
@@ -57,10 +57,28 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
     training = evidence.training.standing.reason if evidence.training else ""
     texts = [evidence.run.standing.says, f"The training run is not valid evidence: {training}." if training else ""]
     texts.append(OTHER_TRAINING if evidence.has_other_training else "")
-    texts += [degenerate.warning(evidence, suite, with_answers, with_quotes) for suite in evidence.suites]
+    for suite in evidence.suites:
+        texts += [degenerate.warning(evidence, suite, with_answers, with_quotes), below_floor(evidence, suite)]
     if overall(evidence.run.verdicts) == "pass" and all(suite.general is False for suite in evidence.suites):
         texts.append(NOTHING_GENERAL)
     return [*filter(None, texts), *evidence.run.manifest.notes]
+
+
+def below_floor(evidence: RunView, suite: SuiteInfo) -> str:
+    """Say that the keyword floor does better than the tuned model; empty where their intervals overlap."""
+    metric = evidence.primary_metric(suite)
+    if metric is None or not metric.better:
+        return ""
+    tuned, floor = (evidence.level(suite.name, variant, metric.name) for variant in (CANDIDATE, FLOOR))
+    better, worse = (floor, tuned) if metric.better == "higher" else (tuned, floor)
+    if better is None or worse is None or better.low is None or worse.high is None or better.low <= worse.high:
+        return ""
+    unit = evidence.unit(suite.name, metric)
+    levels = f"{number_format.value(floor, unit)} against {number_format.value(tuned, unit)}"
+    return (
+        f"{suite.name}: The keyword floor, a rule without a model, does better than the tuned model: "
+        f"{wording.phrase(metric.name)} {levels}."
+    )
 
 
 def sentence(evidence: RunView, suite: SuiteInfo) -> str:
