@@ -92,9 +92,9 @@ def _cases(evidence: RunView, suite: SuiteInfo) -> str:
     if new := evidence.index.findings(suite.name, "new"):
         parts.append(wording.counts(new, "new"))
     if slices := _worse_slices(evidence, suite):
-        named = wording.listing(slices[:MOST_SLICES])
-        more = f" and {number_format.number(len(slices) - MOST_SLICES)} more" if len(slices) > MOST_SLICES else ""
-        parts.append(f"worse on {named}{more}")
+        left = len(slices) - MOST_SLICES
+        more = [f"{number_format.number(left)} more"] if left > 0 else []
+        parts.append(f"worse on {wording.listing([*slices[:MOST_SLICES], *more])}")
     return "\n".join(parts)
 
 
@@ -128,7 +128,7 @@ def _certainty(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -
     if difference.low is None or difference.high is None:
         return Cell(text=size)
     half = number_format.floor((difference.high - difference.low) / 2, unit)
-    return Cell(text=size, note=f"{wording.phrase(first.metric.name)} known to ±{half}, 95% interval")
+    return Cell(text=size, note=f"change of {wording.phrase(first.metric.name)} known to ±{half}, 95% interval")
 
 
 def _readable(evidence: RunView, suite: SuiteInfo) -> tuple[str, Cell]:

@@ -55,11 +55,24 @@ def test_a_slice_that_got_worse_is_named_even_where_no_metric_did(write_run: Wri
     assert summary.pairs[0][1].note.endswith("worse on instrument deed (clause recall)")
 
 
+def test_slices_beyond_three_are_counted_at_the_end_of_one_list(write_run: Writer) -> None:
+    """The list had ended in `b and c and 1 more`."""
+    worse = ("clause_recall", -0.1, -0.2, -0.05)
+    rows = [
+        row
+        for value in ("deed", "lease", "will", "note")
+        for row in with_changes(worse, slice="instrument", slice_value=value).comparisons
+    ]
+    metrics = msgspec.structs.replace(with_changes(worse), comparisons=[*with_changes(worse).comparisons, *rows])
+    note = picture(reports.build([write_run(metrics=metrics)])).blocks[0].pairs[0][1].note
+    assert note.endswith("instrument lease (clause recall), instrument will (clause recall) and 1 more")
+
+
 def test_how_sure_is_the_half_of_the_first_metrics_interval(run: RunData) -> None:
     summary = picture(reports.build([run])).blocks[0]
     name, cell = summary.pairs[-2]
     assert (name, cell.text) == ("Certainty", "240 cases in 40 contracts")
-    assert cell.note == "clause recall known to ±7.4 points, 95% interval"
+    assert cell.note == "change of clause recall known to ±7.4 points, 95% interval"
 
 
 @pytest.mark.parametrize(
