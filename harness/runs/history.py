@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -205,9 +205,9 @@ def _levels(
         for suite in manifest.suites
         for metric in directed(suite.metrics, [(v.metric, v.rule) for v in verdicts if v.suite == suite.name])
     }
-    judged: dict[tuple[str, str], Counter[Outcome]] = {}
+    judged = defaultdict[tuple[str, str], Counter[Outcome]](Counter)
     for verdict in verdicts:
-        judged.setdefault((verdict.suite, verdict.metric), Counter())[verdict.outcome] += 1
+        judged[verdict.suite, verdict.metric][verdict.outcome] += 1
     values: dict[tuple[str, str], list[float | None]] = {}
     for row in rows:
         values.setdefault((row.suite, row.metric), []).append(row.estimate.value)
@@ -226,7 +226,7 @@ def _levels(
             clusters=estimate.clusters,
             is_share=metric.is_percentage(values[row.suite, row.metric]),
             definition=metric,
-            outcome=combine_outcomes(judged.get((row.suite, row.metric), {})),
+            outcome=combine_outcomes(judged[row.suite, row.metric]),
         )
 
 
