@@ -18,7 +18,7 @@ from harness.engines.openai.config import NO_SERVER, endpoint
 from harness.errors import MissingExtra, UserError, refuse_all
 from harness.evaluation.requests import RequestQueue, SuiteRequests, TokenFile
 from harness.files import digest, read_text, shown_path
-from harness.formatting import format_duration
+from harness.formatting import count, format_duration
 from harness.runs import redaction
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Case, Checkpoint, Sampling
 from harness.suites.prompts import Rendering, messages
@@ -267,9 +267,8 @@ def _rendered(
         room = f"{renderer.max_positions} tokens"
         whose = f"the {room} of '{who}'" if who else f"the model's {room}"
         raise UserError(
-            f"{f'{len(too_long)} cases are' if len(too_long) > 1 else '1 case is'} longer than {whose} with "
-            f"{'their' if len(too_long) > 1 else 'its'} answer, "
-            f"the first: {', '.join(too_long[:3])}. Shorten them or use a model with a longer context"
+            f"{count(len(too_long), 'case')} longer than {whose} with the answer, the first: "
+            f"{', '.join(too_long[:3])}. Shorten what is too long or use a model with a longer context"
         )
     return parts, left_out
 

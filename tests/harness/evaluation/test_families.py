@@ -204,7 +204,7 @@ def test_a_case_too_long_for_one_of_them_names_that_one(root: Path, tiny_models:
     small = copy(tiny_models["llama3"], root / "small")
     change_json(small / "config.json", max_position_embeddings=30)
     for tuned, baseline, who in ((tiny_models["qwen"], small, "baseline"), (small, tiny_models["qwen"], "tuned")):
-        with pytest.raises(UserError, match=rf"cases are longer than the 30 tokens of '{who}' with their answer"):
+        with pytest.raises(UserError, match=rf"cases longer than the 30 tokens of '{who}' with the answer"):
             compare(root, tuned, baseline)
 
 

@@ -317,7 +317,7 @@ LONG = cases(1)[0] | {"input": {"document": "long " * 600}}
 @pytest.mark.parametrize(("engine", "spoil", "message"), [
     ("warp", None, "warp: no such engine"),
     ("fake", ("gates.toml", "[objective]"), "gates.toml"),
-    ("fake", ("cases.jsonl", json.dumps(LONG)), "1 case is longer than the model's 512 tokens"),
+    ("fake", ("cases.jsonl", json.dumps(LONG)), "1 case longer than the model's 512 tokens"),
 ])  # fmt: skip
 def test_what_would_stop_the_test_is_refused_before_anything_is_trained(
     write_sweep, hand_made, with_suite, tmp_path, engine, spoil, message

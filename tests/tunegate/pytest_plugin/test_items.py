@@ -230,7 +230,7 @@ def test_cases_longer_than_the_context_are_refused_unless_the_suite_leaves_them_
     write_suite(root, cases=cases)
     refused = pytest_in(root, "-q")
     assert refused.returncode == 4
-    assert "1 case is longer than the model's 500 tokens" in refused.stdout + refused.stderr
+    assert "1 case longer than the model's 500 tokens" in refused.stdout + refused.stderr
     write_suite(root, cases=cases, test=FITTING)
     done = pytest_in(root, "-q", "-rs", "--eval-runs", "fitting")
     assert "1 of 40 cases (2.5%) are longer than 500 tokens; left out" in done.stdout + done.stderr
