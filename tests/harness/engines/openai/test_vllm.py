@@ -45,14 +45,15 @@ class Served:
     """A vLLM server of the embedded model and one adapter, in a process group of its own."""
 
     def __init__(self, root: Path) -> None:
-        self.adapter = save_adapter(embedded_model(), root / "a0", seed=1, std=0.02, r=8, lora_alpha=16)
+        self.model = embedded_model()  # Now: a test with a cache of its own would unpack another copy.
+        self.adapter = save_adapter(self.model, root / "a0", seed=1, std=0.02, r=8, lora_alpha=16)
         self.log = root / "server.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start it, and wait until it is healthy."""
-        words = ["--model", str(embedded_model()), "--served-model-name", "base", "--enable-lora", "--max-loras", "2"]
+        words = ["--model", str(self.model), "--served-model-name", "base", "--enable-lora", "--max-loras", "2"]
         words += ["--max-lora-rank", "8", "--lora-modules", f"clauses={self.adapter}", "--api-key", KEY]
         words += ["--host", "127.0.0.1", "--port", str(self.port), "--max-model-len", str(MAX_LEN), "--enforce-eager"]
         words += ["--kv-cache-memory-bytes", str(1 << 28), "--max-num-batched-tokens", "512", "--max-num-seqs", "16"]
