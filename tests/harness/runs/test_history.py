@@ -42,8 +42,8 @@ def test_levels_are_the_judged_models_over_whole_suites(root: Path) -> None:
     found = [level for level in levels(root, [SUITE]) if level.run == name_of(2)]
     words, recall = found
     assert (recall.metric, recall.value, recall.low, recall.high) == ("clause_recall", 0.8, 0.75, pytest.approx(0.85))
-    assert (recall.n, recall.clusters, recall.is_share, recall.better) == (80, 40, True, "higher")
-    assert (words.value, words.low, words.is_share, words.better) == (61.5, None, False, "")
+    assert (recall.n, recall.clusters, recall.is_share, recall.definition.better) == (80, 40, True, "higher")
+    assert (words.value, words.low, words.is_share, words.definition.better) == (61.5, None, False, "")
     assert levels(root, ["legal/other"]) == []
 
 

@@ -175,10 +175,9 @@ def test_an_older_window_of_a_packet_does_not_undo_the_answers_of_a_newer_one(
     through(newer, "task")
     newer.close()
     press(older, "Tab", "Space", "Control+Enter")
-    said = older.locator("#status").inner_text()
+    older.wait_for_selector('#status:has-text("Not saved: this review is open in a newer window.")')
     older.close()
     assert section(open_packet(context, tmp_path / "p.html")) == "task"
-    assert said.startswith("Not saved: this review is open in a newer window.")
 
 
 @pytest.mark.browser

@@ -13,6 +13,7 @@ import pytest
 
 from harness.checkpoints.resolve import embedded_model
 from harness.engines.vllm import memory
+from harness.formatting import count
 from tests.support import command
 from tests.support.family_scenarios import FAMILIES, WAYS
 from tests.support.vllm_real import SCENARIOS
@@ -20,6 +21,8 @@ from tests.support.vllm_scenarios import CHOICES
 
 ROOT = Path(__file__).parents[4]
 LIMIT_S = 3600
+ASKED = [f"first{number}" for number in range(4)]
+"""Requests to the process that is killed, in their order."""
 TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 pytestmark = [pytest.mark.slow, pytest.mark.vllm]
 
@@ -198,15 +201,17 @@ class TestStructure:
 class TestRealProcesses:
     def test_a_killed_process_ends_as_one_line_and_finished_answers_are_kept(self, faults: Any) -> None:
         killed = faults["killed"]
-        assert killed["found"] == ["first0"] and killed["error"] == (
-            "EngineFailed: vllm stopped with 3 answers to go: its process was killed (signal 9), manually or by the "
-            "system. Finished answers are kept; re-run to resume"
+        finished = len(killed["found"])  # Usually one; on a busy machine another is done before the signal comes.
+        assert 1 <= finished < 4 and killed["found"] == ASKED[:finished]
+        assert killed["error"] == (
+            f"EngineFailed: vllm stopped with {count(4 - finished, 'answer')} to go: its process was killed (signal "
+            "9), manually or by the system. Finished answers are kept; re-run to resume"
         )
 
     def test_the_next_start_asks_only_the_rest(self, faults: Any) -> None:
         resumed = faults["resumed"]
-        assert resumed["reached"] == ["first1", "first2", "first3"] and resumed["error"] == ""
-        assert sorted(resumed["found"]) == ["first0", "first1", "first2", "first3"]
+        assert resumed["reached"] == ASKED[len(faults["killed"]["found"]) :] and resumed["error"] == ""
+        assert sorted(resumed["found"]) == ASKED
 
     def test_out_of_memory_in_the_engines_process_halves_the_batch(self, faults: Any) -> None:
         starved = faults["starved"]
