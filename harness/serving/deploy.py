@@ -130,7 +130,7 @@ class Deployment:
         host = options.host or (EVERYWHERE if platform else LOOPBACK)
         self.access = arrange(host, options.port or (platform.port if platform else PORT), self.given, platform)
         self.checkpoint = self.served = resolve(options.checkpoint)
-        """What is asked for, and what the server loads: of an adapter that is merged, its merged weights."""
+        """The requested checkpoint, and the one that the server loads: for a merged adapter, its merged weights."""
         self._choose_route("auto")
         self.environment = server.environment(self.given, self.route, self.access)
 

@@ -161,7 +161,7 @@ def _cells(evidence: RunView, suite: SuiteInfo, metric: Metric) -> Iterable[Text
         return
     change = comparison.difference
     levels = [number_format.brief(level, unit, change) for level in (before, tuned)]
-    yield _text(" -> ".join(dict.fromkeys(levels) if levels == [number_format.NOT_MEASURED] * 2 else levels))
+    yield _text(" -> ".join(levels[:1] if {*levels} == {number_format.NOT_MEASURED} else levels))
     if change.value is None:
         return
     yield _text(number_format.brief_estimate(change, evidence.unit_of_change(suite.name, metric)))
