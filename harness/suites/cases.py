@@ -70,10 +70,10 @@ class _Checks:
         self._first_line: dict[str, int] = {}
 
     def case(self, place: str, number: int, make: Callable[[T], Case], source: T) -> Case | None:
-        """Return the case that `make` returns; None where it raises one of NOT_JSON."""
+        """Return the case that `make` returns; None where it raises what an unfit case does."""
         try:
             case = make(source)
-        except NOT_JSON as error:
+        except (*NOT_JSON, TypeError) as error:
             self._problems.append(f"{place}: {_explain(error)}")
             return None
         if problem := problem_of(case, self._first_line):
@@ -157,10 +157,14 @@ def _fields(cells: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_cases(cases: Iterable[Case], where: str) -> list[Case]:
     """Check cases that a function builds. Raises one UserError for all invalid and duplicate cases."""
-    checks, checked = _Checks(where), list(cases)
-    for number, case in enumerate(checked, 1):
-        checks.case(f"{where}, case {number}", number, lambda built: built, case)
-    return checks.passed(checked)
+    checks = _Checks(where)
+    made = [checks.case(f"{where}, case {number}", number, _of_built, built) for number, built in enumerate(cases, 1)]
+    return checks.passed([case for case in made if case is not None])
+
+
+def _of_built(built: Any) -> Case:
+    """Return a case as a run reads it back: its class does not check the types of what it is made of."""
+    return msgspec.convert(msgspec.to_builtins(built), Case, strict=True)
 
 
 def problem_of(case: Case, first_line: dict[str, int]) -> str | None:

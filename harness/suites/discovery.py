@@ -48,8 +48,9 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
                 continue
             if problem := misplaced(suite, file):
                 raise UserError(problem)
-            if suite.folder != file.parent:
-                continue
+            declared = Path(suite.declared_at.rpartition(":")[0])
+            if suite.folder != file.parent or (declared != file and declared in files):
+                continue  # It is found in its own file.
             if (first := by_name.setdefault(suite.name, suite)) is not suite:
                 raise UserError(name_clash(first, suite))
             suite.is_long = any(mark.name == "long" for mark in marks_of(module))

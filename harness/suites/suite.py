@@ -10,6 +10,7 @@ def test_never_invents_a_clause(record):
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -34,8 +35,16 @@ class CaseTest:
 
     __test__ = False
 
-    def __init__(self, function: Callable[[Record], Any], suite: Suite, must: bool, where: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        function: Callable[[Record], Any],
+        suite: Suite,
+        must: bool,
+        where: Mapping[str, str],
+        module: Mapping[str, Any],
+    ) -> None:
         self.function = function
+        self.module = module
         self.suite = suite
         self.must = must
         self.where = dict(where)
@@ -49,7 +58,12 @@ class CaseTest:
         return all(case.tags.get(tag) == value for tag, value in self.where.items())
 
     def problems(self) -> list[str]:
-        """Say that it applies to no case of the suite, so that it would never run; empty where it applies to one."""
+        """Say why it would never run: pytest does not find it, or it applies to no case of the suite; else empty."""
+        if not any(named is self for named in self.module.values()):
+            return [
+                f"{self.suite.name}: {self.__name__} would never run: it is inside a class or function, or a later one "
+                "has its name. Move or rename it"
+            ]
         if any(map(self.applies, self.suite.cases)):
             return []
         tags = ", ".join(f"{tag!r}: {value!r}" for tag, value in self.where.items())
@@ -86,7 +100,7 @@ class Suite:
     def __init__(
         self,
         *,
-        cases: str | Callable[[], Iterable[Case]] = "cases.jsonl",
+        cases: str | Path | Callable[[], Iterable[Case]] = "cases.jsonl",
         prompt: str = "prompt.jinja",
         scorers: Sequence[Scorer],
         primary: str = "",
@@ -133,7 +147,7 @@ class Suite:
         self.licence = licence
         self.gates_path = self.folder / "gates.toml"
         self.tests: list[CaseTest] = []
-        self._cases = cases
+        self._cases = cases if callable(cases) else os.fspath(cases)
         self._prompt = self.folder / prompt
 
     def use_cases(self, file: Path) -> None:
@@ -216,9 +230,21 @@ class Suite:
 
     @cached_property
     def metrics(self) -> list[Metric]:
-        """Metrics of the scorers, in their order. Raises UserError where none of them is the primary metric."""
-        from harness.scoring.base import metrics_of
+        """Metrics of the scorers, in their order.
 
+        Raises UserError where none of them is the primary metric, and for a scorer whose code has no file.
+        """
+        from harness.scoring.base import metrics_of, name_of
+
+        refuse_all(
+            [
+                f"{self.name}: the scorer '{name_of(scorer)}' is a {type(function).__name__}, expected a function: its "
+                "version is that of its file. Write it with `def`"
+                for scorer in self.scorers
+                if not hasattr(function := getattr(scorer, "function", scorer), "__qualname__")
+            ],
+            f"{self.name}: scorers that cannot be used",
+        )
         metrics = metrics_of(self.scorers)
         names = [metric.name for metric in metrics]
         if self.primary and self.primary not in names:
@@ -257,9 +283,10 @@ class Suite:
         where: Mapping[str, str] | None = None,
     ) -> Any:
         """Declare a case test. `must=True`: a miss fails the session; `where` keeps the cases with these tags."""
+        module = sys._getframe(1).f_globals
 
         def declare(test: Callable[[Record], Any]) -> CaseTest:
-            declared = CaseTest(test, self, must, where or {})
+            declared = CaseTest(test, self, must, where or {}, module)
             self.tests.append(declared)
             return declared
 

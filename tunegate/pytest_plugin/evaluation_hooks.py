@@ -122,6 +122,7 @@ def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: An
     if not session.add(suite, is_long=any(m.name == "long" for m in marks_of(collector.obj))):
         why = session.why_not(suite)
         return [SkipItem.from_parent(collector, name="suite", why=why)] if why else []
+    session.problems += [problem for test in suite.tests for problem in test.problems()]
     return [
         GateItem.from_parent(collector, name=f"gate[{gate_id}]", suite=suite, gate_id=gate_id)
         for gate_id in session.gate_ids(suite)
@@ -131,14 +132,12 @@ def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: An
 def _case_items(collector: pytest.Module, session: EvaluationSession, test: Any) -> list[pytest.Item]:
     if test.suite.folder != collector.path.parent or not session.runs(test.suite):
         return []
-    items: list[pytest.Item] = [
+    return [
         CaseItem.from_parent(collector, name=f"{test.__name__}[{case.id}{suffix}]", test=test, case=case, repeat=repeat)
         for case in session.cases(test.suite)
         if test.applies(case)
         for repeat, suffix in session.repeats(test.suite)
     ]
-    session.problems += [] if items else test.problems()
-    return items
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:

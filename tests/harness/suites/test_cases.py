@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,9 +55,15 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
         load_cases(tmp_path / "nowhere.jsonl")
 
 
-def test_a_case_without_a_cluster_is_refused() -> None:
-    with pytest.raises(UserError, match="'cluster' is empty"):
-        check_cases([Case(id="a", input={}, expected=[], cluster="")], "built")
+@pytest.mark.parametrize(("wrong", "said"), [
+    ({"cluster": ""}, "'cluster' is empty"),
+    ({"expected": "42"}, r"case 1: Expected `array`, got `str` - at `\$\.expected`"),
+    ({"tags": {"year": 2024}}, r"case 1: Expected `str`, got `int` - at `\$\.tags"),
+    ({"input": {"n": Path}}, "case 1: Encoding objects of type"),
+])  # fmt: skip
+def test_a_built_case_that_a_run_could_not_read_back_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        check_cases([Case(**{**GOOD, **wrong})], "built")
 
 
 def test_hashes_follow_content_and_not_order() -> None:

@@ -20,7 +20,10 @@ def test_a_suite_under_two_names_or_below_two_folders_is_found_once(tmp_path: Pa
     test = folder / "test_mini.py"
     test.write_text(test.read_text() + "\n\nalias = suite\n")
     assert [suite.name for suite in find_suites([str(tmp_path), str(folder), str(test)])] == ["legal/mini"]
-    (tmp_path / "test_user.py").write_text("from evalsuites.legal.mini.test_mini import suite\n")
+    user = "from evalsuites.legal.mini.test_mini import suite\n"
+    (folder / "test_cases.py").write_text(user)  # Loaded before the file that it imports.
+    assert [suite.name for suite in find_suites([str(folder)])] == ["legal/mini"]
+    (tmp_path / "test_user.py").write_text(user)
     assert [suite.name for suite in find_suites([str(tmp_path / "test_user.py")])] == []
 
 

@@ -1,10 +1,13 @@
 """What a suite declares is checked before any model runs."""
 
+from functools import partial
+from pathlib import Path
+
 import pytest
 
 from harness import Suite
 from harness.errors import UserError
-from harness.scoring import short_answer
+from harness.scoring import scorer, short_answer
 
 
 def test_an_unknown_primary_metric_is_one_clear_line() -> None:
@@ -25,3 +28,15 @@ def test_a_suite_has_its_gates_where_ci_looks_for_them() -> None:
 def test_a_suite_in_a_notebook_is_one_line() -> None:
     with pytest.raises(UserError, match=r"Suite\(\.\.\.\) was called in a console or notebook, expected in a file"):
         exec("Suite(scorers=[])", {"Suite": Suite})
+
+
+def test_the_cases_of_a_suite_are_a_file_or_a_function() -> None:
+    assert Suite(scorers=[], cases=Path("mine.jsonl")).cases_path == Path(__file__).with_name("mine.jsonl")
+    with pytest.raises(TypeError, match="PathLike object, not list"):
+        Suite(scorers=[], cases=[])  # type: ignore[arg-type]
+
+
+def test_a_scorer_without_a_file_of_its_own_is_refused_before_a_run() -> None:
+    made = scorer(name="made", metrics=[])(partial(short_answer.given.function))
+    with pytest.raises(UserError, match="the scorer 'made' is a partial, expected a function"):
+        print(Suite(scorers=[made]).metrics)

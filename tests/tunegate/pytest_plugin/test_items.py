@@ -251,13 +251,17 @@ def test_cases_that_a_scorer_cannot_score_are_refused_together_before_anything_i
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("where", "said"), [
+    ('must=True, where={"kind": "no_clause"}', "no case has the tags {'kind': 'no_clause'} that where= of test_never"),
+    ('must=True)\ndef test_finds_every_clause(record):\n    assert False\n\n\n@suite.case(',
+     "test_finds_every_clause would never run: it is inside a class or function, or a later one has its name"),
+])  # fmt: skip
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
-def test_a_case_test_for_which_the_suite_has_no_case_is_refused(root: Path, workers: list[str]) -> None:
-    """A required test that is misspelled must not pass by testing nothing."""
-    write_suite(root, test=TEST.replace('where={"kind": "no_such_clause"}', 'must=True, where={"kind": "no_clause"}'))
+def test_a_case_test_that_would_never_run_is_refused(root: Path, workers: list[str], where: str, said: str) -> None:
+    """A required test must not pass by testing nothing."""
+    write_suite(root, test=TEST.replace('where={"kind": "no_such_clause"}', where))
     done = pytest_in(root, "-q", *workers)
-    said = "legal/mini: no case has the tags {'kind': 'no_clause'} that where= of test_never_invents_a_clause names"
-    assert done.returncode == 4 and said in done.stdout + done.stderr
+    assert done.returncode == 4 and f"legal/mini: {said}" in done.stdout + done.stderr
     assert not (root / "runs").exists()
 
 
