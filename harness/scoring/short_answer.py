@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from unicodedata import decimal
 
 from msgspec.structs import replace
 
@@ -11,7 +13,20 @@ from harness.scoring.base import ratios, scorer
 from harness.scoring.text.normalize import normalise
 from harness.scoring.text.refusals import refuses
 
-TOKEN = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?|[^\W_]+(?:['’][^\W_]+)*")
+NUMBER = r"-?\d+(?:,\d{3})*(?:\.\d+)?"
+TOKEN = re.compile(rf"(?<![\w.]){NUMBER}|[^\W_]+(?:['’][^\W_]+)*")
+UNSPACED = (
+    r"\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u1000-\u1049\u1780-\u17d3\u3041-\u309f\u30a1-\u30ff\u31f0-\u31ff"
+    r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Thai, Lao, Burmese, Khmer, kana and Chinese characters, of which each is a word."""
+POINTS = r"\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u0610-\u061a\u064b-\u065f\u0670"
+"""Vowel points of Hebrew and Arabic, which most texts leave out."""
+LETTER = rf"(?:(?![{UNSPACED}])[^\W_]|[\u0300-\u036f{POINTS}\u0900-\u0963\u0966-\u0dff])"
+"""A letter or a digit, or a vowel sign: of Indian scripts, it is no letter for `re`."""
+WIDE = re.compile(rf"(?:(?<![\w.])|(?<=[{UNSPACED}])){NUMBER}|[{UNSPACED}]|{LETTER}+(?:['’]{LETTER}+)*")
+"""TOKEN for texts that are not ASCII."""
+DROPPED = re.compile(f"[,'’{POINTS}]")
 ARTICLES = {"a", "an", "the"}
 MATCHES = ("contains", "starts", "exact")
 
@@ -37,8 +52,8 @@ def accepted(case: Case, completion: Completion) -> Score:
     """Right if the answer contains one of the case's expected answers as whole words.
 
     The tag `match` may be stricter: `exact` (it is one, leading articles aside) or `starts` (it begins with one).
-    Letter case, punctuation and thousands separators do not matter. If the case expects nothing, a refusal is right. An
-    answer that is empty, failed or cut at the token limit is wrong.
+    Letter case, punctuation and thousands separators do not matter. A character of a script without spaces is a word.
+    If the case expects nothing, a refusal is right. An answer that is empty, failed or cut at the token limit is wrong.
     """
     complete = completion.finish_reason == "stop" and bool(completion.text.strip())
     hit = _hit(case, completion.text) if complete else None
@@ -93,11 +108,11 @@ def _hit(case: Case, text: str) -> Span | None:
     """The first accepted answer that the text contains in the way the case asks for."""
     match = case.tags.get("match", MATCHES[0])
     normal = normalise(text)
-    tokens = [(m.start(), m.end(), _form(m[0])) for m in TOKEN.finditer(normal.text)]
+    tokens = [(m.start(), m.end(), _form(m[0])) for m in _tokens(normal.text)]
     forms = [form for _, _, form in tokens]
     first = 0 if match == "contains" else next((i for i, form in enumerate(forms) if form not in ARTICLES), 0)
     for answer in case.expected:
-        expected = [_form(token) for token in TOKEN.findall(normalise(answer).text)]
+        expected = [_form(token[0]) for token in _tokens(normalise(answer).text)]
         if match != "contains":
             expected = expected[1:] if expected[1:] and expected[0] in ARTICLES else expected
         size = len(expected)
@@ -109,6 +124,11 @@ def _hit(case: Case, text: str) -> Span | None:
     return None
 
 
+def _tokens(text: str) -> Iterator[re.Match[str]]:
+    return (TOKEN if text.isascii() else WIDE).finditer(text)
+
+
 def _form(token: str) -> str:
-    """The form in which tokens are compared."""
-    return token.casefold().replace(",", "").replace("'", "").replace("’", "")
+    """The form in which tokens are compared, with the digits of all scripts as 0 to 9."""
+    form = DROPPED.sub("", token.casefold())
+    return form if form.isascii() else "".join(f"{decimal(sign, sign)}" for sign in form)

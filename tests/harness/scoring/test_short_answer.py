@@ -38,6 +38,14 @@ def scored(text: str, expected: list[str], finish_reason: str = "stop", **tags: 
         ("o\u00adxy\u00adgen", ["oxygen"], 1),
         ("don’t", ["don't"], 1),
         ("", ["Paris"], 0),
+        ("期限为30天。", ["30天"], 1),
+        ("期限为130天。", ["30天"], 0),
+        ("共1,000.5元", ["1000.5"], 1),
+        ("दान", ["दिन"], 0),
+        ("यह दिन है", ["दिन"], 1),
+        ("ไม", ["ไม่"], 0),
+        ("המַזָּל", ["המזל"], 1),
+        ("٣٠ يومًا", ["30 يوما"], 1),
     ],
 )
 def test_an_accepted_answer_is_found_as_whole_words(text, expected, correct):
