@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import Any
 
+from harness.errors import own_code
 from harness.evaluation.imported import ImportedAnswers
 from harness.evaluation.plan import Job, RunPlan
 from harness.evaluation.requests import PlannedRequest, RequestQueue, longest
@@ -103,12 +104,16 @@ def floor_records(job: Job, plan: RunPlan, folder: RunFolder) -> None:
         floor = part.suite.floor
         if floor is not None:
             out = set(plan.left_out[CANDIDATE].get(part.suite.name, ()))
-            records = (_floor_record(part.suite, case, floor(case)) for case in part.cases if case.id not in out)
+            records = (_floor_record(part.suite, case, floor) for case in part.cases if case.id not in out)
             while some := list(islice(records, FLUSH_EVERY)):
                 folder.append_records(part.suite.name, some)
 
 
-def _floor_record(suite: Suite, case: Case, text: str) -> Record:
+def _floor_record(suite: Suite, case: Case, floor: Callable[[Case], str]) -> Record:
+    with own_code(f"{suite.name}: its floor has no answer to case '{case.id}'", suite.folder):
+        text = floor(case)
+        if not isinstance(text, str):
+            raise TypeError(f"it returned {text!r}, expected text")
     completion = Completion(
         key=digest([suite.name, case.id, text]), text=text, finish_reason="stop", prompt_tokens=0, output_tokens=0
     )

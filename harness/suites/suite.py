@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from harness import json_schema as harness_json_schema
 from harness.errors import UserError, own_code, refuse_all
 from harness.files import absolute, digest, shown_path
@@ -182,13 +184,24 @@ class Suite:
     def problems(self, case: Case) -> list[str]:
         """List its scorers' problems with a case, before any model is run."""
         checks = (getattr(scorer, "check", None) for scorer in self.scorers)
-        return [problem for check in checks if check for problem in check(case)]
+        with own_code(f"{self.name}: a scorer cannot check case '{case.id}'", self.folder):
+            return [problem for check in checks if check for problem in check(case)]
 
     def score(self, case: Case, completion: Completion) -> Scores:
-        """Score one completion with every scorer, as a run stores it; see `harness.scoring.base.run`."""
+        """Score one completion with every scorer, as a run stores it; see `harness.scoring.base.run`.
+
+        Raises UserError where one changes the case, since the next answer would be scored by what is left of it.
+        """
         from harness.scoring.base import run
 
-        return Scores({name: storable(score) for name, score in run(self.scorers, case, completion).items()})
+        given = structs.replace(case, input={**case.input}, expected=[*case.expected], tags={**case.tags})
+        scores = Scores({name: storable(score) for name, score in run(self.scorers, case, completion).items()})
+        if case != given:
+            raise UserError(
+                f"{self.name}: a scorer changed case '{case.id}', by which other answers are scored too. Change a copy "
+                "in it, such as list(case.expected)"
+            )
+        return scores
 
     @cached_property
     def template(self) -> jinja2.Template:

@@ -72,12 +72,19 @@ suite = Suite(scorers=[grade], max_tokens=8)
 '''
 
 
-def test_a_run_whose_scores_cannot_be_averaged_is_failed_and_says_which(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("", "", r"'grade': the scorer 'grade' gave case 'c\d+' 0, expected 1 to 5\. Correct"),
+    ("return", "case.expected.append('x')\n    return", r"a scorer changed case 'c\d+', by which other answers"),
+    ("max_tokens=8", "floor=lambda case: None", r"its floor has no answer to case 'c\d+': TypeError: it returned None"),
+])  # fmt: skip
+def test_a_run_whose_own_code_cannot_be_used_is_failed_and_says_where(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
     gates = '[objective]\ntext = "x"\n\n[[gate]]\nmetric = "grade"\nrule = "at_least"\nvalue = 3\n'
-    write_suite(tmp_path, test=GRADE, gates=gates)
+    write_suite(tmp_path, test=GRADE.replace(old, new, 1), gates=gates)
     write_script(tmp_path, tuned=right(rows()))
     folder = RunFolder.create(tmp_path / "runs", "test")
-    with pytest.raises(UserError, match=r"'grade': the scorer 'grade' gave case 'c\d+' 0, expected 1 to 5\. Correct"):
+    with pytest.raises(UserError, match=said):
         run(job_of(tmp_path), folder, Progress(quiet=True))
     assert load_manifest(folder.path).status == "failed"
 

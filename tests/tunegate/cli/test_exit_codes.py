@@ -293,8 +293,14 @@ def test_an_error_in_a_suites_own_file_is_bad_input_for_every_command(
 
 
 @pytest.mark.parametrize("words", [("eval", "new", *FAKE), ("check", "evalsuites"), ("pytest",)])
-def test_an_error_in_the_function_of_a_suites_cases_is_bad_input_too(root: Path, words: tuple[str, ...]) -> None:
-    write_suite(root, test=TEST.replace("suite = Suite(", "suite = Suite(cases=lambda: [1 / 0], "))
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("suite = Suite(", "suite = Suite(cases=lambda: [1 / 0], ", "its cases cannot be read"),
+    ("\n\n\n", "\n\nsuite.scorers[0].check = lambda case: 1 / 0\n\n", "a scorer cannot check case 'c0'"),
+])  # fmt: skip
+def test_an_error_in_what_a_suite_calls_on_its_cases_is_bad_input_too(
+    root: Path, words: tuple[str, ...], old: str, new: str, said: str
+) -> None:
+    write_suite(root, test=TEST.replace(old, new, 1))
     done = pytest_in(root, "-q") if words == ("pytest",) else tunegate(root, *words)
-    said = r"legal/mini: its cases cannot be read: ZeroDivisionError: .* \(test_mini\.py:\d+\)"
+    said = rf"legal/mini: {said}: ZeroDivisionError: .* \(test_mini\.py:\d+\)"
     assert done.returncode == BAD_INPUT and re.search(said, done.stdout + done.stderr), done.stdout + done.stderr
