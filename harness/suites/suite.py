@@ -9,6 +9,7 @@ def test_never_invents_a_clause(record):
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import sys
@@ -65,6 +66,13 @@ class CaseTest:
             return [
                 f"{self.suite.name}: {self.__name__} would never run: it is inside a class or function, or a later one "
                 "has its name. Move or rename it"
+            ]
+        try:
+            inspect.signature(self.function).bind(None)
+        except TypeError as error:
+            return [
+                f"{self.suite.name}: {self.__name__} cannot be called with the record alone ({error}), and a case test "
+                "has no fixtures and no `parametrize`. Loop over values inside of it"
             ]
         if any(map(self.applies, self.suite.cases)):
             return []

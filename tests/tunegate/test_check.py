@@ -54,6 +54,7 @@ def test_a_folder_or_any_file_of_a_suite_stands_for_the_suite(project: Path, pat
     ("test_mini.py", "Suite(", "Suite((", r"cannot be imported: SyntaxError: .*test_mini\.py, line \d"),
     ("test_mini.py", "no_such_clause", "no_clause", "no case has the tags {'kind': 'no_clause'} that"),
     ("test_mini.py", "@suite.case\ndef", "class All:\n  @suite.case\n  def", "would never run: it is inside a class"),
+    ("test_mini.py", "(record)", "(record, word)", r"record alone \(missing a required argument: 'word'\)"),
     ("test_mini.py", "suite = ", "exit(3)\nsuite = ", "cannot be imported: SystemExit: 3"),
     ("test_mini.py", "suite = ", "import pytest\npytest.importorskip('no_such')\nsuite = ", "imported: Skipped: could"),
 ])  # fmt: skip
