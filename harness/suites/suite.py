@@ -134,6 +134,9 @@ class Suite:
                 "Suite(...) was called in a console or notebook, expected in a file test_*.py in the folder of its "
                 "cases and prompt. Write it there, and name the folder"
             )
+        for name, given in {"slices": slices, "options": options, "choice": choice}.items():
+            if isinstance(given, str):
+                raise UserError(f"Suite({name}={given!r}) is one text, expected a list of texts. Write [{given!r}]")
         file = absolute(frame.f_globals["__file__"])
         self.declared_at = f"{file}:{frame.f_lineno}"
         self.folder = file.parent

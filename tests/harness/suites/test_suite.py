@@ -30,10 +30,12 @@ def test_a_suite_in_a_notebook_is_one_line() -> None:
         exec("Suite(scorers=[])", {"Suite": Suite})
 
 
-def test_the_cases_of_a_suite_are_a_file_or_a_function() -> None:
+def test_cases_are_a_file_or_a_function_and_slices_are_several() -> None:
     assert Suite(scorers=[], cases=Path("mine.jsonl")).cases_path == Path(__file__).with_name("mine.jsonl")
     with pytest.raises(TypeError, match="PathLike object, not list"):
         Suite(scorers=[], cases=[])  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"Suite\(slices='desk'\) is one text, .* Write \['desk'\]"):
+        Suite(scorers=[], slices="desk")
 
 
 def test_a_scorer_without_a_file_of_its_own_is_refused_before_a_run() -> None:
