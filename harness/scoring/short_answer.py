@@ -53,7 +53,8 @@ def accepted(case: Case, completion: Completion) -> Score:
 
     The tag `match` may be stricter: `exact` (it is one, leading articles aside) or `starts` (it begins with one).
     Letter case, punctuation and thousands separators do not matter. A character of a script without spaces is a word.
-    If the case expects nothing, a refusal is right. An answer that is empty, failed or cut at the token limit is wrong.
+    If the case expects nothing, a refusal in English is right. An answer that is empty, failed or cut at the token
+    limit is wrong.
     """
     complete = completion.finish_reason == "stop" and bool(completion.text.strip())
     hit = _hit(case, completion.text) if complete else None
