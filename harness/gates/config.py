@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from harness.errors import refuse_all
 from harness.files import files_below, read_toml, shown_path
-from harness.gates.rules import GATE_RULES
+from harness.gates.rules import COMPARATIVE, GATE_RULES, HIGHER_IS_BETTER
 from harness.schema import Gate, GateFile, Metric, Objective
 from harness.suites.suite import Suite
 
@@ -131,7 +131,7 @@ def _key_problems(gate: Gate, table: Mapping[str, Any]) -> list[str]:
 
 
 def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[str], name: str = "gates.toml") -> None:
-    """Refuse gates that name an unknown metric or slice tag, a rule that does not fit, or an idle threshold."""
+    """Refuse gates that name an unknown metric or slice tag, or a rule that does not fit, and those that are idle."""
     known = {m.name: m for m in metrics}
     tags = list(slices)
     problems: list[str] = []
@@ -144,6 +144,13 @@ def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[st
             problems.append(f"{where}: '{gate.rule}' is for a rate where fewer is better; '{gate.metric}' is not one")
         else:
             problems += [f"{where}: {problem}" for problem in GATE_RULES[gate.rule].idle(gate, metric)]
+            others = {HIGHER_IS_BETTER.get(other.rule) for other in gate_file.gate if other.metric == gate.metric}
+            if gate.rule in COMPARATIVE and others - {None} == {not metric.higher_is_better}:
+                problems.append(
+                    f"{where}: another gate asks for {'less' if metric.higher_is_better else 'more'} of it, and this "
+                    f"one takes that as worse. Declare Metric(higher_is_better={not metric.higher_is_better}), or "
+                    "remove one"
+                )
         if gate.slice is not None and gate.slice not in tags:
             problems.append(f"{where}: unknown slice '{gate.slice}'. The suite has: {', '.join(tags) or 'none'}")
     refuse_all(problems, f"{name}: gates that do not fit the suite")

@@ -79,7 +79,7 @@ def _idle(gate: Gate, metric: Metric) -> list[str]:
     if not low <= value <= high:
         if (low, high) == (0.0, 1.0) and 2 <= value <= 100:
             return [start + percent_typo(value) + _declare(metric)]
-        return [f"{start}'{metric.name}' is {_range(low, high)}" + (_declare(metric) if value > high else "")]
+        return [f"{start}'{metric.name}' is {_range(low, high)}." + (_declare(metric) if value > high else "")]
     at_least = gate.rule == "at_least"
     easy, hard = (low, high) if at_least else (high, low)
     if value == easy:

@@ -114,6 +114,8 @@ def test_metrics_slices_and_rules_that_do_not_fit_the_suite_are_named_together()
         Gate(metric="recall", rule="at_least", value=0.9, slice="colour"),
         Gate(metric="recall", rule="never", n_min=10),
         Gate(metric="macro_f1", rule="reduces", ratio=0.5),
+        Gate(metric="accuracy", rule="at_most", value=0.1),
+        Gate(metric="accuracy", rule="no_worse", margin=0.02),
     )
     with pytest.raises(UserError) as error:
         validate(wrong, METRICS, ["kind"])
@@ -121,7 +123,8 @@ def test_metrics_slices_and_rules_that_do_not_fit_the_suite_are_named_together()
     assert "gate 1 (recal at_least): unknown metric 'recal'. The suite has: accuracy, error_rate, recall" in message
     assert "gate 2 (recall at_least): unknown slice 'colour'. The suite has: kind" in message
     assert "gate 3 (recall never): 'never' is for a rate where fewer is better; 'recall' is not one" in message
-    assert "gate 4 (macro_f1 reduces)" in message
+    assert "gate 4 (macro_f1 reduces)" in message and "gate 5" not in message
+    assert "gate 6 (accuracy no_worse): another gate asks for less of it, and this one takes that as worse" in message
     validate(gate_file(Gate(metric="fabrication", rule="never", n_min=10, slice="kind")), METRICS, ["kind"])
 
 
