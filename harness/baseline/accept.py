@@ -7,6 +7,7 @@ is recorded. Only the command calls this, so that a run never changes its own ba
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -21,12 +22,14 @@ from harness.baseline.format import (
     AcceptedMetric,
     AcceptedModel,
     encode,
+    load_accepted,
     sealed,
     short,
 )
 from harness.errors import GateFailed, NothingJudged, UserError, refuse_all
 from harness.files import digest, write_atomic
 from harness.gates.config import load_gates
+from harness.gates.rules import COMPARATIVE
 from harness.runs.folder import RunData, load_sealed
 from harness.schema import CANDIDATE, Checkpoint, Metric, Record, SuiteInfo
 from harness.suites.cases import case_hash
@@ -61,7 +64,7 @@ def accept(run_path: Path, suites: Sequence[Suite], acceptance: Acceptance) -> l
         raise UserError("--reason is empty. It is recorded in baseline.json, for reviewers of the change")
     problems = [p for suite in chosen for p in _not_whole(run, infos[suite.name]) or _not_now(infos[suite.name], suite)]
     refuse_all([f"{problem}. Run the suite again and accept that run" for problem in problems], f"{run_path}: refused")
-    _check_gates(run, acceptance)
+    _check_gates(run, chosen, acceptance)
     files = {suite.folder / BASELINE_FILE: encode(baseline_of(run, suite, acceptance)) for suite in chosen}
     for path, data in files.items():
         write_atomic(path, data, "Accept needs to write into the suite's folder")
@@ -83,17 +86,32 @@ def _not_now(info: SuiteInfo, suite: Suite) -> list[str]:
     return [f"{info.name}: {part} changed since the run" for part in [*parts_changed(info, suite), *gates]]
 
 
-def _check_gates(run: RunData, acceptance: Acceptance) -> None:
+def _check_gates(run: RunData, suites: Sequence[Suite], acceptance: Acceptance) -> None:
     unmet = [v for v in run.verdicts if v.outcome != "pass"]
-    if acceptance.although.strip() or (run.verdicts and not unmet):
+    replaced = [suite.name for suite in suites if _replaced(run, suite)]
+    if acceptance.although.strip() or (run.verdicts and not unmet and not replaced):
         return
     is_judged = any(v.outcome != "skipped" for v in run.verdicts)
     problem = f"{len(unmet)} of {len(run.verdicts)} gates did not pass" if is_judged else "no gate was judged"
     first = f", the first: {unmet[0].suite} {unmet[0].gate}: {unmet[0].outcome}, {unmet[0].reason}" if unmet else ""
+    if is_judged and not unmet:
+        problem, first = f"{', '.join(replaced)} has a newer accepted baseline", ", which the run was not compared with"
     error_type = GateFailed if is_judged else NothingJudged
     raise error_type(
         f"{run.path}: {problem}{first.rstrip('.')}. Accept it with --override-reason REASON where that is right, "
         "as for the first baseline; the reason is recorded in baseline.json"
+    )
+
+
+def _replaced(run: RunData, suite: Suite) -> bool:
+    """Whether gates of the run compare with another accepted baseline than the suite's; an unreadable one is none."""
+    compared = next(info.accepted for info in run.manifest.suites if info.name == suite.name)
+    now = None
+    if compared and any(v.suite == suite.name and v.rule in COMPARATIVE for v in run.verdicts):
+        with suppress(UserError):
+            now = load_accepted(suite.folder / BASELINE_FILE, suite.name)
+    return (
+        now is not None and compared is not None and now.digest != compared.digest and now.run_id != run.manifest.run_id
     )
 
 
@@ -106,6 +124,7 @@ def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
     all_records = [record for records in tuned.values() for record in records]
     counts, labels = _counts(suite.metrics), _labels(suite.metrics, all_records)
     all_passed = bool(run.verdicts) and all(verdict.outcome == "pass" for verdict in run.verdicts)
+    all_passed = all_passed and not _replaced(run, suite)
     return sealed(
         Accepted(
             suite=suite.name,

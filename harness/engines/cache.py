@@ -66,7 +66,12 @@ class CacheFile:
 
     def _open(self) -> sqlite3.Connection:
         if not os.access(self.folder, os.W_OK):  # A shared, read-only cache can still be read.
-            return sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)
+            address = f"{self.path.resolve().as_uri()}?mode=ro"
+            with suppress(sqlite3.OperationalError):  # A disk without locks, or a log of an older version beside it.
+                database = sqlite3.connect(address, timeout=WAIT_S, uri=True)
+                database.execute("SELECT 1 FROM completions LIMIT 1")
+                return database  # Its owner may add answers meanwhile.
+            return sqlite3.connect(f"{address}&immutable=1", uri=True)
         database = sqlite3.connect(self.path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
         # Not WAL, which fails between hosts that share a folder. A process of an older version may use it still.
         with suppress(sqlite3.OperationalError):

@@ -190,10 +190,11 @@ def _remove(path: Path) -> None:
 
 
 def _listed(folder: Path) -> Iterator[CacheEntry]:
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.suffix != ".lock":
-            with suppress(FileNotFoundError):  # Another process deleted its temporary file meanwhile.
-                yield _entry(path, folder)
+    with suppress(PermissionError):  # Of a cache that users share, each sees their own answers.
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.suffix != ".lock":
+                with suppress(FileNotFoundError, PermissionError):  # Another process deleted its temporary file.
+                    yield _entry(path, folder)
 
 
 def _entry(path: Path, folder: Path) -> CacheEntry:

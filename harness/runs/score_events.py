@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from harness.runs.folder import RunData, now
 from harness.schema import Record, RecordKey, Score, ScoreEvent, Scores
 
 FOLDER = "later"
+TIME = "%Y%m%dT%H%M%S%fZ"
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -70,7 +71,12 @@ def refuse_masked(people: Sequence[str], option: str = "--reviewer") -> None:
 
 def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[str, Any]) -> Path:
     """Write one batch and its seal, secrets masked, and return the .jsonl file. UserError if the disk refuses."""
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{kind}-{secrets.token_hex(4)}.jsonl"
+    times = [
+        datetime.strptime(path.name.split("-")[0] + "+0000", f"{TIME}%z") for path in (run / FOLDER).glob("*Z-*.jsonl")
+    ]
+    # After all others, also where the clock of another machine is ahead or this one was set back: the last one counts.
+    time = max([datetime.now(UTC), *(time + timedelta(microseconds=1) for time in times)])
+    name = f"{time:{TIME}}-{kind}-{secrets.token_hex(4)}.jsonl"
     path = run / FOLDER / name
     redactor = redaction.default_redactor()
     data = b"".join(line + b"\n" for event in events for line in redactor.mask([msgspec.json.encode(event)]))

@@ -142,6 +142,19 @@ def test_a_reason_to_accept_although_is_kept_only_where_it_was_needed(tmp_path: 
     assert found is not None and (found.although, found.reason) == ("", "the model in production")
 
 
+def test_a_run_that_passed_against_an_earlier_baseline_replaces_no_later_one_without_a_reason(tmp_path: Path) -> None:
+    write(tmp_path, gates=LEVEL + '[[gate]]\nmetric = "clause_exact_set"\nrule = "improves"\n')
+    accept(evaluate(tmp_path, OLD).path, suites(tmp_path), SAID)
+    good, best = (evaluate(tmp_path, said, ACCEPTED) for said in (NEW, right(CASES)))
+    unforced = msgspec.structs.replace(SAID, although="")
+    for _ in range(2):
+        accept(best.path, suites(tmp_path), unforced)
+    with pytest.raises(GateFailed, match=r"legal/mini has a newer accepted baseline, which the run was not compared"):
+        accept(good.path, suites(tmp_path), unforced)
+    accept(good.path, suites(tmp_path), SAID)
+    assert json.loads(file(tmp_path).read_text())["although"] == "a first baseline"
+
+
 def test_an_empty_reason_is_refused(root: Path) -> None:
     with pytest.raises(UserError, match="--reason is empty"):
         accept(evaluate(root, NEW).path, suites(root), msgspec.structs.replace(SAID, reason=" "))

@@ -224,7 +224,7 @@ def test_a_full_disk_is_one_line_and_finished_answers_stay(tmp_path: Path) -> No
     assert len(texts(untouched, few, tmp_path)) == 4
 
 
-def test_a_cache_that_may_only_be_read_is_read(tmp_path: Path) -> None:
+def test_a_cache_that_may_only_be_read_is_read_while_its_owner_writes(tmp_path: Path) -> None:
     texts(FakeEngine(), [request("a")], tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
@@ -232,7 +232,9 @@ def test_a_cache_that_may_only_be_read_is_read(tmp_path: Path) -> None:
         assert kept.get(request("a")) is not None
         with pytest.raises(UserError, match="completions cannot be cached"):
             kept.add(request("b"), completion("b"))
-        kept.close()
+    _append(str(tmp_path), 0)
+    assert kept.get(request("k199")) is not None
+    kept.close()
 
 
 def test_only_its_owner_can_read_a_cache(tmp_path: Path) -> None:

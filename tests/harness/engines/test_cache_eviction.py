@@ -199,6 +199,21 @@ def test_a_link_to_models_elsewhere_is_not_followed(root: Path, tmp_path: Path) 
     assert trim(0).left < 10_000 and (tmp_path / "elsewhere" / "model.safetensors").exists()
 
 
+def test_what_another_user_keeps_closed_is_left_out_and_ends_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, own = answers_of("a", age=HOUR), answers_of("b")
+    real = Path.stat
+
+    def refuse(self: Path, **more: bool) -> os.stat_result:
+        if self.parent == closed:
+            raise PermissionError(13, "Permission denied")
+        return real(self, **more)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    assert [entry.path for entry in trim(0).dropped] == [own] and closed.exists()
+
+
 def test_what_cannot_be_dropped_is_named_and_ends_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one, two = answers_of("a", age=2 * HOUR), answers_of("b", age=HOUR)
     real = Path.rename
