@@ -183,15 +183,14 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 def _claim(config_path: Path | str, job: TrainingJob, fresh: bool, locks: ExitStack) -> tuple[Path, bool]:
     """Return the run's folder and whether the run is finished; lock it until `locks` is closed."""
-    root = Path(job.config.output.dir)
+    root, name = Path(job.config.output.dir), job.config.output.name
     if root.is_file():
         raise UserError(f"'output.dir': {root} is a file. Name a folder for the runs")
     root.mkdir(parents=True, exist_ok=True)
     try:
-        locks.enter_context(FileLock(root / f".{digest(job.fingerprint)[:16]}.lock", timeout=0))
+        locks.enter_context(FileLock(root / f".{digest([name, job.fingerprint])[:16]}.lock", timeout=0))
     except Timeout:
         raise UserError(f"{config_path}: this training is already running in another process. Wait for it") from None
-    name = job.config.output.name
     existing = None if fresh else find(root, name, job.fingerprint)
     folder = existing or root / runs_folder.new_run_id(name)
     return folder, (folder / runs_folder.SEAL).exists()

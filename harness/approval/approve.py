@@ -188,11 +188,17 @@ def _required(policy: Policy, where: Where) -> Iterator[tuple[RequiredSuite, Sui
 def _evaluations(checkpoint: Checkpoint, runs: Path) -> Iterator[tuple[Path, Manifest]]:
     """Yield every run that evaluated exactly these weights, with any result, except noise runs."""
     for folder in sorted(runs.iterdir()) if runs.is_dir() else []:
-        file = folder / "run.json"
-        if not file.is_file() or checkpoint.digest.encode() not in file.read_bytes():
-            continue
         try:
+            if checkpoint.digest.encode() not in (folder / "run.json").read_bytes():
+                continue
             manifest = load_manifest(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise UserError(
+                f"{folder}: cannot be read ({error.strerror}), and may have the newest run on these weights. Ask for "
+                "access, or name another folder with --runs"
+            ) from None
         except UserError:
             if (folder / SEAL).exists():
                 raise
@@ -213,7 +219,10 @@ class _Judging:
     def decide(self, one: RequiredSuite, suite: Suite | None) -> Passed:
         """Return the evidence that a suite was passed. Raises Refused where there is none."""
         if suite is None:
-            raise Refused(f"its folder {PROJECT / one.name} does not exist")
+            raise Refused(
+                f"its folder {PROJECT / one.name} does not exist; where that is meant, delete its table from the "
+                "policy, and add suites in its place with `tunegate approval --suite`"
+            )
         if changed := changed_parts(one, current_entry(suite, self.where.bars)):
             raise Refused(_changed(changed))
         gates = load_suite_gates(suite, self.where.bars)

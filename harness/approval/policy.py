@@ -25,6 +25,7 @@ PROJECT = Path("evalsuites")
 """The folder of the project's suites, in the working directory."""
 POLICY = "approval.toml"
 WRITE_IT = "Write it with `tunegate approval`, review it and commit it"
+MEND_IT = f"Correct it, as after a merge conflict, or delete it. {WRITE_IT}"
 
 Sha256 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 SuiteName = Annotated[str, Meta(pattern=r"\A\w[\w.-]*/\w[\w.-]*\Z")]
@@ -84,15 +85,15 @@ def load_policy(path: Path) -> Policy:
     if not path.exists():
         raise UserError(f"{path}: there is no approval policy, so nothing says which suites must pass. {WRITE_IT}")
     try:
-        policy = msgspec.convert(read_toml(path, WRITE_IT), Policy, strict=True)
+        policy = msgspec.convert(read_toml(path, MEND_IT), Policy, strict=True)
     except msgspec.ValidationError as error:
         raise UserError(
             f"{path}: cannot be used: {error}. Expected trust_server, and [[suite]] tables with name, gates, cases, "
-            f"prompt, scorers and optionally samples, leave_out_long, accepted, noise and baselines. {WRITE_IT}"
+            f"prompt, scorers and optionally samples, leave_out_long, accepted, noise and baselines. {MEND_IT}"
         ) from None
     names = [suite.name for suite in policy.suite]
     if not names:
-        raise UserError(f"{path}: names no suite, so it would approve anything. {WRITE_IT}")
+        raise UserError(f"{path}: names no suite, so it would approve anything. {MEND_IT}")
     if duplicates := sorted({name for name in names if names.count(name) > 1}):
         raise UserError(f"{path}: {duplicates[0]} is named twice. Keep one of its tables")
     return policy

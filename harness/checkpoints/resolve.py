@@ -200,7 +200,10 @@ def _base_of(adapter: CheckpointFolder, weights: bool) -> CheckpointFolder:
     try:
         base, inner = _locate(str(named), weights, True, adapter.adapter_config.get("revision"))
     except UserError as error:
-        raise UserError(f"{adapter.path}: its base model is not here: {error}") from None
+        raise UserError(
+            f"{adapter.path}: its base model is not here: {error}. Where it is elsewhere on this machine, correct "
+            f"'base_model_name_or_path' in {ADAPTER_CONFIG}"
+        ) from None
     if inner is not None and inner.path.resolve() == adapter.path.resolve():
         raise UserError(
             f"{adapter.path}: 'base_model_name_or_path' in {ADAPTER_CONFIG} names the adapter itself. Name its base "

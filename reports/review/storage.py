@@ -1,7 +1,8 @@
 """Store a review in one SQLite file: plan, reviewers, sessions and tasks.
 
-Every method is one transaction over its own connection, in write-ahead mode and flushed to disk before it returns: a
-killed server loses nothing that it confirmed, and several reviewers and commands can work at the same time.
+Every method is one transaction over its own connection, flushed to disk before it returns: a killed server loses
+nothing that it confirmed, and several reviewers and commands can work at the same time, also on hosts that share the
+folder.
 """
 
 from __future__ import annotations
@@ -80,7 +81,6 @@ class ReviewDatabase:
             part.parent.mkdir(exist_ok=True)
             part.unlink(missing_ok=True)
             with closing(sqlite3.connect(part, isolation_level=None)) as db:
-                db.execute("PRAGMA journal_mode = WAL")
                 db.executescript(SCHEMA)
                 db.execute("BEGIN")
                 db.execute("INSERT INTO plan VALUES (1, ?)", [_json(plan)])

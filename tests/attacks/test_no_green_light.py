@@ -399,7 +399,7 @@ def a_threshold_that_cannot_fail(target: Target) -> None:
     target.reseal(suites=infos)
 
 
-@attack("its folder evalsuites/legal/mini does not exist")
+@attack("its folder evalsuites/legal/mini does not exist; where that is meant, delete its table from the policy")
 def the_suite_is_deleted(target: Target) -> None:
     target.second_suite()
     target.evaluate(1, answers=wrong(), suites=["legal/easy"])

@@ -4,7 +4,9 @@ import json
 import math
 import shutil
 import signal
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -178,6 +180,17 @@ def test_a_run_begun_afresh_resumes_in_place_of_an_earlier_finished_one_and_unre
     (tmp_path / "run-3" / "run.json").unlink()
     assert find(tmp_path, "mine", {"train.seed": 0}) == tmp_path / "run-2"
     assert find(tmp_path, "other", {"train.seed": 0}) is None and find(tmp_path, "mine", {"train.seed": 1}) is None
+
+
+def test_two_trainings_that_differ_in_their_names_alone_run_at_the_same_time(tmp_path):
+    def claim(name, locks):
+        config = SimpleNamespace(output=SimpleNamespace(dir=str(tmp_path), name=name))
+        return training.run._claim("train.toml", SimpleNamespace(config=config, fingerprint={}), False, locks)[0].name
+
+    with ExitStack() as locks:
+        assert "-one-" in claim("one", locks) and "-two-" in claim("two", locks)
+        with pytest.raises(UserError, match="already running in another process"):
+            claim("two", locks)
 
 
 @pytest.mark.slow

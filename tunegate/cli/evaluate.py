@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -172,7 +173,8 @@ def run_and_show(
             next_step(f"the same command {complete}", "gates are judged on all cases")
         else:
             has_other = any(part.suite.has_other_cases for part in job.suites)
-            after_verdicts(results.manifest.checkpoints, results.verdicts, "latest", "tunegate view", has_other)
+            name = quote(str(results.path))  # Another run may be the latest, or `--runs` may name its folder.
+            after_verdicts(results.manifest.checkpoints, results.verdicts, name, f"tunegate view {name}", has_other)
         files = write_report([results.path], results.path / "report")
     not_run = [*left_out, *suites_left_out(job.bars, {info.name for info in results.manifest.suites})]
     deliver(results.path, to, partial(typer.echo, err=True), [f"not run: {reason}" for reason in not_run])

@@ -119,6 +119,22 @@ def test_a_run_that_was_stopped_neither_approves_nor_revokes(adapter: Path, runs
     assert merge(adapter, runs).passed[0].run == run
 
 
+def test_a_run_that_this_user_may_not_read_could_revoke(
+    adapter: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, real = runs / "20260101T000000Z-theirs-00000000" / "run.json", Path.read_bytes
+    closed.parent.mkdir(parents=True)
+
+    def refuse(self: Path) -> bytes:
+        if self == closed:
+            raise PermissionError(13, "Permission denied")
+        return real(self)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(UserError, match=r"theirs-00000000: cannot be read \(Permission denied\), and may have"):
+        merge(adapter, runs)
+
+
 @pytest.mark.slow
 def test_a_run_of_some_cases_revokes_no_run_of_all(adapter: Path, runs: Path) -> None:
     run = evaluate(runs, adapter)

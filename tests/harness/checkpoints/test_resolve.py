@@ -327,7 +327,9 @@ def test_a_generation_config_that_ends_answers_as_config_json_does_is_not_part_o
 
 def test_an_adapter_whose_base_is_absent_says_so(twin_adapter: Path) -> None:
     change_json(twin_adapter / "adapter_config.json", base_model_name_or_path="/nowhere/at/all")
-    assert message(twin_adapter).startswith(f"{twin_adapter}: its base model is not here: /nowhere/at/all")
+    said = message(twin_adapter)
+    assert said.startswith(f"{twin_adapter}: its base model is not here: /nowhere/at/all")
+    assert said.endswith("correct 'base_model_name_or_path' in adapter_config.json")
     change_json(twin_adapter / "adapter_config.json", base_model_name_or_path=None)
     assert "'base_model_name_or_path' is missing" in message(twin_adapter)
 

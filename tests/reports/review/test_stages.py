@@ -179,4 +179,4 @@ def test_many_saves_at_once_lose_nothing(plan_review: Planned) -> None:
     assert failures == []
     assert [state.tasks(name)[0].draft.note for name in ("r1", "r2", "r3")] == ["14"] * 3
     with sqlite3.connect(state.path) as db:
-        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA journal_mode").fetchone() != ("wal",)  # Which hosts that share a folder can damage.
