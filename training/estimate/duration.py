@@ -164,11 +164,10 @@ def device_name(device: str) -> str:
 def finished_runs(root: Path, kind: str) -> Iterator[tuple[Path, Manifest]]:
     """Yield folder and manifest of the finished runs of one kind below `root`, newest first."""
     for folder in sorted(root.glob("*/"), reverse=True):
-        if (folder / runs_folder.SEAL).exists():
-            with suppress(UserError):
-                manifest = runs_folder.load_manifest(folder)
-                if manifest.kind == kind:
-                    yield folder, manifest
+        with suppress(UserError):  # As for a run that another user keeps closed.
+            manifest = runs_folder.load_manifest(folder)
+            if manifest.kind == kind and (folder / runs_folder.SEAL).exists():
+                yield folder, manifest
 
 
 def earlier(runs: Path, base: FoundConfig, quantise: str) -> dict[tuple[str, str], Speed]:
