@@ -17,6 +17,7 @@ from harness.runs.folder import RunFolder, now
 from harness.schema import ACCEPTED, Manifest
 from tests.conftest import save_tiny_model
 from tests.support.adapters import save_adapter
+from tests.support.closed import close
 from tests.support.gated import (
     GATES,
     PASS_ON_BOTH,
@@ -122,15 +123,9 @@ def test_a_run_that_was_stopped_neither_approves_nor_revokes(adapter: Path, runs
 def test_a_run_that_this_user_may_not_read_could_revoke(
     adapter: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed, real = runs / "20260101T000000Z-theirs-00000000" / "run.json", Path.read_bytes
-    closed.parent.mkdir(parents=True)
-
-    def refuse(self: Path) -> bytes:
-        if self == closed:
-            raise PermissionError(13, "Permission denied")
-        return real(self)
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    closed = runs / "20260101T000000Z-theirs-00000000"
+    closed.mkdir(parents=True)
+    close(monkeypatch, closed)
     with pytest.raises(UserError, match=r"theirs-00000000: cannot be read \(Permission denied\), and may have"):
         merge(adapter, runs)
 

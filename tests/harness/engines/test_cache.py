@@ -224,10 +224,17 @@ def test_a_full_disk_is_one_line_and_finished_answers_stay(tmp_path: Path) -> No
     assert len(texts(untouched, few, tmp_path)) == 4
 
 
-def test_a_cache_that_may_only_be_read_is_read_while_its_owner_writes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_disk", [False, True])
+def test_a_cache_that_may_only_be_read_is_read_while_its_owner_writes(tmp_path: Path, is_disk: bool) -> None:
     texts(FakeEngine(), [request("a")], tmp_path)
+
+    def refuse(*given: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+        if is_disk:
+            patch.setattr(os, "utime", refuse)
         kept = cache(tmp_path)
         assert kept.get(request("a")) is not None
         with pytest.raises(UserError, match="completions cannot be cached"):
@@ -240,18 +247,6 @@ def test_a_cache_that_may_only_be_read_is_read_while_its_owner_writes(tmp_path: 
 def test_only_its_owner_can_read_a_cache(tmp_path: Path) -> None:
     texts(FakeEngine(), requests(1), tmp_path)
     assert [folder.stat().st_mode & 0o777 for folder in tmp_path.iterdir()] == [0o700, 0o700]
-
-
-def test_a_cache_on_a_disk_that_is_mounted_read_only_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = texts(FakeEngine(), requests(2), tmp_path)
-
-    def refuse(*given: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    monkeypatch.setattr(os, "utime", refuse)
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
-    engine = RecordingEngine()
-    assert texts(engine, requests(2), tmp_path) == expected and engine.asked == []
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:

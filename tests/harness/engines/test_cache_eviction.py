@@ -22,6 +22,7 @@ from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder
 from harness.schema import Checkpoint, Completion, Request, Sampling
 from harness.suites.discovery import find_suites
+from tests.support.closed import close
 from tests.support.command import tunegate
 from tests.support.mini import rows, write_suite
 
@@ -203,14 +204,7 @@ def test_what_another_user_keeps_closed_is_left_out_and_ends_nothing(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed, own = answers_of("a", age=HOUR), answers_of("b")
-    real = Path.stat
-
-    def refuse(self: Path, **more: bool) -> os.stat_result:
-        if self.parent == closed:
-            raise PermissionError(13, "Permission denied")
-        return real(self, **more)
-
-    monkeypatch.setattr(Path, "stat", refuse)
+    close(monkeypatch, closed)
     assert [entry.path for entry in trim(0).dropped] == [own] and closed.exists()
 
 

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from harness.errors import UserError
 from harness.runs.folder import RunFolder
 from harness.runs.history import PastRun, _since, levels, past_runs, wanted
 from harness.schema import AcceptedInfo
+from tests.support.closed import close
 from tests.support.runs import SUITE, SUITES, make_suite, make_verdict, name_of, write_history, write_run
 
 
@@ -118,19 +118,8 @@ def test_a_run_whose_answers_were_deleted_is_changed_and_has_no_verdict(tmp_path
 def test_the_closed_folder_of_another_user_is_listed_and_hides_no_run(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed = (root / name_of(2), root / "private")
-    closed[1].mkdir()
-
-    def refusing(method: Callable[..., Any]) -> Callable[..., Any]:
-        def act(path: Path, *words: Any, **more: Any) -> Any:
-            if path.parent in closed:
-                raise PermissionError(13, "Permission denied", str(path))
-            return method(path, *words, **more)
-
-        return act
-
-    monkeypatch.setattr(Path, "stat", refusing(Path.stat))
-    monkeypatch.setattr(Path, "open", refusing(Path.open))
+    (root / "private").mkdir()
+    close(monkeypatch, root / name_of(2), root / "private")
     found = past_runs(root)
     assert [run.name for run in found] == [name_of(1), name_of(2), name_of(3), name_of(4, "train")]
     assert found[1].problem == "the folder cannot be read (Permission denied)"

@@ -8,6 +8,7 @@ import pytest
 from harness.errors import UserError
 from harness.runs.folder import RunFolder
 from harness.schema import Checkpoint, Estimate, Manifest, Metric, MetricRow, Metrics, SuiteInfo
+from tests.support.closed import close
 from training.estimate import compare_models, known_models, shapes
 from training.estimate.compare_models import show
 from training.estimate.duration import finished_runs
@@ -137,14 +138,7 @@ def test_scores_are_those_of_the_newest_whole_and_unchanged_runs_of_this_base(tm
 
 def test_a_run_folder_that_another_user_keeps_closed_is_passed_over(tmp_path, monkeypatch):
     (tmp_path / "closed").mkdir()
-    real = Path.stat
-
-    def refuse(path, **more):
-        if path.parent.name == "closed":
-            raise PermissionError(13, "Permission denied")
-        return real(path, **more)
-
-    monkeypatch.setattr(Path, "stat", refuse)
+    close(monkeypatch, tmp_path / "closed")
     assert list(finished_runs(tmp_path, "eval")) == []
 
 
