@@ -148,16 +148,6 @@ def test_a_run_that_passed_against_an_earlier_baseline_replaces_no_later_one_wit
     assert json.loads(file(tmp_path).read_text())["although"] == "a first baseline"
 
 
-def test_an_empty_reason_is_refused(root: Path) -> None:
-    with pytest.raises(UserError, match="--reason is empty"):
-        accept(evaluate(root, NEW).path, suites(root), msgspec.structs.replace(SAID, reason=" "))
-
-
-def test_a_partial_run_is_no_baseline(root: Path) -> None:
-    with pytest.raises(UserError, match="10 of 60 cases were answered; a partial run cannot be a baseline"):
-        accept(evaluate(root, NEW, limit=10).path, suites(root), SAID)
-
-
 @pytest.mark.parametrize(("change", "what"), [
     ({"cases": CASES[:-1]}, "cases"),
     ({"gates": GATES.replace("0.2", "0.1")}, r"gates\.toml"),
@@ -170,9 +160,16 @@ def test_a_run_of_another_suite_than_the_one_now_is_refused(root: Path, change: 
         accept(run.path, suites(root), SAID)
 
 
-def test_a_run_without_one_of_the_suites_is_named(root: Path) -> None:
-    with pytest.raises(UserError, match="has legal/mini; none of the given suites is in it"):
-        accept(evaluate(root, NEW).path, [], SAID)
+@pytest.mark.parametrize(("limit", "suite", "reason", "said"), [
+    (10, True, "best", "10 of 60 cases were answered; a partial run cannot be a baseline"),
+    (None, True, " ", "--reason is empty"),
+    (None, False, "best", "has legal/mini; none of the given suites is in it"),
+])  # fmt: skip
+def test_what_no_baseline_can_be_made_of_is_refused(
+    root: Path, limit: int | None, suite: bool, reason: str, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        accept(evaluate(root, NEW, limit=limit).path, suites(root)[:suite], msgspec.structs.replace(SAID, reason=reason))
 
 
 def test_neither_a_judge_nor_a_person_is_asked_about_answers_that_were_not_kept(root: Path) -> None:
