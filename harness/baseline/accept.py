@@ -106,13 +106,11 @@ def _check_gates(run: RunData, suites: Sequence[Suite], acceptance: Acceptance) 
 def _replaced(run: RunData, suite: Suite) -> bool:
     """Whether gates of the run compare with another accepted baseline than the suite's; an unreadable one is none."""
     compared = next(info.accepted for info in run.manifest.suites if info.name == suite.name)
-    now = None
     if compared and any(v.suite == suite.name and v.rule in COMPARATIVE for v in run.verdicts):
         with suppress(UserError):
             now = load_accepted(suite.folder / BASELINE_FILE, suite.name)
-    return (
-        now is not None and compared is not None and now.digest != compared.digest and now.run_id != run.manifest.run_id
-    )
+            return bool(now and now.digest != compared.digest and now.run_id != run.manifest.run_id)
+    return False
 
 
 def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
@@ -123,8 +121,7 @@ def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
         tuned.setdefault(record.case.id, []).append(record)
     all_records = [record for records in tuned.values() for record in records]
     counts, labels = _counts(suite.metrics), _labels(suite.metrics, all_records)
-    all_passed = bool(run.verdicts) and all(verdict.outcome == "pass" for verdict in run.verdicts)
-    all_passed = all_passed and not _replaced(run, suite)
+    all_passed = bool(run.verdicts) and all(v.outcome == "pass" for v in run.verdicts) and not _replaced(run, suite)
     return sealed(
         Accepted(
             suite=suite.name,
