@@ -97,7 +97,9 @@ def _flags(route: Route) -> list[str]:
 def _generation_config(end_ids: Sequence[int]) -> Path:
     """Return a folder with a generation_config.json that states only which token ids end an answer."""
     folder = cache_dir() / "end-tokens" / "-".join(map(str, end_ids))
-    write_atomic(folder / "generation_config.json", json.dumps({"eos_token_id": list(end_ids)}), parents=True)
+    file, text = folder / "generation_config.json", json.dumps({"eos_token_id": list(end_ids)})
+    if not file.is_file() or file.read_text("utf-8") != text:  # Who shares a cache may not write what others wrote.
+        write_atomic(file, text, "Make the folder writable, or set TUNEGATE_CACHE", parents=True, shared=True)
     return folder
 
 

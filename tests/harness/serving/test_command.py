@@ -1,6 +1,7 @@
 """What vLLM's server is started with, on each route; and what it must never get."""
 
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from harness.errors import UserError
 from harness.serving import deploy, server
 from harness.serving.path_guard import ROUTES
 from harness.serving.platforms import find_platform
@@ -59,7 +61,14 @@ def test_ids_that_end_an_answer_are_given_where_the_server_would_not_find_them(
 ) -> None:
     monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path))
     folder = Path(str(options(server.command(route(end_ids=(0, 2)), access()))["--generation-config"]))
-    assert json.loads((folder / "generation_config.json").read_text("utf-8")) == {"eos_token_id": [0, 2]}
+    file = folder / "generation_config.json"
+    assert json.loads(file.read_text("utf-8")) == {"eos_token_id": [0, 2]}
+    for name in (".generation_config.json.part", f".generation_config.json.{os.getpid()}.part"):
+        (folder / name).mkdir()  # As where the folder is another user's: nothing can be written.
+    server.command(route(end_ids=(0, 2)), access())
+    file.unlink()
+    with pytest.raises(UserError, match=r"generation_config.json: cannot be written .*set TUNEGATE_CACHE"):
+        server.command(route(end_ids=(0, 2)), access())
 
 
 def test_on_a_gpu_it_is_vllm_serve() -> None:
