@@ -140,7 +140,7 @@ def hold(file: Path) -> int:
 def claimed(file: Path) -> Iterator[bool]:
     """Yield True while only this process may delete the file; False where it is in use or locks do not work."""
     try:
-        handle = os.open(file, os.O_RDWR)
+        handle = os.open(file, os.O_RDWR if os.access(file, os.W_OK) else os.O_RDONLY)  # NFS locks none to read.
     except OSError:
         yield False
         return

@@ -138,7 +138,10 @@ def test_no_command_takes_it_for_evidence(make: Callable[[Path], Path], says: st
         assert says[len("No verdict: ") : -1] in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_run_that_a_process_writes_is_running_until_that_process_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_run_that_a_process_writes_is_running_until_that_process_is_killed(
+    is_own: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = """
 import time
 from pathlib import Path
@@ -153,6 +156,10 @@ time.sleep(600)
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, env=environment)
     assert process.stdout is not None
     assert process.stdout.readline() == b"written\n"
+    if not is_own:  # Another user may read it.
+        opened = os.open
+        monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+        monkeypatch.setattr(os, "open", lambda file, flags: opened("" if flags & os.O_RDWR else file, flags))
     assert [run.status for run in past_runs(tmp_path / "runs")] == ["running"]
     process.send_signal(signal.SIGKILL)
     process.wait()
