@@ -183,14 +183,13 @@ def test_a_run_begun_afresh_resumes_in_place_of_an_earlier_finished_one_and_unre
 
 
 def test_two_trainings_that_differ_in_their_names_alone_run_at_the_same_time(tmp_path):
-    def claim(name, locks):
-        config = SimpleNamespace(output=SimpleNamespace(dir=str(tmp_path), name=name))
-        return training.run._claim("train.toml", SimpleNamespace(config=config, fingerprint={}), False, locks)[0].name
-
-    with ExitStack() as locks:
-        assert "-one-" in claim("one", locks) and "-two-" in claim("two", locks)
-        with pytest.raises(UserError, match="already running in another process"):
-            claim("two", locks)
+    outputs = [SimpleNamespace(dir=str(tmp_path), name=name) for name in ("one", "two", "two")]
+    claimed = []
+    with ExitStack() as locks, pytest.raises(UserError, match="already running in another process"):
+        for output in outputs:
+            job = SimpleNamespace(config=SimpleNamespace(output=output), fingerprint={})
+            claimed.append(training.run._claim("train.toml", job, False, locks))
+    assert len(claimed) == 2
 
 
 @pytest.mark.slow

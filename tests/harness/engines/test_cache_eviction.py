@@ -200,16 +200,8 @@ def test_a_link_to_models_elsewhere_is_not_followed(root: Path, tmp_path: Path) 
     assert trim(0).left < 10_000 and (tmp_path / "elsewhere" / "model.safetensors").exists()
 
 
-def test_what_another_user_keeps_closed_is_left_out_and_ends_nothing(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closed, own = answers_of("a", age=HOUR), answers_of("b")
-    close(monkeypatch, closed)
-    assert [entry.path for entry in trim(0).dropped] == [own] and closed.exists()
-
-
-def test_what_cannot_be_dropped_is_named_and_ends_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, two = answers_of("a", age=2 * HOUR), answers_of("b", age=HOUR)
+def test_what_is_another_users_stays_and_ends_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two, closed = answers_of("a", age=2 * HOUR), answers_of("b", age=HOUR), answers_of("c")
     real = Path.rename
 
     def refuse(self: Path, target: Path) -> Path:
@@ -218,8 +210,9 @@ def test_what_cannot_be_dropped_is_named_and_ends_nothing(root: Path, monkeypatc
         return real(self, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
+    close(monkeypatch, closed)
     found = trim(0)
-    assert [e.path for e in found.refused] == [one] and [e.path for e in found.dropped] == [two]
+    assert [e.path for e in found.refused] == [one] and [e.path for e in found.dropped] == [two] and closed.exists()
 
 
 def test_a_run_over_the_bound_drops_others_answers_and_reads_its_own(

@@ -14,6 +14,7 @@ from harness.runs.history import PastRun, _since, levels, past_runs, wanted
 from harness.schema import AcceptedInfo
 from tests.support.closed import close
 from tests.support.runs import SUITE, SUITES, make_suite, make_verdict, name_of, write_history, write_run
+from training.estimate.duration import finished_runs
 
 
 @pytest.fixture
@@ -123,6 +124,7 @@ def test_the_closed_folder_of_another_user_is_listed_and_hides_no_run(
     found = past_runs(root)
     assert [run.name for run in found] == [name_of(1), name_of(2), name_of(3), name_of(4, "train")]
     assert found[1].problem == "the folder cannot be read (Permission denied)"
+    assert [folder.name for folder, _ in finished_runs(root, "eval")] == [name_of(1)]
 
 
 def test_a_name_that_is_no_text_is_written_out(root: Path) -> None:

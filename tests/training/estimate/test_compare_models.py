@@ -8,10 +8,8 @@ import pytest
 from harness.errors import UserError
 from harness.runs.folder import RunFolder
 from harness.schema import Checkpoint, Estimate, Manifest, Metric, MetricRow, Metrics, SuiteInfo
-from tests.support.closed import close
 from training.estimate import compare_models, known_models, shapes
 from training.estimate.compare_models import show
-from training.estimate.duration import finished_runs
 
 NOWHERE = Path("none")
 """A folder of runs that is not there."""
@@ -134,12 +132,6 @@ def test_scores_are_those_of_the_newest_whole_and_unchanged_runs_of_this_base(tm
     (found,) = compare_models.compare([str(tiny_model)], tmp_path / "runs")
     assert [(s.tuned, s.value) for s in found.scores] == [(False, 0.5), (True, 0.8)]
     assert "legal/clauses clause_recall 0.800 (0.700 to 0.900), n 9, tuned" in show([found], 140)
-
-
-def test_a_run_folder_that_another_user_keeps_closed_is_passed_over(tmp_path, monkeypatch):
-    (tmp_path / "closed").mkdir()
-    close(monkeypatch, tmp_path / "closed")
-    assert list(finished_runs(tmp_path, "eval")) == []
 
 
 def test_the_table_and_the_json_name_every_base_and_say_to_read_the_licence():
