@@ -18,6 +18,9 @@ from training.batching import Micro
 from training.config import ALL_LINEAR, Lora, Model
 
 PLAIN = Model()
+LENGTHS = 32
+"""On a CPU, the tokens of a pass are filled up to a multiple of this part of the next power of two: oneDNN compiles its
+products for every number of tokens, each in 9 ms and 0.9 MiB, and SmolLM2 has 19 (docs/notebook.md, section 29)."""
 EXPERT_NAMES = {"gate", "gate_proj", "up_proj", "down_proj", "w1", "w2", "w3"}
 """Names that PEFT 0.21 maps to parameters of fused experts (utils/transformers_weight_conversion.py)."""
 
@@ -37,6 +40,7 @@ class AnswerLoss(torch.nn.Module):
         super().__init__()
         self.model = model
         self.autocast = autocast
+        self._positions = _positions(model.get_base_model().config.get_text_config())
         self._switches = [module for module in model.modules() if hasattr(module, "_disable_adapters")]
         # FSDP reads which modules to shard, and how to tie weights after moving them.
         self._no_split_modules = model.get_base_model()._no_split_modules
@@ -79,6 +83,7 @@ class AnswerLoss(torch.nn.Module):
 
         The model's own forward makes them from the hidden states: some scale or cap them.
         """
+        ids, positions, lengths = self._filled(ids, positions, lengths, prefix)
         with self.mixed(ids.device):
             output = self.model.get_base_model()(
                 input_ids=ids[None],
@@ -90,6 +95,22 @@ class AnswerLoss(torch.nn.Module):
             )
         logits: torch.Tensor = output.logits[0].float()
         return logits
+
+    def _filled(
+        self, ids: torch.Tensor, positions: torch.Tensor, lengths: list[int], prefix: int
+    ) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+        """Append tokens that no other sees, on a CPU, so that passes have few different numbers of tokens.
+
+        They are a document of their own, or the end of a lone one: without a second, attention needs no mask.
+        """
+        tokens = len(ids)
+        count = -tokens % max(16, (1 << tokens.bit_length()) // LENGTHS)
+        first = tokens if len(lengths) == 1 and not prefix else 0
+        if not count or ids.device.type != "cpu" or first + count > self._positions:
+            return ids, positions, lengths
+        more = torch.arange(first, first + count)
+        lengths = [tokens + count] if first else [*lengths, count]
+        return torch.cat((ids, torch.zeros_like(more))), torch.cat((positions, more)), lengths
 
     def _reference(self, ids: torch.Tensor, answers: torch.Tensor) -> torch.Tensor:
         """Return the same by the model's own attention, all positions through its output head."""
@@ -136,6 +157,13 @@ class AnswerLoss(torch.nn.Module):
     def adapter(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
         """Return names and trainable parameters."""
         return ((name, p) for name, p in self.model.named_parameters() if p.requires_grad)
+
+
+def _positions(config: Any) -> int:
+    """Return how many positions a model reads with the same factors; 0 if unknown."""
+    rope = getattr(config, "rope_parameters", None) or {}
+    original = getattr(config, "original_max_position_embeddings", None) or rope.get("original_max_position_embeddings")
+    return original or getattr(config, "max_position_embeddings", None) or 0
 
 
 def linear_ends(base: Any) -> list[str]:

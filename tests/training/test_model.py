@@ -139,6 +139,24 @@ def test_packed_documents_do_not_see_each_other(loss_model, documents):
     assert abs(float(loss_model(ids, leaking, answers, [])) - single) > 1e-3
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("rows", [1, 3])
+def test_passes_of_a_cpu_have_few_numbers_of_tokens(loss_model, rows):
+    """oneDNN compiles for each: 180 here. Nothing is read at positions that the model does not have (512)."""
+    filled = {}
+    for tokens in range(300, 480):
+        ids = torch.full((tokens,), 5)
+        lengths = [tokens - 20 * (rows - 1), *[20] * (rows - 1)]
+        positions = torch.cat([torch.arange(length) for length in lengths])
+        ids, positions, lengths = loss_model._filled(ids, positions, lengths, 0)
+        assert sum(lengths) == len(ids) == len(positions)
+        filled[tokens] = len(ids)
+    assert len(set(filled.values())) == 12 and max(filled[n] / n for n in filled) < 1.06
+    assert len(loss_model._filled(torch.arange(500), torch.arange(500), [500], 0)[0]) == 512
+    loss_model._positions = 511
+    assert len(loss_model._filled(torch.arange(500), torch.arange(500), [500], 0)[0]) == 500
+
+
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_the_short_path_is_taken_without_dropout_only(tiny_model, dropout):
     model = models.load(tiny_model, Lora(r=4, dropout=dropout), "float32", seed=0)
