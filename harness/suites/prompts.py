@@ -145,8 +145,8 @@ def _merge_system(chat: Sequence[Message]) -> list[Message]:
     return rest
 
 
-class RewrittenTurns(UserError):
-    """The chat template renders a turn of a conversation differently once another follows."""
+class UntrainableTurns(UserError):
+    """A conversation whose turns cannot be trained as they are served."""
 
 
 class Renderer:
@@ -230,7 +230,8 @@ class Renderer:
         """Id of the special token that closes an assistant turn, where the template writes one."""
         text = self._apply([{"role": "user", "content": "u"}, {"role": "assistant", "content": "\u241a"}], False)
         ids = self._encode(text[text.rindex("\u241a") + 1 :])
-        special = set(self.tokenizer.all_special_ids)
+        named, added = self.tokenizer.all_special_ids, self.tokenizer.added_tokens_decoder
+        special = {*named, *(number for number, token in added.items() if token.special)}
         return next((i for i in ids if i in special), None)
 
     def _rendered(self, chat: Sequence[Message], generate: bool) -> str:
@@ -277,7 +278,7 @@ class Renderer:
         return self._encode(answer)[0]
 
     def training(self, chat: Sequence[Message]) -> tuple[list[int], list[int]]:
-        """Return token ids and loss mask of a conversation, both of shape (tokens,). Raises UserError, RewrittenTurns.
+        """Return token ids and loss mask of a conversation, both of shape (tokens,). Raises UserError, UntrainableTurns.
 
         The mask is 1 on assistant content and the token that closes it, 0 elsewhere. Segments are tokenised separately,
         so no token spans the border between prompt and answer; the mask follows lengths, never token ids.
@@ -292,12 +293,18 @@ class Renderer:
                 continue
             text = self._prompt_text(chat[:turn])
             if not text.startswith(done):
-                raise RewrittenTurns(
+                raise UntrainableTurns(
                     f"the chat template rewrites earlier turns, so message {turn + 1} cannot be trained as it is "
                     "served. Remove white space around the answers before it, or use one assistant answer per row"
                 )
             before = self._encode(text[len(done) :]) if done else self._prompt_ids(text)
             answer = [*self._encode(message["content"]), end]
+            if early := set(answer[:-1]).intersection(self.stop_ids):
+                ends = ", ".join(self.tokenizer.convert_ids_to_tokens(sorted(early)))
+                raise UntrainableTurns(
+                    f"message {turn + 1} has {ends}, which ends an answer: what follows would never be generated, and "
+                    "the chat template writes the end itself. Remove it"
+                )
             ids += before + answer
             mask += [0] * len(before) + [1] * len(answer)
             done = text + message["content"] + end_text

@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from harness.errors import refuse_all
-from harness.suites.prompts import Renderer, RewrittenTurns
+from harness.suites.prompts import Renderer, UntrainableTurns
 from training.data.rows import TrainingRow
 
 MIN_PROMPT = 8
@@ -76,8 +76,8 @@ class Dataset(Struct, frozen=True, kw_only=True):
 def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, distil_replay: bool = False) -> Dataset:
     """Render every row, and shorten the prompts of those with more than `max_length` tokens.
 
-    Raises UserError that lists every row whose turns the chat template rewrites, or else every row without an answer or
-    with one that does not fit.
+    Raises UserError that lists every row whose turns cannot be trained as they are served, or else every row without an
+    answer or with one that does not fit.
     """
     documents: list[Document] = []
     problems: list[str] = []
@@ -148,12 +148,12 @@ def _in_context(
 def _rendered(
     chats: Sequence[tuple[str, Sequence[dict[str, str]]]], renderer: Renderer, problems: list[str]
 ) -> list[tuple[list[int], list[int]]]:
-    """Return token IDs and mask of conversations named by the places of their rows; add rewritten ones to problems."""
+    """Return token IDs and mask of conversations named by the places of their rows; add unusable ones to problems."""
     rendered = []
     for where, chat in chats:
         try:
             rendered.append(renderer.training(chat))
-        except RewrittenTurns as error:
+        except UntrainableTurns as error:
             problems.append(f"{where}: {error}")
             rendered.append(([], []))
     return rendered

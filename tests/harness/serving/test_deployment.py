@@ -89,11 +89,12 @@ def said(wanted: DeployOptions) -> list[str]:
 
 
 def test_a_server_stops_at_a_turn_end_that_only_the_chat_template_names(tiny_model: Path, tmp_path: Path) -> None:
-    """As in bases whose end token is <|endoftext|>, while their template closes a turn with <|im_end|>."""
+    """As in Phi-3, where no name but the flag in tokenizer.json makes the token that closes a turn a special one."""
     folder = tmp_path / "base"
     shutil.copytree(tiny_model, folder)
     other = Renderer(tiny_model).tokenizer.convert_tokens_to_ids("<|endoftext|>")
-    change_json(folder / "tokenizer_config.json", eos_token="<|endoftext|>")
+    named = {"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>", "extra_special_tokens": []}
+    change_json(folder / "tokenizer_config.json", **named)
     for name in ("config.json", "generation_config.json"):
         change_json(folder / name, eos_token_id=other)
     found = [find_route(resolve(str(each)), None, "auto", None).end_ids for each in (tiny_model, folder)]

@@ -122,9 +122,13 @@ def test_every_assistant_turn_is_trained_and_nothing_else(tiny_models: dict[str,
     assert expected in renderer.tokenizer.decode(ids)
 
 
-def test_training_without_an_answer_is_refused(tiny_model: Path) -> None:
-    with pytest.raises(UserError, match="at least one assistant message"):
-        Renderer(tiny_model).training(CHAT)
+@pytest.mark.parametrize(("answers", "fault"), [
+    ([], "at least one assistant message"),
+    (["none<|im_end|>\n<|im_start|>user"], r"message 3 has <\|im_end\|>, which ends an answer"),
+])  # fmt: skip
+def test_a_chat_that_cannot_be_trained_is_refused(tiny_model: Path, answers: list[str], fault: str) -> None:
+    with pytest.raises(UserError, match=fault):
+        Renderer(tiny_model).training([*CHAT, *({"role": "assistant", "content": text} for text in answers)])
 
 
 def test_the_hash_changes_with_either_template(tiny_models: dict[str, Path]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from evalsuites.general.basics import replay
 from harness.errors import UserError
-from harness.suites.prompts import Renderer, RewrittenTurns
+from harness.suites.prompts import Renderer, UntrainableTurns
 from training.curation.clean import masked
 from training.curation.personal_data import Mask
 from training.data.rows import load_rows, shared_rows
@@ -169,7 +169,7 @@ def test_every_row_whose_turns_the_template_rewrites_is_named(write_rows):
 
     class Trimming:
         def training(self, chat):
-            raise RewrittenTurns("the chat template rewrites earlier turns")
+            raise UntrainableTurns("the chat template rewrites earlier turns")
 
     rows = load_rows([str(write_rows("a.jsonl", [CHAT, CHAT]))])
     with pytest.raises(UserError) as refused:

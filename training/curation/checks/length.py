@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from harness.errors import UserError
-from harness.suites.prompts import RewrittenTurns
+from harness.suites.prompts import UntrainableTurns
 from training.curation.check import Check, CheckResult, CheckSettings, FindingTable, RowFinding, Sample
 from training.curation.text import spread
 from training.data.rows import TrainingRow
@@ -35,7 +35,7 @@ def _measure(rows: Sequence[TrainingRow], folder: str, max_length: int) -> list[
     for row in rows:
         try:
             ids, mask = renderer.training(row.chat)
-        except RewrittenTurns as error:
+        except UntrainableTurns as error:
             raise UserError(f"{row.where}: {error}") from None
         over = len(ids) - max_length
         sizes.append((len(ids), over <= 0 or cut_prompt(ids, mask, over) is not None))
@@ -46,7 +46,7 @@ def tokens(sample: Sample, settings: CheckSettings) -> list[tuple[int, bool]]:
     """Return the tokens of every row and whether its answer fits.
 
     Raises UserError where `settings.base` is no model or reads fewer tokens than `settings.max_length`, and for a row
-    whose turns its chat template rewrites.
+    whose turns cannot be trained as they are served.
     """
     from training.model_checks import base_folder
 
