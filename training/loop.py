@@ -280,6 +280,9 @@ class Loop:
         else:
             state.misses += 1
             state.stopped_early = 0 < self.train.patience <= state.misses and state.step < total
+        for table, found in (("select", validation.task), ("forgetting", validation.general)):
+            if found is not None and found.value is None:
+                self.hooks.say(f"training: [{table}] was not measured {self._when}: {found.reason}")
         seconds = round(time.perf_counter() - start, 4)
         is_best = selected and held.chooses
         self.hooks.log({"step": state.step, **validation.line, "best": is_best, "seconds": seconds})
@@ -292,8 +295,7 @@ class Loop:
         if held.documents:
             loss = self.mean_loss(pack(held.documents, self.pack_tokens, self.share_prefix))
             if not math.isfinite(loss):
-                at = f"after step {self.state.step}" if self.state.step else "before the first step"
-                raise NotFinite(self._explain(f"{at}: the validation loss is {loss:g}", held.documents))
+                raise NotFinite(self._explain(f"{self._when}: the validation loss is {loss:g}", held.documents))
         if held.general:
             general = self.mean_loss(pack(held.general, GENERAL_TOKENS if self.pack_tokens else 0))
         model = self.accelerator.unwrap_model(self.model)
@@ -303,6 +305,10 @@ class Loop:
             task=score_questions(model, held.select, self.accelerator) if held.select else None,
             general=score_questions(model, held.forgetting, self.accelerator) if held.forgetting else None,
         )
+
+    @property
+    def _when(self) -> str:
+        return f"after step {self.state.step}" if self.state.step else "before the first step"
 
     def _show(self, line: dict[str, Any], total: int, left: float | None) -> None:
         fields = {name: line[name] for name in SHOWN}
@@ -353,7 +359,12 @@ def score_questions(model: AnswerLoss, questions: Questions, accelerator: Any) -
     records = [
         make_record(questions.suite, planned, by_key[str(number)]) for number, planned in enumerate(questions.asks)
     ]
-    return estimate(observations(reading(records), questions.metric), questions.metric)
+    found = estimate(observations(reading(records), questions.metric), questions.metric)
+    faults = (
+        fault for r in records for fault in (r.completion.error, *(s.reason for s in r.scores.values() if s.failed))
+    )
+    first = next(filter(None, faults), None) if found.value is None else None
+    return msgspec.structs.replace(found, reason=f"{found.reason}; the first: {first}") if first else found
 
 
 def put(adapter: dict[str, torch.nn.Parameter], weights: dict[str, torch.Tensor]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from training.hooks import MODEL, Hooks, NotFinite
 from training.job import TrainingJob
 from training.loop import Loop, put
 from training.throughput import peak_mib
-from training.validation import Questions
+from training.validation import Questions, ValidationSet
 
 
 def fit(job: TrainingJob, state: TrainingState, hooks: Hooks, out: Path) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def fit(job: TrainingJob, state: TrainingState, hooks: Hooks, out: Path) -> dict
         "stopped_early": state.stopped_early,
         "best_step": state.best_step,
         "best_validation_loss": state.best.get("validation_loss"),
-        "chosen_by": _chosen_by(job),
+        "chosen_by": _chosen_by(job.held, state.best.get("task")),
         "selection": _before_and_after(job.held.select, state, "task"),
         "forgetting": {
             "before": state.before.get("general_loss"),
@@ -82,11 +83,13 @@ def _write(job: TrainingJob, loop: Loop, model: models.AnswerLoss, out: Path, we
         write_adapter(model, job.config.base, out, job.config.model.quantise, gathered, hub_revision(job.base))
 
 
-def _chosen_by(job: TrainingJob) -> str:
-    held = job.held
-    if held.select:
-        best = "highest" if held.select.metric.higher_is_better else "lowest"
-        return f"{best} {held.select.metric.name} of {held.select.suite.name}"
+def _chosen_by(held: ValidationSet, best: Mapping[str, Any] | None) -> str:
+    """Describe the choice; `best` is the metric of the chosen adapter, without a value where none was measured."""
+    if held.select and best and best["value"] is not None:
+        most = "highest" if held.select.metric.higher_is_better else "lowest"
+        return f"{most} {held.select.metric.name} of {held.select.suite.name}"
+    if held.select and not held.documents:
+        return f"first validation; {held.select.metric.name} was never measured"
     return "lowest validation loss" if held.documents else "last step; no validation rows"
 
 

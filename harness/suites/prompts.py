@@ -278,10 +278,12 @@ class Renderer:
         return self._encode(answer)[0]
 
     def training(self, chat: Sequence[Message]) -> tuple[list[int], list[int]]:
-        """Return token ids and loss mask of a conversation, both of shape (tokens,). Raises UserError, UntrainableTurns.
+        """Return token ids and loss mask of a conversation, both of shape (tokens,).
 
         The mask is 1 on assistant content and the token that closes it, 0 elsewhere. Segments are tokenised separately,
         so no token spans the border between prompt and answer; the mask follows lengths, never token ids.
+
+        Raises UserError for a chat without an answer, and UntrainableTurns.
         """
         ids: list[int] = []
         mask: list[int] = []

@@ -48,6 +48,16 @@ def test_a_package_that_the_end_of_a_training_needs_is_asked_for_at_its_start(wr
     assert not (tmp_path / "runs").exists()
 
 
+def test_equal_settings_train_beside_each_other_under_two_names_and_under_one_they_do_not(write_config):
+    with ExitStack() as locks:
+        for name in ("a", "b"):
+            config = write_config(output__name=name)
+            job = prepare(load(config), quiet)
+            training.run._claim(config, job, False, locks)
+        with pytest.raises(UserError, match="already running in another process"):
+            training.run._claim(config, job, False, locks)
+
+
 @pytest.mark.slow
 @pytest.mark.charts
 def test_a_finished_run_is_sealed_and_holds_what_the_contract_names(write_config, tiny_model):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.engines.base import failed
 from harness.engines.transformers.generate import Answerer
 from harness.errors import UserError
 from harness.runs.folder import load_run
@@ -161,6 +162,16 @@ def test_a_bfloat16_model_with_a_head_trained_in_full_is_asked(write_config, ask
     monkeypatch.setattr(Answerer, "answers", ask)
     loop.score_questions(model, job.held.select, accelerator())
     assert errors == [None] * 12
+
+
+def test_cases_that_the_model_cannot_answer_are_said_and_choose_nothing(write_config, asked, monkeypatch, capsys):
+    monkeypatch.setattr(Answerer, "run", lambda self, model, batch: [failed(request, "no room") for request in batch])
+    record = load_run(train(write_config(train__max_steps=1, **asked))).manifest.training
+    said = capsys.readouterr().err
+    reason = "the engine or the scorer failed on 12 of 12 answers (100.0%); the cap is 1%; the first: no room"
+    for when in ("before the first step", "after step 1"):
+        assert f"[select] was not measured {when}: {reason}" in said
+    assert record["chosen_by"] == "lowest validation loss"
 
 
 @pytest.mark.slow

@@ -205,7 +205,7 @@ def sweep(path: Path, engine: str | None = None, without_suites: bool = False) -
 def _no_winner(table: SweepTable) -> str:
     if table.ranked:
         metric = table.ranked[0].metric
-        return f"no point could be measured: {metric.reason if metric else 'no validation was made'}. Read its answers"
+        return f"no point could be measured: {metric.reason if metric else 'no validation was made'}"
     failed = "\n".join(f"  point {row.number} ({view.changes(row.values)}): {row.error}" for row in table.failed)
     return f"no point of {len(table.rows)} could be trained. Run the same command to retry\n{failed}"
 
