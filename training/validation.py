@@ -74,7 +74,7 @@ class Questions(Struct, frozen=True, kw_only=True):
 def load(config: Config, base: Checkpoint, renderer: Renderer) -> dict[str, Questions]:
     """Load the cases of every table of the configuration that names a suite.
 
-    Raises UserError for unreadable cases, test cases of the suite, and an unknown metric.
+    Raises UserError for unreadable cases, test cases of the suite, constrained answers, and an unknown metric.
     """
     tables = question_tables(config)
     return {name: _load(table, name, base, renderer) for name, table in tables.items() if table.suite}
@@ -96,6 +96,11 @@ def _only_suite(folder: str, table: str) -> Suite:
         names = ", ".join(suite.name for suite in suites) or "none"
         raise UserError(
             f"'{table}.suite' is {folder}, with {len(suites)} suites in it ({names}). Set it to the folder of one suite"
+        )
+    if suites[0].structure:
+        raise UserError(
+            f"'{table}.suite' is {suites[0].name}, which constrains its answers to choices or a JSON schema; answers "
+            f"during training are not constrained, so its metric would mislead. Leave [{table}] out"
         )
     return suites[0]
 

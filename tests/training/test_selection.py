@@ -267,6 +267,13 @@ def test_a_test_case_with_another_space_or_an_unused_value_is_still_one(write_co
         train(config, progress=quiet)
 
 
+def test_a_suite_that_constrains_its_answers_is_refused(write_config, asked, suite):
+    file = suite / "test_mini.py"
+    file.write_text(file.read_text("utf-8").replace("max_tokens=24", 'max_tokens=24, choice=["as is"]'), "utf-8")
+    with pytest.raises(UserError, match=r"legal/mini, which constrains its answers .* Leave \[select\] out"):
+        prepare(load(write_config(**asked)), quiet)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("space", [" ", "\u00a0 "])
 def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(write_config, write_rows, asked, space):

@@ -24,6 +24,7 @@ from training.curation.checks import suite_index
 from training.curation.checks.contamination import overlap
 from training.curation.checks.suite_index import SuiteIndex
 from training.curation.clean import write_lines
+from training.curation.text import without_markup
 from training.data.rows import TrainingRow, Turn
 
 FIX = "human_fix"
@@ -117,7 +118,8 @@ def _rejection(answer: ReviewAnswer, index: SuiteIndex | None) -> str:
         return f"it belongs to an evaluation; only drafts of suites in a folder '{DRAFTS}' can be exported"
     if index is None:
         return ""
-    cluster, texts = answer.record.case.cluster, sorted(answer.record.case.input.values())
+    case = answer.record.case
+    cluster, texts = case.cluster, sorted(map(without_markup, case.input.values()))
     for part in index.parts:
         if part.document == cluster:
             return f"{cluster} is a cluster of suite {part.suite}, case {part.case_id}"

@@ -55,7 +55,7 @@ def answered(root: Path, folder: str) -> RunData:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with one evaluation of four contracts."""
-    write_suite(tmp_path, [case(i, prose(i, 80)) for i in range(4)], TEST, GATES)
+    write_suite(tmp_path, [case(i, f"<p>{prose(i, 80)}</p>") for i in range(4)], TEST, GATES)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -87,7 +87,7 @@ def test_what_an_evaluation_asks_about_is_refused_counted_and_named(project: Pat
     same_words = edited(prose(2, 80), 30)
     cases = [
         case(20, prose(20), cluster="k1"),
-        case(21, prose(0, 80), cluster="another name"),
+        case(21, f"<p>{prose(0, 80)}</p>", cluster="another name"),
         case(22, same_words, cluster="a third name"),
         case(23, prose(23), cluster="free"),
     ]
