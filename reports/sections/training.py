@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from os.path import normpath
 from pathlib import PurePath
@@ -11,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from harness.schema import Estimate
+from harness.schema import Estimate, SuiteInfo
 from reports import number_format, wording
 from reports.model import Block, Cell, Curve, Facts, Line, Section, Table, Text, Tone
 from reports.run_data import RunView
@@ -51,13 +52,13 @@ UNCHECKED = "rows were not compared with any suite"
 ONLY_VALIDATION = "rows were compared only with the suites of the validation cases"
 
 
-def record_blocks(record: Mapping[str, Any]) -> Iterator[Block]:
-    """Build a block for every part of a training record."""
+def record_blocks(record: Mapping[str, Any], judged: Sequence[SuiteInfo] = ()) -> Iterator[Block]:
+    """Build a block for every part of a training record; `judged` are the suites that the model was evaluated on."""
     result = [(title, cell) for title, key in RESULT if (cell := _at(record, key)) is not None]
     if result:
         yield Facts(caption="Result", pairs=result)
     yield from _evaluations(record)
-    yield from _data(record)
+    yield from _data(record, judged)
     shown = {key.split(".")[0] for _, key in RESULT} | set(SHOWN)
     rest = {key: value for key, value in record.items() if key not in shown}
     yield Facts(caption="Settings and files", pairs=list(flat(rest)), folded=True)
@@ -99,7 +100,7 @@ def _measured(metrics: Mapping[str, Any] | None) -> Cell:
     return number_format.estimate_cell(seen, "number")
 
 
-def _data(record: Mapping[str, Any]) -> Iterator[Block]:
+def _data(record: Mapping[str, Any], judged: Sequence[SuiteInfo]) -> Iterator[Block]:
     """Tabulate the training files with their data cards, their sizes, and test cases that leaked into them."""
     files = [(use, file) for use, some in (record.get("data") or {}).items() for file in some]
     if files:
@@ -118,7 +119,7 @@ def _data(record: Mapping[str, Any]) -> Iterator[Block]:
             caption="Size of the training data", columns=columns, rows=sizes, numeric=list(range(1, len(columns)))
         )
     if leaks := record.get("contamination"):
-        yield Facts(caption="Text of test cases in the training data", pairs=list(_leaks(leaks)))
+        yield Facts(caption="Text of test cases in the training data", pairs=list(_leaks(leaks, judged)))
 
 
 def _file(use: str, file: Mapping[str, Any]) -> list[Cell]:
@@ -133,7 +134,7 @@ def _file(use: str, file: Mapping[str, Any]) -> list[Cell]:
     ]
 
 
-def _leaks(leaks: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
+def _leaks(leaks: Mapping[str, Any], judged: Sequence[SuiteInfo]) -> Iterator[tuple[str, Cell]]:
     rows = leaks.get("rows")
     if leaks.get("cases"):
         tone: Tone = "bad" if rows else "caution" if leaks.get("unchecked") else "good"
@@ -146,6 +147,9 @@ def _leaks(leaks: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
         yield "Cases too short or too common to be checked", number_format.setting(sum(uncompared.values()))
     if suites := leaks.get("suites"):
         yield "Of the suites", Cell(text=wording.listing(suites))
+        compared = Counter(suites) + Counter(leaks.get("uncompared"))
+        if others := [suite.name for suite in judged if suite.cases > compared[suite.name]]:
+            yield "Suites judged on cases that were not compared", Cell(text=wording.listing(others), tone="caution")
     if missing := leaks.get("missing"):
         yield "Suites that were not compared", Cell(text="; ".join(missing), tone="caution")
     if leaks.get("allowed"):
@@ -185,7 +189,7 @@ def section(evidence: RunView) -> Section | None:
         blocks.append(Text(text="The training run recorded no losses.", tone="caution"))
     if metrics := _lines(training.train_log, METRICS):
         blocks.append(_curve("task-curve", "Answers by training step; step 0 is the base model", "Metric", metrics))
-    blocks += record_blocks(record)
+    blocks += record_blocks(record, evidence.run.manifest.suites)
     lead = f"Training run {training.manifest.run_id}, {training.manifest.status}."
     return Section(id="training", title="Training", lead=lead, blocks=blocks)
 

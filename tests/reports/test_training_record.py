@@ -10,6 +10,7 @@ from reports.assemble import build
 from reports.model import Facts, Section
 from reports.sections.training import record_blocks
 from tests.reports.conftest import Writer, as_markdown, facts, part, table, write_training
+from tests.support.sample import SUITE
 
 RECORD: dict[str, Any] = {
     "name": "clauses",
@@ -113,6 +114,18 @@ def test_text_of_test_cases_among_the_rows_is_said(
     if leaks["cases"]:
         assert found["Of the suites"].text == "legal/clauses and general/basics"
         assert found["Reason to allow it"].text == "a rehearsal"
+
+
+@pytest.mark.parametrize(
+    ("compared", "tone"), [({SUITE: 3}, "caution"), ({SUITE: 10_000}, None), ({"a/b": 9}, "caution")]
+)
+def test_cases_that_no_training_row_was_compared_with_are_said(
+    write_run: Writer, run: RunData, compared: dict[str, int], tone: str | None
+) -> None:
+    leaks = {"cases": 9, "suites": compared, "rows": 0}
+    found = facts(shown(write_run, run, contamination=leaks), "Text of test cases in the training data")
+    said = found.get("Suites judged on cases that were not compared")
+    assert (said and (said.text, said.tone)) == (tone and (SUITE, tone))
 
 
 PARTS = ["selection", "forgetting", "validation", "contamination", "rates", "data"]
