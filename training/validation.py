@@ -6,6 +6,7 @@ with the prompt of a validation case.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,10 @@ def _problems(suite: Suite, cases: Sequence[Case], table: str) -> list[str]:
 
 
 def cases_in_training(rows: Sequence[TrainingRow], questions: Questions) -> list[str]:
-    """Return one problem for every validation case that is the prompt of an answer in a training row."""
+    """Return one problem for every validation case that is the prompt of an answer in a training row.
+
+    The system message does not count, unless cases differ in nothing else.
+    """
     prompts = {
         _prompt_key(prompt): row.where
         for row in rows
@@ -136,10 +140,12 @@ def cases_in_training(rows: Sequence[TrainingRow], questions: Questions) -> list
         if message["role"] == "assistant"
         for prompt in (chat[:turn], chat[turn - 1 : turn])
     }
+    cases = {row.where: (_prompt_key(row.chat), _prompt_key(row.chat[-1:])) for row in questions.rows}
+    own = Counter(user for _, user in cases.values())
     return [
-        f"{row.where} has the prompt of the training row {prompts[key]}. Remove one of the two"
-        for row in questions.rows
-        if (key := _prompt_key(row.chat)) in prompts
+        f"{where} has the prompt of the training row {prompts[key]}. Remove one of the two"
+        for where, (whole, user) in cases.items()
+        if (key := user if own[user] == 1 else whole) in prompts
     ]
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.checkpoints.resolve import resolve
 from harness.engines.base import failed
 from harness.engines.transformers.generate import Answerer
 from harness.errors import UserError
@@ -15,10 +16,10 @@ from tests.support.mini import TEST, rows, write_suite
 from tests.support.training_process import weights
 from tests.training.conftest import quiet
 from tests.training.test_run import stop_at
-from training import loop
+from training import loop, validation
 from training import model as models
 from training.config_file import load
-from training.data.rows import some_rows
+from training.data.rows import load_rows, some_rows
 from training.data.tokenize import general_documents
 from training.distributed import accelerator
 from training.job import prepare
@@ -281,6 +282,22 @@ def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(write_c
     write_rows("train.jsonl", [{"instruction": f"Which clauses? Held{space}out 3.", "output": "as is"}] * 4)
     with pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:4"):
         train(config, progress=quiet)
+
+
+@pytest.mark.parametrize(("template", "is_refused"), [
+    ('{% set system = "Be brief." %}Which clauses? {{ document }}', True),
+    ("{% set system = document %}Which clauses?", False),
+])  # fmt: skip
+def test_a_system_message_hides_no_validation_case_unless_nothing_else_differs(
+    write_config, write_rows, asked, suite, template, is_refused
+):
+    (suite / "prompt.jinja").write_text(template)
+    job = load(write_config(**asked))
+    question = "Which clauses? Held out 3." if is_refused else "Which clauses?"
+    rows = load_rows([str(write_rows("train.jsonl", [{"instruction": question, "output": "as is"}]))])
+    base = resolve(job.base)
+    questions = validation.load(job, base, Renderer(base.path))["select"]
+    assert [problem[:9] for problem in validation.cases_in_training(rows, questions)] == ["case 'v3'"] * is_refused
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 """`tunegate data split`: train, validation and test rows that share no document and no near copies.
 
-Rows stay together if they name the same document (field "cluster", "document" or "source"), or have the same or nearly
-the same prompt, without boilerplate lines. Whole groups are drawn in an order that depends on the seed and the rows'
-content only, not on the order of the rows or the names of the files.
+Rows stay together if they name the same document (field "cluster", "document" or "source", but for the mark of replay
+rows), or have the same or nearly the same prompt, without boilerplate lines. Whole groups are drawn in an order that
+depends on the seed and the rows' content only, not on the order of the rows or the names of the files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.errors import UserError
 from training.curation.check import NEAR, Sample
 from training.curation.checks.duplicates import RunIndex, key
 from training.curation.clean import inputs, output_folder, raw_lines, write_lines, write_manifest
-from training.data.rows import DOCUMENT_FIELDS, conversation_key, load_rows
+from training.data.rows import DOCUMENT_FIELDS, REPLAY, conversation_key, load_rows
 
 By = Literal["auto", "document", "input"]
 PARTS = ("train", "validation", "test")
@@ -117,7 +117,7 @@ def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[set[int]], in
         for copy_key in (row_key, conversation_key(row)):
             groups.merge(index, copies.setdefault(copy_key, index))
         groups.merge(index, distinct.setdefault(key(content) if content else row_key, index))
-        if row.document and settings.by != "input":
+        if row.document and settings.by != "input" and not (row.is_replay and row.document == REPLAY):
             groups.merge(index, by_document.setdefault(row.document, index))
     rows = list(distinct.values())
 

@@ -131,6 +131,8 @@ def test_one_document_cannot_be_split(write_jsonl, tmp_path):
         split([str(write_jsonl(rows))], tmp_path / "out", SplitSettings())
     found, _ = split([str(write_jsonl(rows))], tmp_path / "out", SplitSettings(by="input"))
     assert found.groups == 30
+    replay = [one | {"source": "replay"} for one in rows]
+    assert split([str(write_jsonl(replay))], tmp_path / "out", SplitSettings())[0].groups == 30
 
 
 def test_an_input_is_never_written_over(write_jsonl, tmp_path):
