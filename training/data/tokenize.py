@@ -82,7 +82,7 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
     documents: list[Document] = []
     problems: list[str] = []
     tokens_cut = rows_cut = 0
-    rendered = _rendered([(row.where, row.chat) for row in rows], renderer, problems)
+    rendered = render_all([(row.where, row.chat) for row in rows], renderer, problems)
     refuse_all(problems, "rows that cannot be trained on")
     masks = [mask for _, mask in rendered]
     in_context = _in_context(rows, masks, renderer, max_length, problems) if distil_replay else {}
@@ -133,7 +133,7 @@ def _in_context(
     """Return what the base model reads, by place of the row, for rows with a context; `masks` are those without it."""
     learnt = {row.where: sum(mask) for row, mask in zip(rows, masks, strict=True) if row.base_context}
     rows = [row for row in rows if row.base_context]
-    rendered = _rendered([(row.where, row.chat_in_context) for row in rows], renderer, problems)
+    rendered = render_all([(row.where, row.chat_in_context) for row in rows], renderer, problems)
     documents = {}
     for row, (ids, mask) in zip(rows, rendered, strict=True):
         places = set([at for at, is_answer in enumerate(mask) if is_answer][-learnt[row.where] :])
@@ -145,7 +145,7 @@ def _in_context(
     return documents
 
 
-def _rendered(
+def render_all(
     chats: Sequence[tuple[str, Sequence[dict[str, str]]]], renderer: Renderer, problems: list[str]
 ) -> list[tuple[list[int], list[int]]]:
     """Return token IDs and mask of conversations named by the places of their rows; add unusable ones to problems."""

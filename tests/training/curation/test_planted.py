@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from harness.errors import UserError
 from tests.training.curation.conftest import case, edited, prose, row, sample
 from training.curation.check import CheckSettings
 from training.curation.checks import bias
@@ -129,6 +130,12 @@ def test_rows_that_a_training_would_cut_or_refuse_are_told_apart(write_jsonl, wr
     kept = load_rows([str(write_jsonl(rows[:2], "kept.jsonl"))])
     whole = encode(kept, Renderer(tiny_model), 5000)
     assert done.size[0] == "tokens" and done.size[2] == whole.tokens
+
+
+def test_every_row_that_cannot_be_trained_as_it_is_served_is_named(write_jsonl, tiny_model):
+    settings = CheckSettings(base=str(tiny_model), max_length=64, actions=only("lengths"))
+    with pytest.raises(UserError, match=r"(?s)2 problems.*jsonl:1: message 2 has <\|im_end\|>.*jsonl:2: message 2"):
+        review([str(write_jsonl([row("Say", "none<|im_end|> due")] * 2))], settings)
 
 
 def test_shares_of_labels_and_of_negatives_are_of_all_rows(write_jsonl, write_cases):

@@ -11,12 +11,11 @@ from itertools import cycle
 from statistics import median
 from typing import Any
 
-from harness.errors import UserError
-from harness.suites.prompts import UntrainableTurns
+from harness.errors import UserError, refuse_all
 from training.curation.check import Check, CheckResult, CheckSettings, FindingTable, RowFinding, Sample
 from training.curation.text import spread
 from training.data.rows import TrainingRow
-from training.data.tokenize import cut_prompt
+from training.data.tokenize import render_all, shortest_length
 
 NO_BASE = "no base model is given, so tokens are not counted. Set one with --base"
 
@@ -30,22 +29,16 @@ def _renderer(folder: str) -> Any:
 
 def _measure(rows: Sequence[TrainingRow], folder: str, max_length: int) -> list[tuple[int, bool]]:
     """Return the tokens of every row, and whether its answer fits into `max_length`."""
-    renderer = _renderer(folder)
-    sizes = []
-    for row in rows:
-        try:
-            ids, mask = renderer.training(row.chat)
-        except UntrainableTurns as error:
-            raise UserError(f"{row.where}: {error}") from None
-        over = len(ids) - max_length
-        sizes.append((len(ids), over <= 0 or cut_prompt(ids, mask, over) is not None))
-    return sizes
+    problems: list[str] = []
+    masks = [mask for _, mask in render_all([(row.where, row.chat) for row in rows], _renderer(folder), problems)]
+    refuse_all(problems, "rows that cannot be trained on")
+    return [(len(mask), shortest_length(mask) <= max_length) for mask in masks]
 
 
 def tokens(sample: Sample, settings: CheckSettings) -> list[tuple[int, bool]]:
     """Return the tokens of every row and whether its answer fits.
 
-    Raises UserError where `settings.base` is no model or reads fewer tokens than `settings.max_length`, and for a row
+    Raises UserError where `settings.base` is no model or reads fewer tokens than `settings.max_length`, and for rows
     whose turns cannot be trained as they are served.
     """
     from training.model_checks import base_folder
