@@ -1,10 +1,10 @@
 """The adapter is chosen by what the model answers to a suite's validation cases, and what it forgets stands beside."""
 
 import json
+from contextlib import nullcontext
 
 import pytest
 
-from harness.checkpoints.resolve import resolve
 from harness.engines.base import failed
 from harness.engines.transformers.generate import Answerer
 from harness.errors import UserError
@@ -16,10 +16,10 @@ from tests.support.mini import TEST, rows, write_suite
 from tests.support.training_process import weights
 from tests.training.conftest import quiet
 from tests.training.test_run import stop_at
-from training import loop, validation
+from training import loop
 from training import model as models
 from training.config_file import load
-from training.data.rows import load_rows, some_rows
+from training.data.rows import some_rows
 from training.data.tokenize import general_documents
 from training.distributed import accelerator
 from training.job import prepare
@@ -275,53 +275,31 @@ def test_a_suite_that_constrains_its_answers_is_refused(write_config, asked, sui
         prepare(load(write_config(**asked)), quiet)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("space", [" ", "\u00a0 "])
-def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(write_config, write_rows, asked, space):
-    config = write_config(**asked)
-    write_rows("train.jsonl", [{"instruction": f"Which clauses? Held{space}out 3.", "output": "as is"}] * 4)
-    with pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:4"):
-        train(config, progress=quiet)
+def turns(*questions):
+    return [{"role": who, "content": text} for q in questions for who, text in (("user", q), ("assistant", "as is"))]
 
 
-@pytest.mark.parametrize(("template", "is_refused"), [
-    ('{% set system = "Be brief." %}Which clauses? {{ document }}', True),
-    ("{% set system = document %}Which clauses?", False),
+ASKED = "Which clauses? Held out 3."
+
+
+@pytest.mark.parametrize(("row", "template", "is_refused"), [
+    ({"instruction": ASKED.replace("d o", "d\u00a0 o"), "output": "as is"}, None, True),
+    ({"messages": turns(ASKED, "Hello.")}, None, True),
+    ({"messages": turns("Hello.", ASKED)}, None, True),
+    ({"messages": turns("Hello."), "base_context": turns(ASKED), "source": "replay"}, None, True),
+    ({"messages": turns(ASKED)}, '{% set system = "Be brief." %}Which clauses? {{ document }}', True),
+    ({"messages": turns("Which clauses?")}, "{% set system = document %}Which clauses?", False),
 ])  # fmt: skip
-def test_a_system_message_hides_no_validation_case_unless_nothing_else_differs(
-    write_config, write_rows, asked, suite, template, is_refused
+def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(
+    write_config, write_rows, asked, suite, row, template, is_refused
 ):
-    (suite / "prompt.jinja").write_text(template)
-    job = load(write_config(**asked))
-    question = "Which clauses? Held out 3." if is_refused else "Which clauses?"
-    rows = load_rows([str(write_rows("train.jsonl", [{"instruction": question, "output": "as is"}]))])
-    base = resolve(job.base)
-    questions = validation.load(job, base, Renderer(base.path))["select"]
-    assert [problem[:9] for problem in validation.cases_in_training(rows, questions)] == ["case 'v3'"] * is_refused
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("first", [True, False])
-def test_a_validation_case_within_a_longer_conversation_is_refused(write_config, write_rows, asked, first):
     config = write_config(**asked)
-    turns = [("Which clauses? Held out 3.", "as is"), ("Hello.", "Good day.")]
-    messages = [
-        {"role": role, "content": text}
-        for turn in (turns if first else turns[::-1])
-        for role, text in zip(("user", "assistant"), turn, strict=True)
-    ]
-    write_rows("train.jsonl", [{"messages": messages}] * 4)
-    with pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:4"):
-        prepare(load(config), print)
-
-
-def test_a_validation_case_in_what_only_the_base_model_reads_is_refused(write_config, write_rows, asked):
-    config = write_config(**asked)
-    turns = [{"role": "user", "content": "Hello."}, {"role": "assistant", "content": "Good day."}]
-    context = [{"role": "user", "content": "Which clauses? Held out 3."}, turns[1]]
-    write_rows("train.jsonl", [{"messages": turns, "base_context": context, "source": "replay"}])
-    with pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:1"):
-        prepare(load(config), print)
+    write_rows("train.jsonl", [row])
+    if template:
+        (suite / "prompt.jinja").write_text(template)
+    refused = pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:1")
+    with refused if is_refused else nullcontext():
+        prepare(load(config), quiet)
 
 
 def test_fewer_rows_are_part_of_more_and_keep_their_order():
