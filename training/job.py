@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from harness.checkpoints import resolve
 from harness.errors import refuse_all
+from harness.formatting import count
 from harness.schema import Checkpoint
 from harness.suites.prompts import Renderer
 from training import lora, model_checks
@@ -74,10 +75,13 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     validation = encode(held_out, renderer, config.data.max_length) if held_out else None
     if few := warning(len(rows)):
         say(f"training: {few}")
-    if training.rows_cut:
-        say(
-            f"training: {training.rows_cut} rows were too long and lost {training.tokens_cut:,} tokens of their prompts"
-        )
+    for use, data in (("training", training), ("validation", validation)):
+        if data and data.rows_cut:
+            rows_cut = count(data.rows_cut, f"{use} row")
+            say(f"training: {rows_cut} lost {data.tokens_cut:,} tokens of prompts that are too long")
+    for table, cases in questions.items():
+        if left_out := len(cases.cases) - cases.asked:
+            say(f"training: [{table}] leaves out {count(left_out, 'case')} longer than the model's context")
     laid_out = shapes.of_folder(Path(base.path))
     for text in lora.consequences(config, laid_out):
         say(f"training: {text}")

@@ -50,8 +50,13 @@ class Questions(Struct, frozen=True, kw_only=True):
             "suite": self.suite.name,
             "metric": self.metric.name,
             "higher_is_better": self.metric.higher_is_better,
-            "cases": len(self.cases),
+            "cases": self.asked,
         }
+
+    @property
+    def asked(self) -> int:
+        """Number of cases that the model answers; its suite may leave out long ones."""
+        return len({planned.case.id for planned in self.asks})
 
     @property
     def digest(self) -> str:

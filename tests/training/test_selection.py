@@ -275,6 +275,19 @@ def test_a_suite_that_constrains_its_answers_is_refused(write_config, asked, sui
         prepare(load(write_config(**asked)), quiet)
 
 
+def test_rows_that_are_cut_and_cases_that_are_left_out_are_said(write_config, write_rows, asked, suite):
+    file = suite / "test_mini.py"
+    file.write_text(file.read_text("utf-8").replace("max_tokens=24", "max_tokens=24, leave_out_long=True"), "utf-8")
+    config = write_config(**asked)
+    write_rows("validation.jsonl", [{"instruction": "Who pays? " * 100, "output": "none"}])
+    write_rows("dev.jsonl", [case | {"input": {"document": "Held out. " * 300**n}} for n, case in enumerate(rows(2))])
+    said = []
+    job = prepare(load(config), said.append)
+    assert f"training: 1 validation row lost {job.validation.tokens_cut} tokens of prompts that are too long" in said
+    assert "training: [select] leaves out 1 case longer than the model's context" in said
+    assert job.held.select.facts["cases"] == 1
+
+
 def turns(*questions):
     return [{"role": who, "content": text} for q in questions for who, text in (("user", q), ("assistant", "as is"))]
 
