@@ -90,15 +90,14 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
         excess, shortest = len(ids) - max_length, shortest_length(mask)
         if not any(mask):
             problems.append(f"{row.where}: it has no answer tokens. Expected an assistant message with text")
-        elif excess > 0 and (shortened := cut_prompt(ids, mask, excess)) is None:
+        elif shortest > max_length:
             problems.append(
                 f"{row.where}: {len(ids)} tokens, {sum(mask)} of them answer, do not fit into data.max_length = "
                 f"{max_length} by cutting the prompt. Raise it, or shorten the answer"
             )
         else:
             if excess > 0:
-                assert shortened is not None
-                ids, mask = shortened
+                ids, mask = cut_prompt(ids, mask, excess)
                 rows_cut, tokens_cut = rows_cut + 1, tokens_cut + excess
             is_distilled = distil_replay and row.is_replay
             context = in_context.get(row.where)
@@ -159,16 +158,13 @@ def render_all(
     return rendered
 
 
-def cut_prompt(ids: list[int], mask: list[int], excess: int) -> tuple[list[int], list[int]] | None:
-    """Drop `excess` tokens from the middle of the longest prompt stretch; None where too little of it would be left.
+def cut_prompt(ids: list[int], mask: list[int], excess: int) -> tuple[list[int], list[int]]:
+    """Drop `excess` tokens, at most those above `shortest_length`, from the middle of the longest prompt stretch.
 
     Its start (template header, instruction), its end (question, answer header) and every answer are kept.
     """
     start, end = _longest_prompt(mask)
-    left = end - start - excess
-    if left < MIN_PROMPT:
-        return None
-    first = start + (left + 1) // 2
+    first = start + (end - start - excess + 1) // 2
     return ids[:first] + ids[first + excess :], mask[:first] + mask[first + excess :]
 
 

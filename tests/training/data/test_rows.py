@@ -13,7 +13,7 @@ from harness.suites.prompts import Renderer, UntrainableTurns
 from training.curation.clean import masked
 from training.curation.personal_data import Mask
 from training.data.rows import load_rows, shared_rows
-from training.data.tokenize import cut_prompt, encode
+from training.data.tokenize import cut_prompt, encode, shortest_length
 
 CHAT = {"messages": [{"role": "user", "content": "Say\n\nit"}, {"role": "assistant", "content": "\nnone"}]}
 INSTRUCTION = {"instruction": "Say", "input": "it", "output": "\nnone"}
@@ -124,7 +124,7 @@ def test_a_cut_takes_only_from_the_longest_stretch_of_prompt():
     kept_ids, kept_mask = cut_prompt(ids, mask, 10)
     assert kept_ids == [*range(9), *range(19, 30)]
     assert kept_mask == [0, 0, 1, 1] + [0] * 10 + [1] * 6
-    assert cut_prompt(ids, mask, 13) is None
+    assert shortest_length(mask) == len(ids) - 12
 
 
 def test_a_row_without_a_learnt_token_is_an_error(write_rows):
