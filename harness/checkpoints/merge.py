@@ -31,6 +31,9 @@ FACTS = "merge.json"
 MAKING = "making-"
 """Prefix of the temporary folders in which models are merged."""
 CARRIED = (*TOKENIZER_FILES, ADDED_TOKENS, "tokenizer_config.json", "special_tokens_map.json", CHAT_TEMPLATE)
+PACKED_BASE = (
+    "must be merged, and its base is quantised. Merge into the 16-bit base, quantise the result and evaluate that"
+)
 PROBES = (
     "The tenant shall pay rent on the first day of each month.",
     "Name the governing law of this agreement.",
@@ -191,13 +194,23 @@ def _merge(
 
 
 def load_tuned(base: Path, adapter: CheckpointFolder) -> Any:
-    """Load a base in fp32 with an adapter on it, as PEFT's model. Needs 4 bytes of memory per parameter."""
+    """Load a base in fp32 with an adapter on it, as PEFT's model. Needs 4 bytes of memory per parameter.
+
+    An output head that is tied to the embeddings gets its own weights where an adapter of either would change both.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
+    if CheckpointFolder(base).is_quantized:
+        raise UserError(f"{adapter.path}: {PACKED_BASE}")
     model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, **safety.MODEL)
     _resize(model, adapter)
-    return quantization.load_adapter(model, adapter.path, is_trainable=False)
+    tuned = quantization.load_adapter(model, adapter.path, is_trainable=False)
+    ends = [model.get_input_embeddings(), model.get_output_embeddings()]
+    if any(hasattr(end, "lora_A") for end in ends):
+        head = getattr(ends[1], "base_layer", ends[1])
+        head.weight = torch.nn.Parameter(head.weight.detach().clone(), requires_grad=False)
+    return tuned
 
 
 def _carry(source: Path, names: tuple[str, ...], out: Path) -> None:

@@ -196,7 +196,8 @@ class CheckpointFolder:
     @property
     def is_quantized(self) -> bool:
         """Its weights are packed."""
-        return any(settings.get("quantization_config") for settings in (self.config, self.text_config))
+        stated = (self.config, self.text_config, self.settings_elsewhere)
+        return any(settings.get("quantization_config") for settings in stated)
 
     @property
     def dtype(self) -> str | None:
@@ -417,10 +418,14 @@ def tensor_shapes(file: Path) -> Shapes:
 
 
 def save(model: Any, out: Path, **more: Any) -> None:
-    """Call `model.save_pretrained`, and give the weight files the permissions of the configuration.
+    """Call `save_pretrained` of a whole model, and give the weight files the permissions of the configuration.
 
     safetensors 0.8 makes them readable for their owner alone, so that a server under another user cannot load them.
+    transformers refuses to save a temperature without `do_sample`, as some bases state it; only end tokens are kept.
     """
+    from transformers import GenerationConfig
+
+    model.generation_config = GenerationConfig.from_model_config(model.config)
     model.save_pretrained(str(out), **more)
     mode = stat.S_IMODE(next(out.glob("*config.json")).stat().st_mode)
     for file in out.glob("*.safetensors"):

@@ -221,20 +221,22 @@ def _check_fits(adapter: CheckpointFolder, base: CheckpointFolder) -> None:
     shapes = adapter.adapter_shapes
     if base.is_quantized:
         return
-    of_base = {_short(name): shape for name, shape in base.shapes.items()}
+    of_base: dict[str, list[tuple[int, ...]]] = {}
+    for name, shape in base.shapes.items():  # The layers of text and of images have the same names.
+        of_base.setdefault(_short(name), []).append(shape)
     is_transposed = bool(adapter.adapter_config.get("fan_in_fan_out"))  # The layers of GPT-2.
     modules = set()
     for name, shape in shapes.items():
         module, side, _ = name.partition(".lora_A" if ".lora_A" in name else ".lora_B")
         modules |= {_short(module)} if side else set()
-        expected = of_base.get(f"{_short(module)}.weight", ())[:: -1 if is_transposed else 1]
-        if not side or len(expected) != 2 or len(shape) != 2:
-            continue
-        own, theirs = (shape[1], expected[1]) if side == ".lora_A" else (shape[0], expected[0])
-        if own != theirs:
+        axis = int(side == ".lora_A")
+        possible = of_base.get(f"{_short(module)}.weight", [])
+        widths = [each[axis != is_transposed] for each in possible if len(each) == 2]
+        if side and widths and len(shape) == 2 and shape[axis] not in widths:
             raise UserError(
-                f"{adapter.path}: made for another base than {base.path}: {_short(module)} has width {own}, the base "
-                f"{theirs}. Correct 'base_model_name_or_path' in {ADAPTER_CONFIG}, or name the right adapter"
+                f"{adapter.path}: made for another base than {base.path}: {_short(module)} has width {shape[axis]}, "
+                f"the base {widths[0]}. Correct 'base_model_name_or_path' in {ADAPTER_CONFIG}, or name the right "
+                "adapter"
             )
     # A head that is tied to the embeddings has no tensor of its own.
     known = {"lm_head"} | {name[:at] for name in of_base for at, letter in enumerate(name) if letter == "."}

@@ -230,8 +230,8 @@ class Renderer:
         """Id of the special token that closes an assistant turn, where the template writes one."""
         text = self._apply([{"role": "user", "content": "u"}, {"role": "assistant", "content": "\u241a"}], False)
         ids = self._encode(text[text.rindex("\u241a") + 1 :])
-        named, added = self.tokenizer.all_special_ids, self.tokenizer.added_tokens_decoder
-        special = {*named, *(number for number, token in added.items() if token.special)}
+        added = self.tokenizer.added_tokens_decoder  # `all_special_ids` has only those with a role, not Gemma's.
+        special = {*self.tokenizer.all_special_ids, *(at for at, token in added.items() if token.special)}
         return next((i for i in ids if i in special), None)
 
     def _rendered(self, chat: Sequence[Message], generate: bool) -> str:

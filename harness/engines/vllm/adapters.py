@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from harness.checkpoints.merge import PACKED_BASE
 from harness.checkpoints.model_files import ADAPTER_CONFIG, CheckpointFolder
 from harness.checkpoints.quantization import KEY, NF4, REASON, of_adapter
 from harness.checkpoints.resolve import brings_tokenizer
@@ -130,7 +131,7 @@ def _module_of(name: str) -> str | None:
 
 
 def _unknown_modules(shapes: Mapping[str, Any], of_base: Mapping[str, Any]) -> list[str]:
-    base_modules = {name.removesuffix(".weight").rpartition(".")[2] for name in of_base if name.endswith(".weight")}
+    base_modules = {name.rpartition(".")[0].rpartition(".")[2] for name in of_base}  # Packed weights are no `.weight`.
     # Tied output layers are not stored, and loaders rename fused expert weights.
     base_modules |= {"lm_head", "experts", "base_layer"}
     unknown = sorted({m for m in map(_module_of, shapes) if m is not None} - base_modules)
@@ -179,10 +180,7 @@ def plan(
         elif lora == "force" and not as_lora:
             problems += [f"{checkpoint.name} ({variant}): cannot be served as LoRA: {reason}" for reason in why]
         elif not as_lora and base.is_quantized:
-            problems.append(
-                f"{checkpoint.name} ({variant}): must be merged, and its base is quantised. Merge into the 16-bit "
-                "base, quantise the result and evaluate that"
-            )
+            problems.append(f"{checkpoint.name} ({variant}): {PACKED_BASE}")
         ways[variant] = "lora" if as_lora else "merged"
         if as_lora:
             rank = max(rank, finding.max_lora_rank)

@@ -13,7 +13,7 @@ from harness.checkpoints.resolve import refuse_changed, resolve
 from harness.engines.cache_eviction import trim
 from harness.errors import UserError
 from harness.schema import Checkpoint
-from tests.support.adapters import save_adapter
+from tests.support.adapters import change_json, save_adapter
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -116,12 +116,15 @@ def test_a_merged_folder_that_lost_its_facts_is_made_again(adapter: Checkpoint) 
     assert merged_folder(adapter) == folder and weights(folder)
 
 
-def test_the_merged_folder_is_a_checkpoint_with_the_same_tokenizer(adapter: Checkpoint, tiny_model: Path) -> None:
+def test_the_merged_folder_is_a_checkpoint_with_the_same_tokenizer(tiny_model: Path, tmp_path: Path) -> None:
+    base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
+    change_json(base / "generation_config.json", temperature=0.6)  # Without `do_sample`.
+    adapter = resolve(str(save_adapter(base, tmp_path / "a0")))
     folder = merged_folder(adapter)
     found = resolve(str(folder))
     assert found.kind == "model" and found.tokenizer_digest == adapter.tokenizer_digest
     assert found.base_digest != adapter.base_digest
-    settings = [(f / "generation_config.json").read_bytes() for f in (folder, tiny_model)]
+    settings = [(f / "generation_config.json").read_bytes() for f in (folder, base)]
     assert settings[0] == settings[1]
 
 
@@ -150,9 +153,15 @@ def test_an_adapter_without_effect_changes_no_tensor(tiny_model: Path, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "config", [{"use_dora": True}, {"init_lora_weights": "pissa"}, {"modules_to_save": ["lm_head"]}]
+    "config",
+    [
+        {"use_dora": True},
+        {"init_lora_weights": "pissa"},
+        {"modules_to_save": ["lm_head"]},
+        {"target_modules": ["q_proj", "lm_head"]},
+    ],
 )
-def test_what_vllm_cannot_serve_merges_to_what_peft_computes(
+def test_an_adapter_of_each_kind_merges_to_what_peft_computes(
     config: dict[str, Any], tiny_model: Path, tmp_path: Path
 ) -> None:
     import torch

@@ -367,18 +367,20 @@ def test_an_adapter_for_another_base_is_refused(twin_adapter: Path) -> None:
         ("h.0.attn.c_attn.weight", "transformer.h.0.attn.c_attn", {"fan_in_fan_out": True}),
         ("model.layers.0.mlp.experts.gate_up_proj", "model.layers.0.mlp.experts", {}),
         ("model.embed_tokens.weight", "lm_head", {}),
+        ("text.layers.0.fc1.weight", "model.text.layers.0.fc1", {"fan_in_fan_out": True}),
     ],
     ids=[
         "transposed layers of GPT-2",
         "the names of its own weights",
         "stacked experts",
         "a head tied to the embeddings",
+        "layers that images have, too",
     ],
 )
 def test_an_adapter_of_its_own_base_fits_whatever_the_layers_are(
     of_base: str, of_adapter: str, settings: dict[str, Any], twin: Path, twin_adapter: Path
 ) -> None:
-    write_safetensors(twin / "model.safetensors", {of_base: (64, 192)})
+    write_safetensors(twin / "model.safetensors", {of_base: (64, 192), "vision.layers.0.fc1.weight": (8, 8)})
     sides = {"lora_A": (4, 64), "lora_B": (192, 4)}
     tensors = {f"base_model.model.{of_adapter}.{side}.weight": shape for side, shape in sides.items()}
     write_safetensors(twin_adapter / "adapter_model.safetensors", tensors)

@@ -11,6 +11,7 @@ import pytest
 from harness.errors import UserError
 from harness.schema import Case
 from harness.suites.prompts import Renderer, load_template, messages, recorded_messages
+from tests.support.adapters import change_json
 
 CHAT = [{"role": "system", "content": "Name clauses."}, {"role": "user", "content": "the landlord and the tenant"}]
 FAMILIES = ["qwen", "llama3", "mistral"]
@@ -120,6 +121,16 @@ def test_every_assistant_turn_is_trained_and_nothing_else(tiny_models: dict[str,
     assert renderer.tokenizer.decode(trained) == "due<|im_end|>none<|im_end|>"
     expected = "<|im_start|>user\nthe landlord and the tenant<|im_end|>\n<|im_start|>assistant\ndue<|im_end|>\n"
     assert expected in renderer.tokenizer.decode(ids)
+
+
+def test_a_turn_ends_with_a_special_token_that_has_no_role(tiny_models: dict[str, Path], tmp_path: Path) -> None:
+    """As in Gemma 3 and Phi-3."""
+    folder = Path(shutil.copytree(tiny_models["llama3"], tmp_path / "model"))
+    roles = {"eos_token": "<|end_of_text|>", "pad_token": "<|end_of_text|>", "extra_special_tokens": None}
+    change_json(folder / "tokenizer_config.json", **roles)
+    renderer, turn = Renderer(folder), {"role": "assistant", "content": "none"}
+    ids, mask = renderer.training([*CHAT, turn, CHAT[1], turn])
+    assert renderer.tokenizer.decode([i for i, m in zip(ids, mask, strict=True) if m]) == "none<|eot_id|>" * 2
 
 
 @pytest.mark.parametrize(("answers", "fault"), [

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from harness.checkpoints.merge import load_tuned
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
 from harness.engines.base import model_folders
@@ -140,15 +141,12 @@ def test_the_way_of_a_plain_adapter(lora: str, on_cpu: bool, way: str, tiny_mode
     assert plan(found, model_folders(found), lora, on_cpu).ways == {"tuned": way, tiny_model.name: "plain"}
 
 
-def test_on_a_gpu_dora_is_merged_and_says_why(tiny_model: Path, tmp_path: Path) -> None:
-    found = plan(*both(save_adapter(tiny_model, tmp_path / "tuned", use_dora=True)), "auto", on_cpu=False)
+def test_on_a_gpu_dora_is_merged_and_says_why_and_no_option_serves_it(tiny_model: Path, tmp_path: Path) -> None:
+    dora = both(save_adapter(tiny_model, tmp_path / "tuned", use_dora=True))
+    found = plan(*dora, "auto", on_cpu=False)
     assert found.ways == {"tuned": "merged"} and "DoRA" in found.reasons["tuned"][0]
-
-
-def test_forcing_lora_on_dora_is_refused(tiny_model: Path, tmp_path: Path) -> None:
-    found = adapters(save_adapter(tiny_model, tmp_path / "tuned", use_dora=True))
     with pytest.raises(UserError, match=r"cannot be served as LoRA.*DoRA"):
-        plan(found, model_folders(found), "force", on_cpu=True)
+        plan(*dora, "force", on_cpu=True)
 
 
 def test_an_adapter_with_a_tokenizer_of_its_own_is_merged(tiny_model: Path, tmp_path: Path) -> None:
@@ -166,8 +164,12 @@ def test_a_merge_into_a_quantised_base_is_refused(tiny_model: Path, tmp_path: Pa
     base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
     folder = save_adapter(base, tmp_path / "tuned")
     change_json(base / "config.json", quantization_config={"quant_method": "awq"})
+    packed = {name.replace("proj.weight", "proj.qweight"): s for name, s in CheckpointFolder(base).shapes.items()}
+    write_safetensors(base / "model.safetensors", packed)
     with pytest.raises(UserError, match="its base is quantised"):
         plan(*both(folder), "auto", on_cpu=True)
+    with pytest.raises(UserError, match="its base is quantised"):
+        load_tuned(base, CheckpointFolder(folder))
     assert plan(*both(folder), "auto", on_cpu=False).ways == {"tuned": "lora"}
 
 
