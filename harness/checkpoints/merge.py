@@ -31,6 +31,7 @@ FACTS = "merge.json"
 MAKING = "making-"
 """Prefix of the temporary folders in which models are merged."""
 CARRIED = (*TOKENIZER_FILES, ADDED_TOKENS, "tokenizer_config.json", "special_tokens_map.json", CHAT_TEMPLATE)
+OF_BASE = ("generation_config.json", "preprocessor_config.json", "processor_config.json")
 PACKED_BASE = (
     "must be merged, and its base is quantised. Merge into the 16-bit base, quantise the result and evaluate that"
 )
@@ -153,7 +154,7 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
             quantization.dequantise_to(base, Path(work))
         facts = _merge(checkpoint, CheckpointFolder(work if form else base), adapter, carrier, out)
     _carry(carrier, CARRIED, out)
-    _carry(base, ("generation_config.json",), out)
+    _carry(base, OF_BASE, out)
     refuse_changed(checkpoint)
     facts = msgspec.structs.replace(facts, base_quantisation=form)
     (out / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=2))

@@ -418,7 +418,7 @@ def tensor_shapes(file: Path) -> Shapes:
 
 
 def save(model: Any, out: Path, **more: Any) -> None:
-    """Call `save_pretrained` of a whole model, and give the weight files the permissions of the configuration.
+    """Call `model.save_pretrained`, and give the weight files the permissions of the configuration.
 
     safetensors 0.8 makes them readable for their owner alone, so that a server under another user cannot load them.
     transformers refuses to save a temperature without `do_sample`, as some bases state it; only end tokens are kept.

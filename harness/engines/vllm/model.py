@@ -80,6 +80,7 @@ def llm_arguments(
         "kv_cache_memory_bytes": kv_cache_bytes,
         "enforce_eager": on_cpu,
         "enable_prefix_caching": True,
+        "language_model_only": True,  # Images would need a processor, which needs the tokenizer.
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }

@@ -119,13 +119,14 @@ def test_a_merged_folder_that_lost_its_facts_is_made_again(adapter: Checkpoint) 
 def test_the_merged_folder_is_a_checkpoint_with_the_same_tokenizer(tiny_model: Path, tmp_path: Path) -> None:
     base = Path(shutil.copytree(tiny_model, tmp_path / "base"))
     change_json(base / "generation_config.json", temperature=0.6)  # Without `do_sample`.
+    (base / "preprocessor_config.json").write_text("{}")
     adapter = resolve(str(save_adapter(base, tmp_path / "a0")))
     folder = merged_folder(adapter)
     found = resolve(str(folder))
     assert found.kind == "model" and found.tokenizer_digest == adapter.tokenizer_digest
     assert found.base_digest != adapter.base_digest
-    settings = [(f / "generation_config.json").read_bytes() for f in (folder, base)]
-    assert settings[0] == settings[1]
+    settings = ("generation_config.json", "preprocessor_config.json")
+    assert all((folder / name).read_bytes() == (base / name).read_bytes() for name in settings)
 
 
 def test_the_gap_to_the_adapter_is_reported(tiny_model: Path, tmp_path: Path) -> None:

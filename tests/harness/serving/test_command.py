@@ -45,6 +45,7 @@ def test_on_a_cpu_the_server_is_started_by_its_module() -> None:
         "--kv-cache-memory-bytes": str(1 << 28),
         "--enforce-eager": True,
         "--enable-prefix-caching": True,
+        "--language-model-only": True,
         "--max-num-seqs": "64",
         "--block-size": "32",
         "--load-format": "safetensors",
