@@ -51,9 +51,12 @@ class AdapterPlan(Struct, frozen=True, kw_only=True):
     """vLLM's max_lora_rank for the engine that serves LoRA."""
 
 
-def changes_base(config: Config) -> bool:
+def changes_base(adapter: CheckpointFolder) -> bool:
     """Whether PEFT changes the base's own weights or biases for it, which switching it off does not restore."""
-    return _rewrites_weights(config) or _trains_biases(config)
+    config = adapter.adapter_config
+    copied = config.get("modules_to_save") or ()
+    replaces = any(name.split(".")[-2] not in copied for name in _whole(adapter.adapter_shapes))
+    return replaces or _rewrites_weights(config) or _trains_biases(config)
 
 
 def _rewrites_weights(config: Config) -> bool:
@@ -147,10 +150,13 @@ def _odd_tensors(shapes: Mapping[str, tuple[int, ...]], of_base: Mapping[str, tu
         reasons.append(
             f"its embedding LoRA has {sizes.pop():,} tokens, the base {', '.join(f'{v:,}' for v in vocabularies)}"
         )
-    whole = sorted(n for n in shapes if _module_of(n) is None and n.rpartition(".")[2] in ("weight", "bias"))
-    if whole:
+    if whole := _whole(shapes):
         reasons.append(f"it has whole weights in addition to LoRA ({len(whole)}, the first {whole[0]})")
     return reasons
+
+
+def _whole(shapes: Mapping[str, Any]) -> list[str]:
+    return sorted(n for n in shapes if _module_of(n) is None and n.rpartition(".")[2] in ("weight", "bias"))
 
 
 def plan(
@@ -206,7 +212,7 @@ def peft_ways(checkpoints: Mapping[str, Checkpoint], lora: str, say: Callable[[s
         reasons = {
             REASON: of_adapter(folder) is not None,
             OTHER_TOKENIZER: brings_tokenizer(checkpoint),
-            CHANGES_BASE: changes_base(folder.adapter_config),
+            CHANGES_BASE: changes_base(folder),
         }
         why = next((reason for reason, applies in reasons.items() if applies), "")
         ways[variant] = "merged" if why or lora == "merge" else "lora"

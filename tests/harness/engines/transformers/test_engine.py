@@ -99,12 +99,18 @@ def test_variants_share_one_load_of_the_base_and_the_base_stays_itself(
     assert both.describe()["canary"]["tuned"]["effect"]["tuned"] > 0
 
 
-@pytest.mark.parametrize("changes", [{"init_lora_weights": "pissa"}, {"init_lora_weights": "olora"}, {"bias": "all"}])
+@pytest.mark.parametrize(
+    "changes", [{"init_lora_weights": "pissa"}, {"bias": "all"}, {"target_modules": ["q_proj", "lm_head"]}]
+)
 def test_an_adapter_that_changes_its_base_is_merged_and_the_baseline_stays_itself(
     changes: dict[str, Any], model: Path, tmp_path: Path
 ) -> None:
+    from safetensors.torch import load_file, save_file
+
     alone = by_key(list(engine({"baseline": model}).generate(requests())))
     folders = {"baseline": model, "tuned": save_adapter(model, tmp_path / "a0", **changes)}
+    file = folders["tuned"] / "adapter_model.safetensors"  # With the whole head, if it has an adapter.
+    save_file({n: t * (1.5 if "base_layer" in n else 1) for n, t in load_file(file).items()}, file)
     both = engine(folders)
     found = by_key(list(both.generate(requests(["tuned", "baseline"]))))
     assert both.describe()["ways"] == {"baseline": "plain", "tuned": "merged"}
