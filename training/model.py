@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -167,17 +168,27 @@ def _positions(config: Any) -> int:
 
 
 def linear_ends(base: Any) -> list[str]:
-    """Return the last parts of the names of all linear layers but the output head.
+    """Return the last parts of the names of all linear layers for text but the output head.
 
     In a mixture of experts, PEFT's own `all-linear` also adapts the router and fused experts, and maps some names to
     them. They are excluded here: experts get an adapter by `target_parameters` only.
     """
-    output_head = base.get_output_embeddings()
-    layers = (name for name, m in base.named_modules() if isinstance(m, torch.nn.Linear) and m is not output_head)
+    output_head, decoder = base.get_output_embeddings(), base.get_decoder()
+    layers = (name for name, m in decoder.named_modules() if isinstance(m, torch.nn.Linear) and m is not output_head)
     ends = {name.rpartition(".")[2] for name in layers}
-    others = (m for m in base.modules() if not isinstance(m, torch.nn.Conv1d))  # Its weight has three dimensions, too.
+    others = (m for m in decoder.modules() if not isinstance(m, torch.nn.Conv1d))  # Its weight has 3 dimensions, too.
     mixture = any(p.ndim == 3 for m in others for p in m.parameters(recurse=False))
     return sorted(ends - EXPERT_NAMES if mixture else ends)
+
+
+def _for_images(base: Any) -> str | None:
+    """Return an expression for the layers that no text passes, which get no adapter; None where there are none."""
+    head, decoder = base.get_output_embeddings(), base.get_decoder()
+    text = {id(module) for module in (head, *decoder.modules())}
+    if all(id(module) in text for module in base.modules() if isinstance(module, torch.nn.Linear)):
+        return None
+    name = next(name for name, module in base.named_modules() if module is decoder)
+    return rf"(?!{re.escape(name)}\.|{'|'.join(training_lora.OUTPUT_HEADS)}).*"
 
 
 def _refuse_additional(model: Any, lora: Lora) -> None:
@@ -231,6 +242,7 @@ def attach(base: Any, lora: Lora, seed: int) -> AnswerLoss:
     arguments = training_lora.arguments(lora)
     if lora.target_modules == ALL_LINEAR:
         arguments["target_modules"] = linear_ends(base)
+    arguments["exclude_modules"] = _for_images(base)
     is_bfloat16 = base.dtype == torch.bfloat16
     model = get_peft_model(base, LoraConfig(**arguments, task_type="CAUSAL_LM"))
     _refuse_additional(model, lora)

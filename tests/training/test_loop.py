@@ -11,6 +11,7 @@ from training.batching import pack
 from training.checkpointing import TrainingState
 from training.config import Lora, Optim, Train
 from training.data.tokenize import Document
+from training.estimate import shapes
 from training.hooks import Hooks
 from training.loop import Loop
 
@@ -209,6 +210,19 @@ def test_a_convolution_is_no_mixture_of_experts_whose_layers_get_no_adapter(tmp_
 
     base = AutoModelForCausalLM.from_pretrained(save_family(tmp_path, "lfm2", **CONVOLUTION))
     assert {"w1", "w2", "w3"} <= set(models.linear_ends(base))
+
+
+def test_a_base_for_text_and_images_gets_its_adapter_on_every_layer_for_text():
+    """The layers for images of Gemma 3 have the same names, and a parameter of three dimensions."""
+    from transformers import AutoModelForCausalLM, Gemma3Config
+
+    tower = {name: SHAPE[name] for name in ("hidden_size", "intermediate_size", "num_attention_heads")}
+    tower |= {"num_hidden_layers": 1, "image_size": 28, "patch_size": 14}
+    config = Gemma3Config(text_config=SHAPE, vision_config=tower, mm_tokens_per_image=4)
+    model = models.attach(AutoModelForCausalLM.from_config(config), Lora(), 0)
+    adapted = {name.partition(".lora_")[0].removeprefix("base_model.model.") for name, _ in model.adapter()}
+    assert adapted == {linear.name for linear in shapes.of(config.to_dict()).targets("all-linear")}
+    assert len(adapted) == 7 * SHAPE["num_hidden_layers"] and all(".language_model." in name for name in adapted)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

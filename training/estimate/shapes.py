@@ -250,13 +250,14 @@ def _linears(model: Any, text: Any, tables: set[int]) -> Any:
     """Yield linear layers without the output head; a bare three-dimensional tensor has one expert per row."""
     import torch
 
+    decoder = set(model.get_decoder().modules())  # Layers for images get no adapter.
     experts = next((n for k in ("num_local_experts", "num_experts") if (n := getattr(text, k, None))), 0)
     active = getattr(text, "num_experts_per_tok", None) or 1
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear):
             if id(module.weight) not in tables:
-                bias = module.bias is not None
-                yield Linear(name=name, inputs=module.in_features, outputs=module.out_features, bias=bias)
+                bias, own, inputs = module.bias is not None, module in decoder, module.in_features
+                yield Linear(name=name, inputs=inputs, outputs=module.out_features, bias=bias, own=own)
             continue
         for part, p in module.named_parameters(recurse=False):
             if p.ndim == 3 and p.shape[0] == experts:
