@@ -37,12 +37,8 @@ def test_a_template_gives_a_user_message_and_perhaps_one_of_the_system(
     assert [(message["role"], message["content"]) for message in chat] == said
 
 
-def test_a_missing_variable_names_the_case_and_what_it_has() -> None:
-    with pytest.raises(UserError, match=r"case 'a'.*'document' is undefined.*Input has: text"):
-        messages(template("{{ document }}"), case(text="x"))
-
-
 @pytest.mark.parametrize(("text", "said"), [
+    ("{{ text }}", "needs a variable its input lacks: 'text' is undefined. Input has: document"),
     ("{% set system = brief %}{{ document }}", "needs a variable its input lacks: 'brief' is undefined"),
     ("{% include 'other.jinja' %}{{ document }}", "cannot be rendered: TypeError: no loader"),
     ("{{ document + 5 }}", "cannot be rendered: TypeError: can only concatenate str"),

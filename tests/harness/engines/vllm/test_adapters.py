@@ -85,19 +85,16 @@ def test_a_module_that_the_base_lacks_is_refused(adapter: Path, tiny_model: Path
     assert found.way == "refuse" and "qkv_packed" in found.reasons[0]
 
 
-def test_an_embedding_adapter_for_another_vocabulary_is_merged(adapter: Path, tiny_model: Path) -> None:
-    from harness.checkpoints.model_files import tensor_shapes
-
-    vocabulary = tensor_shapes(tiny_model / "model.safetensors")["model.embed_tokens.weight"][0]
-    for rows, way in ((vocabulary, "lora"), (vocabulary + 3, "merge")):
-        embedding = {f"{EMBED}.lora_embedding_A": (4, rows), f"{EMBED}.lora_embedding_B": (64, 4)}
-        write_safetensors(adapter / "adapter_model.safetensors", PLAIN | embedding)
-        assert examine(CheckpointFolder(adapter), CheckpointFolder(tiny_model)).way == way
-
-
-def test_whole_weights_beside_lora_are_merged(adapter: Path, tiny_model: Path) -> None:
-    write_safetensors(adapter / "adapter_model.safetensors", PLAIN | {f"{EMBED}.weight": (8, 64)})
-    assert examine(CheckpointFolder(adapter), CheckpointFolder(tiny_model)).way == "merge"
+def test_an_adapter_of_another_vocabulary_or_with_whole_weights_is_merged(adapter: Path, tiny_model: Path) -> None:
+    base = CheckpointFolder(tiny_model)
+    rows = base.shapes["model.embed_tokens.weight"][0]
+    for name, shape, way in (
+        ("lora_embedding_A", (4, rows), "lora"),
+        ("lora_embedding_A", (4, rows + 3), "merge"),
+        ("weight", (8, 64), "merge"),
+    ):
+        write_safetensors(adapter / "adapter_model.safetensors", PLAIN | {f"{EMBED}.{name}": shape})
+        assert examine(CheckpointFolder(adapter), base).way == way
 
 
 @pytest.mark.parametrize(
