@@ -173,9 +173,8 @@ def linear_ends(base: Any) -> list[str]:
     In a mixture of experts, PEFT's own `all-linear` also adapts the router and fused experts, and maps some names to
     them. They are excluded here: experts get an adapter by `target_parameters` only.
     """
-    output_head, decoder = base.get_output_embeddings(), base.get_decoder()
-    layers = (name for name, m in decoder.named_modules() if isinstance(m, torch.nn.Linear) and m is not output_head)
-    ends = {name.rpartition(".")[2] for name in layers}
+    decoder = base.get_decoder()
+    ends = {name.rpartition(".")[2] for name, m in decoder.named_modules() if isinstance(m, torch.nn.Linear)}
     others = (m for m in decoder.modules() if not isinstance(m, torch.nn.Conv1d))  # Its weight has 3 dimensions, too.
     mixture = any(p.ndim == 3 for m in others for p in m.parameters(recurse=False))
     return sorted(ends - EXPERT_NAMES if mixture else ends)

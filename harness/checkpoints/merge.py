@@ -207,9 +207,9 @@ def load_tuned(base: Path, adapter: CheckpointFolder) -> Any:
     model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, **safety.MODEL)
     _resize(model, adapter)
     tuned = quantization.load_adapter(model, adapter.path, is_trainable=False)
-    ends = [model.get_input_embeddings(), model.get_output_embeddings()]
-    if any(hasattr(end, "lora_A") for end in ends):
-        head = getattr(ends[1], "base_layer", ends[1])
+    head = model.get_output_embeddings()
+    if hasattr(head, "lora_A") or hasattr(model.get_input_embeddings(), "lora_A"):
+        head = getattr(head, "base_layer", head)
         head.weight = torch.nn.Parameter(head.weight.detach().clone(), requires_grad=False)
     return tuned
 
