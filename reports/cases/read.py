@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -112,6 +113,8 @@ class Fabrication(Struct, frozen=True, kw_only=True):
     """The scorer's word for it."""
     reason: str
     """Why it is not grounded."""
+    times: int = 1
+    """How often the answer makes it."""
 
     @property
     def noun(self) -> str:
@@ -263,13 +266,16 @@ def _value(record: Record, metric: Metric) -> float | None:
 
 
 def fabrications(record: Record) -> list[Fabrication]:
-    """Every claim of an answer that a scorer marks as not grounded."""
-    return [
+    """Each claim of an answer that a scorer marks as not grounded, once; those of one key are one claim."""
+    marked = [
         Fabrication(scorer=name, quote=span.quote, kind=span.kind, verdict=span.verdict, reason=span.reason)
         for name, score in record.scores.items()
         for span in score.spans
         if span.verdict in FABRICATED
     ]
+    times = Counter(claim.key for claim in marked)
+    first = {claim.key: claim for claim in reversed(marked)}
+    return [msgspec.structs.replace(first[key], times=times[key]) for key in times]
 
 
 def troubles(record: Record) -> list[AnswerError]:

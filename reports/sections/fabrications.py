@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from reports import number_format, sentences, wording
 from reports.cases.read import AnswerSummary, Fabrication
@@ -13,19 +11,12 @@ from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
 
 MOST = 5
-"""Most rows of one table; all claims are counted."""
+"""Most rows of one table."""
 NOTE = "Found by rules, not by people. A finding is new where only the tuned model has it on that case."
 COLUMNS = ["Case", "Claim", "Finding", "Reason", "Found by"]
 
 Answers = Iterable[tuple[AnswerSummary, Sequence[Fabrication]]]
 """Answers with their claims."""
-
-
-class Claim(NamedTuple):
-    answer: AnswerSummary
-    fabrication: Fabrication
-    times: int
-    """How often the answer makes it."""
 
 
 def section(evidence: RunView) -> Section | None:
@@ -72,32 +63,29 @@ def _of_tuned(evidence: RunView, suite: str, is_compared: bool) -> list[Block]:
     return blocks
 
 
-def _distinct(answers: Answers, noun: str) -> Iterator[Claim]:
-    """Yield each claim of an answer once."""
-    for answer, claims in answers:
-        for claim, times in Counter(claim for claim in claims if claim.noun == noun).items():
-            yield Claim(answer, claim, times)
-
-
 def _table(evidence: RunView, suite: str, noun: str, caption: str, answers: Answers, of: int) -> Table:
-    shown = list(islice(_distinct(answers, noun), MOST))
-    places = [evidence.cases.named(suite, answer.case.id) for answer, _, _ in shown]
+    of_noun = ((answer, claim) for answer, claims in answers for claim in claims if claim.noun == noun)
+    shown = list(islice(of_noun, MOST))
+    places = [evidence.cases.named(suite, answer.case.id) for answer, _ in shown]
     rows = [
         [
             Cell(text=answer.case.id, code=True, note=answer.case.cluster, link=link),
-            Cell(text=claim.quote, tone="bad", note=f"{number_format.number(times)} times" if times > 1 else ""),
+            Cell(
+                text=claim.quote,
+                tone="bad",
+                note=f"{number_format.number(claim.times)} times" if claim.times > 1 else "",
+            ),
             Cell(text=wording.capital(wording.verdict_on(claim.kind, claim.verdict))),
             Cell(text=claim.reason or "no support found"),
             Cell(text=wording.title(claim.scorer)),
         ]
-        for (answer, claim, times), (link, _) in zip(shown, places, strict=True)
+        for (answer, claim), (link, _) in zip(shown, places, strict=True)
     ]
-    count = sum(claim.times for claim in shown)
-    counted = wording.capital(wording.shown_of(noun, count, of))
+    counted = wording.capital(wording.shown_of(noun, len(shown), of))
     return Table(
         caption=caption,
         columns=COLUMNS,
         rows=rows,
         cases=[facets for _, facets in places],
-        note=f"{counted}.{sentences.others(of - count)} {NOTE}",
+        note=f"{counted}.{sentences.others(of - len(shown))} {NOTE}",
     )
