@@ -10,7 +10,7 @@ from msgspec import structs
 
 from harness.errors import UserError
 from harness.files import file_sha256
-from harness.runs.folder import SEAL, RunData, load_run
+from harness.runs.folder import SEAL, Results, RunData, load_run
 from reports import number_format, wording
 from reports.assumptions import Assumptions
 from reports.model import CasePage, ReportModel
@@ -75,6 +75,12 @@ def pages(evidence: RunView) -> Iterator[CasePage]:
             before=names[number - 1],
             after=names[number + 1] if number + 1 < len(names) else "",
         )
+
+
+def view_of(results: Results) -> RunView:
+    """Return the view of a run whose answers stay on disk."""
+    fields = {name: getattr(results, name) for name in Results.__struct_fields__}
+    return gather(RunData(**fields, records=[], suite_of=[], train_log=[]))
 
 
 def gather(run: RunData, training: RunData | None = None) -> RunView:

@@ -18,14 +18,16 @@ from harness.runs.folder import Results
 from harness.sanitize import shown
 from harness.schema import BASELINE, CANDIDATE
 from reports import wording
+from reports.assemble import view_of
 from reports.cases.pages import REPORT
 from reports.ci.github import page_of_run
 from reports.run_data import overall, unmet_first
+from reports.sections.verdict import warnings
 
 ANSWER_S = 10
 """Seconds to wait for the service."""
 LONGEST = 500
-"""Most characters of a remark."""
+"""Most characters of a remark or warning."""
 NAMED = 5
 """Most gates named of those that did not pass."""
 
@@ -43,15 +45,16 @@ def checked(url: str) -> str:
 
 
 def text(results: Results, link: str, remarks: Sequence[str] = ()) -> str:
-    """Say in a few lines, without text of a model or document, how the run ended, with remarks on its command."""
+    """Say in a few lines, without text of a model or document, how the run ended, with remarks and warnings."""
     outcome = overall(results.verdicts)
     counted = wording.outcomes(Counter(verdict.outcome for verdict in results.verdicts)) or "no gate was judged"
     models = [results.manifest.checkpoints[v].name for v in (CANDIDATE, BASELINE) if v in results.manifest.checkpoints]
+    warned = warnings(view_of(results), not results.is_large, with_quotes=False)
     unmet = [verdict for verdict in unmet_first(results.verdicts) if verdict.outcome not in ("pass", "skipped")]
     lines = [
         f"*{wording.outcome(outcome)}*: {counted}",
         _plain(" compared with ".join(models)),
-        *(_plain(wording.shortened(remark, LONGEST)) for remark in remarks),
+        *(_plain(wording.shortened(said, LONGEST)) for said in [*remarks, *warned]),
         *(_plain(f"{wording.outcome(v.outcome)}: {v.suite} {wording.gate_name(v)} {v.bar}") for v in unmet[:NAMED]),
         *([f"and {wording.count(len(unmet) - NAMED, 'more gate')}"] if len(unmet) > NAMED else []),
         f"<{link}|{_plain(results.manifest.run_id)}>",

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from harness.runs.folder import Results, RunData
+from harness.runs.folder import Results
 from reports import wording
-from reports.assemble import gather
+from reports.assemble import view_of
 from reports.model import Block, Table
 from reports.render import html
 from reports.run_data import overall
 from reports.sections import gates, results
+from reports.sections.verdict import warnings
 
 
 def render(run: Results) -> str:
     """Return the fragment: gates first and metrics folded below them; without a baseline, metrics first."""
-    fields = {name: getattr(run, name) for name in Results.__struct_fields__}
-    evidence = gather(RunData(**fields, records=[], suite_of=[], train_log=[]))
+    evidence = view_of(run)
     judged = [
         structs.replace(gates.table(suite, verdicts, f"Gates of {suite.name}"), folded=False)
         for suite in evidence.suites
@@ -29,6 +29,7 @@ def render(run: Results) -> str:
     return template.render(
         run=run,
         overall=overall(run.verdicts),
+        warnings=warnings(evidence, not run.is_large),
         models=[(wording.variant(name), model.name) for name, model in run.manifest.checkpoints.items()],
         blocks=[*judged, *measured] if run.metrics.comparisons else [*measured, *judged],
     )

@@ -22,7 +22,7 @@ from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
 from reports.assemble import gather
 from reports.run_data import RunView, overall, unmet_first
-from reports.sections.verdict import cautions, sentence
+from reports.sections.verdict import sentence, warnings
 
 STYLES = {"pass": "green", "fail": "red", "error": "red", "inconclusive": "yellow", "skipped": "dim"}
 TONES = {"good": "green", "bad": "red", "plain": ""}
@@ -42,8 +42,7 @@ def summary(run: RunData, gates: Gates | None = None, is_verbose: bool = False) 
     """
     evidence = gather(run)
     chosen = {suite for suite, _ in gates or ()}
-    messages = [*map(sentences.gates_changed, run.manifest.moved), *cautions(evidence, not run.is_large)]
-    parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in messages]
+    parts: list[RenderableType] = [_text(f"! {text}", "yellow") for text in warnings(evidence, not run.is_large)]
     selected = [v for v in unmet_first(run.verdicts) if gates is None or (v.suite, v.gate) in gates]
     for suite in evidence.suites:
         if chosen and suite.name not in chosen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.schema import BASELINE, CANDIDATE, Checkpoint, SuiteInfo
 from reports import number_format, wording
-from reports.model import Block, Cell, Section, Table, Text
+from reports.model import Block, Cell, Section, Table
 from reports.run_data import RunView
 
 DIGESTS = [
@@ -16,7 +16,7 @@ DIGESTS = [
 KINDS = {
     "model": "whole model",
     "adapter": "adapter over a base model",
-    "scripted": "rule without a model",
+    "scripted": "rule or script without a model",
     "accepted": "stored scores of an earlier run",
     "imported": "answers from the log of another tool",
 }
@@ -30,7 +30,6 @@ SERVED = {
 
 def section(evidence: RunView) -> Section:
     blocks: list[Block] = [_checkpoints(evidence)]
-    blocks += [Text(text=text, tone="caution") for text in _warnings(evidence)]
     if evidence.suites:
         blocks.append(_questions(evidence))
     return Section(
@@ -122,20 +121,21 @@ def _digest(checkpoint: Checkpoint, name: str) -> Cell:
     return Cell(text=number_format.short(value), code=bool(value))
 
 
-def _warnings(evidence: RunView) -> list[str]:
+def doubts(evidence: RunView) -> list[str]:
+    """Say where a comparison is of one model, or of models that differ in more or less than an adapter."""
     checkpoints = evidence.run.manifest.checkpoints
     before, after = checkpoints.get(BASELINE), checkpoints.get(CANDIDATE)
     if before is None or after is None:
         return []
-    doubts = []
+    found = []
     weights, other = ((c.base_digest, c.adapter_digest) for c in (before, after))
     if before.digest == after.digest:
-        doubts.append("Baseline and tuned have the same content digest: they are the same model.")
+        found.append("Baseline and tuned are the same model: their content digests are equal.")
     elif before.base_digest and weights == other:
-        doubts.append("Baseline and tuned have the same weights: only the tokenizer or chat template differs.")
+        found.append("Baseline and tuned have the same weights: only the tokenizer or chat template differs.")
     if after.kind == "adapter" and before.kind == "model" and after.base_digest != before.base_digest:
-        doubts.append("The adapter's base model is not the baseline: the difference is not due to the adapter alone.")
-    return doubts
+        found.append("The adapter's base model is not the baseline: the difference is not due to the adapter alone.")
+    return found
 
 
 def _questions(evidence: RunView) -> Table:

@@ -9,7 +9,7 @@ from reports import business, degenerate, number_format, sentences, wording
 from reports.cases.index import Joint
 from reports.model import Block, Cell, Headline, Section, Text
 from reports.run_data import RunView, overall
-from reports.sections import overview
+from reports.sections import models_compared, overview
 
 LEADS = {
     "pass": "Every gate is met. The tuned model may be merged.",
@@ -21,6 +21,7 @@ LEADS = {
 
 
 OTHER_TRAINING = "The training run shown here is not the one that the tuned model comes from."
+SCRIPTED = f"The answers are those of a script, not of a model. {NO_MERGE}"
 NOTHING_GENERAL = (
     "No suite of this run is marked as one of general questions, so what the tuned model may have forgotten was not "
     "measured. Compare with one as well, such as general/facts (Suite(general=True) marks your own)."
@@ -28,8 +29,7 @@ NOTHING_GENERAL = (
 
 
 def section(evidence: RunView) -> Section:
-    changed = map(sentences.gates_changed, evidence.run.manifest.moved)
-    blocks: list[Block] = [Text(text=text, tone="caution") for text in [*changed, *cautions(evidence)]]
+    blocks: list[Block] = [Text(text=text, tone="caution") for text in warnings(evidence)]
     blocks += [_headline(evidence, suite) for suite in evidence.suites]
     scaled = {suite.name: business.scaled(evidence, suite) for suite in evidence.suites}
     blocks += [Text(text=f"{name}: {sentence}", tone="muted") for name, sentence in scaled.items() if sentence]
@@ -40,13 +40,19 @@ def lead(evidence: RunView) -> str:
     """Say the combined outcome of all gates, or why the run may claim no verdict."""
     if says := evidence.run.standing.says:
         return f"{says} This report describes the results; it does not allow a merge."
-    return lead_of(overall(evidence.run.verdicts), evidence.run.manifest.notes)
+    return lead_of(overall(evidence.run.verdicts), cautions(evidence))
 
 
 def lead_of(outcome: Outcome, notes: Iterable[str]) -> str:
-    """Say the combined outcome of the gates of a run with these notes."""
+    """Say the combined outcome of the gates of a run with these cautions."""
     approves_none = any(note.endswith(NO_MERGE) for note in notes)
     return wording.MET_ALONE if outcome == "pass" and approves_none else LEADS[outcome]
+
+
+def warnings(evidence: RunView, with_answers: bool = True, with_quotes: bool = True) -> list[str]:
+    """Say what every view of a run says first: how its gates changed, then `cautions`."""
+    changed = map(sentences.gates_changed, evidence.run.manifest.moved)
+    return [*changed, *cautions(evidence, with_answers, with_quotes)]
 
 
 def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = True) -> list[str]:
@@ -56,11 +62,13 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
     """
     training = evidence.training.standing.reason if evidence.training else ""
     texts = [evidence.run.standing.says, f"The training run is not valid evidence: {training}." if training else ""]
-    texts.append(OTHER_TRAINING if evidence.has_other_training else "")
+    texts += [OTHER_TRAINING if evidence.has_other_training else "", *models_compared.doubts(evidence)]
     for suite in evidence.suites:
         texts += [degenerate.warning(evidence, suite, with_answers, with_quotes), below_floor(evidence, suite)]
-    if overall(evidence.run.verdicts) == "pass" and all(suite.general is False for suite in evidence.suites):
-        texts.append(NOTHING_GENERAL)
+    if overall(evidence.run.verdicts) == "pass":
+        tuned = evidence.run.manifest.checkpoints.get(CANDIDATE)
+        texts.append(SCRIPTED if tuned and tuned.kind == "scripted" else "")
+        texts.append(NOTHING_GENERAL if all(suite.general is False for suite in evidence.suites) else "")
     return [*filter(None, texts), *evidence.run.manifest.notes]
 
 

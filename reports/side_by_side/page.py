@@ -17,10 +17,12 @@ from harness.files import write_atomic
 from harness.runs import redaction
 from harness.schema import CANDIDATE
 from reports import number_format, wording
+from reports.assemble import view_of
 from reports.history.page import run_row
 from reports.model import Cell
 from reports.render import html
 from reports.run_data import overall
+from reports.sections import verdict
 from reports.side_by_side import differences
 from reports.side_by_side.columns import Column, metrics_of, suite_names
 from reports.side_by_side.data import PageData
@@ -61,6 +63,7 @@ def render(columns: Sequence[Column], first: Column, page_folder: Path) -> str:
         style=Markup(style),
         script=Markup(script),
         csp=html.policy(style, script),
+        warnings=_warnings(columns),
         baseline=baseline,
         columns=_numbered(f"{column.letter}: {column.model}" for column in columns),
         suite_choices=_numbered(suite.name for suite in shown),
@@ -69,6 +72,15 @@ def render(columns: Sequence[Column], first: Column, page_folder: Path) -> str:
     )
     data = PageData(reader, shown, baseline, NOTES_SIZE + len(fill(data="", notes=[]).encode()))
     return fill(data=Markup(data.as_json()), notes=_notes(data)) + "\n"
+
+
+def _warnings(columns: Sequence[Column]) -> list[str]:
+    """Return the warnings of every run, each behind the letters of its columns."""
+    letters: dict[str, list[str]] = {}
+    for column in columns:
+        for text in verdict.warnings(view_of(column.run), not column.run.is_large):
+            letters.setdefault(text, []).append(column.letter)
+    return [f"{wording.listing(of)}: {text}" for text, of in letters.items()]
 
 
 def _numbered(names: Iterable[str]) -> list[tuple[str, str]]:

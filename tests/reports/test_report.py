@@ -155,13 +155,6 @@ def test_settings_of_an_engine_have_names_in_words(write_run: Writer) -> None:
     ]
 
 
-def test_the_same_weights_with_another_chat_template_are_named(write_run: Writer) -> None:
-    tuned = make_manifest().checkpoints["tuned"]
-    twin = msgspec.structs.replace(tuned, digest="9" * 64, tokenizer_digest="e" * 64)
-    path = write_run(manifest=make_manifest(checkpoints={"baseline": twin, "tuned": tuned}))
-    assert "same weights: only the tokenizer or chat template differs" in all_text(reports.build([path]))
-
-
 def test_a_partial_or_unfinished_run_says_so_at_the_top(write_run: Writer) -> None:
     manifest = make_manifest(status="interrupted", notes=["Only 5 of 10 cases were asked (-k lease)."])
     texts = [

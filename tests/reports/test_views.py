@@ -10,11 +10,15 @@ import pytest
 
 import reports
 from harness.errors import UserError
-from harness.runs.folder import RunData
+from harness.runs.folder import RunData, load_results
+from reports import notice, side_by_side
 from reports.ci import annotations, collect, markdown
 from reports.model import Curve, ReportModel, Table
-from reports.render import terminal
+from reports.render import notebook, terminal
+from reports.sections.verdict import SCRIPTED
+from reports.wording import MET_ALONE
 from tests.reports.conftest import Writer
+from tests.support.sample import make_manifest, make_verdicts
 
 NUMBER = re.compile(r"[+−<>]?\d[\d,]*(?:\.\d+)?[%×]?")
 
@@ -72,18 +76,50 @@ def test_a_refused_write_is_one_plain_line(run: RunData, tmp_path: Path) -> None
         reports.write(reports.build([run]), tmp_path / "file")
 
 
-def test_every_view_says_what_a_gate_found_in_the_same_words(write_run: Writer, tmp_path: Path) -> None:
-    view = collect.evidence(write_run())
+def views_of(path: Path, out: Path) -> dict[str, str]:
+    """The views of a run that have room for findings and warnings."""
+    view = collect.evidence(path)
     exported = collect.export(view)
-    page, _, text, _ = (p.read_text("utf-8") for p in reports.write(reports.build([view.run]), tmp_path / "out"))
+    page, short, text, _ = (p.read_text("utf-8") for p in reports.write(reports.build([view.run]), out))
     views = {
         "page": page,
+        "summary": short,
         "markdown": text,
         "terminal": "\n".join(terminal.lines(view.run, 300, is_verbose=True)),
         "comment": markdown.comment(exported, exported.suites[0]),
         "annotation": "\n".join(annotations.lines(exported)).replace("%25", "%"),
+        "notebook": notebook.render(view.run),
     }
-    unmet = [verdict.reason for verdict in view.run.verdicts if verdict.outcome != "pass"]
+    return {name: html.unescape(shown) for name, shown in views.items()}
+
+
+def test_every_view_says_what_a_gate_found_in_the_same_words(write_run: Writer, tmp_path: Path) -> None:
+    unmet = [verdict.reason for verdict in make_verdicts() if verdict.outcome != "pass"]
     assert len(unmet) == 2
+    for name, shown in views_of(write_run(), tmp_path / "out").items():
+        assert [reason for reason in unmet if reason not in shown] == [], name
+
+
+def test_every_view_gives_the_warnings_of_a_run(write_run: Writer, tmp_path: Path) -> None:
+    """The notice, notebooks and the page side by side gave none; one model against itself was said far down."""
+    twin = make_manifest().checkpoints["baseline"]
+    pair = {"baseline": twin, "tuned": twin}
+    manifest = make_manifest(checkpoints=pair, moved=["a gate was lost"], notes=["A note."])
+    path = write_run(manifest=manifest)
+    columns, first = side_by_side.open_columns([str(path), f"{path}:baseline"], tmp_path)
+    views = views_of(path, tmp_path / "out") | {
+        "side by side": side_by_side.write(columns, first, tmp_path / "page.html").read_text("utf-8"),
+        "notice": notice.text(load_results(path), "link"),
+    }
+    del views["annotation"]
     for name, shown in views.items():
-        assert [reason for reason in unmet if reason not in html.unescape(shown)] == [], name
+        said = [text for text in ("a gate was lost", "are the same model: their", "A note.") if text not in shown]
+        assert said == [], name
+    assert "A and B: A note." in views["side by side"]
+
+
+def test_no_view_lets_a_script_be_merged(write_run: Writer) -> None:
+    tuned = msgspec.structs.replace(make_manifest().checkpoints["tuned"], kind="scripted")
+    manifest = make_manifest(checkpoints={"tuned": tuned})
+    verdict = reports.build([write_run(manifest=manifest, verdicts=make_verdicts()[:1])]).sections[0]
+    assert verdict.lead == MET_ALONE and SCRIPTED in [getattr(block, "text", "") for block in verdict.blocks]
