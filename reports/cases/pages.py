@@ -10,7 +10,7 @@ from typing import NamedTuple
 from harness.schema import BASELINE, CANDIDATE
 from reports.cases.index import CaseIndex
 from reports.cases.select import ORDER, SelectedCase
-from reports.exports.records_csv import Value, line
+from reports.exports.records_csv import Value, first_line, line
 from reports.model import Facets, Kind
 
 REPORT, SUMMARY = "report.html", "summary.html"
@@ -125,7 +125,7 @@ TAIL = ("unsupported_claims", "new_unsupported_claims", "failed", "shown_in")
 def table(cases: CasePages, metrics: Sequence[str]) -> Iterator[str]:
     """The table of all cases as CSV: the heading, then a line for each, with two columns for each of `metrics`."""
     values = [f"{variant} {metric}" for metric in metrics for variant in (BASELINE, CANDIDATE)]
-    yield line([*HEAD, *values, *TAIL])
+    yield first_line([*HEAD, *values, *TAIL])
     for case in cases:
         yield line(_cells(case, cases.link(case), metrics))
 

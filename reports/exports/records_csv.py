@@ -49,7 +49,7 @@ def write(run: Path, dataset: str = "") -> Iterator[str]:
         raise UserError(f"{run}: a {manifest.kind} run, which has no answers. Name an evaluation")
     suites = {suite.name: suite for suite in manifest.suites}
     slices, metrics = columns(manifest)
-    yield line(heading(slices, metrics))
+    yield first_line(heading(slices, metrics))
     for suite, record in stream(run):
         yield line(values(suites[suite], record, slices, metrics))
 
@@ -87,6 +87,11 @@ def values(suite: SuiteInfo, record: Record, slices: Sequence[str], metrics: Seq
         *(case.tags.get(tag) if tag in suite.slices else None for tag in slices),
         *(counted.get(name) for name in metrics),
     ]
+
+
+def first_line(names: Sequence[str]) -> str:
+    """Format the heading, after the mark without which Excel reads UTF-8 as another encoding."""
+    return f"\ufeff{line(names)}"
 
 
 def line(cells: Sequence[Value]) -> str:

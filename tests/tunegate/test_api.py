@@ -42,7 +42,7 @@ def test_a_past_run_is_loaded_and_its_answers_are_those_of_the_csv(suite: Path, 
     assert (found.path, found.verdicts, found.metrics) == (made.path, made.verdicts, made.metrics)
     assert made.manifest.run_id in repr(made) and "Gates of" in made._repr_html_()
     table = found.to_pandas()
-    head, *lines = csv.reader("".join(export(found.path, "csv")).splitlines())
+    head, *lines = csv.reader("".join(export(found.path, "csv")).removeprefix("\ufeff").splitlines())
     assert list(table.columns) == head and len(table) == len(lines) == 24
     assert [list(row) for row in table[["case_id", "variant", "answer"]].to_numpy()] == [
         [line[head.index(name)] for name in ("case_id", "variant", "answer")] for line in lines

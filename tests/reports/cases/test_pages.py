@@ -117,7 +117,9 @@ def test_cases_beyond_the_most_are_in_the_table_of_all_and_said_to_be(
 @pytest.mark.usefixtures("small_pages")
 def test_the_table_of_all_cases_has_scores_and_places(write_run: Writer, tmp_path: Path) -> None:
     files = written(write_run(records=many()), tmp_path / "out")
-    rows = {row["case_id"]: row for row in csv.DictReader(files["cases.csv"].decode().splitlines())}
+    text = files["cases.csv"].decode()
+    rows = {row["case_id"]: row for row in csv.DictReader(text.removeprefix("\ufeff").splitlines())}
+    assert text[0] == "\ufeff"  # Excel knows UTF-8 by it.
     lost = rows["lease-102"]
     assert (lost["shown_for"], lost["change"]) == ("regression wrong", "-1.0")
     assert rows["lease-101"]["shown_for"].split()[0] == "unsupported"

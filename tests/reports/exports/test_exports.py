@@ -43,7 +43,7 @@ def whole(run: Path, form: str, dataset: str = "") -> str:
 
 
 def parsed(text: str) -> list[list[str]]:
-    return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    return list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True))
 
 
 @pytest.mark.parametrize("start", [*SEVEN, *WIDE, "\r\n", " =", "\u00a0+", "\n="])
@@ -81,8 +81,9 @@ def test_whatever_an_answer_says_it_stays_in_its_cell_and_starts_nothing(parts: 
 
 
 def test_a_line_an_answer_with_what_it_counts_for_each_metric(write_run: Writer) -> None:
-    rows = parsed(whole(write_run(), "csv"))
-    head = rows[0]
+    text = whole(write_run(), "csv")
+    head = (rows := parsed(text))[0]
+    assert text[0] == "\ufeff"
     assert head[:5] == ["suite", "case_id", "cluster", "variant", "repeat"]
     assert head[-3:] == ["slice instrument", "clause_recall", "fabrication_rate"]
     assert {len(row) for row in rows} == {len(head)} and len(rows) == 31
