@@ -88,6 +88,14 @@ def number(value: float, is_share: bool, apart_from: float | None = None) -> str
     return shown if apart_from is None else beside(shown, value, apart_from, exact_threshold(apart_from, is_share))
 
 
+def with_interval(value: float | None, low: float | None, high: float | None, is_share: bool) -> str:
+    """`86.2% (81.0% to 90.0%)`, or `not measured`."""
+    if value is None:
+        return "not measured"
+    ends = "" if low is None or high is None else f" ({number(low, is_share)} to {number(high, is_share)})"
+    return f"{number(value, is_share)}{ends}"
+
+
 def exact_threshold(value: float, is_share: bool) -> str:
     """A threshold with all of its decimals: `90.0%`, `98.75%`, `99.95%`, `120.5`."""
     if not is_share:

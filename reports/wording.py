@@ -165,11 +165,6 @@ def metric_and_slice(verdict: Verdict, shape: str) -> str:
     return named if verdict.slice is None else f"{named}, {phrase(verdict.slice)} {phrase(verdict.slice_value or '')}"
 
 
-def gate_name(verdict: Verdict) -> str:
-    """Name what a gate judges where a line has little room: `clause recall, instrument lease`."""
-    return phrase(metric_and_slice(verdict, "")).lower()
-
-
 def finding(verdict: Verdict) -> str:
     """Say what a gate found, as its verdict does, and what would settle it where that is given."""
     return f"{verdict.reason} To settle it: {verdict.needed}." if verdict.needed else verdict.reason

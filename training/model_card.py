@@ -20,7 +20,7 @@ from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import HUB_ID
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.formatting import markdown_table
+from harness.formatting import markdown_table, phrase, with_interval
 from harness.runs.folder import RunData
 from harness.schema import BASELINE, Checkpoint
 from harness.suites.tables import HUB, parted
@@ -216,18 +216,16 @@ def _case_metrics(record: Mapping[str, Any]) -> Mapping[str, str]:
     results = {}
     for use, metric in (("validation cases", record.get("selection")), ("general cases", forgetting.get("cases"))):
         if metric:
-            values = " to ".join(_value(metric[when]) for when in ("before", "best"))
-            results[f"{metric['metric']} on {metric['cases']} {use} of {metric['suite']}"] = values
+            name = f"{phrase(metric['metric'])} on {metric['cases']} {use} of {metric['suite']}"
+            results[name] = f"base model {_value(metric, 'before')}, saved adapter {_value(metric, 'best')}"
     if forgetting.get("before") is not None and forgetting.get("after") is not None:
         results["loss on general text, nats per token"] = f"{forgetting['before']:.4f} to {forgetting['after']:.4f}"
     return results
 
 
-def _value(estimate: Mapping[str, Any] | None) -> str:
-    if estimate is None or estimate["value"] is None:
-        return "not measured"
-    bounds = "" if estimate["low"] is None else f" ({estimate['low']:.3f}, {estimate['high']:.3f})"
-    return f"{estimate['value']:.3f}{bounds}"
+def _value(metric: Mapping[str, Any], when: str) -> str:
+    found = metric[when] or {}
+    return with_interval(*map(found.get, ("value", "low", "high")), metric.get("is_share", False))
 
 
 def _link(file: str, folder: Path) -> str:

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from harness.formatting import format_duration
+from harness.formatting import format_duration, phrase, with_interval
 from harness.progress import widgets
 from harness.progress.progress import LINE_EVERY_S
 from harness.progress.screen import Screen
 from harness.progress.terminal import terminal_of
 from harness.progress.widgets import Series
-from harness.schema import Estimate
 from training.hooks import DATA, MODEL, RESULT, TRAINING, VALIDATION, Update
 from training.validation import Validation, ValidationSet
 
@@ -70,7 +69,8 @@ class TrainingProgress:
         parts = []
         for questions, level in ((self.held.select, measured.task), (self.held.forgetting, measured.general)):
             if level is not None:
-                parts.append(f"{questions.metric.name if questions else 'metric'} {_with_interval(level)}")
+                name, is_share = ("metric", False) if questions is None else (questions.metric.name, questions.is_share)
+                parts.append(f"{phrase(name)} {with_interval(level.value, level.low, level.high, is_share)}")
         if measured.validation_loss is not None:
             parts.append(f"validation loss {measured.validation_loss:.4f}")
         if measured.general_loss is not None:
@@ -82,12 +82,6 @@ class TrainingProgress:
         if self._screen is not None:
             self._screen.close()
             self._screen = None
-
-
-def _with_interval(level: Estimate) -> str:
-    if level.value is None or level.low is None or level.high is None:
-        return "not measured" if level.value is None else f"{level.value:.3f}"
-    return f"{level.value:.3f} ({level.low:.3f} to {level.high:.3f})"
 
 
 STAGES = (DATA, MODEL, TRAINING, RESULT)

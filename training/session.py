@@ -15,6 +15,7 @@ from harness.checkpoints import model_files as weight_files
 from harness.checkpoints import quantization
 from harness.checkpoints.model_files import ADAPTER_CONFIG, read_json
 from harness.checkpoints.resolve import hub_revision
+from harness.formatting import phrase
 from training import model as models
 from training.checkpointing import TrainingState, written
 from training.hooks import MODEL, Hooks, NotFinite
@@ -87,9 +88,9 @@ def _chosen_by(held: ValidationSet, best: Mapping[str, Any] | None) -> str:
     """Describe the choice; `best` is the metric of the chosen adapter, without a value where none was measured."""
     if held.select and best and best["value"] is not None:
         most = "highest" if held.select.metric.higher_is_better else "lowest"
-        return f"{most} {held.select.metric.name} of {held.select.suite.name}"
+        return f"{most} {phrase(held.select.metric.name)} of {held.select.suite.name}"
     if held.select and not held.documents:
-        return f"first validation; {held.select.metric.name} was never measured"
+        return f"first validation; {phrase(held.select.metric.name)} was never measured"
     return "lowest validation loss" if held.documents else "last step; no validation rows"
 
 

@@ -6,7 +6,7 @@ answers are scored and judged again by the gates, cases, prompt and scorers of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -29,6 +29,7 @@ from harness.files import digest, file_sha256
 from harness.formatting import count
 from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.rules import COMPARATIVE
+from harness.gates.sentences import gate_name
 from harness.runs.folder import SEAL, load_manifest, recorded_verdicts, standing_of, stream
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Record, SuiteInfo, Verdict
 from harness.suites.discovery import find_suites
@@ -56,14 +57,14 @@ class Passed(Struct, frozen=True, kw_only=True):
     seal: str
     """SHA-256 of the run's MANIFEST.sha256."""
     gates: list[str]
-    """Names of its gates; every one passed."""
+    """Its gates in words; every one passed."""
     gates_digest: str
     """Digest of its gates.toml."""
 
     @property
     def says(self) -> str:
         """One line for a model card or a record."""
-        gates = ", ".join(self.gates)
+        gates = "; ".join(self.gates)
         return f"{self.suite}: run {self.run.name} (seal {self.seal}) passed {gates} (gates.toml {self.gates_digest})"
 
 
@@ -229,13 +230,13 @@ class _Judging:
         newest = self._newest(one.name)
         for folder, manifest in newest:
             info = self._as_required(folder, manifest, one, suite)
-            self._all_passed(folder, manifest, one, suite, gates, info)
+            passed = self._all_passed(folder, manifest, one, suite, gates, info)
         folder, _ = newest[-1]
         return Passed(
             suite=one.name,
             run=folder,
             seal=file_sha256(folder / SEAL),
-            gates=[str(gate.id) for gate in gate_ids(gates, suite.slice_values())],
+            gates=[_in_words(verdict) for verdict in passed],
             gates_digest=one.gates,
         )
 
@@ -280,8 +281,8 @@ class _Judging:
 
     def _all_passed(
         self, folder: Path, manifest: Manifest, one: RequiredSuite, suite: Suite, gates: GateFile, info: SuiteInfo
-    ) -> None:
-        """Raise Refused unless every gate passed, by the run's verdicts and by judging its answers again."""
+    ) -> list[Verdict]:
+        """Judge the answers again. Raises Refused unless every gate passed, by these and the run's own verdicts."""
         stored = [verdict for verdict in recorded_verdicts(folder) if verdict.suite == one.name]
         required = [str(gate.id) for gate in gate_ids(gates, suite.slice_values())]
         _refuse_unmet(manifest.run_id, required, stored)
@@ -290,6 +291,7 @@ class _Judging:
         again = judged_again(folder, manifest, suite, gates, self.where.bars)
         masked = " as they are stored, with words of redact.toml masked" if manifest.redacted else ""
         _refuse_unmet(f"{manifest.run_id}, its answers judged again{masked},", required, again)
+        return again
 
     def _compared_as_required(self, manifest: Manifest, one: RequiredSuite, suite: Suite, info: SuiteInfo) -> None:
         """Raise Refused unless the policy allows the run's baseline: against a weak one, any model looks better."""
@@ -345,10 +347,14 @@ def _changed(parts: Sequence[str]) -> str:
     )
 
 
+def _in_words(verdict: Verdict) -> str:
+    return f"{gate_name(verdict)} {verdict.bar}"
+
+
 def _refuse_unmet(run: str, required: Sequence[str], verdicts: Sequence[Verdict]) -> None:
-    outcomes: Mapping[str, str] = {verdict.gate: verdict.outcome for verdict in verdicts}
-    unmet = [f"{gate}: {outcomes.get(gate, 'not judged')}" for gate in required if outcomes.get(gate) != "pass"]
-    unmet += [f"{verdict.gate}: {verdict.outcome}" for verdict in verdicts if verdict.gate not in required]
+    judged = {verdict.gate for verdict in verdicts}
+    unmet = [f"{_in_words(v)}: {v.outcome}" for v in verdicts if v.outcome != "pass" or v.gate not in required]
+    unmet += [f"{gate}: not judged" for gate in required if gate not in judged]
     if unmet:
         raise Refused(f"{run} has {len(unmet)} of {len(required)} gates not passed ({', '.join(unmet)})")
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from harness.formatting import beside, exact_margin, number, unsigned
-from harness.schema import Estimate, Outcome
+from harness.formatting import beside, exact_margin, number, phrase, unsigned
+from harness.schema import Estimate, Outcome, Verdict
+
+
+def gate_name(verdict: Verdict) -> str:
+    """What a gate judges, where a line has little room: `clause recall, instrument lease`."""
+    where = "" if verdict.slice is None else f", {phrase(verdict.slice)} {phrase(verdict.slice_value or '')}"
+    return f"{phrase(verdict.metric)}{where}"
 
 
 def sentence(seen: str, bar: str) -> str:

@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.gates.sentences import gate_name
 from harness.runs.folder import RunData
 from harness.sanitize import shown
 from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo, Verdict
@@ -125,9 +126,9 @@ def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
         style = STYLES[verdict.outcome]
         table.add_row(
             _text(f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}", style),
-            _text(f"{wording.gate_name(verdict)}: {wording.finding(verdict)}")
+            _text(f"{gate_name(verdict)}: {wording.finding(verdict)}")
             if is_verbose or not verdict.seen
-            else _text(f"{wording.gate_name(verdict)} {verdict.bar}: {_seen(verdict)}"),
+            else _text(f"{gate_name(verdict)} {verdict.bar}: {_seen(verdict)}"),
         )
     return table
 

@@ -84,7 +84,7 @@ def _evaluations(record: Mapping[str, Any]) -> Iterator[Block]:
         if settings:
             note = f"{wording.count(settings['cases'], 'case')} of {settings['suite']}, {use}"
             head = Cell(text=wording.title(settings["metric"]), note=note)
-            rows.append([head, _measured(settings["before"]), _measured(settings["best"])])
+            rows.append([head, *(_measured(settings, when) for when in ("before", "best"))])
     if forgetting.get("before") is not None and forgetting.get("after") is not None:
         losses = [Cell(text=number_format.exact(forgetting[when])) for when in ("before", "after")]
         rows.append([Cell(text="Loss on general text", note="nats per token; a rise is forgetting"), *losses])
@@ -93,11 +93,12 @@ def _evaluations(record: Mapping[str, Any]) -> Iterator[Block]:
         yield Table(caption="Evaluations during training", columns=columns, rows=rows, numeric=[1, 2])
 
 
-def _measured(metrics: Mapping[str, Any] | None) -> Cell:
+def _measured(settings: Mapping[str, Any], when: str) -> Cell:
+    metrics = settings[when]
     if metrics is None or metrics.get("value") is None:
         return Cell(text=number_format.NOT_MEASURED, tone="muted")
     seen = msgspec.convert(metrics, Estimate, strict=False)
-    return number_format.estimate_cell(seen, "number")
+    return number_format.estimate_cell(seen, "share" if settings.get("is_share") else "number")
 
 
 def _data(record: Mapping[str, Any], judged: Sequence[SuiteInfo]) -> Iterator[Block]:

@@ -41,6 +41,7 @@ RECORD: dict[str, Any] = {
     "selection": {
         "suite": "legal/clauses",
         "metric": "clause_recall",
+        "is_share": True,
         "cases": 40,
         "before": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 40, "clusters": 40},
         "best": {"value": 0.75, "low": 0.6, "high": 0.85, "n": 40, "clusters": 40},

@@ -37,7 +37,7 @@ metric = "clause_exact_set"
 rule = "at_least"
 value = 0.5
 """
-GATES = ["clause_recall-at_least-0.5", "clause_exact_set-at_least-0.5"]
+GATES = ["clause recall at least 50.0%", "clause exact set at least 50.0%"]
 Answers = Mapping[str, str]
 
 

@@ -11,7 +11,7 @@ from training.validation import Validation
 
 
 def asked(name):
-    return SimpleNamespace(metric=SimpleNamespace(name=name))
+    return SimpleNamespace(metric=SimpleNamespace(name=name), is_share=True)
 
 
 def estimate(value, low, high):
@@ -42,7 +42,7 @@ def test_an_evaluation_names_the_metric_with_its_interval_and_what_is_forgotten(
     before = Update(step=0, total=9, measured=found)
     best = Update(step=3, total=9, measured=found, is_best=True)
     figures = (
-        "clause_recall 0.500 (0.250 to 0.750), accuracy 0.400 (0.300 to 0.500), validation loss 0.5000, "
+        "clause recall 50.0% (25.0% to 75.0%), accuracy 40.0% (30.0% to 50.0%), validation loss 0.5000, "
         "general text loss 3.2500"
     )
     assert said(before, best, held=held) == [

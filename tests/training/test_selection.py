@@ -75,9 +75,9 @@ def test_the_best_metric_is_kept_though_loss_and_last_step_say_otherwise(write_c
     assert min(losses, key=losses.get) == 6
     record = run.manifest.training
     assert record["best_step"] == 4
-    assert record["chosen_by"] == "highest clause_recall of legal/mini"
+    assert record["chosen_by"] == "highest clause recall of legal/mini"
     assert record["selection"] == {
-        "suite": "legal/mini", "metric": "clause_recall", "higher_is_better": True, "cases": 12,
+        "suite": "legal/mini", "metric": "clause_recall", "higher_is_better": True, "is_share": True, "cases": 12,
         "before": pytest.approx(record["selection"]["before"]), "best": pytest.approx(record["selection"]["best"]),
     }  # fmt: skip
     assert (record["selection"]["before"]["value"], record["selection"]["best"]["value"]) == (0.9, 0.7)
@@ -331,6 +331,6 @@ def test_an_unfinished_run_knows_the_direction_of_its_metric(write_config, asked
         train(config, progress=stop_at(3))
     (folder,) = (config.parent / "runs").glob("*/")
     assert load_run(folder).manifest.training["selection"] == {
-        "suite": "legal/mini", "metric": "false_alarm_rate", "higher_is_better": False, "cases": 12,
+        "suite": "legal/mini", "metric": "false_alarm_rate", "higher_is_better": False, "is_share": True, "cases": 12,
         "before": None, "best": None,
     }  # fmt: skip

@@ -64,7 +64,7 @@ def test_a_run_whose_gates_all_passed_approves_and_is_named_with_its_digests(ada
     assert (one.suite, one.run, one.gates) == ("legal/mini", run, GATES)
     gates = digest(Path("evalsuites/legal/mini/gates.toml").read_bytes())
     seal = file_sha256(run / "MANIFEST.sha256")
-    assert one.says == (f"legal/mini: run {run.name} (seal {seal}) passed {GATES[0]}, {GATES[1]} (gates.toml {gates})")
+    assert one.says == (f"legal/mini: run {run.name} (seal {seal}) passed {GATES[0]}; {GATES[1]} (gates.toml {gates})")
 
 
 def test_levels_need_no_accepted_baseline_where_the_run_asked_for_one(adapter: Path, runs: Path) -> None:
