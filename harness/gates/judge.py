@@ -82,7 +82,7 @@ def _apply(evidence: Evidence) -> Finding:
     rule = GATE_RULES[evidence.gate.rule]
     finding, lacking = rule.judge(evidence), too_few(evidence)
     if lacking and not (rule.one_decides and finding.outcome == "fail"):
-        value = finding.seen.partition(";")[0]
+        value = finding.seen.partition(" (")[0]
         reason = " ".join(filter(None, (_required(evidence, value), lacking[0])))
         return replace(finding, outcome="inconclusive", reason=reason, needed=lacking[1], seen=value)
     left_out = evidence.pairs or evidence.level

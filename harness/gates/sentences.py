@@ -5,6 +5,9 @@ from __future__ import annotations
 from harness.formatting import beside, exact_margin, number, phrase, unsigned
 from harness.schema import Estimate, Outcome, Verdict
 
+SURE = "95% confidence:"
+"""What a bound that decides holds with."""
+
 
 def gate_name(verdict: Verdict) -> str:
     """What a gate judges, where a line has little room: `clause recall, instrument lease`."""
@@ -13,40 +16,44 @@ def gate_name(verdict: Verdict) -> str:
 
 
 def sentence(seen: str, bar: str) -> str:
-    """`72.0%; at most 76.0%, and at least 80.0% was required.`, for every view and every rule."""
-    return f"{seen}, and {bar} was required."
+    """`72.0% (95% confidence: at most 76.0%); at least 80.0% was required.`, for every view and every rule."""
+    return f"{seen}; {bar} was required."
 
 
 def of_level(outcome: Outcome, level: Estimate, threshold: float, higher_is_better: bool, is_share: bool) -> str:
-    """`72.0%; at most 76.0%` of a level that has both bounds; an undecided one `could be as low as 68.0%`."""
+    """`72.0% (95% confidence: at most 76.0%)` of a level with both bounds; undecided `(could be as low as 68.0%)`."""
     value, low, high = (number(x or 0.0, is_share, threshold) for x in (level.value, level.low, level.high))
     is_met = ((level.value or 0.0) >= threshold) == higher_is_better or level.value == threshold
     is_low = _is_worst_end(outcome, is_met) == higher_is_better
-    return f"{value}; {_limit(outcome, is_low)} {low if is_low else high}"
+    return f"{value} ({_limit(outcome, is_low)} {low if is_low else high})"
 
 
 def of_ratio(outcome: Outcome, now: str, ratio: Estimate, threshold: float) -> str:
-    """`4.0%, 62.0% of the baseline's; at most 71.0% of it`, where fewer is better; `now` is the tuned model's level."""
+    """`4.0%, 62.0% of the baseline's (95% confidence: at most 71.0% of it)`, where fewer is better.
+
+    `now` is the tuned model's level.
+    """
     is_low = not _is_worst_end(outcome, (ratio.value or 0.0) <= threshold)
     end = (ratio.low or 0.0) if is_low else ratio.high
     limit = "no upper limit" if end is None else f"{_limit(outcome, is_low)} {number(end, True, threshold)} of it"
-    return f"{now}, {number(ratio.value or 0.0, True, threshold)} of the baseline's; {limit}"
+    return f"{now}, {number(ratio.value or 0.0, True, threshold)} of the baseline's ({limit})"
 
 
 def of_change(
     outcome: Outcome, now: str, change: tuple[float, float, float], threshold: float, is_share: bool, than: str = ""
 ) -> str:
-    """`72.0%, 3.0 points worse; at best 2.2 points worse` of value, low and high end, turned so that more is better.
+    """`72.0%, 3.0 points worse (95% confidence: at best 2.2 points worse)` of value, low and high end.
 
-    `now` is the tuned model's level; `than` what the change is taken from where that is not the baseline itself.
+    They are turned so that more is better. `now` is the tuned model's level; `than` what the change is taken from where
+    that is not the baseline itself.
     """
     value, low, high = change
     is_worst = _is_worst_end(outcome, value >= threshold)
     end = low if is_worst else high
-    limit = "at worst" if is_worst else "at best"
+    limit = f"{SURE} at {'worst' if is_worst else 'best'}"
     if outcome == "inconclusive":
         limit = "could be" if is_worst or end > 0 else "could be only"
-    return f"{now}, {_moved(value, threshold, is_share, than)}; {limit} {_moved(end, threshold, is_share)}"
+    return f"{now}, {_moved(value, threshold, is_share, than)} ({limit} {_moved(end, threshold, is_share)})"
 
 
 def _is_worst_end(outcome: Outcome, is_met: bool) -> bool:
@@ -57,7 +64,7 @@ def _is_worst_end(outcome: Outcome, is_met: bool) -> bool:
 def _limit(outcome: Outcome, is_low: bool) -> str:
     if outcome == "inconclusive":
         return f"could be as {'low' if is_low else 'high'} as"
-    return "at least" if is_low else "at most"
+    return f"{SURE} at {'least' if is_low else 'most'}"
 
 
 def _moved(change: float, threshold: float, is_share: bool, than: str = "") -> str:

@@ -69,7 +69,8 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     observed: Estimate | None = None
     """The number judged: the rate itself, or the paired difference or ratio."""
     seen: str = ""
-    """The value and the end of its interval that decides, such as `72.0%; at most 76.0%`; empty where not judged."""
+    """The value and the end of its interval that decides, such as `72.0% (95% confidence: at most 76.0%)`; empty where
+    not judged."""
     bar: str
     """The threshold in words, such as `at least 95.0%`."""
     margin: float | None = None

@@ -27,8 +27,8 @@ def verdict(number: int = 0, outcome: Outcome = "fail", **more: Any) -> Verdict:
         "observed": observed,
         "bar": "at least 95.0%",
         "margin": -0.147,
-        "seen": "88.3%; at most 93.4%",
-        "reason": "88.3%; at most 93.4%, and at least 95.0% was required.",
+        "seen": "88.3% (95% confidence: at most 93.4%)",
+        "reason": "88.3% (95% confidence: at most 93.4%); at least 95.0% was required.",
         "needed": None if outcome in ("pass", "fail") else "about 620 cases; has 240",
     }
     return Verdict(**{**fields, **more})

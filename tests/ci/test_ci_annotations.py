@@ -19,7 +19,7 @@ def test_a_gate_that_is_not_met_is_named_with_its_numbers_and_one_that_is_met_is
     assert [name for name, _ in commands("\n".join(made))] == ["error", "error", "warning"]
     assert made[0] == (
         "::error title=legal/clauses%3A Clause recall%2C excerpt%2C instrument kind 0::"
-        "FAIL: 88.3%25; at most 93.4%25, and at least 95.0%25 was required."
+        "FAIL: 88.3%25 (95%25 confidence: at most 93.4%25); at least 95.0%25 was required."
     )
     assert made[1].endswith("To settle it: about 620 cases; has 240.")
 

@@ -49,4 +49,4 @@ def test_every_measured_number_stands_in_a_table_of_one_shape_with_its_name(two_
 def test_the_verdict_names_the_shape_of_each_gate(two_shapes: reports.ReportModel) -> None:
     found = [block.unmet[0].note for block in two_shapes.sections[0].blocks if isinstance(block, Headline)]
     for shape, note in zip(SHAPES, found, strict=True):
-        assert note == f"Clause recall, {shape}: 88.3%; at most 93.4%, and at least 95.0% was required."
+        assert note == f"Clause recall, {shape}: 88.3% (95% confidence: at most 93.4%); at least 95.0% was required."

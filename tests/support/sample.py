@@ -199,9 +199,9 @@ def make_verdicts() -> list[Verdict]:
             observed=interval(0.6, 0.41, 0.9),
             bar="at most 75% of the baseline's",
             margin=-0.15,
-            reason="12.0%, 60.0% of the baseline's; could be as high as 90.0% of it, and at most 75% of the baseline's "
+            reason="12.0%, 60.0% of the baseline's (could be as high as 90.0% of it); at most 75% of the baseline's "
             "was required.",
-            seen="12.0%, 60.0% of the baseline's; could be as high as 90.0% of it",
+            seen="12.0%, 60.0% of the baseline's (could be as high as 90.0% of it)",
             needed="about 620 cases",
         ),
         Verdict(
@@ -213,8 +213,8 @@ def make_verdicts() -> list[Verdict]:
             observed=interval(0.883, 0.803, 0.934, side="lower"),
             bar="at least 95.0%",
             margin=-0.147,
-            reason="88.3%; at most 93.4%, and at least 95.0% was required.",
-            seen="88.3%; at most 93.4%",
+            reason="88.3% (95% confidence: at most 93.4%); at least 95.0% was required.",
+            seen="88.3% (95% confidence: at most 93.4%)",
         ),
     ]
 

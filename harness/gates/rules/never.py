@@ -6,6 +6,7 @@ from msgspec import structs
 
 from harness.formatting import count, percent
 from harness.gates.rules.base import Assumed, Evidence, Finding, GateRule, PowerNumbers, PowerQuestion, how_often
+from harness.gates.sentences import SURE
 from harness.schema import Gate
 
 
@@ -29,7 +30,7 @@ def _judge(evidence: Evidence) -> Finding:
     if level.value is not None:
         exact = "exact upper bound of zero events (rule of three)"
         level = structs.replace(level, low=0.0, high=bound, n=cases, n_eff=independent, deff=None, method=exact)
-    seen = f"found in 0 of {count(cases, 'case')}; at most {percent(bound)} of all cases"
+    seen = f"found in 0 of {count(cases, 'case')} ({SURE} at most {percent(bound)} of all cases)"
     return Finding("pass", "", level, 0.0, seen=seen)
 
 

@@ -55,48 +55,48 @@ def verdict(gate, tuned, baseline=None, **more):
 @pytest.mark.parametrize(
     ("gate", "data", "outcome", "said"),
     [
-        (AT_LEAST, scores(192, 200), "pass", "96.0%; at least 92.9%, and at least 90.0% was required."),
-        (AT_LEAST, scores(160, 200), "fail", "80.0%; at most 84.5%, and at least 90.0% was required."),
-        (AT_LEAST, scores(184, 200), "inconclusive", "92.0%; could be as low as 88.1%, and at least 90.0%"),
-        (AT_LEAST, scores(176, 200), "inconclusive", "88.0%; could be as high as 91.6%, and at least 90.0%"),
-        (AT_MOST, scores(192, 200), "pass", "4.0%; at most 7.1%, and at most 10.0% was required."),
-        (AT_MOST, scores(160, 200), "fail", "20.0%; at least 15.5%, and at most 10.0% was required."),
-        (AT_MOST, scores(184, 200), "inconclusive", "8.0%; could be as high as 11.9%, and at most 10.0%"),
-        (IMPROVES, scores(190, 200, better=30), "pass", "95.0%, 15.0 points better; at worst 10.3 points better, and"),
-        (IMPROVES, scores(190, 200, better=4), "inconclusive", "95.0%, 2.0 points better; could be 0.3 points worse,"),
-        (IMPROVES, scores(150, 200, worse=30), "fail", "75.0%, 15.0 points worse; at best 10.3 points worse, and"),
-        (IMPROVES, scores(150, 200), "fail", "75.0%, no case changed, and better than the baseline was"),
-        (FEWER_ERRORS, scores(190, 200, better=30), "pass", "5.0%, 15.0 points better; at worst 10.3 points better,"),
-        (FEWER_ERRORS, scores(150, 200, worse=30), "fail", "25.0%, 15.0 points worse; at best 10.3 points worse,"),
-        (IMPROVES_20_POINTS, scores(190, 200, better=60), "pass", "30.0 points better; at worst 23.7 points better,"),
-        (IMPROVES_20_POINTS, scores(190, 200, better=44), "inconclusive", "22.0 points better; could be 16.4 points"),
-        (IMPROVES_20_POINTS, scores(190, 200, better=20), "fail", "10.0 points better; at best 15.0 points better,"),
-        (IMPROVES_30_PERCENT, scores(190, 200, better=60), "pass", "at worst 2.6 points better, and"),
-        (IMPROVES_30_PERCENT, scores(190, 200, better=46), "inconclusive", "could be 5.7 points worse, and"),
-        (IMPROVES_30_PERCENT, scores(190, 200, better=20), "fail", "at best 9.3 points worse, and"),
-        (HALVES_ERRORS, scores(190, 200, better=60), "pass", "12.5 points better than 50% of the baseline's; at"),
-        (HALVES_ERRORS, scores(150, 200, better=10), "fail", "at best 6.4 points worse, and"),
-        (NO_WORSE, scores(570, 600, better=12, worse=2), "pass", "1.7 points better; at worst 1.0 points worse, and"),
-        (NO_WORSE, scores(570, 600, worse=30), "fail", "95.0%, 5.0 points worse; at best 3.6 points worse, and"),
-        (NO_WORSE, scores(180, 200, better=6, worse=6), "inconclusive", "90.0%, unchanged; could be 5.8 points worse,"),
-        (NO_MORE_ERRORS, scores(570, 600, better=12, worse=2), "pass", "5.0%, 1.7 points better; at worst 1.0 points"),
-        (NO_MORE_ERRORS, scores(570, 600, worse=30), "fail", "5.0%, 5.0 points worse; at best 3.6 points worse"),
-        (REDUCES, scores(380, 400, better=80), "pass", "5.0%, 20.0% of the baseline's; at most 29.6% of it, and at"),
-        (REDUCES, scores(320, 400, better=30), "inconclusive", "72.7% of the baseline's; could be as high as 81.6% of"),
-        (REDUCES, scores(80, 100, better=5), "inconclusive", "80.0% of the baseline's; could be as low as 54.7% of it"),
-        (REDUCES, scores(280, 400, better=40, worse=60), "fail", "120% of the baseline's; at least 100% of it, and at"),
-        (REDUCES_AT_ALL, scores(320, 400, better=40), "pass", "at most 75.7% of it, and less than the baseline's was"),
-        (REDUCES_AT_ALL, scores(320, 400), "inconclusive", "100% of the baseline's; could be as high as 105% of it"),
-        (NEVER, scores(300, 300), "pass", "found in 0 of 300 cases; at most 1.0% of all cases, and none in"),
-        (NEVER, scores(299, 300), "fail", "found in 1 of 300 cases (case-299), and none in at least 300 cases was"),
+        (AT_LEAST, scores(192, 200), "pass", "96.0% (sure at least 92.9%); at least 90.0% was required."),
+        (AT_LEAST, scores(160, 200), "fail", "80.0% (sure at most 84.5%); at least 90.0% was required."),
+        (AT_LEAST, scores(184, 200), "inconclusive", "92.0% (could be as low as 88.1%); at least 90.0%"),
+        (AT_LEAST, scores(176, 200), "inconclusive", "88.0% (could be as high as 91.6%); at least 90.0%"),
+        (AT_MOST, scores(192, 200), "pass", "4.0% (sure at most 7.1%); at most 10.0% was required."),
+        (AT_MOST, scores(160, 200), "fail", "20.0% (sure at least 15.5%); at most 10.0% was required."),
+        (AT_MOST, scores(184, 200), "inconclusive", "8.0% (could be as high as 11.9%); at most 10.0%"),
+        (IMPROVES, scores(190, 200, better=30), "pass", "95.0%, 15.0 points better (sure at worst 10.3 points better)"),
+        (IMPROVES, scores(190, 200, better=4), "inconclusive", "95.0%, 2.0 points better (could be 0.3 points worse)"),
+        (IMPROVES, scores(150, 200, worse=30), "fail", "75.0%, 15.0 points worse (sure at best 10.3 points worse)"),
+        (IMPROVES, scores(150, 200), "fail", "75.0%, no case changed; better than the baseline was"),
+        (FEWER_ERRORS, scores(190, 200, better=30), "pass", "5.0%, 15.0 points better (sure at worst 10.3 points"),
+        (FEWER_ERRORS, scores(150, 200, worse=30), "fail", "25.0%, 15.0 points worse (sure at best 10.3 points worse)"),
+        (IMPROVES_20_POINTS, scores(190, 200, better=60), "pass", "30.0 points better (sure at worst 23.7 points"),
+        (IMPROVES_20_POINTS, scores(190, 200, better=44), "inconclusive", "22.0 points better (could be 16.4 points"),
+        (IMPROVES_20_POINTS, scores(190, 200, better=20), "fail", "10.0 points better (sure at best 15.0 points"),
+        (IMPROVES_30_PERCENT, scores(190, 200, better=60), "pass", "at worst 2.6 points better);"),
+        (IMPROVES_30_PERCENT, scores(190, 200, better=46), "inconclusive", "could be 5.7 points worse);"),
+        (IMPROVES_30_PERCENT, scores(190, 200, better=20), "fail", "at best 9.3 points worse);"),
+        (HALVES_ERRORS, scores(190, 200, better=60), "pass", "12.5 points better than 50% of the baseline's (sure at"),
+        (HALVES_ERRORS, scores(150, 200, better=10), "fail", "at best 6.4 points worse);"),
+        (NO_WORSE, scores(570, 600, better=12, worse=2), "pass", "1.7 points better (sure at worst 1.0 points worse)"),
+        (NO_WORSE, scores(570, 600, worse=30), "fail", "95.0%, 5.0 points worse (sure at best 3.6 points worse)"),
+        (NO_WORSE, scores(180, 200, better=6, worse=6), "inconclusive", "90.0%, unchanged (could be 5.8 points worse)"),
+        (NO_MORE_ERRORS, scores(570, 600, better=12, worse=2), "pass", "1.7 points better (sure at worst 1.0 points"),
+        (NO_MORE_ERRORS, scores(570, 600, worse=30), "fail", "5.0%, 5.0 points worse (sure at best 3.6 points worse"),
+        (REDUCES, scores(380, 400, better=80), "pass", "5.0%, 20.0% of the baseline's (sure at most 29.6% of it); at"),
+        (REDUCES, scores(320, 400, better=30), "inconclusive", "72.7% of the baseline's (could be as high as 81.6% of"),
+        (REDUCES, scores(80, 100, better=5), "inconclusive", "80.0% of the baseline's (could be as low as 54.7% of it"),
+        (REDUCES, scores(280, 400, better=40, worse=60), "fail", "120% of the baseline's (sure at least 100% of it)"),
+        (REDUCES_AT_ALL, scores(320, 400, better=40), "pass", "at most 75.7% of it); less than the baseline's was"),
+        (REDUCES_AT_ALL, scores(320, 400), "inconclusive", "100% of the baseline's (could be as high as 105% of it"),
+        (NEVER, scores(300, 300), "pass", "found in 0 of 300 cases (sure at most 1.0% of all cases); none in"),
+        (NEVER, scores(299, 300), "fail", "found in 1 of 300 cases (case-299); none in at least 300 cases was"),
         (NEVER, scores(299, 299), "inconclusive", "Too few: 299 cases, and this gate asks for 300"),
-        (F1_AT_LEAST, scores(192, 200), "fail", "49.0%; at most 63.3%, and at least 80.0% was required."),
-        (F1_IMPROVES, scores(190, 200, better=60), "pass", "48.7%, 9.3 points better; at worst 7.2 points better, and"),
-        (F1_IMPROVES, scores(190, 200), "fail", "48.7%, no case changed, and better"),
+        (F1_AT_LEAST, scores(192, 200), "fail", "49.0% (sure at most 63.3%); at least 80.0% was required."),
+        (F1_IMPROVES, scores(190, 200, better=60), "pass", "48.7%, 9.3 points better (sure at worst 7.2 points"),
+        (F1_IMPROVES, scores(190, 200), "fail", "48.7%, no case changed; better"),
     ],
 )
 def test_verdict_of_every_rule(gate, data, outcome, said):
-    made = verdict(gate, *data)
+    made, said = verdict(gate, *data), said.replace("(sure", "(95% confidence:")
     assert (made.outcome, said in made.reason) == (outcome, True), made.reason
     assert made.needed or outcome != "inconclusive"
     assert made.margin is None or (made.margin > 0) is (outcome == "pass") or gate in (IMPROVES, FEWER_ERRORS, NEVER)
@@ -155,16 +155,16 @@ def test_a_small_threshold_of_a_metric_that_is_no_share_is_no_percentage():
     slips = Metric(name="slips", scorer="answers", numerator="right", higher_is_better=False, unbounded=True)
     found = verdict(gate, [3] * 40, metrics=[slips])
     assert (found.outcome, found.bar) == ("fail", "at most 0.5")
-    assert found.reason == "3; at least 2.78, and at most 0.5 was required."
+    assert found.reason == "3 (95% confidence: at least 2.78); at most 0.5 was required."
 
 
 @pytest.mark.parametrize(
     ("gate", "reason"),
     [
-        (Gate(metric="grade", rule="at_least", value=3.5), "4; at least 4, and at least 3.5 was required."),
+        (Gate(metric="grade", rule="at_least", value=3.5), "4 (95% confidence: at least 4); at least 3.5"),
         (
             Gate(metric="grade", rule="no_worse", margin=0.5),
-            "4, unchanged; at worst 0.289 worse, and at most 0.5 worse than the baseline was required.",
+            "4, unchanged (95% confidence: at worst 0.289 worse); at most 0.5 worse than the baseline was required.",
         ),
     ],
 )
@@ -320,7 +320,7 @@ def test_never_shows_on_how_many_cases_its_bound_rests():
 
 def test_many_cases_of_few_contracts_show_no_more_than_the_contracts():
     made = verdict(NEVER, [1] * 300, per_contract=25)
-    assert made.outcome == "pass" and "found in 0 of 300 cases; at most 22.1% of all cases" in made.reason
+    assert made.outcome == "pass" and "found in 0 of 300 cases (95% confidence: at most 22.1% of" in made.reason
     assert (made.observed.high, made.observed.n_eff) == pytest.approx((1 - 0.05 ** (1 / 12), 12))
     needed = verdict(REDUCES, [1] * 400, [1] * 400, per_contract=20).needed
     assert needed == "a baseline with some to reduce; with 0 in 400 cases its rate is under 13.9%"
@@ -432,16 +432,16 @@ def test_verdicts_come_in_file_order_and_name_their_suite():
 @pytest.mark.parametrize(
     ("outcome", "change", "said"),
     [
-        ("inconclusive", (-0.05, -0.1004, -0.01), "80.0%, 5.0 points worse; could be just over 10.0 points worse"),
-        ("fail", (-0.13, -0.2, -0.1003), "80.0%, 13.0 points worse; at best just over 10.0 points worse"),
-        ("pass", (-0.05, -0.0996, 0.0), "80.0%, 5.0 points worse; at worst just under 10.0 points worse"),
-        ("pass", (-0.05, -0.1, 0.0), "80.0%, 5.0 points worse; at worst 10.0 points worse"),
+        ("inconclusive", (-0.05, -0.1004, -0.01), "5.0 points worse (could be just over 10.0 points worse)"),
+        ("fail", (-0.13, -0.2, -0.1003), "13.0 points worse (95% confidence: at best just over 10.0 points worse)"),
+        ("pass", (-0.05, -0.0996, 0.0), "5.0 points worse (95% confidence: at worst just under 10.0 points worse)"),
+        ("pass", (-0.05, -0.1, 0.0), "5.0 points worse (95% confidence: at worst 10.0 points worse)"),
     ],
 )
 def test_a_change_that_rounds_to_the_margin_says_on_which_side_it_lies(outcome, change, said):
-    assert of_change(outcome, "80.0%", change, -0.1, True) == said
+    assert of_change(outcome, "80.0%", change, -0.1, True) == f"80.0%, {said}"
 
 
 def test_a_change_never_looks_larger_than_a_margin_of_more_decimals_that_it_keeps():
     said = of_change("pass", "80.0%", (-0.001, -0.01255, 0.0), -0.0126, True)
-    assert said == "80.0%, 0.1 points worse; at worst just under 1.26 points worse"
+    assert said == "80.0%, 0.1 points worse (95% confidence: at worst just under 1.26 points worse)"

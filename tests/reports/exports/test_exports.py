@@ -147,7 +147,7 @@ def test_json_is_the_report(write_run: Writer, tmp_path: Path) -> None:
 def test_markdown_holds_numbers_and_no_model_text(write_run: Writer) -> None:
     records = [with_text(record, f"SAID {record.completion.text}") for record in make_records()]
     text = whole(write_run(records=records), "markdown")
-    assert "88.3%; at most 93.4%" in text and "lease-009" in text
+    assert "88.3% (95% confidence: at most 93.4%)" in text and "lease-009" in text
     assert "SAID" not in text and "44-99-999" not in text
 
 
