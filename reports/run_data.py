@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from harness.gates.rules import directed
-from harness.runs.folder import Results, RunData
+from harness.runs.folder import RunData
 from harness.schema import (
     BASELINE,
     CANDIDATE,
@@ -53,7 +53,14 @@ class RunView:
     @cached_property
     def suites(self) -> list[SuiteInfo]:
         """The run's suites; a neutral metric with a gate has the gate's direction."""
-        return directed_suites(self.run)
+        return [
+            replace(info, metrics=directed(info.metrics, [(v.metric, v.rule) for v in self._gated(info)], info.primary))
+            for info in self.run.manifest.suites
+        ]
+
+    def _gated(self, suite: SuiteInfo) -> list[Verdict]:
+        """Return the verdicts of one suite, in the order of its gates."""
+        return [verdict for verdict in self.run.verdicts if verdict.suite == suite.name]
 
     @property
     def variants(self) -> list[str]:
@@ -147,7 +154,7 @@ class RunView:
         return tallies, index
 
     def _chosen(self, suite: SuiteInfo, index: CaseIndex) -> Iterable[SelectedCase]:
-        judged = {verdict.metric for verdict in gated(suite, self.run.verdicts)}
+        judged = {verdict.metric for verdict in self._gated(suite)}
         return choose(suite, self.primary_metric(suite), judged, index.pairs(suite.name), index.tuned(suite.name))
 
     def joint(self, suite: str) -> Joint:
@@ -164,8 +171,14 @@ class RunView:
         return CasePages(self.index)
 
     def primary_metric(self, suite: SuiteInfo) -> Metric | None:
-        """Return the metric that the summary sentence counts; a case regresses where it falls."""
-        return primary_metric(suite, self.run.verdicts)
+        """Return the metric that the summary sentence counts; a case regresses where it falls.
+
+        It is the suite's declared one, or that of its first gate, or its first metric with a direction.
+        """
+        by_name = {m.name: m for m in suite.metrics}
+        names = [suite.primary, *(verdict.metric for verdict in self._gated(suite))]
+        named = [by_name[name] for name in names if name in by_name]
+        return next(iter(named or [m for m in suite.metrics if m.better]), None)
 
     def ranked_metrics(self, suite: SuiteInfo) -> list[Metric]:
         """Return a suite's metrics by what they decide: the primary, those of unmet gates, of other gates, the rest."""
@@ -176,27 +189,6 @@ class RunView:
             return metric != primary, judged.index(metric.name) if metric.name in judged else len(judged)
 
         return sorted(suite.metrics, key=rank)
-
-
-def gated(suite: SuiteInfo, verdicts: Iterable[Verdict]) -> list[Verdict]:
-    """Return the verdicts of one suite, in the order of its gates."""
-    return [verdict for verdict in verdicts if verdict.suite == suite.name]
-
-
-def directed_suites(run: Results) -> list[SuiteInfo]:
-    """Return a run's suites; a neutral metric with a gate has the gate's direction."""
-    rules = {info.name: [(v.metric, v.rule) for v in gated(info, run.verdicts)] for info in run.manifest.suites}
-    return [
-        replace(info, metrics=directed(info.metrics, rules[info.name], info.primary)) for info in run.manifest.suites
-    ]
-
-
-def primary_metric(suite: SuiteInfo, verdicts: Iterable[Verdict]) -> Metric | None:
-    """Return the suite's declared primary metric, or that of its first gate, or its first metric with a direction."""
-    by_name = {m.name: m for m in suite.metrics}
-    names = [suite.primary, *(verdict.metric for verdict in gated(suite, verdicts))]
-    named = [by_name[name] for name in names if name in by_name]
-    return next(iter(named or [m for m in suite.metrics if m.better]), None)
 
 
 def unmet_first(verdicts: Iterable[Verdict]) -> list[Verdict]:

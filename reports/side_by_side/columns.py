@@ -13,7 +13,8 @@ from harness.runs.folder import Results, load_results
 from harness.runs.project import find_run
 from harness.schema import CANDIDATE, Metric, SuiteInfo
 from reports import wording
-from reports.run_data import directed_suites, gated, primary_metric
+from reports.assemble import view_of
+from reports.run_data import RunView
 
 SEPARATOR = ":"
 """Between a run and the variant of it that is meant, where it is not the tuned model."""
@@ -24,10 +25,15 @@ class Column(Struct, frozen=True, kw_only=True):
 
     letter: str
     """Its name in the page."""
-    run: Results
+    view: RunView
     """The run."""
     variant: str
     """Whose answers are shown."""
+
+    @property
+    def run(self) -> Results:
+        """What is stored of the run."""
+        return self.view.run
 
     @property
     def model(self) -> str:
@@ -36,7 +42,7 @@ class Column(Struct, frozen=True, kw_only=True):
 
     def suite(self, name: str) -> SuiteInfo | None:
         """Return the run's record of a suite, or None where it did not run; gated metrics have a direction."""
-        return next((suite for suite in directed_suites(self.run) if suite.name == name), None)
+        return next((suite for suite in self.view.suites if suite.name == name), None)
 
     def scorer_version(self, suite: str, metric: Metric) -> str | None:
         """Return the version of the scorer behind a metric; None where the run does not have the metric."""
@@ -56,17 +62,17 @@ def open_columns(named: Sequence[str], root: Path) -> tuple[list[Column], Column
     if len(named) > len(ascii_uppercase):
         raise UserError(f"--side-by-side: found {len(named)} runs, expected at most {len(ascii_uppercase)}")
     chosen = [_choose(text, root) for text in named]
-    if len({(run.path.resolve(), variant) for run, variant in chosen}) < len(chosen):
+    if len({(view.run.path.resolve(), variant) for view, variant in chosen}) < len(chosen):
         raise UserError(f"--side-by-side: {wording.listing(named)} name one run twice. Name each run once")
-    in_order = sorted(range(len(chosen)), key=lambda place: chosen[place][0].manifest.started)
+    in_order = sorted(range(len(chosen)), key=lambda place: chosen[place][0].run.manifest.started)
     columns = [
-        Column(letter=letter, run=chosen[place][0], variant=chosen[place][1])
+        Column(letter=letter, view=chosen[place][0], variant=chosen[place][1])
         for letter, place in zip(ascii_uppercase, in_order, strict=False)
     ]
     return columns, columns[in_order.index(0)]
 
 
-def _choose(text: str, root: Path) -> tuple[Results, str]:
+def _choose(text: str, root: Path) -> tuple[RunView, str]:
     name, variant = text.rsplit(SEPARATOR, 1) if SEPARATOR in text else (text, CANDIDATE)
     run = load_results(find_run(name, root))
     if run.manifest.kind != "eval":
@@ -76,7 +82,7 @@ def _choose(text: str, root: Path) -> tuple[Results, str]:
         raise UserError(
             f"{run.path}: no answers of '{variant}'. Its variants: {known}. Name one: RUN{SEPARATOR}VARIANT"
         )
-    return run, variant
+    return view_of(run), variant
 
 
 def suite_names(columns: Iterable[Column]) -> list[str]:
@@ -87,12 +93,8 @@ def suite_names(columns: Iterable[Column]) -> list[str]:
 def metrics_of(columns: Sequence[Column], suite: str) -> list[Metric]:
     """Return the metrics of a suite in any column, as the newest run has them: primary, then gated, then the others."""
     known: dict[str, Metric] = {}
-    first: dict[str, None] = {}
     for column in reversed(columns):
         info = column.suite(suite)
-        if info is not None:
-            primary = primary_metric(info, column.run.verdicts)
-            names = [*([primary.name] if primary else []), *(v.metric for v in gated(info, column.run.verdicts))]
-            first.update(dict.fromkeys(names))
-            known = {metric.name: metric for metric in info.metrics} | known
-    return [known[name] for name in dict.fromkeys([*first, *known]) if name in known]
+        for metric in column.view.ranked_metrics(info) if info else ():
+            known.setdefault(metric.name, metric)
+    return list(known.values())

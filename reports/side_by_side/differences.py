@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from msgspec import structs
+
 from harness.errors import UserError
 from harness.formatting import first_few
 from harness.schema import Comparison, Estimate, Metric
@@ -12,7 +14,7 @@ from harness.stats.observations import observations
 from harness.stats.paired import compare, holm
 from harness.stats.pairs import pair
 from reports import number_format, sentences, wording
-from reports.model import Cell, Table, Tone
+from reports.model import Cell, Table
 from reports.number_format import Unit
 from reports.side_by_side.columns import Column
 from reports.side_by_side.rows import SuiteRows
@@ -62,12 +64,12 @@ def _row(
     ]
     if not isinstance(found, Comparison):
         return [*row, Cell(text=found or "baseline of this table", tone="muted"), *[Cell(text=number_format.DASH)] * 2]
+    reading, tone = sentences.reading(structs.replace(found, p_value=p_value), metric.better)
     measured = found.difference
-    cases = wording.count(measured.n, "case") if measured.value is not None else measured.reason or ""
-    change = number_format.estimate_cell(measured, "points" if is_share else "change", cases)
+    notes = [wording.count(measured.n, "case"), reading] if measured.value is not None else [measured.reason or ""]
     return [
         *row,
-        Cell(text=change.text, note=change.note, tone=_tone(measured, metric), estimate=measured),
+        structs.replace(number_format.estimate_cell(measured, "points" if is_share else "change", *notes), tone=tone),
         Cell(text=sentences.tally(found, metric)),
         Cell(text=number_format.p_value(p_value), note=found.test),
     ]
@@ -85,22 +87,13 @@ def _compare(columns: Sequence[Column], suite: SuiteRows, metric: Metric, at: in
 
 
 def _level(column: Column, suite: str, metric: Metric) -> Estimate:
-    key = (suite, column.variant, metric.name, None)
-    rows = (r.estimate for r in column.run.metrics.metrics if (r.suite, r.variant, r.metric, r.slice) == key)
-    return next(rows, NOTHING)
+    return column.view.level(suite, column.variant, metric.name) or NOTHING
 
 
 def unit(columns: Sequence[Column], suite: SuiteRows, metric: Metric) -> Unit:
     """Return the unit of a metric's values in all columns."""
     levels = (_level(column, suite.name, metric).value for column in columns)
     return "share" if metric.is_percentage(levels) else "number"
-
-
-def _tone(measured: Estimate, metric: Metric) -> Tone:
-    """Colour a difference whose interval excludes 0."""
-    if measured.low is None or measured.high is None or measured.low <= 0 <= measured.high or not metric.better:
-        return "plain"
-    return "good" if (measured.low > 0) == (metric.better == "higher") else "bad"
 
 
 def misfits(columns: Sequence[Column], suite: SuiteRows, baseline: int) -> Iterator[str]:

@@ -17,7 +17,6 @@ from harness.files import write_atomic
 from harness.runs import redaction
 from harness.schema import CANDIDATE
 from reports import number_format, wording
-from reports.assemble import view_of
 from reports.history.page import run_row
 from reports.model import Cell
 from reports.render import html
@@ -78,7 +77,7 @@ def _warnings(columns: Sequence[Column]) -> list[str]:
     """Return the warnings of every run, each behind the letters of its columns."""
     letters: dict[str, list[str]] = {}
     for column in columns:
-        for text in verdict.warnings(view_of(column.run), not column.run.is_large):
+        for text in verdict.warnings(column.view, not column.run.is_large):
             letters.setdefault(text, []).append(column.letter)
     return [f"{wording.listing(of)}: {text}" for text, of in letters.items()]
 

@@ -41,6 +41,8 @@ def test_p_values_are_adjusted_for_the_number_of_runs(make_run: MakeRun) -> None
     runs = [make_run(4, answers(cases=16)), *(make_run(day, answers(tuple(range(6)), cases=16)) for day in (5, 6))]
     recall, _ = differences.tables(*read(runs), baseline=0)
     assert [row[4].text for row in recall.rows[1:]] == ["p = 0.062"] * 2
+    # What no test confirms has no colour, as in a report.
+    assert {(row[2].tone, row[2].note.splitlines()[-1]) for row in recall.rows[1:]} == {("plain", "no clear change")}
 
 
 def test_values_of_two_scorer_versions_are_not_compared(make_run: MakeRun, tmp_path: Path) -> None:
