@@ -14,7 +14,7 @@ import msgspec
 
 from harness.errors import UserError
 from harness.files import file_link
-from harness.gates.sentences import gate_name
+from harness.gates.sentences import gate_in_words
 from harness.runs.folder import Results
 from harness.sanitize import shown
 from harness.schema import BASELINE, CANDIDATE
@@ -56,7 +56,7 @@ def text(results: Results, link: str, remarks: Sequence[str] = ()) -> str:
         f"*{wording.outcome(outcome)}*: {counted}",
         _plain(" compared with ".join(models)),
         *(_plain(wording.shortened(said, LONGEST)) for said in [*remarks, *warned]),
-        *(_plain(f"{wording.outcome(v.outcome)}: {v.suite} {gate_name(v)} {v.bar}") for v in unmet[:NAMED]),
+        *(_plain(f"{wording.outcome(v.outcome)}: {v.suite} {gate_in_words(v)}") for v in unmet[:NAMED]),
         *([f"and {wording.count(len(unmet) - NAMED, 'more gate')}"] if len(unmet) > NAMED else []),
         f"<{link}|{_plain(results.manifest.run_id)}>",
     ]

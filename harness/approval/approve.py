@@ -29,7 +29,7 @@ from harness.files import digest, file_sha256
 from harness.formatting import count
 from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.rules import COMPARATIVE
-from harness.gates.sentences import gate_name
+from harness.gates.sentences import gate_in_words
 from harness.runs.folder import SEAL, load_manifest, recorded_verdicts, standing_of, stream
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Record, SuiteInfo, Verdict
 from harness.suites.discovery import find_suites
@@ -236,7 +236,7 @@ class _Judging:
             suite=one.name,
             run=folder,
             seal=file_sha256(folder / SEAL),
-            gates=[_in_words(verdict) for verdict in passed],
+            gates=[gate_in_words(verdict) for verdict in passed],
             gates_digest=one.gates,
         )
 
@@ -347,13 +347,9 @@ def _changed(parts: Sequence[str]) -> str:
     )
 
 
-def _in_words(verdict: Verdict) -> str:
-    return f"{gate_name(verdict)} {verdict.bar}"
-
-
 def _refuse_unmet(run: str, required: Sequence[str], verdicts: Sequence[Verdict]) -> None:
     judged = {verdict.gate for verdict in verdicts}
-    unmet = [f"{_in_words(v)}: {v.outcome}" for v in verdicts if v.outcome != "pass" or v.gate not in required]
+    unmet = [f"{gate_in_words(v)}: {v.outcome}" for v in verdicts if v.outcome != "pass" or v.gate not in required]
     unmet += [f"{gate}: not judged" for gate in required if gate not in judged]
     if unmet:
         raise Refused(f"{run} has {len(unmet)} of {len(required)} gates not passed ({', '.join(unmet)})")

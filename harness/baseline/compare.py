@@ -77,6 +77,10 @@ def compare_with_baselines(
                     f"{suite.name}: the accepted baseline has another tokenizer or chat template: the token IDs differ "
                     f"for {n_changed} of {len(own)} cases. {PAIRED}"
                 )
+            if accepted.although:
+                notes.append(
+                    f"{suite.name}: the baseline was accepted although gates did not pass: {accepted.although}"
+                )
             models.append((info.says, accepted))
             baseline_records[suite.name] = [] if info.unlike else records(accepted, suite.cases, own)
     return BaselineComparison(

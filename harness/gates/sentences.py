@@ -15,6 +15,11 @@ def gate_name(verdict: Verdict) -> str:
     return f"{phrase(verdict.metric)}{where}"
 
 
+def gate_in_words(verdict: Verdict) -> str:
+    """`clause recall, instrument lease at least 95.0%`."""
+    return f"{gate_name(verdict)} {verdict.bar}"
+
+
 def sentence(seen: str, bar: str) -> str:
     """`72.0% (95% confidence: at most 76.0%); at least 80.0% was required.`, for every view and every rule."""
     return f"{seen}; {bar} was required."

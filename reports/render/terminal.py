@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.gates.sentences import gate_name
+from harness.gates.sentences import gate_in_words, gate_name
 from harness.runs.folder import RunData
 from harness.sanitize import shown
 from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo, Verdict
@@ -128,7 +128,7 @@ def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
             _text(f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}", style),
             _text(f"{gate_name(verdict)}: {wording.finding(verdict)}")
             if is_verbose or not verdict.seen
-            else _text(f"{gate_name(verdict)} {verdict.bar}: {_seen(verdict)}"),
+            else _text(f"{gate_in_words(verdict)}: {_seen(verdict)}"),
         )
     return table
 

@@ -22,7 +22,7 @@ NO_METRIC = (
     "no gate judges a share of answers that need no fix, so no minutes are estimated. Name such a metric under "
     "metrics in the file that --business names"
 )
-DEGENERATE = "no minutes are estimated, for the reason at the top: the models may differ in form only"
+DEGENERATE = "no minutes are estimated, for the reason at the top"
 
 
 def section(evidence: RunView) -> Section | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.gates.sentences import gate_in_words
+from harness.runs.folder import recorded_verdicts
+from harness.runs.score_events import batches
 from harness.schema import BASELINE, CANDIDATE, FLOOR, NO_MERGE, Metric, Outcome, SuiteInfo, Verdict
 from reports import business, degenerate, number_format, sentences, wording
 from reports.cases.index import Joint
@@ -62,7 +65,8 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
     """
     training = evidence.training.standing.reason if evidence.training else ""
     texts = [evidence.run.standing.says, f"The training run is not valid evidence: {training}." if training else ""]
-    texts += [OTHER_TRAINING if evidence.has_other_training else "", *models_compared.doubts(evidence)]
+    texts += [OTHER_TRAINING if evidence.has_other_training else "", rescored(evidence)]
+    texts += models_compared.doubts(evidence)
     for suite in evidence.suites:
         texts += [degenerate.warning(evidence, suite, with_answers, with_quotes), below_floor(evidence, suite)]
     if overall(evidence.run.verdicts) == "pass":
@@ -70,6 +74,17 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
         texts.append(SCRIPTED if tuned and tuned.kind == "scripted" else "")
         texts.append(NOTHING_GENERAL if all(suite.general is False for suite in evidence.suites) else "")
     return [*filter(None, texts), *evidence.run.manifest.notes]
+
+
+def rescored(evidence: RunView) -> str:
+    """Say which of the run's own verdicts newer scorers changed; empty in views of other verdicts."""
+    again = [batch for batch in batches(evidence.run.path) if batch.about.get("kind") == "code"]
+    outcomes = {(v["suite"], v["gate"]): v["outcome"] for batch in again for v in batch.about["verdicts"]}
+    changed = [v for v in evidence.run.verdicts if outcomes.get((v.suite, v.gate), v.outcome) != v.outcome]
+    if not changed or evidence.run.verdicts != recorded_verdicts(evidence.run.path):
+        return ""
+    named = wording.listing(f"{gate_in_words(v)} ({wording.outcome(outcomes[v.suite, v.gate])})" for v in changed)
+    return f"Newer scorers scored these answers again, with another outcome of {named}. See it with `tunegate regate`."
 
 
 def below_floor(evidence: RunView, suite: SuiteInfo) -> str:

@@ -145,7 +145,7 @@ def load_available_suites(
 
 def print_changed_outcomes(before: Iterable[Verdict], now: Iterable[Verdict]) -> None:
     """Print one line for each gate whose outcome differs from the run's."""
-    from reports import wording
+    from harness.gates.sentences import gate_in_words
 
     was, came = ({(v.suite, v.gate): v for v in verdicts} for verdicts in (before, now))
     suites = {suite for suite, _ in came}
@@ -154,7 +154,7 @@ def print_changed_outcomes(before: Iterable[Verdict], now: Iterable[Verdict]) ->
         new = came[key].outcome if key in came else "no longer a gate"
         if old != new:
             verdict = came.get(key) or was[key]
-            typer.echo(f"changed: {verdict.suite} {wording.gate_name(verdict)} {verdict.bar}: {old} -> {new}")
+            typer.echo(f"changed: {verdict.suite} {gate_in_words(verdict)}: {old} -> {new}")
 
 
 def verdicts_code(

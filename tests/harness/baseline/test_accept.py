@@ -45,7 +45,10 @@ def test_no_question_goes_to_a_baseline_that_was_accepted(root: Path) -> None:
     (info,) = made.manifest.suites
     assert info.accepted is not None and info.accepted.says == "accepted baseline of 2026-01-02, model fake:new"
     assert made.manifest.checkpoints["baseline"].kind == "accepted"
-    assert "legal/mini: compared with the accepted baseline of 2026-01-02, model fake:new" in made.manifest.notes
+    assert made.manifest.notes == [
+        "legal/mini: compared with the accepted baseline of 2026-01-02, model fake:new",
+        "legal/mini: the baseline was accepted although gates did not pass: a first baseline",
+    ]
 
 
 def repeated(run: RunData) -> RunData:
