@@ -118,7 +118,7 @@ def _page(number: int, cases: Sequence[SelectedCase]) -> Page:
     return Page(name=f"cases-{str(number).zfill(4)}.html" if number else REPORT, cases=by_kind)
 
 
-HEAD = ("suite", "case_id", "source", "slices", "shown_for", "change")
+HEAD = ("suite", "case_id", "source", "slices", "shown_for", "improvement")
 TAIL = ("unsupported_claims", "new_unsupported_claims", "failed", "shown_in")
 
 

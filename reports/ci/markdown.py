@@ -258,7 +258,7 @@ def _row(verdict: Verdict, suite: SuiteExport) -> list[str]:
     result = f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}"
     return [
         f"{result} {text(wording.metric_and_slice(verdict, suite.shape))}",
-        text(verdict.seen or number_format.NOT_MEASURED),
+        text(verdict.seen or number_format.DASH),
         text(verdict.bar),
         text(suite.changes.get(verdict.gate, number_format.DASH)),
     ]

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from harness.baseline.format import BASELINE_FILE
 from harness.errors import NOT_JSON
+from harness.formatting import exact_threshold
 from harness.runs.history import MetricLevel, PastRun, PastSuite
 from harness.schema import CANDIDATE, Better, Estimate, Outcome
 from reports import number_format, wording
@@ -195,7 +196,7 @@ def _row(trend: Trend, point: TrendPoint, newest: str, links: Mapping[str, str])
         ),
         Cell(text=point.model or number_format.DASH),
         number_format.estimate_cell(point.estimate, trend.unit),
-        Cell(text=", ".join(number_format.quantity(at, trend.unit) for at in point.thresholds) or number_format.DASH),
+        Cell(text=", ".join(exact_threshold(at, trend.is_share) for at in point.thresholds) or number_format.DASH),
         Cell(text=number_format.basis(point.estimate, trend.cluster, trend.item)),
         Cell(text=wording.outcome(point.outcome), badge=point.outcome),
         Cell(text=SAME if is_same else OTHER, tone="plain" if is_same else "caution"),

@@ -261,6 +261,6 @@ def test_a_baseline_without_an_answer_makes_no_gain(write_run: Writer) -> None:
     assert verdict.sentence(found, found.suites[0]).startswith("Wrong on as many of 5 contracts as the baseline (0)")
     assert {case.kinds for case in found.cases} == {("error",), ("error", "wrong"), ("unchanged",)}
     rows = list(csv.DictReader(table(found.cases, ["accuracy"])))
-    assert {row["change"] for row in rows if row["shown_for"].startswith("error")} == {""}
+    assert {row["improvement"] for row in rows if row["shown_for"].startswith("error")} == {""}
     shown = [exchange(case, found.source).why for case in found.cases if case.kinds[0] == "error"]
     assert shown == ["An answer or a score failed"] * 4 + ["An answer or a score failed; wrong"]

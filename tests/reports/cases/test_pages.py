@@ -121,7 +121,7 @@ def test_the_table_of_all_cases_has_scores_and_places(write_run: Writer, tmp_pat
     rows = {row["case_id"]: row for row in csv.DictReader(text.removeprefix("\ufeff").splitlines())}
     assert text[0] == "\ufeff"  # Excel knows UTF-8 by it.
     lost = rows["lease-102"]
-    assert (lost["shown_for"], lost["change"]) == ("regression wrong", "-1.0")
+    assert (lost["shown_for"], lost["improvement"]) == ("regression wrong", "-1.0")
     assert rows["lease-101"]["shown_for"].split()[0] == "unsupported"
     assert (lost["baseline clause_recall"], lost["tuned clause_recall"]) == ("1.0", "0.0")
     assert (lost["suite"], lost["source"], lost["slices"]) == (SUITE, "contract-102", "instrument: deed")

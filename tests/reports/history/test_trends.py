@@ -142,18 +142,18 @@ def test_the_chart_shows_band_line_break_and_the_accepted_run(root: Path, narrow
 
 def test_the_threshold_of_a_level_gate_is_drawn_and_in_the_table(tmp_path: Path) -> None:
     observed = Estimate(value=0.9, low=0.85, high=0.94, n=40, clusters=20)
-    for day, (rule, margin) in enumerate((("at_least", 0.05), ("at_most", -0.01), ("improves", 0.1)), 1):
+    for day, (rule, margin) in enumerate((("at_least", 0.05), ("at_most", -0.0175), ("improves", 0.1)), 1):
         path = write_run(tmp_path, day, seal=False)
         verdict = make_verdict(rule=rule, observed=observed, margin=margin)
         RunFolder(path).write_verdicts([verdict])
         RunFolder(path).seal()
     (trend,) = found(tmp_path)
-    assert [[round(at, 9) for at in point.thresholds] for point in trend.points] == [[0.8], [0.93], []]
+    assert [[round(at, 9) for at in point.thresholds] for point in trend.points] == [[0.8], [0.9225], []]
     assert "var(--caution)" in history.draw(trend, "t")[1]
     bare = msgspec.structs.replace(trend, points=[msgspec.structs.replace(p, thresholds=[]) for p in trend.points])
     assert "var(--caution)" not in history.draw(bare, "t")[1]
     text = written(tmp_path)
-    assert "a horizontal dashed line is the threshold of a gate" in text and ">80.0%<" in text and ">93.0%<" in text
+    assert "a horizontal dashed line is the threshold of a gate" in text and ">80.0%<" in text and ">92.25%<" in text
 
 
 def test_a_run_alone_and_a_level_without_an_interval_are_drawn(root: Path) -> None:
