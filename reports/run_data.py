@@ -10,6 +10,8 @@ from typing import Literal
 from msgspec.structs import replace
 
 from harness.gates.rules import directed
+from harness.judges import human_review
+from harness.judges.human_review import Reviews
 from harness.runs.folder import RunData
 from harness.schema import (
     BASELINE,
@@ -129,6 +131,11 @@ class RunView:
     def verdicts(self, suite: str) -> list[Verdict]:
         """Return the verdicts of one suite, unmet ones first."""
         return unmet_first(v for v in self.run.verdicts if v.suite == suite)
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        """What reviewers said of the run's answers."""
+        return human_review.read(self.run.path)
 
     @cached_property
     def source(self) -> RecordSource:

@@ -223,7 +223,7 @@ CHECKS_NOTE = (
 
 
 def section(evidence: RunView) -> Section:
-    reviews = judges_human_review.read(evidence.run.path)
+    reviews = evidence.reviews
     judged = judge_blocks(evidence.run)
     if not reviews.sessions:
         lead = LABELLED if judged else NOBODY
@@ -231,6 +231,18 @@ def section(evidence: RunView) -> Section:
     blocks = [Text(text=WHO), _sessions(reviews), _checks(reviews), *_not_judged(reviews)]
     blocks += [block for suite in evidence.suites for block in _suite(reviews.of(suite.name), suite)]
     return Section(id="review", title="Human review", lead=LEAD, blocks=[*blocks, *judged])
+
+
+def preferring_baseline(evidence: RunView) -> list[str]:
+    """Say of which suites people prefer the baseline's answers."""
+    suites = [(suite.name, evidence.reviews.of(suite.name)) for suite in evidence.suites]
+    asked = [(name, reviews.asked(rubric).remarks) for name, reviews in suites for rubric in reviews.rubrics]
+    shares = [(name, human_review.preference(human_review.adjudicated(remarks))) for name, remarks in asked]
+    return [
+        f"{name}: People prefer the baseline's answers: the tuned model's in {number_format.estimate(share)} of pairs."
+        for name, share in shares
+        if sentences.preferred(share)[1] == "bad"
+    ]
 
 
 def _sessions(reviews: Reviews) -> Table:

@@ -12,7 +12,7 @@ from reports import business, degenerate, number_format, sentences, wording
 from reports.cases.index import Joint
 from reports.model import Block, Cell, Headline, Section, Text
 from reports.run_data import RunView, overall
-from reports.sections import models_compared, overview
+from reports.sections import human_review, models_compared, overview
 
 LEADS = {
     "pass": "Every gate is met. The tuned model may be merged.",
@@ -66,7 +66,7 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
     training = evidence.training.standing.reason if evidence.training else ""
     texts = [evidence.run.standing.says, f"The training run is not valid evidence: {training}." if training else ""]
     texts += [OTHER_TRAINING if evidence.has_other_training else "", rescored(evidence)]
-    texts += models_compared.doubts(evidence)
+    texts += [*models_compared.doubts(evidence), *human_review.preferring_baseline(evidence)]
     for suite in evidence.suites:
         texts += [degenerate.warning(evidence, suite, with_answers, with_quotes), below_floor(evidence, suite)]
     if overall(evidence.run.verdicts) == "pass":

@@ -17,6 +17,7 @@ from reports.assemble import gather
 from reports.model import Cell, ReportModel, Section, Table, Text
 from reports.render import html, markdown
 from reports.sections import human_review, limits
+from reports.sections.verdict import cautions
 from tests.reports.conftest import Writer, table
 from tests.reports.conftest import all_text as said
 from tests.support.reviewed_run import answer, both, compared, fixed, review, skipped
@@ -85,10 +86,17 @@ def test_each_reviewer_is_noted_beside_everybody_and_decisions_count(path: Path)
     prefer = table(section(path), "Which answer people prefer")
     assert [cells[0].text for cells in prefer.rows] == ["Everybody", "r1", "r2"]
     assert [cells[1].text for cells in prefer.rows] == ["50.0%", "100%", "0%"]
+    assert "People prefer" not in " ".join(cautions(gather(load_run(path))))
     review(path, SUITE, "r3", {case: both("tuned") for case in IDS[:15]}, kind="adjudication")
     prefer = table(section(path), "Which answer people prefer")
     assert row(prefer, "Everybody")[1].text == "75.0%"
     assert row(prefer, "r3")[0].note == "decided differences"
+
+
+def test_people_who_prefer_the_baseline_are_said_first(path: Path) -> None:
+    review(path, SUITE, "r1", {case: both("baseline") for case in IDS})
+    said_first = f"{SUITE}: People prefer the baseline's answers: the tuned model's in 0% (0% to 11.4%) of pairs."
+    assert said_first in cautions(gather(load_run(path)))
 
 
 def test_a_reviewer_may_be_called_everybody(path: Path) -> None:
