@@ -8,17 +8,6 @@ from typing import Any
 from reports import number_format, wording
 from reports.model import Block, Cell, Facts, Section, Table
 from reports.run_data import RunView, overall
-from reports.sections import models_compared
-
-PROMPTS = {
-    models_compared.IMPORTED: "not known: the answers were imported",
-    models_compared.ONE_MODEL: number_format.DASH,
-    models_compared.OWN_PROMPTS: "each model's own tokenizer and chat template: the token IDs of baseline and tuned "
-    "differ",
-    models_compared.SAME_PROMPTS: "identical token IDs for baseline and tuned",
-    models_compared.OTHER_PROMPTS: "different prompts for baseline and tuned in some cases",
-}
-"""Whether both models received the same prompts, as the record has it."""
 
 
 def section(evidence: RunView) -> Section:
@@ -31,7 +20,6 @@ def section(evidence: RunView) -> Section:
         ("Ended", Cell(text=number_format.moment(manifest.ended))),
         ("Code", Cell(text=_commit(manifest.git))),
         ("Sampling", Cell(text=", ".join(f"{k} {number_format.exact(v)}" for k, v in manifest.sampling.items()))),
-        ("Prompts", Cell(text=PROMPTS[models_compared.prompts(evidence)])),
         ("Training run", Cell(text=trained or "")),
     ]
     run = [(name, cell) for name, cell in run if cell.text not in ("", number_format.DASH)]

@@ -103,33 +103,25 @@ def test_truncated_answers_count_as_their_scorers_say() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "tokenizer", "lead", "told", "cases"),
+    ("changed", "tokenizer", "lead", "cases"),
     [
-        (
-            (),
-            "",
-            "Both models received the same token IDs",
-            "identical token IDs for baseline and tuned",
-            "yes: 10 cases, joined by ID and input",
-        ),
+        ((), "", "Both models received the same token IDs", "yes: 10 cases, joined by ID and input"),
         (
             ("tuned lease-004",),
             "",
             "Baseline and tuned received different prompts for some cases",
-            "different prompts for baseline and tuned in some cases",
             "no: 10 of 10 cases joined by ID and input, 9 with the same prompt, 10 with the same expected answer",
         ),
         (
             tuple(f"baseline lease-{number:03d}" for number in range(10)),
             "e" * 64,
             "Baseline and tuned have different tokenizers or chat templates",
-            "each model's own tokenizer and chat template: the token IDs of baseline and tuned differ",
             "yes: 10 cases, joined by ID and input; 10 with other token IDs, each model's own prompt",
         ),
     ],
 )
 def test_whether_both_models_were_asked_the_same_is_said(
-    write_run: Writer, changed: tuple[str, ...], tokenizer: str, lead: str, told: str, cases: str
+    write_run: Writer, changed: tuple[str, ...], tokenizer: str, lead: str, cases: str
 ) -> None:
     checkpoints = make_manifest().checkpoints
     if tokenizer:
@@ -141,7 +133,7 @@ def test_whether_both_models_were_asked_the_same_is_said(
     ]
     model = reports.build([write_run(manifest=make_manifest(checkpoints=checkpoints), records=records)])
     compared = part(model, "compared")
-    assert compared.lead.startswith(lead) and facts(part(model, "provenance"), "Run")["Prompts"].text == told
+    assert compared.lead.startswith(lead)
     said = table(compared, "Cases").rows[0][2]
     assert (said.text, said.tone) == (cases, "caution" if changed else "good")
 
