@@ -225,7 +225,7 @@ def _case_metrics(record: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _value(metric: Mapping[str, Any], when: str) -> str:
     found = metric[when] or {}
-    return with_interval(*map(found.get, ("value", "low", "high")), metric.get("is_share", False))
+    return with_interval(found.get("value"), found.get("low"), found.get("high"), metric.get("is_share", False))
 
 
 def _link(file: str, folder: Path) -> str:

@@ -135,6 +135,13 @@ def base_of(name, path="/nowhere"):
     return Checkpoint(name=name, kind="model", path=str(path), digest="d")
 
 
+def test_evaluations_during_training_are_in_words_and_percent():
+    levels = {"before": {"value": 0.5, "low": 0.4, "high": 0.6}, "best": None}
+    record = {"selection": {"suite": "legal/mini", "metric": "clause_recall", "is_share": True, "cases": 12, **levels}}
+    said = "base model 50.0% (40.0% to 60.0%), saved adapter not measured"
+    assert model_card._case_metrics(record) == {"clause recall on 12 validation cases of legal/mini": said}
+
+
 def test_the_head_names_bases_that_the_hub_has_and_their_licences(tmp_path):
     import yaml
 
