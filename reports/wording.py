@@ -60,7 +60,7 @@ def decision(value: Outcome | str, lead: str) -> str:
 def outcomes(counts: Mapping[Outcome, int]) -> str:
     """Count gates by outcome, those that stop a merge first: `1 fail, 3 pass`."""
     order: tuple[Outcome, ...] = ("fail", "error", "inconclusive", "skipped", "pass")
-    return ", ".join(f"{counts[value]:,} {value}" for value in order if counts.get(value))
+    return ", ".join(f"{counts[value]:,} {outcome(value).lower()}" for value in order if counts.get(value))
 
 
 def listing(items: Iterable[str]) -> str:

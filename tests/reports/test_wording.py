@@ -96,6 +96,7 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
             "no new fabrications; 288 new wrong clause names, 1 fixed",
         ),
         (sentences.findings({}, {}, False), ""),
+        (wording.outcomes({"pass": 2, "skipped": 1}), "1 not judged, 2 pass"),
         (sentences.others(1), " The other one is marked in cases.csv, which has a row for every case."),
         (sentences.others(2), " The other 2 are marked in cases.csv, which has a row for every case."),
         (
