@@ -11,6 +11,7 @@ from harness.formatting import phrase as phrase
 from harness.formatting import plural as plural
 from harness.schema import BASELINE, CANDIDATE, FLOOR, Better, Metric, Outcome, Verdict
 from harness.scoring.grounding.claims import FABRICATED
+from reports.model import ReportModel
 
 OUTCOMES: dict[str, str] = {
     "pass": "PASS",
@@ -52,9 +53,10 @@ def outcome(value: Outcome | str) -> str:
     return OUTCOMES[value]
 
 
-def decision(value: Outcome | str, lead: str) -> str:
-    """Return the decision on an outcome, in a report with this lead."""
-    return "No merge by this run" if lead == MET_ALONE else DECISIONS[value]
+def decision(model: ReportModel) -> str:
+    """Return the decision that a report states."""
+    is_met_alone = any(section.lead == MET_ALONE for section in model.sections[:1])
+    return "No merge by this run" if is_met_alone else DECISIONS[model.outcome]
 
 
 def outcomes(counts: Mapping[Outcome, int]) -> str:

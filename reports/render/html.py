@@ -201,17 +201,13 @@ def environment() -> jinja2.Environment:
         symbols=wording.SYMBOLS,
         outcome=wording.outcome,
         variant=wording.variant,
-        decision=_decision,
+        decision=wording.decision,
         report=REPORT,
         kinds=sentences.KINDS,
         groups=groups,
         kind=lambda block: type(block).__name__.lower(),
     )
     return jinja
-
-
-def _decision(model: ReportModel) -> str:
-    return wording.decision(model.outcome, model.sections[0].lead if model.sections else "")
 
 
 @cache

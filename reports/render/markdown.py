@@ -36,7 +36,8 @@ ADDRESS = re.compile(r"\b(w)(ww\.)|\b(h)(ttps?:)|\b(f)(tp:)", re.IGNORECASE)
 
 def render(model: ReportModel) -> str:
     """Render the whole report."""
-    lines = [f"# {escape(model.title)}", "", f"**{wording.outcome(model.outcome)}** · run {escape(model.run_id)}", ""]
+    head = f"**{wording.outcome(model.outcome)}: {wording.decision(model)}**"
+    lines = [f"# {escape(model.title)}", "", f"{head} · run {escape(model.run_id)}", ""]
     lines += [f"- {escape(name)}: {escape(text)}" for name, text in model.context]
     lines += [""] if model.context else []
     for section in model.sections:

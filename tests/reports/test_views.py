@@ -15,6 +15,7 @@ from harness.runs.score_events import append
 from reports import notice, side_by_side
 from reports.ci import annotations, collect, markdown
 from reports.model import Curve, ReportModel, Table
+from reports.render import markdown as markdown_report
 from reports.render import notebook, terminal
 from reports.sections.verdict import SCRIPTED
 from reports.wording import MET_ALONE
@@ -124,5 +125,7 @@ def test_every_view_gives_the_warnings_of_a_run(write_run: Writer, tmp_path: Pat
 def test_no_view_lets_a_script_be_merged(write_run: Writer) -> None:
     tuned = msgspec.structs.replace(make_manifest().checkpoints["tuned"], kind="scripted")
     manifest = make_manifest(checkpoints={"tuned": tuned})
-    verdict = reports.build([write_run(manifest=manifest, verdicts=make_verdicts()[:1])]).sections[0]
+    model = reports.build([write_run(manifest=manifest, verdicts=make_verdicts()[:1])])
+    verdict = model.sections[0]
+    assert "**PASS: No merge by this run**" in markdown_report.render(model)
     assert verdict.lead == MET_ALONE and SCRIPTED in [getattr(block, "text", "") for block in verdict.blocks]
