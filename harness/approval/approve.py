@@ -348,9 +348,10 @@ def _changed(parts: Sequence[str]) -> str:
 
 
 def _refuse_unmet(run: str, required: Sequence[str], verdicts: Sequence[Verdict]) -> None:
-    judged = {verdict.gate for verdict in verdicts}
-    unmet = [f"{gate_in_words(v)}: {v.outcome}" for v in verdicts if v.outcome != "pass" or v.gate not in required]
+    judged = {verdict.gate: verdict.outcome for verdict in verdicts}
+    unmet = [f"{gate_in_words(v)}: {v.outcome}" for v in verdicts if v.gate in required and v.outcome != "pass"]
     unmet += [f"{gate}: not judged" for gate in required if gate not in judged]
+    unmet += [f"{gate}: {judged[gate]}, and no gate of the suite" for gate in judged if gate not in required]
     if unmet:
         raise Refused(f"{run} has {len(unmet)} of {len(required)} gates not passed ({', '.join(unmet)})")
 
