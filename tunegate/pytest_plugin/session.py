@@ -215,9 +215,8 @@ class EvaluationSession:
         return self._verdicts[suite.name, gate_id]
 
     def properties(self, verdict: Verdict) -> dict[str, str]:
-        """Return the JUnit properties of a verdict: value, interval, n and threshold."""
-        properties = {"outcome": verdict.outcome, "bar": verdict.bar}
-        properties["run"] = str(self.run_path)
+        """Return the JUnit properties of a verdict: what was seen, value, bounds, n and threshold."""
+        properties = {"outcome": verdict.outcome, "bar": verdict.bar, "seen": verdict.seen, "run": str(self.run_path)}
         seen = verdict.observed
         if seen is not None and seen.value is not None:
             properties |= {"value": f"{seen.value:.6g}", "n": str(seen.n), "clusters": str(seen.clusters)}

@@ -122,7 +122,7 @@ def test_junit_shows_a_miss_as_passed_and_a_gate_with_value_interval_n_and_bar(r
     gate = {p.get("name"): p.get("value") for p in cases["gate[clause_recall-at_least-0.5]"].iter("property")}
     assert gate["n"] == "20" and gate["value"] == "0.95" and gate["outcome"] == "pass"
     assert 0 < float(gate["low"]) < 0.95 < float(gate["high"]) <= 1
-    assert gate["bar"] == "at least 50.0%"
+    assert gate["bar"] == "at least 50.0%" and gate["seen"].startswith("95.0% (95% confidence: at least")
 
 
 def test_deselecting_cases_leaves_gates_whole(root: Path) -> None:
