@@ -30,7 +30,6 @@ class PastModel(Struct, frozen=True, kw_only=True):
     name: str
     """What the user called it."""
     digest: str
-    """Its content digest."""
 
 
 class PastSuite(Struct, frozen=True, kw_only=True):
@@ -39,19 +38,13 @@ class PastSuite(Struct, frozen=True, kw_only=True):
     name: str
     """Domain and folder, such as `legal/clauses`."""
     shape: str
-    """Task shape of its metrics."""
     cluster: str
-    """What a cluster is called."""
     cases: int
-    """Cases in the suite."""
     asked: int
-    """Cases run in this run."""
     questions: str
     """Digest of its cases, prompt and scorers (`questions_of`)."""
     counts: dict[Outcome, int]
-    """Number of gates per outcome."""
     gated: list[str]
-    """Metrics judged by a gate, in the order of the gates."""
     thresholds: dict[str, list[float]] = field(default_factory=dict)
     """Thresholds of the gates on a metric's level in the whole suite, by metric."""
     accepted_run: str = ""
@@ -67,13 +60,11 @@ class PastRun(Struct, frozen=True, kw_only=True):
     """One run folder, without its answers."""
 
     name: str
-    """Name of the folder."""
     kind: str = ""
     """Kind of run; empty where the manifest cannot be read."""
     status: str = BROKEN
     """A word of `Standing`; `broken` where the folder cannot be read."""
     sealed: bool = False
-    """Whether the folder was sealed."""
     started: str = ""
     """UTC time, ISO 8601."""
     ended: str | None = None
@@ -81,7 +72,6 @@ class PastRun(Struct, frozen=True, kw_only=True):
     models: dict[str, PastModel] = field(default_factory=dict)
     """By variant, without the keyword floor."""
     suites: list[PastSuite] = field(default_factory=list)
-    """Suites that were run."""
     problem: str = ""
     """Why the folder cannot be read; empty where it can."""
 
@@ -103,17 +93,11 @@ class MetricLevel(Struct, frozen=True, kw_only=True):
     """One metric of the judged model over a whole suite, in one run."""
 
     run: str
-    """Name of the run folder."""
     suite: str
-    """Suite name."""
     metric: str
-    """Metric name."""
     value: float
-    """The number."""
     low: float | None
-    """Lower end of its interval."""
     high: float | None
-    """Upper end of its interval."""
     n: int
     """Cases, or claims, that it counts."""
     clusters: int

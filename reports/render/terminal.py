@@ -89,7 +89,6 @@ class MetricLine(NamedTuple):
     name: Text
     cells: list[Text]
     details: Text | None
-    """Estimates of all variants, below the line."""
 
 
 class MetricTable(NamedTuple):

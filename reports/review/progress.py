@@ -64,7 +64,6 @@ class ReviewerProgress(Struct, frozen=True, kw_only=True):
     """One reviewer's progress."""
 
     name: str
-    """Pseudonym."""
     stage: str
     """What the reviewer does now, in a few words."""
     done: int
@@ -87,7 +86,6 @@ class ReviewProgress(Struct, frozen=True, kw_only=True):
     """The progress of a whole review."""
 
     reviewers: list[ReviewerProgress]
-    """In the order in which they were named."""
     shared: int
     """Items that two reviewers or more have judged."""
     agreement: list[Agreed]
