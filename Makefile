@@ -63,7 +63,7 @@ $(CLAIMS)/%-claims.jsonl: | $(READY)
 
 $(CLAIMS)/%-edits.jsonl: | $(READY)
 	@mkdir -p $(CLAIMS)
-	@$(BIN)/python -m evalsuites.general.claims.build_edits --split $* --out $@.new && mv $@.new $@
+	@$(BIN)/python -m benchmarks.claim_edits.build --split $* --out $@.new && mv $@.new $@
 
 adapter: $(READY) ## train an adapter for SUITE, such as legal/clauses (the same command resumes), and print its folder
 	@$(BIN)/python benchmarks/domain_adapters.py --only '$(SUITE)' --train-only \

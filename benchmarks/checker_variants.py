@@ -21,9 +21,9 @@ from pages import Table, show_table  # noqa: E402
 from validity_checker import area, shown  # noqa: E402
 from validity_known_truth import Draw  # noqa: E402
 
+from benchmarks.claim_edits.pairs import edited_pairs  # noqa: E402
 from evalsuites.general.claims import cases  # noqa: E402
 from evalsuites.general.claims.checker import how_asked  # noqa: E402
-from evalsuites.general.claims.edited import edited_pairs  # noqa: E402
 from evalsuites.general.claims.pairs import SUPPORTED  # noqa: E402
 from harness.checkpoints import safety  # noqa: E402
 from harness.checkpoints.merge import load_tuned  # noqa: E402

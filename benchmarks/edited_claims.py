@@ -17,9 +17,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from evalsuites.general.claims.edit_sources import SOURCES
-from evalsuites.general.claims.edited import edited_pairs
-from evalsuites.general.claims.overlap import overlap
+from benchmarks.claim_edits.overlap import overlap
+from benchmarks.claim_edits.pairs import edited_pairs
+from benchmarks.claim_edits.sources import SOURCES
 from evalsuites.general.claims.pairs import SUPPORTED, Pair
 
 FOLDS = 5

@@ -23,7 +23,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 from injected_edits import OPERATORS, Edit, restate, untouched  # noqa: E402
 from injected_text import Passage, cuad_folder, cuad_passages, own_passages  # noqa: E402
 
-from evalsuites.general.claims.edit_sources import frozen  # noqa: E402
+from benchmarks.claim_edits.sources import frozen  # noqa: E402
 from harness.schema import Case, Completion  # noqa: E402
 
 SEED = 1

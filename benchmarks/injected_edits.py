@@ -12,8 +12,8 @@ from injected_names import invent_department, invent_party, swap_parties
 from injected_places import SENTENCE, Edit, at_an_end, exchanged, put
 from injected_text import KNOWN_SECTIONS, Passage
 
-from evalsuites.general.claims.edits import EXCEPTION
-from evalsuites.general.claims.figures import another_unit, figures, restated, swapped
+from benchmarks.claim_edits.edits import EXCEPTION
+from benchmarks.claim_edits.figures import another_unit, figures, restated, swapped
 
 CITED = re.compile(
     r"(?P<head>(?:O\.C\.G\.A\.|OCGA|Georgia Code|Ga\. Code Ann\.|Code)\s+(?:§|Section)\s*)"

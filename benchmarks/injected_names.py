@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from injected_places import Edit, at_an_end, exchanged, put
 from injected_text import PEOPLE, Passage
 
-from evalsuites.general.claims.edits import OFFICE, ROLE
+from benchmarks.claim_edits.edits import OFFICE, ROLE
 
 FORM = r"(?:Inc\b\.?|LLC\b|L\.L\.C\.|Corp\b\.?|Ltd\b\.?|L\.P\.|LP\b)"
 BODY = r"(?:Corporation|Company|Bank|Association)\b"

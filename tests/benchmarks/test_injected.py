@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from evalsuites.general.claims import figures
+from benchmarks.claim_edits import figures
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

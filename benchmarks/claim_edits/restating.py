@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from evalsuites.general.claims.figures import figures, other_forms
+from benchmarks.claim_edits.figures import figures, other_forms
 
 MODALS = {
     "duty": ("shall", "must", "will", "shall be required to"),

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from benchmarks.claim_edits.edits import Passage, Row, Sentence
+from benchmarks.claim_edits.figures import figures
 from evalsuites.finance.report.sheets import sheets
-from evalsuites.general.claims.edits import Passage, Row, Sentence
-from evalsuites.general.claims.figures import figures
 from evalsuites.general.claims.split import document_key
 from evalsuites.legal.instruments.documents import instruments
 from evalsuites.policy.handbook.handbooks import handbooks

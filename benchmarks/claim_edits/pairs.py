@@ -9,11 +9,11 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from evalsuites.general.claims.edit_sources import SOURCES, Document, documents
-from evalsuites.general.claims.edits import Edit, Passage, Row, Sentence, edits, exchange_rows
-from evalsuites.general.claims.overlap import overlap
+from benchmarks.claim_edits.edits import Edit, Passage, Row, Sentence, edits, exchange_rows
+from benchmarks.claim_edits.overlap import overlap
+from benchmarks.claim_edits.restating import Choices, altered, draw, lowered, split_off
+from benchmarks.claim_edits.sources import SOURCES, Document, documents
 from evalsuites.general.claims.pairs import NOT_SUPPORTED, SUPPORTED, Pair
-from evalsuites.general.claims.restating import Choices, altered, draw, lowered, split_off
 
 PER_KIND = {"cuad": 4, "provisions": 4, "instruments": 4, "handbooks": 8, "hr pages": 8, "sheets": 8, "infotabs": 1}
 """Most edits of one kind in one document, by source."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
-from evalsuites.general.claims.figures import Figure, figures
-from evalsuites.general.claims.restating import (
+from benchmarks.claim_edits.figures import Figure, figures
+from benchmarks.claim_edits.restating import (
     BOUNDS,
     COMMON_START,
     MODALS,

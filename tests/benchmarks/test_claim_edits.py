@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.claim_edits.edits import edits
+from benchmarks.claim_edits.overlap import MEASURES, overlap
+from benchmarks.claim_edits.pairs import edited_pairs, matched
+from benchmarks.claim_edits.restating import altered, draw, keys, restate
+from benchmarks.claim_edits.sources import OWN, documents, frozen, readable, sentences, windows
 from evalsuites.finance.report.sheets import sheets
-from evalsuites.general.claims.edit_sources import OWN, documents, frozen, readable, sentences, windows
-from evalsuites.general.claims.edited import edited_pairs, matched
-from evalsuites.general.claims.edits import edits
-from evalsuites.general.claims.overlap import MEASURES, overlap
 from evalsuites.general.claims.pairs import NOT_SUPPORTED, SUPPORTED, Pair
-from evalsuites.general.claims.restating import altered, draw, keys, restate
 from evalsuites.general.claims.split import document_key
 from evalsuites.legal.instruments.documents import instruments
 from evalsuites.policy.handbook.handbooks import handbooks
