@@ -26,7 +26,6 @@ from harness.files import digest, hold
 from harness.schema import Checkpoint, Completion, Request
 
 LAYOUT = 2
-"""Version of the database; layout 1 was a file of JSON lines."""
 DATABASE, LOCK = "completions.sqlite", "in-use"
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 """Errors of a folder or disk that may only be read."""
@@ -79,21 +78,11 @@ class CacheFile:
         (layout,) = database.execute("PRAGMA user_version").fetchone()
         if layout == 0:
             database.execute("CREATE TABLE completions (key TEXT PRIMARY KEY, json BLOB NOT NULL) WITHOUT ROWID")
-            self._import_lines(database)
             database.execute(f"PRAGMA user_version = {LAYOUT}")
         elif layout != LAYOUT:
             raise sqlite3.DatabaseError(f"layout {layout}, expected {LAYOUT}")
         database.execute("COMMIT")
         return database
-
-    def _import_lines(self, database: sqlite3.Connection) -> None:
-        """Read the completions that layout 1 cached; the last one of a key counts, and a torn line is skipped."""
-        old = self.folder.with_name(f"{self.folder.name}.jsonl")
-        with suppress(FileNotFoundError), old.open("rb") as lines:
-            for line in lines:
-                with suppress(*NOT_JSON):
-                    completion = msgspec.json.decode(line, type=Completion)
-                    database.execute("INSERT OR REPLACE INTO completions VALUES (?, ?)", (completion.key, line.strip()))
 
     def get(self, key: str) -> Completion | None:
         """The cached completion of this key, or None."""

@@ -120,7 +120,7 @@ def table() -> list[str]:
 
 def _answers(entry: CacheEntry) -> str:
     """Return the number of completions in a database; empty for other entries."""
-    if entry.kind == "answers" and entry.path.is_dir():
+    if entry.kind == "answers":
         with suppress(sqlite3.Error):
             return f"{count_completions(entry.path):,}"
     return ""
@@ -220,8 +220,8 @@ def _what(path: Path, kind: Kind) -> str:
 def _kind(path: Path, folder: Path, latest: float) -> Kind:
     if path.name.startswith(TEMPORARY):
         return "left over" if time.time() - latest > LEFT_AFTER_S else "other"
-    if folder == answers_dir() and ((path / LOCK).is_file() or path.suffix == ".jsonl"):
-        return "answers"  # Files of JSON lines are the cache of earlier versions.
+    if folder == answers_dir() and (path / LOCK).is_file():
+        return "answers"
     return "merged" if folder == merged_dir() and (path / FACTS).is_file() else "other"
 
 

@@ -156,30 +156,6 @@ def test_variants_of_other_content_have_databases_of_their_own(tmp_path: Path) -
     assert all((h.engine, h.version) == ("fake", "1") for h in headers)
 
 
-def lines_of_layout_1(root: Path, *lines: bytes) -> Path:
-    """A cache as earlier versions wrote it, where the database of the tuned model will be."""
-    kept = cache(root)
-    kept.get(request("any"))
-    (folder,) = root.iterdir()
-    kept.close()
-    shutil.rmtree(folder)
-    old = folder.with_name(f"{folder.name}.jsonl")
-    old.write_bytes(b"\n".join([b'{"tunegate_answers":1,"checkpoint":"d","engine":"fake","version":"1"}', *lines]))
-    return old
-
-
-def test_completions_of_an_earlier_version_are_read_but_for_a_line_that_a_crash_cut(tmp_path: Path) -> None:
-    whole, later = (msgspec.json.encode(completion("a", text)) for text in ("first", "second"))
-    old = lines_of_layout_1(tmp_path, whole, later, msgspec.json.encode(completion("cut"))[:-9])
-    before = old.read_bytes()
-    kept = cache(tmp_path)
-    found = kept.get(request("a"))
-    assert found is not None and found.text == "second"
-    assert kept.get(request("cut")) is None
-    assert old.read_bytes() == before
-    kept.close()
-
-
 def database_of(root: Path) -> Path:
     (folder,) = root.iterdir()
     return folder / "completions.sqlite"
