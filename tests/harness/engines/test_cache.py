@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from harness.checkpoints.resolve import resolve
