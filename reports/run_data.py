@@ -74,24 +74,16 @@ class RunView:
         self, suite: str, variant: str, metric: str, tag: str | None = None, value: str | None = None
     ) -> Estimate | None:
         """Return the estimate of one metric of one variant, over a suite or one slice value."""
-        for row in self.run.metrics.metrics:
-            if (row.suite, row.variant, row.metric, row.slice, row.slice_value) == (suite, variant, metric, tag, value):
-                return row.estimate
-        return None
+        return self.run.metrics.level(suite, variant, metric, tag, value)
 
     def comparison(
         self, suite: str, metric: str, tag: str | None = None, value: str | None = None
     ) -> Comparison | None:
         """Return the paired difference of one metric, over a suite or one slice value."""
-        for row in self.run.metrics.comparisons:
-            if (row.suite, row.comparison.metric, row.slice, row.slice_value) == (suite, metric, tag, value):
-                won, lost = row.comparison.wins, row.comparison.losses
-                return (
-                    replace(row.comparison, wins=lost, losses=won)
-                    if (suite, metric) in self._turned
-                    else row.comparison
-                )
-        return None
+        found = self.run.metrics.comparison(suite, metric, tag, value)
+        if found is None or (suite, metric) not in self._turned:
+            return found
+        return replace(found, wins=found.losses, losses=found.wins)
 
     @cached_property
     def _turned(self) -> set[tuple[str, str]]:

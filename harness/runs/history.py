@@ -18,7 +18,18 @@ from harness.files import digest
 from harness.gates.rules import directed, level_threshold
 from harness.runs.folder import SEAL, SEALED, load_manifest, load_metrics, recorded_verdicts, standing_of
 from harness.runs.status import claimed
-from harness.schema import CANDIDATE, FLOOR, Manifest, Metric, MetricRow, Outcome, SuiteInfo, Verdict, combine_outcomes
+from harness.schema import (
+    CANDIDATE,
+    FLOOR,
+    Estimate,
+    Manifest,
+    Metric,
+    MetricRow,
+    Outcome,
+    SuiteInfo,
+    Verdict,
+    combine_outcomes,
+)
 
 RUN_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-.+-[0-9a-f]{8}")
 SHOWN = ("run.json", "metrics.json", "verdicts.json")
@@ -94,14 +105,7 @@ class MetricLevel(Struct, frozen=True, kw_only=True):
 
     run: str
     suite: str
-    metric: str
-    value: float
-    low: float | None
-    high: float | None
-    n: int
-    """Cases, or claims, that it counts."""
-    clusters: int
-    """Clusters that they come from."""
+    estimate: Estimate
     is_share: bool
     """Whether it is in [0, 1], as far as the run shows."""
     definition: Metric
@@ -196,18 +200,13 @@ def _levels(
     for row in rows:
         values.setdefault((row.suite, row.metric), []).append(row.estimate.value)
     for row in rows:
-        metric, estimate = known.get((row.suite, row.metric)), row.estimate
-        if metric is None or estimate.value is None or row.variant != CANDIDATE or row.slice is not None:
+        metric = known.get((row.suite, row.metric))
+        if metric is None or row.estimate.value is None or row.variant != CANDIDATE or row.slice is not None:
             continue
         yield MetricLevel(
             run=name,
             suite=row.suite,
-            metric=row.metric,
-            value=estimate.value,
-            low=estimate.low,
-            high=estimate.high,
-            n=estimate.n,
-            clusters=estimate.clusters,
+            estimate=row.estimate,
             is_share=metric.is_percentage(values[row.suite, row.metric]),
             definition=metric,
             outcome=combine_outcomes(judged[row.suite, row.metric]),
@@ -223,7 +222,7 @@ def past_runs(root: Path) -> list[PastRun]:
 def levels(root: Path, suites: Collection[str]) -> list[MetricLevel]:
     """List the levels of these suites in every run below `root`, by suite, metric and name of the run."""
     matching = [level for name, folder in _folders(root) for level in read(folder, name)[1] if level.suite in suites]
-    return sorted(matching, key=lambda level: (level.suite, level.metric, level.run))
+    return sorted(matching, key=lambda level: (level.suite, level.definition.name, level.run))
 
 
 def _folders(root: Path) -> Iterator[tuple[str, Path]]:

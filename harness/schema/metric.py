@@ -221,6 +221,22 @@ class Metrics(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     comparisons: list[ComparisonRow] = field(default_factory=list)
     """Paired differences, where there is a baseline."""
 
+    def level(
+        self, suite: str, variant: str, metric: str, tag: str | None = None, value: str | None = None
+    ) -> Estimate | None:
+        """Return the estimate of one metric of one variant, over a suite or one slice value."""
+        key = (suite, variant, metric, tag, value)
+        rows = self.metrics
+        return next((r.estimate for r in rows if (r.suite, r.variant, r.metric, r.slice, r.slice_value) == key), None)
+
+    def comparison(
+        self, suite: str, metric: str, tag: str | None = None, value: str | None = None
+    ) -> Comparison | None:
+        """Return the paired difference of one metric, over a suite or one slice value."""
+        key = (suite, metric, tag, value)
+        rows = ((r.comparison, (r.suite, r.comparison.metric, r.slice, r.slice_value)) for r in self.comparisons)
+        return next((comparison for comparison, own in rows if own == key), None)
+
 
 class NoiseFloor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Change of one metric between two passes of the same checkpoint."""

@@ -82,7 +82,7 @@ def accepted_by(runs: Iterable[PastRun]) -> set[Key]:
 
 def trends(runs: Sequence[PastRun], levels: Iterable[MetricLevel], accepted: Collection[Key] = ()) -> list[Trend]:
     """Build a trend for each metric that a gate judges, in the order of the newest run that has it."""
-    by_key = {(level.run, level.suite, level.metric): level for level in levels}
+    by_key = {(level.run, level.suite, level.definition.name): level for level in levels}
     result = []
     for suite, metric in _judged(runs):
         known = [
@@ -130,10 +130,10 @@ def _point(run: PastRun, suite: PastSuite, level: MetricLevel, accepted: bool) -
         run=run.name,
         started=run.started,
         model=judged.name if judged else "",
-        estimate=Estimate(value=level.value, low=level.low, high=level.high, n=level.n, clusters=level.clusters),
+        estimate=level.estimate,
         outcome=level.outcome,
         questions=suite.questions,
-        thresholds=suite.thresholds.get(level.metric, []),
+        thresholds=suite.thresholds.get(level.definition.name, []),
         accepted=accepted,
     )
 

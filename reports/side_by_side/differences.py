@@ -87,7 +87,7 @@ def _compare(columns: Sequence[Column], suite: SuiteRows, metric: Metric, at: in
 
 
 def _level(column: Column, suite: str, metric: Metric) -> Estimate:
-    return column.view.level(suite, column.variant, metric.name) or NOTHING
+    return column.run.metrics.level(suite, column.variant, metric.name) or NOTHING
 
 
 def unit(columns: Sequence[Column], suite: SuiteRows, metric: Metric) -> Unit:

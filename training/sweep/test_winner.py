@@ -12,8 +12,8 @@ from harness.evaluation.plan import Job, SuiteJob, make_plan
 from harness.evaluation.run import run
 from harness.gates.config import load_suite_gates
 from harness.progress.progress import Progress
-from harness.runs.folder import Results, RunFolder
-from harness.schema import BASELINE, CANDIDATE, Estimate
+from harness.runs.folder import RunFolder
+from harness.schema import BASELINE, CANDIDATE
 from harness.suites.suite import Suite
 from training.config import Config
 from training.sweep.results import FILE, Confirmed, SweepRow, read
@@ -45,29 +45,18 @@ def confirm(
     )
     results = run(job, RunFolder.create(root, f"{config.output.name}-test"), progress, parent_run_id=winner.run)
     outcomes = [verdict.outcome for verdict in results.verdicts]
-    level = _level(results, suite.name, metric, CANDIDATE)
+    level = results.metrics.level(suite.name, CANDIDATE, metric)
+    paired = results.metrics.comparison(suite.name, metric)
     assert level is not None
     return Confirmed(
         point=winner.number,
         trained=winner.run,
         run=results.path.name,
         metric=level,
-        baseline=_level(results, suite.name, metric, BASELINE),
-        difference=_difference(results, suite.name, metric),
+        baseline=results.metrics.level(suite.name, BASELINE, metric),
+        difference=paired.difference if paired else None,
         gates={outcome: outcomes.count(outcome) for outcome in dict.fromkeys(outcomes)},
     )
-
-
-def _level(results: Results, suite: str, metric: str, variant: str) -> Estimate | None:
-    key = (suite, variant, metric, None)
-    rows = results.metrics.metrics
-    return next((r.estimate for r in rows if (r.suite, r.variant, r.metric, r.slice) == key), None)
-
-
-def _difference(results: Results, suite: str, metric: str) -> Estimate | None:
-    rows = results.metrics.comparisons
-    differences = (r for r in rows if (r.suite, r.comparison.metric, r.slice) == (suite, metric, None))
-    return next((r.comparison.difference for r in differences), None)
 
 
 def used_before(root: Path, suite: str, but: Path) -> list[str]:

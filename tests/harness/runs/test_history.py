@@ -42,9 +42,9 @@ def test_runs_come_oldest_first_with_what_they_were(root: Path) -> None:
 def test_levels_are_the_judged_models_over_whole_suites(root: Path) -> None:
     found = [level for level in levels(root, [SUITE]) if level.run == name_of(2)]
     words, recall = found
-    assert (recall.metric, recall.value, recall.low, recall.high) == ("clause_recall", 0.8, 0.75, pytest.approx(0.85))
-    assert (recall.n, recall.clusters, recall.is_share, recall.definition.better) == (80, 40, True, "higher")
-    assert (words.value, words.low, words.is_share, words.definition.better) == (61.5, None, False, "")
+    assert (recall.definition.name, recall.is_share, recall.definition.better) == ("clause_recall", True, "higher")
+    assert (recall.estimate.value, recall.estimate.low, recall.estimate.n) == (0.8, 0.75, 80)
+    assert (words.estimate.value, words.is_share, words.definition.better) == (61.5, False, "")
     assert levels(root, ["legal/other"]) == []
 
 
