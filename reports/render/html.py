@@ -112,10 +112,10 @@ def _page(template: str, sections: Sequence[Section], rules: str, **values: Any)
     return environment().get_template(template).render(**page_values, **values) + "\n"
 
 
-def policy(style: str, script: str = "") -> str:
+def policy(style: str, script: str = "", rest: str = "base-uri 'none'; form-action 'none'") -> str:
     """Return a content policy that allows one style sheet and at most one script, by the hashes of their exact text."""
     allowed = [f"style-src {_hash(style)}", *([f"script-src {_hash(script)}"] if script else [])]
-    return f"default-src 'none'; {'; '.join(allowed)}; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; {'; '.join(allowed)}; {rest}"
 
 
 def _hash(content: str) -> str:

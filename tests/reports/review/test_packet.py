@@ -44,7 +44,7 @@ def test_a_packet_names_no_variant_and_asks_for_nothing(tmp_path: Path, write_ru
     assert "Item 3 of 3" in text and "About 1 minute per item, 3 minutes left" in text
     assert text.count("Which clauses does it have?") == 3
     assert [name for name in NAMES if name in text.lower()] == []
-    assert 'http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; script-src &#39;sha256-' in text
+    assert 'http-equiv="Content-Security-Policy" content="default-src &#39;none&#39;; style-src &#39;sha256-' in text
     assert "http://" not in text and "https://" not in text
 
 
