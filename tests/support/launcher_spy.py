@@ -1,7 +1,8 @@
 """`tunegate`, as a launcher or a fork starts it in each process, that tells what the process did into the folder TOLD.
 
-STRIKE sends this process a signal before step STRIKE_AT, `[process, step]`; ROOM is the largest file it may write.
-Under FSDP on a CPU it steps over accelerate's gate, which shards on accelerators alone.
+STRIKE sends this process a signal before step STRIKE_AT, `[process, step]`; ROOM is the largest file it may write, and
+GENERAL_TEXT the file of the general text. Under FSDP on a CPU it steps over accelerate's gate, which shards on
+accelerators alone.
 """
 
 import json
@@ -75,8 +76,11 @@ def shard():
 def main():
     from accelerate.state import AcceleratorState
 
+    from training.data import tokenize
+
     AcceleratorState._reset_state(reset_partial_state=True)  # A fork has what its parent trained with.
     tell_answers()
+    tokenize.GENERAL_TEXT = Path(os.environ["GENERAL_TEXT"])
     if "STRIKE" in os.environ:
         strike()
     if "ACCELERATE_USE_FSDP" in os.environ:

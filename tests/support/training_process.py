@@ -15,21 +15,21 @@ from harness.checkpoints.resolve import file_sha256
 from harness.runs.folder import load_run
 from tests.support import launcher_spy
 from tests.support.command import Fork, run_tunegate
+from training.data import tokenize
 from training.run import train
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 180
 """A training that takes longer hangs."""
 MEASURED = {"seconds", "tokens_per_s", "answer_tokens_per_s", "tflops_per_s", "peak_memory_mib"}
-ONE_SUITE = {"data__suites": [str(ROOT / "evalsuites" / "general" / "basics")]}
-"""Rows are compared with this suite alone, which takes less time than all."""
 LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 def environment(**more):
     """This one's, without what a launcher would have set; one thread, for which a tiny model is too small already."""
     kept = {key: value for key, value in os.environ.items() if key not in LAUNCHED}
-    return kept | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | more
+    own = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GENERAL_TEXT": str(tokenize.GENERAL_TEXT)}
+    return kept | own | more
 
 
 def start(config):

@@ -7,6 +7,19 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(scope="session")
+def short_text(tmp_path_factory):
+    file = tmp_path_factory.mktemp("general") / "short.txt"
+    file.write_text("The boats lay on the sand until noon.\n\nShe kept a list of the birds in her garden.\n")
+    return file
+
+
+@pytest.fixture(autouse=True)
+def short_general_text(short_text, monkeypatch):
+    """Two sentences in place of the general text, whose loss takes most of a short training's time."""
+    monkeypatch.setattr("training.data.tokenize.GENERAL_TEXT", short_text)
+
+
 @pytest.fixture
 def write_rows(tmp_path):
     """Write objects as JSONL; returns the path."""

@@ -14,7 +14,7 @@ from harness.errors import EXIT_INTERRUPTED, EXIT_USAGE, UserError
 from harness.runs.folder import load_run
 from tests.support.mini import rows as cases
 from tests.support.mini import write_suite
-from tests.support.training_process import ACCELERATE, ONE_SUITE, Launched, losses, only_run, train_here
+from tests.support.training_process import ACCELERATE, Launched, losses, only_run, train_here
 from tests.training.test_run import stop_at
 from training import distributed
 from training.config import Config
@@ -47,7 +47,7 @@ def uneven(write_config, write_rows, tmp_path):
             "train__pack_tokens": 0, "select__suite": str(suite),
             "select__cases": ["dev.jsonl"], "select__metric": "clause_exact_set",
         }  # fmt: skip
-        return write_config(**ONE_SUITE | settings | changes)
+        return write_config(**settings | changes)
 
     return write
 
@@ -231,7 +231,7 @@ class Second(ProcessGroup):
 
 
 def test_a_process_with_other_data_ends_all_and_the_plan_is_that_of_the_first(write_config):
-    job = prepare(load(write_config(**ONE_SUITE)), lambda text: None)
+    job = prepare(load(write_config()), lambda text: None)
     assert agreed(Second((job.fingerprint, True)), job).checkpointing is True
     told = []
     second = Second((job.fingerprint | {"training rows": "other"}, False))

@@ -9,7 +9,7 @@ import torch
 
 from harness.errors import EXIT_USAGE, UserError
 from harness.runs.folder import load_run
-from tests.support.training_process import ONE_SUITE, losses, only_run, train_command, train_here, weights
+from tests.support.training_process import losses, only_run, train_command, train_here, weights
 from tests.training.test_run import stop_at
 from training import session
 from training.checkpointing import FILE, written
@@ -92,8 +92,8 @@ def whole(write_config):
     """Write an unbroken run of the same settings; returns the configuration to break, and the run."""
 
     def make(**settings):
-        made = train_here(write_config(output__dir="whole", **ONE_SUITE, **settings))
-        return write_config(**ONE_SUITE, **settings), made
+        made = train_here(write_config(output__dir="whole", **settings))
+        return write_config(**settings), made
 
     return make
 
@@ -167,7 +167,7 @@ def test_torch_is_understood_when_it_hides_what_the_disk_said(tmp_path):
 
 
 def test_a_record_that_does_not_fit_leaves_no_folder(write_config):
-    config = write_config(**ONE_SUITE)
+    config = write_config()
     with pytest.raises(UserError, match=r"run\.json: cannot be written \(File too large\)"), room(1000):
         train_here(config)
     assert list((config.parent / "runs").glob("*/")) == []

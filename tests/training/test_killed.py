@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import EXIT_OK
 from harness.runs.folder import check_seal, load_run
-from tests.support.training_process import ONE_SUITE, losses, only_run, start, train_command, wait_for, weights
+from tests.support.training_process import losses, only_run, start, train_command, wait_for, weights
 from training.checkpointing import FILE
 from training.run import LAST
 
@@ -93,7 +93,7 @@ class Moment:
 @pytest.mark.slow
 def test_it_ends_with_the_same_log_and_the_same_adapter_wherever_it_was_killed(write_config, tmp_path):
     """One run is killed six times, the other never. Dropout counts, and the best step lies before the last kills."""
-    settings = ONE_SUITE | {
+    settings = {
         "rows": 20, "train__rows_per_step": 20, "train__max_steps": STEPS, "train__validate_every": EVERY,
         "train__pack_tokens": 0, "lora__dropout": 0.1, "optim__lr": 0.05, "optim__schedule": "constant",
         "optim__warmup_ratio": 0.0,

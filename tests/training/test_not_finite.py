@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from harness.errors import EXIT_USAGE, UserError
 from harness.runs.folder import load_run
 from harness.suites.prompts import Renderer
-from tests.support.training_process import ONE_SUITE, losses, only_run, weights
+from tests.support.training_process import losses, only_run, weights
 from tests.training.conftest import asked, quiet
 from tests.training.test_run import stop_at
 from training.batching import order
@@ -45,7 +45,7 @@ def write_torn(write_config, write_rows, torn_model):
     """Write a configuration on the torn model; the row that it cannot learn comes as number `at` of `file`."""
 
     def write(at, file="train.jsonl", **changes):
-        config = write_config(base=torn_model, **ONE_SUITE | changes)
+        config = write_config(base=torn_model, **changes)
         rows = [asked(n) for n in (range(12) if file == "train.jsonl" else range(5000, 5012))]
         rows[at - 1] = ROW
         write_rows(file, rows)
@@ -144,7 +144,7 @@ EXPLODES = {
 
 def test_a_rate_far_too_high_names_the_step_and_says_to_lower_it(write_config, tmp_path):
     """The adapter of the last step is what gives no number, so the one before it is kept."""
-    settings = {"data__validation": [], **ONE_SUITE, **EXPLODES}
+    settings = {"data__validation": [], **EXPLODES}
     said, folder = refused(write_config(**settings))
     step = int(re.match(r"step (\d+): ", said)[1])
     done = [row["step"] for row in losses(folder) if "loss" in row]
@@ -157,13 +157,13 @@ def test_a_rate_far_too_high_names_the_step_and_says_to_lower_it(write_config, t
 
 
 def test_a_rate_too_high_for_the_first_step_leaves_nothing_to_keep(write_config):
-    said, folder = refused(write_config(data__validation=[], **ONE_SUITE, **EXPLODES | {"lora__alpha": 1e30}))
+    said, folder = refused(write_config(data__validation=[], **EXPLODES | {"lora__alpha": 1e30}))
     assert said.startswith("step 1: ") and "Lower optim.lr" in said
     assert said.endswith("There is no earlier adapter to save") and not (folder / "adapter").exists()
 
 
 def test_an_explosion_that_a_validation_sees_first_is_no_best(write_config):
-    said, folder = refused(write_config(train__validate_every=1, **ONE_SUITE, **EXPLODES))
+    said, folder = refused(write_config(train__validate_every=1, **EXPLODES))
     assert re.match(r"after step \d+: the validation loss is nan, on ", said) and "Lower optim.lr" in said
     best = [row["step"] for row in losses(folder) if row.get("best")][-1]
     assert said.endswith(f"The adapter of step {best} is in {folder / 'adapter'}")

@@ -15,6 +15,7 @@ from tests.conftest import save_tiny_model
 from tests.support.mini import TEST, rows, write_suite
 from tests.support.training_process import weights
 from tests.training.conftest import quiet
+from tests.training.data.test_general_text import FILE
 from tests.training.test_run import stop_at
 from training import loop
 from training import model as models
@@ -191,9 +192,11 @@ def test_what_is_forgotten_is_recorded_and_chooses_nothing(write_config, asked, 
     assert run.manifest.training["chosen_by"] == "lowest validation loss"
 
 
-def test_the_loss_on_general_text_before_is_what_transformers_computes(write_config, tiny_model):
+def test_the_loss_on_general_text_before_is_what_transformers_computes(write_config, tiny_model, monkeypatch):
     import torch
     from transformers import AutoModelForCausalLM
+
+    monkeypatch.setattr("training.data.tokenize.GENERAL_TEXT", FILE)
 
     found = load_run(train(write_config(train__max_steps=1), progress=quiet)).manifest.training["forgetting"]
     model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32)
