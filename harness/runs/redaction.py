@@ -232,7 +232,7 @@ def redact_files(files: Iterable[Path]) -> list[Path]:
             kinds = [kind for _, some in redactor.found_in(path) for kind in some]
         else:
             with path.open(encoding="utf-8", errors="replace") as lines:
-                kinds = [kind for line in lines for kind in redactor.kinds(line) or redactor.kinds(unescape(line))]
+                kinds = [kind for line in lines for text in {line, unescape(line)} for kind in redactor.kinds(text)]
         if kinds:
             path.unlink()
             findings.append((str(path), sorted(set(kinds))))

@@ -126,7 +126,7 @@ def open_packages(file: Path) -> None:
 
 def _load(file: Path) -> ModuleType:
     """Run a suite's file, even if it was imported before; what it imports is not imported again."""
-    before = dict(sys.modules)
+    before = {name: _real(path) for name, module in dict(sys.modules).items() if (path := _file_of(module))}
     _refuse_stale(file, before, is_run=True)
     outermost = [*_packages_of(file), file.parent][0]
     with own_code(f"{shown_path(file)}: cannot be imported", outermost, BaseException):  # As of sys.exit, pytest.skip.
@@ -140,8 +140,8 @@ def _load(file: Path) -> ModuleType:
     return module
 
 
-def _refuse_stale(file: Path, before: Mapping[str, ModuleType], is_run: bool = False) -> None:
-    """Refuse a file that is, or that imports, an older version of a file or another project's, among modules `before`.
+def _refuse_stale(file: Path, places: Mapping[str, Path], is_run: bool = False) -> None:
+    """Refuse a file that is, or that imports, an older version of a file or another project's, among `places` by name.
 
     They are not imported again instead, because pytest and the user may hold on to what is in them. `is_run` says that
     the file itself will be.
@@ -152,7 +152,6 @@ def _refuse_stale(file: Path, before: Mapping[str, ModuleType], is_run: bool = F
         sources = source_files(file)
     except (SyntaxError, UnicodeDecodeError):
         return  # Its import says what is wrong.
-    places = {name: _real(path) for name, module in before.items() if (path := _file_of(module))}
     imported = set(places.values())
     for source in sources:
         real, now = source.resolve(), digest(source.read_bytes())

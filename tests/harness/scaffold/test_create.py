@@ -233,7 +233,7 @@ def test_text_that_means_something_to_a_file_is_said_word_for_word(tmp_path, tex
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(instruction=LINES, objective=LINES, labels=st.lists(LINES, min_size=2, max_size=4, unique=True))
 @pytest.mark.parametrize("kind", ["label", "list"])
 def test_what_a_person_writes_is_said_word_for_word(kind, instruction, objective, labels, tmp_path_factory):
