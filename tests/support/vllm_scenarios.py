@@ -181,15 +181,13 @@ def shared_process(root: Path) -> dict[str, Any]:
     sampled: list[str] = []
     real, slots = model.sampling_params, model.lora_slots
     model.sampling_params = lambda s: sampled.append(repr(real(s))) or real(s)
-    found["one"] = answers(renderer, {"baseline": base, "a0": tuned["a0"]}, "force")
     found["two"] = answers(renderer, {"a1": tuned["a1"], "baseline": base, "a0": tuned["a0"]}, "force")
     found["merged"] = answers(renderer, {"a0": tuned["a0"], "baseline": base}, "auto")
     found["sampled"], model.sampling_params = sampled, real
     model.lora_slots = lambda n_adapters: n_adapters
     found["no_spare_slot"] = answers(renderer, {"baseline": base, "a0": tuned["a0"]}, "force")
     model.lora_slots = slots
-    found["zero_lora"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "force")
-    found["zero_merged"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "merge")
+    found["zero"] = answers(renderer, {"baseline": base, "zero": tuned["zero"]}, "force")
     found["structured"], found["starved"] = structured(renderer, base), starved(renderer, base)
     return found | {"environment": dict(os.environ)}
 

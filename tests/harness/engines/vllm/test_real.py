@@ -58,15 +58,10 @@ def rows(found: dict[str, Any], variant: str) -> list[tuple[list[int], list[floa
 
 
 class TestRealEngine:
-    def test_base_rows_beside_one_adapter_equal_a_plain_engine_and_the_adapter_differs(self, shared: Any) -> None:
-        assert rows(shared["one"], "baseline") == rows(shared["plain"], "baseline")
-        assert rows(shared["one"], "a0") != rows(shared["plain"], "baseline")
-        assert shared["one"]["describe"]["arguments"]["baseline,a0"]["max_loras"] == 2
-
-    def test_two_adapters_and_the_base_keep_apart(self, shared: Any) -> None:
-        assert rows(shared["two"], "baseline") == rows(shared["plain"], "baseline")
-        assert rows(shared["two"], "a0") == rows(shared["one"], "a0")
-        assert rows(shared["two"], "a1") not in (rows(shared["two"], "a0"), rows(shared["two"], "baseline"))
+    def test_base_rows_beside_two_adapters_equal_a_plain_engine_and_all_three_keep_apart(self, shared: Any) -> None:
+        base, a0, a1 = (rows(shared["two"], variant) for variant in ("baseline", "a0", "a1"))
+        assert base == rows(shared["plain"], "baseline")
+        assert a0 != base and a1 not in (a0, base)
         assert shared["two"]["describe"]["arguments"]["baseline,a1,a0"]["max_loras"] == 3
 
     def test_without_the_spare_slot_the_canary_stops_the_run(self, shared: Any) -> None:
@@ -74,12 +69,11 @@ class TestRealEngine:
         assert said.startswith("CanaryFailed: canary: the answers of 'baseline' change by ")
         assert float(said.split("change by ")[1].split()[0]) > 0.01
 
-    @pytest.mark.parametrize("way", ["zero_lora", "zero_merged"])
-    def test_an_adapter_without_effect_stops_the_run_and_is_named(self, way: str, shared: Any) -> None:
-        assert shared[way]["error"].startswith("CanaryFailed: canary: 'zero' (")
+    def test_an_adapter_without_effect_stops_the_run_and_is_named(self, shared: Any) -> None:
+        assert shared["zero"]["error"].startswith("CanaryFailed: canary: 'zero' (")
 
     def test_the_canary_is_in_the_record_of_every_adapter(self, shared: Any) -> None:
-        for way, variants in (("one", ["a0"]), ("two", ["a0", "a1"]), ("merged", ["a0"])):
+        for way, variants in (("two", ["a0", "a1"]), ("merged", ["a0"])):
             assert sorted(shared[way]["describe"]["canary"]) == variants
 
     def test_on_a_cpu_an_adapter_is_merged_and_says_why_and_how_far_it_is(self, shared: Any) -> None:
@@ -122,7 +116,7 @@ class TestRealEngine:
             assert found["peak_memory_bytes"] > 269_060_552  # the model's weights
 
     def test_every_request_is_sampled_as_asked_and_none_wants_prompt_log_probabilities(self, shared: Any) -> None:
-        assert len(shared["sampled"]) >= 4 * 7
+        assert len(shared["sampled"]) >= 4 * 5
         assert all("prompt_logprobs=None" in s and "temperature=0.0" in s for s in shared["sampled"])
         assert all("max_tokens=12" in s or "max_tokens=8" in s for s in shared["sampled"])
 
@@ -152,12 +146,15 @@ class TestRealEngine:
         assert found["freed"] == [True]
         assert sum("ran out of memory with 4 requests at once" in line for line in found["said"]) == 1
 
-    def test_processes_of_their_own_give_equal_answers_of_base_and_adapter(self, own: Any, shared: Any) -> None:
+    def test_processes_of_their_own_give_the_same_answers_of_base_and_of_an_adapter_alone(
+        self, own: Any, shared: Any
+    ) -> None:
+        assert own["separate"]["describe"]["arguments"]["baseline,a0"]["max_loras"] == 2
         assert own["separate"]["describe"]["in_process"] is False
         throughput = own["separate"]["describe"]["throughput"]
         assert throughput["peak_memory_bytes"] > 2 * 269_060_552  # the parent's libraries and the child's weights
         for variant in ("baseline", "a0"):
-            found, expected = rows(own["separate"], variant), rows(shared["one"], variant)
+            found, expected = rows(own["separate"], variant), rows(shared["two"], variant)
             assert [ids for ids, _ in found] == [ids for ids, _ in expected]
 
     def test_the_engine_processes_have_the_telemetry_switches(self, own: Any, shared: Any) -> None:
