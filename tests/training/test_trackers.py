@@ -1,8 +1,6 @@
 """Trackers show what the log holds and nothing else, and never stand in a training's way."""
 
 import json
-import signal
-from contextlib import nullcontext
 
 import pytest
 
@@ -11,6 +9,7 @@ from harness.runs import trackers
 from harness.runs.folder import check_seal, load_run
 from harness.runs.trackers import Trackers
 from tests.training.conftest import quiet
+from tests.training.test_run import stop_at
 from training.config_file import load
 from training.model_checks import model_problems
 from training.run import Interrupted, train
@@ -71,22 +70,29 @@ def test_mlflow_keeps_one_run_with_settings_and_losses_and_no_secret(tmp_path, m
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("step", "expected"), [(2, "KILLED"), (1, "FAILED"), (0, "FINISHED")])
-def test_mlflow_shows_how_a_training_run_ended(write_config, tmp_path, monkeypatch, step, expected):
+def test_mlflow_shows_how_a_training_run_ended(write_config, tmp_path, monkeypatch):
+    """Stopped, then broken, then finished."""
     mlflow = pytest.importorskip("mlflow")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    config = write_config(records__trackers=["mlflow"], train__max_steps=3)
 
-    def end(update):
-        if update.step == step == 1:
+    def status():
+        client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
+        (found,) = client.search_runs([client.get_experiment_by_name("tunegate").experiment_id])
+        return found.info.status
+
+    def breaks(update):
+        if update.step == 2:
             raise RuntimeError("the device is lost")
-        if update.step == step == 2 and update.loss is not None:
-            signal.raise_signal(signal.SIGINT)
 
-    with nullcontext() if expected == "FINISHED" else pytest.raises((RuntimeError, Interrupted)):
-        train(write_config(records__trackers=["mlflow"], train__max_steps=3), progress=end)
-    client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/runs/mlflow.db")
-    (found,) = client.search_runs([client.get_experiment_by_name("tunegate").experiment_id])
-    assert found.info.status == expected
+    with pytest.raises(Interrupted):
+        train(config, progress=stop_at(1))
+    assert status() == "KILLED"
+    with pytest.raises(RuntimeError):
+        train(config, progress=breaks)
+    assert status() == "FAILED"
+    train(config, progress=quiet)
+    assert status() == "FINISHED"
 
 
 def test_a_tracker_that_breaks_is_left_out_with_one_line_without_its_address(tmp_path):

@@ -321,24 +321,25 @@ def test_every_page_is_clean_by_axe_in_both_colours_and_fits_a_narrow_screen(
     check()
     go_on(page)
     for number in range(3):
+        look = check if number != 1 else lambda: None  # The second item of practice has the pages of the first.
         if mode == "compare":
             press(page, "f")
             page.keyboard.type("1")
             press(page, "Enter", "3")
             rate(page, "B", 3, 3)
             press(page, "a", "j", "3", "j", "3", "j", "1", "j" if number == 0 else "k", "1")
-        check()
+        look()
         press(page, "?")
-        check()
+        look()
         press(page, "Escape", "x")
-        check()
+        look()
         press(page, "Escape", "Escape")
         if mode == "compare":
             press(page, "Control+Enter")
-            check()
+            look()
             press(page, "p", "2")
         go_on(page)
-        check()
+        look()
         if number < 2:
             go_on(page)
     press(page, "Tab", "Space")
