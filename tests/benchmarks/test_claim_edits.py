@@ -65,11 +65,7 @@ def changed(words: str, *others: str) -> set[tuple[str, str]]:
             "join-period",
             "Answer within 30 days and close the file after 10 days.",
         ),
-        (
-            "Landlord shall notify Tenant of the sale.",
-            "join-party",
-            "Tenant shall notify Landlord of the sale.",
-        ),
+        ("Landlord shall notify Tenant of the sale.", "join-party", "Tenant shall notify Landlord of the sale."),
         ("An employee must tell a manager.", "join-party", "A manager must tell an employee."),
         ("Tenant shall keep the roof sound.", "meaning-negation", "Tenant must not keep the roof sound."),
         ("Tenant shall keep the roof sound.", "meaning-obligation", "Tenant may keep the roof sound."),

@@ -148,12 +148,7 @@ def bash(script: str, folder: Path, env: Mapping[str, str]) -> subprocess.Comple
 
 
 def run_job(
-    name: str,
-    folder: Path,
-    home: Path,
-    values: Mapping[str, str],
-    inputs: Mapping[str, str] | None = None,
-    **env: str,
+    name: str, folder: Path, home: Path, values: Mapping[str, str], inputs: Mapping[str, str] | None = None, **env: str
 ) -> Job:
     """Run action.yml as the one job of a workflow calls it, but for `Install`; `values` gives every expression.
 

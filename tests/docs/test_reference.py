@@ -137,8 +137,7 @@ def test_notes_are_the_strings_under_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
-    [("take it", "Take it."), ("vLLM engines", "vLLM engines."), ("Whole.", "Whole."), ("", "")],
+    ("text", "says"), [("take it", "Take it."), ("vLLM engines", "vLLM engines."), ("Whole.", "Whole."), ("", "")]
 )
 def test_a_help_text_becomes_a_sentence(text: str, says: str) -> None:
     assert documented.sentence(text) == says

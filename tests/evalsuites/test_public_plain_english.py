@@ -151,11 +151,7 @@ def test_no_wording_is_in_two_splits(real):
 def test_rows_ask_what_the_suite_asks_and_answer_what_scores(real, tmp_path):
     written = build_training.write(tmp_path, 0)
     held_out = len(real["validation"])
-    assert written == {
-        "train": len(real["train"]) + build_training.OWN,
-        "validation": held_out,
-        "dev_cases": held_out,
-    }
+    assert written == {"train": len(real["train"]) + build_training.OWN, "validation": held_out, "dev_cases": held_out}
     template = load_template(SUITE / "prompt.jinja")
     training = [*real["train"], *build_training.own_cases(build_training.OWN, 0)]
     wanted = {json.dumps(messages(template, c)): c.expected[0] for c in training}

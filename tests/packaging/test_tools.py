@@ -111,9 +111,7 @@ def test_an_installation_leaves_out_what_is_named_and_the_project_itself() -> No
         ("triton", "3.9.0", {}),
         ("tunegate", "0.1.0", {"dir_info": {"editable": True}}),
     ]
-    report = {
-        "install": [{"metadata": {"name": n, "version": v}, "download_info": info} for n, v, info in found],
-    }
+    report = {"install": [{"metadata": {"name": n, "version": v}, "download_info": info} for n, v, info in found]}
     assert install.kept(report, {"triton"}) == ["Torch==2.13.0+cpu"]
 
 

@@ -48,11 +48,7 @@ def parts(metric: Metric = EXACT, change: tuple[float, float, float] = (0.2, 0.1
     )
     judged = msgspec.structs.replace(make_verdicts()[0], metric=metric.name, gate=metric.name)
     suite = make_suite(metrics=[*METRICS, metric])
-    return {
-        "manifest": make_manifest(suites=[suite]),
-        "metrics": metrics,
-        "verdicts": [*make_verdicts(), judged],
-    }
+    return {"manifest": make_manifest(suites=[suite]), "metrics": metrics, "verdicts": [*make_verdicts(), judged]}
 
 
 def estimate(path: Path, stated: Assumptions | None = None) -> Section:

@@ -102,11 +102,7 @@ def test_an_older_record_without_answers_says_so(write_run: Writer) -> None:
 def test_latency_is_shown_where_servers_were_timed_and_explained_where_not(write_run: Writer) -> None:
     timed = {"tuned": {"answers": 40, "p50": 850.0, "p95": 2400.0, "p99": 5000.0}}
     servers = {
-        "http://host:8000": {
-            "version": "0.32.0",
-            "answered": 41,
-            "faults": {"timed out": 2, "503": 1},
-        },
+        "http://host:8000": {"version": "0.32.0", "answered": 41, "faults": {"timed out": 2, "503": 1}},
         "http://other:8000": {"version": "", "answered": 0, "faults": {}},
     }
     engine = {"name": "openai", "latency_ms": timed, "servers": servers, "wall_s": 60.0}

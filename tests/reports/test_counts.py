@@ -54,8 +54,7 @@ def changed(name: str = "", **estimate: object) -> Metrics:
 
 
 @pytest.mark.parametrize(
-    ("factor", "add", "expected"),
-    [(10, 0, (9.0, 8.0, 9.5)), (-100, 100, (10.0, 5.0, 20.0)), (0, 3, (3.0, 3.0, 3.0))],
+    ("factor", "add", "expected"), [(10, 0, (9.0, 8.0, 9.5)), (-100, 100, (10.0, 5.0, 20.0)), (0, 3, (3.0, 3.0, 3.0))]
 )
 def test_an_estimate_is_scaled_with_both_ends_of_its_interval(
     factor: float, add: float, expected: tuple[float, ...]

@@ -312,8 +312,7 @@ def test_pseudonyms_and_reasons_are_shown_as_text(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "written"),
-    [(1.0, "1.00"), (0.997, ">0.99"), (0.316, "0.32"), (-0.131, "−0.13"), (0.0, "0.00")],
+    ("found", "written"), [(1.0, "1.00"), (0.997, ">0.99"), (0.316, "0.32"), (-0.131, "−0.13"), (0.0, "0.00")]
 )
 def test_only_whole_agreement_is_written_as_one(found: float, written: str) -> None:
     assert number_format.coefficient(found) == written

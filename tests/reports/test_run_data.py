@@ -44,12 +44,7 @@ def test_the_primary_metric_is_declared_or_that_of_the_first_gate(
 
 @pytest.mark.parametrize(
     ("rules", "better", "won"),
-    [
-        ([], "", 12),
-        (["at_least"], "higher", 12),
-        (["at_most"], "lower", 5),
-        (["at_least", "at_most"], "", 12),
-    ],
+    [([], "", 12), (["at_least"], "higher", 12), (["at_most"], "lower", 5), (["at_least", "at_most"], "", 12)],
 )
 def test_a_gate_gives_a_neutral_metric_its_direction(
     write_run: Writer, rules: list[str], better: str, won: int

@@ -71,11 +71,7 @@ def right(cases: list[dict[str, object]]) -> dict[str, str]:
 
 
 def write_suite(
-    root: Path,
-    cases: list[dict[str, object]] | None = None,
-    test: str = TEST,
-    gates: str = GATES,
-    name: str = "mini",
+    root: Path, cases: list[dict[str, object]] | None = None, test: str = TEST, gates: str = GATES, name: str = "mini"
 ) -> Path:
     """Write evalsuites/legal/NAME below `root`; returns its folder."""
     folder = root / "evalsuites" / "legal" / name

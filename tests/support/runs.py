@@ -6,17 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.runs.folder import RunFolder
-from harness.schema import (
-    Checkpoint,
-    Estimate,
-    Manifest,
-    Metric,
-    MetricRow,
-    Metrics,
-    Outcome,
-    SuiteInfo,
-    Verdict,
-)
+from harness.schema import Checkpoint, Estimate, Manifest, Metric, MetricRow, Metrics, Outcome, SuiteInfo, Verdict
 from tests.support import sample
 from tests.support.sample import SUITE
 

@@ -9,17 +9,7 @@ import numpy as np
 from harness.gates.judge import judge
 from harness.gates.rules import GATE_RULES
 from harness.gates.rules.base import Evidence
-from harness.schema import (
-    Case,
-    Completion,
-    Gate,
-    GateFile,
-    Metric,
-    Objective,
-    Record,
-    Score,
-    Verdict,
-)
+from harness.schema import Case, Completion, Gate, GateFile, Metric, Objective, Record, Score, Verdict
 from harness.stats.observations import Answers, Observations, observations
 from harness.stats.paired import superiority
 from harness.stats.pairs import Pairs, pair

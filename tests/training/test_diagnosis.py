@@ -62,10 +62,7 @@ BAD = {
         (curves(settled, lambda x: 0.8 + (x - 0.3) ** 2), COUNTED),
         (curves(settled, lambda x: 0.9 + 0.06 * x), COUNTED),
     ],
-    "undertrained": [
-        (curves(lambda x: 2.5 - x, lambda x: 2.5 - x), COUNTED),
-        (curves(lambda x: 2.5 - x), COUNTED),
-    ],
+    "undertrained": [(curves(lambda x: 2.5 - x, lambda x: 2.5 - x), COUNTED), (curves(lambda x: 2.5 - x), COUNTED)],
     "underfit": [
         (curves(lambda x: 2.5, lambda x: 2.6, lr=1e-7), COUNTED),
         (curves(lambda x: 2.4 + 0.1 * math.exp(-20 * x), lambda x: 2.5), COUNTED),

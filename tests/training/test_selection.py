@@ -131,8 +131,7 @@ def test_a_real_model_is_asked_and_scored_as_it_learns(write_config, write_rows,
         select__suite=str(suite), select__cases=["dev.jsonl"], select__metric="clause_recall",
     )  # fmt: skip
     write_rows(
-        "train.jsonl",
-        [{"instruction": f"Which clauses? Held out {n}.", "output": "as is"} for n in range(40, 44)],
+        "train.jsonl", [{"instruction": f"Which clauses? Held out {n}.", "output": "as is"} for n in range(40, 44)]
     )
     record = load_run(train(config, progress=quiet)).manifest.training
     assert record["selection"]["before"]["value"] == 0

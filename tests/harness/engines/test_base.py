@@ -13,15 +13,7 @@ import pytest
 from msgspec import structs
 
 from harness.engines import base
-from harness.engines.base import (
-    answer_ids,
-    engine_version,
-    explain,
-    finished,
-    in_order,
-    pick_engine,
-    traits_of,
-)
+from harness.engines.base import answer_ids, engine_version, explain, finished, in_order, pick_engine, traits_of
 from harness.engines.options import engine_config
 from harness.errors import MissingExtra, UserError
 from harness.schema import Completion, Request, Sampling

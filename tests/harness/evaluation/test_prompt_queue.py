@@ -59,8 +59,7 @@ def test_a_disk_without_room_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("harness.evaluation.requests.MEMORY_BYTES", 10)
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     with pytest.raises(
-        UserError,
-        match=f"{tempfile.gettempdir()}: token ids cannot be stored .No space left.*TMPDIR .*four bytes",
+        UserError, match=f"{tempfile.gettempdir()}: token ids cannot be stored .No space left.*TMPDIR .*four bytes"
     ):
         planned()
 

@@ -291,10 +291,7 @@ def power_from(gate: GateId, records: dict[str, list[Record]]) -> dict[str, Any]
 
 
 def run_of(tuned: list[int], baseline: list[int], per_contract: int = 1):
-    return {
-        CANDIDATE: answers(tuned, per_contract),
-        BASELINE: answers(baseline, per_contract, variant=BASELINE),
-    }
+    return {CANDIDATE: answers(tuned, per_contract), BASELINE: answers(baseline, per_contract, variant=BASELINE)}
 
 
 def test_a_run_takes_the_place_of_assumptions() -> None:

@@ -49,8 +49,7 @@ def test_verdicts_are_those_of_the_scorer_and_short_answers_are_unscored(run, fo
 
 
 @pytest.mark.parametrize(
-    ("share", "two", "three"),
-    [(1.0, "yes", "yes"), (0.9, "no", "partly"), (0.2, "no", "partly"), (0.0, "no", "no")],
+    ("share", "two", "three"), [(1.0, "yes", "yes"), (0.9, "no", "partly"), (0.2, "no", "partly"), (0.0, "no", "no")]
 )
 def test_only_an_answer_whose_every_sentence_is_supported_gets_the_best_label(share, two, three):
     assert label_of(share, ("no", "yes")) == two

@@ -76,10 +76,7 @@ def test_suites_have_the_metric_only_if_a_checker_is_named_or_passed_its_gates(f
     assert "claim_support_rate is left out" in line and "make checker" in line
 
 
-@pytest.mark.parametrize(
-    ("alarms", "found"),
-    [(0.10, 0.2), (0.25, 0.3), (0.0, 0.1)],
-)
+@pytest.mark.parametrize(("alarms", "found"), [(0.10, 0.2), (0.25, 0.3), (0.0, 0.1)])
 def test_a_threshold_leaves_at_most_the_share_of_false_alarms(alarms, found):
     supported = [0.5, 0.1, 0.3, 0.2, *[0.9] * 6]
     assert checker.threshold_at(alarms, supported) == found

@@ -435,10 +435,7 @@ def test_safetensors_come_before_onnx_unless_the_kind_is_named(reader):
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [
-        ({"size": 1}, "of any number and length"),
-        ({"outputs": 2}, "one number for each of the 3 labels"),
-    ],
+    [({"size": 1}, "of any number and length"), ({"outputs": 2}, "one number for each of the 3 labels")],
 )
 def test_an_onnx_graph_of_another_form_is_refused_in_one_line(tmp_path, options, said):
     pytest.importorskip("onnx", reason="the extra dev has onnx")

@@ -217,10 +217,7 @@ def test_squad_agrees_with_the_functions_of_transformers(library, said, accepted
 
 @pytest.mark.parametrize(
     ("name", "tag", "reported"),
-    [
-        ("legal/summaries", "summary", {"rouge1", "rougeL"}),
-        ("legal/citations", "answer", {"exact_match", "squad_f1"}),
-    ],
+    [("legal/summaries", "summary", {"rouge1", "rougeL"}), ("legal/citations", "answer", {"exact_match", "squad_f1"})],
 )
 def test_a_shipped_suite_reports_a_published_metric_and_gates_none(name, tag, reported):
     (suite,) = find_suites([str(SUITES / name)])

@@ -15,10 +15,7 @@ SCORER = likeliest(LETTERS)
 
 def scored(text: str, logprobs: tuple[float, ...] = (), finish: str = "length"):
     case = Case(id="q", input={}, expected=["B"], cluster="q")
-    return SCORER(
-        case,
-        answer(text, finish, option_logprobs=logprobs),
-    )
+    return SCORER(case, answer(text, finish, option_logprobs=logprobs))
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,7 @@ def test_guarded_paths_and_monitors_pass(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["/invocations", "/tokenize", "/generative_scoring", "/v1", "/v11/x", "/metrics/../x", "//v1/models", ""],
+    "path", ["/invocations", "/tokenize", "/generative_scoring", "/v1", "/v11/x", "/metrics/../x", "//v1/models", ""]
 )
 def test_every_other_path_is_not_there(path: str) -> None:
     start, body = sent("http", path)

@@ -54,10 +54,7 @@ class Approved:
         self.adapter = save_adapter(base, root / "adapter")
         parts = [SuiteJob(suite=suite, cases=suite.cases) for suite in self.suites()]
         job = Job(
-            suites=parts,
-            candidate=str(self.adapter),
-            baseline=str(base),
-            engine=EngineConfig(name="transformers"),
+            suites=parts, candidate=str(self.adapter), baseline=str(base), engine=EngineConfig(name="transformers")
         )
         self.run = run(job, RunFolder.create(self.runs, "eval"), QUIET).path
         self.merged = merged_folder(resolve(str(self.adapter)))

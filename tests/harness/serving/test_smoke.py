@@ -271,12 +271,7 @@ APPROVED, BASELINE = ["none"] * 7 + ["holdover"] * 3, ["none"] * 7 + ["as is"] *
     ],
 )  # fmt: skip
 def test_served_answers_are_held_against_the_recorded_ones(
-    approved: list[str],
-    served: list[str],
-    baseline: list[str] | None,
-    counts: tuple[int, ...],
-    unlike: bool,
-    says: str,
+    approved: list[str], served: list[str], baseline: list[str] | None, counts: tuple[int, ...], unlike: bool, says: str
 ) -> None:
     recorded = []
     for i, text in enumerate(approved):

@@ -10,10 +10,7 @@ from harness.stats.power import Design
 
 @pytest.mark.parametrize(
     ("bar", "table"),
-    [
-        (0.98, {148: None, 149: 0, 300: 1, 500: 4, 1000: 12}),
-        (0.95, {58: None, 59: 0, 150: 2, 300: 8, 500: 16}),
-    ],
+    [(0.98, {148: None, 149: 0, 300: 1, 500: 4, 1000: 12}), (0.95, {58: None, 59: 0, 150: 2, 300: 8, 500: 16})],
 )
 def test_errors_allowed_under_a_bar(bar, table):
     assert {n: power.errors_allowed(n, bar) for n in table} == table

@@ -49,9 +49,7 @@ def accuracy(value) -> Score:
 
 def choice(name) -> Score:
     return Score(
-        name="human_preference",
-        value={"tuned": 1.0, "baseline": 0.0}.get(name, 0.5),
-        extracted={"choice": [name]},
+        name="human_preference", value={"tuned": 1.0, "baseline": 0.0}.get(name, 0.5), extracted={"choice": [name]}
     )
 
 

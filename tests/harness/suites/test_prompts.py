@@ -150,11 +150,7 @@ def test_the_hash_changes_with_either_template(tiny_models: dict[str, Path]) -> 
 
 @pytest.mark.parametrize(
     ("config", "limit"),
-    [
-        ({"max_position_embeddings": 512}, 512),
-        ({"text_config": {"max_position_embeddings": 8192}}, 8192),
-        ({}, 2048),
-    ],
+    [({"max_position_embeddings": 512}, 512), ({"text_config": {"max_position_embeddings": 8192}}, 8192), ({}, 2048)],
 )
 def test_the_context_limit_comes_from_the_config_which_may_nest_it(
     tmp_path: Path, config: dict[str, Any], limit: int

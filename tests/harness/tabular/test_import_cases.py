@@ -53,11 +53,7 @@ def test_named_columns_become_a_case(suite):
     columns = msgspec.structs.replace(COLUMNS, cluster="ticket", tags={"kind": "sort", "place": "where"})
     row = cells(ticket=" T-1 ", sort="mail", where=None, text=" Line one\r\nLine two\r")
     assert one(suite, row, columns) == Case(
-        id="a1",
-        input={"document": " Line one\nLine two\n"},
-        expected=["yes"],
-        cluster="T-1",
-        tags={"kind": "mail"},
+        id="a1", input={"document": " Line one\nLine two\n"}, expected=["yes"], cluster="T-1", tags={"kind": "mail"}
     )
 
 

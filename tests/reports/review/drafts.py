@@ -20,11 +20,7 @@ def opinion(
     missed: dict[str, bool] | None = None,
 ) -> Opinion:
     return Opinion(
-        accuracy=accuracy,
-        completeness=completeness,
-        none_fabricated=not marks,
-        marks=list(marks),
-        missed=missed or {},
+        accuracy=accuracy, completeness=completeness, none_fabricated=not marks, marks=list(marks), missed=missed or {}
     )
 
 

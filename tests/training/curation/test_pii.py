@@ -38,8 +38,7 @@ def grouped(text, size=4):
 cards = st.tuples(st.sampled_from("23456"), st.text(string.digits, min_size=14, max_size=14)).map("".join)
 accounts = st.sampled_from(sorted(IBAN_LENGTHS)).flatmap(
     lambda country: st.tuples(
-        st.just(country),
-        st.text(ALPHANUMERIC, min_size=IBAN_LENGTHS[country] - 4, max_size=IBAN_LENGTHS[country] - 4),
+        st.just(country), st.text(ALPHANUMERIC, min_size=IBAN_LENGTHS[country] - 4, max_size=IBAN_LENGTHS[country] - 4)
     )
 )
 

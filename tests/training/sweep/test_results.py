@@ -8,14 +8,7 @@ from harness.errors import UserError
 from harness.schema import Estimate
 from harness.stats.power import standard_error
 from training.sweep import results, view
-from training.sweep.results import (
-    Confirmed,
-    SweepMeasure,
-    SweepRow,
-    SweepTable,
-    expected_best,
-    finished,
-)
+from training.sweep.results import Confirmed, SweepMeasure, SweepRow, SweepTable, expected_best, finished
 
 
 def estimate(value, half=0.05, n=100):

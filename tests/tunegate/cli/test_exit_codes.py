@@ -223,12 +223,7 @@ def test_a_reader_that_has_enough_is_no_defect_and_no_failed_gate(tmp_path: Path
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, *TUNEGATE, "runs"],
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        check=False,
+        [sys.executable, *TUNEGATE, "runs"], stdout=write, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (2, "")

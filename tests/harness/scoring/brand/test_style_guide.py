@@ -67,7 +67,7 @@ def test_the_source_is_trusted_unless_the_guide_says_otherwise():
 def test_a_term_is_replaced_by_its_own_wording_by_the_one_for_all_or_by_none():
     customer, hype, cheap = parse(GOOD).banned
     assert [customer.replacement(t) for t in ("CUSTOMER", "customers", "customer's")] == [
-        *("partner", "partners", "partner's"),
+        *("partner", "partners", "partner's")
     ]
     assert hype.replacement("game changer") == ""
     assert cheap.replacement("cheaper") == "well priced"

@@ -553,12 +553,7 @@ LABELS_AND_COUNTS = [
         ["16", "the age of 16", "sixteen"],
         ["18", "the age of 18"],
     ),
-    Form(
-        NOTICE,
-        "1. Hourly staff: 30 days\n2. Supervisors: ___\n3. Managers: 60 days",
-        ["45 days"],
-        ["54 days"],
-    ),
+    Form(NOTICE, "1. Hourly staff: 30 days\n2. Supervisors: ___\n3. Managers: 60 days", ["45 days"], ["54 days"]),
 ]
 
 # Answers in which the blank holds a number that names or counts off something: never a finding.
@@ -811,12 +806,7 @@ NIGHT = "The night crew works from 10:00 p.m. to 6:00 a.m. Overtime must be appr
 
 TIMES = [
     Form(HOURS, "The office is open ___ a day.", ["8.5 hours", "eight and a half hours", "8 1/2 hours"], ["9.5 hours"]),
-    Form(
-        HOURS,
-        "The office opens at ___.",
-        ["8:30 AM", "8:30 a.m.", "8:30am"],
-        ["8:00 a.m.", "9:30 AM"],
-    ),
+    Form(HOURS, "The office opens at ___.", ["8:30 AM", "8:30 a.m.", "8:30am"], ["8:00 a.m.", "9:30 AM"]),
     Form(HOURS, "The office closes at ___.", ["5 p.m.", "5pm", "17:00", "five o'clock"], ["6 p.m.", "16:00"]),
     Form(NIGHT, "The night shift is ___ long.", ["eight hours", "8 hours"], ["nine hours", "12 hours"]),
     Form(
@@ -847,12 +837,7 @@ EXAMPLES = [
         ["$30"],
         ["$35", "$24"],
     ),
-    Form(
-        SHELVING,
-        "Suppose you order 300 anchor kits: at $6.25 each they would cost ___.",
-        ["$1,875"],
-        ["$1,785"],
-    ),
+    Form(SHELVING, "Suppose you order 300 anchor kits: at $6.25 each they would cost ___.", ["$1,875"], ["$1,785"]),
     Form(SHELVING, "The quotation covers ___.", ["160 anchor kits"], ["310 anchor kits"]),
     Form(
         "New hires serve a probation period of 90 days, counted from the date of hire.",
@@ -892,12 +877,7 @@ JOINS = [
     Form(DEPOSITS, '{"seller_deposit": "$5,000", "buyer_deposit": "___"}', ["$12,500"], ["$5,000"]),
     Form(CHARGES, "Each returned check costs the tenant ___.", ["$35"], ["$75"]),
     Form(CHARGES, "Section 4.1 sets a charge of ___ for late rent.", ["$75"], ["$35"]),
-    Form(
-        REGIONS,
-        "| Region | Members |\n|---|---|\n| Coastal | ___ |",
-        ["138,000"],
-        ["412,000"],
-    ),
+    Form(REGIONS, "| Region | Members |\n|---|---|\n| Coastal | ___ |", ["138,000"], ["412,000"]),
 ]
 
 GROUPS = {

@@ -337,8 +337,7 @@ def test_a_vocabulary_that_cannot_be_told_apart_is_refused_at_once():
 
 
 @pytest.mark.parametrize(
-    ("model", "gate"),
-    [("always yes", "clause_precision"), ("always no", "clause_recall"), ("copy", "parse_rate")],
+    ("model", "gate"), [("always yes", "clause_precision"), ("always no", "clause_recall"), ("copy", "parse_rate")]
 )
 def test_a_trivial_model_fails_one_measure(model, gate):
     """Half of the cases hold no clause; a model that ignores the text must be found out by the measure named."""

@@ -207,8 +207,7 @@ def test_the_parts_of_a_quantity_are_the_groups_of_its_pattern():
 
 
 @pytest.mark.parametrize(
-    "word",
-    [*list(numbers.UNITS)[1:], *numbers.TENS, *numbers.SCALES, *numbers.ORDINALS, "hundred"],
+    "word", [*list(numbers.UNITS)[1:], *numbers.TENS, *numbers.SCALES, *numbers.ORDINALS, "hundred"]
 )
 def test_no_number_word_is_passed_over(word):
     assert HINT.search(f"more than {word} of them")
