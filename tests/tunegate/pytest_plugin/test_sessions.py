@@ -187,8 +187,7 @@ def test_a_faulty_suite_ends_the_session_with_its_message_under_workers_too(root
 
 
 @pytest.mark.slow
-@WORKERS
-@pytest.mark.parametrize("chosen", [CASE, GATE])
+@pytest.mark.parametrize(("chosen", "workers"), [(CASE, []), (GATE, []), (GATE, ["-n", "2"])])
 def test_an_item_chosen_by_its_id_is_refused_with_what_is_wrong_with_its_suite(
     root: Path, chosen: str, workers: list[str]
 ) -> None:
