@@ -17,15 +17,15 @@ from tests.evalsuites.judging import always, answered, available, records, right
 FOLDER = Path(evalsuites.__path__[0])
 NAMES = sorted("/".join(path.parts[-3:-1]) for path in FOLDER.rglob("gates.toml"))
 LONGEST = 4000
-"""Characters of a source, or of answers, that are copied: more than any answer may hold."""
-MOST = 15
-"""Answers of the suite that a model which answers everything strings together."""
+"""Characters of a source that are copied: more than any answer may hold."""
+MOST, LONG = 15, 1000
+"""Answers of the suite that a model which answers everything strings together, and their characters."""
 
 Rule = Callable[[Suite], Callable[[Case], str]]
 
 
 def everything(suite: Suite) -> Callable[[Case], str]:
-    return always("; ".join(sorted({answer for other in suite.cases for answer in other.expected})[:MOST])[:LONGEST])
+    return always("; ".join(sorted({answer for other in suite.cases for answer in other.expected})[:MOST])[:LONG])
 
 
 def copied(case: Case) -> str:
