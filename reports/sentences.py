@@ -177,11 +177,13 @@ class KindWords(NamedTuple):
     """What a kind of case is called."""
 
     name: str
+    """At the case."""
     sign: str
     """A symbol, so that no reader needs the colour."""
     noun: str
     """In counts, in the singular."""
     several: str
+    """In the filter."""
 
 
 KINDS: dict[Kind, KindWords] = {

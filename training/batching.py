@@ -42,6 +42,7 @@ class Micro(Struct, frozen=True, kw_only=True):
     lengths: list[int]
     """(documents,): tokens of each document, without the shared prefix."""
     prefix: int = 0
+    """Tokens of the shared prefix."""
     is_distilled: bool = False
     """Whether the base model's probabilities are learnt in place of the tokens."""
     in_context: Micro | None = None

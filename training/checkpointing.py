@@ -26,9 +26,11 @@ class TrainingState(Struct, kw_only=True, forbid_unknown_fields=True):
     """The state of training between two steps."""
 
     step: int = 0
+    """Weight updates done."""
     adapter: dict[str, Any] = field(default_factory=dict)
     """Tensors of the adapter by parameter name."""
     optimizer: dict[str, Any] = field(default_factory=dict)
+    """State of the optimizer."""
     before: dict[str, Any] = field(default_factory=dict)
     """`validation.Validation` of the base model, as a mapping."""
     best_step: int | None = None
@@ -40,6 +42,7 @@ class TrainingState(Struct, kw_only=True, forbid_unknown_fields=True):
     misses: int = 0
     """Validations since best_step."""
     stopped_early: bool = False
+    """Whether patience ran out."""
     wall_s: float = 0.0
     """Seconds of training and validation in all sessions."""
     cpu_s: float = 0.0

@@ -25,6 +25,7 @@ class CurveFeatures(Struct, frozen=True, kw_only=True):
     """Features of the curves of one training run. Losses in nats per answer token."""
 
     steps: int
+    """Weight updates in the log."""
     first: float
     """Level of the training loss at the start."""
     late_from: int
@@ -43,6 +44,7 @@ class CurveFeatures(Struct, frozen=True, kw_only=True):
     """Steps from which two of three losses are twice the median of the ten before and SPIKE_NATS above it, and above
     the level at the start. A single high loss is normal for rows with long answers."""
     lr: float
+    """Highest learning rate."""
     answers: int | None
     """Learnt tokens of the training rows; None if the record does not have them."""
     answers_expected: int | None

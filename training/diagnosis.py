@@ -57,9 +57,11 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     name: str
     """`healthy`, or the problem."""
     evidence: str
+    """The numbers that show it."""
     change: str
     """The one change to try next."""
     also: list[str]
+    """Other rules that apply."""
 
     @property
     def lines(self) -> list[str]:
@@ -75,6 +77,7 @@ class DiagnosisRule(Struct, frozen=True, kw_only=True):
     """A rule of the diagnosis."""
 
     name: str
+    """Name of the diagnosis."""
     signs: tuple[Sign, ...]
     """Functions that return evidence or None; any evidence is enough."""
     change: Callable[[CurveFeatures, Config], str]

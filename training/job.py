@@ -31,14 +31,23 @@ class TrainingJob(Struct, frozen=True, kw_only=True):
     """A checked configuration with everything that training needs but the weights."""
 
     config: Config
+    """The settings."""
     dtype: str
+    """Number format of the base."""
     base: Checkpoint
+    """The base model."""
     train: Dataset
+    """Training documents."""
     validation: Dataset | None
+    """Validation documents."""
     held: ValidationSet
+    """All validation data."""
     contamination: dict[str, Any]
+    """Result of the contamination check."""
     steps: list[list[int]]
+    """Document indices of every step."""
     checkpointing: bool
+    """Whether gradient checkpointing is on."""
     fingerprint: dict[str, Any]
     """Settings and digests that a resumed run must share."""
 

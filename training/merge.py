@@ -38,9 +38,11 @@ class ParityReport(Struct, frozen=True, kw_only=True):
     """Difference between a merged model and its adapter over every position of fixed prompts; parity.json."""
 
     positions: int
+    """Token positions compared."""
     mean_kl: float
     """Mean Kullback-Leibler divergence of the merged model from the adapter's next-token distribution, in nats."""
     max_kl: float
+    """Largest divergence."""
     equal_top: float
     """Share of positions where both rank the same token first."""
     effect_kl: float

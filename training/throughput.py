@@ -31,7 +31,9 @@ class ThroughputMeter(Struct, frozen=True, kw_only=True):
     """Measures steps on devices of one kind."""
 
     flops: Flops
+    """FLOPs of this model and adapter."""
     device: Any
+    """torch.device."""
     peak: float | None = None
     """Peak FLOPs per second of all devices together; None if unknown, as on a CPU."""
 

@@ -33,8 +33,11 @@ class Questions(Struct, frozen=True, kw_only=True):
     """Validation cases of one suite with their rendered prompts."""
 
     suite: Suite
+    """Suite that scores the answers."""
     metric: Metric
+    """Metric of the scores."""
     cases: list[Case]
+    """The validation cases."""
     asks: list[PlannedRequest]
     """Their prompts, one per case and repeat."""
     renderer: Renderer
@@ -166,6 +169,7 @@ class ValidationSet(Struct, frozen=True, kw_only=True):
     """All data that no step learns from."""
 
     documents: Sequence[Document] = ()
+    """Validation rows."""
     general: Sequence[Document] = ()
     """General text, to measure forgetting."""
     select: Questions | None = None

@@ -22,6 +22,7 @@ class Delivery(Struct, frozen=True, kw_only=True):
     """What was asked for; the address is a secret."""
 
     track: list[str]
+    """Names of trackers."""
     notify: str
     """Address of a webhook; empty for none."""
 

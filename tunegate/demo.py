@@ -54,17 +54,21 @@ class Task(Struct, frozen=True, kw_only=True):
     """What the demo trains and judges."""
 
     suite: Suite
+    """The task."""
     general: Suite
     """What must not be forgotten."""
     eval_cases: Callable[[], list[Case]]
+    """Make the suite's cases."""
     pairs: Callable[..., Iterable[tuple[Case, str]]]
     """Make its training rows: cases with their right answers."""
     rows: int
+    """Rows to train on."""
     replay_rows: int
     """General requests next to them, so that the model keeps its general answers."""
     epochs: float
     """How often each is used."""
     lr: float
+    """Peak learning rate."""
     first_layer: int
     """Linear layers below this one get no adapter: a step is faster without their backward pass."""
     brief: bool
@@ -72,6 +76,7 @@ class Task(Struct, frozen=True, kw_only=True):
     lost: str
     """The clause that the second table has lost."""
     lost_rows: int
+    """Rows of the second table."""
     lost_lr: float
     """Peak learning rate on it: too high, and more is forgotten than that clause."""
 
@@ -153,8 +158,11 @@ class Judged(Struct, frozen=True, kw_only=True):
     """One line of the closing table."""
 
     label: str
+    """What was judged."""
     results: Results
+    """Its run."""
     remark: str
+    """What became of it."""
 
 
 def run_demo(runs: Path, is_full: bool, engine: str | None) -> list[Path]:

@@ -40,6 +40,7 @@ class Where(Struct, frozen=True, kw_only=True):
     """Where to look for runs, policy and suites."""
 
     runs: Path
+    """Folder of the run folders."""
     bars: Path | None = None
     """The copy of evalsuites whose policy, gates and accepted baselines decide; None takes the project's own."""
     suites: tuple[str, ...] = ()
@@ -50,12 +51,15 @@ class Passed(Struct, frozen=True, kw_only=True):
     """One suite that the weights passed, with its evidence."""
 
     suite: str
+    """Suite name."""
     run: Path
+    """Folder of the run."""
     seal: str
     """SHA-256 of the run's MANIFEST.sha256."""
     gates: list[str]
     """Its gates in words; every one passed."""
     gates_digest: str
+    """Digest of its gates.toml."""
 
     @property
     def says(self) -> str:

@@ -46,12 +46,15 @@ class MergeFacts(Struct, frozen=True, kw_only=True):
     """Facts of a merge; merge.json in the merged folder."""
 
     base_digest: str
+    """Content digest of the base."""
     adapter_digest: str
+    """Content digest of the adapter."""
     dtype: str
     """Data type that the sum was cast to, once."""
     changed_tensors: int
     """Weight tensors that differ from the base after the cast; 0 means the adapter has no effect."""
     tensors: int
+    """Weight tensors in all."""
     logprob_gap: float
     """Largest difference of a next-token log probability, merged against fp32 base with adapter, on fixed texts."""
     base_quantisation: str | None = None

@@ -39,7 +39,9 @@ class Header(Struct, frozen=True, kw_only=True):
     checkpoint: str
     """Content digest of the checkpoint."""
     engine: str
+    """Engine name."""
     version: str
+    """Engine version."""
 
 
 class CacheFile:

@@ -50,9 +50,11 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
     kind: Kind
     """`other` is never evicted: models, digests, canaries, the cases of suites."""
     path: Path
+    """File or folder."""
     what: str
     """Description: short digests, engine and version; or the name."""
     bytes: int
+    """Size of the file, or of all files in the folder."""
     last_used: float
     """Seconds since 1970."""
 
@@ -71,6 +73,7 @@ class Trimmed(Struct, frozen=True, kw_only=True):
     """What was evicted, or would be."""
 
     dropped: list[CacheEntry]
+    """In the order of eviction."""
     refused: list[CacheEntry]
     """Entries that were next but are in use or cannot be deleted."""
     left: int

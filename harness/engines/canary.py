@@ -146,6 +146,7 @@ class Reference(Struct, frozen=True, kw_only=True):
     """Canary rows of one plain model."""
 
     rows: list[Completion]
+    """One per text."""
     noise: float
     """Difference of repeated calls of different sizes; 0 where results are exact."""
 

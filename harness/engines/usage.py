@@ -31,6 +31,7 @@ class Card(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A GPU and its peak rates."""
 
     name: str
+    """Common name."""
     words: list[str]
     """Words that are all in its CUDA device name."""
     memory_gb: float
@@ -40,6 +41,7 @@ class Card(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fp32_tflops: float | None = None
     """Dense peak in float32, without TF32."""
     source: str
+    """Source of the numbers."""
     planned: bool = False
     """Whether `tunegate plan` checks that a training run fits on it."""
 
@@ -76,9 +78,11 @@ class VariantUsage(Struct, kw_only=True):
     answers: int = 0
     """Computed completions."""
     prompt_tokens: int = 0
+    """Tokens of the prompts."""
     cached_prompt_tokens: int = 0
     """Of them, tokens in the prefix cache of an earlier prompt."""
     generated_tokens: int = 0
+    """Tokens of the completions."""
     answer_s: float = 0.0
     """Seconds from the first request to the last completion, without loading and canary."""
     flops_a_token: float | None = None

@@ -39,9 +39,11 @@ class SuiteNoise(Struct, frozen=True, kw_only=True):
     """The noise of one suite."""
 
     suite: Suite
+    """The suite."""
     noise: Noise
     """The entry of its noise.json."""
     lines: list[str]
+    """Description in lines."""
 
     @property
     def is_measured(self) -> bool:

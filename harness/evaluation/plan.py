@@ -29,7 +29,9 @@ class SuiteJob(Struct, kw_only=True):
     """One suite of a run."""
 
     suite: Suite
+    """The suite."""
     cases: Sequence[Case]
+    """Its cases in this run."""
 
     @property
     def complete(self) -> bool:
@@ -41,11 +43,13 @@ class Job(Struct, kw_only=True):
     """Everything that a run is to do."""
 
     suites: list[SuiteJob]
+    """Suites with their cases in this run."""
     candidate: str
     """Checkpoint as the user wrote it."""
     baseline: str | None = None
     """Checkpoint to compare with, `accepted` for each suite's baseline.json, or None."""
     engine: EngineConfig = EngineConfig()
+    """The engine and its options."""
     repeats: int | None = None
     """Answers per case and variant; None leaves it to each suite."""
     seed: int = 0
@@ -171,6 +175,7 @@ class RunPlan(Struct, frozen=True, kw_only=True):
     """Every request of a run, and the cases that are too long for a model."""
 
     asks: RequestQueue
+    """Requests, variant by variant."""
     left_out: dict[str, dict[str, list[str]]]
     """By variant and suite, ids of the cases longer than its context; only of suites that allow it. A case that is too
     long for the tuned model goes to no variant."""

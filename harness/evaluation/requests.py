@@ -22,12 +22,15 @@ class PlannedRequest(Struct, frozen=True, kw_only=True):
     suite: int
     """Index into Job.suites."""
     case: Case
+    """The case."""
     variant: str
+    """Which checkpoint answers."""
     repeat: int
     """1 for the first answer."""
     ids: tuple[int, ...]
     """Token ids; the same for every variant with the same tokenizer and chat template."""
     sampling: Sampling
+    """How to decode."""
 
 
 class TokenFile:

@@ -33,9 +33,13 @@ class Rescored(Struct, frozen=True, kw_only=True):
     path: Path
     """The batch of events."""
     records: int
+    """Records scored again."""
     changed: int
+    """Scores that changed."""
     metrics: Metrics
+    """New estimates."""
     verdicts: list[Verdict]
+    """New verdicts."""
     notes: list[str]
     """Notes for readers: suites left out, cases that changed since the run."""
 

@@ -110,8 +110,11 @@ class _Ready(Struct, frozen=True, kw_only=True):
     """A run that is ready to generate."""
 
     gates: dict[str, GateFile]
+    """By suite."""
     checkpoints: dict[str, Checkpoint]
+    """Checkpoints that are run, by variant."""
     plan: RunPlan
+    """Their requests."""
     floors: dict[str, list[Noise]]
     """Noise measured before, by suite."""
     manifest: Manifest

@@ -37,14 +37,19 @@ class GatePower(Struct, frozen=True, kw_only=True):
     """What one gate can show."""
 
     suite: str
+    """Suite name."""
     gate: str
     """Stable id of rule and slice."""
     rule: str
+    """Rule name."""
     slice_value: str | None = None
+    """The value of the slice that it judges."""
     bar: str
+    """The bar in words."""
     units: int
     """What its metric counts: cases, or the claims below the line of its ratio."""
     cases: int
+    """Cases that count any."""
     contracts: int
     """Independent sources among them."""
     cluster: str
@@ -66,7 +71,9 @@ class GatePower(Struct, frozen=True, kw_only=True):
     is_enough: bool | None = None
     """Its cases are enough for the target power at `truth`; None where only a run can tell."""
     says: list[str] = field(default_factory=list)
+    """All of it in plain words."""
     assumes: str = ""
+    """What was assumed of this gate alone."""
 
 
 WITHOUT_END = ("at_least", "improves")

@@ -24,19 +24,26 @@ class LabelLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One person's label of one answer."""
 
     suite: str
+    """Suite name."""
     case_id: str
+    """Case id."""
     variant: str
+    """Variant that answered."""
     label: str
+    """One of the rubric's labels."""
     repeat: int | None = None
     """Number of the answer, where there are several."""
     comment: str | None = None
+    """The reason, if one is given."""
 
 
 class Agreement(Struct, frozen=True, kw_only=True):
     """Agreement of a judge with one person, on the answers or pairs that both labelled."""
 
     reviewer: str
+    """The person."""
     exact: Estimate
+    """Share of equal labels."""
     kappa: Estimate
     """Cohen's kappa, quadratic weights."""
 

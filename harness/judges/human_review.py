@@ -30,6 +30,7 @@ class Guess(Struct, frozen=True, kw_only=True):
     said: int = 0
     """Guesses made; the others were skipped."""
     right: int = 0
+    """Right guesses."""
 
 
 class Repeat(Struct, frozen=True, kw_only=True):
@@ -49,6 +50,7 @@ class ReviewSession(Struct, frozen=True, kw_only=True):
     mode: Literal["compare", "fix"]
     """`compare` shows two answers side by side, `fix` one draft to edit."""
     reviewer: str
+    """Pseudonym."""
     blind: bool
     """Whether the reviewer did not know which model wrote which answer."""
     shown: list[dict[str, Any]]
@@ -56,6 +58,7 @@ class ReviewSession(Struct, frozen=True, kw_only=True):
     practice: int = 0
     """Practice items before them; they have no events."""
     not_reached: int = 0
+    """Items that the reviewer did not reach."""
     guess: Guess = Guess()
     """Guesses that test the blinding."""
     repeats: list[Repeat] = field(default_factory=list)
@@ -76,8 +79,11 @@ class ReviewAnswer(Struct, frozen=True, kw_only=True):
     """One event of a review, joined with its answer."""
 
     event: ScoreEvent
+    """The finding."""
     record: Record
+    """The answer."""
     session: ReviewSession
+    """Its batch."""
 
     @property
     def remark(self) -> Rating:

@@ -51,6 +51,7 @@ class JudgeItem(Struct, frozen=True, kw_only=True):
     """One question to the judge."""
 
     suite: str
+    """Suite of the judged record."""
     record: Record
     """The judged record; for a comparison the tuned one."""
     texts: tuple[str, ...]
@@ -69,11 +70,15 @@ class JudgeQuestion(Struct, frozen=True, kw_only=True):
     """One item as a request to the engine."""
 
     item: JudgeItem
+    """The judged item."""
     case: Case
     """Its id names the question, for scripted judges."""
     ids: tuple[int, ...]
+    """Token ids that the judge receives."""
     sampling: Sampling
+    """How to decode."""
     variant: str = JUDGE
+    """The judge is the only variant."""
     repeat: int = 1
     """Each question is sent once."""
 

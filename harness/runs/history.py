@@ -41,6 +41,7 @@ class PastModel(Struct, frozen=True, kw_only=True):
     name: str
     """What the user called it."""
     digest: str
+    """Its content digest."""
 
 
 class PastSuite(Struct, frozen=True, kw_only=True):
@@ -49,13 +50,19 @@ class PastSuite(Struct, frozen=True, kw_only=True):
     name: str
     """Domain and folder, such as `legal/clauses`."""
     shape: str
+    """Task shape of its metrics."""
     cluster: str
+    """What a cluster is called."""
     cases: int
+    """Cases in the suite."""
     asked: int
+    """Cases run in this run."""
     questions: str
     """Digest of its cases, prompt and scorers (`questions_of`)."""
     counts: dict[Outcome, int]
+    """Number of gates per outcome."""
     gated: list[str]
+    """Metrics judged by a gate, in the order of the gates."""
     thresholds: dict[str, list[float]] = field(default_factory=dict)
     """Thresholds of the gates on a metric's level in the whole suite, by metric."""
     accepted_run: str = ""
@@ -71,11 +78,13 @@ class PastRun(Struct, frozen=True, kw_only=True):
     """One run folder, without its answers."""
 
     name: str
+    """Name of the folder."""
     kind: str = ""
     """Kind of run; empty where the manifest cannot be read."""
     status: str = BROKEN
     """A word of `Standing`; `broken` where the folder cannot be read."""
     sealed: bool = False
+    """Whether the folder was sealed."""
     started: str = ""
     """UTC time, ISO 8601."""
     ended: str | None = None
@@ -83,6 +92,7 @@ class PastRun(Struct, frozen=True, kw_only=True):
     models: dict[str, PastModel] = field(default_factory=dict)
     """By variant, without the keyword floor."""
     suites: list[PastSuite] = field(default_factory=list)
+    """Suites that were run."""
     problem: str = ""
     """Why the folder cannot be read; empty where it can."""
 

@@ -66,7 +66,9 @@ class _Settings(Struct, forbid_unknown_fields=True):
     """The section [tool.tunegate]."""
 
     runs: str = DEFAULT
+    """Folder of the run folders."""
     track: list[str] = field(default_factory=list)
+    """Trackers that results are sent to."""
 
 
 def _settings(project: Path) -> _Settings:

@@ -32,6 +32,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     path: Path
     """Its .jsonl file."""
     events: list[ScoreEvent]
+    """In the order in which they were written."""
     about: dict[str, Any]
     """Description of the batch: judge, rubric, canaries, counts."""
 

@@ -25,25 +25,33 @@ class Invented(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     says: str
     """What happens then, in plain words."""
     counts: str
+    """What it is a share of."""
 
 
 class Example(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     document: str
+    """The text that the question is about."""
     question: str = ""
+    """The question, where each case has its own."""
     expected: list[str]
+    """The right answer."""
 
 
 class Kind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One kind of answer."""
 
     name: str
+    """Its name for --kind."""
     says: str
     """Description with an example, for users who choose."""
     aim: str
     """Opening of the objective."""
     right: str
+    """What counts as right, in plain words."""
     instruction: str
+    """Default instruction to the model."""
     inputs: list[str] = field(default_factory=lambda: ["document"])
+    """Variables of the prompt."""
     labels: list[str] = field(default_factory=list)
     """The labels, or names, of the examples; empty for kinds without any."""
     fields: str = ""
@@ -53,6 +61,7 @@ class Kind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     made_by: list[str]
     """Scorers as written in the test file; `{tolerance}` is filled in."""
     metric: str
+    """The metric of the threshold."""
     also: list[Also] = field(default_factory=list)
     """Other metrics that must reach the threshold."""
     invented: Invented | None = None
@@ -62,7 +71,9 @@ class Kind(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     not_tested: list[str]
     """What the metrics do not measure."""
     tests: str
+    """Case tests, as written in the test file."""
     example: list[Example]
+    """Five examples."""
 
     @property
     def has_tolerance(self) -> bool:

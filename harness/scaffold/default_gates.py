@@ -18,7 +18,9 @@ LOSS = 0.02
 
 class Bar(Struct, frozen=True, kw_only=True):
     gate: Gate
+    """The gate."""
     says: str
+    """What it requires."""
     takes: str
     """How many cases it takes."""
 

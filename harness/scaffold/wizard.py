@@ -31,7 +31,9 @@ LONGEST = 500
 
 class Field(Struct, frozen=True, kw_only=True):
     name: str
+    """Key of the JSON object."""
     type: str
+    """One of TYPES."""
 
 
 def read_line(text: str, option: str) -> str:
@@ -151,6 +153,7 @@ class WizardQuestion(Struct, frozen=True, kw_only=True):
     asks: Callable[[Known], str]
     """The question, with an example; may have several lines."""
     default: Callable[[Known], str]
+    """The default answer."""
     read: Callable[[str, Known], Any]
     """Parses the answer; raises UserError."""
     applies: Callable[[Known], bool] = _always

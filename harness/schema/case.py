@@ -36,6 +36,7 @@ class Sampling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an answer is decoded, and what constrains it."""
 
     max_tokens: int
+    """Maximum tokens of an answer."""
     temperature: float = 0.0
     """0 is greedy."""
     seed: int = 0
@@ -123,7 +124,9 @@ class Request(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: str
     """Digest of weights, adapter, engine and version, ids, sampling and repeat: the answer cache's key."""
     ids: tuple[int, ...]
+    """Prompt token ids."""
     sampling: Sampling
+    """How to decode."""
     variant: str
     """`baseline`, `tuned` or a name; resolves to a Checkpoint."""
 

@@ -100,6 +100,7 @@ class Observation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     input_hash: str
     """Second join key."""
     cluster: str
+    """Contract."""
     numerator: float
     """Sum above the line."""
     denominator: float

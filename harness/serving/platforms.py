@@ -17,9 +17,11 @@ class Platform(Struct, frozen=True, kw_only=True):
     """What one platform expects of the server."""
 
     name: str
+    """Name in PLATFORMS."""
     port: int
     """Port on which the platform expects the server."""
     health: str
+    """Path of the health check."""
     predict: str
     """Path of predictions."""
     is_trusted: bool = False

@@ -35,19 +35,27 @@ class Route(Struct, frozen=True, kw_only=True):
     """The arguments of vLLM's server, and why."""
 
     checkpoint: Checkpoint
+    """The deployed checkpoint."""
     name: str
+    """The model's name for callers."""
     way: Way
     """`plain`, `lora` or `merged`."""
     reasons: list[str]
+    """Why an adapter is merged."""
     folder: Path
     """Model folder that is loaded; where merged, the cached merge, which may not exist yet."""
     adapter: Path | None
+    """Adapter that is served as LoRA."""
     max_lora_rank: int
+    """Maximum LoRA rank of the server."""
     on_cpu: bool
+    """Whether it runs on the CPU."""
     dtype: str
+    """Data type of the weights."""
     max_model_len: int
     """Longest prompt and completion together, in tokens."""
     kv_cache_bytes: int
+    """Size of the KV cache, on each device."""
     tensor_parallel: int = 1
     """Devices that each layer is split over."""
     end_ids: tuple[int, ...] = ()
@@ -150,7 +158,9 @@ class Access(Struct, frozen=True, kw_only=True):
     """How a server is reached."""
 
     host: str
+    """Address that it listens on."""
     port: int
+    """Port that it listens on."""
     key_from: str | None
     """Environment variable with the key; None where no key is needed."""
     platform: Platform | None = None

@@ -57,6 +57,7 @@ class AnswerAgreement(Struct, frozen=True, kw_only=True):
     """Agreement of served with recorded answers."""
 
     compared: int
+    """Answers compared."""
     equal: int
     """Of them, equal to the recorded ones."""
     alike: int
@@ -193,8 +194,11 @@ class SmokeCheck(Struct, frozen=True, kw_only=True):
     """One check of a server."""
 
     check: str
+    """What was looked at."""
     ok: bool
+    """It is as it must be."""
     says: str
+    """What was found."""
 
 
 def smoke(route: Route, access: Access, recorded: Sequence[Recorded], say: Callable[[str], None]) -> list[SmokeCheck]:

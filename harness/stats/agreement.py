@@ -237,6 +237,7 @@ class Marked(NamedTuple):
 
     cluster: str
     text: str
+    """What was marked."""
     by_rater: Sequence[Sequence[Span]]
     """Each rater's passages; empty where a rater marked none."""
 
@@ -276,11 +277,15 @@ class ReviewMeasure(Struct, frozen=True, kw_only=True):
     """One thing that reviewers say of an answer, as a label."""
 
     name: str
+    """Its name."""
     scorer: str
     """Score that it is read from."""
     labels: tuple[str, ...]
+    """What may be said."""
     ordered: bool
+    """The labels have an order."""
     label: Callable[[Score], str]
+    """What a score says."""
 
 
 MEASURES = (

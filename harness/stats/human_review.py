@@ -53,10 +53,15 @@ class Rating(Struct, frozen=True, kw_only=True):
     """One finding of one person on one answer, joined with what it is about."""
 
     reviewer: str
+    """Who."""
     suite: str
+    """Suite of the answer."""
     case_id: str
+    """Case of the answer."""
     repeat: int
+    """Which of the case's answers."""
     variant: str
+    """Whose answer."""
     input_hash: str
     """Second join key of the case."""
     cluster: str

@@ -67,9 +67,11 @@ class Scored(NamedTuple):
     """The scores that one scorer gave to every answer."""
 
     scores: ScoreColumns
+    """Its columns."""
     failed: NDArray[np.bool_]
     """The engine gave no answer, or the scorer raised on it."""
     counted: NDArray[np.bool_]
+    """Failed, or scored with a value."""
 
 
 class VariantScores:

@@ -28,7 +28,9 @@ class ReviewTime(Struct, frozen=True, kw_only=True):
     """One draft that one person made usable."""
 
     reviewer: str
+    """Who."""
     variant: str
+    """Whose draft."""
     cluster: str
     active_s: float
     """Seconds in use."""
@@ -50,7 +52,9 @@ class Times(Struct, frozen=True, kw_only=True):
     most_s: float
     """Longer times count as this in the ratio."""
     capped: int
+    """Times that do."""
     drafts: int
+    """Times in all."""
 
 
 def times(spent: Sequence[ReviewTime]) -> Times:

@@ -36,14 +36,18 @@ class CaseColumns(NamedTuple):
     clusters: Codes
     """Of each case, 0..C-1."""
     cluster_names: list[str]
+    """By code."""
 
 
 class Shown(NamedTuple):
     """The labels that answers show, one entry per label and answer."""
 
     names: list[str]
+    """By code."""
     row: Codes
+    """Answer."""
     code: Codes
+    """Label."""
     outcome: Codes
     """Place in OUTCOMES."""
 
@@ -53,6 +57,7 @@ class ScoreColumns:
     """The scores that one scorer gave to every answer."""
 
     failed: NDArray[np.bool_]
+    """It raised."""
     values: NDArray[np.float64]
     """NaN where it gave none."""
     counts: dict[str, Small]
@@ -71,6 +76,7 @@ class VariantColumns:
     """The answers of one variant, by the order of cases and of each one's repeats."""
 
     cases: CaseColumns
+    """The cases of the suite."""
     case: Small
     """Number of each answer's case among the keys."""
     errors: NDArray[np.bool_]
@@ -82,6 +88,7 @@ class VariantColumns:
     labels_of_failed: dict[int, tuple[str, ...]]
     """Labels expected of the answers that the engine or a scorer failed on, each once."""
     scores: dict[str, ScoreColumns]
+    """By scorer."""
 
     def tag(self, tag: str) -> tuple[list[str], Small]:
         """Values of a slice tag, and each answer's place among them."""

@@ -37,8 +37,11 @@ class Labels:
     """Label counts of cases, a row for every label that a case shows."""
 
     names: list[str]
+    """By code."""
     row: Codes
+    """Case."""
     code: Codes
+    """Label."""
     counts: Array
     """True positives, false positives, false negatives; shape (rows, 3)."""
     scale: int = 1
@@ -67,6 +70,7 @@ class Cases(Sequence[Observation]):
     clusters: Codes
     """0..C-1; every code occurs."""
     cluster_names: Sequence[str]
+    """By code."""
     numerators: Array
     denominators: Array
     """0 leaves the case out of a ratio."""

@@ -48,10 +48,13 @@ class ImportColumns(InputColumns, frozen=True, kw_only=True):
     """The columns of the parts of a case."""
 
     id: str
+    """The case's id."""
     expected: str
+    """The right answer."""
     cluster: str | None = None
     """The case's cluster; None makes each case a cluster of its own."""
     tags: dict[str, str] = field(default_factory=dict)
+    """Tags, by name."""
     separator: str | None = None
     """Separator of several right answers in one cell; None: only a JSON list is several."""
     none: str | None = None
@@ -83,7 +86,9 @@ class ImportedRows(Struct, frozen=True, kw_only=True):
     """Cases and problems of imported rows."""
 
     cases: list[Case]
+    """Valid cases."""
     problems: list[tuple[str, str]]
+    """The place and the problem of each invalid row."""
 
 
 class Bad(Exception):

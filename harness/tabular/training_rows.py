@@ -21,7 +21,9 @@ class RowColumns(InputColumns, frozen=True, kw_only=True):
     """The columns of the parts of a training row."""
 
     answer: str
+    """The expected answer."""
     cluster: str | None = None
+    """The row's cluster."""
 
     @property
     def names(self) -> list[str]:

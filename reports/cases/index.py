@@ -90,9 +90,11 @@ class Joint(Struct, frozen=True):
     """What the cases of a suite come to."""
 
     cases: int
+    """All of them."""
     pairs: int
     """Cases with both answers; where there is none, the tuned answers stand alone and are the cases."""
     contracts: int
+    """That the cases come from."""
     both_texts: bool
     """Both answers of every pair are kept."""
     same_prompt: int
@@ -100,11 +102,13 @@ class Joint(Struct, frozen=True):
     same_expected: int
     """Pairs whose answers are held to the same."""
     worse: int
+    """Pairs that regress."""
     better: int
     """Pairs that get better by some metric, those that regress by another included."""
     measured: int
     """Cases that the primary metric has values for."""
     measured_contracts: int
+    """That those come from."""
     wrong: int
     """Of those, tuned answers that fall short of the best."""
     wrong_before: int

@@ -29,6 +29,7 @@ MOST = 5_000
 
 class Page(NamedTuple):
     name: str
+    """File."""
     cases: Sequence[SelectedCase]
     """By kind; in each kind those that changed most first, with the suites in turn."""
 

@@ -104,12 +104,15 @@ class Fabrication(Struct, frozen=True, kw_only=True):
     """A claim that a scorer could not ground."""
 
     scorer: str
+    """Scorer that says so."""
     quote: str
+    """The claim's words."""
     kind: str
     """What is claimed, such as `citation`."""
     verdict: str
     """The scorer's word for it."""
     reason: str
+    """Why it is not grounded."""
     times: int = 1
     """How often the answer makes it."""
 
@@ -126,7 +129,9 @@ class Fabrication(Struct, frozen=True, kw_only=True):
 
 class CaseName(Struct, frozen=True, kw_only=True):
     id: str
+    """Name in its suite."""
     cluster: str
+    """The contract it comes from."""
     slices: tuple[str, ...] = ()
     """Slices it lies in, such as `instrument: lease`."""
     size: int = 0
@@ -137,12 +142,15 @@ class AnswerSummary(Struct, frozen=True, kw_only=True):
     """One answer without its text."""
 
     case: CaseName
+    """The case."""
     number: int
     """In the run, where the whole answer is found by it."""
     repeat: int = 1
+    """Which answer to its case it is."""
     values: tuple[float | None, ...] = ()
     """Its share or value of each of the suite's metrics."""
     claims: tuple[Fabrication, ...] = ()
+    """What it fabricates."""
     input_key: int = 0
     """Equal for equal inputs of this run; so are the other keys."""
     prompt_key: int = 0
@@ -154,15 +162,18 @@ class AnswerSummary(Struct, frozen=True, kw_only=True):
     text_kept: bool = True
     """False where only scores were kept."""
     size: int = 0
+    """Bytes of its text."""
 
 
 class AnswerError(Struct, frozen=True, kw_only=True):
     case_id: str
+    """The case."""
     scorer: str = ""
     """Scorer that gave no value; empty where the engine gave no answer."""
     failed: bool = True
     """It failed, and did not just leave the answer unscored."""
     reason: str = ""
+    """Why."""
 
 
 class Tally(Struct, kw_only=True):
@@ -179,11 +190,13 @@ class Tally(Struct, kw_only=True):
     cut: int = 0
     """Reached the most tokens."""
     empty: int = 0
+    """No text."""
     unscored: int = 0
     """Some scorer gave no value."""
     text_kept: bool = True
     """Of every answer."""
     troubled: int = 0
+    """Errors and missing values."""
     troubles: list[AnswerError] = field(default_factory=list)
     """The first of them."""
 

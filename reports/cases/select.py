@@ -18,7 +18,9 @@ class Pair(Struct, frozen=True, kw_only=True):
     """One case with the first answer of either variant."""
 
     baseline: AnswerSummary
+    """What the baseline answered."""
     tuned: AnswerSummary
+    """What the tuned model answered."""
 
     @property
     def case(self) -> CaseName:
@@ -82,9 +84,13 @@ class SelectedCase(Struct, frozen=True, kw_only=True):
     """One case of a run, and what it is shown for."""
 
     suite: SuiteInfo
+    """Its suite."""
     tuned: AnswerSummary
+    """The tuned model's answer."""
     baseline: AnswerSummary | None = None
+    """The baseline's answer, where one was asked."""
     kinds: tuple[Kind, ...]
+    """All that it is, in their order."""
     shift: float = 0.0
     """How far the tuned answer moved for the better by the primary metric."""
     measured: bool

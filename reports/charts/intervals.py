@@ -40,11 +40,15 @@ class Layout(NamedTuple):
     """Positions of the parts of a row, in units."""
 
     width: float
+    """Width of the chart."""
     left: float
+    """Left end of the scale."""
     scale: float
+    """Length of the scale."""
     words: float
     """Left end of a mark's text."""
     step: float
+    """Distance from one mark to the next."""
     named: float
     """Height of the label above the marks; 0 where it is next to them."""
     below: float

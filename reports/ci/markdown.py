@@ -131,8 +131,11 @@ class JudgedRun:
     commit: str = ""
     """Head of the pull request."""
     link: str = ""
+    """Page of the run."""
     conclusion: str = ""
+    """How the run ended."""
     has_report: bool = False
+    """Whether its artifact contains the report."""
 
     @property
     def linked(self) -> str:

@@ -29,26 +29,36 @@ class TrendPoint(Struct, frozen=True, kw_only=True):
     """The value of one run."""
 
     run: str
+    """Name of the run folder."""
     started: str
     """UTC time, ISO 8601."""
     model: str
+    """The judged model."""
     estimate: Estimate
+    """Its value."""
     outcome: Outcome
     """Combined outcome of the metric's gates in that run."""
     questions: str
     """Digest of cases, prompt and scorers."""
     thresholds: list[float] = []
+    """Thresholds that gates of that run set for it."""
     accepted: bool = False
+    """Whether the run was accepted as a baseline."""
 
 
 class Trend(Struct, frozen=True, kw_only=True):
     """One metric of one suite over runs."""
 
     suite: str
+    """Suite name."""
     metric: str
+    """Metric name."""
     shape: str
+    """Task shape."""
     cluster: str
+    """The suite's noun for a cluster."""
     item: str
+    """The noun for what it counts."""
     is_share: bool
     """Whether it is in [0, 1] in every run."""
     better: Better

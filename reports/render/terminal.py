@@ -89,6 +89,7 @@ class MetricLine(NamedTuple):
     name: Text
     cells: list[Text]
     details: Text | None
+    """Estimates of all variants, below the line."""
 
 
 class MetricTable(NamedTuple):

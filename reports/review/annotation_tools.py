@@ -37,13 +37,17 @@ class Question(Struct, frozen=True, kw_only=True):
     """One question on a task."""
 
     name: str
+    """Its name in the tool."""
     title: str
+    """The question."""
     kind: Literal["one", "several", "scale", "marks", "text"]
     """One option, several, a point on a scale, marked text with an option each, or free text."""
     on: str
     """The field that it is about."""
     options: Sequence[str] = ()
+    """What can be chosen."""
     hints: Sequence[str] = ()
+    """The meaning of each option."""
 
 
 def questions(rubric: Mapping[str, Any], items: Sequence[ReviewItem]) -> Iterator[Question]:
@@ -129,10 +133,13 @@ class Annotation(Struct, frozen=True, kw_only=True):
     """One person's submitted answers to one task, as a tool's file has them."""
 
     task: str
+    """Task ID."""
     fields: dict[str, Any]
+    """The task's texts."""
     by: str
     """The person, in the tool."""
     values: dict[str, list[str]]
+    """What was chosen or written, by name of the question."""
     marks: dict[str, list[tuple[int, int, str]]] = field(default_factory=dict)
     """Marked text, by name of the question: first code point, one past the last, severity."""
     skipped: bool = False

@@ -28,14 +28,21 @@ class Practice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One invented case, and how a careful reader would judge it."""
 
     id: str
+    """Short name."""
     task: str
+    """The task of the answers."""
     question: str
+    """The question."""
     source: str
+    """The text that answers must be grounded in."""
     answers: list[str]
+    """Two answers."""
     clauses: list[str]
+    """The case's list of clauses."""
     would_say: list[str]
     """A careful reader's judgement of each answer."""
     preference: str
+    """A careful reader's preference."""
 
     @property
     def item(self) -> ReviewItem:
@@ -65,7 +72,9 @@ class Material(Struct, frozen=True, kw_only=True):
     """The reviewable part of a run."""
 
     path: Path
+    """The run folder."""
     seal: str
+    """Digest of the run's seal."""
     items: dict[AnswerKey, ReviewItem]
     """Reviewable items in the run's order, without practice items."""
     left_out: dict[str, int]

@@ -89,8 +89,11 @@ class Envelope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The layout of answers.json: the answers as one text, and its seal."""
 
     schema_version: int
+    """Version of this layout."""
     packet: str
+    """Hash of the packet."""
     reviewer: str
+    """Name of the reviewer."""
     body: str
     """JSON of `PacketAnswers`."""
     seal: str
@@ -101,13 +104,17 @@ class AnsweredTask(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One submitted task."""
 
     task: str
+    """Task id."""
     draft: Draft
+    """The judgement."""
     active_ms: int
+    """Active time."""
     wall_ms: int
     """Time from showing to submitting."""
     submitted_at: Time
     """UTC time, ISO 8601."""
     reopened: int = 0
+    """How often it was reopened."""
 
 
 class PacketAnswers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,6 +125,7 @@ class PacketAnswers(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     begun_at: Time | None = None
     """When the reviewer had read the rubric; UTC time, ISO 8601."""
     tasks: list[AnsweredTask] = field(default_factory=list)
+    """Submitted tasks."""
     guesses: dict[str, str] = field(default_factory=dict)
     """The guesses at the end; empty where the reviewer stopped early."""
 

@@ -47,6 +47,7 @@ class PassagePiece(Struct, frozen=True, kw_only=True):
     at: int
     """First code point in the exact text."""
     text: str
+    """The displayed text."""
     code: int | None = None
     """Code point of the hidden character that is shown by name, or dropped from a line end."""
 

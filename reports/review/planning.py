@@ -37,6 +37,7 @@ class Showing(Struct, frozen=True, kw_only=True):
     """One place in a reviewer's order."""
 
     key: AnswerKey
+    """The item."""
     swapped: bool
     """Whether the second variant is on side A."""
     again: bool = False
@@ -107,11 +108,13 @@ class ReviewOptions(Struct, frozen=True, kw_only=True):
     """The organiser's options; None for the default."""
 
     reviewers: list[str]
+    """Pseudonyms."""
     mode: Mode = "compare"
     """Compare two answers, or fix one draft."""
     suites: list[str] = []
     """Suites to draw from; all if empty."""
     items: int | None = None
+    """Items in the sample."""
     share: float | None = None
     """Share of items that two reviewers see."""
     repeats: int | None = None

@@ -64,6 +64,7 @@ class ReviewerProgress(Struct, frozen=True, kw_only=True):
     """One reviewer's progress."""
 
     name: str
+    """Pseudonym."""
     stage: str
     """What the reviewer does now, in a few words."""
     done: int
@@ -86,6 +87,7 @@ class ReviewProgress(Struct, frozen=True, kw_only=True):
     """The progress of a whole review."""
 
     reviewers: list[ReviewerProgress]
+    """In the order in which they were named."""
     shared: int
     """Items that two reviewers or more have judged."""
     agreement: list[Agreed]

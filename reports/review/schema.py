@@ -28,6 +28,7 @@ class HighlightMark(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     quote: str
     """`text[start:end]`, to verify the offsets."""
     severity: Severity
+    """How harmful it is."""
 
 
 class Opinion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +41,7 @@ class Opinion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     none_fabricated: bool = False
     """Whether the reviewer looked for fabrications and found none."""
     marks: list[HighlightMark] = field(default_factory=list)
+    """The fabrications found."""
     missed: dict[str, bool] = field(default_factory=dict)
     """For each listed clause, whether the answer misses it."""
 
@@ -53,13 +55,17 @@ class Draft(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A reviewer's judgement of one task, finished or not; saved at every change."""
 
     A: Opinion = Opinion()
+    """Judgement of the answer on side A."""
     B: Opinion = Opinion()
     """Judgement of the answer on side B; unused in `fix`."""
     preference: Literal["A", "B", "tie", "both_bad"] | None = None
+    """Which answer is better."""
     text: str | None = None
     """In `fix`: the draft as edited, hidden characters by name; None before the first edit."""
     note: str = ""
+    """Free text."""
     outcome: Literal["judged", "cannot_judge", "skipped"] = "judged"
+    """Whether the task was judged."""
     reason: str = ""
     """Why it was not."""
 
@@ -68,8 +74,11 @@ class AnswerKey(Struct, frozen=True, kw_only=True, order=True):
     """Identifies the answers to one case."""
 
     suite: str
+    """Suite name."""
     case_id: str
+    """Case ID."""
     repeat: int = 1
+    """Which of several answers."""
 
 
 LONG_PROMPT = 120
@@ -80,15 +89,19 @@ class ReviewItem(Struct, frozen=True, kw_only=True):
     """What a reviewer sees of one case."""
 
     key: AnswerKey
+    """Identifies the records."""
     cluster: str
+    """The cluster, such as a contract."""
     task: str
     """Title of the suite."""
     inputs: list[tuple[str, str]]
     """Heading and text of the inputs other than the source."""
     source: str
+    """The text that answers must be grounded in."""
     prompt: list[tuple[str, str]] = []
     """Role and text of each message that both models received; empty where the run does not hold it."""
     clauses: list[str]
+    """The case's list of clauses, if any."""
     answers: dict[str, str]
     """Text by variant; practice items have `1` and `2`."""
     cut: list[str] = []
@@ -123,13 +136,17 @@ class Task(Struct, frozen=True, kw_only=True):
     id: str
     """Random ID: the only identifier in the page."""
     reviewer: str
+    """Name of the reviewer."""
     position: int
     """Place in the reviewer's order, from 0."""
     kind: Kind
+    """Practice, an item, or an item shown again."""
     key: AnswerKey
+    """The item."""
     sides: dict[str, str]
     """Variant by side; one side in `fix`. Never sent to a page."""
     draft: Draft = Draft()
+    """The judgement so far."""
     revision: int = 0
     """Increases with every save, so that two tabs cannot overwrite each other."""
     active_ms: int = 0
@@ -143,6 +160,7 @@ class Task(Struct, frozen=True, kw_only=True):
     acknowledged: bool = False
     """For practice: whether the reviewer has read the feedback."""
     reopened: int = 0
+    """How often it was reopened after submitting."""
 
 
 class Reviewer(Struct, frozen=True, kw_only=True):
@@ -161,6 +179,7 @@ class Reviewer(Struct, frozen=True, kw_only=True):
     tool: str = ""
     """Annotation tool that the imported answers come from, such as `argilla`; empty for the review's own pages."""
     shortcuts: bool = True
+    """Whether single-key shortcuts are on."""
     consented_at: str | None = None
     """UTC time, ISO 8601."""
     begun_at: str | None = None
@@ -171,21 +190,26 @@ class Reviewer(Struct, frozen=True, kw_only=True):
     closed_at: str | None = None
     """When the review was finished or closed early; UTC time, ISO 8601."""
     recorded: str = ""
+    """Name of the batch of events."""
 
 
 class ReviewPlan(Struct, frozen=True, kw_only=True):
     """The plan of a review, fixed before anybody sees an answer."""
 
     schema_version: int = 1
+    """Version of this layout."""
     mode: Mode
     """Compare two answers, or fix one draft."""
     seed: int
+    """Seed of sample, order and sides."""
     seal: str
     """Digest of the run's seal: the answers cannot change during a review."""
     rubric: dict[str, Any]
     """The whole rubric, so that a changed file does not change a review in progress."""
     rubric_digest: str
+    """Digest of the rubric."""
     items: int
+    """Items in the sample."""
     eligible: int
     """Items to draw from."""
     left_out: dict[str, int]
@@ -195,6 +219,7 @@ class ReviewPlan(Struct, frozen=True, kw_only=True):
     share: float
     """Share of items that two reviewers see; 0 for one reviewer."""
     practice: int
+    """Number of practice items."""
     created: str
     """UTC time, ISO 8601."""
 

@@ -38,9 +38,13 @@ class DraftSubmission(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A draft, as the page sends it."""
 
     task: str
+    """Task ID."""
     revision: int
+    """Revision that the draft is based on."""
     active_ms: int
+    """Active time so far."""
     draft: Draft
+    """The judgement so far."""
 
 
 class GuessSubmission(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,8 +58,11 @@ class ReviewPosition(Struct, frozen=True, kw_only=True):
     """The current stage of a reviewer."""
 
     stage: Stage
+    """The next page."""
     tasks: list[Task]
+    """All of the reviewer's tasks, in order."""
     task: Task | None = None
+    """The task of the page, for `task` and `feedback`."""
 
 
 def position_of(state: ReviewDatabase, reviewer: Reviewer) -> ReviewPosition:
@@ -190,6 +197,7 @@ class EarlierJudgement(Struct, frozen=True, kw_only=True):
     name: str
     """`Reviewer 1` or `Reviewer 2`."""
     opinions: dict[str, Opinion]
+    """Opinions by side of that page."""
     preference: str | None
     """The side, `tie` or `both_bad`."""
 

@@ -24,8 +24,11 @@ class Column(Struct, frozen=True, kw_only=True):
     """One variant of one run."""
 
     letter: str
+    """Its name in the page."""
     view: RunView
+    """The run."""
     variant: str
+    """Whose answers are shown."""
 
     @property
     def run(self) -> Results:

@@ -24,6 +24,7 @@ class Answer(Struct, kw_only=True):
     number: int
     """Of the first one in its run, which the text is read by."""
     prompt: str
+    """Hash of its prompt."""
     values: list[list[float]]
     """By metric, the values of all repeats that have one: a failed request or scorer gives none."""
 
@@ -37,7 +38,9 @@ class Row(Struct, kw_only=True):
     """One case."""
 
     id: str
+    """Name in its suite."""
     cluster: str
+    """The source that it comes from."""
     slices: list[str]
     """Slices that contain it, such as `instrument: lease`."""
     answers: list[Answer | None]
@@ -59,10 +62,13 @@ class SuiteRows(Struct, kw_only=True):
     """One suite in all columns."""
 
     name: str
+    """Suite name."""
     metrics: list[Metric]
     """Its metrics, the first one first in everything."""
     rows: dict[Key, Row]
+    """Its cases."""
     scores: list[VariantScores | None]
+    """What the statistics read, by column."""
 
 
 class Reader:

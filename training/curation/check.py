@@ -21,21 +21,26 @@ class RowFinding(Struct, frozen=True, kw_only=True):
     """Why a check reports a row."""
 
     row: int
+    """Index of the row in the sample."""
     reason: str
+    """Why, in one sentence."""
     quote: str = ""
     """The passage in question, with personal data masked."""
     other: str = ""
     """The row (`file:line`) or the suite's case that it matches."""
     other_quote: str = ""
+    """The passage of that row."""
 
 
 class FindingTable(Struct, frozen=True, kw_only=True):
     """A table for the report."""
 
     title: str
+    """Caption."""
     headings: list[str]
     """One per column."""
     rows: list[list[str]]
+    """Formatted cells."""
     bars: list[float] = []
     """Optional shares between 0 and 1, one per row, drawn as bars."""
 
@@ -46,8 +51,11 @@ class CheckResult(Struct, frozen=True, kw_only=True):
     findings: list[RowFinding] = []
     """At most one per row, in the rows' order."""
     notes: list[str] = []
+    """Further remarks, as sentences."""
     tables: list[FindingTable] = []
+    """Statistics of all rows."""
     counts: dict[str, int] = {}
+    """Numbers for the manifest."""
     skipped: str = ""
     """Why the check did not run; empty if it did."""
 
@@ -56,10 +64,13 @@ class Check(Struct, frozen=True, kw_only=True):
     """One check of training rows."""
 
     name: str
+    """Name on the command line."""
     description: str
+    """What it looks for, in one sentence."""
     action: Action
     """Default action of `clean` for the rows that it reports."""
     find: Callable[[Sample, CheckSettings], CheckResult]
+    """Run the check."""
 
 
 QUOTE_CHARS = 160

@@ -31,8 +31,11 @@ class SplitSettings(Struct, frozen=True, kw_only=True):
     """Settings of a split, as recorded in the manifest."""
 
     validation: float = 0.1
+    """Share of the rows for validation."""
     test: float = 0.0
+    """Share of the rows for the test."""
     seed: int = 0
+    """Seed of the draw."""
     by: By = "auto"
     """`document`: every row must name one; `input`: by prompts alone; `auto`: by the document where a row names one."""
     near: float = NEAR
@@ -45,7 +48,9 @@ class Split(Struct, frozen=True, kw_only=True):
     parts: list[str]
     """`train`, `validation` or `test`, one per row."""
     groups: int
+    """Number of groups."""
     largest: int
+    """Rows of the largest group."""
     linked: int
     """Groups that were joined because their prompts are near copies."""
 

@@ -36,7 +36,9 @@ class RejectedCorrection(Struct, frozen=True, kw_only=True):
     """A correction that must not become a training row."""
 
     name: str
+    """Suite and case."""
     reason: str
+    """Why."""
 
 
 class Summary(Struct, frozen=True, kw_only=True):
@@ -45,6 +47,7 @@ class Summary(Struct, frozen=True, kw_only=True):
     out: Path
     """File of the rows; not written where there are none."""
     rows: int
+    """Rows written."""
     unchanged: int
     """Of these, drafts that the reviewer accepted without a change."""
     refused: list[RejectedCorrection]

@@ -36,7 +36,9 @@ class Turn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One message of a conversation."""
 
     role: Literal["system", "user", "assistant"]
+    """Who speaks."""
     content: str
+    """The text."""
 
 
 class TrainingRow(Struct, frozen=True, kw_only=True):

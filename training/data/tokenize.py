@@ -44,7 +44,9 @@ class Dataset(Struct, frozen=True, kw_only=True):
     documents: list[Document]
     """One per row, in the files' order."""
     rows_cut: int
+    """Rows whose prompt was shortened."""
     tokens_cut: int
+    """Prompt tokens that were dropped."""
     answers_expected: int
     """Tokens of the answer texts alone, each with its end token; differs from `answers` where the mask is wrong."""
 

@@ -36,15 +36,21 @@ class MeasuredModel(Struct, frozen=True, kw_only=True):
     """The score of a base, or of an adapter on it, in one suite."""
 
     suite: str
+    """Suite name."""
     metric: str
     """The metric of its first gate."""
     tuned: bool
     """Whether it is an adapter on this base; False for the base alone."""
     value: float
+    """The estimate."""
     low: float | None
+    """Lower end of its interval."""
     high: float | None
+    """Upper end of its interval."""
     n: int
+    """Number of cases."""
     run: str
+    """Run ID."""
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -53,18 +59,23 @@ class Candidate(Struct, frozen=True, kw_only=True):
     name: str
     """Hub ID or folder."""
     model_type: str
+    """Architecture."""
     parameters: int
+    """Number of all parameters."""
     active_parameters: int
     """Number of parameters that a token passes; smaller for a mixture of experts."""
     context: int | None
+    """Maximum number of tokens."""
     licence: str
     """Name of the licence; empty if known_models.toml has none."""
     means: str
     """Requirements of the licence, in one line."""
     sources: list[str]
+    """Addresses of licence and shapes."""
     seen: str
     """Date on which they were read; empty if unknown."""
     support: str
+    """Engines that serve it."""
     fits: list[Fit]
     """Peak memory and verdict of LoRA and QLoRA on every GPU, as in `tunegate plan`."""
     serve_bytes: int
@@ -72,6 +83,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     smallest: dict[str, str]
     """Smallest GPU with enough memory, for `LoRA`, `QLoRA` and `serve`; empty if none has."""
     scores: list[MeasuredModel]
+    """Scores of the newest runs of this machine."""
 
     def shown(self, method: str) -> Fit:
         """Return the fit on the smallest GPU with enough memory, or on the largest GPU if none has."""

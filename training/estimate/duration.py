@@ -44,17 +44,21 @@ class Workload(Struct, frozen=True, kw_only=True):
     """The work of a training configuration."""
 
     rows: int
+    """Training rows."""
     tokens: int
     """Tokens of all training rows over all epochs."""
     answer_tokens: int
     """Learnt tokens among them."""
     steps: int
+    """Weight updates."""
     flops: int
+    """Arithmetic of all steps."""
     validation_flops: int
     """Arithmetic of all validations, with that of the base at step 0."""
     asked: int
     """Completions to generate for validation cases, at every validation and before the first step."""
     largest: Pass
+    """The largest micro-batch."""
     longest: Pass
     """The longest row alone, and the fewest tokens that every row can be cut to."""
     exact: bool
@@ -148,6 +152,7 @@ class Speed(Struct, frozen=True, kw_only=True):
     flops_per_s: float
     """FLOPs per second."""
     source: str
+    """Where it comes from."""
 
 
 def device_name(device: str) -> str:

@@ -34,12 +34,15 @@ class Device(Struct, frozen=True, kw_only=True):
     """A GPU or CPU to train on."""
 
     name: str
+    """Display name."""
     memory_bytes: int
     """Total memory of a GPU; free memory of a CPU."""
     dtype: str
     """Number format of a base that is not quantised."""
     nf4: bool
+    """Whether it supports a base in NF4."""
     on_cpu: bool
+    """Whether it is a CPU."""
     peak: float | None
     """Peak FLOPs per second in `dtype`; None if unknown."""
 
@@ -48,14 +51,19 @@ class Fit(Struct, frozen=True, kw_only=True):
     """Whether training fits on a device."""
 
     device: str
+    """Device name."""
     quantise: str
     """`none` is LoRA, `nf4` is QLoRA."""
     dtype: str
+    """Compute format of the base."""
     fits: Answer
     """Whether there is enough memory; `cannot` where the device does not support the format."""
     needs: Memory | None
+    """The estimate."""
     holds: int
+    """Memory of the device in bytes."""
     checkpointing: bool
+    """Whether gradient checkpointing is on."""
     would_fit: str
     """Settings that would make it fit; empty where it fits, or where none would."""
 
@@ -144,10 +152,15 @@ class Setting(Struct, frozen=True, kw_only=True):
     """The settings that determine the memory of training on one device."""
 
     lora: Lora
+    """The adapter."""
     dtype: str
+    """Compute format of the base."""
     quantise: str
+    """`none` or `nf4`."""
     size: Pass
+    """The largest micro-batch."""
     checkpointing: bool
+    """Whether gradient checkpointing is on."""
 
     def needs(self, shapes: Shapes, device: Device) -> Memory:
         """Estimate the peak memory."""

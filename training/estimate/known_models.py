@@ -21,18 +21,22 @@ class Licence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A licence of base models."""
 
     name: str
+    """Name of the licence."""
     means: str
     """Its requirements for a business, in one line; no legal advice."""
     source: str
+    """Address of its text."""
 
 
 class Known(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Facts about one base model."""
 
     hub: str
+    """Hub ID."""
     alias: str = ""
     """Alias in tunegate; empty if it has none."""
     licence: str
+    """Key of the licence."""
     source: str
     """Address of the shapes."""
     licence_source: str
@@ -45,21 +49,26 @@ class KnownModels(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Contents of known_models.toml."""
 
     seen: str
+    """Date on which the sources were read."""
     licence: dict[str, Licence]
+    """By key."""
     support: dict[str, str]
     """Who serves an architecture, by model_type."""
     base: list[Known]
+    """The models."""
 
 
 class FoundConfig(Struct, frozen=True, kw_only=True):
     """The configuration of a base model, and where it was found."""
 
     name: str
+    """Name that the user gave."""
     config: dict[str, Any]
     """config.json, or its fields in known_models.toml."""
     folder: Path | None
     """Folder with config.json and usually the tokenizer; None if only known_models.toml has the model."""
     known: Known | None
+    """Its entry in known_models.toml."""
 
 
 @functools.cache

@@ -60,7 +60,9 @@ class Memory(Struct, frozen=True, kw_only=True):
     adapter: int
     """The adapter, float32."""
     gradients: int
+    """Gradients of the adapter, float32."""
     optimizer: int
+    """Optimizer moments of the adapter."""
     activations: int
     """Tensors that the backward pass needs, for the largest micro-batch."""
     head: int

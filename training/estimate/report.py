@@ -31,7 +31,9 @@ class DeviceEstimate(Struct, frozen=True, kw_only=True):
     """The estimate for one device."""
 
     device: str
+    """Device name."""
     here: bool
+    """Whether it is this machine's."""
     fits: list[Fit]
     """LoRA, then QLoRA."""
     speed: Speed | None
@@ -39,6 +41,7 @@ class DeviceEstimate(Struct, frozen=True, kw_only=True):
     seconds: float | None
     """Duration of training and validation at that speed."""
     tokens_per_s: float | None
+    """Tokens of the rows per second at that speed."""
     serves: bool
     """Whether the base and a full key-value cache, both in bfloat16, fit for an evaluation."""
 
@@ -51,9 +54,13 @@ class TrainingEstimate(Struct, frozen=True, kw_only=True):
     """The estimate for a training configuration on all devices."""
 
     base: str
+    """Base named in the configuration."""
     shapes: Shapes
+    """Shapes of the base."""
     adapter_parameters: int
+    """Number of trained parameters."""
     work: Workload
+    """The work to do."""
     quantise: str
     """Configured form, `none` or `nf4`."""
     rows: list[DeviceEstimate]
@@ -61,6 +68,7 @@ class TrainingEstimate(Struct, frozen=True, kw_only=True):
     cache_bytes: int
     """Key-value cache of a full batch of an evaluation."""
     trial: Any = None
+    """Measurements of a trial, if one ran."""
 
 
 def plan(config_path: Path, runs: Path, measure: int = 0) -> TrainingEstimate:

@@ -22,8 +22,11 @@ class Linear(Struct, frozen=True, kw_only=True):
     name: str
     """Full module name, such as `model.layers.0.self_attn.q_proj`."""
     inputs: int
+    """Input width."""
     outputs: int
+    """Output width."""
     bias: bool = False
+    """Whether it has a bias."""
     copies: int = 1
     """Matrices of this shape under the name: the experts of a mixture."""
     active: int = 1
@@ -42,7 +45,9 @@ class Shapes(Struct, frozen=True, kw_only=True):
     """The shapes of one model."""
 
     model_type: str
+    """Name of the architecture in transformers."""
     layers: int
+    """Decoder layers."""
     width: int
     """Size of a hidden state."""
     attention_width: int
@@ -52,6 +57,7 @@ class Shapes(Struct, frozen=True, kw_only=True):
     inner: int
     """Width inside a feed-forward block, or inside one expert of it."""
     query_norm: bool
+    """Whether queries and keys are normalised."""
     vocabulary: int
     """Rows of the embedding."""
     tied: bool

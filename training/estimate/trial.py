@@ -28,7 +28,9 @@ class Trial(Struct, frozen=True, kw_only=True):
     """Measurements of a trial."""
 
     steps: int
+    """Steps timed."""
     tokens_per_s: float
+    """Tokens of the rows per second."""
     flops_per_s: float
     """FLOPs per second."""
     base_bytes: int

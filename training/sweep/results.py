@@ -35,6 +35,7 @@ class SweepMeasure(Struct, frozen=True, kw_only=True):
     name: str = LOSS
     """Metric of a suite, or the validation loss in nats per answer token."""
     higher_is_better: bool = False
+    """Direction."""
     suite: str = ""
     """Suite of the metric; empty for the loss."""
 
@@ -45,39 +46,56 @@ class SweepRow(Struct, frozen=True, kw_only=True):
     number: int
     """1 for the first."""
     values: dict[str, Any]
+    """Its settings: `table.key` to value."""
     steps_planned: int
+    """Weight updates planned."""
     status: Literal["waiting", "finished", "failed"] = "waiting"
+    """Progress."""
     inputs: str = ""
     """Digest of its training data, base and settings."""
     run: str = ""
+    """Name of its run folder."""
     error: str | None = None
     """Last output line of a failed training run."""
     metric: Estimate | None = None
     """The metric of the selected adapter on the validation cases; None where the loss selects."""
     before: Estimate | None = None
+    """The metric of its base model."""
     validation_loss: float | None = None
+    """Validation loss of the selected adapter."""
     best_step: int | None = None
+    """Step of the selected adapter."""
     steps: int | None = None
+    """Weight updates done."""
     trainable_parameters: int | None = None
+    """Parameters of the adapter."""
     tokens_per_s: float | None = None
     """Tokens of the rows per second."""
     peak_memory_mib: int | None = None
+    """Peak memory."""
     wall_s: float | None = None
     """Duration in seconds."""
     diagnosis: str = ""
+    """Name of the diagnosis of its curves."""
 
 
 class Confirmed(Struct, frozen=True, kw_only=True):
     """The evaluation of the winner on the suite's test cases."""
 
     point: int
+    """Number of the winner."""
     trained: str
+    """Name of its run folder."""
     run: str
+    """Name of the evaluation's run folder."""
     metric: Estimate
+    """Metric of the winner."""
     baseline: Estimate | None = None
+    """Metric of the base model."""
     difference: Estimate | None = None
     """Winner minus base model, paired."""
     gates: dict[str, int] = field(default_factory=dict)
+    """Number of the suite's gates by outcome."""
     earlier: list[str] = field(default_factory=list)
     """Other sweeps that used the same test cases before."""
 
@@ -86,7 +104,9 @@ class Caution(Struct, frozen=True, kw_only=True):
     """Selection bias: how much better the best of several equally good points would look by chance."""
 
     points: int
+    """Points compared."""
     standard_error: float
+    """Standard error of the winner's metric."""
     at_most: float
     """Upper bound, in the metric's unit: the points share their cases, which makes it smaller. The selection of each
     point's step is not included."""
@@ -96,9 +116,13 @@ class SweepTable(Struct, frozen=True, kw_only=True):
     """The state of a sweep."""
 
     name: str
+    """Name of the training configuration."""
     measure: SweepMeasure
+    """The metric that ranks the points."""
     rows: list[SweepRow]
+    """Every point, by number."""
     confirmed: Confirmed | None = None
+    """The evaluation of the winner."""
 
     @property
     def ranked(self) -> list[SweepRow]:

@@ -55,7 +55,9 @@ class Ended(Struct, frozen=True, kw_only=True):
     """How a training process ended."""
 
     run: Path | None = None
+    """Run folder of a finished training run."""
     error: str | None = None
+    """Why there is none, in one line."""
     stopped: bool = False
     """Whether it was interrupted and can resume."""
 
@@ -135,11 +137,15 @@ class Sweep(Struct, frozen=True, kw_only=True):
     """A sweep before or after it ran."""
 
     path: Path
+    """The sweep file."""
     plan: SweepPlan
+    """Its settings and points."""
     questions: dict[str, Questions]
     """Validation cases that every point answers while it trains, by table of the training configuration."""
     folder: Path
+    """Its folder."""
     table: SweepTable
+    """The state of its points."""
 
     @property
     def root(self) -> Path:

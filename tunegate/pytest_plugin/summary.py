@@ -15,6 +15,7 @@ class SessionSummary(TypedDict):
     """What the summary shows, in types that an xdist worker can send to the controller."""
 
     run: str | None
+    """The run folder."""
     gates: list[tuple[str, str]]
     """Selected gates as (suite, id)."""
     shows_cases: bool

@@ -49,6 +49,7 @@ class Process(Struct, frozen=True, kw_only=True):
     """The process that listens on a port."""
 
     pid: int
+    """Process id."""
     started: float
     """Start time, in seconds since 1970."""
     words: list[str]

@@ -37,13 +37,17 @@ class Workers(Struct, frozen=True, kw_only=True):
     """Properties of the machines that run the engines."""
 
     vllm: str
+    """Version of vLLM."""
     on_cpu: bool
+    """Whether they have no GPU."""
     invariant: bool
     """Whether results do not depend on the rest of the batch."""
     engines: int
+    """Number of engines."""
     device_bytes: int | None
     """Memory of the smallest GPU, or the least free memory of a machine without GPUs; None: of this machine."""
     devices: list[str]
+    """Names of their devices."""
 
 
 def refuse_old(version: str) -> None:

@@ -25,6 +25,7 @@ class Shape(Struct, frozen=True, kw_only=True):
     engines: int
     """Number of engines that start, at most one per batch."""
     rows: int
+    """Rows per batch."""
     concurrent_batches: int
     """Batches that an engine computes at the same time."""
     queued_batches: int

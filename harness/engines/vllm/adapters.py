@@ -44,6 +44,7 @@ class AdapterPlan(Struct, frozen=True, kw_only=True):
     """How all variants are served."""
 
     ways: dict[str, Way]
+    """How each variant is served."""
     reasons: dict[str, list[str]]
     """Why an adapter is merged, by variant."""
     max_lora_rank: int

@@ -37,6 +37,7 @@ class GateRule(Struct, frozen=True, kw_only=True):
     """One rule of gates.toml: its keys, its words, how it judges, and its power."""
 
     needs: tuple[str, ...] = ()
+    """Keys of the gate that it needs."""
     takes: tuple[str, ...] = ()
     """Keys that it also takes; any other key would have no effect and is refused."""
     unit: Literal["share", "points", "ratio"]
@@ -60,6 +61,7 @@ class GateRule(Struct, frozen=True, kw_only=True):
     best_baseline: Callable[[Sequence[Observation], Metric, float], Sequence[Observation]] | None = None
     """The baseline that a faultless model is compared with, from that model's cases and the assumed baseline rate."""
     power: Callable[[PowerQuestion], PowerNumbers]
+    """What the gate can show with given cases."""
     clusters_needed: Callable[[Gate, Assumed], int | None]
     """Clusters of one case each with which a good model passes as often as the power asks; None over 20,000."""
 

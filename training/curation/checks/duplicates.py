@@ -203,6 +203,7 @@ class _SharedRuns(NamedTuple):
     runs: NDArray[np.int32]
     starts: NDArray[np.int64]
     sizes: NDArray[np.int64]
+    """Number of all runs of each row."""
     distinct: int
 
     def shared(self, row: int) -> NDArray[np.int32]:

@@ -51,6 +51,7 @@ class CasePart(NamedTuple):
     case_id: str
     document: str
     texts: tuple[int, ...]
+    """Indices of its texts."""
     answer: bool
 
 
@@ -58,10 +59,13 @@ class SuiteIndex(NamedTuple):
     """The texts of all cases of all suites."""
 
     suites: dict[str, int]
+    """Number of compared cases by suite."""
     uncompared: dict[str, int]
     """Number of cases by suite that are too short, or too common in their suite, to be compared."""
     missing: list[str]
+    """Why suites are missing here, one sentence each."""
     texts: list[str]
+    """The distinct texts of each suite."""
     parts: list[CasePart]
     holders: list[list[int]]
     """Indices of the parts with each text."""
