@@ -37,7 +37,7 @@ def after_verdicts(
     kind = checkpoints[CANDIDATE].kind
     has_no_folder = kind == "imported" or (kind in ("endpoint", "scripted") and BASELINE in checkpoints)
     if is_unmet or has_other_cases or has_no_folder:
-        next_step(report, "open the report, with every case")
+        next_step(report, "open the report")
     elif BASELINE not in checkpoints:
         next_step(f'tunegate baseline accept {run} --reason "..."', "compare later models with this one")
     else:

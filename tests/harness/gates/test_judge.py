@@ -287,7 +287,7 @@ def test_fewer_than_ten_contracts_are_shown_but_not_judged(gate):
 def test_reasons_name_clusters_as_the_suite_does():
     one = verdict(AT_LEAST, [1], cluster="policy")
     assert one.reason == (
-        "100%, and at least 90.0% was required. 1 case from 1 policy is shown but not judged: a gate needs 10 policies."
+        "100%; at least 90.0% was required. 1 case from 1 policy is shown but not judged: a gate needs 10 policies."
     )
     assert one.needed == "10 policies; has 1"
     twelve = verdict(AT_LEAST, [1] * 10 + [0] * 2, cluster="policy")
@@ -337,7 +337,7 @@ def test_each_slice_is_judged_alone_and_a_small_one_says_too_few():
         ("accuracy-at_least-0.9[kind=lease]", "lease", "fail"),
         ("accuracy-at_least-0.9[kind=note]", "note", "inconclusive"),
     ]
-    too_few = "100%, and at least 90.0% was required. Too few: 20 cases, and this gate asks for 30."
+    too_few = "100%; at least 90.0% was required. Too few: 20 cases, and this gate asks for 30."
     assert made[2].reason == too_few and made[2].needed == "30 cases; has 20"
 
 

@@ -24,13 +24,13 @@ def verdicts(*outcomes: str) -> Any:
 
 
 @pytest.mark.parametrize(("checkpoints", "outcomes", "expected"), [
-    ({"tuned": ADAPTER, "baseline": MODEL}, ["pass", "fail"], "tunegate view R    # open the report, with every case"),
-    ({"tuned": ADAPTER, "baseline": MODEL}, ["inconclusive"], "tunegate view R    # open the report, with every case"),
+    ({"tuned": ADAPTER, "baseline": MODEL}, ["pass", "fail"], "tunegate view R    # open the report"),
+    ({"tuned": ADAPTER, "baseline": MODEL}, ["inconclusive"], "tunegate view R    # open the report"),
     ({"tuned": ADAPTER, "baseline": MODEL}, ["pass"], f"tunegate merge runs/adapter OUT    # {MERGE}"),
     ({"tuned": SPACED, "baseline": MODEL}, ["pass"], f"tunegate merge 'my runs/adapter' OUT    # {MERGE}"),
     ({"tuned": MODEL, "baseline": MODEL}, ["pass", "skipped"], "tunegate serve org/model"),
-    ({"tuned": SERVED, "baseline": SERVED}, ["pass"], "tunegate view R    # open the report, with every case"),
-    ({"tuned": SCRIPTED, "baseline": SCRIPTED}, ["pass"], "tunegate view R    # open the report, with every case"),
+    ({"tuned": SERVED, "baseline": SERVED}, ["pass"], "tunegate view R    # open the report"),
+    ({"tuned": SCRIPTED, "baseline": SCRIPTED}, ["pass"], "tunegate view R    # open the report"),
     ({"tuned": MODEL}, ["pass"], 'tunegate baseline accept R --reason "..."    # compare later models with this one'),
 ])  # fmt: skip
 def test_verdicts_decide_what_follows_a_run(
