@@ -187,7 +187,6 @@ def _claim(config_path: Path | str, job: TrainingJob, fresh: bool, locks: ExitSt
     if root.is_file():
         raise UserError(f"'output.dir': {root} is a file. Name a folder for the runs")
     root.mkdir(parents=True, exist_ok=True)
-    name = job.config.output.name
     try:
         locks.enter_context(FileLock(root / f".{digest([name, job.fingerprint])[:16]}.lock", timeout=0))
     except Timeout:
