@@ -95,7 +95,7 @@ def _check_gates(run: RunData, suites: Sequence[Suite], acceptance: Acceptance) 
     problem = f"{len(unmet)} of {len(run.verdicts)} gates did not pass" if is_judged else "no gate was judged"
     first = f", the first: {unmet[0].suite} {unmet[0].gate}: {unmet[0].outcome}, {unmet[0].reason}" if unmet else ""
     if is_judged and not unmet:
-        problem, first = f"{', '.join(replaced)} has a newer accepted baseline", ", which the run was not compared with"
+        problem, first = f"{', '.join(replaced)} has another accepted baseline", ", which the run was not compared with"
     error_type = GateFailed if is_judged else NothingJudged
     raise error_type(
         f"{run.path}: {problem}{first.rstrip('.')}. Accept it with --override-reason REASON where that is right, "

@@ -79,7 +79,8 @@ def compare_with_baselines(
                 )
             if accepted.although:
                 notes.append(
-                    f"{suite.name}: the baseline was accepted although gates did not pass: {accepted.although}"
+                    f"{suite.name}: the baseline was accepted with a reason in place of passed gates: "
+                    f"{accepted.although}"
                 )
             models.append((info.says, accepted))
             baseline_records[suite.name] = [] if info.unlike else records(accepted, suite.cases, own)

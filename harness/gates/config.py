@@ -145,11 +145,10 @@ def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[st
         else:
             problems += [f"{where}: {problem}" for problem in GATE_RULES[gate.rule].idle(gate, metric)]
             others = {HIGHER_IS_BETTER.get(other.rule) for other in gate_file.gate if other.metric == gate.metric}
-            if gate.rule in COMPARATIVE and others - {None} == {not metric.higher_is_better}:
+            if gate.rule in COMPARATIVE and metric.higher_is_better and others - {None} == {False}:
                 problems.append(
-                    f"{where}: another gate asks for {'less' if metric.higher_is_better else 'more'} of it, and this "
-                    f"one takes that as worse. Declare Metric(higher_is_better={not metric.higher_is_better}), or "
-                    "remove one"
+                    f"{where}: another gate asks for less of it, and this one takes that as worse. Declare "
+                    "Metric(higher_is_better=False), or remove one"
                 )
         if gate.slice is not None and gate.slice not in tags:
             problems.append(f"{where}: unknown slice '{gate.slice}'. The suite has: {', '.join(tags) or 'none'}")

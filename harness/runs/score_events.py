@@ -72,7 +72,8 @@ def refuse_masked(people: Sequence[str], option: str = "--reviewer") -> None:
 def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[str, Any]) -> Path:
     """Write one batch and its seal, secrets masked, and return the .jsonl file. UserError if the disk refuses."""
     times = [
-        datetime.strptime(path.name.split("-")[0] + "+0000", f"{TIME}%z") for path in (run / FOLDER).glob("*Z-*.jsonl")
+        datetime.strptime(path.name.split("-")[0] + "+0000", f"{TIME}%z")
+        for path in (run / FOLDER).glob("[0-9]*T*Z-*.jsonl")
     ]
     # After all others, also where the clock of another machine is ahead or this one was set back: the last one counts.
     time = max([datetime.now(UTC), *(time + timedelta(microseconds=1) for time in times)])

@@ -13,18 +13,19 @@ from harness.scoring.base import ratios, scorer
 from harness.scoring.text.normalize import normalise
 from harness.scoring.text.refusals import refuses
 
-NUMBER = r"-?\d+(?:,\d{3})*(?:\.\d+)?"
-TOKEN = re.compile(rf"(?<![\w.]){NUMBER}|[^\W_]+(?:['’][^\W_]+)*")
+NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
+TOKEN = re.compile(rf"(?<![\w.])-?{NUMBER}|[^\W_]+(?:['’][^\W_]+)*")
 UNSPACED = (
-    r"\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u1000-\u1049\u1780-\u17d3\u3041-\u309f\u30a1-\u30ff\u31f0-\u31ff"
-    r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+    r"\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ece\u1000-\u1049\u1780-\u17d3\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    r"\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 """Thai, Lao, Burmese, Khmer, kana and Chinese characters, of which each is a word."""
 POINTS = r"\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u0610-\u061a\u064b-\u065f\u0670"
 """Vowel points of Hebrew and Arabic, which most texts leave out."""
-LETTER = rf"(?:(?![{UNSPACED}])[^\W_]|[\u0300-\u036f{POINTS}\u0900-\u0963\u0966-\u0dff])"
+LETTER = rf"(?:(?![{UNSPACED}])[^\W_]|[\u0300-\u036f{POINTS}\u0900-\u0963\u0966-\u096f\u0971-\u0dff])"
 """A letter or a digit, or a vowel sign: of Indian scripts, it is no letter for `re`."""
-WIDE = re.compile(rf"(?:(?<![\w.])|(?<=[{UNSPACED}])){NUMBER}|[{UNSPACED}]|{LETTER}+(?:['’]{LETTER}+)*")
+NUMERAL = "[〇零一二三四五六七八九十百千万亿萬億]+"
+WIDE = re.compile(rf"(?:(?<![\w.])-?|(?<=[{UNSPACED}])){NUMBER}|{NUMERAL}|[{UNSPACED}]|{LETTER}+(?:['’]{LETTER}+)*")
 """TOKEN for texts that are not ASCII."""
 DROPPED = re.compile(f"[,'’{POINTS}]")
 ARTICLES = {"a", "an", "the"}
@@ -52,7 +53,8 @@ def accepted(case: Case, completion: Completion) -> Score:
     """Right if the answer contains one of the case's expected answers as whole words.
 
     The tag `match` may be stricter: `exact` (it is one, leading articles aside) or `starts` (it begins with one).
-    Letter case, punctuation and thousands separators do not matter. A character of a script without spaces is a word.
+    Letter case, punctuation and thousands separators do not matter. A character of a script without spaces is a word,
+    so that "不是" contains "是".
     If the case expects nothing, a refusal in English is right. An answer that is empty, failed or cut at the token
     limit is wrong.
     """

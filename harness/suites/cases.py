@@ -164,7 +164,7 @@ def check_cases(cases: Iterable[Case], where: str) -> list[Case]:
 
 def _of_built(built: Any) -> Case:
     """Return a case as a run reads it back: its class does not check the types of what it is made of."""
-    return msgspec.convert(msgspec.to_builtins(built), Case, strict=True)
+    return msgspec.convert(msgspec.to_builtins(built, builtin_types=(bytes, bytearray)), Case, strict=True)
 
 
 def problem_of(case: Case, first_line: dict[str, int]) -> str | None:

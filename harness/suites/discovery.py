@@ -32,7 +32,7 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
     Raises UserError where a folder has no test file, where two suites have one name, where another module declared the
     suite of a file, or where this process has imported another version of a file that decides the scores.
     """
-    by_name: dict[str, Suite] = {}
+    by_name: dict[str, tuple[Suite, Path]] = {}
     files: dict[Path, None] = {}
     for root in folders:
         below = files_below(Path(root), "test_*.py") if Path(root).is_dir() else [Path(root)]
@@ -44,17 +44,21 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
     for file in files:
         module = _load(file)
         for suite in vars(module).values():
-            if not isinstance(suite, Suite) or by_name.get(suite.name) is suite:
+            if not isinstance(suite, Suite):
                 continue
             if problem := misplaced(suite, file):
                 raise UserError(problem)
             declared = Path(suite.declared_at.rpartition(":")[0])
-            if suite.folder != file.parent or (declared != file and declared in files):
+            if suite.folder != file.parent:
                 continue  # It is found in its own file.
-            if (first := by_name.setdefault(suite.name, suite)) is not suite:
+            first, where = by_name.setdefault(suite.name, (suite, file))
+            is_one = first is suite or (first.declared_at == suite.declared_at and declared in (where, file))
+            if not is_one:
                 raise UserError(name_clash(first, suite))
-            suite.is_long = any(mark.name == "long" for mark in marks_of(module))
-            yield suite
+            if file in (declared, where):  # Not in one that imports it from there.
+                suite.is_long = any(mark.name == "long" for mark in marks_of(module))
+                by_name[suite.name] = suite, file
+    yield from (suite for suite, _ in by_name.values())
 
 
 def available(suites: Iterable[Suite], long_with: str = "") -> tuple[list[Suite], list[str]]:

@@ -13,8 +13,8 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,16 +60,23 @@ class CaseTest:
     def applies(self, case: Case) -> bool:
         return all(case.tags.get(tag) == value for tag, value in self.where.items())
 
+    def _modules(self) -> Iterator[Mapping[str, Any]]:
+        """Where pytest may find its name: what declared it, or a file beside the suite that a helper made it for."""
+        yield self.module
+        for module in list(sys.modules.values()):
+            if Path(getattr(module, "__file__", None) or "").parent == self.suite.folder:
+                yield vars(module)
+
     def problems(self) -> list[str]:
         """Say why it would never run: pytest does not find it, or it applies to no case of the suite; else empty."""
-        if not any(named is self for named in self.module.values()):
+        if not any(named is self for module in self._modules() for named in module.values()):
             return [
                 f"{self.suite.name}: {self.__name__} would never run: it is inside a class or function, or a later one "
                 "has its name. Move or rename it"
             ]
         try:
-            inspect.signature(self.function).bind(None)
-        except TypeError as error:
+            inspect.signature(self.function, follow_wrapped=False).bind(None)
+        except (TypeError, ValueError) as error:
             return [
                 f"{self.suite.name}: {self.__name__} cannot be called with the record alone ({error}), and a case test "
                 "has no fixtures and no `parametrize`. Loop over values inside of it"
@@ -258,18 +265,19 @@ class Suite:
 
         Raises UserError where none of them is the primary metric, and for a scorer whose code has no file.
         """
-        from harness.scoring.base import metrics_of, name_of
+        from harness.scoring import base
 
         refuse_all(
             [
-                f"{self.name}: the scorer '{name_of(scorer)}' is a {type(function).__name__}, expected a function: its "
-                "version is that of its file. Write it with `def`"
+                f"{self.name}: the scorer '{base.name_of(scorer)}' is a {type(function).__name__}, expected a "
+                "function: its version is that of its file. Write it with `def`"
                 for scorer in self.scorers
-                if not hasattr(function := getattr(scorer, "function", scorer), "__qualname__")
+                if isinstance(scorer, base.Scorer | partial)
+                and not hasattr(function := getattr(scorer, "function", scorer), "__qualname__")
             ],
             f"{self.name}: scorers that cannot be used",
         )
-        metrics = metrics_of(self.scorers)
+        metrics = base.metrics_of(self.scorers)
         names = [metric.name for metric in metrics]
         if self.primary and self.primary not in names:
             known = ", ".join(names) or "none"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -122,7 +123,7 @@ def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: An
     if not session.add(suite, is_long=any(m.name == "long" for m in marks_of(collector.obj))):
         why = session.why_not(suite)
         return [SkipItem.from_parent(collector, name="suite", why=why)] if why else []
-    session.problems += [problem for test in suite.tests for problem in test.problems()]
+    _check(session, suite.tests)
     return [
         GateItem.from_parent(collector, name=f"gate[{gate_id}]", suite=suite, gate_id=gate_id)
         for gate_id in session.gate_ids(suite)
@@ -132,12 +133,20 @@ def _suite_items(collector: pytest.Module, session: EvaluationSession, suite: An
 def _case_items(collector: pytest.Module, session: EvaluationSession, test: Any) -> list[pytest.Item]:
     if test.suite.folder != collector.path.parent or not session.runs(test.suite):
         return []
-    return [
+    items: list[pytest.Item] = [
         CaseItem.from_parent(collector, name=f"{test.__name__}[{case.id}{suffix}]", test=test, case=case, repeat=repeat)
         for case in session.cases(test.suite)
         if test.applies(case)
         for repeat, suffix in session.repeats(test.suite)
     ]
+    if not items:  # Its suite may have no name in this module.
+        _check(session, [test])
+    return items
+
+
+def _check(session: EvaluationSession, tests: Iterable[CaseTest]) -> None:
+    found = [problem for test in tests for problem in test.problems()]
+    session.problems += [problem for problem in found if problem not in session.problems]
 
 
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:

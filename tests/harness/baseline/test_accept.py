@@ -47,7 +47,7 @@ def test_no_question_goes_to_a_baseline_that_was_accepted(root: Path) -> None:
     assert made.manifest.checkpoints["baseline"].kind == "accepted"
     assert made.manifest.notes == [
         "legal/mini: compared with the accepted baseline of 2026-01-02, model fake:new",
-        "legal/mini: the baseline was accepted although gates did not pass: a first baseline",
+        "legal/mini: the baseline was accepted with a reason in place of passed gates: a first baseline",
     ]
 
 
@@ -145,7 +145,7 @@ def test_a_run_that_passed_against_an_earlier_baseline_replaces_no_later_one_wit
         accept(best.path, suites(tmp_path), said)
         found = load_accepted(file(tmp_path), SUITE)
         assert found is not None and (found.although, found.reason) == ("", "the model in production")
-    with pytest.raises(GateFailed, match=r"legal/mini has a newer accepted baseline, which the run was not compared"):
+    with pytest.raises(GateFailed, match=r"legal/mini has another accepted baseline, which the run was not compared"):
         accept(good.path, suites(tmp_path), unforced)
     accept(good.path, suites(tmp_path), SAID)
     assert json.loads(file(tmp_path).read_text())["although"] == "a first baseline"

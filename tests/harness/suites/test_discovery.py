@@ -23,6 +23,9 @@ def test_a_suite_under_two_names_or_below_two_folders_is_found_once(tmp_path: Pa
     user = "from evalsuites.legal.mini.test_mini import suite\n"
     (folder / "test_cases.py").write_text(user)  # Loaded before the file that it imports.
     assert [suite.name for suite in find_suites([str(folder)])] == ["legal/mini"]
+    (folder / "test_cases.py").write_text("from harness import Suite\n\ndef make():\n    return Suite(scorers=[])\n")
+    test.write_text("from evalsuites.legal.mini.test_cases import make\nsuite = make()\n")
+    assert [suite.name for suite in find_suites([str(folder)])] == ["legal/mini"]
     (tmp_path / "test_user.py").write_text(user)
     assert [suite.name for suite in find_suites([str(tmp_path / "test_user.py")])] == []
 
@@ -143,3 +146,16 @@ def test_a_suite_is_loaded_again_only_with_the_files_that_it_imported(
     assert [suite.title for suite in find_suites([str(folder)])] == ["b"]
     for name in [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]:
         del sys.modules[name]
+
+
+def test_case_tests_that_helpers_make_and_decorators_wrap_are_found(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path)
+    (folder / "helpers.py").write_text("def strict(suite):\n    return suite.case(must=True)(lambda record: None)\n")
+    with (folder / "test_mini.py").open("a") as file:
+        file.write(
+            "\n\nfrom unittest.mock import patch\nfrom evalsuites.legal.mini.helpers import strict\n\n"
+            "test_strict = strict(suite)\n\n\n"
+            "@suite.case\n@patch('os.getcwd')\ndef test_patched(record, cwd):\n    pass\n"
+        )
+    (suite,) = find_suites([str(folder)])
+    assert [problem for test in suite.tests for problem in test.problems()] == [] and len(suite.tests) > 2
