@@ -18,8 +18,8 @@ from harness.errors import UserError
 
 NAME = "tunegate_documents"
 FLOAT32_TOKENS = 256
-"""On a CPU, shorter documents attend in float32: the backward pass of torch's bfloat16 attention starts many small
-products, and takes twice as long at 140 tokens (docs/notebook.md, section 22)."""
+"""On a CPU, documents of at most as many attend in float32: the backward pass of torch's bfloat16 attention starts many
+small products, and takes twice as long at 140 tokens (docs/notebook.md, section 22)."""
 
 NOT_PLAIN = {"softcap": "a soft cap (attn_logit_softcapping)", "s_aux": "sinks"}
 """Arguments by which transformers' layers ask for more than softmax, and what they are."""
@@ -89,7 +89,7 @@ def _attend(
     scaling: float | None,
 ) -> torch.Tensor:
     """Compute attention of one document, causal without a mask; the result has the shape of `query`."""
-    dtype = torch.float32 if query.device.type == "cpu" and key.shape[2] < FLOAT32_TOKENS else query.dtype
+    dtype = torch.float32 if query.device.type == "cpu" and key.shape[2] <= FLOAT32_TOKENS else query.dtype
     output = functional.scaled_dot_product_attention(
         query.to(dtype),
         key.to(dtype),

@@ -39,8 +39,9 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.15}
 """Nats per token by which losses may differ where the same numbers are added in another order. By two ways to compute
 attention, the losses of SmolLM2 differ by less than 0.00001 in float32, and by 0.04 in bfloat16."""
 SAVE_EVERY_S = 60.0
-PROBES, PROBE_TOKENS = 4, 32
-"""Documents of a probe, and tokens of their shared beginning and of each rest: enough that the beginning is shared."""
+PROBES, PROBE_TOKENS = 4, 31
+"""Documents of a probe, and tokens of their shared beginning and of each rest: enough that the beginning is shared, and
+a number that a CPU fills up, so that the check sees what training does."""
 FIRST_TOKENS = 4
 """Tokens at the start of a document whose losses change most where it sees the end of the one before: in tiny models
 with convolutions or recurrent layers by 0.2 nats and more, in bfloat16 too."""

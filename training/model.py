@@ -17,6 +17,7 @@ from training import kernels
 from training import lora as training_lora
 from training.batching import Micro
 from training.config import ALL_LINEAR, Lora, Model
+from training.estimate.shapes import decoder_of
 
 PLAIN = Model()
 LENGTHS = 32
@@ -163,8 +164,13 @@ class AnswerLoss(torch.nn.Module):
 def _positions(config: Any) -> int:
     """Return how many positions a model reads with the same factors; 0 if unknown."""
     rope = getattr(config, "rope_parameters", None) or {}
-    original = getattr(config, "original_max_position_embeddings", None) or rope.get("original_max_position_embeddings")
-    return original or getattr(config, "max_position_embeddings", None) or 0
+    tables = [
+        vars(config),
+        rope,
+        *(each for each in rope.values() if isinstance(each, dict)),
+    ]  # Or one a kind of layer.
+    stated = [table.get("original_max_position_embeddings") for table in tables]
+    return min(filter(None, stated), default=getattr(config, "max_position_embeddings", None) or 0)
 
 
 def linear_ends(base: Any) -> list[str]:
@@ -173,8 +179,9 @@ def linear_ends(base: Any) -> list[str]:
     In a mixture of experts, PEFT's own `all-linear` also adapts the router and fused experts, and maps some names to
     them. They are excluded here: experts get an adapter by `target_parameters` only.
     """
-    decoder = base.get_decoder()
-    ends = {name.rpartition(".")[2] for name, m in decoder.named_modules() if isinstance(m, torch.nn.Linear)}
+    head, decoder = base.get_output_embeddings(), decoder_of(base)
+    layers = (name for name, m in decoder.named_modules() if isinstance(m, torch.nn.Linear) and m is not head)
+    ends = {name.rpartition(".")[2] for name in layers}
     others = (m for m in decoder.modules() if not isinstance(m, torch.nn.Conv1d))  # Its weight has 3 dimensions, too.
     mixture = any(p.ndim == 3 for m in others for p in m.parameters(recurse=False))
     return sorted(ends - EXPERT_NAMES if mixture else ends)
@@ -182,7 +189,7 @@ def linear_ends(base: Any) -> list[str]:
 
 def _for_images(base: Any) -> str | None:
     """Return an expression for the layers that no text passes, which get no adapter; None where there are none."""
-    head, decoder = base.get_output_embeddings(), base.get_decoder()
+    head, decoder = base.get_output_embeddings(), decoder_of(base)
     text = {id(module) for module in (head, *decoder.modules())}
     if all(id(module) in text for module in base.modules() if isinstance(module, torch.nn.Linear)):
         return None

@@ -69,7 +69,9 @@ class TrainingProgress:
         parts = []
         for questions, level in ((self.held.select, measured.task), (self.held.forgetting, measured.general)):
             if level is not None:
-                name, is_share = ("metric", False) if questions is None else (questions.metric.name, questions.is_share)
+                name, is_share = "metric", False
+                if questions is not None:
+                    name, is_share = questions.metric.name, questions.metric.is_percentage([level.value])
                 parts.append(f"{phrase(name)} {with_interval(level.value, level.low, level.high, is_share)}")
         if measured.validation_loss is not None:
             parts.append(f"validation loss {measured.validation_loss:.4f}")

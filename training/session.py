@@ -98,7 +98,9 @@ def _before_and_after(questions: Questions | None, state: TrainingState, name: s
     """Return the metric of the base model and of the selected adapter, as estimates."""
     if questions is None:
         return None
-    return questions.facts | {"before": state.before.get(name), "best": state.best.get(name)}
+    levels = {"before": state.before.get(name), "best": state.best.get(name)}
+    is_share = questions.metric.is_percentage(level["value"] for level in levels.values() if level)
+    return questions.facts | {"is_share": is_share} | levels
 
 
 def write_adapter(

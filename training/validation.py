@@ -44,18 +44,12 @@ class Questions(Struct, frozen=True, kw_only=True):
     """Decodes generated token IDs."""
 
     @property
-    def is_share(self) -> bool:
-        """Whether the metric is written in percent."""
-        return self.metric.is_percentage()
-
-    @property
     def facts(self) -> dict[str, Any]:
         """The facts that a run records."""
         return {
             "suite": self.suite.name,
             "metric": self.metric.name,
             "higher_is_better": self.metric.higher_is_better,
-            "is_share": self.is_share,
             "cases": self.asked,
         }
 

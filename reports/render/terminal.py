@@ -135,7 +135,8 @@ def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
 
 def _seen(verdict: Verdict) -> str:
     """What was seen; for a sample too small to be judged, what it needs."""
-    return verdict.seen if "(" in verdict.seen or not verdict.needed else f"{verdict.seen}; needs {verdict.needed}"
+    is_judged = "(" in verdict.seen or ";" in verdict.seen  # As earlier versions wrote it.
+    return verdict.seen if is_judged or not verdict.needed else f"{verdict.seen}; needs {verdict.needed}"
 
 
 def _metrics(evidence: RunView, suite: SuiteInfo, is_verbose: bool) -> RenderableType:

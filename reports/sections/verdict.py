@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.errors import UserError
 from harness.gates.sentences import gate_in_words
 from harness.runs.folder import recorded_verdicts
 from harness.runs.score_events import batches
@@ -65,8 +66,11 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
     """
     training = evidence.training.standing.reason if evidence.training else ""
     texts = [evidence.run.standing.says, f"The training run is not valid evidence: {training}." if training else ""]
-    texts += [OTHER_TRAINING if evidence.has_other_training else "", rescored(evidence)]
-    texts += [*models_compared.doubts(evidence), *human_review.preferring_baseline(evidence)]
+    texts += [OTHER_TRAINING if evidence.has_other_training else "", *models_compared.doubts(evidence)]
+    try:
+        texts += [rescored(evidence), *human_review.preferring_baseline(evidence)]
+    except UserError as error:  # Findings that were added later, and cannot be read.
+        texts.append(str(error))
     for suite in evidence.suites:
         texts += [degenerate.warning(evidence, suite, with_answers, with_quotes), below_floor(evidence, suite)]
     if overall(evidence.run.verdicts) == "pass":

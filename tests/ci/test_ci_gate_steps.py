@@ -66,8 +66,9 @@ def test_an_engine_that_cannot_start_is_a_crash_and_no_verdict(change: Change) -
 
 
 @pytest.mark.slow
-def test_settings_of_a_change_that_keep_pytest_from_running_turn_the_job_red(change: Change) -> None:
-    (change.folder / "pytest.toml").write_text('[pytest]\naddopts = ["--help"]\n')
+@pytest.mark.parametrize("option", ["--collect-only", "--help"])
+def test_settings_of_a_change_that_keep_pytest_from_running_turn_the_job_red(change: Change, option: str) -> None:
+    (change.folder / "pytest.toml").write_text(f'[pytest]\naddopts = ["{option}"]\n')
     job = change.judge()
     assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 6, SHOW: 0}, job.log
     assert exported(change).status == "none" and "There is no run" in job.summary

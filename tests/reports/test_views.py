@@ -17,7 +17,7 @@ from reports.ci import annotations, collect, markdown
 from reports.model import Curve, ReportModel, Table
 from reports.render import markdown as markdown_report
 from reports.render import notebook, terminal
-from reports.sections.verdict import SCRIPTED
+from reports.sections.verdict import SCRIPTED, warnings
 from reports.wording import MET_ALONE
 from tests.reports.conftest import Writer
 from tests.support.sample import make_manifest, make_verdicts
@@ -129,3 +129,10 @@ def test_no_view_lets_a_script_be_merged(write_run: Writer) -> None:
     verdict = model.sections[0]
     assert "**PASS: No merge by this run**" in markdown_report.render(model)
     assert verdict.lead == MET_ALONE and SCRIPTED in [getattr(block, "text", "") for block in verdict.blocks]
+
+
+def test_the_same_weights_with_another_chat_template_are_named(write_run: Writer) -> None:
+    tuned = make_manifest().checkpoints["tuned"]
+    twin = msgspec.structs.replace(tuned, digest="9" * 64, tokenizer_digest="e" * 64)
+    view = collect.evidence(write_run(manifest=make_manifest(checkpoints={"baseline": twin, "tuned": tuned})))
+    assert any("same weights: only the tokenizer or chat template differs" in text for text in warnings(view))

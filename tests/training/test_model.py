@@ -1,5 +1,7 @@
 """The loss is the one transformers computes, however rows are packed and whatever path the adapter takes."""
 
+import re
+
 import msgspec
 import pytest
 import torch
@@ -232,3 +234,13 @@ def test_compiled_layers_give_the_same_loss_and_gradients(loss_model, documents)
         torch.testing.assert_close(compiled[1][name], gradient, rtol=1e-4, atol=1e-6)
     layer = loss_model.model.get_base_model().get_decoder().layers[0].mlp
     assert layer._compiled_call_impl is not None
+
+
+def test_an_output_head_with_the_name_decoder_is_not_the_decoder():
+    from transformers import ModernBertDecoderConfig, ModernBertDecoderForCausalLM
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    base = ModernBertDecoderForCausalLM(ModernBertDecoderConfig(**sizes, vocab_size=64, pad_token_id=0))
+    ends = models.linear_ends(base)
+    assert {"q_proj", "Wo", "Wi"} <= set(ends) and "decoder" not in ends
+    assert not re.fullmatch(models._for_images(base), "model.layers.0.attn.q_proj")

@@ -4,14 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness.schema import Estimate
+from harness.schema import Estimate, Metric
 from training.hooks import Update
 from training.progress import TrainingProgress
 from training.validation import Validation
 
 
 def asked(name):
-    return SimpleNamespace(metric=SimpleNamespace(name=name), is_share=True)
+    return SimpleNamespace(metric=Metric(name=name, scorer="s", numerator="n"))
 
 
 def estimate(value, low, high):

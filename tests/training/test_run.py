@@ -5,7 +5,6 @@ import math
 import shutil
 import signal
 from contextlib import ExitStack
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -189,16 +188,6 @@ def test_a_run_begun_afresh_resumes_in_place_of_an_earlier_finished_one_and_unre
     (tmp_path / "run-3" / "run.json").unlink()
     assert find(tmp_path, "mine", {"train.seed": 0}) == tmp_path / "run-2"
     assert find(tmp_path, "other", {"train.seed": 0}) is None and find(tmp_path, "mine", {"train.seed": 1}) is None
-
-
-def test_two_trainings_that_differ_in_their_names_alone_run_at_the_same_time(tmp_path):
-    outputs = [SimpleNamespace(dir=str(tmp_path), name=name) for name in ("one", "two", "two")]
-    claimed = []
-    with ExitStack() as locks, pytest.raises(UserError, match="already running in another process"):
-        for output in outputs:
-            job = SimpleNamespace(config=SimpleNamespace(output=output), fingerprint={})
-            claimed.append(training.run._claim("train.toml", job, False, locks))
-    assert len(claimed) == 2
 
 
 @pytest.mark.slow

@@ -246,11 +246,16 @@ def build(config: dict[str, Any]) -> Shapes:
     )
 
 
+def decoder_of(model: Any) -> Any:
+    """Return the part of a causal model that reads text; an output head may have the name `decoder`, too."""
+    return model.base_model.get_decoder()
+
+
 def _linears(model: Any, text: Any, tables: set[int]) -> Any:
     """Yield linear layers without the output head; a bare three-dimensional tensor has one expert per row."""
     import torch
 
-    decoder = set(model.get_decoder().modules())  # Layers for images get no adapter.
+    decoder = set(decoder_of(model).modules())  # Layers for images get no adapter.
     experts = next((n for k in ("num_local_experts", "num_experts") if (n := getattr(text, k, None))), 0)
     active = getattr(text, "num_experts_per_tok", None) or 1
     for name, module in model.named_modules():
