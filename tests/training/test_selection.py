@@ -333,6 +333,6 @@ def test_an_unfinished_run_knows_the_direction_of_its_metric(write_config, asked
         train(config, progress=stop_at(3))
     (folder,) = (config.parent / "runs").glob("*/")
     assert load_run(folder).manifest.training["selection"] == {
-        "suite": "legal/mini", "metric": "false_alarm_rate", "higher_is_better": False, "is_share": True, "cases": 12,
+        "suite": "legal/mini", "metric": "false_alarm_rate", "higher_is_better": False, "cases": 12,
         "before": None, "best": None,
     }  # fmt: skip
