@@ -66,7 +66,7 @@ class CacheFile:
     def _open(self) -> sqlite3.Connection:
         if not os.access(self.folder, os.W_OK):  # A shared, read-only cache can still be read.
             address = f"{self.path.resolve().as_uri()}?mode=ro"
-            with suppress(sqlite3.OperationalError):  # A disk without locks, or a log of an older version beside it.
+            with suppress(sqlite3.OperationalError):  # A disk without locks, or a log that an older version left.
                 database = sqlite3.connect(address, timeout=WAIT_S, uri=True)
                 database.execute("SELECT 1 FROM completions LIMIT 1")
                 return database  # Its owner may add answers meanwhile.

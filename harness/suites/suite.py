@@ -61,7 +61,7 @@ class CaseTest:
         return all(case.tags.get(tag) == value for tag, value in self.where.items())
 
     def _modules(self) -> Iterator[Mapping[str, Any]]:
-        """Where pytest may find its name: what declared it, or a file beside the suite that a helper made it for."""
+        """Where pytest may find its name: what declared it, or another file in the suite's folder."""
         yield self.module
         for module in list(sys.modules.values()):
             if Path(getattr(module, "__file__", None) or "").parent == self.suite.folder:
