@@ -170,13 +170,7 @@ def test_rows_ask_what_the_suite_asks_and_answer_what_it_expects(monkeypatch):
         assert clauses.among(NAMES)(right.pop(json.dumps(prompt)), answer(last["content"])).counts["exact"] == 1
 
 
-def test_passages_of_rare_clauses_are_repeated_up_to_a_limit_and_passages_without_are_not():
-    def cases_of(name: str, count: int) -> list[Case]:
-        tags, expected = ({"clause": name}, [name]) if name else ({}, [])
-        return [Case(id=f"{name}{n}", input={"document": ""}, expected=expected, cluster="c", tags=tags)
-                for n in range(count)]  # fmt: skip
-
-    pool = [*cases_of("insurance", 20), *cases_of("audit rights", 12), *cases_of("first refusal", 2), *cases_of("", 7)]
-    rows = Counter(case.tags.get("clause", "none") for case in build_training.repeat(pool, 30))
-    assert rows == {"insurance": 40, "audit rights": 36, "first refusal": 10, "none": 7}
-    assert Counter(case.tags.get("clause", "none") for case in build_training.repeat(pool, 0))["first refusal"] == 4
+def test_passages_with_several_clauses_are_repeated_most_and_those_without_are_not():
+    pool = [Case(id=f"{names}", input={"document": ""}, expected=names, cluster="c", tags={})
+            for names in ([], ["insurance"], ["insurance", "audit rights"])]  # fmt: skip
+    assert [len(case.expected) for case in build_training.repeat(pool, 5)] == [0, 1, 1, 2, 2, 2, 2, 2]

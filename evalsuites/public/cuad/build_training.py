@@ -6,9 +6,7 @@ The rows come from contracts that are neither in the suite nor near-duplicates o
 LegalBench show are left out where it is on this machine.
 """
 
-import math
 import random
-from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
 
@@ -23,37 +21,31 @@ PASSAGES = 5000
 TIMES = 2
 """Training rows of a passage with a clause; others have one. Half of the passages have none, as in the test, but a
 small model that trains on as many learns to say "none" long before it learns a clause."""
-PER_CLAUSE = 0
-"""Training rows of each category, at least, when --per-clause is not given; passages of rarer ones come more often."""
-MOST_TIMES = 5
-"""Training rows of one passage, at most."""
+SEVERAL = 2
+"""Training rows of a passage with two clauses or more when --several is not given."""
 VALIDATION_SHARE = 8
 """One validation row for so many training passages."""
 
 
-def training_cases(split: str, seed: int, passages: int = PASSAGES, per_clause: int = PER_CLAUSE) -> list[Case]:
+def training_cases(split: str, seed: int, passages: int = PASSAGES, several: int = SEVERAL) -> list[Case]:
     """At most `passages` cases of the split `train` or `validation`; of `train`, those with a clause TIMES times.
 
-    Those of categories with fewer than `per_clause` such rows come up to MOST_TIMES times.
+    Those with more than one come `several` times.
     """
     data.refuse_test(split)
     rng = random.Random(f"{split} {seed}")
     tested = [case.document for case in cases("test")] + agreements()
     drawn = draw(apart(unseen(cases(split)), tested), passages, rng)
     if split == "train":
-        drawn = repeat(drawn, per_clause)
+        drawn = repeat(drawn, several)
         rng.shuffle(drawn)
     return drawn
 
 
-def repeat(drawn: list[Case], per_clause: int) -> list[Case]:
-    """Those with a clause TIMES times, or so often that their category has `per_clause` rows, at most MOST_TIMES."""
-    passages_of = Counter(case.tags.get("clause") for case in drawn)
-    rows = []
-    for case in drawn:
-        needed = math.ceil(per_clause / passages_of[case.tags.get("clause")])
-        rows += [case] * (min(MOST_TIMES, max(TIMES, needed)) if case.expected else 1)
-    return rows
+def repeat(drawn: list[Case], several: int) -> list[Case]:
+    """Those with one clause TIMES times, those with more `several` times."""
+    times = {0: 1, 1: TIMES}
+    return [case for case in drawn for _ in range(times.get(len(case.expected), several))]
 
 
 def draw(pool: list[Case], passages: int, rng: random.Random) -> list[Case]:
@@ -72,10 +64,10 @@ def answer(case: Case) -> str:
     return "; ".join(case.expected) or "none"
 
 
-def write(out: Path, passages: int, seed: int, per_clause: int = PER_CLAUSE) -> dict[str, int]:
+def write(out: Path, passages: int, seed: int, several: int = SEVERAL) -> dict[str, int]:
     """Write the rows of `passages` training passages at most, and validation rows and cases to them, into `out`."""
     counts = {"train": passages, "validation": max(2, passages // VALIDATION_SHARE)}
-    drawn = {split: training_cases(split, seed, count, per_clause) for split, count in counts.items()}
+    drawn = {split: training_cases(split, seed, count, several) for split, count in counts.items()}
     return data.write_training_files(out, Path(__file__).parent, drawn, answer)
 
 
@@ -86,6 +78,6 @@ if __name__ == "__main__":
         {
             "passages": (PASSAGES, "training passages at most"),
             "seed": (0, "another seed draws other passages"),
-            "per-clause": (PER_CLAUSE, "training rows of each category at least, by repeating passages of rarer ones"),
+            "several": (SEVERAL, "training rows of a passage with two clauses or more"),
         },
     )
