@@ -1,4 +1,4 @@
-"""Warnings where scores say little: unreadable, constant or mostly cut answers.
+"""Warnings where scores say little: unreadable, constant, mostly cut or differently reasoned answers.
 
 `warning` is the only rule: the verdict shows it in every view, and the business estimate gives no minutes under it.
 """
@@ -12,7 +12,9 @@ from reports import number_format, wording
 from reports.run_data import TOO_FEW, RunView
 
 APART = 0.2
-"""Difference of two variants' parse rates, or shares of cut answers, above which their scores compare formats."""
+"""Difference of two variants' parse rates, or shares of cut or reasoned answers, above which scores compare formats."""
+UNANSWERED = 0.05
+"""Share of a variant's completions with reasoning and no answer, above which its scores depend on the token limit."""
 MOSTLY = 0.5
 """Share of a variant's answers that were cut, above which its scores are those of unfinished answers."""
 CONSTANT = 0.9
@@ -21,6 +23,7 @@ MOST_CHARACTERS = 40
 """Longest quotation of such a text, in code points."""
 FORM = "The models may differ in form only, so a gain is no evidence of better content."
 UNFINISHED = "Most scores of the tuned model judge unfinished answers."
+UNTHINKING = "Turn thinking off in the chat template"
 SIDES = {BASELINE: "baseline", CANDIDATE: "tuned model"}
 
 
@@ -33,8 +36,9 @@ def warning(evidence: RunView, suite: SuiteInfo, with_answers: bool = True, with
     found = _parse_rates(evidence, suite)
     cut: dict[str, float] = {}
     if with_answers and suite.asked >= TOO_FEW:
-        cut = _cut(evidence, suite)
-        found += [*([_limit(cut)] if _apart([*cut.values()]) else []), *_constant(evidence, suite, with_quotes)]
+        cut = _shares(evidence, suite, "cut")
+        found += [*([_limit(cut)] if _apart([*cut.values()]) else []), *_reasoning(evidence, suite)]
+        found += _constant(evidence, suite, with_quotes)
     if found:
         found.append(FORM)
     if cut.get(CANDIDATE, 0.0) > MOSTLY:
@@ -53,15 +57,24 @@ def _parse_rates(evidence: RunView, suite: SuiteInfo) -> list[str]:
     return found
 
 
-def _cut(evidence: RunView, suite: SuiteInfo) -> dict[str, float]:
-    """Return each side's share of cut answers; an accepted baseline does not keep which of its answers were cut."""
+def _shares(evidence: RunView, suite: SuiteInfo, kind: str) -> dict[str, float]:
+    """Return each side's share of answers that a tally counts as `kind`; unknown of an accepted baseline."""
     tallies = evidence.tallies[suite.name]
     known = [v for v in SIDES if v in tallies and tallies[v].answers and tallies[v].text_kept]
-    return {v: tallies[v].cut / tallies[v].answers for v in known}
+    return {v: getattr(tallies[v], kind) / tallies[v].answers for v in known}
 
 
 def _limit(cut: dict[str, float]) -> str:
     return f"Answers cut off at the token limit: {_sides(cut)}."
+
+
+def _reasoning(evidence: RunView, suite: SuiteInfo) -> list[str]:
+    """Name reasoning before the answers of one side alone, and reasoning that no answer follows."""
+    reasoned, lost = (_shares(evidence, suite, kind) for kind in ("reasoned", "unanswered"))
+    found = [f"Answers after reasoning: {_sides(reasoned)}."] if _apart([*reasoned.values()]) else []
+    if max(lost.values(), default=0.0) > UNANSWERED:
+        return [*found, f"Reasoning without an answer: {_sides(lost)}.", f"{UNTHINKING}, or raise max_tokens."]
+    return [*found, f"{UNTHINKING}."] if found else []
 
 
 def _constant(evidence: RunView, suite: SuiteInfo, with_quotes: bool) -> list[str]:
@@ -70,7 +83,7 @@ def _constant(evidence: RunView, suite: SuiteInfo, with_quotes: bool) -> list[st
         tally = evidence.tallies[suite.name].get(variant)
         count, number = evidence.index.commonest(suite.name, variant)
         if tally and count > CONSTANT * tally.answers:
-            text = " ".join(evidence.source.read(number).completion.text.split())
+            text = " ".join(evidence.source.read(number).completion.answer.split())
             quoted = text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
             said = ("the same text" + (f", \u201c{quoted}\u201d" if with_quotes else "")) if text else "empty"
             of = wording.count(tally.answers, "answer")

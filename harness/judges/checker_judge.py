@@ -47,7 +47,8 @@ def judge(run: RunData, rubric: JudgeRubric, progress: Progress) -> JudgeResult:
 
 def _verdict(rubric: JudgeRubric, scorer: Scorer, record: Record) -> Score:
     """The score of one answer by the rubric's label, with the checker's counts and spans."""
-    name, found = f"judge_{rubric.name}", scorer(record.case, record.completion)
+    answer = structs.replace(record.completion, text=record.completion.answer)
+    name, found = f"judge_{rubric.name}", scorer(record.case, answer)
     if found.value is None:
         return labelled(rubric, name, None, found.reason or "")
     unsupported = [f'"{quote}"' for quote in found.extracted.get("unsupported", [])]

@@ -165,10 +165,10 @@ def items(run: RunData, rubric: JudgeRubric) -> Iterator[JudgeItem]:
     pairs = judgeable(run)
     tempting: list[tuple[str, Record, tuple[str, ...]]]
     if not rubric.compare:
-        yield from (JudgeItem(suite=s, record=r, texts=(r.completion.text,)) for s, r in pairs)
+        yield from (JudgeItem(suite=s, record=r, texts=(r.completion.answer,)) for s, r in pairs)
         tempting = [(s, r, (_canary(rubric),)) for s, r in pairs]
     else:
-        before = {(s, r.case.id, r.repeat): r.completion.text for s, r in pairs if r.variant == BASELINE}
+        before = {(s, r.case.id, r.repeat): r.completion.answer for s, r in pairs if r.variant == BASELINE}
         tuned = [(r, s, before.get((s, r.case.id, r.repeat))) for s, r in pairs if r.variant == CANDIDATE]
         if not before:
             raise UserError(
@@ -177,7 +177,7 @@ def items(run: RunData, rubric: JudgeRubric) -> Iterator[JudgeItem]:
             )
         for record, suite, other in tuned:
             if other is not None:
-                text = record.completion.text
+                text = record.completion.answer
                 yield JudgeItem(suite=suite, record=record, texts=(text, other))
                 yield JudgeItem(suite=suite, record=record, texts=(other, text), swapped=True)
         tempting = [(s, r, (_canary(rubric), o)) for r, s, o in tuned if o]
@@ -241,7 +241,7 @@ def chat(rubric: JudgeRubric, case: Case, texts: tuple[str, ...]) -> list[Messag
 def _verdict(completion: Completion, rubric: JudgeRubric) -> tuple[str | None, str]:
     if completion.error:
         return None, f"the judge gave no answer: {completion.error}"
-    return read_verdict(completion.text, rubric.labels)
+    return read_verdict(completion.answer, rubric.labels)
 
 
 def _findings(findings: list[Finding], rubric: JudgeRubric) -> Iterator[Finding]:

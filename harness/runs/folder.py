@@ -183,7 +183,7 @@ class RunFolder:
             whole = [msgspec.json.encode(one) for one in (RecordLine(suite=suite, record=bare), *events)]
             line, *scores = self._redactor.mask(whole)
             if line != whole[0]:
-                text = msgspec.json.decode(line, type=RecordLine).record.completion.text
+                text = msgspec.json.decode(line, type=RecordLine).record.completion.answer
                 scores = [self._redactor.evidence(*pair, text) for pair in zip(events, scores, strict=True)]
             lines.append(line)
             score_lines += scores

@@ -10,6 +10,8 @@ FLOOR = "keyword_floor"
 """Names of the variants that answer the cases."""
 ACCEPTED = "accepted"
 """Given for a baseline: each suite's own baseline.json."""
+OPENING, CLOSING = "<think>", "</think>"
+"""What models write around reasoning that leads an answer."""
 
 
 class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -154,3 +156,25 @@ class Completion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Natural log probability of each of the request's `logprob_ids`, in their order; empty unless requested."""
     error: str | None = None
     """What went wrong, set exactly when finish_reason is `error`."""
+
+    @property
+    def answer(self) -> str:
+        """The text without the reasoning that leads it: what is scored, judged and shown, and what offsets are in.
+
+        A chat template may have opened the block in the prompt. A block that is never closed leaves no answer.
+        """
+        text = self.text
+        while True:
+            before, opened, rest = text.partition(OPENING)
+            if CLOSING in before:
+                text = before.rpartition(CLOSING)[2].lstrip() + opened + rest
+            elif opened and not before.strip():
+                text = rest.partition(CLOSING)[2].lstrip()
+            else:
+                return text
+
+    @property
+    def reasoning(self) -> str:
+        """What leads the answer in the text, tags included; empty where a block holds nothing."""
+        lead = self.text.removesuffix(self.answer)
+        return lead if lead.replace(OPENING, "").replace(CLOSING, "").strip() else ""

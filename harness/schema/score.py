@@ -23,11 +23,11 @@ class Span(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A place in an answer with a scorer's finding: the evidence of a score."""
 
     start: int
-    """First code point in the completion's text."""
+    """First code point in the completion's `answer`."""
     end: int
-    """One past the last code point in the completion's text."""
+    """One past the last code point in the completion's `answer`."""
     quote: str
-    """`text[start:end]`, as a check."""
+    """`answer[start:end]`, as a check."""
     kind: str
     """clause, citation, money, percent, date, duration, count ..."""
     verdict: str

@@ -206,14 +206,15 @@ class Suite:
             return [problem for check in checks if check for problem in check(case)]
 
     def score(self, case: Case, completion: Completion) -> Scores:
-        """Score one completion with every scorer, as a run stores it; see `harness.scoring.base.run`.
+        """Score one completion's answer with every scorer, as a run stores it; see `harness.scoring.base.run`.
 
         Raises UserError where one changes the case, since the next answer would be scored by what is left of it.
         """
         from harness.scoring.base import run
 
         given = structs.replace(case, input={**case.input}, expected=[*case.expected], tags={**case.tags})
-        scores = Scores({name: storable(score) for name, score in run(self.scorers, case, completion).items()})
+        answer = structs.replace(completion, text=completion.answer)
+        scores = Scores({name: storable(score) for name, score in run(self.scorers, case, answer).items()})
         if case != given:
             raise UserError(
                 f"{self.name}: a scorer changed case '{case.id}', by which other answers are scored too. Change a copy "

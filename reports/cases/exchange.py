@@ -46,7 +46,7 @@ def compare(baseline: str, tuned: str) -> tuple[list[Stretch], list[Stretch]]:
 
 def pieces(record: Record, stretches: list[Stretch]) -> list[Piece]:
     """Cut an answer wherever a change or a finding starts or ends; a finding is named where it ends."""
-    text = record.completion.text
+    text = record.completion.answer
     spans = [s for score in record.scores.values() for s in score.spans if _points_into(s, text)]
     edges = {e for a, b, _ in stretches for e in (a, b)} | {e for s in spans for e in (s.start, s.end)}
     cut = []
@@ -150,8 +150,8 @@ def exchange(case: SelectedCase, source: RecordSource) -> Exchange:
 
 def _answers(baseline: Record | None, tuned: Record) -> list[Answer]:
     """Both answers with what only one of them says; one alone where the other was not asked or not kept."""
-    text = tuned.completion.text
-    before, after = compare(baseline.completion.text if baseline and baseline.text_kept else text, text)
+    text = tuned.completion.answer
+    before, after = compare(baseline.completion.answer if baseline and baseline.text_kept else text, text)
     answers = [_answer(tuned, after)]
     if baseline is not None:
         answers.insert(0, _answer(baseline, before if baseline.text_kept else []))
@@ -191,7 +191,7 @@ def status(record: Record) -> str:
         return f"no answer: {record.error}"
     if not record.text_kept:
         return sentences.NO_TEXT
-    return "" if record.completion.text.strip() else "empty answer"
+    return "" if record.completion.answer.strip() else "empty answer"
 
 
 def _answer(record: Record, stretches: Sequence[Stretch]) -> Answer:

@@ -191,6 +191,10 @@ class Tally(Struct, kw_only=True):
     """Reached the most tokens."""
     empty: int = 0
     """No text."""
+    reasoned: int = 0
+    """Led by reasoning, which is not part of the answer."""
+    unanswered: int = 0
+    """Reasoned, and empty."""
     unscored: int = 0
     """Some scorer gave no value."""
     text_kept: bool = True
@@ -203,13 +207,15 @@ class Tally(Struct, kw_only=True):
     def add(self, record: Record) -> None:
         """Count one answer."""
         completion = record.completion
-        says = bool(completion.text.strip())
+        says = bool(completion.answer.strip())
         self.answers += 1
         self.firsts += record.repeat == 1
         self.usable += completion.finish_reason == "stop" and says
         self.errors += record.error is not None
         self.cut += completion.finish_reason == "length"
         self.empty += record.error is None and not says
+        self.reasoned += bool(completion.reasoning)
+        self.unanswered += bool(completion.reasoning) and not says
         self.unscored += any(score.value is None for score in record.scores.values())
         self.text_kept &= record.text_kept
         for trouble in troubles(record):
@@ -247,10 +253,10 @@ def brief(record: Record, metrics: Sequence[Metric], slices: Iterable[str] = (),
         input_key=hash(record.input_hash),
         prompt_key=hash(record.prompt_hash),
         expected_key=hash(record.expected_hash),
-        text_key=hash(record.completion.text.strip()) if record.text_kept and record.error is None else None,
+        text_key=hash(record.completion.answer.strip()) if record.text_kept and record.error is None else None,
         failed=record.error is not None or any(score.failed for score in record.scores.values()),
         text_kept=record.text_kept,
-        size=_bytes(record.completion.text),
+        size=_bytes(record.completion.answer),
     )
 
 

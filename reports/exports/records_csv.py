@@ -83,7 +83,7 @@ def values(suite: SuiteInfo, record: Record, slices: Sequence[str], metrics: Seq
         completion.output_tokens,
         completion.latency_ms,
         "; ".join(case.expected),
-        completion.text,
+        completion.answer,
         *(case.tags.get(tag) if tag in suite.slices else None for tag in slices),
         *(counted.get(name) for name in metrics),
     ]

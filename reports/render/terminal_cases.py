@@ -87,7 +87,7 @@ def _answer(record: Record) -> str:
     if not record.text_kept:
         return "(not stored: an accepted baseline keeps scores only)"
     cut = " (truncated at max_tokens)" if record.completion.finish_reason == "length" else ""
-    return (record.completion.text or "(empty)") + cut
+    return (record.completion.answer or "(empty)") + cut
 
 
 def _score(score: Score) -> str:

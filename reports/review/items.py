@@ -151,7 +151,7 @@ def _item(key: AnswerKey, records: dict[str, Record], info: SuiteInfo | None) ->
         inputs=[(name.replace("_", " ").capitalize(), t) for name, t in case.input.items() if name != "document"],
         source=case.document,
         clauses=listed_clauses(record),
-        answers={variant: records[variant].completion.text for variant in MATERIAL_VARIANTS},
+        answers={variant: records[variant].completion.answer for variant in MATERIAL_VARIANTS},
         cut=[variant for variant in MATERIAL_VARIANTS if records[variant].completion.finish_reason == "length"],
     )
 

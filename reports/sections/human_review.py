@@ -48,7 +48,7 @@ def blocks(reviews: Reviews, suite: SuiteInfo, title: str) -> list[Block]:
     result: list[Block] = [Text(text=f"{title}: {NOT_COMPARED}")]
     if any(r.score.name == human_review.PREFERENCE.scorer for r in remarks):
         result = [_preference(remarks, suite, title), _findings(remarks, suite, title)]
-    texts = {(s.remark.item, s.remark.variant): s.record.completion.text for s in reviews.said}
+    texts = {(s.remark.item, s.remark.variant): s.record.completion.answer for s in reviews.said}
     result += _agreement(remarks, passages(remarks, lambda r: texts[r.item, r.variant]), suite, title)
     drafts = time_spent(reviews)
     return [*result, _times(times(drafts), remarks, suite, title) if drafts else Text(text=f"{title}: {NO_TIME}")]

@@ -165,7 +165,7 @@ class PageData:
             for place, answer in enumerate(row.answers):
                 if answer is not None:
                     record = self.reader.record(place, answer)
-                    case[5][place][:2] = self.texts.add(record.completion.text), self.texts.add(status(record))
+                    case[5][place][:2] = self.texts.add(record.completion.answer), self.texts.add(status(record))
 
     def _first(self, row: Row) -> tuple[int, int]:
         """Return the numbers of a case's source and expected answer."""

@@ -24,13 +24,14 @@ UNFINISHED = "Most scores of the tuned model judge unfinished answers."
 PARSED = Metric(name="clause_parse_rate", scorer="clauses", numerator="tp")
 
 
-def answers(baseline: Sequence[str], cut: int = 0, count: int = 20) -> list[Record]:
-    """Cases whose tuned answers all differ; of the baseline's, the first `cut` reached the token limit."""
+def answers(baseline: Sequence[str], cut: int = 0, count: int = 20, tuned_cut: int = 0) -> list[Record]:
+    """Cases whose tuned answers all differ; the first `cut` and `tuned_cut` reached the token limit."""
     records = []
     for number, text in zip(range(count), cycle(baseline), strict=False):
-        before = make_record(number, "baseline", text)
-        ended = structs.replace(before.completion, finish_reason="length" if number < cut else "stop")
-        records += [structs.replace(before, completion=ended), make_record(number, "tuned", f"Clause {number}.")]
+        for variant, said, limit in (("baseline", text, cut), ("tuned", f"Clause {number}.", tuned_cut)):
+            record = make_record(number, variant, said)
+            ended = structs.replace(record.completion, finish_reason="length" if number < limit else "stop")
+            records.append(structs.replace(record, completion=ended))
     return records
 
 
@@ -56,16 +57,7 @@ def test_constant_and_cut_answers_are_named(write_run: Writer, records: list[Rec
 
 def test_an_accepted_baseline_is_not_said_to_have_no_cut_answers(write_run: Writer) -> None:
     """It keeps scores, not how each answer ended."""
-    records = [
-        structs.replace(
-            record,
-            text_kept=record.variant != "baseline",
-            completion=structs.replace(
-                record.completion, finish_reason="stop" if record.variant == "baseline" else "length"
-            ),
-        )
-        for record in answers(["none", "all"])
-    ]
+    records = [structs.replace(r, text_kept=r.variant != "baseline") for r in answers(["none", "all"], tuned_cut=20)]
     suite = make_suite(asked=20)
     found = warning(read([write_run(records=records, manifest=make_manifest(suites=[suite]))]), suite)
     assert found == f"{SUITE}: Answers cut off at the token limit: 100% of the tuned model. {UNFINISHED}"
@@ -75,12 +67,7 @@ def test_an_accepted_baseline_is_not_said_to_have_no_cut_answers(write_run: Writ
 def test_scores_of_mostly_cut_answers_are_said_to_be_so_though_both_models_run_on(
     write_run: Writer, cut: int, warned: bool
 ) -> None:
-    records = [
-        structs.replace(record, completion=structs.replace(record.completion, finish_reason="length"))
-        if number < 2 * cut
-        else record
-        for number, record in enumerate(answers(["none", "all"]))
-    ]
+    records = answers(["none", "all"], cut, tuned_cut=cut)
     run = write_run(records=records, manifest=make_manifest(suites=[make_suite(asked=20)]))
     share = "55.0% of the baseline, 55.0% of the tuned model"
     assert says(run, f"{SUITE}: Answers cut off at the token limit: {share}. {UNFINISHED}") == {warned}

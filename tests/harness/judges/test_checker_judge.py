@@ -15,6 +15,7 @@ from harness.scoring import checker
 from tests.conftest import save_tiny_model
 from tests.harness.scoring.test_checker import HOW
 from tests.support.adapters import save_adapter
+from tests.support.answers import answer
 from tests.support.command import tunegate
 from tests.support.mini import compare, right, rows
 
@@ -31,7 +32,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def run(tmp_path):
-    tuned = {case: f"The contract {case} is due. The rent is here now." for case in right(rows())}
+    tuned = {case: f"<think>.</think>The contract {case} is due. The rent is here now." for case in right(rows())}
     return compare(tmp_path, tuned, dict.fromkeys(tuned, "none"))
 
 
@@ -40,7 +41,8 @@ def test_verdicts_are_those_of_the_scorer_and_short_answers_are_unscored(run, fo
     found, scorer = judge(run, SUPPORTED, QUIET), checker.of_folder(folder)
     assert (found.scored, found.unscored) == (40, 40)
     for record in with_later(load_run(run.path)).records:
-        score, expected = record.scores["judge_supported"], scorer(record.case, record.completion)
+        said = answer(record.completion.answer, record.completion.finish_reason)
+        score, expected = record.scores["judge_supported"], scorer(record.case, said)
         assert (score.spans, score.counts) == (expected.spans, expected.counts)
         assert score.value == (None if expected.value is None else float(expected.value == 1))
     (batch,) = batches(run.path)

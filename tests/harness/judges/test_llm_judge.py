@@ -45,7 +45,8 @@ def better(run: RunData) -> tuple[set[float | None], set[str | None]]:
 
 
 def test_every_answer_is_judged_and_the_verdict_joins_its_record(tmp_path: Path):
-    answers = scripted({"tuned/asked": reply("yes"), "baseline/asked": reply("partly"), "tuned/canary": reply("no")})
+    thought = f"<think>Is it {reply('no')}?</think>"
+    answers = scripted({"tuned/asked": thought + reply("yes"), "baseline/asked": reply("partly")})
     run, found = asked(tmp_path, GROUNDED, answers)
     assert (found.scored, found.unscored) == (80, 0)
     values = {(r.variant, r.scores["judge_grounded"].value) for r in with_later(load_run(run.path)).records}

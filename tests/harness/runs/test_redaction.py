@@ -274,7 +274,7 @@ def test_a_planted_key_and_a_client_name_are_in_no_file_of_a_run_and_in_no_outpu
 def test_no_part_of_a_secret_is_in_the_evidence_of_a_scorer(tmp_path: Path) -> None:
     """It quotes each group of an account number as a figure of its own, and the last one with its unit."""
     test = FACTS.replace("max_tokens=8", "max_tokens=64")
-    answer = "Pay to DE89 3704 0044 0532 0130 7721 dollars, not to 5512."
+    answer = "<think>.</think>Pay to DE89 3704 0044 0532 0130 7721 dollars, not to 5512."
     write_suite(tmp_path, rows(4), test, FACT_GATES)
     write_script(tmp_path, tuned={str(case["id"]): answer for case in rows(4)})
     own(tmp_path, "[patterns]\naccount = '[A-Z]{2}\\d{2}(?: \\d{4})+'\n")
@@ -282,9 +282,9 @@ def test_no_part_of_a_secret_is_in_the_evidence_of_a_scorer(tmp_path: Path) -> N
     (run,) = [p for p in (tmp_path / "runs").iterdir() if p.is_dir()]
     texts = dict(everything(run))
     assert "5512" in texts["scores.jsonl"]
-    assert [part for part in answer[7:36].split() if any(part in text for text in texts.values())] == []
+    assert [part for part in answer[23:52].split() if any(part in text for text in texts.values())] == []
     record = load_run(run).records[0]
-    assert all(record.completion.text[s.start : s.end] == s.quote for s in record.scores["facts"].spans)
+    assert all(record.completion.answer[s.start : s.end] == s.quote for s in record.scores["facts"].spans)
 
 
 def test_what_was_scored_is_the_answer_as_it_was(tmp_path: Path) -> None:
