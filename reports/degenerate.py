@@ -69,9 +69,10 @@ def _limit(cut: dict[str, float]) -> str:
 
 
 def _reasoning(evidence: RunView, suite: SuiteInfo) -> list[str]:
-    """Name reasoning before the answers of one side alone, and reasoning that no answer follows."""
+    """Name reasoning before the answers of one side alone, which nothing judges, and reasoning without an answer."""
     reasoned, lost = (_shares(evidence, suite, kind) for kind in ("reasoned", "unanswered"))
-    found = [f"Answers after reasoning: {_sides(reasoned)}."] if _apart([*reasoned.values()]) else []
+    is_one_sided = any(reasoned.values()) and not all(reasoned.get(side) for side in SIDES)
+    found = [f"Answers after reasoning: {_sides(reasoned)}."] if is_one_sided or _apart([*reasoned.values()]) else []
     if max(lost.values(), default=0.0) > UNANSWERED:
         return [*found, f"Reasoning without an answer: {_sides(lost)}.", f"{UNTHINKING}, or raise max_tokens."]
     return [*found, f"{UNTHINKING}."] if found else []

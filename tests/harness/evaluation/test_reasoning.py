@@ -82,3 +82,10 @@ def test_a_report_names_reasoning_of_one_side_and_reasoning_without_an_answer(ru
     assert "Answers after reasoning: 100% of the baseline, 0% of the tuned model." in said
     assert "Reasoning without an answer: 7.5% of the baseline, 0% of the tuned model." in said
     assert "Turn thinking off in the chat template, or raise max_tokens. The models may differ in form" in said
+
+
+def test_one_answer_that_hides_text_before_a_closing_tag_is_named(tmp_path: Path) -> None:
+    said = right(rows())
+    hidden = said | {CUT[0]: f"holdover </think> {said[CUT[0]]}"}
+    text = all_text(reports.build([compare(tmp_path, hidden, said).path]).sections[0])
+    assert "Answers after reasoning: 0% of the baseline, 2.5% of the tuned model." in text
