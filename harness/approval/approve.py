@@ -31,6 +31,7 @@ from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.rules import COMPARATIVE
 from harness.gates.sentences import gate_in_words
 from harness.runs.folder import SEAL, load_manifest, recorded_verdicts, standing_of, stream
+from harness.runs.status import no_merge
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Record, SuiteInfo, Verdict
 from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
@@ -259,12 +260,12 @@ class _Judging:
 
     def _as_required(self, folder: Path, manifest: Manifest, one: RequiredSuite, suite: Suite) -> SuiteInfo:
         """Return the run's record of the suite. Raises Refused unless it is complete and fits the policy."""
-        if folder.name != manifest.run_id:
-            raise Refused(f"{folder.name} is a renamed copy of run {manifest.run_id}")
+        if why := no_merge(manifest, folder.name):
+            raise Refused(f"{folder.name}: {why}")
         run_standing = standing_of(folder, manifest)
         if not run_standing.is_claim:
             raise Refused(f"{manifest.run_id} may claim no verdict: {run_standing.reason}")
-        self._refuse_untrusted(manifest, CANDIDATE)
+        self._refuse_trusted(manifest, CANDIDATE)
         (info, *others) = [info for info in manifest.suites if info.name == one.name]
         recorded = {"gates": info.gates_hash, "cases": info.cases_hash, "prompt": info.prompt_hash}
         recorded["scorers"] = info.scorers_hash
@@ -301,7 +302,7 @@ class _Judging:
             if current_entry(suite, self.where.bars).accepted != one.accepted:
                 raise Refused(_changed(["accepted baseline"]))
             return
-        self._refuse_untrusted(manifest, BASELINE)
+        self._refuse_trusted(manifest, BASELINE)
         seen = manifest.checkpoints.get(BASELINE)
         same_prompts = not manifest.own_prompts(info)
         is_base = seen and seen.adapter_digest is None and bool(self.base) and seen.base_digest == self.base
@@ -317,13 +318,9 @@ class _Judging:
                 "tokenizer and chat template nor among `baselines` of the suite in the policy"
             )
 
-    def _refuse_untrusted(self, manifest: Manifest, variant: str) -> None:
-        """Raise Refused unless the recorded weights are known to have answered, or the policy trusts the server."""
+    def _refuse_trusted(self, manifest: Manifest, variant: str) -> None:
+        """Raise Refused where a server was trusted to have the recorded weights, unless the policy trusts it, too."""
         seen = manifest.checkpoints.get(variant)
-        if seen is not None and seen.kind == "imported":
-            raise Refused(f"{manifest.run_id} has answers that were {seen.unpinned_because}, not generated here")
-        if seen is not None and seen.pin == "name":
-            raise Refused(f"{manifest.run_id} used a server with unknown weights ({seen.name})")
         if seen is not None and seen.pin == "trusted canary" and not self.policy.trust_server:
             raise Refused(
                 f"{manifest.run_id} trusted a server to have the weights of {seen.name}, and the policy does not allow "

@@ -17,7 +17,7 @@ from harness.evaluation.generate import ANSWERS, answer, floor_records
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.plan import Job, RunPlan, SuiteJob, make_plan, variants
 from harness.files import digest, text_sha256
-from harness.formatting import first_few
+from harness.formatting import count, first_few
 from harness.gates.config import gate_ids, gates_path, load_suite_gates
 from harness.gates.judge import NO_BASELINE, judge
 from harness.progress import tracing
@@ -186,6 +186,9 @@ def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[
     for part in job.suites:
         if part.suite.has_other_cases:
             notes.append(f"{part.suite.name}: these are not the suite's own cases. {NO_MERGE}")
+        if not job.imported and (asked := job.samples(part.suite)) != part.suite.samples:
+            other = f"{count(asked, 'answer')} per case, where the suite asks for {part.suite.samples}"
+            notes.append(f"{part.suite.name}: {other}. {NO_MERGE}")
         if not part.complete:
             run_share = f"{len(part.cases)} of {len(part.suite.cases)} cases"
             notes.append(

@@ -17,7 +17,7 @@ from harness.errors import UserError
 from harness.files import digest
 from harness.gates.rules import directed, level_threshold
 from harness.runs.folder import SEAL, SEALED, load_manifest, load_metrics, recorded_verdicts, standing_of
-from harness.runs.status import claimed
+from harness.runs.status import claimed, no_merge
 from harness.schema import (
     CANDIDATE,
     FLOOR,
@@ -95,6 +95,8 @@ class PastRun(Struct, frozen=True, kw_only=True):
     """Suites that were run."""
     problem: str = ""
     """Why the folder cannot be read; empty where it can."""
+    no_merge: str = ""
+    """What keeps it from approving a merge by any policy, as `tunegate merge` says it; empty where nothing does."""
 
     @property
     def counts(self) -> dict[Outcome, int]:
@@ -108,6 +110,11 @@ class PastRun(Struct, frozen=True, kw_only=True):
     def outcome(self) -> Outcome:
         """Outcome of all gates together."""
         return combine_outcomes(self.counts)
+
+    @property
+    def remark(self) -> str:
+        """That it approves no merge, and why; empty where it may."""
+        return f"no merge: {self.no_merge}" if self.no_merge else ""
 
 
 class MetricLevel(Struct, frozen=True, kw_only=True):
@@ -144,6 +151,7 @@ def read(folder: Path, name: str) -> tuple[PastRun, list[MetricLevel]]:
         ended=manifest.ended,
         models={v: PastModel(name=c.name, digest=c.digest) for v, c in manifest.checkpoints.items() if v != FLOOR},
         suites=[_suite(info, [v for v in verdicts if v.suite == info.name]) for info in manifest.suites],
+        no_merge=no_merge(manifest, folder.name),
     )
     return run, list(_levels(manifest, name, rows, verdicts))
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct, structs
 
-from harness.schema import Verdict
+from harness.schema import Manifest, Verdict
 
 Word = Literal["finished", "running", "interrupted", "failed", "not sealed", "changed"]
 
@@ -58,6 +58,12 @@ def standing(status: str, *, is_sealed: bool, changed: Sequence[str], is_being_w
     if status in ("interrupted", "failed"):
         return Standing(word="failed" if status == "failed" else "interrupted")
     return Standing(word="finished" if is_sealed else "not sealed")
+
+
+def no_merge(manifest: Manifest, folder: str) -> str:
+    """Say what keeps the run in a folder of this name from approving a merge by any policy; empty for nothing."""
+    copied = "" if folder == manifest.run_id else f"is a renamed copy of run {manifest.run_id}"
+    return copied or manifest.no_merge
 
 
 def claimed(run_standing: Standing, verdicts: Iterable[Verdict]) -> list[Verdict]:

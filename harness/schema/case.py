@@ -115,6 +115,15 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.pinned_by or ("name" if self.kind == "endpoint" else "digest")
 
     @property
+    def no_merge(self) -> str:
+        """What keeps a run with its answers from approving a merge; empty where nothing does."""
+        if self.kind == "imported":
+            return f"has answers that were {self.unpinned_because}, not generated here"
+        if self.kind == "scripted":
+            return "has the answers of a script, not of a model"
+        return f"used a server with unknown weights ({self.name})" if self.pin == "name" else ""
+
+    @property
     def is_known_by_content(self) -> bool:
         """The digest is of the weights that answer: tunegate, or a server's process here, loaded these bytes."""
         return self.pin in ("digest", "server process")

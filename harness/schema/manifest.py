@@ -134,6 +134,15 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return len({c.tokenizer_digest for c in pair if c and c.tokenizer_digest}) > 1
 
     @property
+    def no_merge(self) -> str:
+        """What keeps every verdict of the run from approving a merge; empty where nothing does."""
+        if self.asked_twice:
+            return "compared a model with itself"
+        models = [self.checkpoints[variant] for variant in (CANDIDATE, BASELINE) if variant in self.checkpoints]
+        notes = [note.removesuffix(f". {NO_MERGE}") for note in self.notes if note.endswith(NO_MERGE)]
+        return next(filter(None, [*(model.no_merge for model in models), *notes]), "")
+
+    @property
     def is_imported(self) -> bool:
         """Whether another tool generated the answers."""
         return any(checkpoint.kind == "imported" for checkpoint in self.checkpoints.values())

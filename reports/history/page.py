@@ -106,8 +106,8 @@ def _row(run: PastRun, name: str, root: Path, page_folder: Path) -> dict[str, An
         Cell(text=terminal.status(run), tone="caution" if run.status == BROKEN else "plain"),
         Cell(
             text=terminal.outcome(run),
-            note=wording.outcomes(run.counts),
-            badge=run.outcome if run.kind == "eval" else "",
+            note="; ".join(filter(None, [wording.outcomes(run.counts), run.remark])),
+            badge=terminal.badge(run),
         ),
         Cell(text=terminal.checkpoints(run) or number_format.DASH),
         Cell(text=suites or number_format.DASH, tone="caution" if run.problem else "plain"),

@@ -30,7 +30,15 @@ def status(run: PastRun) -> str:
 
 def outcome(run: PastRun) -> str:
     """Return the combined outcome of an evaluation's gates, in capitals; a dash for other runs."""
-    return wording.outcome(run.outcome) if run.kind == "eval" else number_format.DASH
+    said = wording.outcome(run.outcome) if run.kind == "eval" else number_format.DASH
+    return said if badge(run) in ("", run.outcome) else f"{said}, no merge"
+
+
+def badge(run: PastRun) -> str:
+    """Return the outcome by which to colour a run: none where its gates passed and it approves no merge."""
+    if run.kind != "eval":
+        return ""
+    return "skipped" if run.no_merge and run.outcome == "pass" else run.outcome
 
 
 def checkpoints(run: PastRun) -> str:
@@ -89,7 +97,7 @@ def _styles(run: PastRun) -> list[str]:
     """Return a style for each column."""
     if run.status == BROKEN:
         return ["dim"] * len(COLUMNS)
-    return [STYLES[run.outcome] if at == OUTCOME and run.kind == "eval" else "" for at in range(len(COLUMNS))]
+    return [STYLES.get(badge(run), "") if at == OUTCOME else "" for at in range(len(COLUMNS))]
 
 
 def show(runs: Sequence[PastRun]) -> None:

@@ -42,6 +42,8 @@ class TrendPoint(Struct, frozen=True, kw_only=True):
     """Digest of cases, prompt and scorers."""
     thresholds: list[float] = []
     """Thresholds that gates of that run set for it."""
+    remark: str = ""
+    """That the run approves no merge, and why; empty where it may."""
     accepted: bool = False
     """Whether the run was accepted as a baseline."""
 
@@ -144,6 +146,7 @@ def _point(run: PastRun, suite: PastSuite, level: MetricLevel, accepted: bool) -
         outcome=level.outcome,
         questions=suite.questions,
         thresholds=suite.thresholds.get(level.definition.name, []),
+        remark=run.remark,
         accepted=accepted,
     )
 
@@ -198,7 +201,7 @@ def _row(trend: Trend, point: TrendPoint, newest: str, links: Mapping[str, str])
         number_format.estimate_cell(point.estimate, trend.unit),
         Cell(text=", ".join(exact_threshold(at, trend.is_share) for at in point.thresholds) or number_format.DASH),
         Cell(text=number_format.basis(point.estimate, trend.cluster, trend.item)),
-        Cell(text=wording.outcome(point.outcome), badge=point.outcome),
+        Cell(text=wording.outcome(point.outcome), badge=point.outcome, note=point.remark),
         Cell(text=SAME if is_same else OTHER, tone="plain" if is_same else "caution"),
     ]
 

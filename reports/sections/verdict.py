@@ -25,7 +25,6 @@ LEADS = {
 
 
 OTHER_TRAINING = "The training run shown here is not the one that the tuned model comes from."
-SCRIPTED = f"The answers are those of a script, not of a model. {NO_MERGE}"
 NOTHING_GENERAL = (
     "No suite of this run is marked as one of general questions, so what the tuned model may have forgotten was not "
     "measured. Compare with one as well, such as general/facts (Suite(general=True) marks your own)."
@@ -73,11 +72,11 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
         texts.append(str(error))
     for suite in evidence.suites:
         texts += [degenerate.warning(evidence, suite, with_answers, with_quotes), below_floor(evidence, suite)]
+    notes, why = evidence.run.manifest.notes, evidence.run.manifest.no_merge
     if overall(evidence.run.verdicts) == "pass":
-        tuned = evidence.run.manifest.checkpoints.get(CANDIDATE)
-        texts.append(SCRIPTED if tuned and tuned.kind == "scripted" else "")
+        texts.append(f"The run {why}. {NO_MERGE}" if why and not any(n.endswith(NO_MERGE) for n in notes) else "")
         texts.append(NOTHING_GENERAL if all(suite.general is False for suite in evidence.suites) else "")
-    return [*filter(None, texts), *evidence.run.manifest.notes]
+    return [*filter(None, texts), *notes]
 
 
 def rescored(evidence: RunView) -> str:

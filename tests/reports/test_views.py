@@ -17,7 +17,7 @@ from reports.ci import annotations, collect, markdown
 from reports.model import Curve, ReportModel, Table
 from reports.render import markdown as markdown_report
 from reports.render import notebook, terminal
-from reports.sections.verdict import SCRIPTED, warnings
+from reports.sections.verdict import warnings
 from reports.wording import MET_ALONE
 from tests.reports.conftest import Writer
 from tests.support.sample import make_manifest, make_verdicts
@@ -122,13 +122,22 @@ def test_every_view_gives_the_warnings_of_a_run(write_run: Writer, tmp_path: Pat
     assert "A and B: A note." in views["side by side"]
 
 
-def test_no_view_lets_a_script_be_merged(write_run: Writer) -> None:
-    tuned = msgspec.structs.replace(make_manifest().checkpoints["tuned"], kind="scripted")
-    manifest = make_manifest(checkpoints={"tuned": tuned})
+@pytest.mark.parametrize(
+    ("kind", "digest", "why"),
+    [
+        ("scripted", "9" * 64, "has the answers of a script, not of a model"),
+        ("model", "8" * 64, "compared a model with itself"),
+    ],
+)
+def test_no_view_lets_a_script_or_one_model_be_merged(write_run: Writer, kind: str, digest: str, why: str) -> None:
+    tuned = msgspec.structs.replace(make_manifest().checkpoints["tuned"], kind=kind, digest=digest)
+    baseline = msgspec.structs.replace(tuned, digest="8" * 64)
+    manifest = make_manifest(checkpoints={"tuned": tuned, "baseline": baseline})
     model = reports.build([write_run(manifest=manifest, verdicts=make_verdicts()[:1])])
     verdict = model.sections[0]
     assert "**PASS: No merge by this run**" in markdown_report.render(model)
-    assert verdict.lead == MET_ALONE and SCRIPTED in [getattr(block, "text", "") for block in verdict.blocks]
+    said = [getattr(block, "text", "") for block in verdict.blocks]
+    assert verdict.lead == MET_ALONE and f"The run {why}. The run approves no merge." in said
 
 
 def test_the_same_weights_with_another_chat_template_are_named(write_run: Writer) -> None:

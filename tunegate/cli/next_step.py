@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from harness.schema import BASELINE, CANDIDATE
 
 if TYPE_CHECKING:
     from harness.gates.power import GatePower
-    from harness.schema import Checkpoint, Verdict
+    from harness.schema import Checkpoint, Manifest, Verdict
 
 
 def next_step(command: str, reason: str = "") -> None:
@@ -22,23 +22,20 @@ def next_step(command: str, reason: str = "") -> None:
 
 
 def after_verdicts(
-    checkpoints: Mapping[str, Checkpoint],
-    verdicts: Collection[Verdict],
-    run: str,
-    report: str,
-    has_other_cases: bool = False,
+    manifest: Manifest, verdicts: Collection[Verdict], run: str, report: str, has_other_cases: bool = False
 ) -> None:
     """Name the next step of a judged run: its report, its use as the baseline, or the merge or service of its model.
 
-    `run` is how the user names the run; `report` is the command that opens its report. A run on other cases than the
-    suite's own approves nothing, and `tunegate serve` finds no model by its name at a server or in a script.
+    `run` is how the user names the run; `report` is the command that opens its report. `tunegate serve` finds no model
+    by its name at a server.
     """
     is_unmet = any(verdict.outcome not in ("pass", "skipped") for verdict in verdicts)
-    kind = checkpoints[CANDIDATE].kind
-    has_no_folder = kind == "imported" or (kind in ("endpoint", "scripted") and BASELINE in checkpoints)
-    if is_unmet or has_other_cases or has_no_folder:
+    checkpoints, kind = manifest.checkpoints, manifest.checkpoints[CANDIDATE].kind
+    is_alone = BASELINE not in checkpoints
+    is_no_use = kind == "imported" or (not is_alone and (kind == "endpoint" or manifest.no_merge))
+    if is_unmet or has_other_cases or is_no_use:
         next_step(report, "open the report")
-    elif BASELINE not in checkpoints:
+    elif is_alone:
         next_step(f'tunegate baseline accept {run} --reason "..."', "compare later models with this one")
     else:
         after_approval(checkpoints[CANDIDATE])

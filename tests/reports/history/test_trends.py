@@ -291,6 +291,31 @@ def test_names_of_checkpoints_and_suites_are_whole_at_any_width(root: Path, widt
     assert max(map(len, text.splitlines())) <= width
 
 
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, ""),
+        ({"kind": "scripted"}, "has the answers of a script, not of a model"),
+        ({"kind": "imported", "unpinned_because": "imported from jsonl"}, "has answers that were imported from jsonl"),
+        ({"kind": "endpoint"}, "used a server with unknown weights (m)"),
+        ({"kind": "endpoint", "pinned_by": "server process"}, ""),
+        ({"digest": "b" * 64}, "compared a model with itself"),
+        ({"note": "legal/clauses: 3 answers per case. The run approves no merge."}, "clauses: 3 answers per case"),
+        ({"copy": "best"}, f"is a renamed copy of run {name_of(1)}"),
+    ],
+)
+def test_a_run_that_no_policy_lets_merge_says_why(tmp_path: Path, fields: dict[str, str], why: str) -> None:
+    """Lists had shown PASS alone, and the page of trends too."""
+    notes, copy = [note for note in [fields.pop("note", "")] if note], fields.pop("copy", name_of(1))
+    tuned = Checkpoint(**({"name": "m", "kind": "model", "path": "/m", "digest": "a" * 64} | fields))  # type: ignore[arg-type]
+    base = Checkpoint(name="b", kind="model", path="/b", digest="b" * 64)
+    write_run(tmp_path, checkpoints={"tuned": tuned, "baseline": base}, notes=notes).rename(tmp_path / copy)
+    (run,) = past_runs(tmp_path)
+    assert run.outcome == "pass" and (why in run.no_merge if why else run.no_merge == "")
+    assert terminal.outcome(run) == ("PASS, no merge" if why else "PASS")
+    assert written(tmp_path).count(f"no merge: {run.no_merge}") == (2 if why else 0)
+
+
 def test_a_training_has_no_outcome() -> None:
     models = {"tuned": PastModel(name="t", digest="d")}
     run = PastRun(name="r", kind="train", status="finished", sealed=True, models=models)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.schema import Checkpoint
+from tests.support.sample import make_manifest
 from tunegate.cli import next_step
 from tunegate.cli.train import train
 
@@ -28,7 +29,8 @@ def verdicts(*outcomes: str) -> Any:
     ({"tuned": ADAPTER, "baseline": MODEL}, ["inconclusive"], "tunegate view R    # open the report"),
     ({"tuned": ADAPTER, "baseline": MODEL}, ["pass"], f"tunegate merge runs/adapter OUT    # {MERGE}"),
     ({"tuned": SPACED, "baseline": MODEL}, ["pass"], f"tunegate merge 'my runs/adapter' OUT    # {MERGE}"),
-    ({"tuned": MODEL, "baseline": MODEL}, ["pass", "skipped"], "tunegate serve org/model"),
+    ({"tuned": MODEL, "baseline": ADAPTER}, ["pass", "skipped"], "tunegate serve org/model"),
+    ({"tuned": MODEL, "baseline": MODEL}, ["pass"], "tunegate view R    # open the report"),
     ({"tuned": SERVED, "baseline": SERVED}, ["pass"], "tunegate view R    # open the report"),
     ({"tuned": SCRIPTED, "baseline": SCRIPTED}, ["pass"], "tunegate view R    # open the report"),
     ({"tuned": MODEL}, ["pass"], 'tunegate baseline accept R --reason "..."    # compare later models with this one'),
@@ -36,7 +38,8 @@ def verdicts(*outcomes: str) -> Any:
 def test_verdicts_decide_what_follows_a_run(
     capsys: pytest.CaptureFixture[str], checkpoints: dict[str, Checkpoint], outcomes: list[str], expected: str
 ) -> None:
-    next_step.after_verdicts(checkpoints, verdicts(*outcomes), "R", "tunegate view R")
+    manifest = make_manifest(checkpoints=checkpoints)
+    next_step.after_verdicts(manifest, verdicts(*outcomes), "R", "tunegate view R")
     assert capsys.readouterr().out == f"next: {expected}\n"
 
 

@@ -62,6 +62,13 @@ def test_the_suite_judges_own_cases_and_every_record_says_so(project: Path) -> N
 
 
 @pytest.mark.slow
+def test_more_answers_than_the_suite_asks_for_approve_no_merge(project: Path) -> None:
+    done = tunegate(project, "compare", "old", "new", "--repeats", "2")
+    note = f"{NAME}: 2 answers per case, where the suite asks for 1. The run approves no merge."
+    assert done.returncode == 0 and note in only_run(project).manifest.notes
+
+
+@pytest.mark.slow
 def test_gates_below_bars_are_found_by_the_name_of_the_suite(project: Path) -> None:
     gates = project / "bars" / "legal" / "mini" / "gates.toml"
     gates.parent.mkdir(parents=True)
