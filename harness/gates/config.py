@@ -145,10 +145,11 @@ def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[st
         else:
             problems += [f"{where}: {problem}" for problem in GATE_RULES[gate.rule].idle(gate, metric)]
             others = {HIGHER_IS_BETTER.get(other.rule) for other in gate_file.gate if other.metric == gate.metric}
-            if gate.rule in COMPARATIVE and metric.higher_is_better and others - {None} == {False}:
+            is_default = metric.kind == "ratio" and metric.higher_is_better  # Others say their direction themselves.
+            if gate.rule in COMPARATIVE and is_default and others - {None} == {False}:
                 problems.append(
                     f"{where}: another gate asks for less of it, and this one takes that as worse. Declare "
-                    "Metric(higher_is_better=False), or remove one"
+                    "Metric(higher_is_better=False); or, where more is better up to that limit, add an at_least gate"
                 )
         if gate.slice is not None and gate.slice not in tags:
             problems.append(f"{where}: unknown slice '{gate.slice}'. The suite has: {', '.join(tags) or 'none'}")

@@ -7,7 +7,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.gates.config import gate_ids, load_gates, validate
-from harness.schema import Gate, GateFile, Objective
+from harness.schema import Gate, GateFile, Metric, Objective
 from tests.support.scored import METRICS
 
 OBJECTIVE = '[objective]\ntext = "Find the clauses."\n'
@@ -124,7 +124,13 @@ def test_metrics_slices_and_rules_that_do_not_fit_the_suite_are_named_together()
     assert "gate 2 (recall at_least): unknown slice 'colour'. The suite has: kind" in message
     assert "gate 3 (recall never): 'never' is for a rate where fewer is better; 'recall' is not one" in message
     assert "gate 4 (macro_f1 reduces)" in message and "gate 5" not in message
-    assert "gate 6 (accuracy no_worse): another gate asks for less of it, and this one takes that as worse" in message
+    assert "gate 6 (accuracy no_worse): another gate asks for less of it, and" in message
+    assert message.endswith("where more is better up to that limit, add an at_least gate")
+    grade = Metric(name="grade", scorer="s", numerator="", kind="mean", worst=1.0, best=5.0)
+    band = [Gate(metric="grade", rule="at_most", value=4.5), Gate(metric="grade", rule="no_worse", margin=0.2)]
+    validate(gate_file(*band), [grade], [])
+    floor = Gate(metric="accuracy", rule="at_least", value=0.05)
+    validate(gate_file(*wrong.gate[4:], floor), METRICS, [])
     validate(gate_file(Gate(metric="fabrication", rule="never", n_min=10, slice="kind")), METRICS, ["kind"])
 
 
