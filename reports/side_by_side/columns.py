@@ -91,10 +91,12 @@ def suite_names(columns: Iterable[Column]) -> list[str]:
 
 
 def metrics_of(columns: Sequence[Column], suite: str) -> list[Metric]:
-    """Return the metrics of a suite in any column, as the newest run has them: primary, then gated, then the others."""
+    """Return the metrics of a suite, newest run first: the primary, then those that any run's gates judge, the rest."""
     known: dict[str, Metric] = {}
     for column in reversed(columns):
         info = column.suite(suite)
         for metric in column.view.ranked_metrics(info) if info else ():
             known.setdefault(metric.name, metric)
-    return list(known.values())
+    judged = {verdict.metric for column in columns for verdict in column.view.verdicts(suite)}
+    first = {*judged, next(iter(known), "")}
+    return sorted(known.values(), key=lambda metric: metric.name not in first)

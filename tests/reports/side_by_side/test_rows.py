@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
-from harness.runs.folder import load_results
-from harness.schema import Completion, Score, Scores
+from harness.schema import Completion, Metric, Score, Scores
 from reports import side_by_side
+from reports.side_by_side.columns import metrics_of
 from tests.reports.conftest import Writer, write_training
 from tests.reports.side_by_side.conftest import MakeRun, answers, change, data_of, written
-from tests.support.sample import make_record, make_records, make_suite
+from tests.support.sample import METRICS, make_record, make_records, make_suite
 
 
 def shown(page: str) -> dict[str, list[list[str | None]]]:
@@ -97,9 +97,11 @@ def test_a_run_without_the_suite_leaves_its_column_empty(make_run: MakeRun, tmp_
     assert shown(page)["lease-000"] == [["100%", "100%", None]]
 
 
-def test_metrics_that_gates_judge_come_first(three: list[str]) -> None:
-    from reports.side_by_side.columns import metrics_of
-
-    columns, _ = side_by_side.open_columns(three, Path("runs"))
+def test_metrics_that_gates_judge_come_first_also_those_of_an_older_run(make_run: MakeRun) -> None:
+    """The gated rate of the older run had come after the newer run's count that no gate judges."""
+    count = Metric(name="answer_words", scorer="given", numerator="words", higher_is_better=False)
+    newer = make_suite(metrics=[count, METRICS[0]])
+    runs = [make_run(1, answers()), make_run(2, answers(), suites=[newer])]
+    columns, _ = side_by_side.open_columns(runs, Path("runs"))
     names = [metric.name for metric in metrics_of(columns, "legal/clauses")]
-    assert names[0] == load_results(Path(three[0])).verdicts[0].metric == "clause_recall"
+    assert names == ["clause_recall", "fabrication_rate", "answer_words"]
