@@ -228,21 +228,30 @@ def section(evidence: RunView) -> Section:
     if not reviews.sessions:
         lead = LABELLED if judged else NOBODY
         return Section(id="review", title="Human review", blocks=[Text(text=lead, tone="caution"), *judged])
-    blocks = [Text(text=WHO), _sessions(reviews), _checks(reviews), *_not_judged(reviews)]
-    blocks += [block for suite in evidence.suites for block in _suite(reviews.of(suite.name), suite)]
-    return Section(id="review", title="Human review", lead=LEAD, blocks=[*blocks, *judged])
+    found = [Text(text=WHO), _sessions(reviews), _checks(reviews), *_not_judged(reviews)]
+    for suite in evidence.suites:
+        found += [block for title, part in _by_rubric(reviews, suite.name) for block in blocks(part, suite, title)]
+    return Section(id="review", title="Human review", lead=LEAD, blocks=[*found, *judged])
 
 
 def preferring_baseline(evidence: RunView) -> list[str]:
     """Say of which suites people prefer the baseline's answers."""
-    suites = [(suite.name, evidence.reviews.of(suite.name)) for suite in evidence.suites]
-    asked = [(name, reviews.asked(rubric).remarks) for name, reviews in suites for rubric in reviews.rubrics]
-    shares = [(name, human_review.preference(human_review.adjudicated(remarks))) for name, remarks in asked]
+    asked = [pair for suite in evidence.suites for pair in _by_rubric(evidence.reviews, suite.name)]
+    shares = [(name, human_review.preference(human_review.adjudicated(reviews.remarks))) for name, reviews in asked]
     return [
         f"{name}: People prefer the baseline's answers: the tuned model's in {number_format.estimate(share)} of pairs."
         for name, share in shares
         if sentences.preferred(share)[1] == "bad"
     ]
+
+
+def _by_rubric(reviews: Reviews, suite: str) -> list[tuple[str, Reviews]]:
+    """Part the reviews of a suite by rubric, since results of two are not pooled; name the rubric where they differ."""
+    own = reviews.of(suite)
+    parts = {number_format.short(rubric): own.asked(rubric) for rubric in own.rubrics}
+    names = {short: part.said[0].session.rubric.get("name", "") for short, part in parts.items()}
+    titles = [f"{suite}, rubric {name} ({short})" for short, name in names.items()] if len(parts) > 1 else [suite]
+    return list(zip(titles, parts.values(), strict=False))
 
 
 def _sessions(reviews: Reviews) -> Table:
@@ -316,17 +325,3 @@ def _not_judged(reviews: Reviews) -> list[Block]:
     ]
     note = f"{wording.capital(wording.shown_of('item', len(rows), len(skipped)))}."
     return [Table(caption="Not judged", columns=["Case", "Reviewer", "Reason"], rows=rows, note=note)]
-
-
-def _suite(reviews: Reviews, suite: SuiteInfo) -> list[Block]:
-    """Build one group of tables per rubric: results of two rubrics are not pooled."""
-    rubrics = reviews.rubrics
-    return [
-        block
-        for rubric in rubrics
-        for block in blocks(
-            reviews.asked(rubric),
-            suite,
-            suite.name if len(rubrics) == 1 else f"{suite.name}, rubric {number_format.short(rubric)}",
-        )
-    ]

@@ -237,10 +237,14 @@ def test_items_seen_twice_show_whether_a_reviewer_says_the_same_again(path: Path
 
 
 def test_answers_to_two_rubrics_are_not_put_together(path: Path) -> None:
-    review(path, SUITE, "r1", {case: both("tuned") for case in IDS}, rubric="a" * 64)
-    review(path, SUITE, "r2", {case: both("baseline") for case in IDS}, rubric="b" * 64)
+    """The warnings of two rubrics had been one sentence twice."""
+    for who in "ab":
+        review(path, SUITE, who, {case: both("baseline") for case in IDS}, rubric=who * 64)
+    names = [f"{SUITE}, rubric A rubric ({letter * 12})" for letter in "ab"]
     found = [caption for caption in captions(section(path)) if caption.startswith("Which answer")]
-    assert found == [f"Which answer people prefer: {SUITE}, rubric {letter * 12}" for letter in "ab"]
+    assert found == [f"Which answer people prefer: {name}" for name in names]
+    warned = [text.partition(": People prefer")[0] for text in cautions(gather(load_run(path))) if "People" in text]
+    assert warned == names
 
 
 def label(path: Path, kind: str, rubric: JudgeRubric, labels: dict[str, str], author: str) -> None:
