@@ -22,7 +22,7 @@ from harness.formatting import count
 from harness.gates.config import load_suite_gates
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, load_sealed, now
-from harness.runs.score_events import append, with_later
+from harness.runs.score_events import alone, append, with_later
 from harness.schema import GateFile, Manifest, Metrics, Record, ScoreEvent, SuiteInfo, Verdict
 from harness.suites.suite import Suite
 
@@ -49,8 +49,15 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
 
     A suite whose cases or prompt changed since the run is scored and not judged.
     """
-    run = with_later(load_sealed(run_path, "rescored"))
+    run = load_sealed(run_path, "rescored")
     infos, chosen = suites_in(run, suites)
+    with alone(run_path):
+        return _rescored(with_later(run), infos, chosen, bars, progress)
+
+
+def _rescored(
+    run: RunData, infos: dict[str, SuiteInfo], chosen: Sequence[Suite], bars: Path | None, progress: Progress
+) -> Rescored:
     events: list[ScoreEvent] = []
     records: list[Record] = []
     scored = 0
@@ -81,7 +88,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
         "verdicts": msgspec.to_builtins(verdicts),
     }
     return Rescored(
-        path=append(run_path, "code", events, about),
+        path=append(run.path, "code", events, about),
         records=scored,
         changed=len(events),
         metrics=metrics,

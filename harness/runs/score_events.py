@@ -8,12 +8,14 @@ runs/<run>/later/<utc>-<kind>-<8 hex>.jsonl          one batch of events
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+from filelock import FileLock
 from msgspec import Struct
 
 from harness.errors import NOT_JSON, UserError
@@ -69,6 +71,21 @@ def refuse_masked(people: Sequence[str], option: str = "--reviewer") -> None:
     )
 
 
+UNCHANGED = "Free space or ask for access; the run is as it was"
+
+
+@contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """Let one process at a time add a batch of what differs from earlier ones. Raises UserError where none can."""
+    try:
+        (run / FOLDER).mkdir(exist_ok=True)
+        lock = FileLock(run / FOLDER / ".lock").acquire()
+    except OSError as error:
+        raise UserError(f"{run / FOLDER}: cannot be written ({error.strerror}). {UNCHANGED}") from None
+    with lock:
+        yield
+
+
 def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[str, Any]) -> Path:
     """Write one batch and its seal, secrets masked, and return the .jsonl file. UserError if the disk refuses."""
     times = [
@@ -83,12 +100,11 @@ def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[st
     data = b"".join(line + b"\n" for event in events for line in redactor.mask([msgspec.json.encode(event)]))
     (masked,) = redactor.mask([msgspec.json.encode(dict(about))])
     counted = msgspec.json.decode(masked) | ({"redacted": redactor.counts} if redactor.counts else {})
-    hint = "Free space; the run is as it was"
     write_atomic(
-        path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(counted), indent=1), hint, parents=True
+        path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(counted), indent=1), UNCHANGED, parents=True
     )
-    write_atomic(Path(f"{path}.sha256"), f"{digest(data)}  {name}\n", hint)
-    write_atomic(path, data, hint)
+    write_atomic(Path(f"{path}.sha256"), f"{digest(data)}  {name}\n", UNCHANGED)
+    write_atomic(path, data, UNCHANGED)
     return path
 
 

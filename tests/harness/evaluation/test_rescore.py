@@ -1,11 +1,15 @@
 """Scoring a finished run again: no model, nothing overwritten, verdicts that follow the scorers and bars of now."""
 
 import shutil
+import threading
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
 from harness.evaluation.rescore import rescore
+from harness.evaluation.run import estimate_and_judge
 from harness.progress.progress import Progress
 from harness.runs.folder import check_seal, load_run
 from harness.runs.score_events import batches, with_later
@@ -41,6 +45,31 @@ def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
     assert check_seal(run.path) == [] and len(batches(run.path)) == 1
     again = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
     assert again.changed == 0
+
+
+@pytest.mark.slow
+def test_of_two_at_the_same_time_the_second_starts_from_the_scores_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Scores of one suite had stayed among those that the other, which ended later, said it had given."""
+    run = compare(tmp_path, tuned={f"c{i}": "nothing to see" for i in range(40)})
+    (own,) = suites(tmp_path)
+    write_suite(tmp_path, test=RELAXED)
+    (relaxed,) = suites(tmp_path)
+    quiet = Progress(quiet=True)
+    other = Thread(target=rescore, args=(run.path, [relaxed], None, quiet))
+
+    def meanwhile(*judged: Any) -> Any:
+        if threading.current_thread() is not other:
+            other.start()
+            other.join(2)
+        return estimate_and_judge(*judged)
+
+    monkeypatch.setattr("harness.evaluation.rescore.estimate_and_judge", meanwhile)
+    rescore(run.path, [own], None, quiet)
+    other.join()
+    assert batches(run.path)[-1].about["scorers"] == {own.name: relaxed.scorers_hash}
+    assert sum(bool(batch.events) for batch in batches(run.path)) == 1
 
 
 def test_answers_that_were_masked_before_they_were_stored_are_scored_as_masked_and_that_is_said(
