@@ -93,12 +93,6 @@ def test_each_reviewer_is_noted_beside_everybody_and_decisions_count(path: Path)
     assert row(prefer, "r3")[0].note == "decided differences"
 
 
-def test_people_who_prefer_the_baseline_are_said_first(path: Path) -> None:
-    review(path, SUITE, "r1", {case: both("baseline") for case in IDS})
-    said_first = f"{SUITE}: People prefer the baseline's answers: the tuned model's in 0% (0% to 11.4%) of pairs."
-    assert said_first in cautions(gather(load_run(path)))
-
-
 def test_a_reviewer_may_be_called_everybody(path: Path) -> None:
     review(path, SUITE, "Everybody", {case: both("tuned") for case in IDS})
     review(path, SUITE, "r2", {case: both("baseline") for case in IDS})
@@ -236,15 +230,16 @@ def test_items_seen_twice_show_whether_a_reviewer_says_the_same_again(path: Path
     assert again.text == "66.7%" and again.estimate is not None and again.estimate.n == 3
 
 
-def test_answers_to_two_rubrics_are_not_put_together(path: Path) -> None:
+def test_people_who_prefer_the_baseline_are_said_first_and_two_rubrics_are_not_put_together(path: Path) -> None:
     """The warnings of two rubrics had been one sentence twice."""
-    for who in "ab":
-        review(path, SUITE, who, {case: both("baseline") for case in IDS}, rubric=who * 64)
+    said_first = ": People prefer the baseline's answers: the tuned model's in 0% (0% to 11.4%) of pairs."
+    review(path, SUITE, "a", {case: both("baseline") for case in IDS}, rubric="a" * 64)
+    assert f"{SUITE}{said_first}" in cautions(gather(load_run(path)))
+    review(path, SUITE, "b", {case: both("baseline") for case in IDS}, rubric="b" * 64)
     names = [f"{SUITE}, rubric A rubric ({letter * 12})" for letter in "ab"]
     found = [caption for caption in captions(section(path)) if caption.startswith("Which answer")]
     assert found == [f"Which answer people prefer: {name}" for name in names]
-    warned = [text.partition(": People prefer")[0] for text in cautions(gather(load_run(path))) if "People" in text]
-    assert warned == names
+    assert {f"{name}{said_first}" for name in names} <= set(cautions(gather(load_run(path))))
 
 
 def label(path: Path, kind: str, rubric: JudgeRubric, labels: dict[str, str], author: str) -> None:

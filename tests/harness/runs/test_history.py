@@ -178,8 +178,6 @@ def test_what_does_not_exist_is_refused(asked: dict[str, str], said: str) -> Non
 
 
 def test_verdicts_of_another_suite_do_not_count(tmp_path: Path) -> None:
-    from harness.runs.folder import RunFolder
-
     path = write_run(tmp_path, 1, seal=False)
     RunFolder(path).write_verdicts([make_verdict("fail", suite="legal/other"), make_verdict("pass")])
     RunFolder(path).seal()
