@@ -11,6 +11,7 @@ from msgspec import Struct
 from harness.checkpoints import resolve
 from harness.errors import refuse_all
 from harness.formatting import count
+from harness.sanitize import shown
 from harness.schema import Checkpoint
 from harness.suites.prompts import Renderer
 from training import lora, model_checks
@@ -24,6 +25,8 @@ from training.data.rows import files_sha256, load_data, shared_rows
 from training.data.tokenize import Dataset, encode
 from training.estimate import duration, fit, shapes
 from training.estimate.memory import Pass
+from training.merge import contamination_of_base
+from training.model_card import doubts
 from training.validation import ValidationSet
 
 
@@ -43,7 +46,7 @@ class TrainingJob(Struct, frozen=True, kw_only=True):
     held: ValidationSet
     """All validation data."""
     contamination: dict[str, Any]
-    """Result of the contamination check."""
+    """Result of the contamination check; under `base`, that of the adapter that the base was merged with."""
     steps: list[list[int]]
     """Document indices of every step."""
     checkpointing: bool
@@ -71,6 +74,9 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     asked = [question_tables(config)[name].suite for name in questions]
     allowed = config.data.allow_contaminated
     contamination = refuse_contaminated(read, config.data.suites, allowed, say, without_suites, asked)
+    contamination |= contamination_of_base(Path(base.path))
+    for text in doubts(contamination):
+        say(f"training: {shown(text)}")
     training = encode(rows, renderer, config.data.max_length, config.train.replay == "probabilities")
     validation = encode(held_out, renderer, config.data.max_length) if held_out else None
     if few := warning(len(rows)):

@@ -17,7 +17,7 @@ from harness.checkpoints import merge as checkpoints_merge
 from harness.checkpoints import quantization, safety
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
-from harness.errors import UserError
+from harness.errors import NOT_JSON, UserError
 from harness.runs.folder import SEAL, RunData, load_manifest, load_run
 from harness.schema import BASELINE, CANDIDATE, Checkpoint
 from harness.suites.prompts import Renderer
@@ -90,7 +90,8 @@ def merge(
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".merging-") as work:
             merged = Path(work) / "model"
-            facts = checkpoints_merge.merge_into(checkpoint, merged)
+            record = (run.manifest.training or {}) if run and trained_on == checkpoint.base_digest else {}
+            facts = checkpoints_merge.merge_into(checkpoint, merged, record.get("contamination"))
             report = parity(checkpoint, merged, facts.dtype)
             (merged / PARITY).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
             reason = "\n".join(
@@ -101,6 +102,16 @@ def merge(
     except OSError as error:
         raise UserError(f"{out}: the merged model cannot be written: {error.strerror or error}. Free space") from None
     return report
+
+
+def contamination_of_base(folder: Path) -> dict[str, Any]:
+    """Return the record of a base that is a merge, as the field `base`, which is empty where nothing is known."""
+    if not (folder / checkpoints_merge.FACTS).is_file():
+        return {}
+    try:
+        return {"base": checkpoints_merge.read_facts(folder).contamination or {}}
+    except (OSError, *NOT_JSON):
+        return {"base": {}}
 
 
 def _training_of(checkpoint: Checkpoint) -> RunData | None:

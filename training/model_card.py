@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +20,7 @@ from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import HUB_ID
 from harness.errors import UserError
 from harness.files import write_atomic
-from harness.formatting import markdown_table, phrase, with_interval
+from harness.formatting import count, markdown_table, phrase, with_interval
 from harness.runs.folder import RunData
 from harness.schema import BASELINE, Checkpoint
 from harness.suites.tables import HUB, parted
@@ -254,17 +254,24 @@ def _limits(record: Mapping[str, Any], base: Checkpoint) -> str:
         limits.append("There were no validation rows, so its loss on unseen rows is unknown.")
     if (record.get("train") or {}).get("rows_cut"):
         limits.append(f"{record['train']['rows_cut']:,} rows were too long and lost the middle of their prompts.")
-    leaks = record.get("contamination") or {}
-    if leaks.get("unchecked") or (leaks and not leaks.get("cases")):
-        compared = "only with the suites of its validation cases" if leaks.get("cases") else "not with any suite"
-        limits.append(f"Its rows were compared {compared}, so it may have been trained on the cases that score it.")
-    if leaks.get("allowed"):
-        limits.append(
-            f"{leaks['rows']:,} rows contain text of a suite's cases, so its scores are too high: {leaks['allowed']}"
-        )
+    limits += doubts(record.get("contamination"))
     if base.name == bundled_model.EMBEDDED:
         limits.append("Its base is a 4-bit-rounded copy of the published weights, which has other scores.")
     return "## Limits\n\n" + "".join(f"- {text}\n" for text in limits)
+
+
+def doubts(leaks: Mapping[str, Any] | None, of_base: str = "") -> Iterator[str]:
+    """Say why scores may be too high, by a run's record of test cases among its rows, and by those of its base."""
+    if leaks is None:
+        return
+    if leaks.get("unchecked") or not leaks.get("cases"):
+        suites = "only with the suites of its validation cases" if leaks.get("cases") else "with no suite"
+        known = f"compared {suites}" if leaks else "not recorded"
+        yield f"The training rows{of_base} were {known}, so the model may have been trained on the cases that score it."
+    if leaks.get("allowed"):
+        rows = count(leaks["rows"], "training row")
+        yield f"Text of a suite's cases is in {rows}{of_base}, so the scores are too high: {leaks['allowed']}"
+    yield from doubts(leaks.get("base"), f"{of_base} of the base")
 
 
 def _table(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -59,6 +59,8 @@ class MergeFacts(Struct, frozen=True, kw_only=True):
     """Largest difference of a next-token log probability, merged against fp32 base with adapter, on fixed texts."""
     base_quantisation: str | None = None
     """`nf4` where the adapter was merged into the base's dequantised NF4 weights; `base` then means those weights."""
+    contamination: dict[str, Any] | None = None
+    """Test cases among the rows that made the adapter, as its training run recorded them; None: not known."""
 
     @property
     def says(self) -> str:
@@ -134,7 +136,7 @@ def read_facts(folder: Path) -> MergeFacts:
     return msgspec.json.decode((folder / FACTS).read_bytes(), type=MergeFacts)
 
 
-def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
+def merge_into(checkpoint: Checkpoint, out: Path, contamination: dict[str, Any] | None = None) -> MergeFacts:
     """Write base plus adapter to the folder `out`: weights, tokenizer, chat template, generation config, merge.json.
 
     The sum is made in fp32 and cast to the base's data type. Needs 4 bytes of memory per parameter, and twice as much
@@ -156,7 +158,7 @@ def merge_into(checkpoint: Checkpoint, out: Path) -> MergeFacts:
     _carry(carrier, CARRIED, out)
     _carry(base, OF_BASE, out)
     refuse_changed(checkpoint)
-    facts = msgspec.structs.replace(facts, base_quantisation=form)
+    facts = msgspec.structs.replace(facts, base_quantisation=form, contamination=contamination)
     (out / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=2))
     return facts
 

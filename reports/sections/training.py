@@ -49,6 +49,7 @@ NO_CARD = "it has no data card"
 CLEAN = "no row contains text of a suite's case"
 SUITES_OUTSIDE = re.compile(r"^.*/(?=evalsuites/)")
 UNCHECKED = "rows were not compared with any suite"
+UNRECORDED = "the base is a merge that does not say what its adapter was trained on"
 ONLY_VALIDATION = "rows were compared only with the suites of the validation cases"
 
 
@@ -119,8 +120,10 @@ def _data(record: Mapping[str, Any], judged: Sequence[SuiteInfo]) -> Iterator[Bl
         yield Table(
             caption="Size of the training data", columns=columns, rows=sizes, numeric=list(range(1, len(columns)))
         )
-    if leaks := record.get("contamination"):
-        yield Facts(caption="Text of test cases in the training data", pairs=list(_leaks(leaks, judged)))
+    leaks, caption = record.get("contamination"), "Text of test cases in the training data"
+    while leaks is not None:
+        yield Facts(caption=caption, pairs=list(_leaks(leaks, judged)))
+        leaks, caption = leaks.get("base"), f"{caption} of the base"
 
 
 def _file(use: str, file: Mapping[str, Any]) -> list[Cell]:
@@ -142,7 +145,8 @@ def _leaks(leaks: Mapping[str, Any], judged: Sequence[SuiteInfo]) -> Iterator[tu
         note = ONLY_VALIDATION if leaks.get("unchecked") else "" if rows else CLEAN
         yield "Rows with such text", Cell(text=number_format.setting(rows).text, note=note, tone=tone)
     else:
-        yield "Rows with such text", Cell(text="not checked", note=UNCHECKED, tone="bad")
+        note = UNCHECKED if leaks else UNRECORDED
+        yield "Rows with such text", Cell(text="not checked" if leaks else "not known", note=note, tone="bad")
     yield "Cases checked", number_format.setting(leaks.get("cases"))
     if uncompared := leaks.get("uncompared"):
         yield "Cases too short or too common to be checked", number_format.setting(sum(uncompared.values()))

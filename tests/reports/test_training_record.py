@@ -100,6 +100,7 @@ NOT_CHECKED = ("not checked", "rows were not compared with any suite", "bad")
         (CHECKED | {"rows": 3}, ("3", "", "bad")),
         ({"cases": 0, "unchecked": "--no-contamination-check"}, NOT_CHECKED),
         ({"cases": 0, "suites": {"own/tickets": 0}, "rows": 0, "uncompared": {"own/tickets": 30}}, NOT_CHECKED),
+        ({}, ("not known", "the base is a merge that does not say what its adapter was trained on", "bad")),
         (
             CHECKED | {"unchecked": "--no-contamination-check"},
             ("0", "rows were compared only with the suites of the validation cases", "caution"),
@@ -112,7 +113,10 @@ def test_text_of_test_cases_among_the_rows_is_said(
     found = facts(shown(write_run, run, contamination=leaks), "Text of test cases in the training data")
     rows = found["Rows with such text"]
     assert (rows.text, rows.note, rows.tone) == said
-    if leaks["cases"]:
+    section = shown(write_run, run, contamination=RECORD["contamination"] | {"base": {"cases": 0, "base": leaks}})
+    below = facts(section, "Text of test cases in the training data of the base of the base")
+    assert below == found
+    if leaks.get("cases"):
         assert found["Of the suites"].text == "legal/clauses and general/basics"
         assert found["Reason to allow it"].text == "a rehearsal"
 

@@ -14,11 +14,14 @@ from harness.errors import UserError
 from harness.runs.folder import check_seal, load_run
 from harness.schema import Checkpoint
 from tests.conftest import save_tiny_model
+from tests.support.adapters import change_json
 from tests.support.gated import write_project, write_run
 from tests.training.conftest import quiet, save_filled
 from tests.training.test_full_disk import room
 from training import model_card
 from training.config import Lora
+from training.config_file import load
+from training.job import prepare
 from training.merge import merge
 from training.run import train
 
@@ -97,6 +100,40 @@ def test_a_merged_models_card_holds_approval_parity_and_the_training(run, tmp_pa
     assert [text for text in lines if text not in card.text] == []
     assert (tmp_path / "merged" / "loss_curve.svg").is_file()
     assert "[data_card.md](../data_card.md)" in card.text
+
+
+@pytest.mark.slow
+def test_an_adapter_on_a_merge_inherits_what_is_known_of_the_merges_rows(run, write_config, tmp_path):
+    record = load_run(run).manifest.training
+    known = record["contamination"] | {"base": {"cases": 0, "unchecked": "--no-contamination-check"}}
+    change_json(run / "run.json", training=record | {"contamination": known})
+    merge(str(run), tmp_path / "merged")
+    config, said = load(write_config(base=tmp_path / "merged")), []
+    assert prepare(config, said.append).contamination["base"] == known
+    assert any("The training rows of the base of the base were compared with no suite" in text for text in said)
+    for text in ("{", '{"changed_tensors": 1}'):
+        (tmp_path / "merged" / "merge.json").write_text(text)
+        assert prepare(config, print).contamination["base"] == {}
+
+
+@pytest.mark.parametrize(
+    ("leaks", "doubts"),
+    [
+        ({"cases": 9, "rows": 0}, []),
+        ({"cases": 9, "rows": 0, "base": {}}, ["The training rows of the base were not recorded, so"]),
+        (
+            {"cases": 9, "unchecked": "x", "base": {"cases": 9, "rows": 1, "allowed": "a trial", "base": {"cases": 0}}},
+            [
+                "The training rows were compared only with the suites of its validation cases, so",
+                "Text of a suite's cases is in 1 training row of the base, so the scores are too high: a trial",
+                "The training rows of the base of the base were compared with no suite, so",
+            ],
+        ),
+    ],
+)
+def test_a_card_says_why_scores_may_be_too_high(leaks, doubts):
+    limits = model_card._limits({"validation": {"rows": 1}, "contamination": leaks}, base_of("x")).splitlines()[4:]
+    assert [line.startswith(f"- {doubt}") for line, doubt in zip(limits, doubts, strict=True)] == [True] * len(doubts)
 
 
 @pytest.mark.slow

@@ -55,7 +55,8 @@ def test_a_reason_lets_the_rows_stay_and_is_recorded(prepared):
     assert [(leak["suite"], leak["case"], leak["words"]) for leak in job.contamination["leaks"]] == [
         ("legal/mini", "c1", 80)
     ]
-    assert "training: rows that contain text of a suite's cases: 1; allowed: shows what a leak is worth" in said
+    leaked = "Text of a suite's cases is in 1 training row, so the scores are too high: shows what a leak is worth"
+    assert f"training: {leaked}" in said
     assert not any(key.startswith("data.") and "contaminated" in key for key in job.fingerprint)
 
 
@@ -84,7 +85,7 @@ def test_without_suites_the_option_lets_it_train_and_the_run_records_it(write_co
     lines = []
     job = prepare(load(write_config(data__suites=None)), lines.append, without_suites=True)
     assert job.contamination == {"cases": 0, "unchecked": "--no-contamination-check"}
-    assert "training: no row was compared with a suite (--no-contamination-check)" in lines
+    assert any(text.startswith("training: The training rows were compared with no suite, so the") for text in lines)
 
 
 @pytest.mark.parametrize("names", [[], ["test_words.py"]])

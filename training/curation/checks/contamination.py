@@ -306,7 +306,6 @@ def refuse_contaminated(
     if not is_compared and not without_suites:
         raise UserError(_not_found(index.missing if index and folders else []))
     if index is None or not found:
-        say(f"training: no row was compared with a suite ({WITHOUT_SUITES})")
         return {"cases": 0, "unchecked": WITHOUT_SUITES}
     leaks = overlap(Sample(rows), index).leaks
     cases = sum(index.suites.values())
@@ -326,7 +325,6 @@ def refuse_contaminated(
         return record
     if allowed is None:
         raise UserError(_refusal(rows, leaks))
-    say(f"training: rows that contain text of a suite's cases: {len(leaks):,}; allowed: {shown(allowed)}")
     return {**record, "allowed": allowed, "leaks": [_facts(rows, leak) for leak in leaks[:RECORDED]]}
 
 
