@@ -39,11 +39,11 @@ def local_folder(text: str) -> Path | None:
 def model_problems(config: Config) -> list[str]:
     """Return every conflict between the configuration, the model, this machine and the number of rows."""
     try:
-        folder = base_folder(config.base)
-        facts = CheckpointFolder(folder).config
+        files = CheckpointFolder(base_folder(config.base))
+        facts = files.config | files.settings_elsewhere
     except UserError as error:
         return [str(error)]
-    return shape_problems(config, facts, str(folder / "config.json"))
+    return shape_problems(config, facts, str(files.path / "config.json"))
 
 
 def shape_problems(config: Config, facts: dict[str, Any], where: str) -> list[str]:

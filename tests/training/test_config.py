@@ -10,6 +10,7 @@ from harness.errors import UserError
 from tests.support.adapters import change_json
 from training.config import Config, Data
 from training.config_file import load
+from training.estimate.report import plan
 from training.model_checks import base_folder, model_problems, shape_problems
 from training.run import train
 
@@ -117,6 +118,14 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
     ]
     assert [text for text in expected if text not in message] == []
     assert f"{len(expected)} problems" in message
+
+
+@pytest.mark.parametrize("read", [lambda path: load(path, model_problems), lambda path: plan(path, path)])
+def test_a_base_whose_packed_weights_only_another_file_tells_is_refused(read, write_config, tiny_model, tmp_path):
+    base = shutil.copytree(tiny_model, tmp_path / "base")
+    (base / "hf_quant_config.json").write_text('{"quantization": {"quant_algo": "NVFP4"}}')
+    with pytest.raises(UserError, match=r"which is quantised\. Name the 16-bit"):
+        read(write_config(base=base))
 
 
 def test_the_longest_row_fits_a_model_that_nests_its_text_settings():
