@@ -96,6 +96,11 @@ def _load(settings: ValidationQuestions, table: str, base: Checkpoint, renderer:
     return Questions(suite=suite, metric=metric, cases=cases, asks=list(plan.asks), renderer=renderer)
 
 
+def answers(settings: ValidationQuestions, table: str) -> int:
+    """Count the completions that one validation of a table generates, with those of cases that are left out as long."""
+    return sum(len(load_cases(Path(file))) for file in settings.cases) * _only_suite(settings.suite, table).samples
+
+
 def _only_suite(folder: str, table: str) -> Suite:
     suites = list(find_suites([folder]))
     if len(suites) != 1:

@@ -29,6 +29,7 @@ from training.estimate.flops import FORWARD_SHARE, Flops
 from training.estimate.known_models import FoundConfig
 from training.estimate.memory import Pass
 from training.estimate.shapes import Shapes
+from training.validation import answers
 
 CHARACTERS_PER_TOKEN = 4
 ASSUMED_MFU = 0.3
@@ -85,22 +86,13 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
         steps=len(steps),
         flops=flops.of(micros),
         validation_flops=round(FORWARD_SHARE * validations * flops.of(validation_micros)),
-        asked=validations * sum(_cases(table.cases) for table in question_tables(config).values()),
+        asked=validations * sum(answers(table, name) for name, table in question_tables(config).items() if table.suite),
         largest=largest(micros),
         longest=replace(
             largest(pack(documents, 0)), shortest=max(d.shortest for d in [*documents, *validation_documents])
         ),
         exact=exact,
     )
-
-
-def _cases(files: Sequence[str]) -> int:
-    """Count the cases in JSONL files."""
-    count = 0
-    for file in files:
-        with Path(file).open("rb") as lines:
-            count += sum(bool(line.strip()) for line in lines)
-    return count
 
 
 def _documents(

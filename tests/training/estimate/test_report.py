@@ -10,6 +10,7 @@ from harness.engines import usage
 from harness.errors import UserError
 from harness.runs.folder import load_run
 from harness.suites.prompts import Renderer
+from tests.support import mini
 from tests.training.conftest import quiet
 from tests.training.estimate.test_flops import LLAMA_31_8B, SMOLLM2_135M, TINY
 from tests.training.test_loop import save_family
@@ -283,13 +284,13 @@ def test_the_plan_as_text_and_as_json_say_the_same(write_config, tmp_path):
         assert part in shown
 
 
-def test_answers_to_cases_are_counted_and_said_not_to_be_in_the_time(write_config, write_rows, tmp_path):
-    write_rows("dev.jsonl", [{"id": n} for n in range(7)])
-    asked = {"select__suite": str(tmp_path), "select__cases": ["dev.jsonl"], "select__metric": "recall"}
+def test_answers_to_cases_are_counted_and_said_not_to_be_in_the_time(write_config, tmp_path):
+    suite = mini.write_suite(tmp_path / "dev", mini.rows(7), mini.TEST.replace("max_tokens=8", "samples=3"))
+    asked = {"select__suite": str(suite), "select__cases": [str(suite / "cases.jsonl")], "select__metric": "recall"}
     found = report.plan(write_config(**asked), tmp_path / "none")
-    assert found.work.asked == 7 * 4, "at steps 0, 2, 4 and 6"
-    assert "answers   28 to cases, generated while training; not in the time" in show(found)
+    assert found.work.asked == 7 * 3 * 4, "three of a case, at steps 0, 2, 4 and 6"
+    assert "answers   84 to cases, generated while training; not in the time" in show(found)
     assert "answers  " not in show(report.plan(write_config(), tmp_path / "none"))
     general = {key.replace("select", "forgetting"): value for key, value in asked.items()}
     kept = report.plan(write_config(data__validation=[], **general), tmp_path / "none")
-    assert kept.work.asked == 7 * 2, "nothing chooses an adapter, so at steps 0 and 6"
+    assert kept.work.asked == 7 * 3 * 2, "nothing chooses an adapter, so at steps 0 and 6"
