@@ -229,10 +229,13 @@ class Renderer:
     def _turn_end(self) -> int | None:
         """Id of the special token that closes an assistant turn, where the template writes one."""
         text = self._apply([{"role": "user", "content": "u"}, {"role": "assistant", "content": "\u241a"}], False)
-        ids = self._encode(text[text.rindex("\u241a") + 1 :])
+        return next((i for i in self._encode(text[text.rindex("\u241a") + 1 :]) if i in self.special_ids), None)
+
+    @cached_property
+    def special_ids(self) -> set[int]:
+        """Ids of all special tokens."""
         added = self.tokenizer.added_tokens_decoder  # `all_special_ids` has only those with a role, not Gemma's.
-        special = {*self.tokenizer.all_special_ids, *(at for at, token in added.items() if token.special)}
-        return next((i for i in ids if i in special), None)
+        return {*self.tokenizer.all_special_ids, *(at for at, token in added.items() if token.special)}
 
     def _rendered(self, chat: Sequence[Message], generate: bool) -> str:
         """Render a chat with transformers, which runs the template in jinja's sandbox."""

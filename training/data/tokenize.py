@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,8 +12,8 @@ from harness.errors import refuse_all
 from harness.suites.prompts import Renderer, UntrainableTurns
 from training.data.rows import TrainingRow
 
-MIN_PROMPT = 8
-"""Tokens of a prompt stretch that must stay after a cut."""
+BORDER = 4
+"""Tokens of a prompt that a cut leaves on each side of special tokens and answers: the role's name and some text."""
 
 
 class Document(Struct, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
     masks = [mask for _, mask in rendered]
     in_context = _in_context(rows, masks, renderer, max_length, problems) if distil_replay else {}
     for row, (ids, mask) in zip(rows, rendered, strict=True):
-        excess, shortest = len(ids) - max_length, shortest_length(mask)
+        excess, shortest = len(ids) - max_length, shortest_length(ids, mask, renderer.special_ids)
         if not any(mask):
             problems.append(f"{row.where}: it has no answer tokens. Expected an assistant message with text")
         elif shortest > max_length:
@@ -97,7 +97,7 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
             )
         else:
             if excess > 0:
-                ids, mask = cut_prompt(ids, mask, excess)
+                ids, mask = cut_prompt(ids, mask, excess, renderer.special_ids)
                 rows_cut, tokens_cut = rows_cut + 1, tokens_cut + excess
             is_distilled = distil_replay and row.is_replay
             context = in_context.get(row.where)
@@ -158,26 +158,29 @@ def render_all(
     return rendered
 
 
-def cut_prompt(ids: list[int], mask: list[int], excess: int) -> tuple[list[int], list[int]]:
+def cut_prompt(ids: list[int], mask: list[int], excess: int, special: Collection[int]) -> tuple[list[int], list[int]]:
     """Drop `excess` tokens, at most those above `shortest_length`, from the middle of the longest prompt stretch.
 
-    Its start (template header, instruction), its end (question, answer header) and every answer are kept.
+    Its start (instruction), its end (question), what the template writes at special tokens, and answers are kept.
     """
-    start, end = _longest_prompt(mask)
-    first = start + (end - start - excess + 1) // 2
-    return ids[:first] + ids[first + excess :], mask[:first] + mask[first + excess :]
+    droppable = _droppable(ids, mask, special)
+    first = (len(droppable) - excess + 1) // 2
+    dropped = set(droppable[first : first + excess])
+    kept = [at for at in range(len(ids)) if at not in dropped]
+    return [ids[at] for at in kept], [mask[at] for at in kept]
 
 
-def shortest_length(mask: Sequence[int]) -> int:
+def shortest_length(ids: Sequence[int], mask: Sequence[int], special: Collection[int]) -> int:
     """Return the fewest tokens to which `cut_prompt` shortens a row."""
-    start, end = _longest_prompt(mask)
-    return len(mask) - max(0, end - start - MIN_PROMPT)
+    return len(ids) - len(_droppable(ids, mask, special))
 
 
-def _longest_prompt(mask: Sequence[int]) -> tuple[int, int]:
-    """Return start and end of the longest stretch without learnt tokens."""
+def _droppable(ids: Sequence[int], mask: Sequence[int], special: Collection[int]) -> list[int]:
+    """Return the places, away from borders, in the longest stretch without learnt tokens."""
     ends = [-1, *(at for at, learnt in enumerate(mask) if learnt), len(mask)]
-    return max(((a + 1, b) for a, b in itertools.pairwise(ends)), key=lambda stretch: stretch[1] - stretch[0])
+    start, end = max(itertools.pairwise(ends), key=lambda stretch: stretch[1] - stretch[0])
+    borders = [start, *(at for at in range(start + 1, end) if ids[at] in special), end]
+    return [at for a, b in itertools.pairwise(borders) for at in range(a + 1 + BORDER, b - BORDER)]
 
 
 GENERAL_TEXT = Path(__file__).with_name("general.txt")

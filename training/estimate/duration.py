@@ -113,11 +113,12 @@ def _guessed(row: TrainingRow, number: int, max_length: int, is_distilled: bool)
     answer = sum(n for t, n in turns if t.role == "assistant")
     total = sum(n for _, n in turns)
     length = max(min(total, max_length), answer + 1)
+    whole_mask = [int(t.role == "assistant") for t, n in turns for _ in range(n)]
     return Document(
         ids=[number] * length,
         mask=[0] * (length - answer) + [1] * answer,
         is_distilled=is_distilled,
-        shortest=shortest_length([int(t.role == "assistant") for t, n in turns for _ in range(n)]),
+        shortest=shortest_length(whole_mask, whole_mask, ()),
     )
 
 

@@ -98,8 +98,15 @@ def test_a_context_that_cannot_be_used_is_refused(write_rows, row, fault):
         load_rows([str(write_rows("a.jsonl", [CHAT | row]))])
 
 
-def test_a_long_prompt_is_cut_in_its_middle_and_the_answer_stays_whole(write_rows, renderer):
-    row = {"instruction": "FIRST " + "the tenant agrees " * 40 + "LAST", "output": "due on sale; none"}
+LONG = "the tenant agrees " * 40
+
+
+@pytest.mark.parametrize("prompt", [
+    {"user": f"FIRST {LONG}LAST"}, {"system": f"FIRST {LONG}", "user": f"{LONG}LAST"},
+])  # fmt: skip
+def test_a_long_prompt_is_cut_in_its_middle_and_answer_and_turns_stay_whole(write_rows, renderer, prompt):
+    turns = prompt | {"assistant": "due on sale; none"}
+    row = {"messages": [{"role": role, "content": text} for role, text in turns.items()]}
     rows = load_rows([str(write_rows("a.jsonl", [row]))])
     whole = encode(rows, renderer, 5000).documents[0]
     cut = encode(rows, renderer, 64)
@@ -109,6 +116,8 @@ def test_a_long_prompt_is_cut_in_its_middle_and_the_answer_stays_whole(write_row
     assert renderer.decode([i for i, m in zip(document.ids, document.mask, strict=True) if m]) == "due on sale; none"
     text = renderer.decode(document.ids)
     assert "FIRST" in text and "LAST" in text
+    written = [re.findall(r"<.*>\w*", renderer.tokenizer.decode(one.ids)) for one in (document, whole)]
+    assert written[0] == written[1]
     assert (cut.rows_cut, cut.tokens_cut) == (1, len(whole.ids) - 64)
 
 
@@ -121,14 +130,16 @@ def test_an_answer_that_cannot_fit_is_refused_by_line(write_rows, renderer):
 def test_a_cut_takes_only_from_the_longest_stretch_of_prompt():
     ids = list(range(30))
     mask = [0, 0, 1, 1] + [0] * 20 + [1] * 6
-    kept_ids, kept_mask = cut_prompt(ids, mask, 10)
+    kept_ids, kept_mask = cut_prompt(ids, mask, 10, ())
     assert kept_ids == [*range(9), *range(19, 30)]
     assert kept_mask == [0, 0, 1, 1] + [0] * 10 + [1] * 6
-    assert shortest_length(mask) == len(ids) - 12
+    assert shortest_length(ids, mask, ()) == len(ids) - 12
 
 
 def test_a_row_without_a_learnt_token_is_an_error(write_rows):
     class Silent:
+        special_ids = ()
+
         def training(self, chat):
             return [1, 2, 3], [0, 0, 0]
 

@@ -16,7 +16,7 @@ from tests.training.estimate.test_flops import LLAMA_31_8B, SMOLLM2_135M, TINY
 from tests.training.test_loop import save_family
 from training.config import Config, Data, Lora, Train
 from training.data.rows import load_rows
-from training.data.tokenize import MIN_PROMPT, encode
+from training.data.tokenize import BORDER, encode
 from training.estimate import duration, fit, memory, report, shapes
 from training.estimate.memory import Pass
 from training.estimate.report import show
@@ -247,7 +247,7 @@ def test_guessed_rows_can_lose_only_their_longest_prompt(write_config, write_row
     write_rows("rows.jsonl", [CHAT])
     tokens = [18 * n // 4 + 1 for _, n in TURNS]
     found = report.plan(config, tmp_path / "none").work
-    assert found.longest.shortest == sum(tokens) - max(tokens) + MIN_PROMPT
+    assert found.longest.shortest == sum(tokens) - max(tokens) + 2 * BORDER
 
 
 def test_nothing_is_named_where_nothing_helps():

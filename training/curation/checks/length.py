@@ -30,9 +30,10 @@ def _renderer(folder: str) -> Any:
 def _measure(rows: Sequence[TrainingRow], folder: str, max_length: int) -> list[tuple[int, bool]]:
     """Return the tokens of every row, and whether its answer fits into `max_length`."""
     problems: list[str] = []
-    masks = [mask for _, mask in render_all([(row.where, row.chat) for row in rows], _renderer(folder), problems)]
+    rendered = render_all([(row.where, row.chat) for row in rows], _renderer(folder), problems)
     refuse_all(problems, "rows that cannot be trained on")
-    return [(len(mask), shortest_length(mask) <= max_length) for mask in masks]
+    special = _renderer(folder).special_ids
+    return [(len(ids), shortest_length(ids, mask, special) <= max_length) for ids, mask in rendered]
 
 
 def tokens(sample: Sample, settings: CheckSettings) -> list[tuple[int, bool]]:
