@@ -111,29 +111,20 @@ def test_an_adapter_on_a_merge_inherits_what_is_known_of_the_merges_rows(run, wr
     config, said = load(write_config(base=tmp_path / "merged")), []
     assert prepare(config, said.append).contamination["base"] == known
     assert any("The training rows of the base of the base were compared with no suite" in text for text in said)
-    for text in ("{", '{"changed_tensors": 1}'):
-        (tmp_path / "merged" / "merge.json").write_text(text)
-        assert prepare(config, print).contamination["base"] == {}
+    (tmp_path / "merged" / "merge.json").write_text("{")
+    assert prepare(config, print).contamination["base"] == {}
 
 
-@pytest.mark.parametrize(
-    ("leaks", "doubts"),
-    [
-        ({"cases": 9, "rows": 0}, []),
-        ({"cases": 9, "rows": 0, "base": {}}, ["The training rows of the base were not recorded, so"]),
-        (
-            {"cases": 9, "unchecked": "x", "base": {"cases": 9, "rows": 1, "allowed": "a trial", "base": {"cases": 0}}},
-            [
-                "The training rows were compared only with the suites of its validation cases, so",
-                "Text of a suite's cases is in 1 training row of the base, so the scores are too high: a trial",
-                "The training rows of the base of the base were compared with no suite, so",
-            ],
-        ),
-    ],
-)
-def test_a_card_says_why_scores_may_be_too_high(leaks, doubts):
-    limits = model_card._limits({"validation": {"rows": 1}, "contamination": leaks}, base_of("x")).splitlines()[4:]
-    assert [line.startswith(f"- {doubt}") for line, doubt in zip(limits, doubts, strict=True)] == [True] * len(doubts)
+def test_a_card_says_why_scores_may_be_too_high():
+    leaks = {}
+    for above in ({"cases": 9, "rows": 0}, {"cases": 9, "rows": 1, "allowed": "a trial"}, {"cases": 0}):
+        leaks = above | {"base": leaks}
+    assert list(model_card.doubts(leaks)) == [
+        "The training rows were compared with no suite, so the model may have been trained on the cases that score it.",
+        "Text of a suite's cases is in 1 training row of the base, so the scores are too high: a trial",
+        "The training rows of the base of the base of the base were not recorded, so the model may have been trained "
+        "on the cases that score it.",
+    ]
 
 
 @pytest.mark.slow
