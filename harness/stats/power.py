@@ -76,35 +76,25 @@ def design_effect(units: float, icc: float) -> float:
     return 1 + max(0.0, units - 1) * icc
 
 
-def log_ratio_variance(baseline: float, tuned: float, correlation: float) -> float:
+def log_ratio_variance(baseline: Array, tuned: Array, correlation: float) -> Array:
     """Variance of ln(tuned rate / baseline rate) over paired 0/1 cases, times the number of cases: delta method.
 
-    (1-p1)/p1 + (1-p0)/p0 - 2r * sqrt((1-p1)(1-p0) / (p1 p0)), with r no larger than two such rates can have.
+    (1-p1)/p1 + (1-p0)/p0 - 2r * sqrt((1-p1)(1-p0) / (p1 p0)).
     """
-    odds = [(1 - p) / p for p in (tuned, baseline)]
-    return sum(odds) - 2 * _possible(correlation, baseline, tuned) * math.sqrt(odds[0] * odds[1])
+    one, other = (1 - tuned) / tuned, (1 - baseline) / baseline
+    return np.asarray(one + other - 2 * correlation * np.sqrt(one * other))
 
 
 def ratio_variance(baseline: float, tuned: float, threshold: float, correlation: float) -> float:
     """Variance of tuned score - threshold * baseline score of one case, both 0 or 1."""
     one, other = tuned * (1 - tuned), threshold * threshold * baseline * (1 - baseline)
-    return one + other - 2 * _possible(correlation, baseline, tuned) * math.sqrt(one * other)
+    return one + other - 2 * possible(correlation, baseline, tuned) * math.sqrt(one * other)
 
 
-def _possible(correlation: float, *rates: float) -> float:
+def possible(correlation: float, *rates: float) -> float:
     """The correlation, or the highest that 0/1 scores with these two rates can have: the root of their odds ratio."""
     low, high = min(rates), max(rates)
     return min(correlation, math.sqrt(low * (1 - high) / (high * (1 - low)))) if low > 0 and high < 1 else 0.0
-
-
-def cases_for_cut(
-    baseline: float, ratio: float, threshold: float, correlation: float, power: float = POWER
-) -> int | None:
-    """Independent cases that show tuned / baseline to be at most `threshold` where it is `ratio`: gap of logarithms."""
-    if not 0 < ratio < threshold:
-        return None
-    se = math.sqrt(log_ratio_variance(baseline, baseline * ratio, correlation))
-    return cases_for_gap(se, 1, math.log(ratio / threshold), "two", power=power)
 
 
 def clusters_for_few_flips(worse: int, changed: int, clusters: int, margin: float, each: float = 1.0) -> int | None:

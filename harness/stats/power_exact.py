@@ -12,19 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from harness.schema import Side
 from harness.stats import paired, power
-from harness.stats.cluster_variance import FEW_CHANGES, FEW_ERRORS, FEW_FLIPS
-from harness.stats.intervals import (
-    Array,
-    critical,
-    has_enough_clusters,
-    ratio_of_rates,
-    upper_for_share,
-    wilson,
-)
+from harness.stats.cluster_variance import FEW_CHANGES, FEW_ERRORS, FEW_EVENTS, FEW_FLIPS
+from harness.stats.intervals import Array, critical, has_enough_clusters, upper_for_share, wilson_at
 from harness.stats.power import Design
 
 MOST_CONTRACTS = 20_000
@@ -199,23 +193,33 @@ def chance_of_no_worse(design: Design, changed: float, margin: float) -> float:
 
 
 def chance_of_cut(design: Design, baseline: float, ratio: float, threshold: float, correlation: float) -> float:
-    """Probability that 'reduces' passes where tuned / baseline is `ratio`: normal, and rough where events are few.
+    """Probability that 'reduces' passes where tuned / baseline is `ratio`; both rates scatter as normal numbers.
 
-    The upper bound is at most `threshold` where p1 - threshold * p0 is 1.96 standard errors below 0 (Fieller 1954).
-    Where fewer than ten clusters hold a tuned event, the judge's MOVER-R bound at the expected rates is taken instead.
+    As `paired.rate_ratio` judges: by t on the logarithm, and where few clusters carry the events of one rate by
+    MOVER-R, too, whose upper bound is under `threshold` where MOVER's of tuned - threshold * baseline is under 0.
     """
-    tuned = baseline * ratio
     if ratio >= threshold:
         return 0.0
-    z, independent = critical(0.95, "two"), design.units / design.deff
-    variance = power.ratio_variance(baseline, tuned, threshold, correlation)
-    known = float(special.ndtr((threshold * baseline - tuned) / math.sqrt(variance / independent) - z))
-    holders = 1 - float(design.events(tuned)[0])
-    few = float(special.bdtr(FEW_ERRORS.fewest - 1, design.clusters, holders))
-    n, df = min(independent, design.effective), None if design.is_plain else design.freedom
-    upper = ratio_of_rates(*((rate, *wilson(rate, n, df=df)) for rate in (tuned, baseline)))[1]
-    guarded = 0.0 if upper is None else float(special.ndtr(z * (threshold - ratio) / (upper - ratio) - z))
-    return few * guarded + (1 - few) * known
+    n, r = design.units / design.deff, power.possible(correlation, baseline, baseline * ratio)
+    z = special.ndtri((np.arange(50) + 0.5) / 50)
+    before, low, _, few_before = _rates(design, baseline, z[:, None])
+    after, _, high, few_after = _rates(design, baseline * ratio, r * z[:, None] + math.sqrt(1 - r * r) * z)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt(power.log_ratio_variance(before, after, r) / n)
+        passes = np.log(threshold * before / after) >= critical(0.95, "two", design.freedom) * error
+    guarded = np.hypot(high - after, threshold * (before - low)) <= threshold * before - after
+    return float(((passes | (after == 0)) & (guarded | ~(few_before | few_after))).mean())
+
+
+def _rates(design: Design, truth: float, z: Array) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
+    """Rates seen at `z` standard errors from the truth, Wilson's bounds of each, and where few clusters carry it."""
+    units, n, chances = design.units, design.units / design.deff, design.events(truth)
+    events = np.clip(np.round(units * (truth + z * math.sqrt(truth * (1 - truth) / n))), 0, units)
+    k = np.arange(len(chances))
+    each, squares = float(chances @ k), float(chances @ k**2)
+    worth = np.where(events * (1 - chances[0]) / each < FEW_ERRORS.fewest, min(n, design.effective), n)
+    low, high = wilson_at(events / units, worth, critical(0.95, "two", None if design.is_plain else design.freedom))
+    return events / units, low, high, events * each / squares < FEW_EVENTS.fewest
 
 
 def smallest_gain(
@@ -247,8 +251,12 @@ def largest_ratio(
     design: Design, baseline: float, threshold: float, correlation: float, wanted: float = power.POWER
 ) -> float | None:
     """Largest true tuned / baseline shown to be at most `threshold` with probability `wanted`; None where none is."""
-    ratios = (threshold * step / 200 for step in range(199, -1, -1))
-    return next((r for r in ratios if chance_of_cut(design, baseline, r, threshold, correlation) >= wanted), None)
+
+    def shows(cut: float) -> bool:
+        return chance_of_cut(design, baseline, threshold - cut, threshold, correlation) >= wanted
+
+    cut = _lowest(shows, 0.0, 0.999 * threshold)
+    return None if cut is None else threshold - cut
 
 
 def clusters_needed(design: Design, chance: Callable[[Design], float], wanted: float = power.POWER) -> int | None:

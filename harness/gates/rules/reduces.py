@@ -83,7 +83,6 @@ def _power(question: PowerQuestion) -> PowerNumbers:
     largest = power_exact.largest_ratio(design, before, threshold, correlation, assumed.power)
     says = f"a model at {truth:.0%} of a baseline rate of {before:.0%} passes {how_often(chance)}"
     if chance < assumed.power:
-        clusters = _at_least_by_gap(clusters, question.gate, assumed, design.deff / design.per_cluster)
         says += question.for_power(None if largest is None else f"it must be at {largest:.0%} of it", clusters)
     elif largest is not None and f"{largest:.0%}" != f"{truth:.0%}":
         says += f"; for {assumed.power:.0%} it must be at {largest:.0%} of it"
@@ -117,18 +116,8 @@ def _passes(gate: Gate, assumed: Assumed) -> Callable[[Design], float]:
     return lambda design: power_exact.chance_of_cut(design, before, threshold / 2, threshold, correlation)
 
 
-def _at_least_by_gap(clusters: int | None, gate: Gate, assumed: Assumed, each: float = 1.0) -> int | None:
-    """The clusters, and no fewer than the gap of the logarithms takes; a case counts as `each` of a cluster."""
-    from harness.stats import power
-
-    assert gate.ratio is not None
-    rates = assumed.baseline_rate, gate.ratio / 2, gate.ratio
-    cases = power.cases_for_cut(*rates, assumed.correlation, assumed.power)
-    return None if clusters is None or cases is None else max(clusters, round(cases * each))
-
-
 def _clusters_needed(gate: Gate, assumed: Assumed) -> int | None:
-    return _at_least_by_gap(fewest_clusters(_passes(gate, assumed), assumed.power), gate, assumed)
+    return fewest_clusters(_passes(gate, assumed), assumed.power)
 
 
 REDUCES = GateRule(

@@ -22,15 +22,13 @@ def test_errors_allowed_under_a_bar(bar, table):
 )
 def test_a_cut_needs_what_the_design_says(baseline, paired, independent, half, forty):
     """25% fewer at all, paired and independent; then 25% fewer as a bound where the truth is 50% and 40% fewer."""
-    assert power.cases_for_cut(baseline, 0.75, 1.0, 0.5) == paired
-    assert power.cases_for_cut(baseline, 0.75, 1.0, 0.0) == independent
-    assert power.cases_for_cut(baseline, 0.50, 0.75, 0.5) == half
-    assert power.cases_for_cut(baseline, 0.60, 0.75, 0.5) == forty
+    stated = [(paired, 0.75, 1.0, 0.5), (independent, 0.75, 1.0, 0.0), (half, 0.5, 0.75, 0.5), (forty, 0.6, 0.75, 0.5)]
+    for n, ratio, threshold, correlation in stated:
+        assert 0.8 < power_exact.chance_of_cut(Design(n), baseline, ratio, threshold, correlation) < 0.84
 
 
-def test_no_cut_is_shown_beyond_the_truth_and_rates_limit_their_correlation():
-    assert power.cases_for_cut(0.2, 0.75, 0.75, 0.5) is None and power.cases_for_cut(0.2, 0.0, 0.75, 0.5) is None
-    assert power.cases_for_cut(0.2, 0.1, 0.75, 0.5) == power.cases_for_cut(0.2, 0.1, 0.75, 0.9)
+def test_two_rates_limit_their_correlation():
+    assert power.possible(0.9, 0.2, 0.02) == power.possible(0.5, 0.02, 0.2) == pytest.approx(2 / 7)
     assert power.log_ratio_variance(0.3, 0.3, 1.0) == pytest.approx(0.0)
     assert power.ratio_variance(0.3, 0.3, 1.0, 1.0) == pytest.approx(0.0)
 
