@@ -140,7 +140,7 @@ def _problems(suite: Suite, cases: Sequence[Case], table: str) -> list[str]:
 def cases_in_training(rows: Sequence[TrainingRow], questions: Questions) -> list[str]:
     """Return one problem for every validation case that is the prompt of an answer in a training row.
 
-    The system message does not count, unless cases differ in nothing else.
+    The system message does not count, unless cases of the suite differ in nothing else.
     """
     prompts = {
         _prompt_key(prompt): row.where
@@ -151,7 +151,8 @@ def cases_in_training(rows: Sequence[TrainingRow], questions: Questions) -> list
         for prompt in (chat[:turn], chat[turn - 1 : turn])
     }
     cases = {row.where: (_prompt_key(row.chat), _prompt_key(row.chat[-1:])) for row in questions.rows}
-    own = Counter(user for _, user in cases.values())
+    tests = (messages(questions.suite.template, case) for case in questions.suite.cases)
+    own = Counter([*(user for _, user in cases.values()), *(_prompt_key(prompt[-1:]) for prompt in tests)])
     return [
         f"{where} has the prompt of the training row {prompts[key]}. Remove one of the two"
         for where, (whole, user) in cases.items()

@@ -310,6 +310,7 @@ def test_a_training_row_that_asks_what_a_validation_case_asks_is_refused(
 ):
     config = write_config(**asked)
     write_rows("train.jsonl", [row])
+    write_rows("dev.jsonl", [rows(1)[0] | {"id": "v3", "input": {"document": "Held out 3."}}])
     if template:
         (suite / "prompt.jinja").write_text(template)
     refused = pytest.raises(UserError, match=r"case 'v3' has the prompt of the training row .*train.jsonl:1")
