@@ -88,10 +88,10 @@ def log_ratio_variance(baseline: Array, tuned: Array, correlation: float) -> Arr
 def ratio_variance(baseline: float, tuned: float, threshold: float, correlation: float) -> float:
     """Variance of tuned score - threshold * baseline score of one case, both 0 or 1."""
     one, other = tuned * (1 - tuned), threshold * threshold * baseline * (1 - baseline)
-    return one + other - 2 * possible(correlation, baseline, tuned) * math.sqrt(one * other)
+    return one + other - 2 * possible_correlation(correlation, baseline, tuned) * math.sqrt(one * other)
 
 
-def possible(correlation: float, *rates: float) -> float:
+def possible_correlation(correlation: float, *rates: float) -> float:
     """The correlation, or the highest that 0/1 scores with these two rates can have: the root of their odds ratio."""
     low, high = min(rates), max(rates)
     return min(correlation, math.sqrt(low * (1 - high) / (high * (1 - low)))) if low > 0 and high < 1 else 0.0

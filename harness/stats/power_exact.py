@@ -200,7 +200,7 @@ def chance_of_cut(design: Design, baseline: float, ratio: float, threshold: floa
     """
     if ratio >= threshold:
         return 0.0
-    n, r = design.units / design.deff, power.possible(correlation, baseline, baseline * ratio)
+    n, r = design.units / design.deff, power.possible_correlation(correlation, baseline, baseline * ratio)
     z = special.ndtri((np.arange(50) + 0.5) / 50)
     before, low, _, few_before = _rates(design, baseline, z[:, None])
     after, _, high, few_after = _rates(design, baseline * ratio, r * z[:, None] + math.sqrt(1 - r * r) * z)

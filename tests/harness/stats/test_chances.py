@@ -173,7 +173,7 @@ def test_a_gain_of_a_share_of_the_baseline_passes_about_as_often_as_predicted(me
 )
 def test_a_cut_passes_as_often_as_predicted_where_events_are_few_too(contracts, cases, baseline, ratio, bar):
     tuned, rng, suites = baseline * ratio, np.random.default_rng(3), 400
-    both = baseline * tuned + power.possible(0.5, baseline, tuned) * math.sqrt(
+    both = baseline * tuned + power.possible_correlation(0.5, baseline, tuned) * math.sqrt(
         baseline * tuned * (1 - baseline) * (1 - tuned)
     )
     shares = np.array([both, baseline - both, tuned - both, 1 - baseline - tuned + both])
