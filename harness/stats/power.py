@@ -76,7 +76,7 @@ def design_effect(units: float, icc: float) -> float:
     return 1 + max(0.0, units - 1) * icc
 
 
-def log_ratio_variance(baseline: Array, tuned: Array, correlation: float) -> Array:
+def log_ratio_variance(baseline: Array | float, tuned: Array | float, correlation: float) -> Array:
     """Variance of ln(tuned rate / baseline rate) over paired 0/1 cases, times the number of cases: delta method.
 
     (1-p1)/p1 + (1-p0)/p0 - 2r * sqrt((1-p1)(1-p0) / (p1 p0)).
