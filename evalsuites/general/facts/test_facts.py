@@ -1,15 +1,19 @@
-"""The questions of general/basics on facts and common sense, answered in few words."""
+"""Questions on facts and common sense, answered in few words: those of general/basics and more."""
+
+from pathlib import Path
 
 from evalsuites.general.basics import test_basics
 from harness import Case, Suite
 from harness.scoring import short_answer
+from harness.suites.cases import load_cases
 
 KINDS = ("fact", "common sense")
 
 
 def cases() -> list[Case]:
-    """Return the questions of these kinds, with their ids of `general/basics`."""
-    return [case for case in test_basics.suite.cases if case.tags["kind"] in KINDS]
+    """Return the questions of these kinds, those of `general/basics` with their ids first."""
+    of_basics = [case for case in test_basics.suite.cases if case.tags["kind"] in KINDS]
+    return [*of_basics, *load_cases(Path(__file__).with_name("cases.jsonl"))]
 
 
 suite = Suite(
