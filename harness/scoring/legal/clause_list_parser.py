@@ -1,104 +1,177 @@
-"""Read an answer as a list of clause types: names separated by `;`, `,`, new lines, bullets or numbers, or "none".
+"""Read an answer as a list of clause types, or "none".
 
-Prose is not searched for names.
+A name counts as an item of a list, a table or JSON, and in a sentence that says what the text contains, unless its item
+or its part of the sentence denies it. Other sentences are not searched for names. A short item of a list without a name
+is an invented one.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
 from harness.schema import Completion
-from harness.scoring.text.normalize import plain
+from harness.scoring.text.normalize import normalise, plain
 from harness.scoring.text.refusals import refuses
 
-MAX_WORDS = 12
-"""A longer piece is not read as a name."""
-MAX_JOINED = 8
-"""Pieces between commas and "and" that one name may have."""
-MAX_HEAD = 200
-"""Characters in which a name before a description ends."""
+MAX_WORDS = 8
+"""A longer item is not an invented name."""
+MAX_NAME = 10
+"""Words of a name, with small ones between."""
+MAX_BEFORE = 6
+"""Words before a name in its item."""
+MAX_ADJECTIVES = 3
+"""Words before a name in a sentence, after the verb or a comma."""
 MAX_SHOWN = 60
 """A name outside the vocabulary is cut to this many characters."""
 
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
 WORD = re.compile(r"[^\W_]+")
 APOSTROPHE = re.compile("['’‘ʼ`]")
-JOINT = re.compile(r",|\b(?:and|or)\s+|&", re.I)
-PIECE = re.compile(r"^[ \t]*\|[^\n\r]*|[^;\n\r|•●▪◦‣·]+", re.M)
-"""What is between separators, or a row of a table."""
-TABLE_HEAD = re.compile(r"^[ \t]*\|[^\n]*\n(?=[ \t]*\|[ \t|:-]*$)", re.M)
-CELL = re.compile(r"[^|]+")
+TOKEN = re.compile(rf"[^\W_]+(?:{APOSTROPHE.pattern}[^\W_]*)*")
+INFLECTED = re.compile(r"(?<=x)es$|(?<=[^s]{2})s$")
 INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
-NUMBERED = r"(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?"
-BULLET = re.compile(rf"\s*(?:(?:\[[\dxX✓✔]{{1,3}}\]|[-*+–—#>\[\"'“(]+)\s*)*{NUMBERED}")
-CLOSING = re.compile(r":|\s[-–—]\s|[(\[|]")
-LEAD_IN = re.compile(
-    r"(?:;*\s*\n)?[^:;\n]{0,120}\b(?:answer|clauses?|types?|following|list(?:ed)?|present|absent|missing|provisions?|contains?"
-    r"|includes?|found)\b[^:;\n]{0,60}:",
-    re.I,
-)
-HEADING = re.compile(r"[^:]{0,180}:[\s*_\[{]*")
-"""A line that only leads to what follows it."""
+BREAK = re.compile(r"[.;:|!?\n]|\s[-–—]\s")
+"""What no name goes across."""
+
 SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>|```(?:\w+(?=\s*\n))?", re.I)
 """Special tokens, and code fences with their language."""
-SENTENCE_END = re.compile(r"(?<=\w)\.\s+(?=[A-Z])|\n")
-ENDINGS = ("clause", "clauses", "provision", "provisions")
-"""Words that may follow a name."""
-TEXT = r"(?:it|(?:the|this) (?:text|excerpt|contract|document|passage|paragraph|deed|lease|agreement)(?: above)?)"
-CLAUSES = (
-    r"(?:of (?:the|these|those) )?(?:(?:such|the|these|those|this|that|listed|relevant|given|a|an|one) )*"
-    r"(?:clauses?|provisions?|types?)"
+TABLE_HEAD = re.compile(r"^[ \t]*\|[^\n]*\n(?=[ \t]*\|[ \t|:-]*$)", re.M)
+JSON_OBJECT = re.compile(r"\{[^{}]*\}")
+BRACKETS = re.compile(r"\([^()\n]{0,400}\)|\[(?=[^\]\n]*\d)[\d,;§.\s–-]*\]")
+HIDDEN = "\0"
+LINE = re.compile(r"[^\n\r]+")
+LISTS = re.compile(r"[;•●▪◦‣·]")
+HEADLINE = re.compile(r"[ \t]*(?:#+[^\n]*|\*\*[^*\n]+\*\*[ \t]*)\n\s*[-*+•\d|#]")
+"""A line that is a heading by its marks."""
+SPLIT = re.compile(r"[;•●▪◦‣·]|(?<=[\w)\]\"'”’*%_][.!?])[\"'”’*_)]*\s+(?=[A-Z\"“*_(\[])")
+CELL = re.compile(r"[^|]+")
+JOINT = re.compile(r",(?!\d)|(?:\band\b|\bor\b|\bplus\b|&)", re.I)
+DESCRIPTION = re.compile(r"[:|]|\s[-–—]\s")
+NUMBERED = r"(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?"
+BULLET = re.compile(rf"\s*(?:(?:\[[\dxX✓✔, ]{{1,9}}\]|[-*+–—#>\[\"'“(✓✔✅]+)\s*)*{NUMBERED}[*_\s]*")
+MARKED = re.compile(r"[-*+–—#✓✔✅\d.]|[a-zA-Z]\)")
+LEAD = re.compile(
+    r"\b(?:answers?|clauses?|types?|following|list(?:ed)?|present|absent|missing|provisions?|contain(?:s|ed)?|includes?"
+    r"|found|results?|names?|yes|no|n['’]t|not|none|only)\b",
+    re.I,
 )
-NONE = re.compile(
-    r"(?:sorry |no )?(?:(?:based on|according to|in) (?:the|this) \w+ )?(?:(?:the )?answer(?: is)? )?"
-    rf"(?:(?:there (?:is|are)|{TEXT} (?:has|contains|includes)) )?"
-    rf"(?:{TEXT} (?:does not|doesnt) (?:contain|include|have) (?:any )?"
-    rf"(?:{CLAUSES}(?: listed| above)?|of (?:them|these|those))"
-    r"|(?:the|this|that|such a) (?:clause|provision) is (?:not (?:present|included|found|there|in)|absent)"
-    r"(?: (?:in|from))?(?: (?:this|the) \w+)?(?: above)?"
-    r"|none(?: of (?:the|these|them|those).*"
-    r"| (?:(?:is |are )?present|found|apply|applies|listed|identified)(?: here| in (?:this|the) \w+)?)?"
-    r"|no(?: (?:such|related|relevant|listed|matching|of the listed|applicable|critical))*"
-    r" (?:clauses?|provisions?|types?)(?: (?:from|on|of) (?:the|this|that) (?:list|kind|type))?"
-    r"(?: (?:types?|found|here|listed|identified|apply|applies|in (?:this|the) \w+|(?:(?:is|are) )?present|above))*"
-    r"|no|n a|nothing|null|empty|not (?:present|applicable|found))"
+"""What says that a heading leads to names."""
+JSON_KEY = re.compile(r"[\s{\[]*\"([^\"]*)\"\s*:")
+STATE = (
+    r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|counted|required|there|binding)"
 )
-EMPTY_LIST = re.compile(r"\s*(?:\{\s*\"[^\"]*\"\s*:\s*)?\[\s*\](?:\s*\})?\s*")
-"""An empty list of JSON."""
-EXCEPTION = re.compile(r"\b(?:except|besides|save|none but|(?:other|apart|aside) (?:than|from))\b", re.I)
-"""What turns "none of these" into a name."""
-STATE = r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|counted|required|there)"
 UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
 ABSENT = (
-    r"(?:(?:only|merely|just) (?:mentioned|defined)|n/?a|absent|false|missing|struck|denied|reserved|replaced|waived"
-    rf"|excluded|{UNSURE})"
+    r"(?:(?:only|merely|just) (?:mentioned|defined)|(?:mentioned|defined) (?:only|merely)|n/?a|absent|false|missing|struck"
+    rf"|stricken|deleted|denied|reserved|replaced|waived|excluded|{UNSURE})"
 )
 """What says of a clause, or of a list of them, that it is not there or may not be."""
 DENIED = re.compile(
-    r"\W*(?:[✗✘❌]|does(?: not|n['’]t) (?:apply|count|appear)\b|(?:(?:there )?(?:is|are) )?"
+    r"(?:\s+(?:clause|provision)s?\b)?\W*(?:[✗✘❌☐]|does(?: not|n['’]t) (?:apply|count|appear)\b|(?:(?:there )?(?:is|are|was|were) )?"
     rf"(?:(?:no|none)(?:(?: such)? (?:clauses?|provisions?)| {STATE})?(?!\.?\s*\d)|not (?:\w+ )?{STATE}|{ABSENT})"
-    r"[\"'”’]?\s*(?:[^\w\s\"'“‘-]|-\s|$|(?:in|here|by|from)\b))",
+    r"[\"'”’]?\s*(?:[^\w\s\"'“‘-]|-\s|$|(?:in|here|by|from|before|and|but)\b))",
     re.I,
 )
 """What says after a name that the clause is not there: "no, only mentioned", but not "no policy may lapse"."""
-CROSSED_OUT = re.compile(rf"[\s*_>#+-]*{NUMBERED}[\s*_]*(?:\[\s?\]|☐|[✗✘❌]|~~|(?:but\s+)?(?:not|no)\s)", re.I)
-"""What says before a name that the clause is not there: an empty box, a cross, a strike-through, "not"."""
+STRUCK = re.compile(
+    r"\b(?:struck|stricken|deleted|crossed out|reserved heading|(?:is|was|are|were|left|marked) reserved|opposite"
+    r"|(?:only|merely|just|simply) (?:mention|defin|refer|explain)\w*|(?:mentioned|defined) (?:only|merely)"
+    r"|(?:do|does|did|would|should|could|can)(?: not|n['’]t)(?: \w+)? (?:count|apply|appear|bind|qualify)\w*|cannot count"
+    r"|(?:is|are|was|were)(?: not|n['’]t) (?:a|an|one|binding|counted|included|present|there|among)\b"
+    r"|(?:other|wrong|another) (?:side|way|party|direction|instrument|contract|document|paper|agreement)|rule[sd]? out)\b"
+    r"|\"\s*:\s*\"?(?:false|no)\b\"?\s*(?:[,}\]]|$)",
+    re.I,
+)
+"""What says anywhere after a name that the clause is struck, mentioned only, or binds another."""
+CROSSED_OUT = re.compile(rf"[\s*_>#+-]*{NUMBERED}[\s*_]*(?:\[\s?\]|☐|[✗✘❌]|~~)", re.I)
+"""What says before a name that the clause is not there: an empty box, a cross, a strike-through."""
+NEGATED = re.compile(
+    r"\b(?:no|not|non|none|never|neither|nor|without|lacks?|lacking|free|waiv\w+|absence|definition|reserved|struck|stricken"
+    r"|denie[sd]|omits?|mention\w*|refer\w*|speaks?|heading|exclu\w+|rules? out|opposite|fails? to|only (?:defin|mention)\w+)\b"
+    r"|n['’]t\b",
+    re.I,
+)
+"""What denies a name that comes later in the same item or the same part of a sentence."""
 HEADS_ABSENT = re.compile(
     rf"\b(?:not|n['’]t)\s+(?:\w+\s+)?(?:contain|include|have|count|appl(?:y|icable)|{STATE})\b"
     rf"|\bnone of\b|\b(?:{ABSENT}|lacks?)\b",
     re.I,
 )
 """A heading of clauses that are not there."""
-DOUBT = re.compile(rf"\b{UNSURE}\b", re.I)
+DOUBT = re.compile(rf"\b(?:{UNSURE}|(?:may|might|could) (?:also )?(?:be|contain|include|have))\b", re.I)
+EXCEPTION = re.compile(r"\b(?:except|besides|save|none but|(?:other|apart|aside) (?:than|from))\b", re.I)
+"""What turns "none of these" into a name."""
 AFFIRMED = re.compile(
-    r"(?<!not )(?<!n['’]t )\b(?:contains?|includes?|has|there (?:is|are))\s+(?:(?:also|an?|the|one)\s+)*", re.I
+    r"\b(?:contain(?:s|ed|ing)?|include[sd]?|including|has|have|there(?:['’]s| is| are)|f(?:ou|i)nd|identif(?:y|ied)"
+    r"|provides? for|imposes?|establish(?:es)?|sets out|consists? of|namely"
+    r"|(?:clauses?|provisions?|types?|ones|answer)\b[^.,:;]{0,60}?\b(?:is|are|apply|bind))\b",
+    re.I,
 )
-"""What says, after a "none", that a clause is there."""
-THE_REST = re.compile(r"(?:(?:all|none of) )?(?:the )?(?:others?|rest|remaining)\b.*|no others?\b.*")
-"""A sentence about the clauses that are not named."""
+"""What says that the clauses named after it are there."""
+STATED = re.compile(rf"\b(?:is|are) (?:also |both |all |each )?{STATE}\b|\bappl(?:y|ies)\b", re.I)
+"""What says that the clauses named before it are there."""
+NOT_A_NAME = re.compile(r"[$%€£!?]")
+BUT = re.compile(r"\b(?:but|although|though|while|whereas|however|yet|nor)\b", re.I)
+THE_REST = re.compile(r"\b(?:others?|rest|remaining|else|further|additional|more)\b", re.I)
+"""A statement about the clauses that are not named."""
+
+SMALL = _words("a an the of for on upon to in is are and or")
+"""Words between the words of a name that do not matter."""
+ENDINGS = _words(
+    "clause clauses provision provisions covenant covenants language term terms requirement requirements obligation "
+    "obligations right rights duty duties section paragraph"
+)
+"""Words that may follow a name."""
+BEFORE = _words(
+    "any one this that both also only just yes mutual express general single buyer seller purchaser vendor tenant landlord "
+    "lessee lessor borrower lender grantor grantee holder as with against upon by name names label"
+)
+AFTER = SMALL | {""} | _words(
+    "at by with without under against if when as per from until during before after that which who whose where must "
+    "shall may will plus but covering requiring running given"
+)
+"""Words after a name that do not belong to it: "insurance at", but not "insurance premiums"."""
+OF_SENTENCES = _words(
+    "i you me we us he she they them it its your my our this that these those is are was were be been has have had does "
+    "do did can could would should may might will shall must says said say let lets please note so here below above hope "
+    "if because since only merely just sure certainly yes ok okay thanks thank sorry course true false null maybe "
+    "perhaps possibly unclear both"
+)
+"""Words which the name of a clause does not have."""
+NEGATIVES = _words(
+    "no none not nothing neither absent missing empty null nil zero doesnt dont isnt arent cannot cant didnt"
+)
+NONE = NEGATIVES | _words(
+    "a an any the of in on from to there is are was were be such these those this that them it its here so answer sorry i "
+    "we find found see identify identified spot listed list lists above given asked about you clause clauses provision "
+    "provisions type types kind one ones related relevant matching applicable critical contain contains containing "
+    "include includes included including have has had do does present apply applies appear appears count counts bind "
+    "binds binding binding force effect exist exists text excerpt contract document passage paragraph paragraphs deed "
+    "lease agreement instrument section based according and or your my which"
+)
+"""Words of a statement that there is no clause."""
+NONE_OF = re.compile(
+    r"(?:there (?:is|are) )?(?:none|not one|nothing) (?:of|in|on) (?:the|these|them|those|this|that|your)\b"
+)
+REASON = re.compile(r"(?<=none):|\s[-–—]\s|[(\[|,]|\b(?:since|because|as|for|although|but)\b", re.I)
+CONCLUSION = re.compile(r":|\b(?:so|therefore|thus|hence)\b,?", re.I)
+EMPTY_LIST = re.compile(r"[^\w\"]*\[\s*\][^\w\"]*|.*\"[^\"]*\"\s*:\s*\[\s*\].*", re.S)
+"""An empty list of JSON."""
+
+
+FOLLOWING = re.compile(
+    rf"(?:[\s*_\"'”’]*(?:\b(?:{'|'.join(sorted(ENDINGS))})\b|\([^()]*\)|\[[^\[\]]*\]))*[\s*_\"'”’]*([^\W_]*)", re.I
+)
+"""Words such as "clause" and brackets after a name, and the next word."""
 
 
 class Named(NamedTuple):
@@ -117,6 +190,36 @@ class ClauseListReading(NamedTuple):
     unreadable: str = ""
 
 
+class Claim(NamedTuple):
+    """What an answer says in one place: a name, an invented one, a denied one (without label), or "none"."""
+
+    start: int
+    end: int
+    says: str
+    label: str = ""
+    in_list: bool = True
+
+
+class Segment(NamedTuple):
+    """A sentence, or a part between semicolons, bullets or line breaks."""
+
+    start: int
+    end: int
+    in_list: bool
+    follows: bool = False
+    """Whether it follows another sentence in its line."""
+    is_heading: bool = False
+
+
+class Piece(NamedTuple):
+    """A part of a segment between commas and "and", and the first name in it."""
+
+    start: int
+    end: int
+    joint: str
+    hit: Claim | None
+
+
 @lru_cache(maxsize=4096)
 def key(name: str) -> str:
     """Return the form in which spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
@@ -125,28 +228,31 @@ def key(name: str) -> str:
 
 def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
     """Read an answer as a list of clause types; `table` maps keys to types."""
-    text = completion.text
     if why := unreadable(completion):
         return ClauseListReading([], unreadable=why)
-    named: list[Named] = []
-    denied = False
-    for start, end, is_absent in _pieces(text, table):
-        if is_absent or _denies(text, start, end, table):
-            denied = True
-        else:
-            named.extend(_names(text, start, end, table))
-    if any(name.known for name in named):
-        return ClauseListReading(named)
-    if says_none(text):
-        affirmed = list(_affirmed(text, table))
-        return ClauseListReading([_named(text, 0, affirmed[0].start), *affirmed] if affirmed else [])
-    if denied and not named and not DOUBT.search(text):
+    normal = normalise(completion.text)
+    said: dict[str, list[Claim]] = defaultdict(list)
+    for claim in _Reader(normal.text, _index(tuple(table.items()))).claims():
+        said[claim.says].append(claim)
+    named = said["named"] + said["invented"]
+    if said["named"]:
+        named += said["none"]
+    elif said["none"] and not any(said["none"][0].in_list or not each.in_list for each in said["invented"]):
         return ClauseListReading([])
-    if refuses(text):
+    elif named:
+        named += said["none"]
+    elif said["denied"] and not DOUBT.search(normal.text):
+        return ClauseListReading([])
+    elif refuses(completion.text):
         return ClauseListReading([], unreadable="the answer is a refusal")
-    if not any(len(text[name.start : name.end].split()) <= MAX_WORDS for name in named):
+    else:
         return ClauseListReading([], unreadable="the answer is not a list of clause types")
-    return ClauseListReading(named)
+    return ClauseListReading(
+        [
+            Named(*normal.original(each.start, each.end), each.label or _shown(normal.text, each), bool(each.label))
+            for each in sorted(named)
+        ]
+    )
 
 
 def unreadable(completion: Completion) -> str:
@@ -180,128 +286,298 @@ def set_counts(tp: int, fp: int, fn: int, readable: bool, is_named: bool) -> dic
 def says_none(text: str) -> bool:
     """Whether the whole answer, or its beginning before an explanation, is a "none" without an exception."""
     text = SPECIAL.sub(" ", text).strip()
-    first = SENTENCE_END.split(text, maxsplit=1)[0]
-    parts = (text, first, CLOSING.split(first, maxsplit=1)[0])
-    return bool(EMPTY_LIST.fullmatch(text)) or (
-        not EXCEPTION.search(first) and any(NONE.fullmatch(key(part)) for part in parts)
+    first = SPLIT.split(text.split("\n", 1)[0], maxsplit=1)[0]
+    return _is_none(text) or _is_none(first)
+
+
+def _is_none(text: str, names: bool = False) -> bool:
+    """Whether a sentence, its beginning before a reason or, without `names`, its end says that there is no clause."""
+    if EMPTY_LIST.fullmatch(text):
+        return True
+    if EXCEPTION.search(text) or text.rstrip(" *_").endswith(":"):
+        return False
+    parts = [key(text), key(REASON.split(text, maxsplit=1)[0])]
+    parts += [] if names else [key(CONCLUSION.split(text)[-1])]
+    return any(
+        part == "n a" or (NONE_OF.match(part) and not THE_REST.search(part)) or _all_none(part.split())
+        for part in parts
     )
 
 
-def _pieces(text: str, table: Mapping[str, str]) -> Iterator[tuple[int, int, bool]]:
-    """Spans between separators, without a lead-in such as "The clauses are:", and whether they are under "absent".
-
-    A joint is a separator before a name with a description: "insurance (7), repair (9)". A sentence after a name is a
-    piece of its own.
-    """
-    masked = SPECIAL.sub(lambda m: ";" * len(m[0]), text)
-    masked = TABLE_HEAD.sub(lambda m: ";" * len(m[0]), masked)
-    lead = LEAD_IN.match(masked)
-    first = lead.end() if lead and not _head(text, _after_bullet(text, 0, lead.end()), lead.end(), table) else 0
-    is_absent = bool(HEADS_ABSENT.search(masked, 0, first))
-    for span in _rows_and_pieces(masked, first, table):
-        start, end = _after_bullet(text, *span), span[1]
-        leads = HEADING.fullmatch(text, start, end) or LEAD_IN.match(masked, start, end)
-        if leads and _head(text, start, end, table) is None:
-            is_absent = bool(HEADS_ABSENT.search(text, start, leads.end()))
-            start = _after_bullet(text, leads.end(), end)
-        if (crossed := CROSSED_OUT.match(text, *span)) and _label(key(text[crossed.end() : end]), table) is not None:
-            yield crossed.end(), end, True
-            continue
-        for joint in JOINT.finditer(text, start, end):
-            head = _head(text, start, end, table)
-            if not (head and head.start() > joint.start()) and _head(text, joint.end(), end, table):
-                yield start, joint.start(), is_absent
-                start = joint.end()
-        stop = SENTENCE_END.search(text, start, end)
-        if stop and _label(key(text[start : stop.start()]), table) is not None:
-            yield start, stop.start(), is_absent
-            start = stop.end()
-        rest = key(text[start:end])
-        if rest and (EXCEPTION.search(rest) or not THE_REST.fullmatch(rest)):
-            yield start, end, is_absent
+def _all_none(words: list[str]) -> bool:
+    negatives = NEGATIVES.intersection(words)
+    return bool(negatives) and NONE.issuperset(words) and not (negatives & {"absent", "missing"} and len(negatives) > 1)
 
 
-def _rows_and_pieces(masked: str, first: int, table: Mapping[str, str]) -> Iterator[tuple[int, int]]:
-    """Pieces from `first` on; of a row of a table, each name with the cells after it."""
-    for piece in PIECE.finditer(masked, first):
-        if piece[0].lstrip().startswith("|"):
-            cells = [cell for cell in CELL.finditer(masked, *piece.span()) if key(cell[0]).strip("0123456789 ")]
-            names = [cell for cell in cells if _label(key(cell[0]), table) is not None]
-            yield from pairwise([*(cell.start() for cell in names or cells), piece.end()])
-        else:
-            yield piece.span()
+def _shown(text: str, claim: Claim) -> str:
+    return text[claim.start : claim.end].lower()[:MAX_SHOWN].strip()
 
 
-def _after_bullet(text: str, start: int, end: int) -> int:
-    bullet = BULLET.match(text, start, end)
-    return bullet.end() if bullet else start
+@lru_cache(maxsize=4096)
+def _stem(word: str) -> str:
+    stem = INFLECTED.sub("", word)
+    return stem.removesuffix("ing") if len(stem) > 6 else stem
 
 
-def _head(text: str, start: int, end: int, table: Mapping[str, str]) -> re.Match[str] | None:
-    """What ends a name before its description, if a name begins the range."""
-    closing = CLOSING.search(text, start, min(end, start + MAX_HEAD))
-    return closing if closing and _label(key(text[start : closing.start()]), table) is not None else None
+def _forms(words: list[str]) -> set[str]:
+    """The spellings under which a name is found: in one word or several, inflected, its main words in any order."""
+    stems = [_stem(word) for word in words]
+    main = sorted(stem for word, stem in zip(words, stems, strict=True) if word not in SMALL)
+    return {"".join(stems), *([" ".join(main)] if len(main) > 1 else [])}
 
 
-def _denies(text: str, start: int, end: int, table: Mapping[str, str]) -> bool:
-    """Whether a piece is a checklist line that says a clause is absent: "Insurance: no"."""
-    head = _head(text, start, end, table)
-    return head is not None and bool(DENIED.match(text, head.end(), end))
+@lru_cache(maxsize=256)
+def _index(names: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    """Types by spelling; a spelling of two types is none of them, except as the exact name of one."""
+    forms: dict[str, set[str]] = defaultdict(set)
+    for name, label in names:
+        for form in _forms(name.split()):
+            forms[form].add(label)
+    return {form: min(labels) for form, labels in forms.items() if len(labels) == 1} | {
+        "=" + name: label for name, label in names
+    }
 
 
-def _affirmed(text: str, table: Mapping[str, str]) -> Iterator[Named]:
-    """Names of clauses that an answer says are there although it begins with "none"."""
-    for match in AFFIRMED.finditer(text):
-        stop = SENTENCE_END.search(text, match.end())
-        words = list(WORD.finditer(text, match.end(), stop.start() if stop else len(text)))[:MAX_WORDS]
-        for last in reversed(words):
-            label = _label(key(text[match.end() : last.end()]), table)
-            if label is not None:
-                yield _named(text, match.end(), last.end(), label)
-                break
+class _Reader:
+    """The claims of one answer."""
 
+    def __init__(self, text: str, index: Mapping[str, str]) -> None:
+        self.text = text
+        self.index = index
+        self.flat = _flat(text)
+        self.is_absent = False
+        self.segments = list(self._segments())
+        self.is_marked = any(segment.in_list for segment in self.segments)
 
-def _names(text: str, start: int, end: int, table: Mapping[str, str]) -> Iterator[Named]:
-    """Names in one piece: the piece itself, its head before a description, or the longest runs between its joints."""
-    head = CLOSING.search(text, start, end)
-    for stop in (end, head.start()) if head else (end,):
-        label = _label(key(text[start:stop]), table)
-        if label is not None:
-            yield _named(text, start, stop, label)
+    def _segments(self) -> Iterator[Segment]:
+        for line in LINE.finditer(self.flat):
+            start, stop = line.span()
+            if line[0].lstrip().startswith("|"):
+                yield from self._row(start, stop)
+                continue
+            is_heading = bool(HEADLINE.match(self.flat, start))
+            bullet = BULLET.match(self.text, start, stop)
+            begin = bullet.end() if bullet else start
+            splits = list(SPLIT.finditer(self.flat, begin, stop))
+            listed = [bool(LISTS.match(split[0])) for split in splits]
+            in_list = any(listed) or bool(bullet and MARKED.search(bullet[0]))
+            starts = [begin, *(split.end() for split in splits)]
+            ends = [*(split.start() for split in splits), stop]
+            for at, end, after_list in zip(starts, ends, [True, *listed], strict=True):
+                if self.text[at:end].strip(" \t*_"):
+                    at = start if at == begin else at
+                    yield Segment(at, end, in_list and after_list, not after_list, is_heading)
+
+    def _row(self, start: int, stop: int) -> Iterator[Segment]:
+        """Of a row of a table, each name with the cells after it."""
+        cells = [cell.span() for cell in CELL.finditer(self.flat, start, stop)]
+        cells = [cell for cell in cells if key(self.text[slice(*cell)]).strip("0123456789 ")]
+        names = [cell for cell in cells if (hit := self._pieces(*cell)[0].hit) and self._is_bare(cell[0], hit, cell[1])]
+        for at, end in pairwise([*(cell[0] for cell in names or cells[:1]), stop]):
+            yield Segment(at, end, True)
+
+    def claims(self) -> Iterator[Claim]:
+        for segment in self.segments:
+            yield from self._read(segment)
+
+    def _read(self, segment: Segment) -> Iterator[Claim]:
+        start, end = segment.start, segment.end
+        crossed = bool(CROSSED_OUT.match(self.text, start, end))
+        bullet = BULLET.match(self.text, start, end)
+        at, in_list = bullet.end() if bullet else start, segment.in_list
+        mark = DESCRIPTION.search(self.flat, at, end)
+        stop = mark.start() if mark else end
+        names = any(piece.hit for piece in self._pieces(at, stop))
+        if not names and (mark or segment.is_heading):
+            rest = mark.end() if mark else end
+            leads = segment.is_heading or bool(LEAD.search(self.text, at, stop)) or not key(self.text[rest:end])
+            if leads:
+                self.is_absent = bool(HEADS_ABSENT.search(self.text, at, stop))
+            if leads or self._lists(self._pieces(rest, end)):
+                at, in_list = rest, True
+        if not segment.is_heading and _is_none(self.text[at if in_list else start : end], names):
+            yield Claim(start, end, "none", in_list=segment.in_list)
+            yield from self._sentence(at, end)
             return
-    joints = list(JOINT.finditer(text, start, end))
-    ends = [*(joint.start() for joint in joints), end]
-    starts = [start, *(joint.end() for joint in joints)]
-    parts = [part for part in zip(starts, ends, strict=True) if key(text[slice(*part)])]
-    at = 0
-    while at < len(parts):
-        first = parts[at][0]
-        for stop in range(min(len(parts), at + MAX_JOINED), at, -1):
-            label = _label(key(text[first : parts[stop - 1][1]]), table)
-            if label is not None:
-                yield _named(text, first, parts[stop - 1][1], label)
-                break
-        else:
-            stop = at + 1
-            while stop < len(parts) and "," not in text[parts[stop - 1][1] : parts[stop][0]]:
-                stop += 1
-            yield _named(text, first, parts[stop - 1][1])
-        at = stop
+        pieces = self._pieces(at, end)
+        if in_list or self._lists(pieces):
+            yield from self._items(pieces, end, crossed, segment.in_list)
+            return
+        claims = list(self._sentence(at, end))
+        if not claims and not segment.follows and not self.is_marked and self._is_name(pieces[0]):
+            claims = list(self._items(pieces, end, crossed, False))
+        yield from claims
+
+    def _pieces(self, start: int, end: int) -> list[Piece]:
+        names = list(self._mentions(start, end))
+        joints = [
+            joint
+            for joint in JOINT.finditer(self.flat, start, end)
+            if not any(name.start < joint.end() and joint.start() < name.end for name in names)
+        ]
+        starts = [start, *(joint.end() for joint in joints)]
+        ends = [*(joint.start() for joint in joints), end]
+        words = ["", *(joint[0] for joint in joints)]
+        return [
+            Piece(at, stop, word, self._hit([name for name in names if at <= name.start < stop], at, stop))
+            for at, stop, word in zip(starts, ends, words, strict=True)
+        ]
+
+    def _mentions(self, start: int, end: int) -> Iterator[Claim]:
+        """Known names, the longest first, without regard to what is said of them."""
+        words = list(TOKEN.finditer(self.text, start, end))
+        keys = [key(word[0]) for word in words]
+        at = 0
+        while at < len(words):
+            stop = min(at + MAX_NAME, len(words))
+            while stop > at:
+                label = self._label(words[at].start(), words[stop - 1].end(), keys[at:stop])
+                if label:
+                    yield Claim(words[at].start(), words[stop - 1].end(), "named", label)
+                    break
+                stop -= 1
+            at = max(stop, at + 1)
+
+    def _label(self, start: int, end: int, words: list[str]) -> str | None:
+        exact = self.index.get("=" + " ".join(words))
+        between = self.text[start:end]
+        if exact or "," in between or BREAK.search(between):
+            return exact if exact and "\n" not in between and ";" not in between else None
+        first = {words[0], words[-1]} & SMALL
+        forms = ["".join(map(_stem, words))] if first else _forms(words)
+        return next((self.index[form] for form in forms if form in self.index), None)
+
+    def _hit(self, names: list[Claim], start: int, end: int) -> Claim | None:
+        """The first name that is one: not a part of another noun, such as "insurance premiums"."""
+        for name in sorted(names, key=lambda name: self.flat[name.end - 1] == HIDDEN):
+            if self.flat[name.end - 1] == HIDDEN:
+                around = self.text[name.start - 1] + self.text[name.end : name.end + 1]
+                if around == "()":
+                    return name
+                continue
+            before = key(self.text[start : name.start]).split()
+            if len(before) > MAX_BEFORE:
+                continue
+            if len(key(self.text[name.start : name.end]).split()) > 1 or (
+                (not before or _may_precede(before[-1]) or NEGATED.search(before[-1]))
+                and (self._after(name, end) in AFTER)
+            ):
+                return name
+        return None
+
+    def _after(self, name: Claim, end: int) -> str:
+        """The word that follows a name, "clause" and brackets; nothing if a mark follows."""
+        match = FOLLOWING.match(self.flat, name.end, end)
+        return match[1].lower() if match else ""
+
+    def _is_bare(self, start: int, name: Claim, end: int) -> bool:
+        """Whether nothing but an article, brackets or a description stands by a name."""
+        before = key(self.text[start : name.start]).split()
+        return all(map(_may_precede, before)) and self._after(name, end) in ("", "and", "or", "plus")
+
+    def _lists(self, pieces: list[Piece]) -> bool:
+        """Whether pieces are a list of names without a sentence around them."""
+        for number, piece in enumerate(pieces):
+            if piece.hit and not self._is_bare(piece.start, piece.hit, piece.end):
+                return False
+            if not piece.hit and (number == 0 or NEGATED.search(self.flat, piece.start, piece.end)):
+                return False
+            if DESCRIPTION.search(self.flat, piece.start, piece.end):
+                return True
+        return True
+
+    def _items(self, pieces: list[Piece], end: int, crossed: bool, is_marked: bool) -> Iterator[Claim]:
+        described = False
+        for number, piece in enumerate(pieces):
+            hit = piece.hit
+            json = JSON_KEY.match(self.flat, piece.start, piece.end)
+            if hit and json and hit.start >= json.end() and not LEAD.search(json[1]):
+                hit = None
+            if hit and not (described and not self._is_bare(piece.start, hit, piece.end)):
+                later = [other.start for other in pieces[number + 1 :] if other.hit]
+                denied = self.is_absent or (crossed and number == 0) or self._denies(piece, hit, min([*later, end]))
+                yield hit._replace(says="denied" if denied else "named", in_list=is_marked)
+            elif not hit and not described and not json and (is_marked <= ("," in piece.joint or number == 0)):
+                mark = DESCRIPTION.search(self.flat, piece.start, piece.end)
+                head = piece._replace(end=mark.start()) if mark else piece
+                if self._is_name(head):
+                    inner = INNER.search(self.text, head.start, head.end)
+                    if inner:
+                        says = "denied" if self.is_absent or crossed else "invented"
+                        yield Claim(*inner.span(), says, in_list=is_marked)
+            described = described or bool(json or DESCRIPTION.search(self.flat, piece.start, piece.end))
+
+    def _denies(self, piece: Piece, hit: Claim, stop: int) -> bool:
+        before = self.text[piece.start : hit.start]
+        cells = [hit.end, *(mark.start() for mark in re.finditer(r"\|", self.flat[hit.end : stop]))]
+        return (
+            bool(NEGATED.search(before) and not EXCEPTION.search(before))
+            or bool(DENIED.match(self.text, hit.end, stop))
+            or any(DENIED.match(self.text, hit.end + at, stop) for at in cells[1:])
+            or bool(STRUCK.search(self.text, hit.end, stop))
+        )
+
+    def _is_name(self, piece: Piece) -> bool:
+        """Whether a piece without a known name is short and no sentence, so that it is an invented name."""
+        shown = self.flat[piece.start : piece.end]
+        words = key(shown.replace(HIDDEN, " ")).split()
+        while words and (words[0] in SMALL or words[0] in BEFORE):
+            words = words[1:]
+        return (
+            0 < len(words) <= MAX_WORDS
+            and not words[0].isdigit()
+            and words[0] not in AFTER
+            and not OF_SENTENCES.intersection(words)
+            and not NONE.issuperset(words)
+            and not NOT_A_NAME.search(shown)
+            and not THE_REST.search(shown)
+        )
+
+    def _sentence(self, start: int, end: int) -> list[Claim]:
+        """Names that a sentence says are there."""
+        claims: list[Claim] = []
+        marks = list(BUT.finditer(self.flat, start, end))
+        for at, stop in zip([start, *(m.end() for m in marks)], [*(m.start() for m in marks), end], strict=True):
+            if not any(piece.hit for piece in self._pieces(at, stop)):
+                claims = (
+                    [] if STRUCK.search(self.text, at, stop) and not THE_REST.search(self.text, at, stop) else claims
+                )
+                continue
+            if DOUBT.search(self.text, at, stop):
+                continue
+            affirmed = AFFIRMED.search(self.flat, at, stop)
+            excepted = EXCEPTION.search(self.flat, at, stop)
+            if excepted and NEGATED.search(self.flat, at, excepted.start()):
+                claims += self._affirmed(excepted.end(), stop)
+            elif affirmed and not NEGATED.search(self.flat, at, affirmed.end()):
+                claims += self._affirmed(affirmed.end(), stop)
+            elif STATED.search(self.flat, at, stop) and not NEGATED.search(self.flat, at, stop):
+                claims += self._affirmed(at, stop)
+        return claims
+
+    def _affirmed(self, start: int, stop: int) -> Iterator[Claim]:
+        """Names in a part of a sentence; a denial lasts until the next article."""
+        denied = False
+        pieces = self._pieces(start, stop)
+        for number, piece in enumerate(pieces):
+            if not piece.hit:
+                continue
+            words = key(self.text[piece.start : piece.hit.start]).split()
+            denied = denied and not {"a", "an", "the"} & set(words[:2])
+            denied = denied or bool(NEGATED.search(self.flat, piece.start, piece.hit.start))
+            later = min([other.start for other in pieces[number + 1 :] if other.hit] + [stop])
+            struck = STRUCK.search(self.text, piece.hit.end, later)
+            if not denied and not struck and len(words) <= MAX_ADJECTIVES and self._after(piece.hit, stop) in AFTER:
+                yield piece.hit
 
 
-def _label(name_key: str, table: Mapping[str, str]) -> str | None:
-    """The type of a key, also with "the" before it or a word such as "clause" after it."""
-    for each in (name_key, name_key.removeprefix("the ")):
-        name, _, last = each.rpartition(" ")
-        label = table.get(each) or (table.get(name) if name and last in ENDINGS else None)
-        if label is not None:
-            return label
-    return None
+def _may_precede(word: str) -> bool:
+    return any(word.removesuffix(end) in SMALL | BEFORE | ENDINGS for end in ("", "s"))
 
 
-def _named(text: str, start: int, end: int, label: str | None = None) -> Named:
-    """A name without the white space, quotes and marks around it; without a label, one outside the vocabulary."""
-    inner = INNER.search(text, start, end)
-    start, end = inner.span() if inner else (start, end)
-    shown = plain(text[start:end]).lower()[:MAX_SHOWN].strip()
-    return Named(start, end, shown if label is None else label, label is not None)
+def _flat(text: str) -> str:
+    """The text with its special marks as line breaks, and with what is in brackets hidden from the separators."""
+    for marks in (SPECIAL, TABLE_HEAD):
+        text = marks.sub(lambda m: "\n" * len(m[0]), text)
+    text = JSON_OBJECT.sub(lambda m: m[0].replace("\n", " "), text)
+    return BRACKETS.sub(lambda m: m[0][0] + HIDDEN * (len(m[0]) - 2) + m[0][-1], text)
