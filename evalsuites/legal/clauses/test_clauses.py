@@ -2,13 +2,16 @@
 
 from evalsuites.legal.clauses.cases import eval_cases
 from evalsuites.legal.clauses.floor import PATTERNS, keyword_floor
+from evalsuites.legal.instruments.documents import other_names
 from harness import Suite
 from harness.scoring.legal import citations, clauses
+
+NAMES = other_names(PATTERNS)
 
 suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[clauses.found, clauses.by_type(tuple(PATTERNS)), citations.fabricated],
+    scorers=[clauses.listed(NAMES), clauses.by_type(tuple(PATTERNS), aliases=NAMES), citations.fabricated],
     cluster="instrument",
     slices=["instrument", "style", "clause"],
     shape="excerpt",

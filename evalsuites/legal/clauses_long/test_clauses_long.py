@@ -5,15 +5,18 @@ import pytest
 from evalsuites.legal.clauses.floor import PATTERNS
 from evalsuites.legal.clauses_long.cases import eval_cases
 from evalsuites.legal.clauses_long.floor import keyword_floor
+from evalsuites.legal.instruments.documents import other_names
 from harness import Suite
 from harness.scoring.legal import citations, clauses
 
 pytestmark = pytest.mark.long
 
+NAMES = other_names(PATTERNS)
+
 suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[clauses.found, clauses.by_type(tuple(PATTERNS), with_places=True), citations.fabricated],
+    scorers=[clauses.listed(NAMES), clauses.by_type(tuple(PATTERNS), True, NAMES), citations.fabricated],
     cluster="instrument",
     slices=["instrument", "style", "length"],
     shape="whole contract",

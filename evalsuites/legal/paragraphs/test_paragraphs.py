@@ -1,6 +1,7 @@
 """Georgia instruments, paragraph by paragraph: six critical clauses are found, and none is invented."""
 
 from evalsuites.legal.clauses.floor import keyword_floor
+from evalsuites.legal.instruments.documents import other_names
 from evalsuites.legal.paragraphs.cases import TYPES, eval_cases
 from harness import Suite
 from harness.scoring.legal import clauses
@@ -8,7 +9,7 @@ from harness.scoring.legal import clauses
 suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
-    scorers=[clauses.among(TYPES)],
+    scorers=[clauses.among(TYPES, other_names(TYPES))],
     cluster="instrument",
     slices=["clause", "instrument"],
     shape="paragraph",

@@ -95,7 +95,7 @@ STRUCK = re.compile(
 CROSSED_OUT = re.compile(rf"[\s*_>#+-]*{NUMBERED}[\s*_]*(?:\[\s?\]|☐|[✗✘❌]|~~)", re.I)
 """What says before a name that the clause is not there: an empty box, a cross, a strike-through."""
 NEGATED = re.compile(
-    r"\b(?:no|not|non|none|never|neither|nor|without|lacks?|lacking|free|waiv\w+|absence|definition|reserved|struck|stricken"
+    r"\b(?:no|not|none|never|neither|nor|without|lacks?|lacking|free|waiv\w+|absence|definition|reserved|struck|stricken"
     r"|denie[sd]|omits?|mention\w*|refer\w*|speaks?|heading|exclu\w+|rules? out|opposite|fails? to|only (?:defin|mention)\w+)\b"
     r"|n['’]t\b",
     re.I,
@@ -135,9 +135,13 @@ BEFORE = _words(
     "any one this that both also only just yes mutual express general single buyer seller purchaser vendor tenant landlord "
     "lessee lessor borrower lender grantor grantee holder as with against upon by name names label"
 )
-AFTER = SMALL | {""} | _words(
-    "at by with without under against if when as per from until during before after that which who whose where must "
-    "shall may will plus but covering requiring running given"
+AFTER = (
+    SMALL
+    | {""}
+    | _words(
+        "at by with without under against if when as per from until during before after that which who whose where must "
+        "shall may will plus but covering requiring running given"
+    )
 )
 """Words after a name that do not belong to it: "insurance at", but not "insurance premiums"."""
 OF_SENTENCES = _words(
@@ -150,6 +154,8 @@ OF_SENTENCES = _words(
 NEGATIVES = _words(
     "no none not nothing neither absent missing empty null nil zero doesnt dont isnt arent cannot cant didnt"
 )
+NOTHING = _words("no none nothing absent missing empty null nil zero")
+OF_CLAUSES = _words("clause clauses provision provisions type types any these those them")
 NONE = NEGATIVES | _words(
     "a an any the of in on from to there is are was were be such these those this that them it its here so answer sorry i "
     "we find found see identify identified spot listed list lists above given asked about you clause clauses provision "
@@ -306,7 +312,9 @@ def _is_none(text: str, names: bool = False) -> bool:
 
 def _all_none(words: list[str]) -> bool:
     negatives = NEGATIVES.intersection(words)
-    return bool(negatives) and NONE.issuperset(words) and not (negatives & {"absent", "missing"} and len(negatives) > 1)
+    is_said = negatives & NOTHING or len(words) < MAX_ADJECTIVES or OF_CLAUSES.intersection(words)
+    twice = negatives & {"absent", "missing"} and len(negatives) > 1
+    return bool(negatives and is_said and not twice) and NONE.issuperset(words)
 
 
 def _shown(text: str, claim: Claim) -> str:
@@ -395,13 +403,13 @@ class _Reader:
                 self.is_absent = bool(HEADS_ABSENT.search(self.text, at, stop))
             if leads or self._lists(self._pieces(rest, end)):
                 at, in_list = rest, True
-        if not segment.is_heading and _is_none(self.text[at if in_list else start : end], names):
+        if not segment.is_heading and _is_none(self.flat[at if in_list else start : end], names):
             yield Claim(start, end, "none", in_list=segment.in_list)
             yield from self._sentence(at, end)
             return
         pieces = self._pieces(at, end)
         if in_list or self._lists(pieces):
-            yield from self._items(pieces, end, crossed, segment.in_list)
+            yield from self._items(pieces, end, crossed, bool(bullet and MARKED.search(bullet[0])))
             return
         claims = list(self._sentence(at, end))
         if not claims and not segment.follows and not self.is_marked and self._is_name(pieces[0]):
@@ -459,7 +467,7 @@ class _Reader:
             if len(before) > MAX_BEFORE:
                 continue
             if len(key(self.text[name.start : name.end]).split()) > 1 or (
-                (not before or _may_precede(before[-1]) or NEGATED.search(before[-1]))
+                (not before or _may_precede(before[-1]) or NEGATED.search(before[-1]) or EXCEPTION.search(before[-1]))
                 and (self._after(name, end) in AFTER)
             ):
                 return name
@@ -486,26 +494,26 @@ class _Reader:
                 return True
         return True
 
-    def _items(self, pieces: list[Piece], end: int, crossed: bool, is_marked: bool) -> Iterator[Claim]:
-        described = False
+    def _items(self, pieces: list[Piece], end: int, crossed: bool, is_bulleted: bool) -> Iterator[Claim]:
+        described = phrase = False
         for number, piece in enumerate(pieces):
             hit = piece.hit
+            mark = DESCRIPTION.search(self.flat, piece.start, piece.end)
             json = JSON_KEY.match(self.flat, piece.start, piece.end)
             if hit and json and hit.start >= json.end() and not LEAD.search(json[1]):
                 hit = None
             if hit and not (described and not self._is_bare(piece.start, hit, piece.end)):
                 later = [other.start for other in pieces[number + 1 :] if other.hit]
                 denied = self.is_absent or (crossed and number == 0) or self._denies(piece, hit, min([*later, end]))
-                yield hit._replace(says="denied" if denied else "named", in_list=is_marked)
-            elif not hit and not described and not json and (is_marked <= ("," in piece.joint or number == 0)):
-                mark = DESCRIPTION.search(self.flat, piece.start, piece.end)
+                phrase = is_bulleted or bool(self._after(hit, piece.end))
+                yield hit._replace(says="denied" if denied else "named", in_list=is_bulleted)
+            elif not hit and not described and not json and ("," in piece.joint or not phrase):
                 head = piece._replace(end=mark.start()) if mark else piece
-                if self._is_name(head):
-                    inner = INNER.search(self.text, head.start, head.end)
-                    if inner:
-                        says = "denied" if self.is_absent or crossed else "invented"
-                        yield Claim(*inner.span(), says, in_list=is_marked)
-            described = described or bool(json or DESCRIPTION.search(self.flat, piece.start, piece.end))
+                inner = INNER.search(self.text, head.start, head.end)
+                if inner and self._is_name(head):
+                    says = "denied" if self.is_absent or crossed else "invented"
+                    yield Claim(*inner.span(), says, in_list=is_bulleted)
+            described = described or bool(json or mark)
 
     def _denies(self, piece: Piece, hit: Claim, stop: int) -> bool:
         before = self.text[piece.start : hit.start]

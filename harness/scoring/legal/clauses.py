@@ -84,15 +84,25 @@ def _unlisted(case: Case) -> list[str]:
     return [_unknown(case, name, listed) for name in case.expected if listed and key(name) not in known]
 
 
-@scorer(metrics=METRICS, name="clauses", check=_unlisted)
-def found(case: Case, completion: Completion) -> Score:
-    """Compare the clause types named with those in the text; valid names are the case's `clause_types`."""
-    return _score(case, completion, _case_table(case.input.get("clause_types", ""), tuple(case.expected)))
+def listed(aliases: Mapping[str, str] | None = None) -> Scorer:
+    """Make a scorer with the names of the case's `clause_types`; `aliases` maps other spellings to them."""
+    others = tuple((aliases or {}).items())
+
+    @scorer(metrics=METRICS, name="clauses", config=sorted(others), check=_unlisted)
+    def found(case: Case, completion: Completion) -> Score:
+        """Compare the clause types named with those in the text; valid names are the case's `clause_types`."""
+        return _score(case, completion, _case_table(case.input.get("clause_types", ""), tuple(case.expected), others))
+
+    return found
 
 
 @lru_cache(maxsize=256)
-def _case_table(listed: str, gold: tuple[str, ...]) -> dict[str, str]:
-    return {key(name): name for name in [*_listed(listed), *gold]}
+def _case_table(names: str, gold: tuple[str, ...], aliases: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    table = {key(name): name for name in [*_listed(names), *gold]}
+    return {key(other): name for other, name in aliases if key(name) in table} | table
+
+
+found = listed()
 
 
 def _listed(names: str) -> list[str]:
@@ -145,11 +155,12 @@ def slug(name: str) -> str:
     return name.replace("'", "").replace("-", "_").replace(" ", "_")
 
 
-def by_type(vocabulary: Sequence[str], with_places: bool = False) -> Scorer:
+def by_type(vocabulary: Sequence[str], with_places: bool = False, aliases: Mapping[str, str] | None = None) -> Scorer:
     """Make a scorer with one recall a clause type, and the rate of near misses taken for the clause.
 
     The case's `near_misses` lists the types asked about that its text comes near to. `with_places` adds the share of
     the clauses found whose paragraphs are right; the case's `places` has them, as in `repair (9, 11); insurance (7)`.
+    Clauses are found as by `listed(aliases)`.
     """
     recalls = {
         f"recall_of_{slug(name)} = found_{slug(name)} / there_{slug(name)}": f"Share of the texts with the clause "
@@ -159,10 +170,12 @@ def by_type(vocabulary: Sequence[str], with_places: bool = False) -> Scorer:
     metrics = [*ratios("each_clause", recalls, NEAR_MISS), *ratios("each_clause", PLACED if with_places else {})]
     counted = [(name, f"there_{slug(name)}", f"found_{slug(name)}") for name in vocabulary]
 
-    @scorer(metrics=metrics, name="each_clause", config=[*vocabulary, with_places])
+    named_in = listed(aliases)
+
+    @scorer(metrics=metrics, name="each_clause", config=[*vocabulary, with_places, named_in.config])
     def each_clause(case: Case, completion: Completion) -> Score:
         """Each clause type found, among those that are there, near misses taken for one, and right paragraphs."""
-        score = found(case, completion)
+        score = named_in(case, completion)
         named = score.extracted
         near = [name for name in case.input.get("near_misses", "").split("; ") if name]
         taken = [name for name in near if name in named["invented"]]
