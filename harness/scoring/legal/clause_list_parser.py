@@ -54,7 +54,9 @@ HEADLINE = re.compile(r"[ \t]*(?:#+[^\n]*|\*\*[^*\n]+\*\*[ \t]*)\n\s*[-*+•\d|#
 """A line that is a heading by its marks."""
 SPLIT = re.compile(r"[;•●▪◦‣·]|(?<=[\w)\]\"'”’*%_][.!?])[\"'”’*_)]*\s+(?=[A-Z\"“*_(\[])")
 CELL = re.compile(r"[^|]+")
-JOINT = re.compile(r",(?!\d)|(?:\band\b|\bor\b|\bplus\b|&)", re.I)
+JOINT = re.compile(r",(?!\d)(?:\s*(?:and|or|plus)\b)?|\b(?:and|or|plus|as well as)\b|&", re.I)
+PLACE = re.compile(r"\W*(?:[a-z]+\.?\s+)?[§¶]*\s*(?:\d[\w.]*|[a-z]|[ivxl]{1,5})\W*", re.I)
+"""A heading such as "Paragraph 4"."""
 DESCRIPTION = re.compile(r"[:|]|\s[-–—]\s")
 NUMBERED = r"(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?"
 BULLET = re.compile(rf"\s*(?:(?:\[[\dxX✓✔, ]{{1,9}}\]|[-*+–—#>\[\"'“(✓✔✅]+)\s*)*{NUMBERED}[*_\s]*")
@@ -132,7 +134,7 @@ ENDINGS = _words(
 )
 """Words that may follow a name."""
 BEFORE = _words(
-    "any one this that both also only just yes mutual express general single buyer seller purchaser vendor tenant landlord "
+    "any one this that both no not but also only just yes mutual express general single buyer seller purchaser vendor tenant landlord separate "
     "lessee lessor borrower lender grantor grantee holder as with against upon by name names label"
 )
 AFTER = (
@@ -162,14 +164,16 @@ NONE = NEGATIVES | _words(
     "provisions type types kind one ones related relevant matching applicable critical contain contains containing "
     "include includes included including have has had do does present apply applies appear appears count counts bind "
     "binds binding binding force effect exist exists text excerpt contract document passage paragraph paragraphs deed "
-    "lease agreement instrument section based according and or your my which"
+    "lease agreement instrument section based according and or your my which after careful review reviewed reviewing read "
+    "checked both"
 )
 """Words of a statement that there is no clause."""
 NONE_OF = re.compile(
     r"(?:there (?:is|are) )?(?:none|not one|nothing) (?:of|in|on) (?:the|these|them|those|this|that|your)\b"
 )
 REASON = re.compile(r"(?<=none):|\s[-–—]\s|[(\[|,]|\b(?:since|because|as|for|although|but)\b", re.I)
-CONCLUSION = re.compile(r":|\b(?:so|therefore|thus|hence)\b,?", re.I)
+SO = re.compile(r"\b(?:so|therefore|thus|hence)\b", re.I)
+CONCLUSION = re.compile(rf"[:,]|{SO.pattern}", re.I)
 EMPTY_LIST = re.compile(r"[^\w\"]*\[\s*\][^\w\"]*|.*\"[^\"]*\"\s*:\s*\[\s*\].*", re.S)
 """An empty list of JSON."""
 
@@ -303,7 +307,7 @@ def _is_none(text: str, names: bool = False) -> bool:
     if EXCEPTION.search(text) or text.rstrip(" *_").endswith(":"):
         return False
     parts = [key(text), key(REASON.split(text, maxsplit=1)[0])]
-    parts += [] if names else [key(CONCLUSION.split(text)[-1])]
+    parts += [key((SO if names else CONCLUSION).split(text)[-1])]
     return any(
         part == "n a" or (NONE_OF.match(part) and not THE_REST.search(part)) or _all_none(part.split())
         for part in parts
@@ -380,7 +384,7 @@ class _Reader:
         """Of a row of a table, each name with the cells after it."""
         cells = [cell.span() for cell in CELL.finditer(self.flat, start, stop)]
         cells = [cell for cell in cells if key(self.text[slice(*cell)]).strip("0123456789 ")]
-        names = [cell for cell in cells if (hit := self._pieces(*cell)[0].hit) and self._is_bare(cell[0], hit, cell[1])]
+        names = [cell for cell in cells if self._is_bare(self._pieces(*cell)[0])]
         for at, end in pairwise([*(cell[0] for cell in names or cells[:1]), stop]):
             yield Segment(at, end, True)
 
@@ -398,8 +402,9 @@ class _Reader:
         names = any(piece.hit for piece in self._pieces(at, stop))
         if not names and (mark or segment.is_heading):
             rest = mark.end() if mark else end
-            leads = segment.is_heading or bool(LEAD.search(self.text, at, stop)) or not key(self.text[rest:end])
-            if leads:
+            places = in_list and PLACE.fullmatch(self.flat, at, stop)
+            leads = segment.is_heading or LEAD.search(self.text, at, stop) or places or not key(self.text[rest:end])
+            if leads and not places:
                 self.is_absent = bool(HEADS_ABSENT.search(self.text, at, stop))
             if leads or self._lists(self._pieces(rest, end)):
                 at, in_list = rest, True
@@ -412,7 +417,7 @@ class _Reader:
             yield from self._items(pieces, end, crossed, bool(bullet and MARKED.search(bullet[0])))
             return
         claims = list(self._sentence(at, end))
-        if not claims and not segment.follows and not self.is_marked and self._is_name(pieces[0]):
+        if not claims and not segment.follows and not self.is_marked and all(map(self._is_item, pieces)):
             claims = list(self._items(pieces, end, crossed, False))
         yield from claims
 
@@ -478,21 +483,32 @@ class _Reader:
         match = FOLLOWING.match(self.flat, name.end, end)
         return match[1].lower() if match else ""
 
-    def _is_bare(self, start: int, name: Claim, end: int) -> bool:
-        """Whether nothing but an article, brackets or a description stands by a name."""
-        before = key(self.text[start : name.start]).split()
-        return all(map(_may_precede, before)) and self._after(name, end) in ("", "and", "or", "plus")
+    def _is_bare(self, piece: Piece) -> bool:
+        """Whether nothing but an article, brackets or a description stands by the name of a piece."""
+        if not piece.hit:
+            return False
+        before = key(self.text[piece.start : piece.hit.start]).split()
+        return all(map(_may_precede, before)) and self._after(piece.hit, piece.end) in ("", "and", "or", "plus")
+
+    def _is_item(self, piece: Piece) -> bool:
+        """Whether a piece is a name, known or not, perhaps with a few words after it, and no part of a sentence."""
+        if not piece.hit:
+            return self._is_name(piece)
+        mark = DESCRIPTION.search(self.flat, piece.hit.end, piece.end)
+        after = self.flat[piece.hit.end : mark.start() if mark else piece.end].replace(HIDDEN, "")
+        words = key(after).split()
+        return (
+            all(map(_may_precede, key(self.text[piece.start : piece.hit.start]).split()))
+            and len(words) <= MAX_ADJECTIVES
+            and not OF_SENTENCES.intersection(words)
+            and not NEGATED.search(after)
+        )
 
     def _lists(self, pieces: list[Piece]) -> bool:
-        """Whether pieces are a list of names without a sentence around them."""
-        for number, piece in enumerate(pieces):
-            if piece.hit and not self._is_bare(piece.start, piece.hit, piece.end):
-                return False
-            if not piece.hit and (number == 0 or NEGATED.search(self.flat, piece.start, piece.end)):
-                return False
-            if DESCRIPTION.search(self.flat, piece.start, piece.end):
-                return True
-        return True
+        """Whether pieces begin with a known name and are a list without a sentence around it."""
+        described = [bool(DESCRIPTION.search(self.flat, piece.start, piece.end)) for piece in pieces]
+        stop = described.index(True) + 1 if True in described else len(pieces)
+        return bool(pieces[0].hit) and all(map(self._is_item, pieces[:stop]))
 
     def _items(self, pieces: list[Piece], end: int, crossed: bool, is_bulleted: bool) -> Iterator[Claim]:
         described = phrase = False
@@ -502,9 +518,9 @@ class _Reader:
             json = JSON_KEY.match(self.flat, piece.start, piece.end)
             if hit and json and hit.start >= json.end() and not LEAD.search(json[1]):
                 hit = None
-            if hit and not (described and not self._is_bare(piece.start, hit, piece.end)):
-                later = [other.start for other in pieces[number + 1 :] if other.hit]
-                denied = self.is_absent or (crossed and number == 0) or self._denies(piece, hit, min([*later, end]))
+            if hit and not (described and not self._is_bare(piece)):
+                later = (other.start for other in self._mentions(hit.end, end))
+                denied = self.is_absent or (crossed and number == 0) or self._denies(piece, hit, next(later, end))
                 phrase = is_bulleted or bool(self._after(hit, piece.end))
                 yield hit._replace(says="denied" if denied else "named", in_list=is_bulleted)
             elif not hit and not described and not json and ("," in piece.joint or not phrase):
@@ -538,6 +554,8 @@ class _Reader:
             and not OF_SENTENCES.intersection(words)
             and not NONE.issuperset(words)
             and not NOT_A_NAME.search(shown)
+            and not NEGATED.search(shown)
+            and not PLACE.fullmatch(shown)
             and not THE_REST.search(shown)
         )
 
@@ -546,7 +564,7 @@ class _Reader:
         claims: list[Claim] = []
         marks = list(BUT.finditer(self.flat, start, end))
         for at, stop in zip([start, *(m.end() for m in marks)], [*(m.start() for m in marks), end], strict=True):
-            if not any(piece.hit for piece in self._pieces(at, stop)):
+            if not any(self._mentions(at, stop)):
                 claims = (
                     [] if STRUCK.search(self.text, at, stop) and not THE_REST.search(self.text, at, stop) else claims
                 )
@@ -566,15 +584,17 @@ class _Reader:
     def _affirmed(self, start: int, stop: int) -> Iterator[Claim]:
         """Names in a part of a sentence; a denial lasts until the next article."""
         denied = False
-        pieces = self._pieces(start, stop)
-        for number, piece in enumerate(pieces):
+        for piece in self._pieces(start, stop):
             if not piece.hit:
                 continue
-            words = key(self.text[piece.start : piece.hit.start]).split()
+            if DESCRIPTION.search(self.flat, start, piece.start) and not self._is_bare(piece):
+                break
+            verbs = [verb.end() for verb in AFFIRMED.finditer(self.flat, piece.start, piece.hit.start)]
+            words = key(self.text[max([piece.start, *verbs]) : piece.hit.start]).split()
             denied = denied and not {"a", "an", "the"} & set(words[:2])
             denied = denied or bool(NEGATED.search(self.flat, piece.start, piece.hit.start))
-            later = min([other.start for other in pieces[number + 1 :] if other.hit] + [stop])
-            struck = STRUCK.search(self.text, piece.hit.end, later)
+            later = (other.start for other in self._mentions(piece.hit.end, stop))
+            struck = STRUCK.search(self.text, piece.hit.end, next(later, stop))
             if not denied and not struck and len(words) <= MAX_ADJECTIVES and self._after(piece.hit, stop) in AFTER:
                 yield piece.hit
 

@@ -111,7 +111,9 @@ def _listed(names: str) -> list[str]:
 
 def _score(case: Case, completion: Completion, table: Mapping[str, str]) -> Score:
     gold = sorted({table.get(key(name), name) for name in case.expected})
-    reading = read(completion, table)
+    copied = case.document.strip()
+    text = completion.text.replace(copied, " " * len(copied))
+    reading = read(replace(completion, text=text), table)
     first: dict[str, Named] = {}
     for named in reading.named:
         first.setdefault(named.label, named)
