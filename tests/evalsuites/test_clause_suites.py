@@ -3,9 +3,9 @@
 import pytest
 
 from evalsuites.legal.clauses.floor import PATTERNS
-from evalsuites.legal.instruments.documents import clause_types
+from evalsuites.legal.instruments.documents import clause_types, other_names
 from harness.schema import Case
-from harness.scoring.legal.clauses import by_type, slug
+from harness.scoring.legal.clauses import among, by_type, slug
 from tests.evalsuites.judging import outcomes, records, suite_of
 from tests.support.answers import answer
 
@@ -25,6 +25,14 @@ def test_the_floor_knows_every_clause_type_and_each_has_a_gate():
     for name in ("clauses", "clauses_long"):
         gates = (suite_of(f"legal/{name}").folder / "gates.toml").read_text("utf-8")
         assert [n for n in clause_types() if f'"recall_of_{slug(n)}"' not in gates] == []
+
+
+def test_each_other_name_of_a_clause_type_is_read_as_that_type_alone():
+    names = other_names(clause_types())
+    assert len(names) == sum(len(each.also_called) for each in clause_types().values())
+    score = among(tuple(clause_types()), names)
+    cases = {name: Case(id="x", input={}, expected=[label], cluster="x") for name, label in names.items()}
+    assert [name for name, case in cases.items() if score(case, answer(f"{name}; none of the others")).value != 1] == []
 
 
 CASE = Case(

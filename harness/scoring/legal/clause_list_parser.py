@@ -57,7 +57,7 @@ CELL = re.compile(r"[^|]+")
 JOINT = re.compile(r",(?!\d)(?:\s*(?:and|or|plus)\b)?|\b(?:and|or|plus|as well as)\b|&", re.I)
 PLACE = re.compile(r"\W*(?:[a-z]+\.?\s+)?[§¶]*\s*(?:\d[\w.]*|[a-z]|[ivxl]{1,5})\W*", re.I)
 """A heading such as "Paragraph 4"."""
-DESCRIPTION = re.compile(r"[:|]|\s[-–—]\s")
+DESCRIPTION = re.compile(r"[:|]|\s[-–—→]\s")
 NUMBERED = r"(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?"
 BULLET = re.compile(rf"\s*(?:(?:\[[\dxX✓✔, ]{{1,9}}\]|[-*+–—#>\[\"'“(✓✔✅]+)\s*)*{NUMBERED}[*_\s]*")
 MARKED = re.compile(r"[-*+–—#✓✔✅\d.]|[a-zA-Z]\)")
@@ -86,7 +86,7 @@ DENIED = re.compile(
 """What says after a name that the clause is not there: "no, only mentioned", but not "no policy may lapse"."""
 STRUCK = re.compile(
     r"\b(?:struck|stricken|deleted|crossed out|reserved heading|(?:is|was|are|were|left|marked) reserved|opposite"
-    r"|(?:only|merely|just|simply) (?:mention|defin|refer|explain)\w*|(?:mentioned|defined) (?:only|merely)"
+    r"|(?:only|merely|just|simply) (?:an? |the )?(?:mention|defin|refer|explain)\w*|(?:mentioned|defined) (?:only|merely)"
     r"|(?:do|does|did|would|should|could|can)(?: not|n['’]t)(?: \w+)? (?:count|apply|appear|bind|qualify)\w*|cannot count"
     r"|(?:is|are|was|were)(?: not|n['’]t) (?:a|an|one|binding|counted|included|present|there|among)\b"
     r"|(?:other|wrong|another) (?:side|way|party|direction|instrument|contract|document|paper|agreement)|rule[sd]? out)\b"
@@ -94,6 +94,8 @@ STRUCK = re.compile(
     re.I,
 )
 """What says anywhere after a name that the clause is struck, mentioned only, or binds another."""
+TAKES_BACK = re.compile(r"\s*(?:so |thus |therefore |hence )?(?:this|it|that|does|not|only|struck)\b", re.I)
+"""The beginning of a sentence about the name before it."""
 CROSSED_OUT = re.compile(rf"[\s*_>#+-]*{NUMBERED}[\s*_]*(?:\[\s?\]|☐|[✗✘❌]|~~)", re.I)
 """What says before a name that the clause is not there: an empty box, a cross, a strike-through."""
 NEGATED = re.compile(
@@ -115,7 +117,7 @@ EXCEPTION = re.compile(r"\b(?:except|besides|save|none but|(?:other|apart|aside)
 AFFIRMED = re.compile(
     r"\b(?:contain(?:s|ed|ing)?|include[sd]?|including|has|have|there(?:['’]s| is| are)|f(?:ou|i)nd|identif(?:y|ied)"
     r"|provides? for|imposes?|establish(?:es)?|sets out|consists? of|namely"
-    r"|(?:clauses?|provisions?|types?|ones|answer)\b[^.,:;]{0,60}?\b(?:is|are|apply|bind))\b",
+    r"|(?:clauses?|provisions?|types?|ones?|answer)\b[^.,:;]{0,60}?\b(?:is|are|apply|bind))\b",
     re.I,
 )
 """What says that the clauses named after it are there."""
@@ -142,7 +144,7 @@ AFTER = (
     | {""}
     | _words(
         "at by with without under against if when as per from until during before after that which who whose where must "
-        "shall may will plus but covering requiring running given"
+        "shall may will apply applies only plus but covering requiring running given"
     )
 )
 """Words after a name that do not belong to it: "insurance at", but not "insurance premiums"."""
@@ -150,7 +152,7 @@ OF_SENTENCES = _words(
     "i you me we us he she they them it its your my our this that these those is are was were be been has have had does "
     "do did can could would should may might will shall must says said say let lets please note so here below above hope "
     "if because since only merely just sure certainly yes ok okay thanks thank sorry course true false null maybe "
-    "perhaps possibly unclear both"
+    "perhaps possibly unclear both apply applies"
 )
 """Words which the name of a clause does not have."""
 NEGATIVES = _words(
@@ -161,16 +163,14 @@ OF_CLAUSES = _words("clause clauses provision provisions type types any these th
 NONE = NEGATIVES | _words(
     "a an any the of in on from to there is are was were be such these those this that them it its here so answer sorry i "
     "we find found see identify identified spot listed list lists above given asked about you clause clauses provision "
-    "provisions type types kind one ones related relevant matching applicable critical contain contains containing "
+    "provisions type types kind kinds one ones related relevant matching applicable critical contain contains containing "
     "include includes included including have has had do does present apply applies appear appears count counts bind "
     "binds binding binding force effect exist exists text excerpt contract document passage paragraph paragraphs deed "
     "lease agreement instrument section based according and or your my which after careful review reviewed reviewing read "
     "checked both"
 )
 """Words of a statement that there is no clause."""
-NONE_OF = re.compile(
-    r"(?:there (?:is|are) )?(?:none|not one|nothing) (?:of|in|on) (?:the|these|them|those|this|that|your)\b"
-)
+NONE_OF = re.compile(r"(?:none|not one|zero) of (?:the|these|them|those|this|that|your)\b")
 REASON = re.compile(r"(?<=none):|\s[-–—]\s|[(\[|,]|\b(?:since|because|as|for|although|but)\b", re.I)
 SO = re.compile(r"\b(?:so|therefore|thus|hence)\b", re.I)
 CONCLUSION = re.compile(rf"[:,]|{SO.pattern}", re.I)
@@ -309,7 +309,7 @@ def _is_none(text: str, names: bool = False) -> bool:
     parts = [key(text), key(REASON.split(text, maxsplit=1)[0])]
     parts += [key((SO if names else CONCLUSION).split(text)[-1])]
     return any(
-        part == "n a" or (NONE_OF.match(part) and not THE_REST.search(part)) or _all_none(part.split())
+        part == "n a" or (NONE_OF.match(part) and not names and not THE_REST.search(part)) or _all_none(part.split())
         for part in parts
     )
 
@@ -389,35 +389,49 @@ class _Reader:
             yield Segment(at, end, True)
 
     def claims(self) -> Iterator[Claim]:
+        claims: list[Claim] = []
         for segment in self.segments:
-            yield from self._read(segment)
+            place = segment.start, segment.end
+            takes_back = TAKES_BACK.match(self.text, *place) and STRUCK.search(self.text, *place)
+            if takes_back and segment.follows and not any(self._mentions(*place)) and any(c.in_list for c in claims):
+                claims = [claim._replace(says="denied") for claim in claims]
+                continue
+            yield from claims
+            claims = list(self._read(segment))
+        yield from claims
 
     def _read(self, segment: Segment) -> Iterator[Claim]:
         start, end = segment.start, segment.end
         crossed = bool(CROSSED_OUT.match(self.text, start, end))
         bullet = BULLET.match(self.text, start, end)
-        at, in_list = bullet.end() if bullet else start, segment.in_list
+        begin = at = bullet.end() if bullet else start
+        bulleted = bool(bullet and MARKED.search(bullet[0]))
+        in_list = bulleted or (segment.in_list and self._is_item(self._pieces(at, end)[0]))
         mark = DESCRIPTION.search(self.flat, at, end)
         stop = mark.start() if mark else end
         names = any(piece.hit for piece in self._pieces(at, stop))
         if not names and (mark or segment.is_heading):
             rest = mark.end() if mark else end
-            places = in_list and PLACE.fullmatch(self.flat, at, stop)
-            leads = segment.is_heading or LEAD.search(self.text, at, stop) or places or not key(self.text[rest:end])
-            if leads and not places:
+            place = PLACE.fullmatch(self.flat, at, stop)
+            if place and _is_none(self.flat[rest:end]):
+                yield Claim(rest, end, "denied")
+                return
+            leads = segment.is_heading or LEAD.search(self.text, at, stop) or not key(self.text[rest:end])
+            if leads:
                 self.is_absent = bool(HEADS_ABSENT.search(self.text, at, stop))
-            if leads or self._lists(self._pieces(rest, end)):
+            if leads or (place and in_list) or self._lists(self._pieces(rest, end)):
                 at, in_list = rest, True
-        if not segment.is_heading and _is_none(self.flat[at if in_list else start : end], names):
+        if not segment.is_heading and _is_none(self.flat[begin if bulleted else start : end], names):
             yield Claim(start, end, "none", in_list=segment.in_list)
             yield from self._sentence(at, end)
             return
         pieces = self._pieces(at, end)
         if in_list or self._lists(pieces):
-            yield from self._items(pieces, end, crossed, bool(bullet and MARKED.search(bullet[0])))
+            yield from self._items(pieces, end, crossed, bulleted)
             return
         claims = list(self._sentence(at, end))
-        if not claims and not segment.follows and not self.is_marked and all(map(self._is_item, pieces)):
+        is_line = not segment.follows and not self.text[start:end].rstrip().endswith(".")
+        if not claims and is_line and not self.is_marked and all(map(self._is_item, pieces)):
             claims = list(self._items(pieces, end, crossed, False))
         yield from claims
 
@@ -472,7 +486,11 @@ class _Reader:
             if len(before) > MAX_BEFORE:
                 continue
             if len(key(self.text[name.start : name.end]).split()) > 1 or (
-                (not before or _may_precede(before[-1]) or NEGATED.search(before[-1]) or EXCEPTION.search(before[-1]))
+                (
+                    not before
+                    or _may_precede(before[-1])
+                    or any(words.search(before[-1]) for words in (NEGATED, EXCEPTION, AFFIRMED))
+                )
                 and (self._after(name, end) in AFTER)
             ):
                 return name
@@ -495,12 +513,16 @@ class _Reader:
         if not piece.hit:
             return self._is_name(piece)
         mark = DESCRIPTION.search(self.flat, piece.hit.end, piece.end)
+        before = key(self.text[piece.start : piece.hit.start]).split()
         after = self.flat[piece.hit.end : mark.start() if mark else piece.end].replace(HIDDEN, "")
         words = key(after).split()
         return (
-            all(map(_may_precede, key(self.text[piece.start : piece.hit.start]).split()))
+            (
+                all(map(_may_precede, before))
+                or (len(before) <= MAX_ADJECTIVES and not OF_SENTENCES.intersection(before))
+            )
             and len(words) <= MAX_ADJECTIVES
-            and not OF_SENTENCES.intersection(words)
+            and OF_SENTENCES.intersection(words) <= {"only"}
             and not NEGATED.search(after)
         )
 
@@ -575,10 +597,13 @@ class _Reader:
             excepted = EXCEPTION.search(self.flat, at, stop)
             if excepted and NEGATED.search(self.flat, at, excepted.start()):
                 claims += self._affirmed(excepted.end(), stop)
-            elif affirmed and not NEGATED.search(self.flat, at, affirmed.end()):
-                claims += self._affirmed(affirmed.end(), stop)
-            elif STATED.search(self.flat, at, stop) and not NEGATED.search(self.flat, at, stop):
-                claims += self._affirmed(at, stop)
+                continue
+            found: list[Claim] = []
+            if affirmed and not NEGATED.search(self.flat, at, affirmed.end()):
+                found = list(self._affirmed(affirmed.end(), stop))
+            if not found and STATED.search(self.flat, at, stop) and not NEGATED.search(self.flat, at, stop):
+                found = list(self._affirmed(at, stop))
+            claims += found
         return claims
 
     def _affirmed(self, start: int, stop: int) -> Iterator[Claim]:
@@ -586,21 +611,23 @@ class _Reader:
         denied = False
         for piece in self._pieces(start, stop):
             if not piece.hit:
+                denied = denied or bool(NEGATED.search(self.flat, piece.start, piece.end))
                 continue
             if DESCRIPTION.search(self.flat, start, piece.start) and not self._is_bare(piece):
                 break
             verbs = [verb.end() for verb in AFFIRMED.finditer(self.flat, piece.start, piece.hit.start)]
             words = key(self.text[max([piece.start, *verbs]) : piece.hit.start]).split()
-            denied = denied and not {"a", "an", "the"} & set(words[:2])
+            is_near = len(words) <= MAX_ADJECTIVES or all(map(_may_precede, words))
+            denied = denied and words[:1] not in (["a"], ["an"], ["the"])
             denied = denied or bool(NEGATED.search(self.flat, piece.start, piece.hit.start))
             later = (other.start for other in self._mentions(piece.hit.end, stop))
             struck = STRUCK.search(self.text, piece.hit.end, next(later, stop))
-            if not denied and not struck and len(words) <= MAX_ADJECTIVES and self._after(piece.hit, stop) in AFTER:
+            if not denied and not struck and is_near and self._after(piece.hit, stop) in AFTER:
                 yield piece.hit
 
 
 def _may_precede(word: str) -> bool:
-    return any(word.removesuffix(end) in SMALL | BEFORE | ENDINGS for end in ("", "s"))
+    return word.isdigit() or any(word.removesuffix(end) in SMALL | BEFORE | ENDINGS for end in ("", "s"))
 
 
 def _flat(text: str) -> str:

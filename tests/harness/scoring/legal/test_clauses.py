@@ -72,6 +72,50 @@ def test_a_list_reads_in_every_usual_form(text):
     assert (score.value, score.parsed) == (1.0, 1)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Certainly! This part contains a **governing law** clause (Section 3) and an *insurance* covenant (Section 4).",
+        "The clauses are:\n\n1. Governing law: Georgia\n2. Insurance (fire, $1,000.00)\n\nI left out what is reserved.",
+        "Insurance and governing law.\n\nReason: Section 5 only mentions an attorney's fees clause.",
+        "Insurance and governing law. Section 5 speaks of an assignment, but it binds the other party.",
+        "It has a governing law clause and it also has insurance, but no anti-assignment clause.",
+        "The governing law and the insurance clauses are binding; the fees are waived.",
+        "- Section 3: insuring the house (insurance)\n- Section 4: governing law\n- Section 5: none (reserved)",
+        "- **Governing law**: Georgia.\n- **Insurance**: fire.\n- **Anti-assignment**: the seller's. It does not count.",
+        'Here it is:\n\n{"answer": "insurance; governing law", "reason": "The anti-assignment heading is reserved."}',
+        '[{"clause": "insurance", "present": true}, {"clause": "anti-assignment", "present": false}, "governing law"]',
+        "There are two. One is an insurance clause, the other a governing law clause. Hope it helps!",
+        "Law governing; insurances",
+    ],
+)
+def test_names_are_found_in_what_an_assistant_writes_around_them(text):
+    score = scored(text, BOTH)
+    assert (sorted(score.extracted["predicted"]), score.value) == (BOTH, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "predicted"),
+    [
+        ("The excerpt contains insurance, governing law and an anti-assignment clause.", [*BOTH, "Anti-Assignment"]),
+        ("Governing law. There is also a duty of insurance.", BOTH),
+        ("It contains a governing law clause. Insurance is present, too.", BOTH),
+        ("The excerpt contains no insurance, and governing law is struck.", ["(unreadable)"]),
+        ("The excerpt may contain an insurance clause.", ["(unreadable)"]),
+        ("All of the listed clauses are present.", ["(unreadable)"]),
+        ("The tenant pays insurance premiums, and the law of Georgia governs.", ["(unreadable)"]),
+        ("- Insurance\n- Pets", ["Insurance", "pets"]),
+        ("Insurance, parking, and pets", ["Insurance", "parking", "pets"]),
+        ("The clauses are insurance; quiet enjoyment", ["Insurance", "quiet enjoyment"]),
+        ("Title insurance; insurance premiums", ["title insurance", "insurance premiums"]),
+        ("Insurance; governing law (all may apply)", BOTH),
+        ("Insurance. Correction: the insurance is struck, it is governing law.", ["Insurance"]),
+    ],
+)
+def test_a_claim_stands_and_what_is_no_claim_names_nothing(text, predicted):
+    assert sorted(scored(text, []).extracted["predicted"]) == sorted(predicted)
+
+
 @pytest.mark.parametrize("text", ["Default, Notice and Cure; Insurance", "Insurance, default, notice and cure"])
 def test_a_name_may_hold_commas_and_an_and(text):
     assert scored(text, ["Default, Notice and Cure", "Insurance"]).value == 1.0
@@ -172,6 +216,10 @@ def test_apostrophes_dashes_and_case_do_not_matter(text):
         "No clauses from the list are present.",
         "None (the insurance is only mentioned)",
         "Sorry, none.",
+        "I read both paragraphs and found no clauses from your list.",
+        "The insurance is struck, so the answer is none.",
+        "1. A reserved heading (Insurance).\n2. Only defines words.\n\nThe answer is **none**.",
+        "None: the insurance in it is the landlord's own.",
         "[]",
         '```json\n{"clauses": []}\n```',
     ],
@@ -323,6 +371,25 @@ def answered_by(scorer, text: str, gold: list[str]) -> Score:
 def test_aliases_lead_to_their_type():
     scorer = clauses.among(["ROFR/ROFO/ROFN", "Insurance"], {"right of first refusal": "ROFR/ROFO/ROFN"})
     assert answered_by(scorer, "Right of First Refusal; insurance", ["Insurance", "ROFR/ROFO/ROFN"]).value == 1.0
+
+
+def test_aliases_of_types_that_a_case_asks_about_lead_to_their_type_in_both_scorers():
+    """ "Cover" means a type that this case does not ask about, so that it is an invented name."""
+    aliases = {"holding over": "Holdover", "choice of law": "Governing Law", "cover": "Casualty"}
+    case = Case(id="x", input={"clause_types": "Governing Law; Holdover"}, expected=["Governing Law"], cluster="c")
+    scores = run(
+        [clauses.listed(aliases), clauses.by_type(["Governing Law"], aliases=aliases)], case, answer("choice of law")
+    )
+    assert (scores.clauses.value, scores.each_clause.value) == (1.0, 1.0)
+    assert clauses.listed(aliases)(case, answer("choice of law; cover")).invented == ["cover"]
+    assert clauses.listed(aliases).version != clauses.found.version
+
+
+def test_a_copy_of_the_document_is_no_answer():
+    document = "7. Insurance. The tenant insures the house."
+    case = Case(id="x", input={"document": document, "clause_types": "Insurance"}, expected=["Insurance"], cluster="c")
+    assert clauses.found(case, answer(document)).parsed == 0
+    assert clauses.found(case, answer(f"{document}\n\nSo it is: insurance")).value == 1.0
 
 
 def test_a_type_outside_a_fixed_vocabulary_is_invented():
