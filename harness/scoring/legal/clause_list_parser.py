@@ -8,6 +8,7 @@ is an invented one.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -39,8 +40,9 @@ APOSTROPHE = re.compile("['’‘ʼ`]")
 TOKEN = re.compile(rf"[^\W_]+(?:{APOSTROPHE.pattern}[^\W_]*)*")
 INFLECTED = re.compile(r"(?<=x)es$|(?<=[^s]{2})s$")
 INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
-BREAK = re.compile(r"[.;:|!?\n]|\s[-–—]\s")
-"""What no name goes across."""
+BREAK = re.compile(r"[.;:|!?\n•●▪◦‣·]|\s[-–—]\s")
+ACROSS = re.compile(r"[;\n•●▪◦‣·]")
+"""What no name goes across, and what not even an exact one does."""
 
 SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>|```(?:\w+(?=\s*\n))?", re.I)
 """Special tokens, and code fences with their language."""
@@ -73,12 +75,13 @@ STATE = (
 )
 UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
 ABSENT = (
-    r"(?:(?:only|merely|just) (?:mentioned|defined)|(?:mentioned|defined) (?:only|merely)|n/?a|absent|false|missing|struck"
-    rf"|stricken|deleted|denied|reserved|replaced|waived|excluded|{UNSURE})"
+    r"(?:(?:only|merely|just) (?:mentioned|defined)|(?:mentioned|defined) (?:only|merely)|n/?a|absent|false|missing"
+    rf"|struck|stricken|deleted|denied|reserved|replaced|waived|excluded|{UNSURE})"
 )
 """What says of a clause, or of a list of them, that it is not there or may not be."""
 DENIED = re.compile(
-    r"(?:\s+(?:clause|provision)s?\b)?\W*(?:[✗✘❌☐]|does(?: not|n['’]t) (?:apply|count|appear)\b|(?:(?:there )?(?:is|are|was|were) )?"
+    r"(?:\s+(?:clause|provision)s?\b)?\W*(?:[✗✘❌☐]|does(?: not|n['’]t) (?:apply|count|appear)\b"
+    r"|(?:(?:there )?(?:is|are|was|were) )?"
     rf"(?:(?:no|none)(?:(?: such)? (?:clauses?|provisions?)| {STATE})?(?!\.?\s*\d)|not (?:\w+ )?{STATE}|{ABSENT})"
     r"[\"'”’]?\s*(?:[^\w\s\"'“‘-]|-\s|$|(?:in|here|by|from|before|and|but)\b))",
     re.I,
@@ -86,21 +89,24 @@ DENIED = re.compile(
 """What says after a name that the clause is not there: "no, only mentioned", but not "no policy may lapse"."""
 STRUCK = re.compile(
     r"\b(?:struck|stricken|deleted|crossed out|reserved heading|(?:is|was|are|were|left|marked) reserved|opposite"
-    r"|(?:only|merely|just|simply) (?:an? |the )?(?:mention|defin|refer|explain)\w*|(?:mentioned|defined) (?:only|merely)"
-    r"|(?:do|does|did|would|should|could|can)(?: not|n['’]t)(?: \w+)? (?:count|apply|appear|bind|qualify)\w*|cannot count"
-    r"|(?:is|are|was|were)(?: not|n['’]t) (?:a|an|one|binding|counted|included|present|there|among)\b"
-    r"|(?:other|wrong|another) (?:side|way|party|direction|instrument|contract|document|paper|agreement)|rule[sd]? out)\b"
+    r"|(?:only|merely|just|simply) (?:an? |the )?(?:mention|defin|refer|explain)\w*"
+    r"|(?:mentioned|defined) (?:only|merely)"
+    r"|(?:do|does|did|would|should|could|can)(?: not|n['’]t)(?: \w+)? (?:count|apply|appear|bind|qualify)\w*"
+    r"|cannot count|(?:is|are|was|were)(?: not|n['’]t) (?:a|an|one|binding|counted|included|present|there|among)\b"
+    r"|(?:other|wrong|another) (?:side|way|party|direction|instrument|contract|document|paper|agreement)"
+    r"|rule[sd]? out)\b"
     r"|\"\s*:\s*\"?(?:false|no)\b\"?\s*(?:[,}\]]|$)",
     re.I,
 )
 """What says anywhere after a name that the clause is struck, mentioned only, or binds another."""
 TAKES_BACK = re.compile(r"\s*(?:so |thus |therefore |hence )?(?:this|it|that|does|not|only|struck)\b", re.I)
 """The beginning of a sentence about the name before it."""
-CROSSED_OUT = re.compile(rf"[\s*_>#+-]*{NUMBERED}[\s*_]*(?:\[\s?\]|☐|[✗✘❌]|~~)", re.I)
+CROSSED_OUT = re.compile(rf"[\s*_>#+-]*{NUMBERED}[\s*_]{{0,5}}(?:\[\s?\]|☐|[✗✘❌]|~~)", re.I)
 """What says before a name that the clause is not there: an empty box, a cross, a strike-through."""
 NEGATED = re.compile(
-    r"\b(?:no|not|none|never|neither|nor|without|lacks?|lacking|free|waiv\w+|absence|definition|reserved|struck|stricken"
-    r"|denie[sd]|omits?|mention\w*|refer\w*|speaks?|heading|exclu\w+|rules? out|opposite|fails? to|only (?:defin|mention)\w+)\b"
+    r"\b(?:no|not|none|never|neither|nor|without|lacks?|lacking|free|waiv\w+|absence|definition|reserved|struck"
+    r"|stricken|denie[sd]|omits?|mention\w*|refer\w*|speaks?|heading|exclu\w+|rules? out|opposite|fails? to"
+    r"|only (?:defin|mention)\w+)\b"
     r"|n['’]t\b",
     re.I,
 )
@@ -121,7 +127,7 @@ AFFIRMED = re.compile(
     re.I,
 )
 """What says that the clauses named after it are there."""
-STATED = re.compile(rf"\b(?:is|are) (?:also |both |all |each )?{STATE}\b|\bappl(?:y|ies)\b", re.I)
+STATED = re.compile(rf"\b(?:is|are) (?:also |both |all |each )?{STATE}\b|\b(?:appl(?:y|ies)|counts?)\b", re.I)
 """What says that the clauses named before it are there."""
 NOT_A_NAME = re.compile(r"[$%€£!?]")
 BUT = re.compile(r"\b(?:but|although|though|while|whereas|however|yet|nor)\b", re.I)
@@ -136,38 +142,33 @@ ENDINGS = _words(
 )
 """Words that may follow a name."""
 BEFORE = _words(
-    "any one this that both no not but also only just yes mutual express general single buyer seller purchaser vendor tenant landlord separate "
-    "lessee lessor borrower lender grantor grantee holder as with against upon by name names label"
+    "any one this that both no not but also only just yes mutual express general single separate buyer seller "
+    "purchaser vendor tenant landlord lessee lessor borrower lender grantor grantee holder as with against upon by "
+    "name names label"
 )
-AFTER = (
-    SMALL
-    | {""}
-    | _words(
-        "at by with without under against if when as per from until during before after that which who whose where must "
-        "shall may will apply applies only plus but covering requiring running given"
-    )
+AFTER = SMALL | _words(
+    "at by with without under against if when as per from until during before after that which who whose where must "
+    "shall may will apply applies only plus but covering requiring running given"
 )
 """Words after a name that do not belong to it: "insurance at", but not "insurance premiums"."""
 OF_SENTENCES = _words(
-    "i you me we us he she they them it its your my our this that these those is are was were be been has have had does "
-    "do did can could would should may might will shall must says said say let lets please note so here below above hope "
-    "if because since only merely just sure certainly yes ok okay thanks thank sorry course true false null maybe "
-    "perhaps possibly unclear both apply applies"
+    "i you me we us he she they them it its your my our this that these those is are was were be been has have had "
+    "does do did can could would should may might will shall must says said say let lets please note so here below "
+    "above hope if because since only merely just sure certainly yes ok okay thanks thank sorry course true false "
+    "null maybe perhaps possibly unclear both apply applies"
 )
 """Words which the name of a clause does not have."""
-NEGATIVES = _words(
-    "no none not nothing neither absent missing empty null nil zero doesnt dont isnt arent cannot cant didnt"
-)
 NOTHING = _words("no none nothing absent missing empty null nil zero")
+NEGATIVES = NOTHING | _words("not neither doesnt dont isnt arent cannot cant didnt")
 OF_CLAUSES = _words("clause clauses provision provisions type types any these those them")
 NONE = NEGATIVES | _words(
-    "a an any the of in on from to there is are was were be such these those this that them it its here so answer sorry i "
-    "we find found see identify identified spot listed list lists above given asked about you clause clauses provision "
-    "provisions type types kind kinds one ones related relevant matching applicable critical contain contains containing "
-    "include includes included including have has had do does present apply applies appear appears count counts bind "
-    "binds binding binding force effect exist exists text excerpt contract document passage paragraph paragraphs deed "
-    "lease agreement instrument section based according and or your my which after careful review reviewed reviewing read "
-    "checked both"
+    "a an any the of in on from to there is are was were be such these those this that them it its here so answer "
+    "sorry i we find found see identify identified spot listed list lists above given asked about you clause clauses "
+    "provision provisions type types kind kinds one ones related relevant matching applicable critical contain "
+    "contains containing include includes included including have has had do does present apply applies appear "
+    "appears count counts bind binds binding force effect exist exists text excerpt contract document passage "
+    "paragraph paragraphs deed lease agreement instrument section based according and or your my which after careful "
+    "review reviewed reviewing read checked both"
 )
 """Words of a statement that there is no clause."""
 NONE_OF = re.compile(r"(?:none|not one|zero) of (?:the|these|them|those|this|that|your)\b")
@@ -244,19 +245,13 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
     said: dict[str, list[Claim]] = defaultdict(list)
     for claim in _Reader(normal.text, _index(tuple(table.items()))).claims():
         said[claim.says].append(claim)
-    named = said["named"] + said["invented"]
-    if said["named"]:
-        named += said["none"]
-    elif said["none"] and not any(said["none"][0].in_list or not each.in_list for each in said["invented"]):
-        return ClauseListReading([])
-    elif named:
-        named += said["none"]
-    elif said["denied"] and not DOUBT.search(normal.text):
-        return ClauseListReading([])
-    elif refuses(completion.text):
-        return ClauseListReading([], unreadable="the answer is a refusal")
-    else:
-        return ClauseListReading([], unreadable="the answer is not a list of clause types")
+    none, invented = said["none"], said["invented"]
+    explained = none and not none[0].in_list and all(each.in_list for each in invented)
+    named = [] if explained and not said["named"] else said["named"] + invented
+    if not named and not none and (not said["denied"] or DOUBT.search(normal.text)):
+        why = "the answer is a refusal" if refuses(completion.text) else "the answer is not a list of clause types"
+        return ClauseListReading([], unreadable=why)
+    named += none if named else []
     return ClauseListReading(
         [
             Named(*normal.original(each.start, each.end), each.label or _shown(normal.text, each), bool(each.label))
@@ -358,6 +353,8 @@ class _Reader:
         self.index = index
         self.flat = _flat(text)
         self.is_absent = False
+        self.openings = {word[:2] for form in index for word in form.removeprefix("=").split()}
+        self.names = list(self._all_names())
         self.segments = list(self._segments())
         self.is_marked = any(segment.in_list for segment in self.segments)
 
@@ -436,47 +433,52 @@ class _Reader:
         yield from claims
 
     def _pieces(self, start: int, end: int) -> list[Piece]:
-        names = list(self._mentions(start, end))
-        joints = [
-            joint
-            for joint in JOINT.finditer(self.flat, start, end)
-            if not any(name.start < joint.end() and joint.start() < name.end for name in names)
-        ]
+        joints = [joint for joint in JOINT.finditer(self.flat, start, end) if not self._in_name(joint)]
         starts = [start, *(joint.end() for joint in joints)]
         ends = [*(joint.start() for joint in joints), end]
         words = ["", *(joint[0] for joint in joints)]
-        return [
-            Piece(at, stop, word, self._hit([name for name in names if at <= name.start < stop], at, stop))
-            for at, stop, word in zip(starts, ends, words, strict=True)
-        ]
+        return [Piece(*each, self._hit(*each[:2])) for each in zip(starts, ends, words, strict=True)]
 
-    def _mentions(self, start: int, end: int) -> Iterator[Claim]:
-        """Known names, the longest first, without regard to what is said of them."""
-        words = list(TOKEN.finditer(self.text, start, end))
+    def _in_name(self, joint: re.Match[str]) -> bool:
+        last = bisect_left(self.names, (joint.end(),)) - 1
+        return last >= 0 and self.names[last].end > joint.start()
+
+    def _mentions(self, start: int, end: int) -> list[Claim]:
+        """Known names in a range, without regard to what is said of them."""
+        first, last = bisect_left(self.names, (start,)), bisect_left(self.names, (end,))
+        return [name for name in self.names[first:last] if name.end <= end]
+
+    def _next(self, name: Claim, end: int) -> int:
+        """Where the next known name begins, or the end of the range."""
+        after = bisect_left(self.names, (name.end,))
+        return min(self.names[after].start, end) if after < len(self.names) else end
+
+    def _all_names(self) -> Iterator[Claim]:
+        """The longest known name at each word."""
+        words = list(TOKEN.finditer(self.text))
         keys = [key(word[0]) for word in words]
         at = 0
         while at < len(words):
-            stop = min(at + MAX_NAME, len(words))
-            while stop > at:
-                label = self._label(words[at].start(), words[stop - 1].end(), keys[at:stop])
-                if label:
-                    yield Claim(words[at].start(), words[stop - 1].end(), "named", label)
+            most = MAX_NAME if keys[at][:2] in self.openings else 0
+            for stop in range(min(at + most, len(words)), at, -1):
+                start, end = words[at].start(), words[stop - 1].end()
+                if label := self._label(start, end, keys[at:stop]):
+                    yield Claim(start, end, "named", label)
+                    at = stop - 1
                     break
-                stop -= 1
-            at = max(stop, at + 1)
+            at += 1
 
     def _label(self, start: int, end: int, words: list[str]) -> str | None:
         exact = self.index.get("=" + " ".join(words))
         between = self.text[start:end]
         if exact or "," in between or BREAK.search(between):
-            return exact if exact and "\n" not in between and ";" not in between else None
-        first = {words[0], words[-1]} & SMALL
-        forms = ["".join(map(_stem, words))] if first else _forms(words)
-        return next((self.index[form] for form in forms if form in self.index), None)
+            return None if ACROSS.search(between) else exact
+        forms = {"".join(map(_stem, words))} if {words[0], words[-1]} & SMALL else _forms(words)
+        return next((self.index[form] for form in sorted(forms) if form in self.index), None)
 
-    def _hit(self, names: list[Claim], start: int, end: int) -> Claim | None:
+    def _hit(self, start: int, end: int) -> Claim | None:
         """The first name that is one: not a part of another noun, such as "insurance premiums"."""
-        for name in sorted(names, key=lambda name: self.flat[name.end - 1] == HIDDEN):
+        for name in sorted(self._mentions(start, end), key=lambda name: self.flat[name.end - 1] == HIDDEN):
             if self.flat[name.end - 1] == HIDDEN:
                 around = self.text[name.start - 1] + self.text[name.end : name.end + 1]
                 if around == "()":
@@ -485,14 +487,9 @@ class _Reader:
             before = key(self.text[start : name.start]).split()
             if len(before) > MAX_BEFORE:
                 continue
-            if len(key(self.text[name.start : name.end]).split()) > 1 or (
-                (
-                    not before
-                    or _may_precede(before[-1])
-                    or any(words.search(before[-1]) for words in (NEGATED, EXCEPTION, AFFIRMED))
-                )
-                and (self._after(name, end) in AFTER)
-            ):
+            last = before[-1] if before else "the"
+            leads = _may_precede(last) or any(words.search(last) for words in (NEGATED, EXCEPTION, AFFIRMED))
+            if " " in key(self.text[name.start : name.end]) or (leads and self._after(name, end) in AFTER | {""}):
                 return name
         return None
 
@@ -541,8 +538,7 @@ class _Reader:
             if hit and json and hit.start >= json.end() and not LEAD.search(json[1]):
                 hit = None
             if hit and not (described and not self._is_bare(piece)):
-                later = (other.start for other in self._mentions(hit.end, end))
-                denied = self.is_absent or (crossed and number == 0) or self._denies(piece, hit, next(later, end))
+                denied = self.is_absent or (crossed and number == 0) or self._denies(piece, hit, self._next(hit, end))
                 phrase = is_bulleted or bool(self._after(hit, piece.end))
                 yield hit._replace(says="denied" if denied else "named", in_list=is_bulleted)
             elif not hit and not described and not json and ("," in piece.joint or not phrase):
@@ -609,20 +605,21 @@ class _Reader:
     def _affirmed(self, start: int, stop: int) -> Iterator[Claim]:
         """Names in a part of a sentence; a denial lasts until the next article."""
         denied = False
+        described = False
         for piece in self._pieces(start, stop):
             if not piece.hit:
                 denied = denied or bool(NEGATED.search(self.flat, piece.start, piece.end))
                 continue
-            if DESCRIPTION.search(self.flat, start, piece.start) and not self._is_bare(piece):
+            if described and not self._is_bare(piece):
                 break
+            described = described or bool(DESCRIPTION.search(self.flat, piece.start, piece.end))
             verbs = [verb.end() for verb in AFFIRMED.finditer(self.flat, piece.start, piece.hit.start)]
             words = key(self.text[max([piece.start, *verbs]) : piece.hit.start]).split()
             is_near = len(words) <= MAX_ADJECTIVES or all(map(_may_precede, words))
             denied = denied and words[:1] not in (["a"], ["an"], ["the"])
             denied = denied or bool(NEGATED.search(self.flat, piece.start, piece.hit.start))
-            later = (other.start for other in self._mentions(piece.hit.end, stop))
-            struck = STRUCK.search(self.text, piece.hit.end, next(later, stop))
-            if not denied and not struck and is_near and self._after(piece.hit, stop) in AFTER:
+            struck = STRUCK.search(self.text, piece.hit.end, self._next(piece.hit, stop))
+            if not denied and not struck and is_near and self._after(piece.hit, stop) in AFTER | {""}:
                 yield piece.hit
 
 

@@ -82,7 +82,7 @@ def test_a_list_reads_in_every_usual_form(text):
         "It has a governing law clause and it also has insurance, but no anti-assignment clause.",
         "The governing law and the insurance clauses are binding; the fees are waived.",
         "- Section 3: insuring the house (insurance)\n- Section 4: governing law\n- Section 5: none (reserved)",
-        "- **Governing law**: Georgia.\n- **Insurance**: fire.\n- **Anti-assignment**: the seller's. It does not count.",
+        "- **Governing law**: Georgia.\n- **Insurance**: fire.\n- **Anti-assignment**: of seller. It does not count.",
         'Here it is:\n\n{"answer": "insurance; governing law", "reason": "The anti-assignment heading is reserved."}',
         '[{"clause": "insurance", "present": true}, {"clause": "anti-assignment", "present": false}, "governing law"]',
         "There are two. One is an insurance clause, the other a governing law clause. Hope it helps!",
