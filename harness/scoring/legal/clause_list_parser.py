@@ -418,7 +418,8 @@ class _Reader:
                 self.is_absent = bool(HEADS_ABSENT.search(self.text, at, stop))
             if leads or (place and in_list) or self._lists(self._pieces(rest, end)):
                 at, in_list = rest, True
-        if not segment.is_heading and _is_none(self.flat[begin if bulleted else start : end], names):
+        is_name = any(map(self._is_bare, self._pieces(begin, stop)))
+        if not (segment.is_heading or is_name) and _is_none(self.flat[begin if bulleted else start : end], names):
             yield Claim(start, end, "none", in_list=segment.in_list)
             yield from self._sentence(at, end)
             return
