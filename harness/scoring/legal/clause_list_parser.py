@@ -162,7 +162,7 @@ NOTHING = _words("no none nothing absent missing empty null nil zero")
 NEGATIVES = NOTHING | _words("not neither doesnt dont isnt arent cannot cant didnt")
 OF_CLAUSES = _words("clause clauses provision provisions type types any these those them")
 NONE = NEGATIVES | _words(
-    "a an any the of in on from to there is are was were be such these those this that them it its here so answer "
+    "a an any the of in on from there is are was were be such these those this that them it its here so answer "
     "sorry i we find found see identify identified spot listed list lists above given asked about you clause clauses "
     "provision provisions type types kind kinds one ones related relevant matching applicable critical contain "
     "contains containing include includes included including have has had do does present apply applies appear "
@@ -418,7 +418,7 @@ class _Reader:
                 self.is_absent = bool(HEADS_ABSENT.search(self.text, at, stop))
             if leads or (place and in_list) or self._lists(self._pieces(rest, end)):
                 at, in_list = rest, True
-        is_name = any(map(self._is_bare, self._pieces(begin, stop)))
+        is_name = self._lists(self._pieces(begin, stop))
         if not (segment.is_heading or is_name) and _is_none(self.flat[begin if bulleted else start : end], names):
             yield Claim(start, end, "none", in_list=segment.in_list)
             yield from self._sentence(at, end)
