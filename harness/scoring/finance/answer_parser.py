@@ -33,7 +33,7 @@ BRACKETS = re.compile(
 CURRENCY = re.compile(r"\s?(?:USD|EUR|GBP)\b(?:\s+(?:thousands|millions|billions)\b)?")
 POINTS = re.compile(r"(?:\d|%|pct\.?|percentage)[\s-]*points?\b|pp\b|ppts?\b", re.I)
 BREAK = re.compile(
-    r";|[:–—](?=\s)|,\s+(?=(?:and|with)\b)|\b(?=(?:while|whereas|although|though|but|yet)\b)"
+    r";|[:–—=](?=\s)|,\s+(?=(?:and|with)\b)|\b(?=(?:while|whereas|although|though|but|yet|i\.e\.|that is,)\b)"
     r"|\s+(?=(?:and|with)\s+(?:an?|the|its)\s)"
 )
 ATTACHED = re.compile(
@@ -89,6 +89,9 @@ class Stated(NamedTuple):
     negative: bool | None
     """Stated as a loss; None where the words leave it open."""
     is_points: bool
+    """In percentage points."""
+    is_basis: bool
+    """In basis points."""
     move: int | None
     """The direction of a change; None for a level."""
     labels: Labels
@@ -122,6 +125,11 @@ class Answer(Text):
         self.attached = [self._attached(index) for index in range(len(self.values))]
         bound = {m.start for attached in self.attached for m in attached.values()}
         self.free = [m for m in self.mentions if m.start not in bound]
+        compared = [
+            i for i, (start, _) in enumerate(self.spans) if COMPARED.search(self.text, max(0, start - 24), start)
+        ]
+        self.aside = {m.start for index in compared for m in self.attached[index].values() if m.period}
+        """Periods that only a figure of a comparison has: "up from 92.1% in Q3"."""
         self.lists: list[list[int]] = []
         """Figures by the list that they are in, such as "2% and 3%"."""
         for index, (start, _) in enumerate(self.spans):
@@ -155,8 +163,11 @@ class Answer(Text):
             metric is not None and (not index or self.spans[index - 1][0] < metric.start),
         )
         is_points = figure.kind == "percent" and bool(POINTS.search(self.text, figure.start, figure.end + 8))
+        is_basis = figure.kind == "percent" and "b" in self.text[figure.start : figure.end].lower()
         figure = figure._replace(start=start, end=end)
-        return Stated(figure, readings, is_negative, is_points, self.moves[index], labels, self.sentence(start))
+        return Stated(
+            figure, readings, is_negative, is_points, is_basis, self.moves[index], labels, self.sentence(start)
+        )
 
     def _move(self, index: int) -> int | None:
         """1, -1 or 0 if the text makes the figure a rise, a fall or a change; None for a level."""
@@ -218,7 +229,10 @@ class Answer(Text):
         """The mention of a kind that a figure belongs to."""
         at, cell = self.spans[index][0], self.cell(self.values[index][0])
         if cell:
-            found = [m for each in (*cell.labels, *cell.captions) for m in self.named(kind, *each)]
+            first = max(cell.start, self.spans[index - 1][1] if index else 0)
+            found = [m for m in (self.attached[index].get(kind),) if m and m.end <= cell.end]
+            found += reversed(self.named(kind, first, at))
+            found += [m for each in (*cell.labels, *cell.captions) for m in self.named(kind, *each)]
             return next((m for m in found if kind != "metric" or not self._is_short(m, index)), None)
         if kind in self.attached[index]:
             return self.attached[index][kind]
@@ -237,9 +251,11 @@ class Answer(Text):
         near, named = [m for m in before if m.start >= start], self.named(kind, start, at)
         if kind == "period" and named and not near and TO.search(self.text, start, at):
             return None  # "from $3 million in 2023 to $4 million"
+        named = [m for m in named if m.start not in self.aside]
         if named:
             return (near or named)[-1]
         carried = {(m.names, m.period): m for m in self.named(kind, max(p for p in self.paragraphs if p <= at), at)}
+        carried = {key: m for key, m in carried.items() if m.start not in self.aside}
         return next(iter(carried.values())) if len(carried) == 1 else None
 
     def _fits(self, metric: Mention, index: int) -> bool:

@@ -222,8 +222,9 @@ class Judge:
         right = asked.stated
         same_way = stated.move is None or (right.move is not None and stated.move * right.move >= 0)
         entities, periods = named_in(stated, self.answer)
-        alike = stated.is_points == right.is_points and entities <= asked.entities and periods <= asked.periods
-        return asked.verdict.verdict == "derived" and alike and same_way
+        in_points = [each.is_points or each.is_basis for each in (stated, right)]
+        alike = (stated.is_points == right.is_points or all(in_points)) and periods <= asked.periods
+        return asked.verdict.verdict == "derived" and alike and same_way and entities <= asked.entities
 
     def _other_unit(self, stated: Stated) -> FigureVerdict | None:
         """A level in another scale or unit: thousands for millions, percent for basis points, without its unit."""
@@ -246,7 +247,7 @@ class Judge:
             return None
         metrics = metrics or frozenset(row.metric for row in self.placed[-2:])
         rows = [row for row in self.sheet.rows if any(_is_part(metric, row.metric) for metric in metrics)]
-        in_points = stated.is_points or "b" in self.answer.text[figure.start : figure.end].lower()
+        in_points = stated.is_points or stated.is_basis
         wrong = None
         for one, other in combinations(sorted(rows, key=lambda row: (row.period.year, row.period.part)), 2):
             entities = {one.entity, other.entity}

@@ -22,22 +22,25 @@ from harness.scoring.finance.periods import fit
 from harness.scoring.grounding.claims import FABRICATED, UNCLEAR
 from harness.scoring.grounding.label_units import PER_UNIT
 from harness.scoring.text.quantities import Figure
+from harness.scoring.text.refusals import clauses, is_declining
 
 MAX_WORDS = 150
 """A longer answer is not a short paragraph."""
 MAX_TABLE_LINES = 1
 """Lines of the sheet's table that an answer may copy."""
+WORDS, STEM = re.compile(r"[a-z0-9]+"), 5
 LOOKED_UP = ("date", "duration", "time")
 """Kinds of figures that no answer must state."""
 TOLD = r"(?:reported|disclosed|given|stated|provided|available|shown|listed|mentioned|specified)"
 ABSENCE = re.compile(
-    rf"\b(?:(?:not|(?:is|are|was|were)n['’]t)\s+(?:been\s+)?{TOLD}|not\s+included|no\s+[\w\s-]{{1,60}}?\b(?:is|was|are|were)\s+{TOLD}"
+    rf"\b(?:(?:not|(?:is|are|was|were)n['’]t)\s+(?:been\s+|\w+ly\s+)?{TOLD}|not\s+included|no\s+[\w\s-]{{1,60}}?\b(?:is|was|are|were)\s+{TOLD}"
     r"|(?:does|do|did)(?:\s+not|n['’]t)\s+(?:report|disclose|give|state|provide|show|include|list|contain|hold|mention"
     r"|specify)|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable"
     r"|no\s+(?:information|data|figures?|values?)\s+(?:on|about|for|of)\b|missing\s+from\s+(?:the|this)\b|n/a(?!\w)"
     r"|can(?:\s?not|['’]t)\s+be\s+(?:determined|found))"
 )
-"""Says that something is not reported; for lower-case text."""
+"""Says that something is not reported, as do the clauses of `is_declining`; for lower-case text."""
+PRONOUN = re.compile(r"\W*(?:it|this|that|these|those|they)\b")
 WRONG = ("figures", "fabricated", "mispaired", "computed", "arithmetic_errors", "responses_with", "invented_name")
 RIGHT = ("disclosed", "required_found", "absence_said", "clean")
 FAILED = dict.fromkeys((*WRONG, "false_absence"), 1) | dict.fromkeys(RIGHT, 0)
@@ -212,15 +215,36 @@ def _absences(text: str, answer: Answer, question: str, absent: str | None) -> t
     """Sentences that say the absent metric is not reported, and those that say so of a figure the sheet has."""
     absences: list[Span] = []
     false: list[Span] = []
-    for match in ABSENCE.finditer(answer.low, 0, len(text)):
-        start, end = answer.sentence(match.start())
-        about = text[start:end].lower()
-        if absent and any(way in about for way in metric_ways(absent)):
+    for first, last, clause in clauses(answer.low[: len(text)].replace("’", "'")):
+        match = ABSENCE.search(clause)
+        if not match and not is_declining(clause):
+            continue
+        place = (first + match.start(), first + match.end()) if match else (first, last)
+        start, end = answer.sentence(place[0])
+        if absent and _is_named(absent, answer, start, end):
             reason = f"the sheet has no {absent} for what was asked"
-            absences.append(make_span(text, *match.span(), "absence", "supported", reason))
-        elif _has_what_is_denied(answer, question, start, end):
-            false.append(make_span(text, *match.span(), "absence", "false", "the sheet reports it"))
+            absences.append(make_span(text, *place, "absence", "supported", reason))
+        elif not _is_required(text[place[0] : end], answer) and _has_what_is_denied(answer, question, start, end):
+            false.append(make_span(text, *place, "absence", "false", "the sheet reports it"))
     return absences, false
+
+
+def _is_named(metric: str, answer: Answer, start: int, end: int) -> bool:
+    """Whether a sentence names a metric, by a word for it or all words in any order and ending.
+
+    The sentence before counts if a pronoun refers to it: "The vacancy rate? It is not in the letter."
+    """
+    if start and PRONOUN.match(answer.text, start) and not answer.named("metric", start, end):
+        start = answer.sentence(start - 1)[0]
+    about = answer.text[start:end].lower()
+    words = tuple(word[:STEM] for word in WORDS.findall(metric.removesuffix(" rate").removesuffix(" ratio")))
+    return any(way in about for way in metric_ways(metric)) or all(re.search(rf"\b{word}", about) for word in words)
+
+
+def _is_required(rest: str, answer: Answer) -> bool:
+    """Whether the rest of a sentence is that of a required statement: "not listed on any exchange"."""
+    key = wording_key(rest)
+    return any(wording.endswith(key) for wordings in answer.sheet.disclosures for wording in wordings)
 
 
 def _has_what_is_denied(answer: Answer, question: str, start: int, end: int) -> bool:
