@@ -33,7 +33,7 @@ BRACKETS = re.compile(
 CURRENCY = re.compile(r"\s?(?:USD|EUR|GBP)\b(?:\s+(?:thousands|millions|billions)\b)?")
 POINTS = re.compile(r"(?:\d|%|pct\.?|percentage)[\s-]*points?\b|pp\b|ppts?\b", re.I)
 BREAK = re.compile(
-    r";|[:–—=](?=\s)|,\s+(?=(?:and|with)\b)|\b(?=(?:while|whereas|although|though|but|yet|i\.e\.|that is,)\b)"
+    r";|[:–—=](?=\s)|,\s+(?=(?:and|with)\b)|\b(?=(?:while|whereas|although|though|but|yet)\b|i\.e\.|that is,)"
     r"|\s+(?=(?:and|with)\s+(?:an?|the|its)\s)"
 )
 ATTACHED = re.compile(

@@ -35,9 +35,11 @@ TOLD = r"(?:reported|disclosed|given|stated|provided|available|shown|listed|ment
 ABSENCE = re.compile(
     rf"\b(?:(?:not|(?:is|are|was|were)n['’]t)\s+(?:been\s+|\w+ly\s+)?{TOLD}|not\s+included|no\s+[\w\s-]{{1,60}}?\b(?:is|was|are|were)\s+{TOLD}"
     r"|(?:does|do|did)(?:\s+not|n['’]t)\s+(?:report|disclose|give|state|provide|show|include|list|contain|hold|mention"
-    r"|specify)|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable"
+    r"|specify|say|tell|cover|break\s+out)|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable"
     r"|no\s+(?:information|data|figures?|values?)\s+(?:on|about|for|of)\b|missing\s+from\s+(?:the|this)\b|n/a(?!\w)"
-    r"|can(?:\s?not|['’]t)\s+be\s+(?:determined|found))"
+    r"|can(?:\s?not|['’]t)\s+be\s+(?:determined|found)|silent\s+(?:on|about)\b|(?:un|(?:not|\w+n['’]t)\s+)able\s+to\s+(?:find|give|tell|say)"
+    r"|(?:is|are|was|were)(?:\s+not|n['’]t)\s+(?:in|on|part\s+of|among)\s+(?:the|this)\b"
+    r"|there\s+(?:is|are|was|were)\s+no\b[^.;]*\s(?:in|on)\s+(?:the|this)\b)"
 )
 """Says that something is not reported, as do the clauses of `is_declining`; for lower-case text."""
 PRONOUN = re.compile(r"\W*(?:it|this|that|these|those|they)\b")
@@ -234,7 +236,7 @@ def _is_named(metric: str, answer: Answer, start: int, end: int) -> bool:
 
     The sentence before counts if a pronoun refers to it: "The vacancy rate? It is not in the letter."
     """
-    if start and PRONOUN.match(answer.text, start) and not answer.named("metric", start, end):
+    if start and PRONOUN.match(answer.low, start) and not answer.named("metric", start, end):
         start = answer.sentence(start - 1)[0]
     about = answer.text[start:end].lower()
     words = tuple(word[:STEM] for word in WORDS.findall(metric.removesuffix(" rate").removesuffix(" ratio")))

@@ -82,26 +82,36 @@ GAP_RIGHT = "In Q2 2025, Cedar Loft Growth Fund had rental revenue of $2.75 mill
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("sentence", "said"),
     [
-        (GAP_RIGHT, 1),
-        (GAP_RIGHT.replace("is not reported", "was not disclosed"), 1),
-        (GAP_RIGHT.replace("Its expense ratio is not reported", "The sheet does not give an expense ratio"), 1),
-        (GAP_RIGHT.replace("Its expense ratio is not reported", "No expense ratio is given"), 1),
-        (GAP_RIGHT.replace("Its expense ratio is not reported", "Its expense ratio isn't reported"), 1),
-        (GAP_RIGHT.replace("is not reported", "is not mentioned"), 1),
-        (GAP_RIGHT.replace("is not reported", "cannot be determined from the sheet"), 1),
-        (GAP_RIGHT.replace("is not reported", "is missing from the sheet"), 1),
-        (GAP_RIGHT.replace("Its expense ratio is not reported", "The sheet does not specify the expense ratio"), 1),
-        (GAP_RIGHT.replace("Its expense ratio is not reported", "There is no information on the expense ratio"), 1),
-        (GAP_RIGHT.replace("Its expense ratio is not reported", "The sheet has no figure for the expense ratio"), 1),
-        (GAP_RIGHT.replace("Its expense ratio is not reported", "Expense ratio: N/A"), 1),
-        (GAP_RIGHT.replace("Its expense ratio is not reported", "Its manager is not mentioned"), 0),
-        (GAP_RIGHT.replace("is not reported", "is low"), 0),
-        (GAP_RIGHT.replace("expense ratio", "net asset value"), 0),
+        ("Its expense ratio is not reported.", 1),
+        ("Its expense ratio was not disclosed.", 1),
+        ("The sheet does not give an expense ratio.", 1),
+        ("No expense ratio is given.", 1),
+        ("Its expense ratio isn't reported.", 1),
+        ("Its expense ratio is not mentioned.", 1),
+        ("Its expense ratio cannot be determined from the sheet.", 1),
+        ("Its expense ratio is missing from the sheet.", 1),
+        ("The sheet does not specify the expense ratio.", 1),
+        ("There is no information on the expense ratio.", 1),
+        ("The sheet has no figure for the expense ratio.", 1),
+        ("Expense ratio: N/A.", 1),
+        ("I couldn't find an expense ratio for this fund.", 1),
+        ("I was not able to find its expense ratio.", 1),
+        ("The filing doesn't say what the ratio of expenses is.", 1),
+        ("The filing is silent on its expense ratio.", 1),
+        ("There is no expense ratio in this filing.", 1),
+        ("You also asked for its expense ratio. That isn't in the filing.", 1),
+        ("You also asked for its expense ratio. That is low.", 0),
+        ("Its manager is not mentioned.", 0),
+        ("I couldn't find its manager.", 0),
+        ("Its expense ratio is low.", 0),
+        ("Its expense ratio is not high.", 0),
+        ("Its net asset value is not reported.", 0),
     ],
 )
-def test_what_the_sheet_lacks_must_be_said_to_be_missing(text, said):
+def test_what_the_sheet_lacks_must_be_said_to_be_missing(sentence, said):
+    text = GAP_RIGHT.replace("Its expense ratio is not reported.", sentence)
     score = scored(text + STATED, question=GAP, expected=GAP_RIGHT, absent="expense ratio")
     assert (score.counts["absence_said"], score.counts["clean"]) == (said, said)
 
@@ -113,9 +123,20 @@ def test_a_gap_filled_with_the_other_funds_figure_is_mispaired():
 
 
 def test_saying_that_a_reported_figure_is_missing_is_wrong():
-    score = scored(f"{RIGHT} Occupancy in Q2 2025 is not reported.")
-    assert (score.counts["false_absence"], score.value) == (1, 0.0)
+    for false in ("Occupancy in Q2 2025 is not reported.", "I could not find the occupancy in Q2 2025."):
+        score = scored(f"{RIGHT} {false}")
+        assert (score.counts["false_absence"], score.value) == (1, 0.0)
     assert scored(f"{RIGHT} The number of tenants is not reported.").value == 1.0
+
+
+def test_a_required_statement_that_something_is_not_given_denies_no_figure():
+    sheet = (
+        "entity | period | metric | unit | value\nElm Row Fund | Q2 2025 | rent | USD | 3\nRequired statements:\n- {}"
+    )
+    stated = "Units are not listed on any exchange"
+    case = Case(id="x", input={"document": sheet.format(stated)}, expected=[], cluster="s")
+    assert report.report(case, answer(f"Rent was $3 and *{stated}.*")).value == 1.0
+    assert report.report(case, answer(f"{stated}. Rent is not listed.")).value == 0.0
 
 
 def test_a_failed_answer_counts_against_every_claim():

@@ -70,3 +70,5 @@ def test_a_gap_of_the_right_answer_is_no_value_of_the_sheet_that_it_happens_to_e
     right = "In Q2 2025 the Orchard 70 Index returned 1.9%, a lead over the REITs of 2.3 percentage points."
     text = "The Orchard 70 Index returned 1.9% in Q2 2025. The gap is 2.3 percentage points."
     assert (scored(text, expected=right).fabricated, scored(text, expected=right).missing) == ([], [])
+    for gap, fabricated in (("230 basis points", []), ("23 basis points", ["23 basis points"])):
+        assert scored(text.replace("2.3 percentage points", gap), expected=right).fabricated == fabricated
