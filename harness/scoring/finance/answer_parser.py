@@ -37,7 +37,7 @@ BREAK = re.compile(
     r"|\s+(?=(?:and|with)\s+(?:an?|the|its)\s)"
 )
 ATTACHED = re.compile(
-    r"(?:\s(?:times|an?\s(?:share|unit|year)|per\s(?:share|unit)))?(?:\s\([a-z][^()\d]{0,20}\))?"
+    r"\**(?:\s(?:times|an?\s(?:share|unit|year)|per\s(?:share|unit)))?(?:\s\([a-z][^()\d]{0,20}\))?"
     r"\s*\(?\s*(?:(?:in|for|during|at|by|of|on|as\s+of|over|at\s+the\s+end\s+of)\s+)?(?:the\s+|its\s+|each\s+)?"
     r"(?:(?:quarter|half|half-year|year|period|(?:three|six|nine|twelve)\s+months)\s+(?:that\s+)?end(?:ed|ing)\s+)?",
     re.I,
@@ -45,7 +45,10 @@ ATTACHED = re.compile(
 LABEL = re.compile(r"(?:\s*:|\s+of)\s*[-$(+\d]")
 """After a mention that belongs to what follows: "Q1 2025: 92.1%", "sales of $3"."""
 LIST_GAP = re.compile(r"\s*(?:,|,?\s*\b(?:and|to|or|versus|vs\.?|against)\b)\s*(?:the\s+)?", re.I)
-COMPARED = re.compile(r"\b(?:from|versus|vs\.?|against|(?:compared|compares)\s+(?:with|to)|than)\s+(?:an?\s+)?$", re.I)
+COMPARED = re.compile(
+    r"\b(?:from|versus|vs\.?|against|(?:compared|compares)\s+(?:with|to)|than)\s+(?:an?\s+)?(?:(?:loss|gain|fall|rise)\s+of\s+)?\**$",
+    re.I,
+)
 TO = re.compile(r"\bto\s+(?:(?:about|around|just|only)\s+)?$")
 OF = re.compile(r"(?:['’]s)?(?:\s(?:shares?|units?|(?:share|unit)?holders?))?,?\s(?:(?:of|in)\s)?(?:the\s)?")
 """Between a class and its fund."""
@@ -126,7 +129,7 @@ class Answer(Text):
         bound = {m.start for attached in self.attached for m in attached.values()}
         self.free = [m for m in self.mentions if m.start not in bound]
         compared = [
-            i for i, (start, _) in enumerate(self.spans) if COMPARED.search(self.text, max(0, start - 24), start)
+            i for i, (start, _) in enumerate(self.spans) if COMPARED.search(self.text, max(0, start - 36), start)
         ]
         self.aside = {m.start for index in compared for m in self.attached[index].values() if m.period}
         """Periods that only a figure of a comparison has: "up from 92.1% in Q3"."""
@@ -241,7 +244,7 @@ class Answer(Text):
         paired = [m for m in free if start <= m.start < stop]
         if len(listed) == len(paired) > 1 and not paired[0].start < at < paired[-1].start:
             return paired[listed.index(index)]
-        if kind != "metric" and (index != listed[0] or COMPARED.search(self.text, max(first, at - 24), at)):
+        if kind != "metric" and (index != listed[0] or COMPARED.search(self.text, max(first, at - 36), at)):
             return None
         before = [m for m in free if m.start < at] if kind != "entity" else self.named(kind, 0, at)
         if before and before[-1].start >= first:

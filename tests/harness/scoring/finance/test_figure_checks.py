@@ -60,6 +60,8 @@ SUPPORTED = [
     "Q2 2025 occupancy was 94.1% (Q1 2025: 92.1%).",
     f"In Q2 2025, {IN} had rents of $3.42 million, up from $3.11 million in Q1 2025, with a NAV of $57.3 million.",
     f"{IN}\n\n| Item | Q2 2025 |\n|---|---|\n| Occupancy | 94.1% (Q1 2025: 92.1%) |",
+    f"In Q2 2025, {IN} was **94.1%** occupied, compared with **88.4%** at Cedar Loft Growth Fund.",
+    f"In Q2 2025, the Orchard 70 Index returned 1.9%, against a loss of 2.3% at {IN}.",
     f"In Q2 2025, {IN} had an occupancy of 94.1% and costs below the NAV, i.e. 85 basis points.",
     "- Rental revenue, Q2 2025: $3.42 million\n- Rental revenue, Q1 2025: $3.11 million",
     f"In Q2 2025, {IN} had rental revenue of 3,420 USD thousands.",
