@@ -36,8 +36,8 @@ ABSENCE = re.compile(
     rf"\b(?:(?:not|(?:is|are|was|were)n['’]t)\s+(?:been\s+|\w+ly\s+)?{TOLD}|not\s+included|no\s+[\w\s-]{{1,60}}?\b(?:is|was|are|were)\s+{TOLD}"
     r"|(?:does|do|did)(?:\s+not|n['’]t)\s+(?:report|disclose|give|state|provide|show|include|list|contain|hold|mention"
     r"|specify|say|tell|cover|break\s+out)|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable"
-    r"|no\s+(?:information|data|figures?|values?)\s+(?:on|about|for|of)\b|missing\s+from\s+(?:the|this)\b|n/a(?!\w)"
-    r"|can(?:\s?not|['’]t)\s+be\s+(?:determined|found)|silent\s+(?:on|about)\b|(?:un|(?:not|\w+n['’]t)\s+)able\s+to\s+(?:find|give|tell|say)"
+    r"|no\s+(?:data|figures?|values?)\s+(?:on|about|for|of)\b|missing\s+from\s+(?:the|this)\b"
+    r"|silent\s+(?:on|about)\b|(?:un|(?:not|\w+n['’]t)\s+)able\s+to\s+(?:find|give|tell|say)"
     r"|(?:is|are|was|were)(?:\s+not|n['’]t)\s+(?:in|on|part\s+of|among)\s+(?:the|this)\b"
     r"|there\s+(?:is|are|was|were)\s+no\b[^.;]*\s(?:in|on)\s+(?:the|this)\b)"
 )

@@ -12,7 +12,7 @@ if the document has none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -48,8 +48,6 @@ DENIED = re.compile(
     r"|include|exist|appear|list)\b"
 )
 """Denies the section that the clause names; for one clause in lower case, with sections as x."""
-NOT_IT = re.compile(r"\b(?:not|rather than|instead of)\s+(?:(?:under|by|in)\s+)?$", re.I)
-"""Before a section that is denied by itself: "it is § 1, not § 2"."""
 DENIED_BEFORE = re.compile(
     r"^\W*(?:it|(?:this|that) section) (?:is|was|does)(?: not|n't) (?:\w+ )?"
     rf"(?:{NAMED}|in|among|exist|appear)\b(?! (?:how|wh))"
@@ -65,12 +63,12 @@ MIN_WORDS = 3
 OTHER = re.compile(r"\b(?:other|another|further|additional)\b")
 """After a section, "it names no other section" is no abstention."""
 OR_ANY = re.compile(r"\bor any\b")
-ASIDE = re.compile(
-    r"(?:^|[.;:!?]\s)\W*(?:while|whereas|although|though|unlike|as for|beyond|besides|(?:aside|apart) from)\b"
-    r"[^.;:!?]*$",
+SET_ASIDE = re.compile(
+    r"\b(?:not|rather than|instead of)\s+(?:(?:under|by|in)\s+)?$"
+    r"|(?:^|[.;:!?]\s)\W*(?:while|whereas|although|though|unlike|as for|beyond|besides|(?:aside|apart) from)\b[^.;:!?]*$",
     re.I,
 )
-"""Before a section that is not the answer: "while the deposit is under"."""
+"""Before a section of the question that is not the answer: "while the deposit is under"; "this section, not"."""
 APART = re.compile(r"[.;:!?)]\s|\(|\b(?:while|whereas|but)\b", re.I)
 """Between the answer and a section named for something else."""
 REST, WORD = re.compile(r"(?:[^.;!?\n]|\.(?=\d))*"), re.compile(r"\b(?!code\b|georgia\b)[a-z]{4,}", re.I)
@@ -103,6 +101,9 @@ METRICS = ratios(
 ) + ratios(
     "grounded", {"parse_rate = parsed": "Share of answers that cite a section or say that the document has no answer."}
 )
+
+
+Sections = Set[tuple[str, ...]]
 
 
 class ExpectedCitation(NamedTuple):
@@ -152,13 +153,10 @@ def cited(case: Case, completion: Completion) -> Score:
     named = citations_in(text, case.tags.get("state") == "Georgia") if complete else ()
     repeatable = {c.sections for c in citations_in(case.input.get("question", ""), True)} - expected.sections
     denied = _denied(text, named)
-    has_right = any(c.sections in expected.sections for c in denied)
-    denied = [
-        c
-        for c in named
-        if c.sections in repeatable and (NOT_IT.search(text[: c.start]) or c in denied) and not has_right
-    ]
-    own = _answering(case, text, [c for c in named if c not in denied], expected.sections, repeatable)
+    is_mixed = any(c.sections in expected.sections for c in denied)
+    denied = [c for c in denied if c.sections in repeatable and not is_mixed]
+    known = repeatable.union(c.sections for c in citations_in(case.document, True))
+    own = _answering(text, [c for c in named if c not in denied], expected.sections, repeatable, known)
     abstention = abstention_in(text, own, denied) if complete else None
     abstained = abstention is not None and not own and not OR.search(text[: abstention[0]])
     stale = _stale(case, text, named) if complete else []
@@ -194,23 +192,17 @@ def cited(case: Case, completion: Completion) -> Score:
 
 
 def _answering(
-    case: Case,
-    text: str,
-    named: Sequence[Citation],
-    expected: frozenset[tuple[str, ...]],
-    repeatable: set[tuple[str, ...]],
+    text: str, named: Sequence[Citation], expected: Sections, repeatable: Sections, known: Sections
 ) -> list[Citation]:
     """The sections that are the answer: without those of the question set aside before it, and one other after it."""
-    own = [c for c in named if not (c.sections in repeatable and ASIDE.search(text[: c.start]))]
+    own = [c for c in named if not (c.sections in repeatable and SET_ASIDE.search(text[: c.start]))]
     right = [c for c in own if c.sections in expected]
-    if {c.sections for c in right} != expected or own[: len(right)] != right:
-        return own
-    others = own[len(right) :]
-    if len({c.sections for c in others} - repeatable) > 1 or not right:
-        return own
-    known = repeatable | {c.sections for c in citations_in(case.document, True)}
-    is_aside = all(_is_apart(text, one.end, other) for one, other in pairwise([right[-1], *others]))
-    return right if is_aside and known.issuperset(c.sections for c in others) else own
+    others, is_first = own[len(right) :], own[: len(right)] == right
+    if not right or not is_first or {c.sections for c in right} != expected:
+        return list(named)
+    is_apart = all(_is_apart(text, one.end, other) for one, other in pairwise([right[-1], *others]))
+    found = {c.sections for c in others}
+    return right if is_apart and found <= known and len(found - repeatable) <= 1 else list(named)
 
 
 def _is_apart(text: str, start: int, other: Citation) -> bool:

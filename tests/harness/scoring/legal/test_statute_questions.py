@@ -129,6 +129,7 @@ def test_an_abstention_may_repeat_the_section_of_its_question_and_no_other():
         "O.C.G.A. § 44-99-999 is the section, and the document does not say when.",
         "O.C.G.A. § 44-99-999 requires no notice; the rest is not stated in the document.",
         "Yes, O.C.G.A. § 44-99-999, but the deed does not state the number of days.",
+        "Although O.C.G.A. § 44-99-999 is the section; the document does not say when.",
     ],
 )
 def test_an_abstention_on_a_detail_does_not_excuse_a_section_that_the_answer_affirms(text):
