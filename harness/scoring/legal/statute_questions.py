@@ -65,7 +65,7 @@ OTHER = re.compile(r"\b(?:other|another|further|additional)\b")
 OR_ANY = re.compile(r"\bor any\b")
 SET_ASIDE = re.compile(
     r"\b(?:not|rather than|instead of)\s+(?:(?:under|by|in)\s+)?$"
-    r"|(?:^|[.;:!?]\s)\W*(?:while|whereas|although|though|unlike|as for|beyond|besides|(?:aside|apart) from)\b[^.;:!?]*$",
+    r"|(?:^|[.;:!?]\s)\W*(?:while|whereas|although|though|unlike|as for|beyond|besides|apart from)\b[^.;:!?]*$",
     re.I,
 )
 """Before a section of the question that is not the answer: "while the deposit is under"; "this section, not"."""
