@@ -32,9 +32,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
+from msgspec import structs
+
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import RangeSet, make_span, ratios, scorer, whole_length
 from harness.scoring.policy.contradictions import contradictions, denials
+from harness.scoring.policy.further import explained, harmless
 from harness.scoring.policy.handbook import (
     ExpectedAnswer,
     Guideline,
@@ -51,7 +54,8 @@ from harness.scoring.text.refusals import clauses, is_declining, lower
 SCOPE = re.compile(
     r"\b(?:covers?|deals? with|concerns?|appl(?:y|ies)(?: to)?|address(?:es)?|speaks? of|limited to) only\b"
     r"|\b(?:only (?:covers?|deals? with|concerns?|appl(?:y|ies)|address(?:es)?|speaks? of)|is (?:only )?about)\b"
-    r"|\bleaves? (?:it|that|this)\b.* to\b|\bis left to\b|\b(?:refers?|points?) (?:you |this |it )?to\b"
+    r"|\bleaves? (?:it|that|this|(?:the|their|your|his|her)(?: \w+){1,3})\b.* to\b|\bis left to\b"
+    r"|\b(?:refers?|points?) (?:you |this |it )?to\b"
     r"|\b(?:settles?|governs?|decides?) (?:it|that|this)\b"
     r"|\b(?:settled|governed|decided|set) (?:by|in) (?:a|an|the|your|their)\b"
 )
@@ -60,6 +64,17 @@ HAS_NONE = re.compile(
     r"\b(?:(?:has|have|contains?|gives?|lists?|mentions?|names?|provides?|sets?|states?)|there (?:is|are)) no\b"
 )
 """What a declining answer says of a section whose rule the question made up."""
+TOPIC = re.compile(
+    r"\W*(?:\([^)]*\)\W*)?(?:(?:only|just|merely|does) )*"
+    r"(?:(?:concern|cover|describe|explain|govern|list|mention|regulate)s?|deals? with|is about|sets? out|speaks? of)\b"
+    r"(?! (?:it|that|this)\b)(?!.*\byou\b)"
+)
+"""After a section's number, what a declining answer says that it is about."""
+SILENT = re.compile(
+    r"\b(?:handbook|guideline 1|rules?|sections?|it|and) (?:fix(?:es)?|gives?|mentions?|names?|provides?|sets?"
+    r"|specif(?:y|ies)|states?) no\b|\b(?:i|we) (?:(?:can|could) )?(?:find|found|saw|see) (?:no|nothing)\b"
+)
+"""Words of a clause that declines, where the handbook has no answer or half of one."""
 NOT_IT = re.compile(r"(?:(?<!or )\bnot|\brather than|\binstead of)\s+(?:(?:the|an?)\s+)?$")
 """Before what an answer names only to exclude it."""
 NO_MORE = re.compile(
@@ -69,7 +84,10 @@ NO_MORE = re.compile(
 """Ends an answer: "the handbook does not say more"."""
 REDIRECT = re.compile(
     r"(?<!need not )(?<!not need to )(?<!not have to )"
-    r"\b(?:ask|contact|(?:check|confirm) with|consult|(?:speak|talk) (?:to|with)|turn to|refer to|reach out|find out)\b"
+    r"\b(?:(?:ask|contact|consult)(?:ing)?|(?:check|confirm|clarify|raise)(?:ing)?(?: (?:it|this|that))? with"
+    r"|(?:speak|talk)(?:ing)? (?:to|with)|(?:turn|refer)(?:ring|ing)? to|(?:reach|find)(?:ing)? out"
+    r"|(?:can|could|may|might|should) (?:(?:also|be able to|surely) )*(?:advise|answer|clarify|confirm|help|know|say"
+    r"|tell you))\b"
 )
 SO = r"(?:so|therefore|thus|hence|consequently|accordingly|which means|(?:this|that) means|meaning)"
 CONCLUSION = re.compile(
@@ -84,7 +102,7 @@ STILL = re.compile(r"\W*(?:however|still|nevertheless|nonetheless|but)\b")
 NO_CONCLUSION = re.compile(
     r"\b(?:i|we) (?:can ?not|can't|am unable|do not know|don't know)\b|\b(?:unclear|unknown|uncertain|unanswered)\b"
     r"|\b(?:no answer|(?:is|remains) open)\b|\bcan ?not be (?:answered|determined|told|said|known)\b"
-    r"|\b(?:may|might) (?:know|help|say|tell|answer)\b|\b(?:contains|lists|mentions|names|states) no\b"
+    r"|\b(?:contains|lists|mentions|names|states) no\b"
     r"|^\W*(?:it|they|the handbook) (?:only |does |do )?(?:cover|mention|set|list|name|give|deal|describe|address)s?\b"
 )
 """What an answer may add to a declining clause: that nothing follows, who may know, what the handbook has instead."""
@@ -113,9 +131,12 @@ REASONS = {
     "invented": "the handbook has none of this name or number",
     "ungrounded": "not the value in the right guideline",
     "contradictory": "the right guideline says the opposite",
-    "unclaimed": "named only to decline or to exclude it, or repeated from the question",
+    "unclaimed": "named to decline or to exclude it, repeated from the question, or true and not asked",
 }
+UNCLAIMED = {"verdict": "unclaimed", "reason": REASONS["unclaimed"]}
 START = attrgetter("start")
+COMPARED = ("limit", "side", "rate")
+"""Aspects of contradictions in which an answer is compared with the right one, too."""
 EXCLUDABLE = ("supported", "misgrounded", "ungrounded")
 LOOK_BACK = 24
 """Characters before a name or figure in which a "not" is searched for."""
@@ -167,29 +188,32 @@ def answered(case: Case, completion: Completion) -> Score:
     if completion.finish_reason == "error":
         return _score(question.expected, [], declined=not question.expected.answerable, right=False, failed=True)
     normal = normalise(text)
-    parts = _parts(normal.text, ids_in(normal.text, question.register))
+    is_silent = question.expected.declines_rest or not question.expected.answerable
+    parts = _parts(normal.text, ids_in(normal.text, question.register), is_silent=is_silent)
     judged = _judge(case, completion, question, normal, parts)
+    further = harmless(case, question, text, judged)
+    judged = [(label, structs.replace(span, **UNCLAIMED) if span in further else span) for label, span in judged]
     claims = any(span.verdict != "unclaimed" for _, span in judged)
     affirmed = any(AFFIRMED.match(part.clause) for part in parts)
     declines = any(part.declining and not NO_MORE.search(part.clause) for part in parts)
     declined = declines and not claims and not affirmed and not _concludes(parts)
-    right = declined if not question.expected.answerable else _states_all(question.expected, judged, text)
+    right = declined if not question.expected.answerable else _states_all(case, question, judged, text)
     if question.expected.declines_rest:
         right = right and any(part.declining for part in parts)
     whole = completion.finish_reason == "stop" and bool(text.strip())
     return _score(question.expected, judged, declined=declined, right=whole and right, blank=not text.strip())
 
 
-def _parts(text: str, ids: Iterable[HandbookMention]) -> list[AnswerClause]:
+def _parts(text: str, ids: Iterable[HandbookMention], *, is_silent: bool) -> list[AnswerClause]:
     """The clauses of a text; an id such as "S-12" is read as the number of a guideline in what declines."""
     low = lower(text)
     masked = list(low)
     for item in ids:
         masked[item.start : item.end] = ID_MASK * (item.end - item.start)
-    split = [
-        (start, end, low[start:end], is_declining(IDS.sub("guideline 1", SECTIONS.sub("the handbook", clause))))
-        for start, end, clause in clauses("".join(masked))
-    ]
+    split = []
+    for start, end, clause in clauses("".join(masked)):
+        read = IDS.sub("guideline 1", SECTIONS.sub("the handbook", clause))
+        split.append((start, end, low[start:end], is_declining(read) or (is_silent and bool(SILENT.search(read)))))
     any_declines = any(declining for *_, declining in split)
     return [AnswerClause(*clause, aside=any_declines and not clause[-1]) for clause in split]
 
@@ -225,9 +249,12 @@ def _judge(
     named = [*ids, *departments_in(normal.text, question.register, case.document.partition("\n")[0])]
     taken = RangeSet((item.start, item.end) for item in named)
     relied_on = _lines(case.document, question, [item.label for item in ids])
+    right = plain(case.input.get("answer", ""))
+    opposites = [*contradictions(normal.text, [(line.start, line.text) for line in relied_on])]
+    opposites += [each for each in contradictions(normal.text, [(-len(right), right)]) if each.aspect in COMPARED]
     opposed = {
         HandbookMention(*each.claim[:2], each.aspect, f"{each.aspect} {each.claim.value}", False): each.opposite
-        for each in contradictions(normal.text, [(line.start, line.text) for line in relied_on])
+        for each in opposites
         if taken.add(*each.claim[:2])
     }
     figures = [
@@ -247,7 +274,7 @@ def _judge(
             if part.declining and item.kind not in VERDICTS:
                 continue
             verdict, source = (
-                ("contradictory", opposite[:2])
+                ("contradictory", opposite[:2] if opposite.start >= 0 else None)
                 if opposite
                 else VERDICTS.get(item.kind, _figure)(case.document, question, item, part)
             )
@@ -286,7 +313,8 @@ def _guideline(document: str, question: HandbookQuestion, item: HandbookMention,
     mentioned = item.label in question.mentioned
     if (part.declining or (part.aside and SCOPE.search(part.clause))) and (item.known or mentioned):
         return "unclaimed", place
-    if part.aside and mentioned and HAS_NONE.search(part.clause):
+    topic = TOPIC.match(part.clause, item.end - part.start)
+    if part.aside and ((mentioned and HAS_NONE.search(part.clause)) or (item.known and topic)):
         return "unclaimed", place
     if item.label in question.expected.ids:
         return "supported", place
@@ -332,11 +360,13 @@ def _lines(document: str, question: HandbookQuestion, cited: Sequence[str] = ())
     return [shown[number] for number in dict.fromkeys((*question.expected.ids, *cited)) if number in shown]
 
 
-def _states_all(expected: ExpectedAnswer, judged: Sequence[Labelled], text: str) -> bool:
+def _states_all(case: Case, question: HandbookQuestion, judged: Sequence[Labelled], text: str) -> bool:
     """Whether an answer states every expected part, and nothing wrong."""
+    expected = question.expected
+    wrong = {label for label, span in judged if span.verdict in WRONG}
     stated = {label for label, span in judged if span.verdict == "supported"}
     wanted = {*expected.ids, *expected.departments, *expected.figures}
-    if any(span.verdict in WRONG for _, span in judged) or not wanted <= stated:
+    if not wrong <= explained(case, question, text, judged) or not wanted <= stated:
         return False
     flat = " ".join(plain(text).casefold().split()) if expected.words else ""
     return all(words in flat for words in expected.words)

@@ -28,6 +28,7 @@ from harness.scoring.text.quantities import Figure, figures_in
 from harness.scoring.text.refusals import declines
 
 POINTS = re.compile(r"[\w.-]+ points?")
+CENT = re.compile(r"\s?¢")
 
 
 class Guideline(NamedTuple):
@@ -164,6 +165,8 @@ def figures_of(text: str) -> list[Figure]:
     return [
         f._replace(kind="count", unit="", value=f.value / 100, step=f.step / 100)
         if f.kind == "percent" and isinstance(f.value, Fraction) and POINTS.fullmatch(text, f.start, f.end)
+        else f._replace(end=sign.end(), kind="money", unit="USD")
+        if f.unit == "" and (sign := CENT.match(text, f.end))
         else f
         for f in figures_in(text)
     ]
