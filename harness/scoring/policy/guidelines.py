@@ -16,13 +16,17 @@ An id or department outside the register is `invented`. An id of the register th
 handbook has no answer. A figure is `ungrounded` if it is not the expected one of its unit, or, with none expected, not
 in those lines. What a declining clause names, and what follows "not" or "rather than", is `unclaimed`, unless it is
 invented and the question does not name it. A claim is `contradictory` if the lines of the ids that are expected or
-cited say the opposite: at most for at least, after for before, a week for a month, may for must or for may not
-(`contradictions`).
+cited say the opposite, or of a limit or side the right answer: at most for at least, after for before, a week for a
+month, may for must or for may not (`contradictions`).
+
+Further true statements do no harm (`further`): once an answer has stated the expected value as its own, other values of
+the handbook are `unclaimed`, and one section that it sets aside or explains stays `misgrounded`, but leaves it right.
 
 What an answer concludes from silence is an answer: "the handbook does not mention a waiver, so you pay the fee".
 
 Other meaning is not checked: a right id cited for a wrong reason is right. An answer that declines but explains itself
-with a value, or with an id outside a clause such as "covers only parking", counts as an answer.
+with a value, or with an id outside a clause such as "covers parking", counts as an answer; a referral ("ask the Rota
+Office", "the Rota Office may know") does not.
 """
 
 from __future__ import annotations
@@ -73,9 +77,10 @@ TOPIC = re.compile(
 SILENT = re.compile(
     r"\b(?:handbook|guideline 1|rules?|sections?|it|and) (?:fix(?:es)?|gives?|mentions?|names?|provides?|sets?"
     r"|specif(?:y|ies)|states?) no\b|\b(?:i|we) (?:(?:can|could) )?(?:find|found|saw|see) (?:no|nothing)\b"
+    r"|\bnothing (?:\w+ ){0,2}(?:about|on)\b|\bguideline 1 (?:is|remains|stays) silent\b"
 )
 """Words of a clause that declines, where the handbook has no answer or half of one."""
-NOT_IT = re.compile(r"(?:(?<!or )\bnot|\brather than|\binstead of)\s+(?:(?:the|an?)\s+)?$")
+NOT_IT = re.compile(r"(?:(?<!or )\bnot|\brather than|\binstead of)\s+(?:(?:the|an?)\s+(?:\w+\s+)?)?$")
 """Before what an answer names only to exclude it."""
 NO_MORE = re.compile(
     r"\b(?:add|address|cover|give|mention|say|settle|specif(?:y|ie)|state|tell)s?\s+(?:any(?:thing)?\s+|nothing\s+)?"
@@ -87,7 +92,7 @@ REDIRECT = re.compile(
     r"\b(?:(?:ask|contact|consult)(?:ing)?|(?:check|confirm|clarify|raise)(?:ing)?(?: (?:it|this|that))? with"
     r"|(?:speak|talk)(?:ing)? (?:to|with)|(?:turn|refer)(?:ring|ing)? to|(?:reach|find)(?:ing)? out"
     r"|(?:can|could|may|might|should) (?:(?:also|be able to|surely) )*(?:advise|answer|clarify|confirm|help|know|say"
-    r"|tell you))\b"
+    r"|tell you)|knows|try|best (?:bet|contact|people|person|place))\b"
 )
 SO = r"(?:so|therefore|thus|hence|consequently|accordingly|which means|(?:this|that) means|meaning)"
 CONCLUSION = re.compile(
@@ -179,7 +184,7 @@ class AnswerClause(NamedTuple):
 def answered(case: Case, completion: Completion) -> Score:
     """Compare what an answer cites, names and states with the expected parts and the register.
 
-    It is right with every expected part and nothing invented, misgrounded or ungrounded; or declined, without a yes, if
+    It is right with every expected part and nothing wrong; or declined, without a yes, if
     there is no answer. An answer that is empty, failed or cut at the token limit is never right. A failed one counts
     against every rate.
     """

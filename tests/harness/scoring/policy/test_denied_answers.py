@@ -1,4 +1,4 @@
-"""Answers to the handbook suite's questions that deny the rule without a no in front, and right ones with negations."""
+"""Answers to the handbook suite's questions: denials without a no in front, negations, and talkative ones."""
 
 from functools import cache
 
@@ -83,6 +83,50 @@ FAITHFUL = [
     ("038-11", "You are not paid for the first 26 miles; the other 14 miles are paid (P-4a) at 61 cents (P-4b)."),
     ("041-03", "She could not approve more than $150 at that time, whatever her years (EMP 4.03)."),
 ]
+TALKATIVE = [
+    (
+        "010-08",
+        "Guideline 1.2 lists probation for bakers and drivers, but it doesn't mention the office. Try the People Team.",
+    ),
+    ("010-08", "I can find no probation for the office here."),
+    ("010-08", "The handbook sets no probation for office staff."),
+    (
+        "013-02",
+        "HR-1.4 covers volunteer days, but there's nothing about a confirmation. I'd suggest asking the People Team.",
+    ),
+    ("019-05", "The handbook does not say how long an intern is paid. The People Team should be able to help."),
+    (
+        "008-04",
+        "You can carry over **four days** (Rule 11). The new number of six days applies only from January 1, 2027.",
+    ),
+    ("026-03", "For 2025 you have 2 days (P-7). The increase to 3 days only starts on January 1, 2026."),
+    ("016-12", "S-20 caps the payout at 50 hours when notice wasn't kept, so 40 of your 90 hours would be lost."),
+    ("016-12", "Up to **50 hours** (S-20). The cap of 100 hours only applies if the notice under S-19 was kept."),
+    ("041-11", "Normally it's $85, but on Sundays and holidays the limit is $140 (EMP 4.02)."),
+    ("041-11", "Two things matter: you may spend $140 (EMP 4.02), and you bring the receipt by noon."),
+    ("030-01", "The Production Department (2.2.2). The Human Resources Department only hears the persons concerned."),
+    ("042-04", "The Lines bear 66% of it (3.1.2), whatever 3.1.1 says of the length of a contract."),
+    ("006-06", "No: § 3.2 keeps the rest of § 3.1, which is nine hours; you would have seven, two too few."),
+    ("007-03", "58.5¢ a mile (Section 4-03)."),
+]
+MISLEADING = [
+    (
+        "010-08",
+        "The handbook does not name the office, so your probation is 65 days like counter crew (Guideline 1.2).",
+    ),
+    ("010-08", "Guideline 1.2 sets your probation; the People Team can confirm."),
+    ("014-12", "The handbook sets no rule, but the Mill Office will do it."),
+    ("026-03", "You have 3 days (P-7); before 2026 it was 2 days."),
+    ("026-03", "2 days or 3 days, depending on the date (P-7)."),
+    ("026-03", "P-7 gives full-timers 2 days until the end of 2025, so you can take 3 days."),
+    ("016-12", "Up to 100 hours are paid (S-20), and 50 hours to others."),
+    ("016-12", "Without the notice 50 hours are paid (S-20). No, 100 hours."),
+    ("041-11", "The usual limit is $140, but today you may spend $85 (EMP 4.02)."),
+    ("010-01", "$4.50 to $6.25, depending on the holiday (Guideline 2.3)."),
+    ("030-01", "Either the Production Department or the Human Resources Department (2.2.2)."),
+    ("042-04", "The Lines bear 66% of it (3.1.2 and 3.1.1)."),
+    ("031-05", "Estimators may work from home at least three days a week with the head's agreement (Guideline 3.4)."),
+]
 
 
 @cache
@@ -100,6 +144,18 @@ def test_an_answer_that_denies_the_rule_is_contradictory_without_a_no_in_front(c
 def test_a_right_answer_with_negations_is_right(case: str, text: str) -> None:
     score = answered(cases()[case], answer(text))
     assert (score.value, score.contradicts) == (1.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "right"), [*((*each, 1.0) for each in TALKATIVE), *((*each, 0.0) for each in MISLEADING)]
+)
+def test_further_truth_does_no_harm_but_what_replaces_the_answer_does(case: str, text: str, right: float) -> None:
+    assert answered(cases()[case], answer(text)).value == right
+
+
+def test_a_section_that_is_set_aside_costs_precision_but_leaves_the_answer_right() -> None:
+    score = answered(cases()["042-04"], answer("The Lines bear 66% of it (3.1.2), whatever 3.1.1 says."))
+    assert (score.value, score.hits, score.cited, score.misgrounds) == (1.0, 1, 2, 1)
 
 
 RIGHT = "Members receive $60 a month, and the Rota Office keeps the list. No receipt is asked for."
