@@ -29,7 +29,7 @@ NOT_OWN = re.compile(
 """Before the value of a usual rule or of a condition."""
 OR = re.compile(
     r"\b(?:or|maybe|perhaps|possibly|alternatively|(?:might|could|may)(?: also| even)? be|you (?:have|get|must|need))\b"
-    r"(?:[\s,*_(]+[\w']+){0,5}\W*$|^[\s,;*_]*(?:to|and|through|[-–—/,&])?[\s*_]*$"
+    r"(?:[\s,*_(]+[\w']+){0,5}\W*$|^[\s,;*_]*(?:to|and|through|[-–—/,&])?(?:\s*(?:the|an?)\b)?[\s*_]*$"
 )
 IN_PLACE = re.compile(
     rf"{OR.pattern}"
