@@ -31,6 +31,7 @@ MAX_TABLE_LINES = 1
 WORDS, STEM = re.compile(r"[a-z0-9]+"), 5
 LOOKED_UP = ("date", "duration", "time")
 """Kinds of figures that no answer must state."""
+SHEET = r"(?:the|this)\s+(?:\w+\s+)?(?:sheet|page|report|letter|release|filing|extract|document|table|text)\b"
 TOLD = r"(?:reported|disclosed|given|stated|provided|available|shown|listed|mentioned|specified)"
 ABSENCE = re.compile(
     rf"\b(?:(?:not|(?:is|are|was|were)n['’]t)\s+(?:been\s+|\w+ly\s+)?{TOLD}|not\s+included|no\s+[\w\s-]{{1,60}}?\b(?:is|was|are|were)\s+{TOLD}"
@@ -38,8 +39,7 @@ ABSENCE = re.compile(
     r"|specify|say|tell|cover|break\s+out)|(?:gives?|reports?|shows?|states?|lists?|contains?|holds?)\s+no\b|unreported|undisclosed|unavailable"
     r"|no\s+(?:data|figures?|values?)\s+(?:on|about|for|of)\b|missing\s+from\s+(?:the|this)\b"
     r"|silent\s+(?:on|about)\b|(?:un|(?:not|\w+n['’]t)\s+)able\s+to\s+(?:find|give|tell|say)"
-    r"|(?:is|are|was|were)(?:\s+not|n['’]t)\s+(?:in|on|part\s+of|among)\s+(?:the|this)\b"
-    r"|there\s+(?:is|are|was|were)\s+no\b[^.;]*\s(?:in|on)\s+(?:the|this)\b)"
+    rf"|(?:is|are|was|were)(?:\s+not|n['’]t)\s+(?:in|on|part\s+of)\s+{SHEET}|there\s+(?:is|are|was|were)\s+no\b[^.;]*\s(?:in|on)\s+{SHEET})"
 )
 """Says that something is not reported, as do the clauses of `is_declining`; for lower-case text."""
 PRONOUN = re.compile(r"\W*(?:it|this|that|these|those|they)\b")
