@@ -41,6 +41,9 @@ def warning(evidence: RunView, suite: SuiteInfo, with_answers: bool = True, with
         found += _constant(evidence, suite, with_quotes)
     if found:
         found.append(FORM)
+    reasoned = _shares(evidence, suite, "reasoned")
+    if with_answers and suite.accepted and any(reasoned.values()):  # How the accepted answers began is not known.
+        found.append(_reasoned(reasoned))
     if cut.get(CANDIDATE, 0.0) > MOSTLY:
         found += [*([] if _limit(cut) in found else [_limit(cut)]), UNFINISHED]
     return f"{suite.name}: {' '.join(found)}" if found else ""
@@ -68,11 +71,16 @@ def _limit(cut: dict[str, float]) -> str:
     return f"Answers cut off at the token limit: {_sides(cut)}."
 
 
+def _reasoned(shares: dict[str, float]) -> str:
+    return f"Answers after reasoning: {_sides(shares)}."
+
+
 def _reasoning(evidence: RunView, suite: SuiteInfo) -> list[str]:
     """Name reasoning before the answers of one side alone, which nothing judges, and reasoning without an answer."""
     reasoned, lost = (_shares(evidence, suite, kind) for kind in ("reasoned", "unanswered"))
-    is_one_sided = any(reasoned.values()) and not all(reasoned.get(side) for side in SIDES)
-    found = [f"Answers after reasoning: {_sides(reasoned)}."] if is_one_sided or _apart([*reasoned.values()]) else []
+    before, tuned = (reasoned.get(side) for side in SIDES)
+    adds = before is not None and tuned is not None and before <= MOSTLY and tuned > before
+    found = [_reasoned(reasoned)] if adds or _apart([*reasoned.values()]) else []
     if max(lost.values(), default=0.0) > UNANSWERED:
         return [*found, f"Reasoning without an answer: {_sides(lost)}.", f"{UNTHINKING}, or raise max_tokens."]
     return [*found, f"{UNTHINKING}."] if found else []

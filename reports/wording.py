@@ -48,9 +48,14 @@ def variant(name: str) -> str:
     return VARIANTS.get(name, title(name))
 
 
-def outcome(value: Outcome | str) -> str:
-    """Return an outcome's display name, in capitals."""
-    return OUTCOMES[value]
+def outcome(value: Outcome | str, no_merge: str = "") -> str:
+    """Return an outcome's display name, in capitals; `no_merge` is what keeps a pass from approving a merge."""
+    return OUTCOMES[value] + (", no merge" if no_merge and value == "pass" else "")
+
+
+def tone(value: Outcome, no_merge: str) -> Outcome:
+    """Return the outcome by which to colour one: that of no pass where it approves no merge."""
+    return "skipped" if no_merge and value == "pass" else value
 
 
 def decision(model: ReportModel) -> str:

@@ -91,7 +91,8 @@ def merge(
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".merging-") as work:
             merged = Path(work) / "model"
             record = (run.manifest.training or {}) if run and trained_on == checkpoint.base_digest else {}
-            facts = checkpoints_merge.merge_into(checkpoint, merged, record.get("contamination"))
+            found = msgspec.convert(record.get("contamination"), checkpoints_merge.Contamination | None)
+            facts = checkpoints_merge.merge_into(checkpoint, merged, found)
             report = parity(checkpoint, merged, facts.dtype)
             (merged / PARITY).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))
             reason = "\n".join(
@@ -109,7 +110,7 @@ def contamination_of_base(folder: Path) -> dict[str, Any]:
     if not (folder / checkpoints_merge.FACTS).is_file():
         return {}
     try:
-        return {"base": checkpoints_merge.read_facts(folder).contamination or {}}
+        return {"base": msgspec.to_builtins(checkpoints_merge.read_facts(folder).contamination) or {}}
     except (OSError, *NOT_JSON):
         return {"base": {}}
 

@@ -254,7 +254,7 @@ def _limits(record: Mapping[str, Any], base: Checkpoint) -> str:
         limits.append("There were no validation rows, so its loss on unseen rows is unknown.")
     if (record.get("train") or {}).get("rows_cut"):
         limits.append(f"{record['train']['rows_cut']:,} rows were too long and lost the middle of their prompts.")
-    limits += doubts(record.get("contamination"))
+    limits += doubts(record.get("contamination") if record else {})
     if base.name == bundled_model.EMBEDDED:
         limits.append("Its base is a 4-bit-rounded copy of the published weights, which has other scores.")
     return "## Limits\n\n" + "".join(f"- {text}\n" for text in limits)

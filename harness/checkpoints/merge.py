@@ -42,6 +42,27 @@ PROBES = (
 )
 
 
+class Contamination(Struct, frozen=True, kw_only=True):
+    """Test cases among the rows that made a model, as trainings record them, without the rows themselves."""
+
+    cases: int = 0
+    """Cases that the rows were compared with."""
+    rows: int = 0
+    """Rows that contain text of one."""
+    suites: dict[str, int] = {}
+    """Cases of each suite."""
+    uncompared: dict[str, int] = {}
+    """Cases of each suite that were too short or too common."""
+    missing: list[str] = []
+    """Suites that could not be compared, and why."""
+    unchecked: str = ""
+    """Why no suite of the project was compared."""
+    allowed: str = ""
+    """Why rows with such text were allowed."""
+    base: Contamination | None = None
+    """The same of the base, where that is a merge."""
+
+
 class MergeFacts(Struct, frozen=True, kw_only=True):
     """Facts of a merge; merge.json in the merged folder."""
 
@@ -59,8 +80,8 @@ class MergeFacts(Struct, frozen=True, kw_only=True):
     """Largest difference of a next-token log probability, merged against fp32 base with adapter, on fixed texts."""
     base_quantisation: str | None = None
     """`nf4` where the adapter was merged into the base's dequantised NF4 weights; `base` then means those weights."""
-    contamination: dict[str, Any] | None = None
-    """Test cases among the rows that made the adapter, as its training run recorded them; None: not known."""
+    contamination: Contamination | None = None
+    """Test cases among the rows that made the adapter; None: not known."""
 
     @property
     def says(self) -> str:
@@ -136,7 +157,7 @@ def read_facts(folder: Path) -> MergeFacts:
     return msgspec.json.decode((folder / FACTS).read_bytes(), type=MergeFacts)
 
 
-def merge_into(checkpoint: Checkpoint, out: Path, contamination: dict[str, Any] | None = None) -> MergeFacts:
+def merge_into(checkpoint: Checkpoint, out: Path, contamination: Contamination | None = None) -> MergeFacts:
     """Write base plus adapter to the folder `out`: weights, tokenizer, chat template, generation config, merge.json.
 
     The sum is made in fp32 and cast to the base's data type. Needs 4 bytes of memory per parameter, and twice as much

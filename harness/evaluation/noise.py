@@ -150,8 +150,8 @@ def _measured(suite: Suite, gates: GateFile, run_data: RunData, passes: Sequence
 def _lines(suite: Suite, gates: GateFile, records: Mapping[str, Sequence[Record]], noise: Noise) -> list[str]:
     from harness.stats.noise import flips, repeat_flips
 
-    first = {(r.case.id, r.repeat): r.completion.text for r in records[BASELINE]}
-    differing = sum(first[r.case.id, r.repeat] != r.completion.text for r in records[CANDIDATE])
+    first = {(r.case.id, r.repeat): r.completion.answer for r in records[BASELINE]}
+    differing = sum(first[r.case.id, r.repeat] != r.completion.answer for r in records[CANDIDATE])
     lines = [f"{suite.name}: {differing:,} of {len(first):,} answers differ ({'; '.join(noise.passes)})"]
     for metric in suite.metrics:
         entry = noise.of(metric.name, None, None)

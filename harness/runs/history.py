@@ -151,7 +151,7 @@ def read(folder: Path, name: str) -> tuple[PastRun, list[MetricLevel]]:
         ended=manifest.ended,
         models={v: PastModel(name=c.name, digest=c.digest) for v, c in manifest.checkpoints.items() if v != FLOOR},
         suites=[_suite(info, [v for v in verdicts if v.suite == info.name]) for info in manifest.suites],
-        no_merge=no_merge(manifest, folder.name),
+        no_merge=no_merge(manifest, folder.name) if manifest.kind == "eval" else "",
     )
     return run, list(_levels(manifest, name, rows, verdicts))
 

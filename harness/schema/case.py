@@ -172,15 +172,14 @@ class Completion(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
         A chat template may have opened the block in the prompt. A block that is never closed leaves no answer.
         """
-        text = self.text
-        while True:
-            before, opened, rest = text.partition(OPENING)
-            if CLOSING in before:
-                text = before.rpartition(CLOSING)[2].lstrip() + opened + rest
-            elif opened and not before.strip():
-                text = rest.partition(CLOSING)[2].lstrip()
-            else:
-                return text
+        text, (before, closed, rest) = self.text.lstrip(), self.text.partition(CLOSING)
+        if not text.startswith(OPENING):
+            if not closed or OPENING in before:
+                return self.text
+            text = rest.lstrip()
+        while text.startswith(OPENING):
+            text = text[len(OPENING) :].partition(CLOSING)[2].lstrip()
+        return text
 
     @property
     def reasoning(self) -> str:

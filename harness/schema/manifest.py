@@ -140,6 +140,9 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return "compared a model with itself"
         models = [self.checkpoints[variant] for variant in (CANDIDATE, BASELINE) if variant in self.checkpoints]
         notes = [note.removesuffix(f". {NO_MERGE}") for note in self.notes if note.endswith(NO_MERGE)]
+        named = [info.name for info in self.suites if any(note.startswith(f"{info.name}: ") for note in notes)]
+        if 0 < len(named) < len(self.suites):  # The other suites' verdicts may approve one.
+            notes = [note for note in notes if not note.startswith(tuple(f"{name}: " for name in named))]
         return next(filter(None, [*(model.no_merge for model in models), *notes]), "")
 
     @property

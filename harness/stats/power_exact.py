@@ -198,7 +198,7 @@ def chance_of_cut(design: Design, baseline: float, ratio: float, threshold: floa
     As `paired.rate_ratio` judges: by t on the logarithm, and where few clusters carry the events of one rate by
     MOVER-R, too, whose upper bound is under `threshold` where MOVER's of tuned - threshold * baseline is under 0.
     """
-    if ratio >= threshold:
+    if ratio >= threshold or baseline <= 0:
         return 0.0
     n, r = design.units / design.deff, power.possible_correlation(correlation, baseline, baseline * ratio)
     z = special.ndtri((np.arange(50) + 0.5) / 50)

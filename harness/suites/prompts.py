@@ -237,6 +237,14 @@ class Renderer:
         added = self.tokenizer.added_tokens_decoder  # `all_special_ids` has only those with a role, not Gemma's.
         return {*self.tokenizer.all_special_ids, *(at for at, token in added.items() if token.special)}
 
+    @cached_property
+    def marker_ids(self) -> set[int]:
+        """Ids of special tokens, and of other added ones that the chat template writes, as DeepSeek's `<｜User｜>`."""
+        template, added = str(self.tokenizer.chat_template), self.tokenizer.added_tokens_decoder
+        return self.special_ids | {
+            at for at, token in added.items() if token.content.strip() and token.content in template
+        }
+
     def _rendered(self, chat: Sequence[Message], generate: bool) -> str:
         """Render a chat with transformers, which runs the template in jinja's sandbox."""
         text = self.tokenizer.apply_chat_template(

@@ -30,15 +30,12 @@ def status(run: PastRun) -> str:
 
 def outcome(run: PastRun) -> str:
     """Return the combined outcome of an evaluation's gates, in capitals; a dash for other runs."""
-    said = wording.outcome(run.outcome) if run.kind == "eval" else number_format.DASH
-    return said if badge(run) in ("", run.outcome) else f"{said}, no merge"
+    return wording.outcome(run.outcome, run.no_merge) if run.kind == "eval" else number_format.DASH
 
 
 def badge(run: PastRun) -> str:
     """Return the outcome by which to colour a run: none where its gates passed and it approves no merge."""
-    if run.kind != "eval":
-        return ""
-    return "skipped" if run.no_merge and run.outcome == "pass" else run.outcome
+    return wording.tone(run.outcome, run.no_merge) if run.kind == "eval" else ""
 
 
 def checkpoints(run: PastRun) -> str:

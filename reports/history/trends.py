@@ -201,7 +201,11 @@ def _row(trend: Trend, point: TrendPoint, newest: str, links: Mapping[str, str])
         number_format.estimate_cell(point.estimate, trend.unit),
         Cell(text=", ".join(exact_threshold(at, trend.is_share) for at in point.thresholds) or number_format.DASH),
         Cell(text=number_format.basis(point.estimate, trend.cluster, trend.item)),
-        Cell(text=wording.outcome(point.outcome), badge=point.outcome, note=point.remark),
+        Cell(
+            text=wording.outcome(point.outcome, point.remark),
+            badge=wording.tone(point.outcome, point.remark),
+            note=point.remark,
+        ),
         Cell(text=SAME if is_same else OTHER, tone="plain" if is_same else "caution"),
     ]
 

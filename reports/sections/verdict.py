@@ -8,6 +8,7 @@ from harness.errors import UserError
 from harness.gates.sentences import gate_in_words
 from harness.runs.folder import recorded_verdicts
 from harness.runs.score_events import batches
+from harness.runs.status import no_merge
 from harness.schema import BASELINE, CANDIDATE, FLOOR, NO_MERGE, Metric, Outcome, SuiteInfo, Verdict
 from reports import business, degenerate, number_format, sentences, wording
 from reports.cases.index import Joint
@@ -72,7 +73,7 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
         texts.append(str(error))
     for suite in evidence.suites:
         texts += [degenerate.warning(evidence, suite, with_answers, with_quotes), below_floor(evidence, suite)]
-    notes, why = evidence.run.manifest.notes, evidence.run.manifest.no_merge
+    notes, why = evidence.run.manifest.notes, no_merge(evidence.run.manifest, evidence.run.path.name)
     if overall(evidence.run.verdicts) == "pass":
         texts.append(f"The run {why}. {NO_MERGE}" if why and not any(n.endswith(NO_MERGE) for n in notes) else "")
         texts.append(NOTHING_GENERAL if all(suite.general is False for suite in evidence.suites) else "")

@@ -5,10 +5,11 @@ import json
 import shutil
 
 import pytest
+from msgspec import convert, to_builtins
 
 from harness.approval.approve import Where, verdict_on
 from harness.checkpoints import bundled_model
-from harness.checkpoints.merge import MergeFacts
+from harness.checkpoints.merge import Contamination, MergeFacts
 from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from harness.runs.folder import check_seal, load_run
@@ -105,14 +106,22 @@ def test_a_merged_models_card_holds_approval_parity_and_the_training(run, tmp_pa
 @pytest.mark.slow
 def test_an_adapter_on_a_merge_inherits_what_is_known_of_the_merges_rows(run, write_config, tmp_path):
     record = load_run(run).manifest.training
-    known = record["contamination"] | {"base": {"cases": 0, "unchecked": "--no-contamination-check"}}
+    base = {"cases": 0, "unchecked": "--no-contamination-check", "leaks": [{"row": "train.jsonl:1"}]}
+    known = record["contamination"] | {"base": base}
     change_json(run / "run.json", training=record | {"contamination": known})
     merge(str(run), tmp_path / "merged")
     config, said = load(write_config(base=tmp_path / "merged")), []
-    assert prepare(config, said.append).contamination["base"] == known
+    inherited = prepare(config, said.append).contamination["base"]
+    assert inherited == to_builtins(convert(known, Contamination)) and "leaks" not in str(inherited)
     assert any("The training rows of the base of the base were compared with no suite" in text for text in said)
-    (tmp_path / "merged" / "merge.json").write_text("{")
-    assert prepare(config, print).contamination["base"] == {}
+    facts = json.loads((tmp_path / "merged" / "merge.json").read_text())
+    for text in (
+        "{",
+        json.dumps(facts | {"contamination": {"rows": "many"}}),
+        json.dumps(facts | {"contamination": {"base": []}}),
+    ):
+        (tmp_path / "merged" / "merge.json").write_text(text)
+        assert prepare(config, print).contamination["base"] == {}
 
 
 def test_a_card_says_why_scores_may_be_too_high():

@@ -87,7 +87,7 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
     masks = [mask for _, mask in rendered]
     in_context = _in_context(rows, masks, renderer, max_length, problems) if distil_replay else {}
     for row, (ids, mask) in zip(rows, rendered, strict=True):
-        excess, shortest = len(ids) - max_length, shortest_length(ids, mask, renderer.special_ids)
+        excess, shortest = len(ids) - max_length, shortest_length(ids, mask, renderer.marker_ids)
         if not any(mask):
             problems.append(f"{row.where}: it has no answer tokens. Expected an assistant message with text")
         elif shortest > max_length:
@@ -97,7 +97,7 @@ def encode(rows: Sequence[TrainingRow], renderer: Renderer, max_length: int, dis
             )
         else:
             if excess > 0:
-                ids, mask = cut_prompt(ids, mask, excess, renderer.special_ids)
+                ids, mask = cut_prompt(ids, mask, excess, renderer.marker_ids)
                 rows_cut, tokens_cut = rows_cut + 1, tokens_cut + excess
             is_distilled = distil_replay and row.is_replay
             context = in_context.get(row.where)

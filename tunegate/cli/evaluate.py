@@ -174,7 +174,7 @@ def run_and_show(
         else:
             has_other = any(part.suite.has_other_cases for part in job.suites)
             name = quote(str(results.path))  # Another run may be the latest, or `--runs` may name its folder.
-            after_verdicts(results.manifest, results.verdicts, name, f"tunegate view {name}", has_other)
+            after_verdicts(results, name, f"tunegate view {name}", has_other)
         files = write_report([results.path], results.path / "report")
     not_run = [*left_out, *suites_left_out(job.bars, {info.name for info in results.manifest.suites})]
     deliver(results.path, to, partial(typer.echo, err=True), [f"not run: {reason}" for reason in not_run])
@@ -251,7 +251,7 @@ def regate(
 def _after(name: str, judged: RunData) -> None:
     """Name the next step of a run that was judged again; its report is that of the first verdicts."""
     command = "view" if (judged.path / "report" / "report.html").is_file() else "report"
-    after_verdicts(judged.manifest, judged.verdicts, name, f"tunegate {command} {name}")
+    after_verdicts(judged, name, f"tunegate {command} {name}")
 
 
 @app.command("import")

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from harness.runs.status import no_merge
 from harness.schema import BASELINE, CANDIDATE
 
 if TYPE_CHECKING:
     from harness.gates.power import GatePower
-    from harness.schema import Checkpoint, Manifest, Verdict
+    from harness.runs.folder import Results, RunData
+    from harness.schema import Checkpoint
 
 
 def next_step(command: str, reason: str = "") -> None:
@@ -21,18 +23,17 @@ def next_step(command: str, reason: str = "") -> None:
     typer.echo(f"next: {command}" + (f"    # {reason}" if reason else ""))
 
 
-def after_verdicts(
-    manifest: Manifest, verdicts: Collection[Verdict], run: str, report: str, has_other_cases: bool = False
-) -> None:
+def after_verdicts(judged: RunData | Results, run: str, report: str, has_other_cases: bool = False) -> None:
     """Name the next step of a judged run: its report, its use as the baseline, or the merge or service of its model.
 
     `run` is how the user names the run; `report` is the command that opens its report. `tunegate serve` finds no model
     by its name at a server.
     """
-    is_unmet = any(verdict.outcome not in ("pass", "skipped") for verdict in verdicts)
+    manifest = judged.manifest
+    is_unmet = any(verdict.outcome not in ("pass", "skipped") for verdict in judged.verdicts)
     checkpoints, kind = manifest.checkpoints, manifest.checkpoints[CANDIDATE].kind
     is_alone = BASELINE not in checkpoints
-    is_no_use = kind == "imported" or (not is_alone and (kind == "endpoint" or manifest.no_merge))
+    is_no_use = kind == "imported" or (not is_alone and (kind == "endpoint" or no_merge(manifest, judged.path.name)))
     if is_unmet or has_other_cases or is_no_use:
         next_step(report, "open the report")
     elif is_alone:

@@ -33,7 +33,8 @@ CUT = ("c0", "c1", "c2")
         ("<think>Is <think> a tag?</think> Yes.", "Yes.", True),
         ("<think>a</think><think>b</think>Yes.", "Yes.", True),
         ("a</think>Yes.", "Yes.", True),
-        ("a</think> b </think> <think>c</think> Yes: <think>d</think>", "Yes: <think>d</think>", True),
+        ("a</think> <think>b</think> Yes: <think>c</think>", "Yes: <think>c</think>", True),
+        ("<think>a</think>One. </think> Two.", "One. </think> Two.", True),
         ("<think>a", "", True),
         ("a</think><think>b", "", True),
         ("<think>a</think>\n", "", True),
@@ -42,7 +43,7 @@ CUT = ("c0", "c1", "c2")
 def test_an_answer_is_what_follows_leading_reasoning(text: str, said: str, has_reasoning: bool) -> None:
     completion = answer(text)
     assert completion.answer == said and bool(completion.reasoning) == has_reasoning
-    assert answer(said).answer == said and completion.text == text
+    assert completion.text == text
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +90,11 @@ def test_one_answer_that_hides_text_before_a_closing_tag_is_named(tmp_path: Path
     hidden = said | {CUT[0]: f"holdover </think> {said[CUT[0]]}"}
     text = all_text(reports.build([compare(tmp_path, hidden, said).path]).sections[0])
     assert "Answers after reasoning: 0% of the baseline, 2.5% of the tuned model." in text
+
+
+def test_one_tag_of_the_baseline_does_not_keep_hidden_text_of_the_tuned_model_unnamed(tmp_path: Path) -> None:
+    said = right(rows())
+    hidden = said | {case: f"holdover </think> {said[case]}" for case in CUT}
+    before = said | {"c9": f"</think>{said['c9']}", "c8": f"so</think>{said['c8']}"}
+    text = all_text(reports.build([compare(tmp_path, hidden, before).path]).sections[0])
+    assert "Answers after reasoning: 2.5% of the baseline, 7.5% of the tuned model." in text

@@ -63,6 +63,7 @@ def test_of_two_at_the_same_time_the_second_starts_from_the_scores_of_the_first(
         if threading.current_thread() is not other:
             other.start()
             other.join(2)
+            assert other.is_alive()
         return estimate_and_judge(*judged)
 
     monkeypatch.setattr("harness.evaluation.rescore.estimate_and_judge", meanwhile)

@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 import pytest
+from tokenizers import AddedToken
 
 from harness.errors import UserError
 from harness.schema import Case
@@ -127,6 +128,14 @@ def test_a_turn_ends_with_a_special_token_that_has_no_role(tiny_models: dict[str
     renderer, turn = Renderer(folder), {"role": "assistant", "content": "none"}
     ids, mask = renderer.training([*CHAT, turn, CHAT[1], turn])
     assert renderer.tokenizer.decode([i for i, m in zip(ids, mask, strict=True) if m]) == "none<|eot_id|>" * 2
+
+
+def test_added_tokens_that_the_template_writes_mark_turns_and_white_space_does_not(tiny_model: Path) -> None:
+    renderer = Renderer(tiny_model)
+    renderer.tokenizer.add_tokens([AddedToken(text, special=False) for text in ("<User>", "<Other>", "\n\n")])
+    renderer.tokenizer.chat_template = f"<User>\n\n{renderer.tokenizer.chat_template}"
+    (user,) = renderer.tokenizer.convert_tokens_to_ids(["<User>"])
+    assert renderer.marker_ids - renderer.special_ids == {user}
 
 
 @pytest.mark.parametrize(("answers", "fault"), [

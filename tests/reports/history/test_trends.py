@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.runs.folder import RunFolder, load_manifest
 from harness.runs.history import PastModel, PastRun, levels, past_runs
 from harness.sanitize import is_hidden
-from harness.schema import AcceptedInfo, Checkpoint, Estimate, Metric, Metrics
+from harness.schema import NO_MERGE, AcceptedInfo, Checkpoint, Estimate, Metric, Metrics
 from reports.assemble import build
 from reports.charts import history
 from reports.history import page, terminal
@@ -26,6 +26,7 @@ from tests.reports.render.test_accessible import Outline, check_outline
 from tests.reports.render.test_hostile import OWN_ATTRIBUTES, OWN_TAGS, Page
 from tests.support.hostile import ATTACKS
 from tests.support.runs import SUITE, make_level, make_suite, make_verdict, name_of, write_run
+from tests.support.sample import make_manifest
 
 
 def found(root: Path) -> list[Trend]:
@@ -307,7 +308,17 @@ def test_a_run_that_no_policy_lets_merge_says_why(tmp_path: Path, fields: dict[s
     (run,) = past_runs(tmp_path)
     assert run.outcome == "pass" and (why in run.no_merge if why else run.no_merge == "")
     assert terminal.outcome(run) == ("PASS, no merge" if why else "PASS")
-    assert written(tmp_path).count(f"no merge: {run.no_merge}") == (2 if why else 0)
+    page = written(tmp_path)
+    assert page.count(f"no merge: {run.no_merge}") == (2 if why else 0)
+    assert page.count("PASS, no merge") == (2 if why else 0)
+
+
+def test_a_note_on_one_suite_keeps_no_other_suite_of_the_run_from_a_merge() -> None:
+    note = f"a/b: 3 answers per case. {NO_MERGE}"
+    infos = [make_suite(name=name) for name in ("a/b", "c/d")]
+    assert make_manifest(suites=infos, notes=[note]).no_merge == ""
+    assert make_manifest(suites=infos[:1], notes=[note]).no_merge == "a/b: 3 answers per case"
+    assert make_manifest(suites=infos, notes=[note, f"All of it. {NO_MERGE}"]).no_merge == "All of it"
 
 
 def test_a_training_has_no_outcome() -> None:

@@ -138,7 +138,7 @@ def test_a_cut_takes_only_from_the_longest_stretch_of_prompt():
 
 def test_a_row_without_a_learnt_token_is_an_error(write_rows):
     class Silent:
-        special_ids = ()
+        marker_ids = ()
 
         def training(self, chat):
             return [1, 2, 3], [0, 0, 0]

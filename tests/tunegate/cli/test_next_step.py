@@ -39,7 +39,8 @@ def test_verdicts_decide_what_follows_a_run(
     capsys: pytest.CaptureFixture[str], checkpoints: dict[str, Checkpoint], outcomes: list[str], expected: str
 ) -> None:
     manifest = make_manifest(checkpoints=checkpoints)
-    next_step.after_verdicts(manifest, verdicts(*outcomes), "R", "tunegate view R")
+    judged: Any = SimpleNamespace(manifest=manifest, verdicts=verdicts(*outcomes), path=Path(manifest.run_id))
+    next_step.after_verdicts(judged, "R", "tunegate view R")
     assert capsys.readouterr().out == f"next: {expected}\n"
 
 

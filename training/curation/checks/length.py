@@ -32,7 +32,7 @@ def _measure(rows: Sequence[TrainingRow], folder: str, max_length: int) -> list[
     problems: list[str] = []
     rendered = render_all([(row.where, row.chat) for row in rows], _renderer(folder), problems)
     refuse_all(problems, "rows that cannot be trained on")
-    special = _renderer(folder).special_ids
+    special = _renderer(folder).marker_ids
     return [(len(ids), shortest_length(ids, mask, special) <= max_length) for ids, mask in rendered]
 
 
