@@ -30,15 +30,6 @@ WIDE = re.compile(rf"(?:(?<![\w.])-?|(?<=[{UNSPACED}])){NUMBER}|{NUMERAL}|[{UNSP
 DROPPED = re.compile(f"[,'’{POINTS}]")
 ARTICLES = {"a", "an", "the"}
 MATCHES = ("contains", "starts", "exact")
-CHOICE = re.compile(
-    r"(?:^|[.?!])\s*(?:(?:\w+\s)?(?:which|what|who|when|where|how)\b[^.?!,:]*[,:])?([^.?!:]*)\bor\b([^.?!:]*)\?\s*$",
-    re.I,
-)
-"""The question that names the answers to choose from: "Which is taller, a tower or a hut?"."""
-OPTION = re.compile(r"(\w+)\W*(?:[,:]|\bor\b|$)", re.I)
-"""The last word of an option."""
-OPEN = {"either", "both", "neither", "nor", "not", "no", "never", "than", "compared", "unlike"}
-"""Words before an option that leave the choice open or do not choose it."""
 
 
 def _unknown_match(case: Case) -> list[str]:
@@ -61,8 +52,7 @@ def _unknown_match(case: Case) -> list[str]:
 def accepted(case: Case, completion: Completion) -> Score:
     """Right if the answer contains one of the case's expected answers as whole words.
 
-    The tag `match` may be stricter: `exact` (it is one, leading articles aside) or `starts` (it begins with one, or, if
-    the case's question ends with options, "a tower or a hut?", names it before every other option).
+    The tag `match` may be stricter: `exact` (it is one, leading articles aside) or `starts` (it begins with one).
     Letter case, punctuation and thousands separators do not matter. A character of a script without spaces is a word,
     so that "不是" contains "是".
     If the case expects nothing, a refusal in English is right. An answer that is empty, failed or cut at the token
@@ -124,31 +114,17 @@ def _hit(case: Case, text: str) -> Span | None:
     tokens = [(m.start(), m.end(), _form(m[0])) for m in _tokens(normal.text)]
     forms = [form for _, _, form in tokens]
     first = 0 if match == "contains" else next((i for i, form in enumerate(forms) if form not in ARTICLES), 0)
-    last = len(tokens) if match == "contains" else first + 1
-    if match == "starts":
-        last = max(last, _decided(case, forms))
     for answer in case.expected:
         expected = [_form(token[0]) for token in _tokens(normalise(answer).text)]
         if match != "contains":
             expected = expected[1:] if expected[1:] and expected[0] in ARTICLES else expected
         size = len(expected)
-        for at in range(first, min(last, len(tokens) - size + 1)):
+        for at in range(first, len(tokens) - size + 1 if match == "contains" else first + 1):
             whole = match != "exact" or at + size == len(tokens)
             if size and whole and forms[at : at + size] == expected:
                 start, end = normal.original(tokens[at][0], tokens[at + size - 1][1])
                 return Span(start=start, end=end, quote=text[start:end], kind="answer", verdict="accepted")
     return None
-
-
-def _decided(case: Case, forms: list[str]) -> int:
-    """The place of the first other option of the question, or of a word that leaves it open; 0 without options."""
-    choice = CHOICE.search(case.input.get("question", ""))
-    options = [_form(word) for part in choice.groups() for word in OPTION.findall(part)] if choice else []
-    accepted = {_form(token[0]) for answer in case.expected for token in _tokens(normalise(answer).text)}
-    if accepted.isdisjoint(options) or "or" in forms:
-        return 0
-    others = OPEN.union(options) - accepted
-    return next((at for at, form in enumerate(forms) if form in others or form.endswith("nt")), len(forms))
 
 
 def _tokens(text: str) -> Iterator[re.Match[str]]:

@@ -31,7 +31,7 @@ MAX_TABLE_LINES = 1
 WORDS, STEM = re.compile(r"[a-z0-9]+"), 5
 LOOKED_UP = ("date", "duration", "time")
 """Kinds of figures that no answer must state."""
-SHEET = r"(?:the|this)\s+(?:\w+\s+)?(?:sheet|page|report|letter|release|filing|extract|document|table|text)\b"
+SHEET = r"(?:the|this)\s+(?:\w+\s+)?(?:sheet|page|report|letter|release|filing|extract|document|table|text)\b(?!['’]s)"
 TOLD = r"(?:reported|disclosed|given|stated|provided|available|shown|listed|mentioned|specified)"
 ABSENCE = re.compile(
     rf"\b(?:(?:not|(?:is|are|was|were)n['’]t)\s+(?:been\s+|\w+ly\s+)?{TOLD}|not\s+included|no\s+[\w\s-]{{1,60}}?\b(?:is|was|are|were)\s+{TOLD}"
@@ -43,6 +43,10 @@ ABSENCE = re.compile(
 )
 """Says that something is not reported, as do the clauses of `is_declining`; for lower-case text."""
 PRONOUN = re.compile(r"\W*(?:it|this|that|these|those|they)\b")
+NO_MORE = re.compile(rf"\W*(?:(?:anywhere )?(?:in|on|by)\s+{SHEET})?\W*")
+"""After an absence that a pronoun tells of."""
+JUDGES = re.compile(r"\b(?:can(?:\s?not|'t)|could(?:\s+not|n't))\s+say\s+(?:that\s+)?(?:the|its|it)\b")
+"""No absence: "I cannot say the duration is bad"."""
 WRONG = ("figures", "fabricated", "mispaired", "computed", "arithmetic_errors", "responses_with", "invented_name")
 RIGHT = ("disclosed", "required_found", "absence_said", "clean")
 FAILED = dict.fromkeys((*WRONG, "false_absence"), 1) | dict.fromkeys(RIGHT, 0)
@@ -219,11 +223,11 @@ def _absences(text: str, answer: Answer, question: str, absent: str | None) -> t
     false: list[Span] = []
     for first, last, clause in clauses(answer.low[: len(text)].replace("’", "'")):
         match = ABSENCE.search(clause)
-        if not match and not is_declining(clause):
+        if not match and (not is_declining(clause) or JUDGES.search(clause)):
             continue
         place = (first + match.start(), first + match.end()) if match else (first, last)
         start, end = answer.sentence(place[0])
-        if absent and _is_named(absent, answer, start, end):
+        if absent and _is_named(absent, answer, start, end, bool(NO_MORE.fullmatch(answer.low, place[1], end))):
             reason = f"the sheet has no {absent} for what was asked"
             absences.append(make_span(text, *place, "absence", "supported", reason))
         elif not _is_required(text[place[0] : end], answer) and _has_what_is_denied(answer, question, start, end):
@@ -231,12 +235,13 @@ def _absences(text: str, answer: Answer, question: str, absent: str | None) -> t
     return absences, false
 
 
-def _is_named(metric: str, answer: Answer, start: int, end: int) -> bool:
+def _is_named(metric: str, answer: Answer, start: int, end: int, is_all: bool) -> bool:
     """Whether a sentence names a metric, by a word for it or all words in any order and ending.
 
-    The sentence before counts if a pronoun refers to it: "The vacancy rate? It is not in the letter."
+    The sentence before counts if a pronoun refers to it and `is_all` that is said: "The vacancy rate? It is not in the
+    letter."
     """
-    if start and PRONOUN.match(answer.low, start) and not answer.named("metric", start, end):
+    if start and is_all and PRONOUN.match(answer.low, start) and not answer.named("metric", start, end):
         start = answer.sentence(start - 1)[0]
     about = answer.text[start:end].lower()
     words = tuple(word[:STEM] for word in WORDS.findall(metric.removesuffix(" rate").removesuffix(" ratio")))

@@ -3,16 +3,15 @@
 A case expects sections, with facts (`30 days`, `an officer|one officer`), or that the answer is not in the document:
 `expected` is then empty or says so. The tag `stale` has what the document replaced, each part after ` + `. An answer is
 right with every expected section and fact, no other section or guess and nothing stale; or with an abstention and no
-section. It may repeat sections of the question that it denies or sets aside ("while the tenancy is under ..."), and,
-after the right ones and in a sentence of its own, name one more section of the document. An answer that neither cites
-nor abstains, or is cut, empty or failed, is unreadable: it counts as one wrong section for precision, and as an answer
-if the document has none.
+section. An abstention may repeat sections of the question that it denies. An answer that neither cites nor abstains, or
+is cut, empty or failed, is unreadable: it counts as one wrong section for precision, and as an answer if the document
+has none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -27,27 +26,21 @@ from harness.scoring.text.refusals import clauses, is_declining, lower, refuses
 
 BARE = re.compile(r"\W*(?:none|not\s+(?:named|given|found|present|cited|covered|listed|provided))\W*", re.I)
 """An abstention that is a whole answer."""
-SECTION = (
-    r"(?:(?:code|such|specific|particular|georgia) )*(?:section|statute|citation|provision)s?"
-    r"(?: of the (?:georgia |official )?code(?: of georgia)?)?"
-)
+SECTION = r"(?:(?:code|such|specific|particular|georgia) )*(?:section|statute|citation|provision)s?"
 NAMED = r"(?:named|cited|given|stated|mentioned|referenced|specified|identified|listed|provided)"
-CITE = r"(?:cite|reference|name|mention|identify|give|refer to|rely on)"
 NO_SECTION = re.compile(
     rf"^\W*no {SECTION}(?: {NAMED})?\W*$|\b(?:no {SECTION}|none) (?:is|are|was|were) {NAMED}\b"
-    rf"|\bthere (?:is|are)(?: (?:none\b|no {SECTION})"
-    rf"|(?:n't| not) (?:one|any)(?: {SECTION})?(?: (?:in|for|here)\b|\W*$))"
-    rf"|\b(?:does|do|did)(?: not|n't) {CITE} (?:(?:a|any|.* or any(?: other)?) {SECTION}|one\b)"
-    rf"|\bnothing in (?:the|this) \w+ {CITE}s? (?:a|any) {SECTION}"
+    rf"|\bthere (?:is|are) (?:none\b|no {SECTION})"
+    rf"|\b(?:does|do|did)(?: not|n't) (?:cite|reference) (?:(?:a|any) {SECTION}|one\b)"
     rf"|\b(?:cites|references) no {SECTION}|\b(?:names|cites|gives|mentions) none\b"
 )
 """Says that no section is named; for one clause in lower case."""
 DENIED = re.compile(
-    r"\b(?:neither|nor|other than|apart from|besides)\b|\bthere (?:is|are) no x"
+    r"\b(?:neither|nor|other than|apart from|besides)\b"
     rf"|\b(?:is|are|was|does|do|did)(?: not|n't) (?:\w+ )?(?:{NAMED}|in|among|name|cite|mention|reference|contain"
     r"|include|exist|appear|list)\b"
 )
-"""Denies the section that the clause names; for one clause in lower case, with sections as x."""
+"""Denies the section that the clause names; for one clause in lower case."""
 DENIED_BEFORE = re.compile(
     r"^\W*(?:it|(?:this|that) section) (?:is|was|does)(?: not|n't) (?:\w+ )?"
     rf"(?:{NAMED}|in|among|exist|appear)\b(?! (?:how|wh))"
@@ -58,26 +51,8 @@ AND = re.compile(r"\band (?=(?:the|this)\b)")
 """Between a section and an abstention in one clause."""
 OR = re.compile(r"\bor\s+$", re.I)
 """Before an abstention that is only one of two answers."""
-MIN_WORDS = 3
-"""Words of four letters and more with a section that is named for something else; fewer make a list."""
 OTHER = re.compile(r"\b(?:other|another|further|additional)\b")
 """After a section, "it names no other section" is no abstention."""
-OR_ANY = re.compile(r"\bor any\b")
-SET_ASIDE = re.compile(
-    r"\b(?:not|rather than|instead of)\s+(?:(?:under|by|in)\s+)?$"
-    r"|(?:^|[.;:!?]\s)\W*(?:while|whereas|although|though|unlike|as for|beyond|besides|apart from)\b[^.;:!?]*$",
-    re.I,
-)
-"""Before a section of the question that is not the answer: "while the deposit is under"; "this section, not"."""
-APART = re.compile(r"[.;:!?)]\s|\(|\b(?:while|whereas|but)\b", re.I)
-"""Between the answer and a section named for something else."""
-REST, WORD = re.compile(r"(?:[^.;!?\n]|\.(?=\d))*"), re.compile(r"\b(?!code\b|georgia\b)[a-z]{4,}", re.I)
-RETRACTED = re.compile(
-    r"\b(?:or|maybe|perhaps|possibly|might|could|alternatively|either|actually|rather|instead|correct\w*|wait|no,|sorry"
-    r"|as well|too|also appl\w+|appl(?:y|ies) (?:here|also|to (?:this|it|that)))\b",
-    re.I,
-)
-"""With a second section, of which the first is not alone the answer."""
 GUESSES = re.compile(r"[\s,;/]*(?:(?:and|or|maybe|perhaps|possibly)\b[\s,]*)*")
 """Between the figures of a list of guesses."""
 
@@ -103,9 +78,6 @@ METRICS = ratios(
 )
 
 
-Sections = Set[tuple[str, ...]]
-
-
 class ExpectedCitation(NamedTuple):
     """What a case expects."""
 
@@ -119,22 +91,20 @@ class ExpectedCitation(NamedTuple):
         return bool(self.sections or self.facts)
 
 
-def abstention_in(text: str, cited: Sequence[Citation] = (), denied: Sequence[Citation] = ()) -> Place | None:
+def abstention_in(text: str, cites: bool = False) -> Place | None:
     """Return where an answer says that the document has no answer; all of it if it declines to answer; else None.
 
-    An answer with sections `cited` may say that the document has no other one, or lacks those `denied`.
+    An answer that cites a section may say that the document has no other one.
     """
     if refuses(text) or BARE.fullmatch(text):
         return 0, len(text)
     normal = normalise(text)
-    for start, end, one in clauses(lower(normal.text)):
-        place = normal.original(start, end)
-        is_partial = OTHER.search(one) or any(place[0] <= c.start < place[1] for c in denied)
-        if cited and is_partial and not (OR_ANY.search(one) and place[0] < cited[0].start):
-            continue
-        if is_declining(one) or NO_SECTION.search(one):
-            return place
-    return None
+    declining = (
+        normal.original(start, end)
+        for start, end, one in clauses(lower(normal.text))
+        if (is_declining(one) or NO_SECTION.search(one)) and not (cites and OTHER.search(one))
+    )
+    return next(declining, None)
 
 
 @lru_cache(maxsize=4096)
@@ -151,13 +121,10 @@ def cited(case: Case, completion: Completion) -> Score:
     expected, text = parse_expected(tuple(case.expected)), completion.text
     complete = completion.finish_reason == "stop" and bool(text.strip())
     named = citations_in(text, case.tags.get("state") == "Georgia") if complete else ()
+    abstention = abstention_in(text, bool(named)) if complete else None
     repeatable = {c.sections for c in citations_in(case.input.get("question", ""), True)} - expected.sections
-    denied = _denied(text, named)
-    is_mixed = any(c.sections in expected.sections for c in denied)
-    denied = [c for c in denied if c.sections in repeatable and not is_mixed]
-    known = repeatable.union(c.sections for c in citations_in(case.document, True))
-    own = _answering(text, [c for c in named if c not in denied], expected.sections, repeatable, known)
-    abstention = abstention_in(text, own, denied) if complete else None
+    denied = _denied(text, named) if abstention else ()
+    own = [c for c in named if not (c in denied and c.sections in repeatable)]
     abstained = abstention is not None and not own and not OR.search(text[: abstention[0]])
     stale = _stale(case, text, named) if complete else []
     cites = {c.sections for c in own}
@@ -189,28 +156,6 @@ def cited(case: Case, completion: Completion) -> Score:
         },
         spans=_spans(text, named, expected, own, stale, abstention if complete else None),
     )
-
-
-def _answering(
-    text: str, named: Sequence[Citation], expected: Sections, repeatable: Sections, known: Sections
-) -> list[Citation]:
-    """The sections that are the answer: without those of the question set aside before it, and one other after it."""
-    own = [c for c in named if not (c.sections in repeatable and SET_ASIDE.search(text[: c.start]))]
-    right = [c for c in own if c.sections in expected]
-    others, is_first = own[len(right) :], own[: len(right)] == right
-    if not right or not is_first or {c.sections for c in right} != expected:
-        return list(named)
-    is_apart = all(_is_apart(text, one.end, other) for one, other in pairwise([right[-1], *others]))
-    found = {c.sections for c in others}
-    return right if is_apart and found <= known and len(found - repeatable) <= 1 else list(named)
-
-
-def _is_apart(text: str, start: int, other: Citation) -> bool:
-    """Whether a section is told, in words of its own, to be for something else than the one that ends at `start`."""
-    gap = text[start : other.start]
-    parts, rest = APART.split(gap), REST.match(text, other.end)
-    about = f"{parts[-1]} {rest[0] if rest else ''}"
-    return len(parts) > 1 and len(WORD.findall(about)) >= MIN_WORDS and not RETRACTED.search(f"{gap} {about}")
 
 
 def _denied(text: str, named: Sequence[Citation]) -> list[Citation]:
@@ -283,7 +228,7 @@ def _spans(
             ("right", "") if c.sections in expected.sections else ("wrong", f"{c.label} was not asked for")
         )
         if c not in own:
-            verdict, reason = "repeated", "named, but not as the answer"
+            verdict, reason = "repeated", "the question names it"
         if verdict == "repeated" or (c.start, c.end) not in stale:
             spans.append(make_span(text, c.start, c.end, "citation", verdict, reason))
     if abstention:

@@ -2,7 +2,8 @@
 
 An answer has chosen if the first value of each expected unit that it states as its own (and the first department) is an
 expected one. Not its own are a usual rule, a condition, and what it copies from the handbook. It may then add what the
-handbook or the question states: of the expected unit at most two values, each beside a word of the handbook's sentence.
+handbook or the question states: of the expected unit at most two values, each beside a word of the handbook's sentence
+that neither the question nor the right value has.
 It has not chosen if a value takes the place of the expected one: "or 14 days", "so you have 14 days".
 """
 
@@ -15,7 +16,7 @@ from functools import lru_cache
 from itertools import product
 
 from harness.schema import Case, Span
-from harness.scoring.policy.contradictions import COMMON, PART, WORD
+from harness.scoring.policy.contradictions import COMMON, GENERIC, PART, WORD
 from harness.scoring.policy.handbook import HandbookQuestion, figures_of, guidelines_of, value_of
 from harness.scoring.policy.register import JOINT, LABEL, ids_in
 from harness.scoring.summaries import stem
@@ -37,6 +38,12 @@ IN_PLACE = re.compile(
     r"|\b(?:but|however|though|yet)\b(?=[^.;!?\n]*\b(?:you|your|he|she|here|this|must)\b)[^.;!?\n]*$"
 )
 """Between two values of a unit, if the second one takes the place of the first."""
+CONCLUDES = re.compile(
+    r"\b(?:answer|final(?:ly)?|in (?:short|sum|brief|truth|fact)|sum(?:ming)? up|overall|bottom line|conclu\w+|result"
+    r"|that is|(?:i|i'd|would) (?:say|think|guess|go with|believe)|think it's|yours?|you|wait|ignore|wrong|right"
+    r"|correct|real(?:ly)?|pick)\b"
+)
+"""In the clause of a further value of an expected unit, if it is given as the answer, or takes the first one back."""
 EITHER = re.compile(r"\bor\b[^.;!?\n]*$")
 SET_ASIDE = re.compile(
     r"\b(?:whatever|despite|notwithstanding|regardless of|in spite of|exception (?:to|from)|overrid(?:es?|ing)|unlike"
@@ -57,6 +64,7 @@ def harmless(case: Case, question: HandbookQuestion, text: str, judged: Judged) 
     source, told = " ".join(lower(case.document).split()), _told(case.document if expected.figures else near)
     asked = _numbers(case.input.get("question", ""))
     gaps = {abs(mine - right) for mine, right in product(asked, _numbers("; ".join(case.expected)))}
+    common = _words(lower(case.input.get("question", ""))) | GENERIC
     chosen: dict[str, bool] = {}
     last: dict[str, int] = {}
     added, rivals, before, is_rival = set(), set(), 0, False
@@ -69,6 +77,7 @@ def harmless(case: Case, question: HandbookQuestion, text: str, judged: Judged) 
             if is_rival and EITHER.search(between):
                 return set()
             chosen[unit] = own or chosen.get(unit, False)
+            common |= _words(low[_clause(low, last.get(unit, 0), span, len(low))])
             is_rival = False
         elif span.verdict == "ungrounded" or (span.kind, span.verdict) == ("department", "misgrounded"):
             is_rival, bare = unit in units, unit == "" and unit not in units
@@ -79,11 +88,12 @@ def harmless(case: Case, question: HandbookQuestion, text: str, judged: Judged) 
                 not (is_asked or small) and chosen and (bare or unit in chosen) and IN_PLACE.search(between)
             ):
                 return set()
-            words = _words(low[_clause(low, last.get(unit, 0), span, len(low))])
+            part = low[_clause(low, last.get(unit, 0), span, len(low))]
             names = [name for name in (label, _bare(span.quote)) if name in told]
             if is_rival:
                 rivals.add(label)
-                names = [name for name in names if words & told[name]]
+                own_words = set() if CONCLUDES.search(part) else _words(part) - common - _words(lower(span.quote))
+                names = [name for name in names if own_words & told[name]]
             if label in near if unit == "department" else names or is_asked or small:
                 added.add(span)
         before = last[unit] = span.end

@@ -75,9 +75,11 @@ TOPIC = re.compile(
 )
 """After a section's number, what a declining answer says that it is about."""
 SILENT = re.compile(
-    r"\b(?:handbook|guideline 1|rules?|sections?|it|and) (?:fix(?:es)?|gives?|mentions?|names?|provides?|sets?"
-    r"|specif(?:y|ies)|states?) no\b|\b(?:i|we) (?:(?:can|could) )?(?:find|found|saw|see) (?:no|nothing)\b"
-    r"|\bnothing (?:\w+ ){0,2}(?:about|on)\b|\bguideline 1 (?:is|remains|stays) silent\b"
+    r"\b(?:handbook|guideline 1|rules?|sections?) (?:fix(?:es)?|gives?|mentions?|names?|provides?|sets?|specif(?:y|ies)"
+    r"|states?) no\b(?! (?:limit|cap|maximum))|\b(?:i|we) (?:(?:can|could) find no\b"
+    r"|(?:(?:can|could) )?(?:find|found|saw|see) (?:no (?:answer|guideline|information|mention|rule|section|word)"
+    r"|nothing (?:about|on))\b)"
+    r"|(?<!is )\bnothing (?:in (?:the|this|these) \w+ )?(?:about|on)\b|\bguideline 1 (?:is|remains|stays) silent\b"
 )
 """Words of a clause that declines, where the handbook has no answer or half of one."""
 NOT_IT = re.compile(r"(?:(?<!or )\bnot|\brather than|\binstead of)\s+(?:(?:the|an?)\s+(?:\w+\s+)?)?$")
@@ -91,8 +93,9 @@ REDIRECT = re.compile(
     r"(?<!need not )(?<!not need to )(?<!not have to )"
     r"\b(?:(?:ask|contact|consult)(?:ing)?|(?:check|confirm|clarify|raise)(?:ing)?(?: (?:it|this|that))? with"
     r"|(?:speak|talk)(?:ing)? (?:to|with)|(?:turn|refer)(?:ring|ing)? to|(?:reach|find)(?:ing)? out"
-    r"|(?:can|could|may|might|should) (?:(?:also|be able to|surely) )*(?:advise|answer|clarify|confirm|help|know|say"
-    r"|tell you)|knows|try|best (?:bet|contact|people|person|place))\b"
+    r"|(?:can|could|may|might) (?:also |surely |be able to )*(?:advise|clarify|confirm(?! that)|help|know|tell you)"
+    r"|should (?:be able to (?:advise|answer|clarify|confirm|help|say|tell)|know)|try (?:the|your)"
+    r"|best (?:bet|contact|people|person|place))\b"
 )
 SO = r"(?:so|therefore|thus|hence|consequently|accordingly|which means|(?:this|that) means|meaning)"
 CONCLUSION = re.compile(

@@ -72,35 +72,6 @@ def test_a_case_may_ask_for_a_stricter_match(match, text, correct):
     assert scored(text, ["Paris"], match=match).correct == correct
 
 
-@pytest.mark.parametrize(
-    ("text", "correct"),
-    [
-        ("An oak.", 1),
-        ("Of the two, the oak is taller.", 1),
-        ("The taller one is an **oak**; a daisy stays small.", 1),
-        ("It's probably the oak.", 1),
-        ("A daisy is small, so the oak.", 0),
-        ("It is not the oak.", 0),
-        ("The oak isn't.", 1),
-        ("It isn't the oak.", 0),
-        ("It is either the oak or the daisy.", 0),
-        ("Both, the oak and the daisy.", 0),
-        ("Compared with an oak, a daisy is taller.", 0),
-        ("It may be the oak or the daisy.", 0),
-        ("It is a birch.", 0),
-    ],
-)
-def test_the_first_option_of_the_question_is_the_answer_where_it_names_options(text, correct):
-    def starts(question: str) -> int:
-        case = Case(id="q1", input={"question": question}, expected=["oak"], cluster="c", tags={"match": "starts"})
-        return run([short_answer.accepted], case, answer(text)).answers.correct
-
-    assert starts("A question. Which is taller, a daisy or an oak?") == correct
-    first_word = int(text in ("An oak.", "The oak isn't."))
-    assert starts("Which is taller, a daisy or an oak? Answer with one word.") == first_word
-    assert starts("Say daisy or oak: which is taller?") == first_word
-
-
 def test_an_unknown_match_is_named():
     wrong = Case(id="q1", input={}, expected=["Paris"], cluster="q", tags={"match": "fuzzy"})
     assert short_answer.accepted.check(wrong) == [

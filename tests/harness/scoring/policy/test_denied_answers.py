@@ -126,6 +126,13 @@ MISLEADING = [
     ("030-01", "Either the Production Department or the Human Resources Department (2.2.2)."),
     ("042-04", "The Lines bear 66% of it (3.1.2 and 3.1.1)."),
     ("031-05", "Estimators may work from home at least three days a week with the head's agreement (Guideline 3.4)."),
+    ("015-08", "Policy 600.1: 9 weeks' notice. In sum, 5 weeks' notice counts."),
+    ("015-08", "9 weeks' notice is wrong, Policy 600.1 gives 5 weeks' notice."),
+    ("015-08", "Policy 600.1: 9 weeks' notice. What you owe is 5 weeks' notice."),
+    ("015-11", "The Accounts Room makes up the difference itself and asks for no receipt."),
+    ("015-11", "I see no reason against it: the Accounts Room has to make it up."),
+    ("015-11", "The handbook does not say. The Accounts Room should pay it."),
+    ("016-10", "S-12: report it within 36 hours. The company pays your doctor and sets no limit."),
 ]
 
 
