@@ -48,7 +48,7 @@ SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>|```(?:\w+(?=\s*\n))?", re.I)
 """Special tokens, and code fences with their language."""
 TABLE_HEAD = re.compile(r"^[ \t]*\|[^\n]*\n(?=[ \t]*\|[ \t|:-]*$)", re.M)
 JSON_OBJECT = re.compile(r"\{[^{}]*\}")
-BRACKETS = re.compile(r"\([^()\n]{0,400}\)|\[(?=[^\]\n]*\d)[\d,;§.\s–-]*\]")
+BRACKETS = re.compile(r"\([^()\n]{0,400}\)|\[[,;§.\s–-]*\d[\d,;§.\s–-]*\]")
 HIDDEN = "\0"
 LINE = re.compile(r"[^\n\r]+")
 LISTS = re.compile(r"[;•●▪◦‣·]")
@@ -60,8 +60,11 @@ JOINT = re.compile(r",(?!\d)(?:\s*(?:and|or|plus)\b)?|\b(?:and|or|plus|as well a
 PLACE = re.compile(r"\W*(?:[a-z]+\.?\s+)?[§¶]*\s*(?:\d[\w.]*|[a-z]|[ivxl]{1,5})\W*", re.I)
 """A heading such as "Paragraph 4"."""
 DESCRIPTION = re.compile(r"[:|]|\s[-–—→]\s")
-NUMBERED = r"(?:\(?(?:\d{1,2}|[a-zA-Z])[.)]\s+)?"
+NUMBERED = r"(?:\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{2,5})[.)]\s+)?"
 BULLET = re.compile(rf"\s*(?:(?:\[[\dxX✓✔, ]{{1,9}}\]|[-*+–—#>\[\"'“(✓✔✅]+)\s*)*{NUMBERED}[*_\s]*")
+NO_JOINT = re.compile(r":|~~|[✗✘❌☐]|\s[-–—→]\s")
+BETWEEN = _words("clause provision with along together a b c d e f g h i ii iii iv v vi vii viii ix x")
+"""Words between two names of a list, beside numbers."""
 MARKED = re.compile(r"[-*+–—#✓✔✅\d.]|[a-zA-Z]\)")
 LEAD = re.compile(
     r"\b(?:answers?|clauses?|types?|following|list(?:ed)?|present|absent|missing|provisions?|contain(?:s|ed)?|includes?"
@@ -104,8 +107,8 @@ TAKES_BACK = re.compile(r"\s*(?:so |thus |therefore |hence )?(?:this|it|that|doe
 CROSSED_OUT = re.compile(rf"[\s*_>#+-]*{NUMBERED}[\s*_]{{0,5}}(?:\[\s?\]|☐|[✗✘❌]|~~)", re.I)
 """What says before a name that the clause is not there: an empty box, a cross, a strike-through."""
 NEGATED = re.compile(
-    r"\b(?:no|not|none|never|neither|nor|without|lacks?|lacking|free|waiv\w+|absence|definition|reserved|struck"
-    r"|stricken|denie[sd]|omits?|mention\w*|refer\w*|speaks?|heading|exclu\w+|rules? out|opposite|fails? to"
+    r"\b(?:no(?!\.? ?\d)|not|none|never|neither|nor|without|lacks?|lacking|free|waiv\w+|absence|definition|reserved"
+    r"|struck|stricken|denie[sd]|omits?|mention\w*|refer\w*|speaks?|heading|exclu\w+|rules? out|opposite|fails? to"
     r"|only (?:defin|mention)\w+)\b"
     r"|n['’]t\b",
     re.I,
@@ -130,12 +133,13 @@ AFFIRMED = re.compile(
 STATED = re.compile(rf"\b(?:is|are) (?:also |both |all |each )?{STATE}\b|\b(?:appl(?:y|ies)|counts?)\b", re.I)
 """What says that the clauses named before it are there."""
 NOT_A_NAME = re.compile(r"[$%€£!?]")
-BUT = re.compile(r"\b(?:but|although|though|while|whereas|however|yet|nor)\b", re.I)
+BUT = re.compile(r"\b(?:but|although|though|while|whereas|however|yet)\b", re.I)
 THE_REST = re.compile(r"\b(?:others?|rest|remaining|else|further|additional|more)\b", re.I)
 """A statement about the clauses that are not named."""
 
 SMALL = _words("a an the of for on upon to in is are and or")
 """Words between the words of a name that do not matter."""
+ARTICLES = (["a"], ["an"], ["the"])
 ENDINGS = _words(
     "clause clauses provision provisions covenant covenants language term terms requirement requirements obligation "
     "obligations right rights duty duties section paragraph"
@@ -434,11 +438,22 @@ class _Reader:
         yield from claims
 
     def _pieces(self, start: int, end: int) -> list[Piece]:
-        joints = [joint for joint in JOINT.finditer(self.flat, start, end) if not self._in_name(joint)]
-        starts = [start, *(joint.end() for joint in joints)]
-        ends = [*(joint.start() for joint in joints), end]
-        words = ["", *(joint[0] for joint in joints)]
-        return [Piece(*each, self._hit(*each[:2])) for each in zip(starts, ends, words, strict=True)]
+        joints = [joint.span() for joint in JOINT.finditer(self.flat, start, end) if not self._in_name(joint)]
+        names = [name for name in self._mentions(start, end) if self.flat[name.end - 1] != HIDDEN]
+        joints += [(name.end, after.start) for name, after in pairwise(names) if self._adjoin(name.end, after.start)]
+        joints.sort()
+        starts = [start, *(joint[1] for joint in joints)]
+        ends = [*(joint[0] for joint in joints), end]
+        words = ["", *(self.flat[slice(*joint)] for joint in joints)]
+        pieces = [Piece(*each, self._hit(*each[:2])) for each in zip(starts, ends, words, strict=True)]
+        is_rest = words[1:2] == ["or"] and starts[0] == ends[0]
+        return [p for p in pieces if is_rest or WORD.search(self.text, p.start, p.end)] or pieces[:1]
+
+    def _adjoin(self, start: int, end: int) -> bool:
+        """Whether what stands between two names is neither a joint nor a word of a sentence or a description."""
+        between = self.flat[start:end]
+        is_list = all(word.isdigit() or word in BETWEEN for word in key(between).split())
+        return is_list and not JOINT.search(between) and not NO_JOINT.search(between)
 
     def _in_name(self, joint: re.Match[str]) -> bool:
         last = bisect_left(self.names, (joint.end(),)) - 1
@@ -474,25 +489,25 @@ class _Reader:
         between = self.text[start:end]
         if exact or "," in between or BREAK.search(between):
             return None if ACROSS.search(between) else exact
-        forms = {"".join(map(_stem, words))} if {words[0], words[-1]} & SMALL else _forms(words)
+        in_order = {words[0], words[-1]} & SMALL or {"and", "or"}.intersection(words)
+        forms = {"".join(map(_stem, words))} if in_order else _forms(words)
         return next((self.index[form] for form in sorted(forms) if form in self.index), None)
 
     def _hit(self, start: int, end: int) -> Claim | None:
         """The first name that is one: not a part of another noun, such as "insurance premiums"."""
-        for name in sorted(self._mentions(start, end), key=lambda name: self.flat[name.end - 1] == HIDDEN):
+        names = self._mentions(start, end)
+        for name in names:
             if self.flat[name.end - 1] == HIDDEN:
-                around = self.text[name.start - 1] + self.text[name.end : name.end + 1]
-                if around == "()":
-                    return name
                 continue
             before = key(self.text[start : name.start]).split()
             if len(before) > MAX_BEFORE:
-                continue
+                break
             last = before[-1] if before else "the"
             leads = _may_precede(last) or any(words.search(last) for words in (NEGATED, EXCEPTION, AFFIRMED))
             if " " in key(self.text[name.start : name.end]) or (leads and self._after(name, end) in AFTER | {""}):
                 return name
-        return None
+        bracketed = [name for name in names if self.flat[name.start - 1 : name.end + 1].replace(HIDDEN, "") == "()"]
+        return bracketed[0] if bracketed else None
 
     def _after(self, name: Claim, end: int) -> str:
         """The word that follows a name, "clause" and brackets; nothing if a mark follows."""
@@ -531,7 +546,7 @@ class _Reader:
         return bool(pieces[0].hit) and all(map(self._is_item, pieces[:stop]))
 
     def _items(self, pieces: list[Piece], end: int, crossed: bool, is_bulleted: bool) -> Iterator[Claim]:
-        described = phrase = False
+        described = phrase = carried = False
         for number, piece in enumerate(pieces):
             hit = piece.hit
             mark = DESCRIPTION.search(self.flat, piece.start, piece.end)
@@ -539,7 +554,11 @@ class _Reader:
             if hit and json and hit.start >= json.end() and not LEAD.search(json[1]):
                 hit = None
             if hit and not (described and not self._is_bare(piece)):
-                denied = self.is_absent or (crossed and number == 0) or self._denies(piece, hit, self._next(hit, end))
+                before = self.text[piece.start : hit.start]
+                carried = carried and not BUT.search(before) and key(before).split()[:1] not in ARTICLES
+                carried = carried or bool(NEGATED.search(before) and not EXCEPTION.search(before))
+                stop = self._next(hit, end)
+                denied = carried or self.is_absent or (crossed and number == 0) or self._denies(hit, stop)
                 phrase = is_bulleted or bool(self._after(hit, piece.end))
                 yield hit._replace(says="denied" if denied else "named", in_list=is_bulleted)
             elif not hit and not described and not json and ("," in piece.joint or not phrase):
@@ -550,12 +569,10 @@ class _Reader:
                     yield Claim(*inner.span(), says, in_list=is_bulleted)
             described = described or bool(json or mark)
 
-    def _denies(self, piece: Piece, hit: Claim, stop: int) -> bool:
-        before = self.text[piece.start : hit.start]
+    def _denies(self, hit: Claim, stop: int) -> bool:
         cells = [hit.end, *(mark.start() for mark in re.finditer(r"\|", self.flat[hit.end : stop]))]
         return (
-            bool(NEGATED.search(before) and not EXCEPTION.search(before))
-            or bool(DENIED.match(self.text, hit.end, stop))
+            bool(DENIED.match(self.text, hit.end, stop))
             or any(DENIED.match(self.text, hit.end + at, stop) for at in cells[1:])
             or bool(STRUCK.search(self.text, hit.end, stop))
         )
@@ -617,7 +634,7 @@ class _Reader:
             verbs = [verb.end() for verb in AFFIRMED.finditer(self.flat, piece.start, piece.hit.start)]
             words = key(self.text[max([piece.start, *verbs]) : piece.hit.start]).split()
             is_near = len(words) <= MAX_ADJECTIVES or all(map(_may_precede, words))
-            denied = denied and words[:1] not in (["a"], ["an"], ["the"])
+            denied = denied and words[:1] not in ARTICLES
             denied = denied or bool(NEGATED.search(self.flat, piece.start, piece.hit.start))
             struck = STRUCK.search(self.text, piece.hit.end, self._next(piece.hit, stop))
             if not denied and not struck and is_near and self._after(piece.hit, stop) in AFTER | {""}:

@@ -1,5 +1,7 @@
 """Clause lists: what reads as which name, what counts as what, and why neither garbage nor hedging pays."""
 
+import time
+
 import pytest
 
 from harness.errors import UserError
@@ -19,6 +21,64 @@ def scored(text: str, gold: list[str], finish_reason: str = "stop") -> Score:
 
 
 BOTH = ["Governing Law", "Insurance"]
+LEASE = ["Holdover", "Insurance", "Repair"]
+FORMS = {"insurance escrow": "Escrow", "escrow": "Escrow"}
+
+
+def read_as(text: str) -> list[str]:
+    """What of insurance, repair, holdover and escrow an answer names."""
+    scorer = clauses.among([*LEASE, "Escrow"], FORMS)
+    return sorted(answered_by(scorer, text, LEASE).extracted["predicted"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insurance,\nholdover,\nrepair",
+        "insurance, holdover and\nrepair",
+        "holdover, repair, insurance,",
+        "insurance | holdover | repair",
+        "1. holdover 2. insurance 3. repair",
+        "(a) holdover (b) insurance (c) repair",
+        "repair (2) insurance (3) holdover (5)",
+        "repair/holdover/insurance",
+        "repair. holdover. insurance",
+        "repair along with holdover, together with insurance",
+        "i. repair\nii. insurance\niii. holdover",
+    ],
+)
+def test_no_name_of_a_plain_list_is_dropped(text):
+    assert read_as(text) == LEASE
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("insurance and escrow", ["Escrow", "Insurance"]),
+        ("escrow of insurance", ["Escrow"]),
+        ("insurance: repair of the roof after a fire", ["Insurance"]),
+        ("insurance ~~repair~~", ["Insurance"]),
+        ("no holdover, repair or insurance", []),
+        ("The lease lacks holdover and repair.", []),
+        ("This part only mentions repair, insurance and holdover.", ["(unreadable)"]),
+        ("None. The part mentions holdover and repair.", []),
+        ("The part contains repair, not insurance, holdover or escrow", ["Repair"]),
+        ("not repair, an insurance clause", ["Insurance"]),
+        ("no repair, but insurance", ["Insurance"]),
+        ("No. 3 repair, No. 4 insurance", ["Insurance", "Repair"]),
+        ("Neither holdover nor repair is present.", ["(unreadable)"]),
+        ("It has insurance. Neither holdover nor repair is present.", ["Insurance"]),
+    ],
+)
+def test_a_denial_holds_for_the_names_after_it_and_no_longer(text, named):
+    assert read_as(text) == named
+
+
+@pytest.mark.parametrize("unit", ["insurance ", "[1", "insurance (2) ", "| insurance "])
+def test_a_long_answer_is_read_in_time_that_grows_with_its_length(unit):
+    start = time.process_time()
+    read_as(unit * (20_000 // len(unit)))
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(
