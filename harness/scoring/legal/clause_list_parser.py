@@ -7,6 +7,7 @@ is an invented one.
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect_left
 from collections import defaultdict
@@ -47,7 +48,10 @@ ACROSS = re.compile(r"[;\n•●▪◦‣·]")
 SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>|```(?:\w+(?=\s*\n))?", re.I)
 """Special tokens, and code fences with their language."""
 TABLE_HEAD = re.compile(r"^[ \t]*\|[^\n]*\n(?=[ \t]*\|[ \t|:-]*$)", re.M)
-JSON_OBJECT = re.compile(r"\{[^{}]*\}")
+JSON = re.compile(r"(?:^|:)[ \t]*(?=\{\s*\"|\[\s*[\"{])", re.M)
+"""What leads to an object, or to a list of names."""
+JSON_STRING = re.compile(r"\"((?:[^\"\\]|\\.)*)\"", re.S)
+JSON_DECODER = json.JSONDecoder(object_pairs_hook=tuple)
 BRACKETS = re.compile(r"\([^()\n]{0,400}\)|\[[,;§.\s–-]*\d[\d,;§.\s–-]*\]")
 HIDDEN = "\0"
 LINE = re.compile(r"[^\n\r]+")
@@ -72,10 +76,12 @@ LEAD = re.compile(
     re.I,
 )
 """What says that a heading leads to names."""
-JSON_KEY = re.compile(r"[\s{\[]*\"([^\"]*)\"\s*:")
+FREE_TEXT = re.compile(r"\b(?:reason|expla|comment|note|quot|evidence|text|analysis|rationale|descri)", re.I)
 STATE = (
     r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|counted|required|there|binding)"
 )
+HOLDS = re.compile(rf"\b(?:{STATE}|appl(?:y|ies)|counts?|exists?|status|value|answer|verdict)\b", re.I)
+"""A key of JSON that says whether a clause is there."""
 UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
 ABSENT = (
     r"(?:(?:only|merely|just) (?:mentioned|defined)|(?:mentioned|defined) (?:only|merely)|n/?a|absent|false|missing"
@@ -97,8 +103,7 @@ STRUCK = re.compile(
     r"|(?:do|does|did|would|should|could|can)(?: not|n['’]t)(?: \w+)? (?:count|apply|appear|bind|qualify)\w*"
     r"|cannot count|(?:is|are|was|were)(?: not|n['’]t) (?:a|an|one|binding|counted|included|present|there|among)\b"
     r"|(?:other|wrong|another) (?:side|way|party|direction|instrument|contract|document|paper|agreement)"
-    r"|rule[sd]? out)\b"
-    r"|\"\s*:\s*\"?(?:false|no)\b\"?\s*(?:[,}\]]|$)",
+    r"|rule[sd]? out)\b",
     re.I,
 )
 """What says anywhere after a name that the clause is struck, mentioned only, or binds another."""
@@ -224,6 +229,8 @@ class Segment(NamedTuple):
     follows: bool = False
     """Whether it follows another sentence in its line."""
     is_heading: bool = False
+    json: object = None
+    """What a segment holds that is JSON; an object is a tuple of pairs."""
 
 
 class Piece(NamedTuple):
@@ -359,11 +366,24 @@ class _Reader:
         self.is_absent = False
         self.openings = {word[:2] for form in index for word in form.removeprefix("=").split()}
         self.names = list(self._all_names())
-        self.segments = list(self._segments())
+        self.segments = list(self._parts())
         self.is_marked = any(segment.in_list for segment in self.segments)
 
-    def _segments(self) -> Iterator[Segment]:
-        for line in LINE.finditer(self.flat):
+    def _parts(self) -> Iterator[Segment]:
+        """Objects and lists of JSON, and the segments around them."""
+        at = end = 0
+        while start := JSON.search(self.flat, end):
+            try:
+                value, end = JSON_DECODER.raw_decode(self.text, start.end())
+            except (ValueError, RecursionError):
+                break
+            yield from self._segments(at, start.end())
+            yield Segment(start.end(), end, True, json=value)
+            at = end
+        yield from self._segments(at, len(self.text))
+
+    def _segments(self, begins: int, ends: int) -> Iterator[Segment]:
+        for line in LINE.finditer(self.flat, begins, ends):
             start, stop = line.span()
             if line[0].lstrip().startswith("|"):
                 yield from self._row(start, stop)
@@ -401,8 +421,34 @@ class _Reader:
             claims = list(self._read(segment))
         yield from claims
 
+    def _of_json(self, value: object, strings: Iterator[re.Match[str]], reads: bool, absent: bool) -> Iterator[Claim]:
+        """What JSON names in its keys, and in its strings if a key says that these are names."""
+        if isinstance(value, tuple):
+            absent = absent or any(_is_denied(*pair) for pair in value)
+            for name, each in value:
+                pieces = self._pieces(*next(strings).span(1))
+                words = key(name)
+                leads = bool((LEAD.search(words) or PLACE.fullmatch(words)) and not FREE_TEXT.search(words))
+                within = list(self._of_json(each, strings, leads, absent or bool(HEADS_ABSENT.search(words))))
+                says = "denied" if absent or _says_no(each) else "named"
+                named = [piece.hit._replace(says=says) for piece in pieces if piece.hit and self._is_bare(piece)]
+                yield from named or within
+        elif isinstance(value, list) and value:
+            for each in value:
+                yield from self._of_json(each, strings, reads, absent)
+        elif isinstance(value, str):
+            self.is_absent = False
+            for segment in self._segments(*next(strings).span(1)):
+                claims = self._read(segment._replace(in_list=True)) if reads else ()
+                yield from (claim._replace(says="denied") if absent else claim for claim in claims)
+        elif not value and reads:
+            yield Claim(0, 0, "denied")
+
     def _read(self, segment: Segment) -> Iterator[Claim]:
         start, end = segment.start, segment.end
+        if segment.json is not None:
+            yield from self._of_json(segment.json, JSON_STRING.finditer(self.text, start, end), True, self.is_absent)
+            return
         crossed = bool(CROSSED_OUT.match(self.text, start, end))
         bullet = BULLET.match(self.text, start, end)
         begin = at = bullet.end() if bullet else start
@@ -550,9 +596,6 @@ class _Reader:
         for number, piece in enumerate(pieces):
             hit = piece.hit
             mark = DESCRIPTION.search(self.flat, piece.start, piece.end)
-            json = JSON_KEY.match(self.flat, piece.start, piece.end)
-            if hit and json and hit.start >= json.end() and not LEAD.search(json[1]):
-                hit = None
             if hit and not (described and not self._is_bare(piece)):
                 before = self.text[piece.start : hit.start]
                 carried = carried and not BUT.search(before) and key(before).split()[:1] not in ARTICLES
@@ -561,13 +604,13 @@ class _Reader:
                 denied = carried or self.is_absent or (crossed and number == 0) or self._denies(hit, stop)
                 phrase = is_bulleted or bool(self._after(hit, piece.end))
                 yield hit._replace(says="denied" if denied else "named", in_list=is_bulleted)
-            elif not hit and not described and not json and ("," in piece.joint or not phrase):
+            elif not hit and not described and ("," in piece.joint or not phrase):
                 head = piece._replace(end=mark.start()) if mark else piece
                 inner = INNER.search(self.text, head.start, head.end)
                 if inner and self._is_name(head):
                     says = "denied" if self.is_absent or crossed else "invented"
                     yield Claim(*inner.span(), says, in_list=is_bulleted)
-            described = described or bool(json or mark)
+            described = described or bool(mark)
 
     def _denies(self, hit: Claim, stop: int) -> bool:
         cells = [hit.end, *(mark.start() for mark in re.finditer(r"\|", self.flat[hit.end : stop]))]
@@ -641,6 +684,21 @@ class _Reader:
                 yield piece.hit
 
 
+def _is_denied(name: str, value: object) -> bool:
+    """Whether a pair of JSON says that what its object names is not there."""
+    words = key(name)
+    if HEADS_ABSENT.search(words):
+        return value is True
+    return bool(HOLDS.search(words)) and not isinstance(value, (tuple, list)) and _says_no(value)
+
+
+def _says_no(value: object) -> bool:
+    """Whether a value of JSON denies the clause that its key names."""
+    if isinstance(value, str):
+        return not value or bool(DENIED.match(f": {value}") or STRUCK.search(value))
+    return any(_is_denied(*pair) for pair in value) if isinstance(value, tuple) and value else not value
+
+
 def _may_precede(word: str) -> bool:
     return word.isdigit() or any(word.removesuffix(end) in SMALL | BEFORE | ENDINGS for end in ("", "s"))
 
@@ -649,5 +707,4 @@ def _flat(text: str) -> str:
     """The text with its special marks as line breaks, and with what is in brackets hidden from the separators."""
     for marks in (SPECIAL, TABLE_HEAD):
         text = marks.sub(lambda m: "\n" * len(m[0]), text)
-    text = JSON_OBJECT.sub(lambda m: m[0].replace("\n", " "), text)
     return BRACKETS.sub(lambda m: m[0][0] + HIDDEN * (len(m[0]) - 2) + m[0][-1], text)

@@ -74,7 +74,32 @@ def test_a_denial_holds_for_the_names_after_it_and_no_longer(text, named):
     assert read_as(text) == named
 
 
-@pytest.mark.parametrize("unit", ["insurance ", "[1", "insurance (2) ", "| insurance "])
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[\n  "holdover",\n  "repair"\n]', ["Holdover", "Repair"]),
+        ('{"found": ["repair"], "not_found": ["insurance"], "struck": ["holdover"]}', ["Repair"]),
+        ('{"absent": [\n "repair",\n "insurance"\n],\n"present": [\n "holdover"\n]}', ["Holdover"]),
+        ('{"repair": {"present": true}, "holdover": {"present": false}, "insurance": null}', ["Repair"]),
+        ('{"repair": "paragraph 2", "holdover": "none", "insurance": "only mentioned", "escrow": []}', ["Repair"]),
+        ('[{"clause": "repair", "paragraph": 0}, {"clause": "holdover", "applies": "no"}]', ["Repair"]),
+        ('[{"clause": "repair", "missing": true}, {"name": "holdover", "missing": false}]', ["Holdover"]),
+        ('{"repair": 0, "insurance": false}', []),
+        ('{"clauses": null}', []),
+        ('{"reason": "holdover", "answer": "repair; pets"}', ["Repair", "pets"]),
+        ('Clauses that are not present: ["repair", "holdover"]', []),
+        ('Here it is:\n```json\n{"clauses": ["repair"]}\n```\nInsurance is struck.', ["Repair"]),
+        ('{"answer": "repair", "absent": "none"}', ["Repair"]),
+        ('{"lease": {"clauses": [{"type": "repair", "quote": "holdover"}]}}', ["Repair"]),
+    ],
+)
+def test_json_names_what_its_keys_and_values_say_is_there(text, named):
+    assert read_as(text) == named
+
+
+@pytest.mark.parametrize(
+    "unit", ['{"a":', '["a", ', '{"a": 1}\n', "insurance ", "[1", "insurance (2) ", "| insurance "]
+)
 def test_a_long_answer_is_read_in_time_that_grows_with_its_length(unit):
     start = time.process_time()
     read_as(unit * (20_000 // len(unit)))
