@@ -39,7 +39,7 @@ def _words(listed: str) -> frozenset[str]:
 WORD = re.compile(r"[^\W_]+")
 APOSTROPHE = re.compile("['’‘ʼ`]")
 TOKEN = re.compile(rf"[^\W_]+(?:{APOSTROPHE.pattern}[^\W_]*)*")
-INFLECTED = re.compile(r"(?<=x)es$|(?<=[^s]{2})s$")
+INFLECTED = re.compile(r"(?<=x)es$|(?<=.[^s])s$")
 INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
 BREAK = re.compile(r"[.;:|!?\n•●▪◦‣·]|\s[-–—]\s")
 ACROSS = re.compile(r"[;\n•●▪◦‣·]")
@@ -85,7 +85,7 @@ HOLDS = re.compile(rf"\b(?:{STATE}|appl(?:y|ies)|counts?|exists?|status|value|an
 UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
 ABSENT = (
     r"(?:(?:only|merely|just) (?:mentioned|defined)|(?:mentioned|defined) (?:only|merely)|n/?a|absent|false|missing"
-    rf"|struck|stricken|deleted|denied|reserved|replaced|waived|excluded|{UNSURE})"
+    rf"|struck|stricken|superseded|negated|omitted|removed|deleted|denied|reserved|replaced|waived|excluded|{UNSURE})"
 )
 """What says of a clause, or of a list of them, that it is not there or may not be."""
 DENIED = re.compile(
@@ -97,7 +97,8 @@ DENIED = re.compile(
 )
 """What says after a name that the clause is not there: "no, only mentioned", but not "no policy may lapse"."""
 STRUCK = re.compile(
-    r"\b(?:struck|stricken|deleted|crossed out|reserved heading|(?:is|was|are|were|left|marked) reserved|opposite"
+    r"(?<!not )\b(?:struck|stricken|superseded|negated|omitted|removed|deleted|crossed out"
+    r"|reserved heading|(?:is|was|are|were|left|marked) reserved|opposite"
     r"|(?:only|merely|just|simply) (?:an? |the )?(?:mention|defin|refer|explain)\w*"
     r"|(?:mentioned|defined) (?:only|merely)"
     r"|(?:do|does|did|would|should|could|can)(?: not|n['’]t)(?: \w+)? (?:count|apply|appear|bind|qualify)\w*"
@@ -109,24 +110,30 @@ STRUCK = re.compile(
 """What says anywhere after a name that the clause is struck, mentioned only, or binds another."""
 TAKES_BACK = re.compile(r"\s*(?:so |thus |therefore |hence )?(?:this|it|that|does|not|only|struck)\b", re.I)
 """The beginning of a sentence about the name before it."""
+ALL_DENIED = re.compile(
+    rf"[.:;,(–—-]\s*(?:all|both|these|they)(?: of (?:them|these))?(?: are)?(?: both)? {ABSENT}\b", re.I
+)
+"""What denies all names before it in a line."""
 CROSSED_OUT = re.compile(rf"[\s*_>#+-]*{NUMBERED}[\s*_]{{0,5}}(?:\[\s?\]|☐|[✗✘❌]|~~)", re.I)
 """What says before a name that the clause is not there: an empty box, a cross, a strike-through."""
 NEGATED = re.compile(
-    r"\b(?:no(?!\.? ?\d)|not|none|never|neither|nor|without|lacks?|lacking|free|waiv\w+|absence|definition|reserved"
-    r"|struck|stricken|denie[sd]|omits?|mention\w*|refer\w*|speaks?|heading|exclu\w+|rules? out|opposite|fails? to"
-    r"|only (?:defin|mention)\w+)\b"
+    r"\b(?:no(?!\.? ?\d)|not|none|nothing|never|neither|nor|without|lacks?|lacking|free|waiv\w+|absence|definition"
+    r"|reserved|struck|stricken|denie[sd]|omits?|mention\w*|refer\w*|speaks?|heading|exclu\w+|rules? out|opposite"
+    r"|fails? to|only (?:defin|mention)\w+)\b"
     r"|n['’]t\b",
     re.I,
 )
 """What denies a name that comes later in the same item or the same part of a sentence."""
 HEADS_ABSENT = re.compile(
     rf"\b(?:not|n['’]t)\s+(?:\w+\s+)?(?:contain|include|have|count|appl(?:y|icable)|{STATE})\b"
-    rf"|\bnone of\b|\b(?:{ABSENT}|lacks?)\b",
+    rf"|\b(?:none of|{ABSENT}|lacks?|not in|rejected|ruled? out)\b|^\W*(?:no|not)\W*$",
     re.I,
 )
 """A heading of clauses that are not there."""
-DOUBT = re.compile(rf"\b(?:{UNSURE}|(?:may|might|could) (?:also )?(?:be|contain|include|have))\b", re.I)
-EXCEPTION = re.compile(r"\b(?:except|besides|save|none but|(?:other|apart|aside) (?:than|from))\b", re.I)
+DOUBT = re.compile(
+    rf"\b(?:{UNSURE}|(?:may|might|could) (?:also )?(?:be|contain|include|have)|would (?:contain|have))\b", re.I
+)
+EXCEPTION = re.compile(r"\b(?:except|besides|save|(?:none|nothing) but|(?:other|apart|aside) (?:than|from))\b", re.I)
 """What turns "none of these" into a name."""
 AFFIRMED = re.compile(
     r"\b(?:contain(?:s|ed|ing)?|include[sd]?|including|has|have|there(?:['’]s| is| are)|f(?:ou|i)nd|identif(?:y|ied)"
@@ -157,14 +164,15 @@ BEFORE = _words(
 )
 AFTER = SMALL | _words(
     "at by with without under against if when as per from until during before after that which who whose where must "
-    "shall may will apply applies only plus but covering requiring running given"
+    "shall may will apply applies only plus but covering requiring running given too "
+    "here also there because since so"
 )
 """Words after a name that do not belong to it: "insurance at", but not "insurance premiums"."""
 OF_SENTENCES = _words(
     "i you me we us he she they them it its your my our this that these those is are was were be been has have had "
     "does do did can could would should may might will shall must says said say let lets please note so here below "
     "above hope if because since only merely just sure certainly yes ok okay thanks thank sorry course true false "
-    "null maybe perhaps possibly unclear both apply applies"
+    "null maybe perhaps possibly unclear both apply applies there"
 )
 """Words which the name of a clause does not have."""
 NOTHING = _words("no none nothing absent missing empty null nil zero")
@@ -177,7 +185,8 @@ NONE = NEGATIVES | _words(
     "contains containing include includes included including have has had do does present apply applies appear "
     "appears count counts bind binds binding force effect exist exists text excerpt contract document passage "
     "paragraph paragraphs deed lease agreement instrument section based according and or your my which after careful "
-    "review reviewed reviewing read checked both"
+    "review reviewed reviewing read checked both "
+    "at all whatsoever detected contained absolutely one s"
 )
 """Words of a statement that there is no clause."""
 NONE_OF = re.compile(r"(?:none|not one|zero) of (?:the|these|them|those|this|that|your)\b")
@@ -363,7 +372,8 @@ class _Reader:
         self.text = text
         self.index = index
         self.flat = _flat(text)
-        self.is_absent = False
+        self.is_absent = self.is_listed = False
+        """Whether a heading says that what follows is absent, and whether its list has begun."""
         self.openings = {word[:2] for form in index for word in form.removeprefix("=").split()}
         self.names = list(self._all_names())
         self.segments = list(self._parts())
@@ -410,16 +420,32 @@ class _Reader:
             yield Segment(at, end, True)
 
     def claims(self) -> Iterator[Claim]:
-        claims: list[Claim] = []
+        line: list[Claim] = []
+        last, end = 0, 0
         for segment in self.segments:
-            place = segment.start, segment.end
+            lines = self.text.count("\n", end, segment.start)
+            was_absent = self.is_absent = self.is_absent and not (
+                self.is_listed and lines > 1 and not self._is_bulleted(segment)
+            )
+            if lines:
+                yield from line
+                line, last = [], 0
+            all_denied = ALL_DENIED.search(self.text, max(end - 1, 0), segment.end)
+            end = segment.end
+            place = segment.start, end
             takes_back = TAKES_BACK.match(self.text, *place) and STRUCK.search(self.text, *place)
-            if takes_back and segment.follows and not any(self._mentions(*place)) and any(c.in_list for c in claims):
-                claims = [claim._replace(says="denied") for claim in claims]
+            is_remark = segment.follows and not any(self._mentions(*place))
+            if is_remark and (all_denied or (takes_back and any(claim.in_list for claim in line[last:]))):
+                kept = [] if all_denied else line[:last]
+                line[len(kept) :] = [claim._replace(says="denied") for claim in line[len(kept) :]]
                 continue
-            yield from claims
             claims = list(self._read(segment))
-        yield from claims
+            self.is_listed = bool(claims) and (claims[0].in_list or not was_absent)
+            last = len(line)
+            line += claims
+            if all_denied:
+                line = [claim._replace(says="denied") for claim in line]
+        yield from line
 
     def _of_json(self, value: object, strings: Iterator[re.Match[str]], reads: bool, absent: bool) -> Iterator[Claim]:
         """What JSON names in its keys, and in its strings if a key says that these are names."""
@@ -444,6 +470,10 @@ class _Reader:
         elif not value and reads:
             yield Claim(0, 0, "denied")
 
+    def _is_bulleted(self, segment: Segment) -> bool:
+        bullet = BULLET.match(self.text, segment.start, segment.end)
+        return bool(bullet and MARKED.search(bullet[0]))
+
     def _read(self, segment: Segment) -> Iterator[Claim]:
         start, end = segment.start, segment.end
         if segment.json is not None:
@@ -452,7 +482,7 @@ class _Reader:
         crossed = bool(CROSSED_OUT.match(self.text, start, end))
         bullet = BULLET.match(self.text, start, end)
         begin = at = bullet.end() if bullet else start
-        bulleted = bool(bullet and MARKED.search(bullet[0]))
+        bulleted = self._is_bulleted(segment)
         in_list = bulleted or (segment.in_list and self._is_item(self._pieces(at, end)[0]))
         mark = DESCRIPTION.search(self.flat, at, end)
         stop = mark.start() if mark else end
@@ -463,13 +493,14 @@ class _Reader:
             if place and _is_none(self.flat[rest:end]):
                 yield Claim(rest, end, "denied")
                 return
-            leads = segment.is_heading or LEAD.search(self.text, at, stop) or not key(self.text[rest:end])
+            is_absent = bool(HEADS_ABSENT.search(self.text, at, stop))
+            leads = is_absent or segment.is_heading or LEAD.search(self.text, at, stop) or not key(self.text[rest:end])
             if leads:
-                self.is_absent = bool(HEADS_ABSENT.search(self.text, at, stop))
+                self.is_absent = is_absent
             if leads or (place and in_list) or self._lists(self._pieces(rest, end)):
                 at, in_list = rest, True
         is_name = self._lists(self._pieces(begin, stop))
-        if not (segment.is_heading or is_name) and _is_none(self.flat[begin if bulleted else start : end], names):
+        if not (segment.is_heading or is_name) and _is_none(self.text[begin if bulleted else start : end], names):
             yield Claim(start, end, "none", in_list=segment.in_list)
             yield from self._sentence(at, end)
             return
@@ -533,11 +564,19 @@ class _Reader:
     def _label(self, start: int, end: int, words: list[str]) -> str | None:
         exact = self.index.get("=" + " ".join(words))
         between = self.text[start:end]
+        if words[0] == "no" and not self._is_item_alone(start, end):
+            return None
         if exact or "," in between or BREAK.search(between):
             return None if ACROSS.search(between) else exact
         in_order = {words[0], words[-1]} & SMALL or {"and", "or"}.intersection(words)
         forms = {"".join(map(_stem, words))} if in_order else _forms(words)
         return next((self.index[form] for form in sorted(forms) if form in self.index), None)
+
+    def _is_item_alone(self, start: int, end: int) -> bool:
+        """Whether no word stands before a range in its line, nor "clause" after it, as in "there is no ... clause"."""
+        after = WORD.search(self.text, end)
+        before = self.text[self.text.rfind("\n", 0, start) + 1 : start]
+        return not re.search(r"[^\W\d_]", before) and not (after and after[0] in ENDINGS)
 
     def _hit(self, start: int, end: int) -> Claim | None:
         """The first name that is one: not a part of another noun, such as "insurance premiums"."""

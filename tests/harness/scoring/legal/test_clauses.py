@@ -22,12 +22,12 @@ def scored(text: str, gold: list[str], finish_reason: str = "stop") -> Score:
 
 BOTH = ["Governing Law", "Insurance"]
 LEASE = ["Holdover", "Insurance", "Repair"]
-FORMS = {"insurance escrow": "Escrow", "escrow": "Escrow"}
+FORMS = {"insurance escrow": "Escrow", "no assignment or subletting": "Anti-Assignment"}
 
 
 def read_as(text: str) -> list[str]:
     """What of insurance, repair, holdover and escrow an answer names."""
-    scorer = clauses.among([*LEASE, "Escrow"], FORMS)
+    scorer = clauses.among([*LEASE, "Escrow", "Anti-Assignment"], FORMS)
     return sorted(answered_by(scorer, text, LEASE).extracted["predicted"])
 
 
@@ -71,6 +71,41 @@ def test_no_name_of_a_plain_list_is_dropped(text):
     ],
 )
 def test_a_denial_holds_for_the_names_after_it_and_no_longer(text, named):
+    assert read_as(text) == named
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Rejected:\n- holdover\n- repair", []),
+        ("Ruled out: holdover; repair", []),
+        ("Not in this part: repair", []),
+        ("No: holdover; repair\nYes: insurance", ["Insurance"]),
+        ("Superseded: holdover; repair", []),
+        ("Not found:\n- holdover\n\nrepair", ["Repair"]),
+        ("Not found:\n\nholdover\n\nrepair", []),
+        ("Not found:\n\n- holdover\n\n- repair", []),
+        ("repair (omitted); insurance: negated; holdover (not struck)", ["Holdover"]),
+        ("- Repair. It is not struck.", ["Repair"]),
+        ("- Repair\n- Holdover. They are only mentioned.", ["Repair"]),
+        ("repair; holdover. Both are only mentioned.", []),
+        ("repair; holdover. All of the other headings are struck.", ["Holdover", "Repair"]),
+        ("repair; holdover (both struck)", []),
+        ("repair, holdover - all of them are absent", []),
+        ("repair\ninsurance, holdover: both missing", ["Repair"]),
+        ("It has a repair clause too.", ["Repair"]),
+        ("It would have a repair clause if it were not struck.", ["(unreadable)"]),
+        ("There is nothing on repair or holdover.", ["(unreadable)"]),
+        ("Nothing but repair", ["Repair"]),
+        ("(none)", []),
+        ("None at all.", []),
+        ("None whatsoever", []),
+        ("**No assignment or subletting** (2)", ["Anti-Assignment"]),
+        ("There is no assignment or subletting here.", ["(unreadable)"]),
+        ("No assignment or subletting clause; repair", ["Repair"]),
+    ],
+)
+def test_headings_and_remarks_say_which_names_count(text, named):
     assert read_as(text) == named
 
 
