@@ -83,13 +83,14 @@ STATE = (
 HOLDS = re.compile(rf"\b(?:{STATE}|appl(?:y|ies)|counts?|exists?|status|value|answer|verdict)\b", re.I)
 """A key of JSON that says whether a clause is there."""
 UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
+GONE = r"struck|stricken|superseded|negated|omitted|removed|deleted"
 ABSENT = (
     r"(?:(?:only|merely|just) (?:mentioned|defined)|(?:mentioned|defined) (?:only|merely)|n/?a|absent|false|missing"
-    rf"|struck|stricken|superseded|negated|omitted|removed|deleted|denied|reserved|replaced|waived|excluded|{UNSURE})"
+    rf"|{GONE}|denied|reserved|replaced|waived|excluded|{UNSURE})"
 )
 """What says of a clause, or of a list of them, that it is not there or may not be."""
 DENIED = re.compile(
-    r"(?:\s+(?:clause|provision)s?\b)?\W*(?:[✗✘❌☐]|does(?: not|n['’]t) (?:apply|count|appear)\b"
+    r"(?:\s+(?:clause|provision)s?\b)?\W*(?:[✗✘❌☐×]|does(?: not|n['’]t) (?:apply|count|appear)\b"
     r"|(?:(?:there )?(?:is|are|was|were) )?"
     rf"(?:(?:no|none)(?:(?: such)? (?:clauses?|provisions?)| {STATE})?(?!\.?\s*\d)|not (?:\w+ )?{STATE}|{ABSENT})"
     r"[\"'”’]?\s*(?:[^\w\s\"'“‘-]|-\s|$|(?:in|here|by|from|before|and|but)\b))",
@@ -97,8 +98,7 @@ DENIED = re.compile(
 )
 """What says after a name that the clause is not there: "no, only mentioned", but not "no policy may lapse"."""
 STRUCK = re.compile(
-    r"(?<!not )\b(?:struck|stricken|superseded|negated|omitted|removed|deleted|crossed out"
-    r"|reserved heading|(?:is|was|are|were|left|marked) reserved|opposite"
+    rf"(?<!not )\b(?:{GONE}|crossed out|reserved heading|(?:is|was|are|were|left|marked) reserved|opposite"
     r"|(?:only|merely|just|simply) (?:an? |the )?(?:mention|defin|refer|explain)\w*"
     r"|(?:mentioned|defined) (?:only|merely)"
     r"|(?:do|does|did|would|should|could|can)(?: not|n['’]t)(?: \w+)? (?:count|apply|appear|bind|qualify)\w*"
@@ -493,7 +493,7 @@ class _Reader:
             if place and _is_none(self.flat[rest:end]):
                 yield Claim(rest, end, "denied")
                 return
-            is_absent = bool(HEADS_ABSENT.search(self.text, at, stop))
+            is_absent = bool(HEADS_ABSENT.search(self.text[at:stop]))
             leads = is_absent or segment.is_heading or LEAD.search(self.text, at, stop) or not key(self.text[rest:end])
             if leads:
                 self.is_absent = is_absent
@@ -639,8 +639,9 @@ class _Reader:
                 before = self.text[piece.start : hit.start]
                 carried = carried and not BUT.search(before) and key(before).split()[:1] not in ARTICLES
                 carried = carried or bool(NEGATED.search(before) and not EXCEPTION.search(before))
+                struck = bool(CROSSED_OUT.match(self.text, piece.start, piece.end))
                 stop = self._next(hit, end)
-                denied = carried or self.is_absent or (crossed and number == 0) or self._denies(hit, stop)
+                denied = carried or self.is_absent or (crossed and number == 0) or struck or self._denies(hit, stop)
                 phrase = is_bulleted or bool(self._after(hit, piece.end))
                 yield hit._replace(says="denied" if denied else "named", in_list=is_bulleted)
             elif not hit and not described and ("," in piece.joint or not phrase):
