@@ -392,8 +392,8 @@ class _Reader:
             at = end
         yield from self._segments(at, len(self.text))
 
-    def _segments(self, begins: int, ends: int) -> Iterator[Segment]:
-        for line in LINE.finditer(self.flat, begins, ends):
+    def _segments(self, *place: int) -> Iterator[Segment]:
+        for line in LINE.finditer(self.flat, *place):
             start, stop = line.span()
             if line[0].lstrip().startswith("|"):
                 yield from self._row(start, stop)
@@ -639,9 +639,8 @@ class _Reader:
                 before = self.text[piece.start : hit.start]
                 carried = carried and not BUT.search(before) and key(before).split()[:1] not in ARTICLES
                 carried = carried or bool(NEGATED.search(before) and not EXCEPTION.search(before))
-                struck = bool(CROSSED_OUT.match(self.text, piece.start, piece.end))
-                stop = self._next(hit, end)
-                denied = carried or self.is_absent or (crossed and number == 0) or struck or self._denies(hit, stop)
+                struck = (crossed and number == 0) or CROSSED_OUT.match(self.text, piece.start, piece.end)
+                denied = carried or self.is_absent or struck or self._denies(hit, self._next(hit, end))
                 phrase = is_bulleted or bool(self._after(hit, piece.end))
                 yield hit._replace(says="denied" if denied else "named", in_list=is_bulleted)
             elif not hit and not described and ("," in piece.joint or not phrase):
