@@ -414,7 +414,6 @@ class _Reader:
     def _row(self, start: int, stop: int) -> Iterator[Segment]:
         """Of a row of a table, each name with the cells after it."""
         cells = [cell.span() for cell in CELL.finditer(self.flat, start, stop)]
-        cells = [cell for cell in cells if key(self.text[slice(*cell)]).strip("0123456789 ")]
         names = [cell for cell in cells if self._is_bare(self._pieces(*cell)[0])]
         for at, end in pairwise([*(cell[0] for cell in names or cells[:1]), stop]):
             yield Segment(at, end, True)
