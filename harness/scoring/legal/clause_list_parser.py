@@ -72,7 +72,7 @@ BETWEEN = _words("clause provision with along together a b c d e f g h i ii iii 
 MARKED = re.compile(r"[-*+–—#✓✔✅\d.]|[a-zA-Z]\)")
 LEAD = re.compile(
     r"\b(?:answers?|clauses?|types?|following|list(?:ed)?|present|absent|missing|provisions?|contain(?:s|ed)?|includes?"
-    r"|found|results?|names?|yes|no|n['’]t|not|none|only)\b",
+    r"|found|results?|names?|yes|no|n['’]t|not|none|only|kept|binding|in force)\b",
     re.I,
 )
 """What says that a heading leads to names."""
@@ -126,7 +126,7 @@ NEGATED = re.compile(
 """What denies a name that comes later in the same item or the same part of a sentence."""
 HEADS_ABSENT = re.compile(
     rf"\b(?:not|n['’]t)\s+(?:\w+\s+)?(?:contain|include|have|count|appl(?:y|icable)|{STATE})\b"
-    rf"|\b(?:none of|{ABSENT}|lacks?|not in|rejected|ruled? out)\b|^\W*(?:no|not)\W*$",
+    rf"|\b(?:none of|(?<!not ){ABSENT}|lacks?|not in|rejected|ruled? out)\b|^\W*(?:no|not)\W*$",
     re.I,
 )
 """A heading of clauses that are not there."""
@@ -636,7 +636,8 @@ class _Reader:
             mark = DESCRIPTION.search(self.flat, piece.start, piece.end)
             if hit and not (described and not self._is_bare(piece)):
                 before = self.text[piece.start : hit.start]
-                carried = carried and not BUT.search(before) and key(before).split()[:1] not in ARTICLES
+                is_said = BUT.search(before) or re.match(r"\W*yes\b", self.text[hit.end : piece.end], re.I)
+                carried = carried and not is_said and key(before).split()[:1] not in ARTICLES
                 carried = carried or bool(NEGATED.search(before) and not EXCEPTION.search(before))
                 struck = (crossed and number == 0) or CROSSED_OUT.match(self.text, piece.start, piece.end)
                 denied = carried or self.is_absent or struck or self._denies(hit, self._next(hit, end))
