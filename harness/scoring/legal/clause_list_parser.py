@@ -436,14 +436,16 @@ class _Reader:
             is_remark = segment.follows and not any(self._mentions(*place))
             if is_remark and (all_denied or (takes_back and any(claim.in_list for claim in line[last:]))):
                 kept = [] if all_denied else line[:last]
-                line[len(kept) :] = [claim._replace(says="denied") for claim in line[len(kept) :]]
+                yield from (claim._replace(says="denied") for claim in line[len(kept) :])
+                line, last = kept, len(kept)
                 continue
             claims = list(self._read(segment))
             self.is_listed = bool(claims) and (claims[0].in_list or not was_absent)
             last = len(line)
             line += claims
             if all_denied:
-                line = [claim._replace(says="denied") for claim in line]
+                yield from (claim._replace(says="denied") for claim in line)
+                line, last = [], 0
         yield from line
 
     def _of_json(self, value: object, strings: Iterator[re.Match[str]], reads: bool, absent: bool) -> Iterator[Claim]:
