@@ -1,8 +1,8 @@
 """Georgia real-estate contracts: every critical clause is found, and nothing is invented."""
 
+from evalsuites.legal.clause_names import other_names
 from evalsuites.legal.clauses.cases import eval_cases
 from evalsuites.legal.clauses.floor import PATTERNS, keyword_floor
-from evalsuites.legal.instruments.documents import other_names
 from harness import Suite
 from harness.scoring.legal import citations, clauses
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from evalsuites.legal.clause_names import other_names
 from evalsuites.legal.clauses.floor import PATTERNS
 from evalsuites.legal.clauses_long.cases import eval_cases
 from evalsuites.legal.clauses_long.floor import keyword_floor
-from evalsuites.legal.instruments.documents import other_names
 from harness import Suite
 from harness.scoring.legal import citations, clauses
 

@@ -6,7 +6,7 @@ clause and near miss as a range of the text, a summary and questions. A range is
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -36,10 +36,9 @@ QUESTIONS = ("answerable", "stale_law", "not_in_document", "invented_section")
 
 
 class ClauseType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A type of clause: its names, the kinds of instruments that are searched for it, and what counts as it."""
+    """A type of clause: its name, the kinds of instruments that are searched for it, and what counts as it."""
 
     name: str
-    also_called: tuple[str, ...]
     instruments: tuple[str, ...]
     counts: str
 
@@ -115,11 +114,6 @@ def clause_types() -> dict[str, ClauseType]:
     tables = tomllib.loads((FOLDER / "clause_types.toml").read_text("utf-8")).values()
     types = msgspec.convert(list(tables), list[ClauseType])
     return {each.name: each for each in types}
-
-
-def other_names(types: Iterable[str]) -> dict[str, str]:
-    """Return the clause types by the other names that lawyers use for them."""
-    return {other: name for name in types for other in clause_types()[name].also_called}
 
 
 @cache

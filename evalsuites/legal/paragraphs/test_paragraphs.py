@@ -1,7 +1,7 @@
 """Georgia instruments, paragraph by paragraph: six critical clauses are found, and none is invented."""
 
+from evalsuites.legal.clause_names import other_names
 from evalsuites.legal.clauses.floor import keyword_floor
-from evalsuites.legal.instruments.documents import other_names
 from evalsuites.legal.paragraphs.cases import TYPES, eval_cases
 from harness import Suite
 from harness.scoring.legal import clauses
