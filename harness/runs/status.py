@@ -63,7 +63,7 @@ def standing(status: str, *, is_sealed: bool, changed: Sequence[str], is_being_w
 def no_merge(manifest: Manifest, folder: str) -> str:
     """Say what keeps the run in a folder of this name from approving a merge by any policy; empty for nothing."""
     copied = "" if folder == manifest.run_id else f"is a renamed copy of run {manifest.run_id}"
-    return copied or manifest.no_merge
+    return manifest.no_merge or copied
 
 
 def claimed(run_standing: Standing, verdicts: Iterable[Verdict]) -> list[Verdict]:
