@@ -193,7 +193,8 @@ def _packages_of(file: Path) -> list[Path]:
 def _open(name: str, folder: Path) -> None:
     package = sys.modules.get(name) or _new_package(name, folder)
     if hasattr(package, "__path__"):
-        last = [str(SHIPPED)] if name == SUITES and SHIPPED.is_dir() else []
+        shipped = SHIPPED.parent.joinpath(*name.split("."))
+        last = [str(shipped)] if shipped.is_relative_to(SHIPPED) else []
         package.__path__ = list(dict.fromkeys([str(folder), *package.__path__, *last]))
 
 

@@ -116,10 +116,10 @@ def test_folders_without_an_init_are_packages_below_evalsuites(tmp_path: Path, m
     folder = write_suite(tmp_path)
     (folder / "answers.py").write_text("RIGHT = 'a'\n")
     test = folder / "test_mini.py"
-    needs = (
-        "from evalsuites.general.basics import __doc__ as installed\nfrom evalsuites.legal.mini.answers import RIGHT\n"
+    test.write_text(
+        "from evalsuites.general.basics import __doc__ as installed\nfrom evalsuites.legal import clause_names\n"
+        f"from evalsuites.legal.mini.answers import RIGHT\n{test.read_text()}"
     )
-    test.write_text(test.read_text().replace("from harness import Suite", needs + "from harness import Suite"))
     assert [suite.name for suite in find_suites([str(folder)])] == ["legal/mini"]
     for name in [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]:
         del sys.modules[name]
