@@ -40,15 +40,18 @@ def model_problems(config: Config) -> list[str]:
     """Return every conflict between the configuration, the model, this machine and the number of rows."""
     try:
         files = CheckpointFolder(base_folder(config.base))
-        facts = files.config | files.settings_elsewhere
+        facts, packed = files.config, files.quantization_file
     except UserError as error:
         return [str(error)]
-    return shape_problems(config, facts, str(files.path / "config.json"))
+    return shape_problems(config, facts, str(files.path / "config.json"), packed)
 
 
-def shape_problems(config: Config, facts: dict[str, Any], where: str) -> list[str]:
-    """Return the conflicts for a model with these fields of config.json, which `where` names."""
-    problems = [*_length(config, facts), *_quantised(config, facts), *_dtype(config), *_warmup(config)]
+def shape_problems(config: Config, facts: dict[str, Any], where: str, packed: str = "") -> list[str]:
+    """Return the conflicts for a model with these fields of config.json, which `where` names.
+
+    `packed` is the file that says that its weights are quantised.
+    """
+    problems = [*_length(config, facts), *_quantised(config, packed), *_dtype(config), *_warmup(config)]
     problems += [*missing(config.records.trackers, "'records.trackers'"), *distributed.problems(config)]
     if config.train.compile and not compiler():
         problems.append("'train.compile' is true, but no C++ compiler was found. Install g++, or set it to false")
@@ -66,10 +69,10 @@ def _length(config: Config, facts: dict[str, Any]) -> list[str]:
     return []
 
 
-def _quantised(config: Config, facts: dict[str, Any]) -> list[str]:
+def _quantised(config: Config, packed: str) -> list[str]:
     conflicts = []
-    if any(settings.get("quantization_config") for settings in (facts, facts.get("text_config") or {})):
-        conflicts.append(f"'base' is {config.base}, which is quantised. Name the 16-bit or 32-bit model")
+    if packed:
+        conflicts.append(f"'base' is {config.base}, which {packed} says is quantised. Name the 16-bit or 32-bit model")
     if config.model.quantise == "none":
         return conflicts
     if not quantization.installed():

@@ -33,7 +33,7 @@ MAKING = "making-"
 CARRIED = (*TOKENIZER_FILES, ADDED_TOKENS, "tokenizer_config.json", "special_tokens_map.json", CHAT_TEMPLATE)
 OF_BASE = ("generation_config.json", "preprocessor_config.json", "processor_config.json")
 PACKED_BASE = (
-    "must be merged, and its base is quantised. Merge into the 16-bit base, quantise the result and evaluate that"
+    "must be merged, and its base is quantised ({}). Merge into the 16-bit base, quantise the result and evaluate that"
 )
 PROBES = (
     "The tenant shall pay rent on the first day of each month.",
@@ -225,8 +225,8 @@ def load_tuned(base: Path, adapter: CheckpointFolder) -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
-    if CheckpointFolder(base).is_quantized:
-        raise UserError(f"{adapter.path}: {PACKED_BASE}")
+    if packed := CheckpointFolder(base).quantization_file:
+        raise UserError(f"{adapter.path}: {PACKED_BASE.format(packed)}")
     model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, **safety.MODEL)
     _resize(model, adapter)
     tuned = quantization.load_adapter(model, adapter.path, is_trainable=False)

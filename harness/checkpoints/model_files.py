@@ -21,6 +21,7 @@ from harness.files import digest, file_sha256, read_text
 from harness.formatting import first_few
 
 MODEL_CONFIG = "config.json"
+MODELOPT = "hf_quant_config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHT_INDEX = "model.safetensors.index.json"
@@ -194,10 +195,11 @@ class CheckpointFolder:
         return stated if is_long and isinstance(stated, int) else None
 
     @property
-    def is_quantized(self) -> bool:
-        """Its weights are packed."""
-        stated = (self.config, self.text_config, self.settings_elsewhere)
-        return any(settings.get("quantization_config") for settings in stated)
+    def quantization_file(self) -> str:
+        """Name of the file that says that its weights are packed; empty where none does."""
+        if any(settings.get("quantization_config") for settings in (self.config, self.text_config)):
+            return MODEL_CONFIG
+        return MODELOPT if "quantization_config" in self.settings_elsewhere else ""
 
     @property
     def dtype(self) -> str | None:
@@ -225,7 +227,7 @@ class CheckpointFolder:
         """Settings outside config.json that change answers: further ids that end one, and how weights are packed."""
         own, more = (_ids(settings.get("eos_token_id")) for settings in (self.config, self.generation_config))
         is_packed = self.config.get("quantization_config") is not None
-        packing = {} if is_packed else self._optional("hf_quant_config.json")  # Then vLLM reads it.
+        packing = {} if is_packed else self._optional(MODELOPT)  # Then vLLM reads it.
         settings = {"eos_token_id": sorted(more - own), "quantization_config": packing}
         return {name: value for name, value in settings.items() if value}
 

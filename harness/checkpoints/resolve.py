@@ -219,7 +219,7 @@ def _base_of(adapter: CheckpointFolder, weights: bool) -> CheckpointFolder:
 def _check_fits(adapter: CheckpointFolder, base: CheckpointFolder) -> None:
     """Raise UserError where an adapter's tensors do not fit the shapes of the base that it names."""
     shapes = adapter.adapter_shapes
-    if base.is_quantized:
+    if base.quantization_file:
         return
     of_base: dict[str, list[tuple[int, ...]]] = {}
     for name, shape in base.shapes.items():  # The layers of text and of images have the same names.

@@ -194,7 +194,7 @@ def flops_a_token(folder: Path) -> tuple[float | None, str]:
     """Return two FLOPs per parameter of a model, or why this count does not apply."""
     files = CheckpointFolder(folder)
     config, own = files.config, files.text_config
-    if files.is_quantized:
+    if files.quantization_file:
         return None, "the weights are packed, so that their parameters are not counted"
     if any(own.get(key) for key in EXPERTS) or "vision_config" in config:
         return None, "a token passes only some of the model's parameters"

@@ -108,7 +108,7 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
         "'optim.warmup_ratio' is 0.9: 3 of 3 steps would be warm-up",
         "'train.epochs' is 'two'",
         "'train.patience' is -1",
-        "which is quantised. Name the 16-bit or 32-bit model",
+        "which config.json says is quantised. Name the 16-bit or 32-bit model",
         "'model.quantise' is nf4, which needs the package 'bitsandbytes'",
         "'train.dtype' is float32; a base in nf4 computes in bfloat16",
         "'model.quant_storage' is uint8; FSDP",
@@ -124,7 +124,7 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
 def test_a_base_whose_packed_weights_only_another_file_tells_is_refused(read, write_config, tiny_model, tmp_path):
     base = shutil.copytree(tiny_model, tmp_path / "base")
     (base / "hf_quant_config.json").write_text('{"quantization": {"quant_algo": "NVFP4"}}')
-    with pytest.raises(UserError, match=r"which is quantised\. Name the 16-bit"):
+    with pytest.raises(UserError, match=r"which hf_quant_config\.json says is quantised\. Name the 16-bit"):
         read(write_config(base=base))
 
 

@@ -64,7 +64,7 @@ class FoundConfig(Struct, frozen=True, kw_only=True):
     name: str
     """Name that the user gave."""
     config: dict[str, Any]
-    """config.json with what other files say of the weights' packing, or its fields in known_models.toml."""
+    """config.json, or its fields in known_models.toml."""
     folder: Path | None
     """Folder with config.json and usually the tokenizer; None if only known_models.toml has the model."""
     known: Known | None
@@ -89,9 +89,7 @@ def find(text: str, reach_hub: bool = True) -> FoundConfig:
     entry = known(text)
     folder = local_folder(text) or (_from_hub(text) if reach_hub and HUB_ID.fullmatch(text) else None)
     if folder is not None:
-        files = CheckpointFolder(folder)
-        config = files.config | files.settings_elsewhere
-        return FoundConfig(name=text, config=config, folder=folder.resolve(), known=entry)
+        return FoundConfig(name=text, config=CheckpointFolder(folder).config, folder=folder.resolve(), known=entry)
     if entry is None:
         listed = ", ".join(b.hub for b in facts().base)
         raise UserError(

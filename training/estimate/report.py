@@ -13,6 +13,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines import usage
 from harness.errors import UserError
 from harness.formatting import format_duration
@@ -84,7 +85,8 @@ def plan(config_path: Path, runs: Path, measure: int = 0) -> TrainingEstimate:
         except UserError as error:
             return [str(error)]
         bases.append(base)
-        return model_checks.shape_problems(config, base.config, str(base.folder or base.name))
+        packed = CheckpointFolder(base.folder).quantization_file if base.folder else ""
+        return model_checks.shape_problems(config, base.config, str(base.folder or base.name), packed)
 
     config = load(config_path, problems)
     base, laid_out = bases[0], shapes.of(bases[0].config, bases[0].name)

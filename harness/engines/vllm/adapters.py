@@ -185,8 +185,8 @@ def plan(
             problems += [f"{checkpoint.name} ({variant}): {reason}" for reason in why]
         elif lora == "force" and not as_lora:
             problems += [f"{checkpoint.name} ({variant}): cannot be served as LoRA: {reason}" for reason in why]
-        elif not as_lora and base.is_quantized:
-            problems.append(f"{checkpoint.name} ({variant}): {PACKED_BASE}")
+        elif not as_lora and base.quantization_file:
+            problems.append(f"{checkpoint.name} ({variant}): {PACKED_BASE.format(base.quantization_file)}")
         ways[variant] = "lora" if as_lora else "merged"
         if as_lora:
             rank = max(rank, finding.max_lora_rank)

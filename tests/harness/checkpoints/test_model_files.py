@@ -29,18 +29,18 @@ def test_weight_files_are_as_readable_as_any_new_file(tiny_model: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("settings", "elsewhere", "is_quantized"),
+    ("settings", "elsewhere", "stated_in"),
     [
-        ("{}", "{}", False),
-        ('{"quantization_config": null}', "{}", False),
-        ('{"quantization_config": {"quant_method": "gptq"}}', "{}", True),
-        ('{"text_config": {"quantization_config": {"quant_method": "compressed-tensors"}}}', "{}", True),
-        ("{}", '{"quantization": {"quant_algo": "FP8"}}', True),
+        ("{}", "{}", ""),
+        ('{"quantization_config": null}', "{}", ""),
+        ('{"quantization_config": {"quant_method": "gptq"}}', "{}", "config.json"),
+        ('{"text_config": {"quantization_config": {"quant_method": "compressed-tensors"}}}', "{}", "config.json"),
+        ("{}", '{"quantization": {"quant_algo": "FP8"}}', "hf_quant_config.json"),
     ],
 )
 def test_weights_are_quantised_where_a_file_states_a_method(
-    settings: str, elsewhere: str, is_quantized: bool, tmp_path: Path
+    settings: str, elsewhere: str, stated_in: str, tmp_path: Path
 ) -> None:
     (tmp_path / "config.json").write_text(settings)
     (tmp_path / "hf_quant_config.json").write_text(elsewhere)
-    assert CheckpointFolder(tmp_path).is_quantized is is_quantized
+    assert CheckpointFolder(tmp_path).quantization_file == stated_in

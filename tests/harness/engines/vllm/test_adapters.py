@@ -163,9 +163,9 @@ def test_a_merge_into_a_quantised_base_is_refused(tiny_model: Path, tmp_path: Pa
     change_json(base / "config.json", quantization_config={"quant_method": "awq"})
     packed = {name.replace("proj.weight", "proj.qweight"): s for name, s in CheckpointFolder(base).shapes.items()}
     write_safetensors(base / "model.safetensors", packed)
-    with pytest.raises(UserError, match="its base is quantised"):
+    with pytest.raises(UserError, match=r"its base is quantised \(config\.json\)\. Merge into"):
         plan(*both(folder), "auto", on_cpu=True)
-    with pytest.raises(UserError, match="its base is quantised"):
+    with pytest.raises(UserError, match=r"its base is quantised \(config\.json\)\. Merge into"):
         load_tuned(base, CheckpointFolder(folder))
     assert plan(*both(folder), "auto", on_cpu=False).ways == {"tuned": "lora"}
 
