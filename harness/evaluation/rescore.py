@@ -51,7 +51,7 @@ def rescore(run_path: Path, suites: Sequence[Suite], bars: Path | None, progress
     """
     run = load_sealed(run_path, "rescored")
     infos, chosen = suites_in(run, suites)
-    with alone(run_path):
+    with alone(run_path, progress.say):
         return _rescored(with_later(run), infos, chosen, bars, progress)
 
 

@@ -8,14 +8,14 @@ runs/<run>/later/<utc>-<kind>-<8 hex>.jsonl          one batch of events
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from msgspec import Struct
 
 from harness.errors import NOT_JSON, UserError
@@ -75,14 +75,19 @@ UNCHANGED = "Free space or ask for access; the run is as it was"
 
 
 @contextmanager
-def alone(run: Path) -> Iterator[None]:
+def alone(run: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Let one process at a time add a batch of what differs from earlier ones. Raises UserError where none can."""
+    lock = FileLock(run / FOLDER / ".lock")
     try:
         (run / FOLDER).mkdir(exist_ok=True)
-        lock = FileLock(run / FOLDER / ".lock").acquire()
+        try:
+            held = lock.acquire(blocking=False)
+        except Timeout:
+            say(f"{run}: another `tunegate rescore` scores it now. Waiting until that has finished")
+            held = lock.acquire()
     except OSError as error:
         raise UserError(f"{run / FOLDER}: cannot be written ({error.strerror}). {UNCHANGED}") from None
-    with lock:
+    with held:
         yield
 
 

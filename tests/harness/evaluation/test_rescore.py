@@ -49,7 +49,7 @@ def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
 
 @pytest.mark.slow
 def test_of_two_at_the_same_time_the_second_starts_from_the_scores_of_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Scores of one suite had stayed among those that the other, which ended later, said it had given."""
     run = compare(tmp_path, tuned={f"c{i}": "nothing to see" for i in range(40)})
@@ -57,7 +57,7 @@ def test_of_two_at_the_same_time_the_second_starts_from_the_scores_of_the_first(
     write_suite(tmp_path, test=RELAXED)
     (relaxed,) = suites(tmp_path)
     quiet = Progress(quiet=True)
-    other = Thread(target=rescore, args=(run.path, [relaxed], None, quiet))
+    other = Thread(target=rescore, args=(run.path, [relaxed], None, Progress()))
 
     def meanwhile(*judged: Any) -> Any:
         if threading.current_thread() is not other:
@@ -69,6 +69,7 @@ def test_of_two_at_the_same_time_the_second_starts_from_the_scores_of_the_first(
     monkeypatch.setattr("harness.evaluation.rescore.estimate_and_judge", meanwhile)
     rescore(run.path, [own], None, quiet)
     other.join()
+    assert f"{run.path}: another `tunegate rescore` scores it now. Waiting" in capsys.readouterr().err
     assert batches(run.path)[-1].about["scorers"] == {own.name: relaxed.scorers_hash}
     assert sum(bool(batch.events) for batch in batches(run.path)) == 1
 
