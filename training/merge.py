@@ -91,7 +91,8 @@ def merge(
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".merging-") as work:
             merged = Path(work) / "model"
             record = (run.manifest.training or {}) if run and trained_on == checkpoint.base_digest else {}
-            found = msgspec.convert(record.get("contamination"), checkpoints_merge.Contamination | None)
+            known = record.get("contamination") or contamination_of_base(Path(checkpoint.path)) or None
+            found = msgspec.convert(known, checkpoints_merge.Contamination | None)
             facts = checkpoints_merge.merge_into(checkpoint, merged, found)
             report = parity(checkpoint, merged, facts.dtype)
             (merged / PARITY).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2))

@@ -266,7 +266,7 @@ def doubts(leaks: Mapping[str, Any] | None, of_base: str = "") -> Iterator[str]:
         return
     if leaks.get("unchecked") or not leaks.get("cases"):
         suites = "only with the suites of its validation cases" if leaks.get("cases") else "with no suite"
-        known = f"compared {suites}" if leaks else "not recorded"
+        known = "not recorded" if leaks.get("cases") is None else f"compared {suites}"
         yield f"The training rows{of_base} were {known}, so the model may have been trained on the cases that score it."
     if leaks.get("allowed"):
         rows = count(leaks["rows"], "training row")

@@ -45,8 +45,8 @@ PROBES = (
 class Contamination(Struct, frozen=True, kw_only=True):
     """Test cases among the rows that made a model, as trainings record them, without the rows themselves."""
 
-    cases: int = 0
-    """Cases that the rows were compared with."""
+    cases: int | None = None
+    """Cases that the rows were compared with; None: not known."""
     rows: int = 0
     """Rows that contain text of one."""
     suites: dict[str, int] = {}

@@ -145,8 +145,8 @@ def _leaks(leaks: Mapping[str, Any], judged: Sequence[SuiteInfo]) -> Iterator[tu
         note = ONLY_VALIDATION if leaks.get("unchecked") else "" if rows else CLEAN
         yield "Rows with such text", Cell(text=number_format.setting(rows).text, note=note, tone=tone)
     else:
-        note = UNCHECKED if leaks else UNRECORDED
-        yield "Rows with such text", Cell(text="not checked" if leaks else "not known", note=note, tone="bad")
+        text, note = ("not known", UNRECORDED) if leaks.get("cases") is None else ("not checked", UNCHECKED)
+        yield "Rows with such text", Cell(text=text, note=note, tone="bad")
     yield "Cases checked", number_format.setting(leaks.get("cases"))
     if uncompared := leaks.get("uncompared"):
         yield "Cases too short or too common to be checked", number_format.setting(sum(uncompared.values()))

@@ -90,6 +90,7 @@ def test_an_evaluation_without_a_value_is_not_measured(write_run: Writer, run: R
 
 
 CHECKED = RECORD["contamination"] | {"allowed": "a rehearsal"}
+UNKNOWN = ("not known", "the base is a merge that does not say what its adapter was trained on", "bad")
 NOT_CHECKED = ("not checked", "rows were not compared with any suite", "bad")
 
 
@@ -100,7 +101,10 @@ NOT_CHECKED = ("not checked", "rows were not compared with any suite", "bad")
         (CHECKED | {"rows": 3}, ("3", "", "bad")),
         ({"cases": 0, "unchecked": "--no-contamination-check"}, NOT_CHECKED),
         ({"cases": 0, "suites": {"own/tickets": 0}, "rows": 0, "uncompared": {"own/tickets": 30}}, NOT_CHECKED),
-        ({}, ("not known", "the base is a merge that does not say what its adapter was trained on", "bad")),
+        (
+            {"cases": None},
+            ("not known", "the base is a merge that does not say what its adapter was trained on", "bad"),
+        ),
         (
             CHECKED | {"unchecked": "--no-contamination-check"},
             ("0", "rows were compared only with the suites of the validation cases", "caution"),

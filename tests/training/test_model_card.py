@@ -15,7 +15,7 @@ from harness.errors import UserError
 from harness.runs.folder import check_seal, load_run
 from harness.schema import Checkpoint
 from tests.conftest import save_tiny_model
-from tests.support.adapters import change_json
+from tests.support.adapters import change_json, save_adapter
 from tests.support.gated import write_project, write_run
 from tests.training.conftest import quiet, save_filled
 from tests.training.test_full_disk import room
@@ -23,7 +23,7 @@ from training import model_card
 from training.config import Lora
 from training.config_file import load
 from training.job import prepare
-from training.merge import merge
+from training.merge import contamination_of_base, merge
 from training.run import train
 
 
@@ -114,6 +114,8 @@ def test_an_adapter_on_a_merge_inherits_what_is_known_of_the_merges_rows(run, wr
     inherited = prepare(config, said.append).contamination["base"]
     assert inherited == to_builtins(convert(known, Contamination)) and "leaks" not in str(inherited)
     assert any("The training rows of the base of the base were compared with no suite" in text for text in said)
+    merge(str(save_adapter(tmp_path / "merged", tmp_path / "elsewhere")), tmp_path / "twice")
+    assert contamination_of_base(tmp_path / "twice")["base"]["base"] == inherited
     facts = json.loads((tmp_path / "merged" / "merge.json").read_text())
     for text in (
         "{",
