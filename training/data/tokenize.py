@@ -12,8 +12,11 @@ from harness.errors import refuse_all
 from harness.suites.prompts import Renderer, UntrainableTurns
 from training.data.rows import TrainingRow
 
-BORDER = 4
-"""Tokens of a prompt that a cut leaves on each side of special tokens and answers: the role's name and some text."""
+BORDER = 8
+"""Tokens of a prompt that a cut leaves on each side of special tokens and answers: the role's name and some text.
+
+Zephyr's `<|assistant|>` between line breaks, which is no token of its own, is eight.
+"""
 
 
 class Document(Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import pytest
 from evalsuites.general.basics import replay
 from harness.errors import UserError
 from harness.suites.prompts import Renderer, UntrainableTurns
+from tests.conftest import CHATML
 from training.curation.clean import masked
 from training.curation.personal_data import Mask
 from training.data.rows import load_rows, shared_rows
@@ -101,10 +102,21 @@ def test_a_context_that_cannot_be_used_is_refused(write_rows, row, fault):
 LONG = "the tenant agrees " * 40
 
 
+ZEPHYR = (
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+"""Only the end of a turn is a token; the other markers are text."""
+
+
+@pytest.mark.parametrize("template", [CHATML, ZEPHYR])
 @pytest.mark.parametrize("prompt", [
     {"user": f"FIRST {LONG}LAST"}, {"system": f"FIRST {LONG}", "user": f"{LONG}LAST"},
 ])  # fmt: skip
-def test_a_long_prompt_is_cut_in_its_middle_and_answer_and_turns_stay_whole(write_rows, renderer, prompt):
+def test_a_long_prompt_is_cut_in_its_middle_and_answer_and_turns_stay_whole(
+    write_rows, renderer, prompt, template, monkeypatch
+):
+    monkeypatch.setattr(renderer.tokenizer, "chat_template", template)
     turns = prompt | {"assistant": "due on sale; none"}
     row = {"messages": [{"role": role, "content": text} for role, text in turns.items()]}
     rows = load_rows([str(write_rows("a.jsonl", [row]))])
@@ -128,11 +140,11 @@ def test_an_answer_that_cannot_fit_is_refused_by_line(write_rows, renderer):
 
 
 def test_a_cut_takes_only_from_the_longest_stretch_of_prompt():
-    ids = list(range(30))
-    mask = [0, 0, 1, 1] + [0] * 20 + [1] * 6
+    ids = list(range(38))
+    mask = [0, 0, 1, 1] + [0] * 28 + [1] * 6
     kept_ids, kept_mask = cut_prompt(ids, mask, 10, ())
-    assert kept_ids == [*range(9), *range(19, 30)]
-    assert kept_mask == [0, 0, 1, 1] + [0] * 10 + [1] * 6
+    assert kept_ids == [*range(13), *range(23, 38)]
+    assert kept_mask == [0, 0, 1, 1] + [0] * 18 + [1] * 6
     assert shortest_length(ids, mask, ()) == len(ids) - 12
 
 
