@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from harness.errors import EXIT_INTERNAL, Unavailable, UserError
-from harness.suites.discovery import marks_of
+from harness.suites.discovery import SUITES, marks_of
 from tunegate.pytest_plugin.options import in_pytest, options_of
 
 if TYPE_CHECKING:
@@ -73,8 +73,14 @@ def session_of(config: pytest.Config) -> EvaluationSession:
         options.reportchars = config.option.reportchars
         given = getattr(config, "workerinput", {}).get("tunegate_run")
         run_path = str(runs / new_run_id("eval", *given[:2])) if given else None
-        config.stash[KEY] = EvaluationSession(options, run_path=run_path, runs=runs)
+        config.stash[KEY] = EvaluationSession(options, run_path=run_path, runs=runs, folders=_suite_folders(config))
     return config.stash[KEY]
+
+
+def _suite_folders(config: pytest.Config) -> list[Path]:
+    """List the folders of suites that pytest was asked to collect whole, not files or items in them."""
+    given = [config.invocation_params.dir / word for word in config.args]
+    return [folder if SUITES in folder.parts else folder / SUITES for folder in given]
 
 
 def runs_of(config: pytest.Config) -> Path:

@@ -20,7 +20,7 @@ from harness.evaluation.plan import Job, SuiteJob
 from harness.gates.config import gate_ids, load_suite_gates
 from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, CANDIDATE, Case, Record, Verdict
-from harness.suites.discovery import name_clash
+from harness.suites.discovery import gates_without_suite, name_clash
 from harness.suites.suite import Suite
 from tunegate.pytest_plugin.options import in_pytest
 
@@ -37,8 +37,9 @@ def engine_of(options: Any) -> EngineConfig:
 class EvaluationSession:
     """State between collection and the last item."""
 
-    def __init__(self, options: Any, run_path: str | None, runs: Path) -> None:
+    def __init__(self, options: Any, run_path: str | None, runs: Path, folders: Sequence[Path]) -> None:
         self.options = options
+        self.folders = folders
         self.runs_folder = runs
         self.run_path = Path(run_path) if run_path else None
         self.problems: list[str] = []
@@ -49,6 +50,7 @@ class EvaluationSession:
         self.misses = 0
         self._reasons: dict[str, str] = {}
         self._suites: dict[str, Suite] = {}
+        self._seen: dict[str, Suite] = {}
         self._gate_ids: dict[str, list[str]] = {}
         self._jobs: list[SuiteJob] = []
         self._records: dict[tuple[str, str, int], Record] = {}
@@ -56,6 +58,7 @@ class EvaluationSession:
 
     def add(self, suite: Suite, is_long: bool) -> bool:
         """Add a suite; return False where it cannot run, with the reason in `why_not` or `problems`."""
+        self._seen[suite.name] = suite
         if (known := self._suites.get(suite.name)) is suite:
             return True
         if known is not None:
@@ -119,7 +122,8 @@ class EvaluationSession:
             return None
         planned = ((suite, gate_id) for suite, gate_ids in self._gate_ids.items() for gate_id in gate_ids)
         left_out = [" ".join(gate) for gate in planned if gate not in self.gates_selected]
-        return [*left_out, *map(in_pytest, self._reasons.values())]
+        lost = gates_without_suite(self.folders, self._seen.values())
+        return [*left_out, *map(in_pytest, self._reasons.values()), *lost]
 
     def notes(self) -> list[str]:
         """Return a line for each suite that did not run."""

@@ -91,8 +91,24 @@ def test_gates_of_a_suite_of_which_only_cases_were_collected_are_said_not_to_hav
 def test_required_gates_cover_a_suite_that_skips_itself_while_it_is_collected(root: Path, workers: list[str]) -> None:
     write_suite(root, name="other", test=f'import pytest\n\npytest.importorskip("no_such_package")\n{TEST}')
     done = pytest_in(root, "-q", "--eval-require-gates", *workers)
-    said = "gates that did not run: evalsuites/legal/other/test_other.py: skipped while it was collected\n"
+    said = "gates that did not run: evalsuites/legal/other/test_other.py: skipped while it was collected"
     assert done.returncode == 1 and said in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("hides", ["renamed", "ignored", "within a function"])
+def test_required_gates_cover_a_suite_that_pytest_does_not_find(hides: str, root: Path) -> None:
+    other = write_suite(root, name="other")
+    file = other / "test_other.py"
+    if hides == "renamed":
+        file.rename(other / "check_other.py")
+    elif hides == "ignored":
+        (root / "evalsuites" / "conftest.py").write_text('collect_ignore_glob = ["*other*"]\n')
+    else:
+        file.write_text("def suite():\n    from harness import Suite\n\n    return Suite(scorers=[])\n")
+    done = pytest_in(root, "-q", "--eval-require-gates")
+    said = "gates that did not run: evalsuites/legal/other/gates.toml belongs to no suite"
+    assert done.returncode == 1 and said in done.stdout, done.stdout
+    assert pytest_in(root, "-q").returncode == 0
 
 
 def test_any_other_exception_is_a_real_failure(root: Path) -> None:
