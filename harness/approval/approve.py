@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct, structs
 
 from harness.approval.policy import (
@@ -35,6 +36,9 @@ from harness.runs.status import no_merge
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Record, SuiteInfo, Verdict
 from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
+
+
+MAY_DECIDE = "and may be the newest run on these weights. Make it readable, or name another folder with --runs"
 
 
 class Where(Struct, frozen=True, kw_only=True):
@@ -123,6 +127,9 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
         why = f"not approved by {path}: {'; '.join(missing)}"
         raise GateFailed(f"{checkpoint.name}: {why}. {ADVICE}, or {verb} with --ungated REASON")
     named = "; ".join(f"{each.suite} by run {each.run.name}, {len(each.gates)} gates passed" for each in passed)
+    judged = {verdict.suite for each in passed for verdict in recorded_verdicts(each.run) if verdict.outcome != "pass"}
+    if others := sorted(judged - {each.suite for each in passed}):
+        named += f". Not in the policy, and not passed: {', '.join(others)}"
     return Approval(says=f"approved by {path}: {named}", digest=checkpoint.digest, passed=tuple(passed))
 
 
@@ -191,16 +198,18 @@ def _evaluations(checkpoint: Checkpoint, runs: Path) -> Iterator[tuple[Path, Man
     """Yield every run that evaluated exactly these weights, with any result, except noise runs."""
     for folder in sorted(runs.iterdir()) if runs.is_dir() else []:
         try:
-            if checkpoint.digest.encode() not in (folder / "run.json").read_bytes():
+            raw = (folder / "run.json").read_bytes()
+            if checkpoint.digest.encode() not in raw and _is_whole(raw):
                 continue
             manifest = load_manifest(folder)
-        except (FileNotFoundError, NotADirectoryError):
+        except NotADirectoryError:
+            continue
+        except FileNotFoundError:
+            if (folder / SEAL).exists() or not folder.exists():
+                raise UserError(f"{folder}: run.json is missing, {MAY_DECIDE}") from None
             continue
         except OSError as error:
-            raise UserError(
-                f"{folder}: cannot be read ({error.strerror}), and may have the newest run on these weights. Ask for "
-                "access, or name another folder with --runs"
-            ) from None
+            raise UserError(f"{folder}: cannot be read ({error.strerror}), {MAY_DECIDE}") from None
         except UserError:
             if (folder / SEAL).exists():
                 raise
@@ -208,6 +217,15 @@ def _evaluations(checkpoint: Checkpoint, runs: Path) -> Iterator[tuple[Path, Man
         seen = manifest.checkpoints.get(CANDIDATE)
         if manifest.kind == "eval" and seen and seen.digest == checkpoint.digest and not manifest.asked_twice:
             yield folder, manifest
+
+
+def _is_whole(raw: bytes) -> bool:
+    """Whether these are the bytes of a JSON file to its end."""
+    try:
+        msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 class _Judging:

@@ -16,7 +16,7 @@ from harness.baseline.compare import baseline_path
 from harness.baseline.format import load_accepted
 from harness.errors import UserError
 from harness.evaluation.noise_file import noise_path
-from harness.files import read_toml, text_sha256, write_atomic
+from harness.files import files_below, read_toml, text_sha256, write_atomic
 from harness.gates.config import gates_path
 from harness.runs.project import refuse_below_project
 from harness.suites.suite import Suite
@@ -183,3 +183,9 @@ def required_folders() -> list[str]:
     path = policy_path()
     named = [PROJECT / required.name for required in load_policy(path).suite] if path.exists() else []
     return [str(folder) for folder in named if folder.is_dir()]
+
+
+def unnamed_folders() -> list[Path]:
+    """List the folders with gates that the project's policy does not name."""
+    named = {PROJECT / required.name for required in load_policy(policy_path()).suite}
+    return [file.parent for file in files_below(PROJECT, "gates.toml") if file.parent not in named]

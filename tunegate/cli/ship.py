@@ -54,7 +54,7 @@ def approval(
     Updates the digests of the suites in evalsuites/approval.toml; a new file names every suite. Commit the file: a
     change to it, or to one of its suites, changes what may be merged and served.
     """
-    from harness.approval.policy import policy_path, renew, required_folders
+    from harness.approval.policy import policy_path, renew, required_folders, unnamed_folders
 
     named, left_out = required_folders(), list[str]()
     for line in renew(load_available_suites(suite or named, left_out), add_new=bool(suite)):
@@ -63,6 +63,8 @@ def approval(
         is_new = suite or not named
         without = f"not added: {reason}. Models are merged and served without it, unless the policy names it already"
         typer.echo(without if is_new else f"not renewed: {reason}")
+    for folder in unnamed_folders():
+        typer.echo(f"not in the policy: {folder}. Add it with --suite {folder}, or models are merged without it")
     typer.echo(f"written: {policy_path()}. Review and commit it: it decides what may be merged and served")
     next_step("tunegate compare BASELINE TUNED", "judge a model on all these suites")
 

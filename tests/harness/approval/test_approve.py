@@ -126,8 +126,31 @@ def test_a_run_that_this_user_may_not_read_could_revoke(
     closed = runs / "20260101T000000Z-theirs-00000000"
     closed.mkdir(parents=True)
     close(monkeypatch, closed)
-    with pytest.raises(UserError, match=r"theirs-00000000: cannot be read \(Permission denied\), and may have"):
+    with pytest.raises(UserError, match=r"theirs-00000000: cannot be read \(Permission denied\), and may be"):
         merge(adapter, runs)
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "not mounted"])
+def test_a_damaged_newest_run_could_revoke(damage: str, adapter: Path, runs: Path) -> None:
+    evaluate(runs, adapter)
+    failed = later(evaluate(runs, adapter, answers=wrong()), 1)
+    if damage == "not mounted":
+        failed.rename(runs.parent / "archive")
+        failed.symlink_to(runs.parent / "elsewhere")
+    elif damage == "missing":
+        (failed / "run.json").unlink()
+    else:
+        (failed / "run.json").write_bytes((failed / "run.json").read_bytes()[:200])
+    with pytest.raises(UserError, match="run.json"):
+        merge(adapter, runs)
+
+
+def test_a_suite_that_failed_and_is_not_in_the_policy_is_named(adapter: Path, runs: Path) -> None:
+    other = second_suite(runs.parent)
+    (other / "cases.jsonl").write_text((other / "cases.jsonl").read_text().replace("holdover", "assignment"))
+    evaluate(runs, adapter)
+    says = merge(adapter, runs).says
+    assert says.endswith("2 gates passed. Not in the policy, and not passed: legal/other")
 
 
 @pytest.mark.slow

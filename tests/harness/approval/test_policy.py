@@ -79,7 +79,9 @@ def test_the_command_names_every_suite_at_first_and_renews_those_that_are_named(
     kept = load_policy(policy).suite[0]
     write_policy(policy, Policy(suite=[kept]))
     (tmp_path / "evalsuites/legal/mini/prompt.jinja").write_text("What clauses? {{ document }}")
-    assert tunegate(tmp_path, "approval").stdout.splitlines()[0] == "legal/mini: prompt changed"
+    said = tunegate(tmp_path, "approval").stdout.splitlines()
+    assert said[0] == "legal/mini: prompt changed"
+    assert said[1].startswith("not in the policy: evalsuites/legal/other. Add it with --suite evalsuites/legal/other")
     assert [one.name for one in load_policy(policy).suite] == ["legal/mini"]
     other = "evalsuites/legal/other"
     assert tunegate(tmp_path, "approval", "--suite", other).stdout.splitlines()[0] == "legal/other: added"
