@@ -85,12 +85,6 @@ def log_ratio_variance(baseline: Array | float, tuned: Array | float, correlatio
     return np.asarray(one + other - 2 * correlation * np.sqrt(one * other))
 
 
-def ratio_variance(baseline: float, tuned: float, threshold: float, correlation: float) -> float:
-    """Variance of tuned score - threshold * baseline score of one case, both 0 or 1."""
-    one, other = tuned * (1 - tuned), threshold * threshold * baseline * (1 - baseline)
-    return one + other - 2 * possible_correlation(correlation, baseline, tuned) * math.sqrt(one * other)
-
-
 def possible_correlation(correlation: float, *rates: float) -> float:
     """The correlation, or the highest that 0/1 scores with these two rates can have: the root of their odds ratio."""
     low, high = min(rates), max(rates)
@@ -169,7 +163,9 @@ class Design:
         """Probability that a cluster holds 0, 1, 2 ... units with an event: beta-binomial, mixed over sizes."""
         chances = np.zeros(max(size for size, _ in self.sizes) + 1)
         for size, share in self.sizes:
-            chances[: size + 1] += share * _beta_binomial(size, rate, self.icc)
+            k = np.arange(size + 1)
+            counts = np.stack([k, size - k], axis=1)
+            chances[: size + 1] += share * chances_of(counts, np.array([rate, 1 - rate]), self.icc)
         return chances
 
 
@@ -181,16 +177,20 @@ def design_of(units: Array, icc: float) -> Design:
     return Design(clusters=len(counted), sizes=shares, icc=icc)
 
 
-def _beta_binomial(size: int, rate: float, icc: float) -> Array:
-    """Probabilities of 0..size events with mean `rate` and correlation `icc` (Skellam 1948); binomial where it is 0."""
-    k = np.arange(size + 1)
-    if not 0 < rate < 1 or icc <= 0:
-        return np.asarray(special.bdtr(k, size, rate) - np.where(k > 0, special.bdtr(k - 1, size, rate), 0))
-    spread = (1 - icc) / icc
-    a, b = rate * spread, (1 - rate) * spread
-    logs = special.gammaln(size + 1) - special.gammaln(k + 1) - special.gammaln(size - k + 1)
-    chances: Array = np.exp(logs + special.betaln(k + a, size - k + b) - special.betaln(a, b))
-    return chances
+def chances_of(counts: Array, rates: Array, icc: float = 0.0) -> Array:
+    """Probabilities that units fall into kinds with these rates so often, a row of `counts` each.
+
+    Dirichlet-multinomial (Mosimann 1962) with the correlation `icc`; multinomial where it is 0.
+    """
+    units = counts.sum(axis=1)
+    logs = special.gammaln(units + 1) - special.gammaln(counts + 1).sum(axis=1)
+    if icc > 0:
+        mass = np.maximum(rates, 1e-300) * ((1 - icc) / icc)
+        logs += special.gammaln(mass.sum()) - special.gammaln(units + mass.sum())
+        logs += (special.gammaln(counts + mass) - special.gammaln(mass)).sum(axis=1)
+    else:
+        logs += special.xlogy(counts, rates).sum(axis=1)
+    return np.asarray(np.exp(logs))
 
 
 MOST_ROWS = 100_000

@@ -1,8 +1,8 @@
 """How likely a rule is to pass, summed over what it may come to count.
 
 The rules are those of `harness.gates.judge` on scores of 0 and 1: exact where every case is a cluster of its own. With
-several units a cluster they correlate by an assumed or measured amount, and the judge's design effect is taken to be
-the one that this implies.
+several units a cluster they correlate by an assumed or measured amount: comparisons are judged on suites drawn so, and
+for levels and `reduces` the judge's design effect is taken to be the one that this implies.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,15 @@ from harness.schema import Side
 from harness.stats import paired, power
 from harness.stats.cluster_variance import FEW_CHANGES, FEW_ERRORS, FEW_EVENTS, FEW_FLIPS
 from harness.stats.intervals import Array, critical, has_enough_clusters, upper_for_share, wilson_at
+from harness.stats.paired import ROUNDING
 from harness.stats.power import Design
 
 MOST_CONTRACTS = 20_000
 """No plan asks for more."""
+MOST_UNITS = 32
+"""Steps in which a cluster can gain."""
+DRAWS, SEED = 10_000, 1
+"""A chance is then within a point, 95% of the time."""
 
 
 @dataclass(frozen=True)
@@ -79,103 +85,134 @@ def rate_needed(design: Design, threshold: float, wanted: float = power.POWER) -
     return _lowest(lambda truth: chance_of_level(design, threshold, truth) >= wanted, threshold, 1.0)
 
 
-@dataclass(frozen=True)
-class _Changes:
-    """A paired comparison seen by cluster: shares that get better and worse, by `step` of their own score each."""
+class _Suites(NamedTuple):
+    """Suites that can come, as a comparison sees them."""
 
-    better: float
-    worse: float
-    step: float
+    values: Array
+    """What a cluster may gain: tuned - factor * baseline, as a share of its units."""
+    counts: Array
+    """Clusters that gain each, a row a suite."""
+    chances: Array
+    """Probability of each suite."""
+
+    @property
+    def clusters(self) -> int:
+        return int(self.counts[0].sum())
+
+    def tells(self, part: Array) -> NDArray[np.bool_]:
+        """As `ClusterSums.tells` of what clusters add."""
+        mean, squares = self.counts @ part / self.clusters, self.counts @ part**2
+        residuals = squares - self.clusters * mean**2
+        beyond = (self.counts * np.abs(part - mean[:, None])).sum(axis=1)
+        carried, apart = (
+            np.divide(above**2, below, out=np.zeros_like(mean), where=below > ROUNDING)
+            for above, below in ((self.counts @ np.abs(part), squares), (beyond, residuals))
+        )
+        return has_enough_clusters(carried, apart, self.clusters, FEW_CHANGES.fewest)
 
 
-def _changes(design: Design, changed: float, gain: float) -> _Changes:
-    """Clusters that change where `changed` of the units do and the metric gains `gain`.
+def _suites(design: Design, worth: Array, rates: Array) -> _Suites:
+    """Suites whose units are of kinds with these rates, each `worth` so much to the gain.
 
-    The net change of a changed cluster is one size, which gives the mean and the variance of a cluster's sum, as far
-    as clusters without a single loss (or gain) can; exact where a cluster is one case.
+    Summed over where a cluster is one case that gains, loses or stays. Else drawn, by the distribution of what one
+    cluster gains: its units are Dirichlet-multinomial. Clusters of unequal size are taken as `design.effective` ones of
+    one size, and those of more units than `MOST_UNITS` as so many that correlate more.
     """
-    m, share = design.per_cluster, min(1.0, max(changed, abs(gain)))
-    any_change = 1 - float(design.events(share)[0])
-    if any_change <= 0:
-        return _Changes(0.0, 0.0, 1.0)
-    net = m * abs(gain)
-    size = math.sqrt((m * (share - gain * gain) * design.deff + net * net) / any_change)
-    fewer = min((any_change - net / size) / 2, 1 - float(design.events((share - abs(gain)) / 2)[0]))
-    more = any_change - max(0.0, fewer)
-    step = (net / (more - fewer) if gain else size) / m
-    return _Changes(more, any_change - more, step) if gain >= 0 else _Changes(any_change - more, more, step)
+    if design.is_plain and len(worth) == 3:
+        counts = _outcomes(design.clusters, rates)
+        return _Suites(worth, counts, power.chances_of(counts, rates))
+    units = min(MOST_UNITS, math.ceil(design.weighted_size))
+    icc = (units * design.deff / design.weighted_size - 1) / (units - 1) if units > 1 else 0.0
+    inside = _compositions(units, len(worth))
+    gains, chances = inside @ worth / units, power.chances_of(inside, rates, icc)
+    places = np.unique(np.sign(gains) * np.ceil(np.abs(gains) * MOST_UNITS - ROUNDING), return_inverse=True)[1]
+    each = np.bincount(places, weights=chances)
+    values = np.bincount(places, weights=chances * gains)[each > 0] / each[each > 0]
+    each = each[each > 0] / each.sum()
+    drawn = np.random.default_rng(SEED).multinomial(round(design.effective), each, size=DRAWS)
+    return _Suites(values, drawn.astype(np.float64), np.full(DRAWS, 1 / DRAWS))
 
 
-def _outcomes(clusters: int, seen: _Changes) -> tuple[Array, Array, Array]:
-    """Numbers of better and worse clusters that can come, and the probability of each pair: a trinomial."""
+def _compositions(units: int, kinds: int) -> Array:
+    """Every way in which units fall into kinds."""
+    grids = np.indices((units + 1,) * (kinds - 1)).reshape(kinds - 1, -1)
+    inside: Array = np.vstack([grids, units - grids.sum(axis=0)]).T.astype(np.float64)
+    return inside[inside[:, -1] >= 0]
+
+
+def _outcomes(clusters: int, rates: Array) -> Array:
+    """Numbers of better, worse and unchanged clusters that can come, but for the least likely."""
 
     def window(share: float) -> Array:
         middle, reach = clusters * share, 6.5 * math.sqrt(clusters * share * (1 - share)) + 6
         return np.arange(max(0, math.floor(middle - reach)), min(clusters, math.ceil(middle + reach)) + 1).astype(float)
 
-    better, worse = (a.ravel() for a in np.meshgrid(window(seen.better), window(seen.worse), indexing="ij"))
-    same = clusters - better - worse
-    possible = same >= 0
-    better, worse, same = better[possible], worse[possible], same[possible]
-    logs = special.gammaln(clusters + 1) - special.gammaln(better + 1) - special.gammaln(worse + 1)
-    logs -= special.gammaln(same + 1)
-    for count, share in ((better, seen.better), (worse, seen.worse), (same, 1 - seen.better - seen.worse)):
-        logs += special.xlogy(count, max(0.0, share))
-    return better, worse, np.exp(logs)
+    better, worse = (a.ravel() for a in np.meshgrid(window(rates[0]), window(rates[1]), indexing="ij"))
+    counts = np.stack([better, worse, clusters - better - worse], axis=1)
+    return counts[counts[:, 2] >= 0]
 
 
-def _bounds(design: Design, better: Array, worse: Array, step: float, side: Side) -> tuple[Array, Array]:
-    """95% bounds of the difference, as `paired.gains_and_losses` has them, with one step for every cluster."""
-    clusters = design.clusters
-    move, scale = step / clusters, clusters / (clusters - 1)
-    mean, moved = move * (better - worse), better + worse
-    beyond = better * np.abs(move - mean / clusters) + worse * np.abs(move + mean / clusters)
-    beyond += (clusters - moved) * np.abs(mean) / clusters
-    squares = moved * move**2 - mean**2 / clusters
-    apart = np.divide(beyond**2, squares, out=np.zeros_like(mean), where=squares > 0)
-    either, sides = has_enough_clusters(moved, apart, clusters, FEW_CHANGES.fewest), []
-    for count in (better, worse):
-        own = has_enough_clusters(count, 4 * count * (1 - count / clusters), clusters, FEW_CHANGES.fewest)
-        most = paired.effective_size_cap(own, either, moved * move, moved * move**2, design.effective)
-        spread = scale * count * move**2 * (1 - count / clusters)
-        sides.append(paired.Shifts(count * move, spread, 1.0, most, design.effective))
-    covariance = -scale * sides[0].mean * sides[1].mean / clusters
+def _of_changes(design: Design, changed: float, gain: float) -> _Suites:
+    """Suites where `changed` of the units change and the metric gains `gain`."""
+    share = min(1.0, max(changed, abs(gain)))
+    rates = [(share + gain) / 2, (share - gain) / 2, 1 - share]
+    return _suites(design, np.array([1.0, -1.0, 0.0]), np.array(rates))
+
+
+def _bounds(design: Design, suites: _Suites, side: Side, factor: float = 1.0) -> tuple[Array, Array]:
+    """95% bounds of the difference, as `paired.gains_and_losses` has them."""
+    clusters, scale, sides = suites.clusters, 1 / (suites.clusters - 1), []
+    either = suites.tells(suites.values)
+    absolute, squares = suites.counts @ np.abs(suites.values), suites.counts @ suites.values**2
+    for sign, reach in ((1, 1.0), (-1, factor)):
+        part = np.maximum(sign * suites.values, 0.0)
+        mean, own = suites.counts @ part / clusters, suites.tells(part)
+        moves = absolute / clusters / reach, squares / (clusters * reach) ** 2
+        most = paired.effective_size_cap(own, either, *moves, design.effective)
+        variance = scale * (suites.counts @ part**2 / clusters - mean**2)
+        sides.append(paired.Shifts(mean, variance, reach, most, design.effective))
+    covariance = -scale * np.multiply(sides[0].mean, sides[1].mean)
     return paired.hybrid(sides[0], sides[1], covariance, critical(0.95, side, design.freedom))
+
+
+def _p_values(design: Design, suites: _Suites) -> Array:
+    """p values of 'the variants do not differ', as `paired.superiority` has them.
+
+    McNemar's where clusters are cases. Else the normal limit of the sign flip, and no less than its two ends have.
+    """
+    values, counts = suites.values, suites.counts
+    if design.is_plain:
+        fewer, changes = counts[:, :2].min(axis=1), counts[:, :2].sum(axis=1).astype(np.int64)
+        return np.asarray(2 * special.bdtr(fewer, changes, 0.5))
+    spread = np.sqrt(2 * (counts @ values**2))
+    far = np.divide(np.abs(counts @ values), spread, out=np.zeros_like(spread), where=spread > 0)
+    return np.asarray(np.maximum(special.erfc(far), 2.0 ** (1 - counts @ (values != 0))))
 
 
 def chance_of_gain(design: Design, changed: float, gain: float, *, margin: float = 0.0, alpha: float = 0.05) -> float:
     """Probability that 'improves' passes where `changed` of the units change and the metric gains `gain`.
 
-    Without a margin the exact test must be under `alpha` too: McNemar, or where clusters hold several units the sign
-    flip of their sums, whose many sizes leave it as few ties as the mid-p value of McNemar on clusters has.
+    Without a margin the exact test must be under `alpha` too.
     """
-    seen = _changes(design, changed, gain)
-    better, worse, chance = _outcomes(design.clusters, seen)
-    passes = _bounds(design, better, worse, seen.step, "two")[0] > margin
+    suites = _of_changes(design, changed, gain)
+    passes = _bounds(design, suites, "two")[0] > margin
     if margin == 0:
-        fewer, changes = np.minimum(better, worse), (better + worse).astype(np.int64)
-        p = special.bdtr(fewer, changes, 0.5)
-        if not design.is_plain:
-            p -= 0.5 * (p - np.where(fewer > 0, special.bdtr(fewer - 1, changes, 0.5), 0.0))
-        passes &= 2 * p < alpha
-    return float(chance[passes].sum())
+        passes &= _p_values(design, suites) < alpha
+    return float(suites.chances[passes].sum())
 
 
 def chance_of_relative_gain(design: Design, baseline: float, changed: float, tuned: float, factor: float) -> float:
-    """Probability that 'improves' by more than a share of the baseline passes: normal, where `changed` units change.
+    """Probability that 'improves' by more than a share of the baseline passes, where `changed` of the units change.
 
-    The bound of tuned - factor * baseline is past 0 where that is 1.96 standard errors from it; `factor` over 1 where
-    more is better, else under 1.
+    `factor` is what the baseline is multiplied by: over 1 where more is better, else under 1.
     """
     tuned = min(1.0, max(0.0, tuned))
-    each = math.sqrt(baseline * (1 - baseline) * tuned * (1 - tuned))
-    shared = (baseline + tuned - max(changed, abs(tuned - baseline))) / 2 - baseline * tuned
-    variance = power.ratio_variance(baseline, tuned, factor, max(-1.0, shared / each) if each > 0 else 0.0)
-    distance = (tuned - factor * baseline) * (1 if factor > 1 else -1)
-    if variance <= 0:
-        return float(distance > 0)
-    z = critical(0.95, "two", None if design.is_plain else design.freedom)
-    return float(special.ndtr(distance / math.sqrt(variance * design.deff / design.units) - z))
+    both = (baseline + tuned - max(changed, abs(tuned - baseline))) / 2
+    both = min(baseline, tuned, max(0.0, baseline + tuned - 1, both))
+    rates = np.array([tuned - both, baseline - both, both, 1 - baseline - tuned + both])
+    suites = _suites(design, np.array([1.0, -factor, 1 - factor, 0.0]), np.maximum(0.0, rates))
+    low, high = _bounds(design, suites, "two", factor)
+    return float(suites.chances[low > 0 if factor > 1 else high < 0].sum())
 
 
 def chance_of_no_worse(design: Design, changed: float, margin: float) -> float:
@@ -183,13 +220,12 @@ def chance_of_no_worse(design: Design, changed: float, margin: float) -> float:
 
     With fewer than 20 changed clusters the few-flips guard holds the bound to the share of those that got worse.
     """
-    clusters, seen = design.clusters, _changes(design, changed, 0.0)
-    better, worse, chance = _outcomes(clusters, seen)
-    passes = _bounds(design, better, worse, seen.step, "lower")[0] > -margin
-    each = design.effective / clusters
+    suites = _of_changes(design, changed, 0.0)
+    passes = _bounds(design, suites, "lower")[0] > -margin
+    each = design.effective / suites.clusters
     most = sum(upper_for_share(count * each, design.effective) < margin for count in range(FEW_FLIPS.fewest))
-    passes &= (better + worse >= FEW_FLIPS.fewest) | (worse < most)
-    return float(chance[passes].sum())
+    changes, worse = suites.counts @ (suites.values != 0), suites.counts @ (suites.values < 0)
+    return float(suites.chances[passes & ((changes >= FEW_FLIPS.fewest) | (worse < most))].sum())
 
 
 def chance_of_cut(design: Design, baseline: float, ratio: float, threshold: float, correlation: float) -> float:

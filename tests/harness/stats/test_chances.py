@@ -107,13 +107,15 @@ def test_levels_of_clustered_suites_pass_as_often_as_predicted(contracts, cases,
     assert type(predicted) is float  # `tunegate power --json` encodes it; numpy's own type is refused
 
 
-def clustered(rng, contracts, cases, icc, better, worse):
-    """One suite whose contracts differ in how many of their cases change: a Dirichlet-multinomial."""
-    spread = (1 - icc) / icc
-    shares = rng.dirichlet(spread * np.array([better, max(worse, 1e-9), 1 - better - worse]), size=contracts)
-    u = rng.random((contracts, cases))
-    gained, lost = u < shares[:, :1], u >= 1 - shares[:, 1:2]
-    return paired((~lost).ravel(), (~gained).ravel(), cases)
+def suites(shares, contracts, cases=1, metric=ACCURACY):
+    """Suites whose units score in both, in the baseline alone, in the tuned alone, or in neither: Dirichlet contracts.
+
+    Units of one contract correlate by 0.2.
+    """
+    rng, shares = np.random.default_rng(7), np.maximum(shares, 1e-9)
+    by_contract = rng.dirichlet(4 * shares, size=(600, contracts)) if cases > 1 else np.full((1, 1, 4), shares)
+    seen = (rng.random((600, contracts, cases, 1)) > by_contract.cumsum(-1)[..., None, :3]).sum(-1)
+    return [paired((s % 2 == 0).ravel(), (s < 2).ravel(), cases, metric) for s in seen]
 
 
 @pytest.mark.slow
@@ -124,6 +126,7 @@ def clustered(rng, contracts, cases, icc, better, worse):
         ("improves", 34, 9, 0.12, 0.04, 0.0),
         ("improves", 60, 4, 0.06, 0.0, 0.0),
         ("improves", 91, 7, 0.09, 0.04, 0.01),
+        ("improves", 15, 20, 0.30, 0.05, 0.0),
         ("no_worse", 100, 4, 0.05, 0.05, 0.05),
         ("no_worse", 60, 4, 0.05, 0.05, 0.05),
     ],
@@ -131,8 +134,9 @@ def clustered(rng, contracts, cases, icc, better, worse):
 def test_comparisons_of_clustered_suites_pass_about_as_often_as_predicted(
     rule, contracts, cases, better, worse, margin
 ):
-    rng, gate = np.random.default_rng(9), Gate(metric="accuracy", rule=rule, margin=margin)
-    found = np.mean([passes(gate, clustered(rng, contracts, cases, 0.2, better, worse)) for _ in range(250)])
+    gate = Gate(metric="accuracy", rule=rule, margin=margin)
+    made = suites([1 - better - worse, worse, better, 0], contracts, cases)
+    found = np.mean([passes(gate, pairs) for pairs in made])
     design = Design(contracts, ((cases, 1.0),), 0.2)
     if rule == "improves":
         predicted = power_exact.chance_of_gain(design, better + worse, better - worse, margin=margin)
@@ -142,22 +146,27 @@ def test_comparisons_of_clustered_suites_pass_about_as_often_as_predicted(
 
 
 @pytest.mark.parametrize(
-    ("metric", "baseline", "margin"), [(ACCURACY, 0.5, 0.3), (ACCURACY, 0.2, 0.5), (ERROR_RATE, 0.5, 0.3)]
+    ("metric", "baseline", "margin", "contracts", "cases"),
+    [
+        (ACCURACY, 0.5, 0.3, 200, 1),
+        (ACCURACY, 0.2, 0.5, 200, 1),
+        (ERROR_RATE, 0.5, 0.3, 200, 1),
+        (ERROR_RATE, 0.5, 0.3, 12, 20),
+        (ACCURACY, 0.5, 0.1, 10, 4),
+    ],
 )
-def test_a_gain_of_a_share_of_the_baseline_passes_about_as_often_as_predicted(metric, baseline, margin):
+def test_a_gain_of_a_share_of_the_baseline_passes_as_often_as_predicted(metric, baseline, margin, contracts, cases):
     """Ten points beyond the margin, and 10% of cases change besides."""
-    rng, cases, sign = np.random.default_rng(3), 200, 1 if metric.higher_is_better else -1
-    gain, factor = margin * baseline + 0.10, 1 + sign * margin
+    sign = 1 if metric.higher_is_better else -1
+    gain = margin * baseline + 0.10
     tuned, changed = baseline + sign * gain, 0.10 + gain
-    found, more, fewer = [], (changed + sign * gain) / 2, (changed - sign * gain) / 2
-    for _ in range(400):
-        before = rng.random(cases) < baseline
-        moved = rng.random(cases)
-        after = np.where(before, moved >= fewer / baseline, moved < more / (1 - baseline))
-        pairs = paired(after.astype(float), before.astype(float), metric=metric)
-        found.append(passes(Gate(metric=metric.name, rule="improves", margin=margin, unit="relative"), pairs))
-    predicted = power_exact.chance_of_relative_gain(Design(cases), baseline, changed, tuned, factor)
-    assert predicted == pytest.approx(np.mean(found), abs=0.06)
+    both = (baseline + tuned - changed) / 2
+    made = suites([both, baseline - both, tuned - both, 1 - baseline - tuned + both], contracts, cases, metric)
+    gate = Gate(metric=metric.name, rule="improves", margin=margin, unit="relative")
+    found = np.mean([passes(gate, pairs) for pairs in made])
+    design = Design(contracts, ((cases, 1.0),), 0.2)
+    predicted = power_exact.chance_of_relative_gain(design, baseline, changed, tuned, 1 + sign * margin)
+    assert predicted == pytest.approx(found, abs=0.05)
 
 
 @pytest.mark.parametrize(
@@ -172,14 +181,11 @@ def test_a_gain_of_a_share_of_the_baseline_passes_about_as_often_as_predicted(me
     ],
 )
 def test_a_cut_passes_as_often_as_predicted_where_events_are_few_too(contracts, cases, baseline, ratio, bar):
-    tuned, rng, suites = baseline * ratio, np.random.default_rng(3), 400
+    tuned = baseline * ratio
     both = baseline * tuned + power.possible_correlation(0.5, baseline, tuned) * math.sqrt(
         baseline * tuned * (1 - baseline) * (1 - tuned)
     )
-    shares = np.array([both, baseline - both, tuned - both, 1 - baseline - tuned + both])
-    by_contract = rng.dirichlet(4 * shares, size=(suites, contracts)) if cases > 1 else np.full((1, 1, 4), shares)
-    seen = (rng.random((suites, contracts, cases, 1)) > by_contract.cumsum(-1)[..., None, :3]).sum(-1)
-    made = [paired((s % 2 == 0).ravel(), (s < 2).ravel(), cases, FABRICATION) for s in seen]
+    made = suites([both, baseline - both, tuned - both, 1 - baseline - tuned + both], contracts, cases, FABRICATION)
     highest = np.array([rate_ratio(pairs).high or np.inf for pairs in made])
     predicted = power_exact.chance_of_cut(Design(contracts, ((cases, 1.0),), 0.2), baseline, ratio, bar, 0.5)
     assert predicted == pytest.approx(np.mean((highest < bar) | ((highest == bar) & (bar < 1))), abs=0.05)

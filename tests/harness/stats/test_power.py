@@ -31,7 +31,6 @@ def test_two_rates_limit_their_correlation():
     assert power.possible_correlation(0.9, 0.2, 0.02) == pytest.approx(2 / 7)
     assert power.possible_correlation(0.1, 0.2, 0.02) == 0.1
     assert power.log_ratio_variance(0.3, 0.3, 1.0) == pytest.approx(0.0)
-    assert power.ratio_variance(0.3, 0.3, 1.0, 1.0) == pytest.approx(0.0)
 
 
 def test_a_gain_shown_beyond_20_points_needs_what_the_design_says():
