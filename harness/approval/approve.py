@@ -37,7 +37,6 @@ from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Checkpoint, GateFile, 
 from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
 
-
 MAY_DECIDE = "and may be the newest run on these weights. Make it readable, or name another folder with --runs"
 
 

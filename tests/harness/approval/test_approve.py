@@ -141,7 +141,7 @@ def test_a_damaged_newest_run_could_revoke(damage: str, adapter: Path, runs: Pat
         (failed / "run.json").unlink()
     else:
         (failed / "run.json").write_bytes((failed / "run.json").read_bytes()[:200])
-    with pytest.raises(UserError, match="run.json"):
+    with pytest.raises(UserError, match=r"run\.json"):
         merge(adapter, runs)
 
 
