@@ -11,6 +11,7 @@ from harness.errors import UserError
 from harness.gates.config import suites_with_bars
 from harness.runs.folder import load_run
 from harness.runs.project import find_run
+from harness.runs.status import no_merge
 from harness.schema import FLOOR, Manifest, SuiteInfo, Verdict
 from reports import number_format, wording
 from reports.assemble import gather
@@ -84,6 +85,7 @@ def _export(view: RunView) -> Export:
         checkpoints=_checkpoints(manifest),
         moved=manifest.moved,
         notes=_capped(cautions(view, with_quotes=False), "more notes"),
+        no_merge=cut(no_merge(manifest, view.run.path.name)),
         suites=[_suite(view, suite) for suite in view.suites],
     )
 

@@ -23,7 +23,7 @@ def inert(text: str) -> str:
     return " ".join(shown(text).split()).replace("##[", "## [")
 
 
-VERSION = 2
+VERSION = 3
 MOST_BYTES = 1 << 20
 """Size limit of an export."""
 MOST_VERDICTS = 400
@@ -94,6 +94,8 @@ class Export(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What differs from the accepted thresholds, cases, prompts and scorers."""
     notes: Lines = field(default_factory=list)
     """Warnings about the whole run."""
+    no_merge: Line = ""
+    """What keeps the run from approving a merge, whatever its gates say; empty where nothing does."""
     suites: Annotated[list[SuiteExport], Meta(max_length=MOST_LINES)] = field(default_factory=list)
     """Suites that were run."""
 

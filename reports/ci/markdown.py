@@ -172,7 +172,7 @@ def comment(export: Export, suite: SuiteExport, about: JudgedRun = UNKNOWN) -> s
     if about.conclusion and (about.conclusion == "success") != (export.outcome == "pass"):
         ended = f"The workflow run itself ended with {about.conclusion}"
         doubts.append(f"{ended}, but its result is {wording.outcome(export.outcome)}. See its log.")
-    head = [marker(suite.name), *_changes(export), *_verdict(suite, about.linked)]
+    head = [marker(suite.name), *_changes(export), *_verdict(suite, export.no_merge, about.linked)]
     notes, more = _notes([*doubts, *export.notes])
     context = folded("Commit, models and run", _context(export, about.commit))
     parts = [CommentPart(title="Verdict", lines=[*head, *notes]), *_suite(suite), *more, *context]
@@ -191,11 +191,12 @@ def _notes(notes: Sequence[str]) -> tuple[list[str], list[CommentPart]]:
 
 def summary(export: Export, sections: Sequence[Section] = ()) -> str:
     """Render the step summary: verdict and gates of every suite, then report sections, at most SUMMARY_BYTES."""
-    overall = [f"## Evaluation: {wording.SYMBOLS[export.outcome]} {wording.outcome(export.outcome)}", ""]
+    result = wording.outcome(export.outcome, export.no_merge)
+    overall = [f"## Evaluation: {wording.SYMBOLS[export.outcome]} {result}", ""]
     head = [*_changes(export), *overall, lead_of(export.outcome, export.notes), "", *_context(export, ""), ""]
     parts = [CommentPart(title="Verdict", lines=head), *bullets("Read this first", export.notes)]
     for suite in export.suites:
-        parts += [CommentPart(title=suite.name, lines=_verdict(suite)), *_suite(suite)]
+        parts += [CommentPart(title=suite.name, lines=_verdict(suite, export.no_merge)), *_suite(suite)]
     return join([*parts, *_sections(sections)], SUMMARY_BYTES)
 
 
@@ -208,8 +209,8 @@ def _changes(export: Export) -> list[str]:
     return [*listed, *([f"- and {number_format.number(rest)} more"] if rest else []), end]
 
 
-def _verdict(suite: SuiteExport, linked: str = "") -> list[str]:
-    result = f"{wording.SYMBOLS[suite.outcome]} {wording.outcome(suite.outcome)}"
+def _verdict(suite: SuiteExport, no_merge: str, linked: str = "") -> list[str]:
+    result = f"{wording.SYMBOLS[suite.outcome]} {wording.outcome(suite.outcome, no_merge)}"
     tally = f"; {number_format.number(suite.gates - suite.unmet)} of {wording.count(suite.gates, 'gate')} met"
     sentence = f"{text(suite.sentence).rstrip('.')}{tally if suite.gates else ''}."
     return [f"### {result}: {text(suite.name)}", "", f"{sentence} {linked}." if linked else sentence, ""]

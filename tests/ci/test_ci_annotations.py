@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reports.ci.annotations import attribute, command, data, lines
 from reports.ci.export import inert
+from reports.ci.markdown import summary
 from tests.ci.runner import commands
 from tests.ci.sample import export, suite, verdict
 
@@ -54,6 +55,13 @@ def test_what_moved_is_said_first() -> None:
 def test_a_run_that_did_not_finish_is_an_error_of_its_own() -> None:
     made = lines(export(suite(verdict(0, "pass")), status="interrupted", notes=["This run did not finish."]))
     assert made == ["::error title=No verdict::This run did not finish."]
+
+
+def test_a_pass_that_approves_no_merge_is_an_error_here_and_says_so_in_the_summary() -> None:
+    made = export(suite(verdict(0, "pass")), no_merge="has the answers of a script, not of a model")
+    says = "No policy lets this run approve one: it has the answers of a script, not of a model"
+    assert lines(made) == [f"::error title=PASS%2C no merge::{says}"]
+    assert summary(made).startswith("## Evaluation: \u2713 PASS, no merge\n")
 
 
 def test_foreign_text_in_a_log_line_is_no_command() -> None:
