@@ -5,7 +5,7 @@ from typing import Any
 import evaluate
 
 from harness.scoring.evaluate_metrics import info
-from harness.scoring.legal.clause_list_parser import key
+from harness.scoring.legal.clause_names import key
 from harness.scoring.legal.cuad import SpanCounts, f_score, in_all
 
 DESCRIPTION = """Compares lists of clause types with the expected types. Two spellings of one name are equal (case,

@@ -1,0 +1,107 @@
+"""Known names of clause types in a text."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.scoring.text.normalize import plain
+
+MAX_WORDS = 10
+"""Words of a name, with small ones between."""
+
+WORD = re.compile(r"[^\W_]+")
+APOSTROPHE = re.compile("['’‘ʼ`]")
+TOKEN = re.compile(rf"[^\W_]+(?:{APOSTROPHE.pattern}[^\W_]*)*")
+INFLECTED = re.compile(r"(?<=x)es$|(?<=.[^s])s$")
+BREAK = re.compile(r"[.,:|!?]|\s[-–—]\s")
+"""What a name goes across only where it is written exactly so."""
+SEPARATOR = re.compile(r"[;\n•●▪◦‣·]")
+SMALL = frozenset("a an the of for on upon to in is are and or".split())
+"""Words between the words of a name that do not matter."""
+CLAUSE = r"(?:clause|provision|covenant|language|term|requirement|obligation|right|duty|dutie|section|paragraph)s?"
+"""A word that may follow a name."""
+
+
+class Name(NamedTuple):
+    """A name in a text: its range and its clause type."""
+
+    start: int
+    end: int
+    label: str
+
+
+class Spellings(NamedTuple):
+    """Clause types by name and by looser spelling, and how the words of names begin."""
+
+    names: Mapping[str, str]
+    forms: Mapping[str, str]
+    openings: frozenset[str]
+
+
+@lru_cache(maxsize=4096)
+def key(name: str) -> str:
+    """Return the form in which spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
+    return " ".join(WORD.findall(APOSTROPHE.sub("", plain(name).casefold()).replace("&", " and ")))
+
+
+@lru_cache(maxsize=4096)
+def _stem(word: str) -> str:
+    stem = INFLECTED.sub("", word)
+    return stem.removesuffix("ing") if len(stem) > 6 else stem
+
+
+def _forms(words: list[str]) -> set[str]:
+    """The spellings under which a name is found: in one word or several, inflected, its main words in any order."""
+    stems = [_stem(word) for word in words]
+    main = sorted(stem for word, stem in zip(words, stems, strict=True) if word not in SMALL)
+    return {"".join(stems), *([" ".join(main)] if len(main) > 1 else [])}
+
+
+@lru_cache(maxsize=256)
+def _spellings(table: tuple[tuple[str, str], ...]) -> Spellings:
+    """A spelling of two types is none of them, except as the exact name of one."""
+    labels: dict[str, set[str]] = defaultdict(set)
+    for name, label in table:
+        for form in _forms(name.split()):
+            labels[form].add(label)
+    openings = frozenset(word[:2] for form in [*labels, *dict(table)] for word in form.split())
+    return Spellings(dict(table), {form: min(of) for form, of in labels.items() if len(of) == 1}, openings)
+
+
+def names_in(text: str, table: Mapping[str, str]) -> Iterator[Name]:
+    """The longest known name at each word; `table` maps keys to types."""
+    spellings = _spellings(tuple(table.items()))
+    words = list(TOKEN.finditer(text))
+    keys = [key(word[0]) for word in words]
+    at = 0
+    while at < len(words):
+        most = MAX_WORDS if keys[at][:2] in spellings.openings else 0
+        for stop in range(min(at + most, len(words)), at, -1):
+            start, end = words[at].start(), words[stop - 1].end()
+            label = _label(keys[at:stop], text[start:end], spellings)
+            if label and (keys[at] != "no" or _is_alone(text, start, end)):
+                yield Name(start, end, label)
+                at = stop - 1
+                break
+        at += 1
+
+
+def _label(words: list[str], spelt: str, spellings: Spellings) -> str | None:
+    if SEPARATOR.search(spelt):
+        return None
+    exact = spellings.names.get(" ".join(words))
+    if exact or BREAK.search(spelt):
+        return exact
+    in_order = {words[0], words[-1]} & SMALL or {"and", "or"}.intersection(words)
+    forms = {"".join(map(_stem, words))} if in_order else _forms(words)
+    return next((spellings.forms[form] for form in sorted(forms) if form in spellings.forms), None)
+
+
+def _is_alone(text: str, start: int, end: int) -> bool:
+    """Whether "no assignment" is the name of a clause, not "there is no assignment" or "no assignment clause"."""
+    before = text[text.rfind("\n", 0, start) + 1 : start]
+    return not re.search(r"[^\W\d_]", before) and not re.match(rf"\W*{CLAUSE}\b", text[end:], re.I)
