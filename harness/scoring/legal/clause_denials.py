@@ -94,6 +94,11 @@ EMPTY_LIST = re.compile(r"[^\w\"]*\[\s*\][^\w\"]*|.*\"[^\"]*\"\s*:\s*\[\s*\].*",
 """An empty list of JSON."""
 
 
+def denies(rest: str) -> bool:
+    """Whether what follows the name of a clause, or a cell of it, says that the clause is not there."""
+    return any(map(VERDICT.match, rest.split("|"))) or bool(STRUCK.search(rest))
+
+
 def is_none(text: str, has_names: bool = False) -> bool:
     """Whether a sentence, its beginning before a reason or its end says that there is no clause.
 

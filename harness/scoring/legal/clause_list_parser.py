@@ -29,7 +29,7 @@ from harness.scoring.legal.clause_denials import (
     STRUCK,
     TAKES_BACK,
     THE_REST,
-    VERDICT,
+    denies,
     is_none,
 )
 from harness.scoring.legal.clause_names import CLAUSE, SMALL, WORD, Name, key, names_in
@@ -77,7 +77,7 @@ STATED = re.compile(rf"\b(?:is|are) (?:also |both |all |each )?{STATE}\b|\b(?:ap
 BUT = re.compile(r"\b(?:but|although|though|while|whereas|however|yet)\b", re.I)
 YES = re.compile(r"\W*yes\b", re.I)
 NOT_A_NAME = re.compile(r"[$%€£!?]")
-ARTICLES = frozenset(["a", "an", "the"])
+ARTICLE = re.compile(r"\W*(?:a|an|the)\b", re.I)
 FOLLOWING = re.compile(rf"(?:[\s*_\"'”’]*(?:\b{CLAUSE}\b|\([^()]*\)|\[[^\[\]]*\]))*[\s*_\"'”’]*([^\W_]*)", re.I)
 """Words such as "clause" and brackets after a name, and the next word."""
 BEFORE = re.compile(
@@ -255,14 +255,14 @@ class _Reader:
         whole = self.text[unit.body if unit.is_bulleted else unit.start : unit.end]
         if not unit.is_heading and is_none(whole, has_names):
             none = Claim(unit.start, unit.end, "none", in_list=unit.in_list)
-            return is_absent, [none, *self._in_sentence(body, unit.end)]
+            return is_absent, [none, *self._in_sentence(unit, body)]
         pieces = self._pieces(body, unit.end)
         if in_list or self._is_list(pieces):
-            return is_absent, list(self._in_list(pieces, unit, is_absent))
-        claims = list(self._in_sentence(body, unit.end))
+            return is_absent, list(self._judged(pieces, unit, is_absent))
+        claims = list(self._in_sentence(unit, body))
         is_line = not unit.follows and not self.text[unit.start : unit.end].rstrip().endswith(".")
         if not claims and is_line and not any(u.in_list for u in self.units) and all(map(self._is_item, pieces)):
-            claims = list(self._in_list(pieces, unit, is_absent))
+            claims = list(self._judged(pieces, unit, is_absent))
         return is_absent, claims
 
     def _json(self, value: object, strings: Iterator[re.Match[str]], reads: bool, is_absent: bool) -> Iterator[Claim]:
@@ -309,11 +309,6 @@ class _Reader:
         """Known names in a range, without regard to what is said of them."""
         first, last = bisect_left(self.names, (start,)), bisect_left(self.names, (end,))
         return [name for name in self.names[first:last] if name.end <= end]
-
-    def _next(self, name: Name, end: int) -> int:
-        """Where the next known name begins, or the end of the range."""
-        after = bisect_left(self.names, (name.end,))
-        return min(self.names[after].start, end) if after < len(self.names) else end
 
     def _name(self, start: int, end: int) -> Name | None:
         """The first name that is one: not a part of another noun, such as "insurance premiums"."""
@@ -383,20 +378,26 @@ class _Reader:
             and not PLACE.fullmatch(shown)
         )
 
-    def _in_list(self, pieces: list[Piece], unit: Unit, is_absent: bool) -> Iterator[Claim]:
+    def _judged(self, pieces: list[Piece], unit: Unit, is_absent: bool, in_sentence: bool = False) -> Iterator[Claim]:
+        """What pieces name, deny and invent. A denial holds up to "but" or the next article."""
         is_described = is_phrase = is_negated = False
         for piece in pieces:
             name = piece.name
             mark = DESCRIPTION.search(self.flat, piece.start, piece.end)
             if name and (not is_described or self._is_bare(piece)):
                 before = self.text[piece.start : name.start]
-                is_said = BUT.search(before) or YES.match(self.text, name.end, piece.end)
-                is_negated = is_negated and not is_said and not ARTICLES.issuperset(key(before).split()[:1] or [""])
+                after = bisect_left(self.names, (name.end,))
+                rest = self.text[name.end : min([unit.end, *(each.start for each in self.names[after : after + 1])])]
+                if BUT.search(before) or ARTICLE.match(before) or YES.match(rest):
+                    is_negated = False
                 is_negated = is_negated or bool(NEGATED.search(before) and not EXCEPTION.search(before))
                 crossed = CROSSED_OUT.match(self.text, piece.start, piece.end)
-                denied = is_negated or is_absent or crossed or self._denies(name, self._next(name, unit.end))
+                denied = is_absent or is_negated or crossed or denies(rest)
                 is_phrase = unit.is_bulleted or bool(self._after(name, piece.end))
-                yield Claim(*name[:2], "denied" if denied else "named", name.label, unit.is_bulleted)
+                if not in_sentence or self._after(name, unit.end) in AFTER:
+                    yield Claim(*name[:2], "denied" if denied else "named", name.label, unit.is_bulleted)
+            elif in_sentence:
+                is_negated = is_negated or bool(NEGATED.search(self.flat, piece.start, piece.end))
             elif not name and not is_described and ("," in piece.joint or not is_phrase):
                 head = piece._replace(end=mark.start()) if mark else piece
                 inner = INNER.search(self.text, head.start, head.end)
@@ -404,19 +405,16 @@ class _Reader:
                     yield Claim(*inner.span(), "denied" if is_absent else "invented", in_list=unit.is_bulleted)
             is_described = is_described or bool(mark)
 
-    def _denies(self, name: Name, stop: int) -> bool:
-        """Whether what follows a name up to `stop`, or a cell of it, says that the clause is not there."""
-        rest = self.text[name.end : stop]
-        return any(map(VERDICT.match, rest.split("|"))) or bool(STRUCK.search(rest))
-
-    def _in_sentence(self, start: int, end: int) -> list[Claim]:
+    def _in_sentence(self, unit: Unit, start: int) -> list[Claim]:
         """Names that a sentence says are there."""
         claims: list[Claim] = []
-        marks = list(BUT.finditer(self.flat, start, end))
-        for at, stop in zip([start, *(m.end() for m in marks)], [*(m.start() for m in marks), end], strict=True):
+        marks = list(BUT.finditer(self.flat, start, unit.end))
+        for at, stop in zip([start, *(m.end() for m in marks)], [*(m.start() for m in marks), unit.end], strict=True):
             if self._names(at, stop):
                 begin = self._assertion(at, stop)
-                claims += self._asserted(begin, stop) if begin is not None else []
+                part = unit._replace(end=stop, is_bulleted=True)
+                judged = [] if begin is None else self._judged(self._pieces(begin, stop), part, False, in_sentence=True)
+                claims += [claim for claim in judged if claim.says == "named"]
             elif STRUCK.search(self.text, at, stop) and not THE_REST.search(self.text, at, stop):
                 claims = []
         return claims
@@ -434,26 +432,6 @@ class _Reader:
         is_stated = STATED.search(self.flat, start, end) and not NEGATED.search(self.flat, start, end)
         return start if is_stated else None
 
-    def _asserted(self, start: int, stop: int) -> Iterator[Claim]:
-        """Names in a part of a sentence; a denial lasts until the next article."""
-        is_negated = is_described = False
-        for piece in self._pieces(start, stop):
-            name = piece.name
-            if not name:
-                is_negated = is_negated or bool(NEGATED.search(self.flat, piece.start, piece.end))
-                continue
-            if is_described and not self._is_bare(piece):
-                break
-            is_described = is_described or bool(DESCRIPTION.search(self.flat, piece.start, piece.end))
-            verbs = [verb.end() for verb in AFFIRMED.finditer(self.flat, piece.start, name.start)]
-            words = self._words(max([piece.start, *verbs]), name.start)
-            is_near = len(words) <= MAX_ADJECTIVES or all(map(BEFORE.fullmatch, words))
-            is_negated = is_negated and not ARTICLES.issuperset(words[:1] or [""])
-            is_negated = is_negated or bool(NEGATED.search(self.flat, piece.start, name.start))
-            struck = STRUCK.search(self.text, name.end, self._next(name, stop))
-            if not is_negated and not struck and is_near and self._after(name, stop) in AFTER:
-                yield Claim(*name[:2], "named", name.label)
-
 
 def _is_denied(name: str, value: object) -> bool:
     """Whether a pair of JSON says that what its object names is not there."""
@@ -466,5 +444,5 @@ def _is_denied(name: str, value: object) -> bool:
 def _says_no(value: object) -> bool:
     """Whether a value of JSON denies the clause that its key names."""
     if isinstance(value, str):
-        return not value or bool(VERDICT.match(f": {value}") or STRUCK.search(value))
+        return not value or denies(f": {value}")
     return any(_is_denied(*pair) for pair in value) if isinstance(value, tuple) and value else not value
