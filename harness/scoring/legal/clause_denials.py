@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 
-from harness.scoring.legal.clause_names import SMALL, key
+from harness.scoring.legal.clause_names import SMALL, key, words
 
 STATE = (
     r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|counted|required|there|binding)"
 )
 UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
 GONE = (
-    r"struck|stricken|superseded|negated|omitted|removed|deleted|crossed out|ruled out|rejected"
+    r"struck|stricken|superseded|negated|omitted|removed|deleted|crossed out|rule[sd]? out|rejected"
     r"|(?:only|merely|just|simply) (?:an? |the )?(?:mention|defin|refer|explain)\w*|(?:mentioned|defined) (?:only|merely)"
 )
 """What says wherever it stands that a clause is not there."""
 ABSENT = rf"(?:{GONE}|n/?a|absent|false|missing|denied|reserved|replaced|waived|excluded|{UNSURE})"
-"""What says so as a verdict: "insurance: waived", but not "insurance: the right to it is waived by"."""
-
+"""What says so as a verdict: "insurance: waived", but not "insurance: rights against carriers are waived"."""
 VERDICT = re.compile(
     r"(?:\s+(?:clause|provision)s?\b)?\W*(?:[✗✘❌☐×]|(?:(?:there )?(?:is|are|was|were) )?"
     rf"(?:(?:no|none)(?:(?: such)? (?:clauses?|provisions?)| {STATE})?(?!\.?\s*\d)|not (?:\w+ )?{STATE}|{ABSENT})"
@@ -33,59 +32,51 @@ STRUCK = re.compile(
     re.I,
 )
 """What says anywhere after a name that the clause is struck, mentioned only, or binds another."""
+REMARK = re.compile(r"\s*(?:so |thus |therefore |hence )?(?:this|it|that|does|not|only|struck)\b", re.I)
+"""The beginning of a sentence about the names before it."""
 ALL_ABSENT = re.compile(
     rf"(?:^|[.:;,(–—-])\s*(?:all|both|these|they)(?: of (?:them|these))?(?: are)?(?: both)? {ABSENT}\b", re.I
 )
-"""What denies all names before it in a line."""
-TAKES_BACK = re.compile(r"\s*(?:so |thus |therefore |hence )?(?:this|it|that|does|not|only|struck)\b", re.I)
-"""The beginning of a sentence about the names before it."""
 CROSSED_OUT = re.compile(r"[\s*_>#+-]*(?:\(?\w{1,3}[.)]\s+)?[\s*_]{0,5}(?:\[\s?\]|☐|[✗✘❌]|~~)")
-"""What says before a name that the clause is not there: an empty box, a cross, a strike-through."""
+"""An empty box, a cross, a strike-through."""
 NEGATED = re.compile(
     rf"\b(?:no(?!\.? ?\d)|not|none|nothing|never|neither|nor|without|lacks?|lacking|free|absence|{GONE}|waiv\w+|denie[sd]"
-    r"|reserved|omits?|exclu\w+|rules? out|opposite|fails? to|mention\w*|refer\w*|speaks?|definition|heading)\b"
-    r"|n['’]t\b",
+    r"|reserved|omits?|exclu\w+|opposite|fails? to|mention\w*|refer\w*|speaks?|definition|heading)\b|n['’]t\b",
     re.I,
 )
-"""What denies a name that comes later in the same item or the same part of a sentence."""
+EXCEPTION = re.compile(r"\b(?:except|besides|save|(?:none|nothing) but|(?:other|apart|aside) (?:than|from))\b", re.I)
+"""What turns "none of these" into a name."""
 HEADS_ABSENT = re.compile(
     rf"\b(?:not|n['’]t)\s+(?:\w+\s+)?(?:contain|include|have|count|appl(?:y|icable)|{STATE})\b"
-    rf"|\b(?:none of|(?<!not ){ABSENT}|lacks?|not in)\b|^\W*(?:no|not)\W*$",
+    rf"|\b(?:none of|(?<!not ){ABSENT}|lacks?|not in)\b|^\W*(?:no|not|mentioned)\W*$",
     re.I,
 )
 """A heading of clauses that are not there."""
 DOUBT = re.compile(
     rf"\b(?:{UNSURE}|(?:may|might|could) (?:also )?(?:be|contain|include|have)|would (?:contain|have))\b", re.I
 )
-EXCEPTION = re.compile(r"\b(?:except|besides|save|(?:none|nothing) but|(?:other|apart|aside) (?:than|from))\b", re.I)
-"""What turns "none of these" into a name."""
-THE_REST = re.compile(r"\b(?:others?|rest|remaining|else|further|additional|more)\b", re.I)
-"""A statement about the clauses that are not named."""
 
-OF_SENTENCES = frozenset(
+OF_SENTENCES = words(
     "i you me we us he she they them it its your my our this that these those is are was were be been has have had "
     "does do did can could would should may might will shall must says said say let lets please note so here below "
     "above hope if because since only merely just sure certainly yes ok okay thanks thank sorry course true false "
-    "null maybe perhaps possibly unclear both apply applies there".split()
+    "null maybe perhaps possibly unclear both apply applies there"
 )
 """Words which the name of a clause does not have."""
-NOTHING = frozenset("no none nothing absent missing empty null nil zero".split())
-NEGATIVES = NOTHING | frozenset("not neither doesnt dont isnt arent cannot cant didnt".split())
-OF_CLAUSES = frozenset("clause clauses provision provisions type types any these those them".split())
-OF_NONE = (
-    NEGATIVES
-    | OF_CLAUSES
-    | OF_SENTENCES
-    | SMALL
-    | frozenset(
-        "from such answer find found see identify identified spot listed list lists given asked about kind kinds one ones "
-        "related relevant matching applicable critical contain contains containing include includes included including "
-        "present appear appears count counts bind binds binding force effect exist exists text excerpt contract document "
-        "passage paragraph paragraphs deed lease agreement instrument section based according which after careful review "
-        "reviewed reviewing read checked at all whatsoever detected contained absolutely".split()
-    )
+NOTHING = words("no none nothing absent missing empty null nil zero")
+NEGATIVES = NOTHING | words("not neither doesnt dont isnt arent cannot cant didnt")
+OF_CLAUSES = words("clause clauses provision provisions type types any these those them")
+OF_NONE = NEGATIVES | OF_CLAUSES | OF_SENTENCES | SMALL
+OF_NONE |= words(
+    "from such answer find found see identify identified spot listed list lists given asked about kind kinds one ones "
+    "related relevant matching applicable critical contain contains containing include includes included including "
+    "present appear appears count counts bind binds binding force effect exist exists text excerpt contract document "
+    "passage paragraph paragraphs deed lease agreement instrument section based according which after careful review "
+    "reviewed reviewing read checked at all whatsoever detected contained absolutely"
 )
 """Words of a statement that there is no clause."""
+THE_REST = re.compile(r"\b(?:others?|rest|remaining|else|further|additional|more)\b", re.I)
+"""A statement about the clauses that are not named."""
 NONE_OF = re.compile(r"(?:none|not one|zero) of (?:the|these|them|those|this|that|your)\b")
 REASON = re.compile(r"(?<=none):|\s[-–—]\s|[(\[|,]|\b(?:since|because|as|for|although|but)\b", re.I)
 SO = re.compile(r"\b(?:so|therefore|thus|hence)\b", re.I)
@@ -94,13 +85,23 @@ EMPTY_LIST = re.compile(r"[^\w\"]*\[\s*\][^\w\"]*|.*\"[^\"]*\"\s*:\s*\[\s*\].*",
 """An empty list of JSON."""
 
 
-def denies(rest: str) -> bool:
-    """Whether what follows the name of a clause, or a cell of it, says that the clause is not there."""
+def denies_next(before: str) -> bool:
+    """Whether words deny the name after them: "no" and "all except" do, "none except" does not."""
+    return bool(NEGATED.search(before)) != bool(EXCEPTION.search(before))
+
+
+def denies_last(rest: str) -> bool:
+    """Whether what follows a name, or a cell of it, says that the clause is not there."""
     return any(map(VERDICT.match, rest.split("|"))) or bool(STRUCK.search(rest))
 
 
+def takes_back(sentence: str) -> bool:
+    """Whether a sentence without a name denies the one before it."""
+    return bool(REMARK.match(sentence) and STRUCK.search(sentence))
+
+
 def is_none(text: str, has_names: bool = False) -> bool:
-    """Whether a sentence, its beginning before a reason or its end says that there is no clause.
+    """Whether a sentence, its beginning before a reason, or its end says that there is no clause.
 
     The end of one that names clauses counts only after "so".
     """
@@ -113,8 +114,8 @@ def is_none(text: str, has_names: bool = False) -> bool:
 
 
 def _says_none(part: str, has_names: bool) -> bool:
-    words = part.split()
+    said = part.split()
     if part == "n a" or (NONE_OF.match(part) and not has_names and not THE_REST.search(part)):
         return True
-    is_whole = NOTHING.intersection(words) or OF_CLAUSES.intersection(words) or len(words) < 3
-    return bool(is_whole and NEGATIVES.intersection(words) and OF_NONE.issuperset(words))
+    is_whole = NOTHING.intersection(said) or OF_CLAUSES.intersection(said) or len(said) < 3
+    return bool(is_whole and NEGATIVES.intersection(said) and OF_NONE.issuperset(said))

@@ -20,18 +20,26 @@ INFLECTED = re.compile(r"(?<=x)es$|(?<=.[^s])s$")
 BREAK = re.compile(r"[.,:|!?]|\s[-–—]\s")
 """What a name goes across only where it is written exactly so."""
 SEPARATOR = re.compile(r"[;\n•●▪◦‣·]")
-SMALL = frozenset("a an the of for on upon to in is are and or".split())
+
+
+def words(listed: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(listed.split())
+
+
+SMALL = words("a an the of for on upon to in is are and or")
 """Words between the words of a name that do not matter."""
 CLAUSE = r"(?:clause|provision|covenant|language|term|requirement|obligation|right|duty|dutie|section|paragraph)s?"
 """A word that may follow a name."""
 
 
-class Name(NamedTuple):
-    """A name in a text: its range and its clause type."""
+class Claim(NamedTuple):
+    """A name in a text, its clause type if it is known, and what is said of it: named, denied, invented or "none"."""
 
     start: int
     end: int
-    label: str
+    label: str = ""
+    says: str = "named"
 
 
 class Spellings(NamedTuple):
@@ -54,10 +62,10 @@ def _stem(word: str) -> str:
     return stem.removesuffix("ing") if len(stem) > 6 else stem
 
 
-def _forms(words: list[str]) -> set[str]:
+def _forms(name: list[str]) -> set[str]:
     """The spellings under which a name is found: in one word or several, inflected, its main words in any order."""
-    stems = [_stem(word) for word in words]
-    main = sorted(stem for word, stem in zip(words, stems, strict=True) if word not in SMALL)
+    stems = [_stem(word) for word in name]
+    main = sorted(stem for word, stem in zip(name, stems, strict=True) if word not in SMALL)
     return {"".join(stems), *([" ".join(main)] if len(main) > 1 else [])}
 
 
@@ -72,36 +80,36 @@ def _spellings(table: tuple[tuple[str, str], ...]) -> Spellings:
     return Spellings(dict(table), {form: min(of) for form, of in labels.items() if len(of) == 1}, openings)
 
 
-def names_in(text: str, table: Mapping[str, str]) -> Iterator[Name]:
+def names_in(text: str, table: Mapping[str, str]) -> Iterator[Claim]:
     """The longest known name at each word; `table` maps keys to types."""
     spellings = _spellings(tuple(table.items()))
-    words = list(TOKEN.finditer(text))
-    keys = [key(word[0]) for word in words]
+    tokens = list(TOKEN.finditer(text))
+    keys = [key(token[0]) for token in tokens]
     at = 0
-    while at < len(words):
+    while at < len(tokens):
         most = MAX_WORDS if keys[at][:2] in spellings.openings else 0
-        for stop in range(min(at + most, len(words)), at, -1):
-            start, end = words[at].start(), words[stop - 1].end()
+        for stop in range(min(at + most, len(tokens)), at, -1):
+            start, end = tokens[at].start(), tokens[stop - 1].end()
             label = _label(keys[at:stop], text[start:end], spellings)
             if label and (keys[at] != "no" or _is_alone(text, start, end)):
-                yield Name(start, end, label)
+                yield Claim(start, end, label)
                 at = stop - 1
                 break
         at += 1
 
 
-def _label(words: list[str], spelt: str, spellings: Spellings) -> str | None:
+def _label(name: list[str], spelt: str, spellings: Spellings) -> str | None:
     if SEPARATOR.search(spelt):
         return None
-    exact = spellings.names.get(" ".join(words))
+    exact = spellings.names.get(" ".join(name))
     if exact or BREAK.search(spelt):
         return exact
-    in_order = {words[0], words[-1]} & SMALL or {"and", "or"}.intersection(words)
-    forms = {"".join(map(_stem, words))} if in_order else _forms(words)
+    in_order = {name[0], name[-1]} & SMALL or {"and", "or"}.intersection(name)
+    forms = {"".join(map(_stem, name))} if in_order else _forms(name)
     return next((spellings.forms[form] for form in sorted(forms) if form in spellings.forms), None)
 
 
 def _is_alone(text: str, start: int, end: int) -> bool:
     """Whether "no assignment" is the name of a clause, not "there is no assignment" or "no assignment clause"."""
-    before = text[text.rfind("\n", 0, start) + 1 : start]
-    return not re.search(r"[^\W\d_]", before) and not re.match(rf"\W*{CLAUSE}\b", text[end:], re.I)
+    line = text[text.rfind("\n", 0, start) + 1 : start]
+    return not re.search(r"[^\W\d_]", line) and not re.match(rf"\W*{CLAUSE}\b", text[end : end + 20], re.I)

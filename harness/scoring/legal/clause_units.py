@@ -16,25 +16,24 @@ JSON = re.compile(r"(?:^|:)[ \t]*(?=\{\s*\"|\[\s*[\"{])", re.M)
 """What leads to an object, or to a list of names."""
 JSON_DECODER = json.JSONDecoder(object_pairs_hook=tuple)
 LINE = re.compile(r"[^\n\r]+")
-LISTS = re.compile(r"[;•●▪◦‣·]")
-SPLIT = re.compile(rf"{LISTS.pattern}|(?<=[\w)\]\"'”’*%_][.!?])[\"'”’*_)]*\s+(?=[A-Z\"“*_(\[])")
+SEPARATOR = re.compile(r"[;•●▪◦‣·]")
+SPLIT = re.compile(rf"{SEPARATOR.pattern}|(?<=[\w)\]\"'”’*%_][.!?])[\"'”’*_)]*\s+(?=[A-Z\"“*_(\[])")
 """The end of an item or a sentence in a line."""
 HEADLINE = re.compile(r"[ \t]*(?:#+[^\n]*|\*\*[^*\n]+\*\*[ \t]*)\n\s*[-*+•\d|#]")
 """A line that is a heading by its marks."""
-BULLET = re.compile(
+LEAD_IN = re.compile(
     r"\s*(?:(?!\[\s?\])(?:\[[\dxX✓✔, ]{1,9}\]|[-*+–—#>\[\"'“(✓✔✅]+)\s*)*"
     r"(?:\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{2,5})[.)]\s+)?[*_\s]*"
 )
-MARKED = re.compile(r"[-*+–—#✓✔✅\d.]|[a-zA-Z]\)")
-"""What tells the bullet of an item from marks of quotation or emphasis."""
+"""Bullets, numbers and marks of quotation or emphasis before an item."""
+BULLET = re.compile(r"[-*+–—#✓✔✅\d.]|[a-zA-Z]\)")
 
 
 class Unit(NamedTuple):
-    """A sentence, an item of a list, or a value of JSON."""
+    """A sentence, an item of a list, or a value of JSON; `body` is where it begins after its bullet."""
 
     start: int
     body: int
-    """Where it begins after its bullet."""
     end: int
     in_list: bool
     is_bulleted: bool = False
@@ -52,12 +51,12 @@ def flat(text: str) -> str:
     return BRACKETS.sub(lambda m: m[0][0] + HIDDEN * (len(m[0]) - 2) + m[0][-1], text)
 
 
-def units(text: str) -> Iterator[Unit]:
-    """Objects and lists of JSON in a flat text, and the sentences and items around them."""
+def units(text: str, shown: str) -> Iterator[Unit]:
+    """Objects and lists of JSON in an answer, and the sentences and items around them; `text` is the flat one."""
     at = end = 0
     while start := JSON.search(text, end):
         try:
-            value, end = JSON_DECODER.raw_decode(text, start.end())
+            value, end = JSON_DECODER.raw_decode(shown, start.end())
         except (ValueError, RecursionError):
             break
         yield from sentences(text, at, start.end())
@@ -66,20 +65,23 @@ def units(text: str) -> Iterator[Unit]:
     yield from sentences(text, at, len(text))
 
 
-def sentences(text: str, *place: int) -> Iterator[Unit]:
+def sentences(text: str, start: int, end: int) -> Iterator[Unit]:
     """The sentences and items of lists in a range of a flat text."""
-    for line in LINE.finditer(text, *place):
-        start, stop = line.span()
-        bullet = BULLET.match(text, start, stop)
-        body = bullet.end() if bullet else start
-        is_heading = bool(HEADLINE.match(text, start))
-        splits = list(SPLIT.finditer(text, body, stop))
-        listed = [True, *(bool(LISTS.match(split[0])) for split in splits)]
-        in_list = any(listed[1:]) or bool(bullet and MARKED.search(bullet[0]))
-        starts = [start, *(split.end() for split in splits)]
-        ends = [*(split.start() for split in splits), stop]
-        for at, end, is_item in zip(starts, ends, listed, strict=True):
-            bullet = BULLET.match(text, at, end)
-            is_bulleted = bool(bullet and MARKED.search(bullet[0]))
-            if text[at:end].strip(" \t*_"):
-                yield Unit(at, bullet.end(), end, in_list and is_item, is_bulleted, not is_item, is_heading)
+    for line in LINE.finditer(text, start, end):
+        body, in_list = _lead_in(text, *line.span())
+        is_heading = bool(HEADLINE.match(text, line.start()))
+        splits = list(SPLIT.finditer(text, body, line.end()))
+        listed = [True, *(bool(SEPARATOR.match(split[0])) for split in splits)]
+        in_list = in_list or any(listed[1:])
+        starts = [line.start(), *(split.end() for split in splits)]
+        ends = [*(split.start() for split in splits), line.end()]
+        for at, stop, is_item in zip(starts, ends, listed, strict=True):
+            if text[at:stop].strip(" \t*_"):
+                body, is_bulleted = _lead_in(text, at, stop)
+                yield Unit(at, body, stop, in_list and is_item, is_bulleted, not is_item, is_heading)
+
+
+def _lead_in(text: str, start: int, end: int) -> tuple[int, bool]:
+    """Where a unit begins after its bullet, and whether it has one."""
+    lead_in = LEAD_IN.match(text, start, end)
+    return (lead_in.end(), bool(BULLET.search(lead_in[0]))) if lead_in else (start, False)
