@@ -32,8 +32,6 @@ STRUCK = re.compile(
     re.I,
 )
 """What says anywhere after a name that the clause is struck, mentioned only, or binds another."""
-REMARK = re.compile(r"\s*(?:so |thus |therefore |hence )?(?:this|it|that|does|not|only|struck)\b", re.I)
-"""The beginning of a sentence about the names before it."""
 ALL_ABSENT = re.compile(
     rf"(?:^|[.:;,(–—-])\s*(?:all|both|these|they)(?: of (?:them|these))?(?: are)?(?: both)? {ABSENT}\b", re.I
 )
@@ -93,11 +91,6 @@ def denies_next(before: str) -> bool:
 def denies_last(rest: str) -> bool:
     """Whether what follows a name, or a cell of it, says that the clause is not there."""
     return any(map(VERDICT.match, rest.split("|"))) or bool(STRUCK.search(rest))
-
-
-def takes_back(sentence: str) -> bool:
-    """Whether a sentence without a name denies the one before it."""
-    return bool(REMARK.match(sentence) and STRUCK.search(sentence))
 
 
 def is_none(text: str, has_names: bool = False) -> bool:

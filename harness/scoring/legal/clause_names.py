@@ -10,23 +10,21 @@ from typing import NamedTuple
 
 from harness.scoring.text.normalize import plain
 
-MAX_WORDS = 10
-"""Words of a name, with small ones between."""
-
-WORD = re.compile(r"[^\W_]+")
-APOSTROPHE = re.compile("['’‘ʼ`]")
-TOKEN = re.compile(rf"[^\W_]+(?:{APOSTROPHE.pattern}[^\W_]*)*")
-INFLECTED = re.compile(r"(?<=x)es$|(?<=.[^s])s$")
-BREAK = re.compile(r"[.,:|!?]|\s[-–—]\s")
-"""What a name goes across only where it is written exactly so."""
-SEPARATOR = re.compile(r"[;\n•●▪◦‣·]")
-
 
 def words(listed: str) -> frozenset[str]:
     """The words of a text."""
     return frozenset(listed.split())
 
 
+MAX_WORDS = 10
+"""Words of a name, with small ones between."""
+WORD = re.compile(r"[^\W_]+")
+APOSTROPHE = re.compile("['’‘ʼ`]")
+TOKEN = re.compile(rf"[^\W_]+(?:{APOSTROPHE.pattern}[^\W_]*)*")
+INFLECTED = re.compile(r"(?<=x)es$|(?<=.[^s])s$")
+SEPARATOR = re.compile(r"[;\n•●▪◦‣·]")
+BREAK = re.compile(r"[.,:|!?]|\s[-–—]\s")
+"""What a name goes across only where it is written exactly so."""
 SMALL = words("a an the of for on upon to in is are and or")
 """Words between the words of a name that do not matter."""
 CLAUSE = r"(?:clause|provision|covenant|language|term|requirement|obligation|right|duty|dutie|section|paragraph)s?"
@@ -42,14 +40,6 @@ class Claim(NamedTuple):
     says: str = "named"
 
 
-class Spellings(NamedTuple):
-    """Clause types by name and by looser spelling, and how the words of names begin."""
-
-    names: Mapping[str, str]
-    forms: Mapping[str, str]
-    openings: frozenset[str]
-
-
 @lru_cache(maxsize=4096)
 def key(name: str) -> str:
     """Return the form in which spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
@@ -62,35 +52,35 @@ def _stem(word: str) -> str:
     return stem.removesuffix("ing") if len(stem) > 6 else stem
 
 
-def _forms(name: list[str]) -> set[str]:
+def _forms(name: list[str]) -> list[str]:
     """The spellings under which a name is found: in one word or several, inflected, its main words in any order."""
     stems = [_stem(word) for word in name]
     main = sorted(stem for word, stem in zip(name, stems, strict=True) if word not in SMALL)
-    return {"".join(stems), *([" ".join(main)] if len(main) > 1 else [])}
+    return ["".join(stems), *([" ".join(main)] if len(main) > 1 else [])]
 
 
 @lru_cache(maxsize=256)
-def _spellings(table: tuple[tuple[str, str], ...]) -> Spellings:
-    """A spelling of two types is none of them, except as the exact name of one."""
-    labels: dict[str, set[str]] = defaultdict(set)
+def _types_by_form(table: tuple[tuple[str, str], ...]) -> tuple[Mapping[str, str], frozenset[str]]:
+    """Types by spelling, without the spellings of two types; and how the words of names begin."""
+    types: dict[str, set[str]] = defaultdict(set)
     for name, label in table:
         for form in _forms(name.split()):
-            labels[form].add(label)
-    openings = frozenset(word[:2] for form in [*labels, *dict(table)] for word in form.split())
-    return Spellings(dict(table), {form: min(of) for form, of in labels.items() if len(of) == 1}, openings)
+            types[form].add(label)
+    openings = frozenset(word[:2] for name, _ in table for word in name.split())
+    return {form: min(labels) for form, labels in types.items() if len(labels) == 1}, openings
 
 
 def names_in(text: str, table: Mapping[str, str]) -> Iterator[Claim]:
     """The longest known name at each word; `table` maps keys to types."""
-    spellings = _spellings(tuple(table.items()))
+    types, openings = _types_by_form(tuple(table.items()))
     tokens = list(TOKEN.finditer(text))
     keys = [key(token[0]) for token in tokens]
     at = 0
     while at < len(tokens):
-        most = MAX_WORDS if keys[at][:2] in spellings.openings else 0
+        most = MAX_WORDS if keys[at][:2] in openings else 0
         for stop in range(min(at + most, len(tokens)), at, -1):
             start, end = tokens[at].start(), tokens[stop - 1].end()
-            label = _label(keys[at:stop], text[start:end], spellings)
+            label = _label(keys[at:stop], text[start:end], table, types)
             if label and (keys[at] != "no" or _is_alone(text, start, end)):
                 yield Claim(start, end, label)
                 at = stop - 1
@@ -98,15 +88,14 @@ def names_in(text: str, table: Mapping[str, str]) -> Iterator[Claim]:
         at += 1
 
 
-def _label(name: list[str], spelt: str, spellings: Spellings) -> str | None:
+def _label(name: list[str], spelt: str, table: Mapping[str, str], types: Mapping[str, str]) -> str | None:
     if SEPARATOR.search(spelt):
         return None
-    exact = spellings.names.get(" ".join(name))
+    exact = table.get(" ".join(name))
     if exact or BREAK.search(spelt):
         return exact
     in_order = {name[0], name[-1]} & SMALL or {"and", "or"}.intersection(name)
-    forms = {"".join(map(_stem, name))} if in_order else _forms(name)
-    return next((spellings.forms[form] for form in sorted(forms) if form in spellings.forms), None)
+    return next((types[form] for form in _forms(name)[: 1 if in_order else 2] if form in types), None)
 
 
 def _is_alone(text: str, start: int, end: int) -> bool:

@@ -16,8 +16,7 @@ JSON = re.compile(r"(?:^|:)[ \t]*(?=\{\s*\"|\[\s*[\"{])", re.M)
 """What leads to an object, or to a list of names."""
 JSON_DECODER = json.JSONDecoder(object_pairs_hook=tuple)
 LINE = re.compile(r"[^\n\r]+")
-SEPARATOR = re.compile(r"[;•●▪◦‣·]")
-SPLIT = re.compile(rf"{SEPARATOR.pattern}|(?<=[\w)\]\"'”’*%_][.!?])[\"'”’*_)]*\s+(?=[A-Z\"“*_(\[])")
+SPLIT = re.compile(r"(?P<item>[;•●▪◦‣·])|(?<=[\w)\]\"'”’*%_][.!?])[\"'”’*_)]*\s+(?=[A-Z\"“*_(\[])")
 """The end of an item or a sentence in a line."""
 HEADLINE = re.compile(r"[ \t]*(?:#+[^\n]*|\*\*[^*\n]+\*\*[ \t]*)\n\s*[-*+•\d|#]")
 """A line that is a heading by its marks."""
@@ -35,7 +34,6 @@ class Unit(NamedTuple):
     start: int
     body: int
     end: int
-    in_list: bool
     is_bulleted: bool = False
     follows: bool = False
     """Whether it follows another sentence in its line."""
@@ -60,7 +58,7 @@ def units(text: str, shown: str) -> Iterator[Unit]:
         except (ValueError, RecursionError):
             break
         yield from sentences(text, at, start.end())
-        yield Unit(start.end(), start.end(), end, in_list=True, json=value)
+        yield Unit(start.end(), start.end(), end, json=value)
         at = end
     yield from sentences(text, at, len(text))
 
@@ -68,20 +66,15 @@ def units(text: str, shown: str) -> Iterator[Unit]:
 def sentences(text: str, start: int, end: int) -> Iterator[Unit]:
     """The sentences and items of lists in a range of a flat text."""
     for line in LINE.finditer(text, start, end):
-        body, in_list = _lead_in(text, *line.span())
         is_heading = bool(HEADLINE.match(text, line.start()))
-        splits = list(SPLIT.finditer(text, body, line.end()))
-        listed = [True, *(bool(SEPARATOR.match(split[0])) for split in splits)]
-        in_list = in_list or any(listed[1:])
-        starts = [line.start(), *(split.end() for split in splits)]
+        splits = list(SPLIT.finditer(text, _lead_in(text, *line.span())[0], line.end()))
+        starts = [(line.start(), False), *((split.end(), not split["item"]) for split in splits)]
         ends = [*(split.start() for split in splits), line.end()]
-        for at, stop, is_item in zip(starts, ends, listed, strict=True):
-            if text[at:stop].strip(" \t*_"):
-                body, is_bulleted = _lead_in(text, at, stop)
-                yield Unit(at, body, stop, in_list and is_item, is_bulleted, not is_item, is_heading)
+        for (at, follows), stop in zip(starts, ends, strict=True):
+            yield Unit(at, *_lead_in(text, at, stop), follows, is_heading)
 
 
-def _lead_in(text: str, start: int, end: int) -> tuple[int, bool]:
-    """Where a unit begins after its bullet, and whether it has one."""
+def _lead_in(text: str, start: int, end: int) -> tuple[int, int, bool]:
+    """Where a unit begins after its bullet, where it ends, and whether it has a bullet."""
     lead_in = LEAD_IN.match(text, start, end)
-    return (lead_in.end(), bool(BULLET.search(lead_in[0]))) if lead_in else (start, False)
+    return (lead_in.end(), end, bool(BULLET.search(lead_in[0]))) if lead_in else (start, end, False)
