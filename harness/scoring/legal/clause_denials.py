@@ -11,45 +11,49 @@ STATE = (
 )
 UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
 GONE = (
-    r"struck|stricken|superseded|negated|omitted|removed|deleted|crossed out|rule[sd]? out|rejected"
-    r"|(?:only|merely|just|simply) (?:an? |the )?(?:mention|defin|refer|explain)\w*|(?:mentioned|defined) (?:only|merely)"
+    r"struck|stricken|superseded|negated|omitted|removed|deleted|crossed out|rule[sd]? out|rejected|opposite"
+    r"|(?:mentioned|defined) (?:only|merely)|(?:only|merely|just|simply) (?:an? |the )?(?:mention|defin|refer|explain)\w*"
 )
 """What says wherever it stands that a clause is not there."""
-ABSENT = rf"(?:{GONE}|n/?a|absent|false|missing|denied|reserved|replaced|waived|excluded|{UNSURE})"
-"""What says so as a verdict: "insurance: waived", but not "insurance: rights against carriers are waived"."""
+ABSENT = rf"(?:{GONE}|denied|reserved|replaced|waived|excluded|absent|missing|false|n/?a|{UNSURE})"
+"""What says so alone: "insurance: waived", but not "insurance: rights against carriers are waived"."""
+ABSENCE = re.compile(
+    rf"(?<!not )\b(?:{GONE}|(?:is|was|are|were|left|marked) reserved|reserved heading"
+    r"|(?:other|wrong|another) (?:side|way|party|direction|instrument|contract|document|paper|agreement))\b"
+    r"|(?:\b(?:can)?not|n['’]t) (?:\w+ )?(?:count|appl|appear|bind|qualif)\w*"
+    r"|\b(?:is|are|was|were)(?: not|n['’]t) (?:an?|one|counted|included|present|there|among)\b",
+    re.I,
+)
+"""What says anywhere after its name, or in a heading, that a clause is not there."""
+HEADS_ABSENT = re.compile(
+    rf"{ABSENCE.pattern}|\b(?:not|n['’]t) (?:\w+ )?(?:contain|include|have|in|{STATE})\b"
+    rf"|\b(?:none of|lacks?|(?<!not ){ABSENT})\b|^\W*(?:no|not|mentioned)\W*$",
+    re.I,
+)
+"""A heading of clauses that are not there."""
 VERDICT = re.compile(
     r"(?:\s+(?:clause|provision)s?\b)?\W*(?:[✗✘❌☐×]|(?:(?:there )?(?:is|are|was|were) )?"
     rf"(?:(?:no|none)(?:(?: such)? (?:clauses?|provisions?)| {STATE})?(?!\.?\s*\d)|not (?:\w+ )?{STATE}|{ABSENT})"
     r"[\"'”’]?\s*(?:[^\w\s\"'“‘-]|-\s|$|(?:in|here|by|from|before|and|but)\b))",
     re.I,
 )
-"""What follows the name of a clause that is not there: "no, only mentioned", but not "no policy may lapse"."""
-STRUCK = re.compile(
-    rf"(?<!not )\b(?:{GONE}|(?:is|was|are|were|left|marked) reserved|reserved heading|opposite"
-    r"|(?:(?:do|does|did|would|should|could|can)(?: not|n['’]t)|cannot)(?: \w+)? (?:count|apply|appear|bind|qualify)\w*"
-    r"|(?:is|are|was|were)(?: not|n['’]t) (?:a|an|one|binding|counted|included|present|there|among)"
-    r"|(?:other|wrong|another) (?:side|way|party|direction|instrument|contract|document|paper|agreement))\b",
+"""What denies the name before it: "no, only mentioned", but not "no policy may lapse"."""
+ALL_ABSENT = re.compile(
+    rf"(?:^|[.:;,(–—-])\s*(?:(?:all|both|these|they|it)(?: of (?:them|these))?(?: are| is)?(?: both)? {ABSENT}"
+    r"|(?:it|they) do(?:es)?(?: not|n['’]t) (?:count|apply|bind))\b",
     re.I,
 )
-"""What says anywhere after a name that the clause is struck, mentioned only, or binds another."""
-ALL_ABSENT = re.compile(
-    rf"(?:^|[.:;,(–—-])\s*(?:all|both|these|they)(?: of (?:them|these))?(?: are)?(?: both)? {ABSENT}\b", re.I
-)
+"""What denies all names before it in a line."""
 CROSSED_OUT = re.compile(r"[\s*_>#+-]*(?:\(?\w{1,3}[.)]\s+)?[\s*_]{0,5}(?:\[\s?\]|☐|[✗✘❌]|~~)")
 """An empty box, a cross, a strike-through."""
 NEGATED = re.compile(
     rf"\b(?:no(?!\.? ?\d)|not|none|nothing|never|neither|nor|without|lacks?|lacking|free|absence|{GONE}|waiv\w+|denie[sd]"
-    r"|reserved|omits?|exclu\w+|opposite|fails? to|mention\w*|refer\w*|speaks?|definition|heading)\b|n['’]t\b",
+    r"|reserved|omits?|exclu\w+|fails? to|mention\w*|refer\w*|speaks?|definition|heading)\b|n['’]t\b",
     re.I,
 )
+"""What denies a name that comes later in the same item or the same part of a sentence."""
 EXCEPTION = re.compile(r"\b(?:except|besides|save|(?:none|nothing) but|(?:other|apart|aside) (?:than|from))\b", re.I)
 """What turns "none of these" into a name."""
-HEADS_ABSENT = re.compile(
-    rf"\b(?:not|n['’]t)\s+(?:\w+\s+)?(?:contain|include|have|count|appl(?:y|icable)|{STATE})\b"
-    rf"|\b(?:none of|(?<!not ){ABSENT}|lacks?|not in)\b|^\W*(?:no|not|mentioned)\W*$",
-    re.I,
-)
-"""A heading of clauses that are not there."""
 DOUBT = re.compile(
     rf"\b(?:{UNSURE}|(?:may|might|could) (?:also )?(?:be|contain|include|have)|would (?:contain|have))\b", re.I
 )
@@ -90,7 +94,7 @@ def denies_next(before: str) -> bool:
 
 def denies_last(rest: str) -> bool:
     """Whether what follows a name, or a cell of it, says that the clause is not there."""
-    return any(map(VERDICT.match, rest.split("|"))) or bool(STRUCK.search(rest))
+    return any(map(VERDICT.match, rest.split("|"))) or bool(ABSENCE.search(rest))
 
 
 def is_none(text: str, has_names: bool = False) -> bool:

@@ -191,9 +191,9 @@ class _Reader:
         is_described = is_phrase = is_negated = False
         for piece in pieces:
             if piece.name and (not is_described or piece.is_bare()):
-                is_negated = is_negated and not ANEW.match(piece.before)
-                is_negated = is_negated or denials.denies_next(piece.before)
-                denied = is_absent or is_negated or denials.CROSSED_OUT.match(piece.before)
+                before = self.text[piece.start : piece.name.start]
+                is_negated = (is_negated and not ANEW.match(before)) or denials.denies_next(before)
+                denied = is_absent or is_negated or denials.CROSSED_OUT.match(before)
                 denied = denied or denials.denies_last(self.answer.rest(piece.name, unit.end))
                 is_phrase = unit.is_bulleted or bool(next_word(piece.after))
                 yield piece.name._replace(says="denied" if denied else "named")
@@ -214,7 +214,7 @@ class _Reader:
             if begin is not None:
                 judged = self._judged(self.answer.pieces(begin, stop), unit._replace(end=stop))
                 claims += [claim for claim in judged if claim.says == "named"]
-            elif denials.STRUCK.search(self.text, at, stop) and not self.answer.names_in(at, stop):
+            elif denials.ABSENCE.search(self.text, at, stop) and not self.answer.names_in(at, stop):
                 claims = []
         return claims
 
