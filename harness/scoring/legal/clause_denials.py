@@ -12,7 +12,7 @@ STATE = (
 UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
 GONE = (
     r"struck|stricken|superseded|negated|omitted|removed|deleted|crossed out|rule[sd]? out|rejected|opposite"
-    r"|(?:mentioned|defined) (?:only|merely)|(?:only|merely|just|simply) (?:an? |the )?(?:mention|defin|refer|explain)\w*"
+    r"|(?:mentioned|defined) only|(?:only|merely|just|simply) (?:an? |the )?(?:mention|defin|refer|explain)\w*"
 )
 """What says wherever it stands that a clause is not there."""
 ABSENT = rf"(?:{GONE}|denied|reserved|replaced|waived|excluded|absent|missing|false|n/?a|{UNSURE})"
@@ -44,11 +44,11 @@ ALL_ABSENT = re.compile(
     re.I,
 )
 """What denies all names before it in a line."""
-CROSSED_OUT = re.compile(r"[\s*_>#+-]*(?:\(?\w{1,3}[.)]\s+)?[\s*_]{0,5}(?:\[\s?\]|☐|[✗✘❌]|~~)")
+CROSSED_OUT = re.compile(r"[\s*_]*(?:\[\s?\]|☐|[✗✘❌]|~~)")
 """An empty box, a cross, a strike-through."""
 NEGATED = re.compile(
-    rf"\b(?:no(?!\.? ?\d)|not|none|nothing|never|neither|nor|without|lacks?|lacking|free|absence|{GONE}|waiv\w+|denie[sd]"
-    r"|reserved|omits?|exclu\w+|fails? to|mention\w*|refer\w*|speaks?|definition|heading)\b|n['’]t\b",
+    rf"\b(?:no(?!\.? ?\d)|not|none|nothing|never|neither|nor|without|lacks?|lacking|free|absence|{GONE}|waiv\w+"
+    r"|denie[sd]|reserved|omits?|exclu\w+|fails? to|mention\w*|refer\w*|speaks?|definition|heading)\b|n['’]t\b",
     re.I,
 )
 """What denies a name that comes later in the same item or the same part of a sentence."""
@@ -88,7 +88,7 @@ EMPTY_LIST = re.compile(r"[^\w\"]*\[\s*\][^\w\"]*|.*\"[^\"]*\"\s*:\s*\[\s*\].*",
 
 
 def denies_next(before: str) -> bool:
-    """Whether words deny the name after them: "no" and "all except" do, "none except" does not."""
+    """Whether words deny the names after them: "no" and "all except" do, "none except" does not."""
     return bool(NEGATED.search(before)) != bool(EXCEPTION.search(before))
 
 

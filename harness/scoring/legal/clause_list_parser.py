@@ -27,7 +27,7 @@ from harness.scoring.legal.clause_pieces import (
     next_word,
 )
 from harness.scoring.legal.clause_units import SPECIAL, SPLIT, Unit, sentences, units
-from harness.scoring.text.normalize import normalise
+from harness.scoring.text.normalize import Normal, normalise
 from harness.scoring.text.refusals import refuses
 
 MAX_SHOWN = 60
@@ -40,6 +40,7 @@ LEAD = re.compile(
 )
 """What says that a heading, or a key of JSON, leads to names or to whether a clause is there."""
 JSON_STRING = re.compile(r"\"((?:[^\"\\]|\\.)*)\"", re.S)
+Strings = Iterator[re.Match[str]]
 BUT = re.compile(r"\b(?:but|although|though|while|whereas|however|yet)\b", re.I)
 ANEW = re.compile(rf"\W*(?:a|an|the)\b|.*{BUT.pattern}", re.I | re.S)
 """What says before a name that a denial of the names before it does not hold for it."""
@@ -73,14 +74,13 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
     if not named and not said["none"] and (not said["denied"] or denials.DOUBT.search(normal.text)):
         why = "the answer is a refusal" if refuses(completion.text) else "the answer is not a list of clause types"
         return ClauseListReading([], unreadable=why)
-    return ClauseListReading(
-        [
-            Named(
-                *normal.original(start, end), label or normal.text[start:end].lower()[:MAX_SHOWN].strip(), bool(label)
-            )
-            for start, end, label, _ in sorted(named + said["none"] if named else [])
-        ]
-    )
+    named += said["none"] if named else []
+    return ClauseListReading([_named(claim, normal) for claim in sorted(named)])
+
+
+def _named(claim: Claim, normal: Normal) -> Named:
+    shown = normal.text[claim.start : claim.end].lower()[:MAX_SHOWN].strip()
+    return Named(*normal.original(claim.start, claim.end), claim.label or shown, bool(claim.label))
 
 
 def unreadable(completion: Completion) -> str:
@@ -109,13 +109,8 @@ def says_none(text: str) -> bool:
     return denials.is_none(text) or denials.is_none(first)
 
 
-class _Reader:
+class _Reader(Answer):
     """The claims of one answer."""
-
-    def __init__(self, text: str, table: Mapping[str, str]) -> None:
-        self.answer = Answer(text, table)
-        self.text = text
-        self.flat = self.answer.flat
 
     def claims(self) -> Iterator[Claim]:
         """What each unit says, unless "both are struck" or the like in its line takes it back."""
@@ -146,30 +141,28 @@ class _Reader:
             return is_absent, list(self._json(unit.json, JSON_STRING.finditer(self.text, start, end), is_absent))
         mark = None if unit.is_heading else DESCRIPTION.search(self.flat, body, end)
         stop, rest = mark.span() if mark else (end, end)
-        has_names = bool(self.answer.names_in(body, stop))
+        has_names = bool(self.names_in(body, stop))
         if not has_names and (mark or unit.is_heading):
             denies = bool(denials.HEADS_ABSENT.search(self.text[body:stop]))
-            leads = denies or unit.is_heading or LEAD.search(self.text, body, stop)
+            leads = bool(denies or LEAD.search(self.text, body, stop))
             is_absent = denies if leads else is_absent
-            if leads or is_list(self.answer.pieces(rest, end)):
+            if leads or is_list(self.pieces(rest, end)):
                 body, in_list = rest, True
         whole = self.text[unit.body if unit.is_bulleted else start : end]
         if not unit.is_heading and denials.is_none(whole, has_names):
             return is_absent, [Claim(start, end, says="none"), *self._in_sentence(unit, body)]
-        pieces = self.answer.pieces(body, end)
+        pieces = self.pieces(body, end)
         is_line = not unit.follows and not whole.rstrip().endswith(".")
         if in_list or is_list(pieces) or (is_line and all(piece.is_item() for piece in pieces)):
             return is_absent, list(self._judged(pieces, unit, is_absent))
         return is_absent, self._in_sentence(unit, body)
 
-    def _json(
-        self, value: object, strings: Iterator[re.Match[str]], is_absent: bool, reads: bool = True
-    ) -> Iterator[Claim]:
+    def _json(self, value: object, strings: Strings, is_absent: bool, reads: bool = True) -> Iterator[Claim]:
         """What JSON names in its keys, and in its strings if a key says that these are names."""
         if isinstance(value, tuple):
             is_absent = is_absent or any(_is_denied(*pair) for pair in value)
             for name, each in value:
-                piece = self.answer.pieces(*next(strings).span(1))[0]
+                piece = self.pieces(*next(strings).span(1))[0]
                 heads_absent = bool(denials.HEADS_ABSENT.search(key(name)))
                 within = list(self._json(each, strings, is_absent or heads_absent, bool(LEAD.search(key(name)))))
                 if piece.name and piece.is_bare():
@@ -193,8 +186,8 @@ class _Reader:
             if piece.name and (not is_described or piece.is_bare()):
                 before = self.text[piece.start : piece.name.start]
                 is_negated = (is_negated and not ANEW.match(before)) or denials.denies_next(before)
-                denied = is_absent or is_negated or denials.CROSSED_OUT.match(before)
-                denied = denied or denials.denies_last(self.answer.rest(piece.name, unit.end))
+                denied = is_absent or is_negated or denials.CROSSED_OUT.match(before) is not None
+                denied = denied or denials.denies_last(self.rest(piece.name, unit.end))
                 is_phrase = unit.is_bulleted or bool(next_word(piece.after))
                 yield piece.name._replace(says="denied" if denied else "named")
             elif not piece.name and not is_described and ("," in piece.joint or not is_phrase):
@@ -212,9 +205,9 @@ class _Reader:
         for (_, at), (stop, _) in pairwise([(start, start), *buts, (unit.end, unit.end)]):
             begin = self._assertion(at, stop)
             if begin is not None:
-                judged = self._judged(self.answer.pieces(begin, stop), unit._replace(end=stop))
+                judged = self._judged(self.pieces(begin, stop), unit._replace(end=stop))
                 claims += [claim for claim in judged if claim.says == "named"]
-            elif denials.ABSENCE.search(self.text, at, stop) and not self.answer.names_in(at, stop):
+            elif denials.ABSENCE.search(self.text, at, stop) and not self.names_in(at, stop):
                 claims = []
         return claims
 
@@ -224,7 +217,7 @@ class _Reader:
             return None
         for said in denials.EXCEPTION, AFFIRMED:
             match = said.search(self.flat, start, end)
-            if match and self.answer.names_in(match.end(), end):
+            if match and self.names_in(match.end(), end):
                 is_negated = bool(denials.NEGATED.search(self.flat, start, match.end()))
                 if is_negated == (said is denials.EXCEPTION):
                     return match.end()

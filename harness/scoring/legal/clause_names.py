@@ -59,6 +59,12 @@ def _forms(name: list[str]) -> list[str]:
     return ["".join(stems), *([" ".join(main)] if len(main) > 1 else [])]
 
 
+def _label(name: list[str], types: Mapping[str, str]) -> str | None:
+    """The type of a name in another spelling; "insurance and escrow" is not the name "escrow of insurance"."""
+    in_order = {name[0], name[-1]} & SMALL or {"and", "or"}.intersection(name)
+    return next((types[form] for form in _forms(name)[: 1 if in_order else 2] if form in types), None)
+
+
 @lru_cache(maxsize=256)
 def _types_by_form(table: tuple[tuple[str, str], ...]) -> tuple[Mapping[str, str], frozenset[str]]:
     """Types by spelling, without the spellings of two types; and how the words of names begin."""
@@ -80,22 +86,15 @@ def names_in(text: str, table: Mapping[str, str]) -> Iterator[Claim]:
         most = MAX_WORDS if keys[at][:2] in openings else 0
         for stop in range(min(at + most, len(tokens)), at, -1):
             start, end = tokens[at].start(), tokens[stop - 1].end()
-            label = _label(keys[at:stop], text[start:end], table, types)
-            if label and (keys[at] != "no" or _is_alone(text, start, end)):
+            label = table.get(" ".join(keys[at:stop]))
+            if not (label or BREAK.search(text, start, end)):
+                label = _label(keys[at:stop], types)
+            is_one = keys[at] != "no" or _is_alone(text, start, end)
+            if label and is_one and not SEPARATOR.search(text, start, end):
                 yield Claim(start, end, label)
                 at = stop - 1
                 break
         at += 1
-
-
-def _label(name: list[str], spelt: str, table: Mapping[str, str], types: Mapping[str, str]) -> str | None:
-    if SEPARATOR.search(spelt):
-        return None
-    exact = table.get(" ".join(name))
-    if exact or BREAK.search(spelt):
-        return exact
-    in_order = {name[0], name[-1]} & SMALL or {"and", "or"}.intersection(name)
-    return next((types[form] for form in _forms(name)[: 1 if in_order else 2] if form in types), None)
 
 
 def _is_alone(text: str, start: int, end: int) -> bool:

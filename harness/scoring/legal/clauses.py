@@ -20,7 +20,8 @@ from msgspec.structs import replace
 from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import Scorer, make_span, ratios, scorer
 from harness.scoring.labels import label_table
-from harness.scoring.legal.clause_list_parser import ClauseListReading, Named, key, read, set_counts
+from harness.scoring.legal.clause_list_parser import ClauseListReading, Named, read, set_counts
+from harness.scoring.legal.clause_names import key
 
 UNREADABLE = "(unreadable)"
 """Listed as a predicted and invented name if the answer could not be read."""
