@@ -86,11 +86,12 @@ def names_in(text: str, table: Mapping[str, str]) -> Iterator[Claim]:
         most = MAX_WORDS if keys[at][:2] in openings else 0
         for stop in range(min(at + most, len(tokens)), at, -1):
             start, end = tokens[at].start(), tokens[stop - 1].end()
+            if SEPARATOR.search(text, start, end):
+                continue
             label = table.get(" ".join(keys[at:stop]))
             if not (label or BREAK.search(text, start, end)):
                 label = _label(keys[at:stop], types)
-            is_one = keys[at] != "no" or _is_alone(text, start, end)
-            if label and is_one and not SEPARATOR.search(text, start, end):
+            if label and (keys[at] != "no" or _is_alone(text, start, end)):
                 yield Claim(start, end, label)
                 at = stop - 1
                 break
