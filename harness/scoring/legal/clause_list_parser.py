@@ -1,8 +1,11 @@
 """Read an answer as a list of clause types, or "none".
 
+Known names are found first (`clause_names`). The answer is cut into sentences, items and JSON (`clause_units`), and
+these at commas and "and" (`clause_pieces`); then their words say which names are there (`clause_wording`).
+
 A name counts as an item of a list, a table or JSON, and in a sentence that says what the text contains, unless its item
-or its part of the sentence denies it. Other sentences are not searched for names. A short item of a list without a name
-is an invented one.
+or its part of the sentence denies it. Other sentences are not searched for names. An item of a list that is no
+sentence and has no known name is an invented one.
 """
 
 from __future__ import annotations
@@ -14,18 +17,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from harness.schema import Completion
-from harness.scoring.legal import clause_denials as denials
+from harness.scoring.legal import clause_wording as wording
 from harness.scoring.legal.clause_names import Claim, key
-from harness.scoring.legal.clause_pieces import (
-    AFFIRMED,
-    DESCRIPTION,
-    STATED,
-    Answer,
-    Piece,
-    is_invented,
-    is_list,
-    next_word,
-)
+from harness.scoring.legal.clause_pieces import DESCRIPTION, Answer, Piece, is_invented, is_list, next_word
 from harness.scoring.legal.clause_units import SPECIAL, SPLIT, Unit, sentences, units
 from harness.scoring.text.normalize import Normal, normalise
 from harness.scoring.text.refusals import refuses
@@ -35,7 +29,7 @@ MAX_SHOWN = 60
 INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
 LEAD = re.compile(
     rf"\b(?:answers?|clauses?|types?|following|absent|missing|provisions?|contains?|includes?|results?|names?|list|yes|no"
-    rf"|n['’]t|not|none|only|kept|in force|appl(?:y|ies)|counts?|exists?|status|value|verdict|{denials.STATE})\b",
+    rf"|n['’]t|not|none|only|kept|in force|appl(?:y|ies)|counts?|exists?|status|value|verdict|{wording.STATE})\b",
     re.I,
 )
 """What says that a heading, or a key of JSON, leads to names or to whether a clause is there."""
@@ -71,7 +65,7 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
     for claim in _Reader(normal.text, table).claims():
         said[claim.says].append(claim)
     named = said["named"] + (said["invented"] if said["named"] or not said["none"] else [])
-    if not named and not said["none"] and (not said["denied"] or denials.DOUBT.search(normal.text)):
+    if not named and not said["none"] and (not said["denied"] or wording.DOUBT.search(normal.text)):
         why = "the answer is a refusal" if refuses(completion.text) else "the answer is not a list of clause types"
         return ClauseListReading([], unreadable=why)
     named += said["none"] if named else []
@@ -88,7 +82,7 @@ def unreadable(completion: Completion) -> str:
     if completion.finish_reason == "error":
         return "the engine gave no answer"
     bare = SPECIAL.sub(" ", completion.text)
-    if not denials.EMPTY_LIST.fullmatch(bare) and not any(map(key, bare.split())):
+    if not wording.EMPTY_LIST.fullmatch(bare) and not any(map(key, bare.split())):
         return "the answer is empty"
     return "the answer was cut at the token limit" if completion.finish_reason == "length" else ""
 
@@ -106,7 +100,7 @@ def says_none(text: str) -> bool:
     """Whether the whole answer, or its beginning before an explanation, is a "none" without an exception."""
     text = SPECIAL.sub(" ", text).strip()
     first = SPLIT.split(text.split("\n", 1)[0], maxsplit=1)[0]
-    return denials.is_none(text) or denials.is_none(first)
+    return wording.is_none(text) or wording.is_none(first)
 
 
 class _Reader(Answer):
@@ -129,7 +123,7 @@ class _Reader(Answer):
             is_absent, claims = self._read(unit, is_absent)
             is_begun = bool(claims) and (unit.is_bulleted or not was_absent)
             line += claims
-            if denials.ALL_ABSENT.search(self.text[unit.start : end]):
+            if wording.ALL_ABSENT.search(self.text[unit.start : end]):
                 yield from (claim._replace(says="denied") for claim in line)
                 line = []
         yield from line
@@ -143,13 +137,13 @@ class _Reader(Answer):
         stop, rest = mark.span() if mark else (end, end)
         has_names = bool(self.names_in(body, stop))
         if not has_names and (mark or unit.is_heading):
-            denies = bool(denials.HEADS_ABSENT.search(self.text[body:stop]))
+            denies = bool(wording.HEADS_ABSENT.search(self.text[body:stop]))
             leads = bool(denies or LEAD.search(self.text, body, stop))
             is_absent = denies if leads else is_absent
             if leads or is_list(self.pieces(rest, end)):
                 body, in_list = rest, True
         whole = self.text[unit.body if unit.is_bulleted else start : end]
-        if not unit.is_heading and denials.is_none(whole, has_names):
+        if not unit.is_heading and wording.is_none(whole, has_names):
             return is_absent, [Claim(start, end, says="none"), *self._in_sentence(unit, body)]
         pieces = self.pieces(body, end)
         is_line = not unit.follows and not whole.rstrip().endswith(".")
@@ -163,7 +157,7 @@ class _Reader(Answer):
             is_absent = is_absent or any(_is_denied(*pair) for pair in value)
             for name, each in value:
                 piece = self.pieces(*next(strings).span(1))[0]
-                heads_absent = bool(denials.HEADS_ABSENT.search(key(name)))
+                heads_absent = bool(wording.HEADS_ABSENT.search(key(name)))
                 within = list(self._json(each, strings, is_absent or heads_absent, bool(LEAD.search(key(name)))))
                 if piece.name and piece.is_bare():
                     within = [piece.name._replace(says="denied" if is_absent or _says_no(each) else "named")]
@@ -185,9 +179,9 @@ class _Reader(Answer):
         for piece in pieces:
             if piece.name and (not is_described or piece.is_bare()):
                 before = self.text[piece.start : piece.name.start]
-                is_negated = (is_negated and not ANEW.match(before)) or denials.denies_next(before)
-                denied = is_absent or is_negated or denials.CROSSED_OUT.match(before) is not None
-                denied = denied or denials.denies_last(self.rest(piece.name, unit.end))
+                is_negated = (is_negated and not ANEW.match(before)) or wording.denies_next(before)
+                denied = is_absent or is_negated or wording.CROSSED_OUT.match(before) is not None
+                denied = denied or wording.denies_last(self.rest(piece.name, unit.end))
                 is_phrase = unit.is_bulleted or bool(next_word(piece.after))
                 yield piece.name._replace(says="denied" if denied else "named")
             elif not piece.name and not is_described and ("," in piece.joint or not is_phrase):
@@ -207,27 +201,27 @@ class _Reader(Answer):
             if begin is not None:
                 judged = self._judged(self.pieces(begin, stop), unit._replace(end=stop))
                 claims += [claim for claim in judged if claim.says == "named"]
-            elif denials.ABSENCE.search(self.text, at, stop) and not self.names_in(at, stop):
+            elif wording.ABSENCE.search(self.text, at, stop) and not self.names_in(at, stop):
                 claims = []
         return claims
 
     def _assertion(self, start: int, end: int) -> int | None:
         """Where the names begin that a part of a sentence says are there."""
-        if denials.DOUBT.search(self.text, start, end):
+        if wording.DOUBT.search(self.text, start, end):
             return None
-        for said in denials.EXCEPTION, AFFIRMED:
+        for said in wording.EXCEPTION, wording.AFFIRMED:
             match = said.search(self.flat, start, end)
             if match and self.names_in(match.end(), end):
-                is_negated = bool(denials.NEGATED.search(self.flat, start, match.end()))
-                if is_negated == (said is denials.EXCEPTION):
+                is_negated = bool(wording.NEGATED.search(self.flat, start, match.end()))
+                if is_negated == (said is wording.EXCEPTION):
                     return match.end()
-        is_stated = STATED.search(self.flat, start, end) and not denials.NEGATED.search(self.flat, start, end)
+        is_stated = wording.STATED.search(self.flat, start, end) and not wording.NEGATED.search(self.flat, start, end)
         return start if is_stated else None
 
 
 def _is_denied(name: str, value: object) -> bool:
     """Whether a pair of JSON says that what its object names is not there."""
-    if denials.HEADS_ABSENT.search(key(name)):
+    if wording.HEADS_ABSENT.search(key(name)):
         return value is True
     return bool(LEAD.search(key(name))) and _says_no(value)
 
@@ -235,5 +229,5 @@ def _is_denied(name: str, value: object) -> bool:
 def _says_no(value: object) -> bool:
     """Whether a value of JSON denies the clause that its key names."""
     if isinstance(value, str):
-        return not value or denials.denies_last(f": {value}")
+        return not value or wording.denies_last(f": {value}")
     return any(_is_denied(*pair) for pair in value) if isinstance(value, tuple) and value else not value

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
-from harness.scoring.legal.clause_denials import EXCEPTION, NEGATED, OF_NONE, OF_SENTENCES, STATE, THE_REST
 from harness.scoring.legal.clause_names import CLAUSE, SMALL, WORD, Claim, key, names_in, words
 from harness.scoring.legal.clause_units import HIDDEN, flat
+from harness.scoring.legal.clause_wording import AFFIRMED, EXCEPTION, NEGATED, OF_NONE, OF_SENTENCES, THE_REST
 
 MAX_BESIDE = 3
 """Words beside a name in a list."""
@@ -21,15 +21,6 @@ ADJACENT = re.compile(
 """What may stand between two names of a list."""
 DESCRIPTION = re.compile(r"[:|]|\s[-–—→]\s")
 """What leads from a name to a description, or from a heading to names."""
-AFFIRMED = re.compile(
-    r"\b(?:contain(?:s|ed|ing)?|include[sd]?|including|has|have|there(?:['’]s| is| are)|f(?:ou|i)nd|identif(?:y|ied)"
-    r"|provides? for|imposes?|establish(?:es)?|sets out|consists? of|namely"
-    r"|(?:clauses?|provisions?|types?|ones?|answer)\b[^.,:;]{0,60}?\b(?:is|are|apply|bind))\b",
-    re.I,
-)
-"""What says that the clauses named after it are there."""
-STATED = re.compile(rf"\b(?:(?:is|are) (?:also |both |all |each )?{STATE}|appl(?:y|ies)|counts?)\b", re.I)
-"""What says that the clauses named before it are there."""
 FOLLOWING = re.compile(rf"(?:[\s*_\"'”’]*(?:\b{CLAUSE}\b|\([^()]*\)|\[[^\[\]]*\]))*[\s*_\"'”’]*([^\W_]*)", re.I)
 """Words such as "clause" and brackets after a name, and the next word."""
 BEFORE = re.compile(
@@ -143,6 +134,5 @@ class Answer:
 
 def is_list(pieces: list[Piece]) -> bool:
     """Whether pieces begin with a known name and are a list without a sentence around it."""
-    described = [piece.is_described() for piece in pieces]
-    stop = described.index(True) + 1 if True in described else len(pieces)
+    stop = next((count for count, piece in enumerate(pieces, 1) if piece.is_described()), None)
     return bool(pieces[0].name) and all(piece.is_item() for piece in pieces[:stop])

@@ -1,4 +1,4 @@
-"""Words that say that a clause, or every clause, is not there."""
+"""Words that say whether a clause is there, and that there is none."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from harness.scoring.legal.clause_names import SMALL, key, words
 STATE = (
     r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|counted|required|there|binding)"
 )
+AFFIRMED = re.compile(
+    r"\b(?:contain(?:s|ed|ing)?|include[sd]?|including|has|have|there(?:['’]s| is| are)|f(?:ou|i)nd|identif(?:y|ied)"
+    r"|provides? for|imposes?|establish(?:es)?|sets out|consists? of|namely"
+    r"|(?:clauses?|provisions?|types?|ones?|answer)\b[^.,:;]{0,60}?\b(?:is|are|apply|bind))\b",
+    re.I,
+)
+"""What says that the clauses named after it are there."""
+STATED = re.compile(rf"\b(?:(?:is|are) (?:also |both |all |each )?{STATE}|appl(?:y|ies)|counts?)\b", re.I)
+"""What says that the clauses named before it are there."""
 UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
 GONE = (
     r"struck|stricken|superseded|negated|omitted|removed|deleted|crossed out|rule[sd]? out|rejected|opposite"
