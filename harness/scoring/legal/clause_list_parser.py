@@ -36,7 +36,7 @@ LEAD = re.compile(
 JSON_STRING = re.compile(r"\"((?:[^\"\\]|\\.)*)\"", re.S)
 Strings = Iterator[re.Match[str]]
 BUT = re.compile(r"\b(?:but|although|though|while|whereas|however|yet)\b", re.I)
-ANEW = re.compile(rf"\W*(?:a|an|the)\b|.*{BUT.pattern}", re.I | re.S)
+RESTARTS = re.compile(rf"\W*(?:a|an|the)\b|.*{BUT.pattern}", re.I | re.S)
 """What says before a name that a denial of the names before it does not hold for it."""
 
 
@@ -179,7 +179,7 @@ class _Reader(Answer):
         for piece in pieces:
             if piece.name and (not is_described or piece.is_bare()):
                 before = self.text[piece.start : piece.name.start]
-                is_negated = (is_negated and not ANEW.match(before)) or wording.denies_next(before)
+                is_negated = (is_negated and not RESTARTS.match(before)) or wording.denies_next(before)
                 denied = is_absent or is_negated or wording.CROSSED_OUT.match(before) is not None
                 denied = denied or wording.denies_last(self.rest(piece.name, unit.end))
                 is_phrase = unit.is_bulleted or bool(next_word(piece.after))
