@@ -14,7 +14,10 @@ from harness.threads import cores
 
 
 def git_state(folder: Path) -> dict[str, str | bool | None]:
-    """Return the commit of the working tree around `folder` and whether it has changes; empty outside git."""
+    """Return the commit of the working tree around `folder` (None before the first) and whether it has changes.
+
+    Empty outside git.
+    """
 
     def git(*words: str) -> str | None:
         try:
@@ -24,8 +27,8 @@ def git_state(folder: Path) -> dict[str, str | bool | None]:
             return None
         return completed.stdout.strip()
 
-    commit = git("rev-parse", "HEAD")
-    return {"commit": commit, "dirty": bool(git("status", "--porcelain"))} if commit else {}
+    status = git("status", "--porcelain")
+    return {} if status is None else {"commit": git("rev-parse", "HEAD"), "dirty": bool(status)}
 
 
 def environment() -> dict[str, Any]:

@@ -74,7 +74,7 @@ def _digests(evidence: RunView) -> Table:
 
 def _commit(git: Mapping[str, str | bool | None]) -> str:
     if not git.get("commit"):
-        return "not under version control"
+        return "no commit yet" if git else "not under version control"
     return f"commit {git['commit']}" + (", with uncommitted changes" if git.get("dirty") else ", clean")
 
 

@@ -1,4 +1,4 @@
-"""Section: results by slice, such as each clause type; slices with too few cases show no number."""
+"""Section: results by slice, such as each clause type; slices with too few cases show counts alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from harness.schema import CANDIDATE, Metric, SuiteInfo
+from harness.schema import BASELINE, CANDIDATE, Estimate, Metric, SuiteInfo
 from reports import number_format, sentences, wording
 from reports.charts.intervals import changes_plot
-from reports.model import Block, Cell, PlotRow, Section, Table
+from reports.model import Block, Cell, PlotRow, Section, Table, Text
 from reports.run_data import TOO_FEW, RunView
 from reports.sections.overview import turned
 from reports.sections.results import VARIANTS, change_cells
@@ -18,7 +18,7 @@ MOST_LISTED = 12
 """Most groups in a table, those on which the tuned model does worst."""
 MOST_ROWS = 12
 """Most groups of a metric in the chart, those with the lowest changes; the tables have all."""
-NOTE = f"Groups of fewer than {TOO_FEW} show no number: a percentage of so few would mislead."
+NOTE = f"Groups of fewer than {TOO_FEW} show counts alone: a percentage of so few would mislead."
 
 
 def section(evidence: RunView) -> Section | None:
@@ -53,22 +53,46 @@ def _caption(suite: SuiteInfo, tag: str, metric: Metric) -> str:
     return f"{wording.metric(metric.name, suite.shape)}, by {wording.phrase(tag)} ({suite.name})"
 
 
-def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> Table:
+def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> Table | Text:
     few = [value for value in values if size(evidence, suite, metric, tag, value) < TOO_FEW]
     enough = [value for value in values if value not in few]
     shown = _weakest(evidence, suite, tag, metric, enough)
     notes = [
-        f"Fewer than {TOO_FEW} {wording.plural(wording.item(metric))}: {wording.listing(few)}." if few else "",
+        _too_few(evidence, suite, tag, metric, few) if few else "",
         f"The {len(shown)} weakest of {len(enough)}; metrics.json has all." if len(shown) < len(enough) else "",
     ]
+    note, caption = " ".join(filter(None, notes)), _caption(suite, tag, metric)
+    if not shown:
+        return Text(text=f"{caption}. {note}")
     return Table(
         rows=[_row(evidence, suite, tag, metric, value) for value in shown],
-        caption=_caption(suite, tag, metric),
+        caption=caption,
         columns=[wording.title(tag), *map(wording.variant, VARIANTS), "Change", "Reading"],
         numeric=[1, 2, 3],
-        note=" ".join(filter(None, notes)),
+        note=note,
         folded=True,
     )
+
+
+def _too_few(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, few: list[str]) -> str:
+    """Name the groups with too few cases, each with its counts: `lease 3 of 9, baseline 8 of 9`."""
+    is_counted = metric.kind == "ratio" and evidence.unit(suite.name, metric) == "share"
+    parts = []
+    for value in few:
+        tuned, baseline = (
+            _fraction(evidence.level(suite.name, variant, metric.name, tag, value)) if is_counted else ""
+            for variant in (CANDIDATE, BASELINE)
+        )
+        parts.append(f"{wording.phrase(value)} {tuned}".rstrip() + (f", baseline {baseline}" if baseline else ""))
+    return f"Too few to judge (fewer than {TOO_FEW} {wording.plural(wording.item(metric))}): {'; '.join(parts)}."
+
+
+def _fraction(level: Estimate | None) -> str:
+    """Return `3 of 9`; empty where nothing was counted, or where answers to a case were averaged."""
+    if level is None or level.value is None:
+        return ""
+    count = number_format.clean(level.value * level.n)
+    return f"{count:.0f} of {level.n}" if count.is_integer() else ""
 
 
 def _weakest(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: list[str]) -> list[str]:

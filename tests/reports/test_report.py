@@ -21,6 +21,7 @@ from reports.summary import summary
 from tests.reports.conftest import Writer, all_text, as_markdown, facts, part, table, write_training
 from tests.support.sample import (
     cite,
+    interval,
     make_manifest,
     make_metrics,
     make_record,
@@ -168,6 +169,14 @@ def test_a_run_without_a_training_run_has_no_section_for_it_unless_it_names_one(
     assert "Training run" not in dict(identity.pairs)
 
 
+@pytest.mark.parametrize(
+    ("git", "said"), [({}, "not under version control"), ({"commit": None, "dirty": True}, "no commit yet")]
+)
+def test_code_without_a_commit_says_why(write_run: Writer, git: dict[str, Any], said: str) -> None:
+    identity = part(reports.build([write_run(manifest=make_manifest(git=git))]), "provenance").blocks[0]
+    assert dict(identity.pairs)["Code"].text == said
+
+
 def test_the_training_run_gives_curve_twin_and_settings(run: RunData, training_run: RunData) -> None:
     training = part(reports.build([run, training_run]), "training")
     curve = training.blocks[0]
@@ -258,6 +267,23 @@ def test_slice_tables_are_of_the_primary_metric_and_of_those_that_a_gate_judges_
 
     assert metrics_of(make_verdicts()) == ["Clause recall"]
     assert metrics_of([*make_verdicts(), gate]) == ["Clause recall", "Fabrication rate"]
+
+
+@pytest.mark.parametrize(
+    ("n", "said"), [(8, "deed 2 of 8, baseline 6 of 8; lease 2 of 8, baseline 6 of 8;"), (9, "deed; lease; option.")]
+)
+def test_kinds_of_few_cases_show_counts_where_whole_answers_were_counted(write_run: Writer, n: int, said: str) -> None:
+    rows = [
+        msgspec.structs.replace(m, estimate=interval(0.75 if m.variant == "baseline" else 0.25, 0.1, 0.9, n=n))
+        if m.slice
+        else m
+        for m in make_metrics().metrics
+    ]
+    metrics = msgspec.structs.replace(make_metrics(), metrics=rows)
+    (found,) = part(reports.build([write_run(metrics=metrics)]), "slices").blocks
+    assert found.text.startswith(
+        f"Clause recall, excerpt, by instrument (legal/clauses). Too few to judge (fewer than 10 clauses): {said}"
+    )
 
 
 @pytest.mark.parametrize("other", [True, False])

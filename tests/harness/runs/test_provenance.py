@@ -9,9 +9,14 @@ import pytest
 from harness.runs.provenance import git_state
 
 
-def test_a_file_whose_name_is_not_utf8_makes_a_working_tree_dirty_and_stops_no_run(tmp_path: Path) -> None:
+def test_a_working_tree_has_a_state_before_its_first_commit_and_with_file_names_that_are_not_utf8(
+    tmp_path: Path,
+) -> None:
     who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    for words in (["init", "-q"], ["config", "core.quotepath", "false"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+    assert git_state(tmp_path) == {}
+    subprocess.run(["git", "-C", str(tmp_path), "init", "-q"], check=True)
+    assert git_state(tmp_path) == {"commit": None, "dirty": False}
+    for words in (["config", "core.quotepath", "false"], ["commit", "-q", "--allow-empty", "-m", "x"]):
         subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True)
     assert git_state(tmp_path)["dirty"] is False
     try:
