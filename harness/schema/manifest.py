@@ -30,9 +30,15 @@ class AcceptedInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Whether its model has another tokenizer or chat template than the tuned one, and received other token ids."""
 
     @property
+    def is_imported(self) -> bool:
+        """Whether another tool generated its answers: the name of the run says so."""
+        return self.run_id.split("-")[1:-1] == ["import"]
+
+    @property
     def says(self) -> str:
         """Its name in the terminal and the report."""
-        return f"accepted baseline of {self.accepted_at[:10]}, model {self.model}"
+        imported = " (imported answers)" if self.is_imported else ""
+        return f"accepted baseline of {self.accepted_at[:10]}, model {self.model}{imported}"
 
 
 class SuiteInfo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

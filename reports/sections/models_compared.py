@@ -56,6 +56,7 @@ def own_prompts(evidence: RunView, suite: SuiteInfo) -> bool:
 
 
 IMPORTED = "The answers were imported from the log of another tool, so the prompts are not known"
+ACCEPTED_IMPORTED = "The accepted answers were imported from the log of another tool, so their prompts are not known"
 
 
 def prompts(evidence: RunView) -> str:
@@ -64,6 +65,8 @@ def prompts(evidence: RunView) -> str:
         return IMPORTED
     if BASELINE not in evidence.variants:
         return ONE_MODEL
+    if any(suite.accepted and suite.accepted.is_imported for suite in evidence.suites):
+        return ACCEPTED_IMPORTED
     if any(own_prompts(evidence, suite) for suite in evidence.suites):
         return OWN_PROMPTS
     joints = [evidence.joint(suite.name) for suite in evidence.suites]

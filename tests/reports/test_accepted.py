@@ -91,5 +91,19 @@ def test_answers_that_were_not_kept_are_not_counted_as_empty(kept: RunData) -> N
     assert KEPT in baseline[0].note
 
 
-def test_the_same_questions_are_found_to_be_the_same(kept: RunData) -> None:
-    assert "yes: 10 cases, joined by ID and input" in all_text(reports.build([kept]))
+@pytest.mark.parametrize(
+    ("run_id", "said"),
+    [
+        ("20260102T030405Z-eval-5ac09e9a", "Both models received the same token IDs"),
+        ("20260102T030405Z-import-5ac09e9a", "The accepted answers were imported from the log of another tool"),
+    ],
+)
+def test_the_same_questions_are_found_to_be_the_same_and_unknown_prompts_are_not(
+    kept: RunData, run_id: str, said: str
+) -> None:
+    info = msgspec.structs.replace(INFO, run_id=run_id)
+    suites = [msgspec.structs.replace(suite, accepted=info) for suite in kept.manifest.suites]
+    manifest = msgspec.structs.replace(kept.manifest, suites=suites)
+    compared = part(reports.build([msgspec.structs.replace(kept, manifest=manifest)]), "compared")
+    assert compared.lead.startswith(said) and "yes: 10 cases, joined by ID and input" in all_text(compared)
+    assert info.says.endswith(" (imported answers)") == ("-import-" in run_id)
