@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from harness.judges import human_review as judges_human_review
 from harness.judges.human_labels import Agreement, agreement, judged_by
@@ -190,16 +190,25 @@ def _row(rubric: str, agreement: Agreement) -> list[Cell]:
 
 
 def _labelled(run: RunData) -> list[str]:
-    """Say who labelled how many answers by which rubric, outside of a review; one labelled again counts once."""
-    labelled = defaultdict[tuple[str, str], set[RecordKey]](set)
+    """Say who gave which labels by which rubric, outside of a review; an answer labelled again counts once."""
+    labelled = defaultdict[tuple[str, str], dict[RecordKey, str]](dict)
     for batch in batches(run.path):
         if batch.about.get("kind") == "human":
             by = str(batch.about.get("reviewer", "")), str(batch.about.get("rubric", ""))
-            labelled[by].update(map(key_of, batch.events))
+            labelled[by].update((key_of(e), label) for e in batch.events for label in e.score.extracted["label"])
     return [
-        f"{who} labelled {wording.count(len(answers), 'answer')} by the rubric {rubric}"
-        for (who, rubric), answers in labelled.items()
+        f"{who} labelled {wording.count(len(labels), 'answer')} by the rubric {rubric}: {_by_variant(labels)}"
+        for (who, rubric), labels in labelled.items()
     ]
+
+
+def _by_variant(labels: Mapping[RecordKey, str]) -> str:
+    """Count the labels of each variant: `baseline 1 × no; tuned 3 × yes, 1 × no`."""
+    counted = defaultdict[str, Counter[str]](Counter)
+    for (_, _, variant, _), label in labels.items():
+        counted[variant][label] += 1
+    each = ((variant, counts.most_common()) for variant, counts in sorted(counted.items()))
+    return "; ".join(f"{variant} {', '.join(f'{n} × {label}' for label, n in counts)}" for variant, counts in each)
 
 
 NOBODY = "Nobody has reviewed these answers: agreement with people, preference and review time are not measured."

@@ -282,7 +282,7 @@ def test_labels_without_a_review_are_named_and_held_against_the_judge(path: Path
     label(path, "human", rubric, labels, "p7")
     found = section(path)
     assert "Nobody has reviewed these answers side by side" in said(found)
-    assert "p7 labelled 30 answers by the rubric grounded." in said(found)
+    assert "p7 labelled 30 answers by the rubric grounded: tuned 15 × no, 15 × yes." in said(found)
     (cells,) = table(found, "Judge model against people").rows
     assert [cell.text for cell in cells] == ["grounded", "p7", "100%", "1.00"]
 
@@ -348,8 +348,8 @@ def test_the_numbers_of_the_section_do_not_depend_on_the_order_of_batches(path: 
 def test_an_answer_that_is_labelled_again_counts_once(path: Path) -> None:
     rubric = JudgeRubric(name="grounded", question="Is it?", labels=("no", "yes"))
     label(path, "human", rubric, dict.fromkeys(IDS[:10], "yes"), "r1")
-    label(path, "human", rubric, dict.fromkeys(IDS[:11], "no"), "r1")
-    assert "r1 labelled 11 answers by the rubric grounded." in said(section(path))
+    label(path, "human", rubric, dict.fromkeys(IDS[1:11], "no"), "r1")
+    assert "r1 labelled 11 answers by the rubric grounded: tuned 10 × no, 1 × yes." in said(section(path))
 
 
 def test_labels_by_another_version_of_a_rubric_are_not_compared_with_the_judge(path: Path) -> None:
@@ -357,5 +357,5 @@ def test_labels_by_another_version_of_a_rubric_are_not_compared_with_the_judge(p
     now = JudgeRubric(name="preference", question="Which is clearer?", labels=SIDES, compare=True)
     label(path, "human", asked, dict.fromkeys(IDS, "first"), "r1")
     label(path, "judge", now, dict.fromkeys(IDS, "first"), "digest")
-    assert "r1 labelled 30 answers by the rubric preference." in said(section(path))
+    assert "r1 labelled 30 answers by the rubric preference: tuned 30 × first." in said(section(path))
     assert captions(section(path)) == []
