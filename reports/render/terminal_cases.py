@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -15,6 +16,7 @@ from harness.schema import Record, Score, SuiteInfo
 from harness.suites.prompts import recorded_messages
 from reports import number_format, wording
 from reports.assemble import gather
+from reports.cases.read import shown_input
 
 MISSES = 3
 """Misses that are shown without `-rm`."""
@@ -57,8 +59,9 @@ def case_text(suite: SuiteInfo, records: Sequence[Record], cut: int | None) -> s
     """
     case = records[0].case
     chat = recorded_messages(suite.prompt, case)
-    prompt = _masked("\n\n".join(m["content"] if len(chat) == 1 else f"{m['role']}: {m['content']}" for m in chat))
-    parts = [("prompt", prompt), ("expected", "; ".join(case.expected) or "(nothing)")]
+    asked = "\n\n".join(m["content"] if len(chat) == 1 else f"{m['role']}: {m['content']}" for m in chat)
+    label = "prompt" if chat else "input (the prompt is not known)"
+    parts = [(label, _masked(asked or shown_input(case.input))), ("expected", "; ".join(case.expected) or "(nothing)")]
     for record in records:
         whose = f"{record.variant} " if len(records) > 1 else ""
         parts.append((f"{whose}answer", _answer(record)))
@@ -101,8 +104,9 @@ def _cut(text: str, most: int | None) -> str:
     if most is None or len(text) <= most:
         return text
     half = most // 2
-    left_out = number_format.number(len(text) - 2 * half)
-    return f"{text[:half]}\n[{left_out} characters left out; -v shows them]\n{text[-half:]}"
+    head, tail = re.sub(r"\s\S{0,40}\Z", "", text[: half + 1]), re.sub(r"\A\S{0,40}\s", "", text[-half - 1 :])
+    left_out = number_format.number(len(text) - len(head) - len(tail))
+    return f"{head}\n[{left_out} characters left out; -v shows them]\n{tail}"
 
 
 def _labelled(label: str, text: str) -> list[str]:

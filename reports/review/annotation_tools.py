@@ -94,7 +94,7 @@ def fields(task: Task, item: ReviewItem, number: int, of: int) -> dict[str, str]
     prompt += [(heading, text) for heading, text in item.inputs if text.strip() not in asked]
     texts = [
         "\n".join(filter(None, notes)),
-        "\n\n".join(f"{heading.capitalize()}: {text}" for heading, text in prompt),
+        "\n\n".join(f"{heading.capitalize()}: {text}" for heading, text in prompt) or "(not known)",
         item.source,
         *(item.answers[task.sides[side]] for side in "AB"),
     ]

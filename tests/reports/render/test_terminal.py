@@ -75,14 +75,22 @@ def test_scores_have_titles_and_a_wrong_label_is_called_so() -> None:
     assert "scores: Clauses 0, missing: holdover, wrong: entry" in text
 
 
+def test_a_long_text_is_cut_between_words() -> None:
+    record = make_record(1, "tuned", "Entry. " * 9 + "x" * 99)
+    text = terminal_cases.case_text(make_suite(prompt="Read: {{ document }}"), [record], 40)
+    assert re.search(r"  prompt:\n    Read: Section 1\.\n    \[\d+ characters left out; .*\n    Rent is", text)
+    assert "    Entry. Entry. Entry.\n    [121 characters left out; -v shows them]\n    " + "x" * 21 + "\n" in text
+
+
 def test_no_verdict_is_not_a_pass(run: RunData) -> None:
     text = "\n".join(terminal.lines(msgspec.structs.replace(run, verdicts=[]), 100))
     assert "NOT JUDGED" in text and "PASS" not in text
 
 
-def test_a_miss_is_shown_with_prompt_expected_and_answers(run: RunData) -> None:
+def test_a_miss_of_a_run_without_its_prompt_is_shown_with_input_expected_and_answers(run: RunData) -> None:
     title, *every = terminal_cases.misses(run, shows_all=False, is_verbose=False, width=80)
     assert title == "misses:" and every
     for text in every:
-        assert re.match(r"(?s)legal/clauses \S+: miss\n  prompt:.*\n  expected: .*\n  (?:tuned )?answer: ", text)
+        assert "miss\n  input (the prompt is not known):\n    Section " in text
+        assert re.match(r"(?s)legal/clauses \S+: miss\n.*\n  expected: .*\n  (?:tuned )?answer: ", text)
         assert max(map(len, text.splitlines())) <= 80

@@ -16,6 +16,7 @@ from harness.runs.score_events import Batch, batches
 from harness.schema import Record
 from reports.assemble import gather
 from reports.review import ReviewOptions, finish, import_answers, packet, plan
+from reports.review.annotation_tools import fields
 from reports.review.items import Material, load_material
 from reports.review.planning import existing
 from reports.review.results import record
@@ -101,6 +102,8 @@ def test_a_file_says_nothing_of_whose_an_answer_is(tmp_path: Path, write_run: Wr
         assert state.reviewer(name).token_hash == ""
     keys = {"task", "clauses"} if tool == "label-studio" else set()
     assert {*shown[0]} - keys == {"item", "prompt", "source", "answer_a", "answer_b"}
+    item = replace(material.item(tasks[0].key), prompt=[], inputs=[])
+    assert fields(tasks[0], item, 1, 1)["prompt"] == "(not known)"
 
 
 @TOOL
