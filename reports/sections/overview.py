@@ -127,8 +127,8 @@ def _certainty(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -
     size = number_format.basis(difference, suite.cluster)
     if difference.low is None or difference.high is None:
         return Cell(text=size)
-    half = number_format.floor((difference.high - difference.low) / 2, unit)
-    return Cell(text=size, note=f"change of {wording.phrase(first.metric.name)} known to ±{half}, 95% interval")
+    ends = number_format.interval(difference, unit) + (" points" if unit == "points" else "")
+    return Cell(text=size, note=f"change of {wording.phrase(first.metric.name)} {ends}, 95% interval")
 
 
 def _readable(evidence: RunView, suite: SuiteInfo) -> tuple[str, Cell]:

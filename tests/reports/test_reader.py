@@ -29,7 +29,7 @@ ANSWERS = {
     UNMET: r"(FAIL|INCONCLUSIVE) \w.+: [\d.]+%.*; .+ was required",
     "What was the model asked?": r"Prompt template of \S+.*Which of these clauses.*\{\{ document \}\}",
     "What got worse, and in how many cases?": r"Got worse\w.+ [\d,]+ of [\d,]+ cases regressed",
-    "How certain is it?": r"Certainty.+known to ±[\d.]+ points, 95% interval",
+    "How certain is it?": r"Certainty.+ [+−][\d.]+ to [+−][\d.]+ points, 95% interval",
     "Could the baseline be read?": r"could be readBaseline [\d.]+%, tuned [\d.]+%",
     "Where are cases, limits and signature?": "Sign-off",
 }

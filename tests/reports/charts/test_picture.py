@@ -68,11 +68,11 @@ def test_slices_beyond_three_are_counted_at_the_end_of_one_list(write_run: Write
     assert note.endswith("instrument lease (clause recall), instrument will (clause recall) and 1 more")
 
 
-def test_how_sure_is_the_half_of_the_first_metrics_interval(run: RunData) -> None:
+def test_how_sure_is_the_interval_of_the_first_metric(run: RunData) -> None:
     summary = picture(reports.build([run])).blocks[0]
     name, cell = summary.pairs[-2]
     assert (name, cell.text) == ("Certainty", "240 cases in 40 contracts")
-    assert cell.note == "change of clause recall known to ±7.4 points, 95% interval"
+    assert cell.note == "change of clause recall +10.1 to +24.9 points, 95% interval"
 
 
 @pytest.mark.parametrize(
