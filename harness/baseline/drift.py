@@ -83,7 +83,7 @@ def scorers_moved(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
     changes = [f"scorer {name} changed" for name in now if name in before and now[name] != before[name]]
     changes += [f"scorer {name} was added" for name in now if name not in before]
     changes += [f"scorer {name} was removed" for name in before if name not in now]
-    return changes or ["the order of the scorers changed"]
+    return changes or ["the order of the scorers, or a file that they use, changed"]
 
 
 def gates_moved(before: Sequence[Gate], now: Sequence[Gate]) -> list[str]:

@@ -135,6 +135,8 @@ class Suite:
         floor: Callable[[Case], str] | None = None,
         licence: str = "",
     ) -> None:
+        from harness.suites.score_files import factory_arguments
+
         frame = sys._getframe(1)
         if "__file__" not in frame.f_globals:
             raise UserError(
@@ -151,6 +153,7 @@ class Suite:
         self.place = self.name = f"{self.folder.parent.name}/{self.folder.name}"
         self.title = ((frame.f_globals.get("__doc__") or "").strip().splitlines() or [self.name])[0]
         self.scorers = list(scorers)
+        self._arguments = [*map(factory_arguments, self.scorers)]
         self.primary = primary
         self.general = general
         self.cluster = cluster
@@ -292,12 +295,18 @@ class Suite:
         """Each scorer's version by the name of its scores: its source, all modules it imports, its configuration."""
         from harness.scoring.base import name_of, version_of
 
-        return {name_of(s): version_of(s) for s in self.scorers}
+        with_arguments = zip(self.scorers, self._arguments, strict=True)
+        return {name_of(s): digest([version_of(s), a])[:12] if a else version_of(s) for s, a in with_arguments}
 
     @cached_property
     def scorers_hash(self) -> str:
-        """Digest of the scorers' versions, in their order."""
-        return digest(list(self.scorer_versions.values()))
+        """Digest of the scorers' versions, in their order, and of a project's other files that may decide scores."""
+        from harness.suites.score_files import deciding_files
+
+        sources = [Path(inspect.getfile(sys.modules[scorer.__module__])) for scorer in self.scorers]
+        own = [] if type(self) is Suite else [Path(self.declared_at.rpartition(":")[0])]
+        files = deciding_files(self.folder, [*sources, *own], [self.cases_path, self._prompt])
+        return digest([*self.scorer_versions.values(), *([files] if files else [])])
 
     def slice_values(self) -> dict[str, list[str]]:
         """Return the sorted values of each slice tag over all cases. Raises UserError for a slice that no case has."""

@@ -1,5 +1,7 @@
 """What a suite declares is checked before any model runs."""
 
+import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from harness import Suite
 from harness.errors import UserError
 from harness.scoring import scorer, short_answer
+from tests.support.mini import suites, write_suite
 
 
 def test_an_unknown_primary_metric_is_one_clear_line() -> None:
@@ -42,3 +45,86 @@ def test_a_scorer_without_a_file_of_its_own_is_refused_before_a_run() -> None:
     made = scorer(name="made", metrics=[])(partial(short_answer.given.function))
     with pytest.raises(UserError, match="the scorer 'made' is a partial, expected a function"):
         print(Suite(scorers=[made]).metrics)
+
+
+CLOSE = """
+from importlib import import_module
+from pathlib import Path
+from mylib.normal import normal
+from harness.scoring import scorer
+
+rules, words = import_module("evalsuites.legal.mini.rules"), Path(__file__).with_name("words.txt").read_text()
+
+def close(share, known=(), place=__file__):
+    memo = {}
+    @scorer(name="close", metrics=[])
+    def close_enough(case, completion):
+        memo[case.id] = share, known, place, words, normal, rules
+    return close_enough
+"""
+MINI = "evalsuites/legal/mini/"
+TEST = f"{MINI}test_mini.py"
+FACTORY = (
+    "from evalsuites.legal.mini.close import close\nfrom harness import Suite\n\nsuite = Suite(scorers=[close(0.9)])\n"
+)
+TIDY = "class Tidy(Suite):\n    def score(self, case, completion): ...\n\n\nsuite = Tidy("
+FILES = {
+    TEST: FACTORY,
+    f"{MINI}close.py": CLOSE,
+    f"{MINI}words.txt": "hold over=holdover\n",
+    f"{MINI}rules.py": "LIMIT = 1\n",
+    "mylib/normal.py": "from mylib.inner import normal\n",
+    "mylib/inner.py": "def normal(text): ...\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Suite]:
+    """Load the suite of a project in a folder of its own, with these files."""
+
+    def load(place: str, **files: str) -> Suite:
+        root = tmp_path / place
+        write_suite(root)
+        for name, text in (FILES | files).items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        for name in [name for name in sys.modules if name.partition(".")[0] in ("evalsuites", "mylib")]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.syspath_prepend(root)
+        (suite,) = suites(root)
+        return suite
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (TEST, FACTORY.replace("0.9", "0.0")),
+        (TEST, FACTORY.replace("0.9", "0.9, known={'as is': ['as-is']}")),
+        (TEST, FACTORY.replace("suite = Suite(", TIDY)),
+        (f"{MINI}words.txt", "as is=none\n"),
+        (f"{MINI}data/more.toml", "as-is = 1\n"),
+        (f"{MINI}rules.py", "LIMIT = 0\n"),
+        ("mylib/inner.py", "def normal(text):\n    return ''\n"),
+        ("mylib/__init__.py", "import mylib.inner\n"),
+    ],
+)
+def test_the_scorers_hash_follows_what_decides_scores(project: Callable[..., Suite], file: str, text: str) -> None:
+    assert project("one").scorers_hash != project("two", **{file: text}).scorers_hash
+
+
+@pytest.mark.parametrize(
+    "file", [f"{MINI}{name}" for name in ("README.md", "train.jsonl", "cases.py", "noise.json", ".x", "v2/gates.toml")]
+)
+def test_other_files_of_a_suite_do_not_change_its_scorers(project: Callable[..., Suite], file: str) -> None:
+    comment = {TEST: FACTORY + "# Later.\n"}
+    assert project("one").scorers_hash == project("two", **comment, **{file: "1\n"}).scorers_hash
+
+
+def test_versions_with_config_and_versions_after_scoring_stay(project: Callable[..., Suite]) -> None:
+    suite = project("one", **{TEST: FACTORY.replace("0.9", "0.9, {1}")})
+    suite.scorers[0](suite.cases[0], None)  # type: ignore[arg-type]
+    assert suite.scorer_versions == project("two", **{TEST: FACTORY.replace("0.9", "0.9, {1}")}).scorer_versions
+    suite = project("three", **{f"{MINI}close.py": CLOSE.replace("metrics=[]", "metrics=[], config=share")})
+    assert suite.scorer_versions == {"close": suite.scorers[0].version}  # type: ignore[attr-defined]

@@ -1,0 +1,91 @@
+"""Find what decides a suite's scores and is in no scorer's version: a factory's arguments and a project's files."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from fnmatch import fnmatch
+from pathlib import Path
+from types import CellType
+from warnings import catch_warnings
+
+from harness.files import text_sha256
+from harness.scoring.source_files import HARNESS, INSTALLED, SUITES, source_files
+
+GATES = "gates.toml"
+APART = (GATES, "baseline.json", "noise.json", "approval.toml", "cases.*", "*.jsonl", "*.parquet", "*.xlsx", "*.jinja",
+         "floor.py", "train*", "build_training.py", "test_*", "*_test.py", "conftest.py", "__pycache__", "*.py[co]",
+         "*.md", "*.ipynb", ".*", "*~", "~*")  # fmt: skip
+"""Names in a suite's folder that decide no score, or have a digest of their own."""
+
+
+def factory_arguments(scorer: object) -> list[str]:
+    """Return the plain values in a scorer's closure; none for one with `config`, which is in its version."""
+    has_config = getattr(scorer, "config", None) is not None
+    closure = () if has_config else getattr(getattr(scorer, "function", scorer), "__closure__", None) or ()
+    return [text for cell in closure if cell != CellType() for text in _plain(cell.cell_contents)]
+
+
+def _plain(value: object) -> list[str]:
+    if isinstance(value, str) and Path(value).is_absolute():
+        return [Path(value).name]  # The same in every copy of the project.
+    if value is None or isinstance(value, str | int | float):
+        return [repr(value)]
+    if isinstance(value, dict):
+        return [str(sorted((_plain(key), _plain(inner)) for key, inner in value.items()))]
+    if isinstance(value, set | frozenset | list | tuple):
+        parts = [_plain(inner) for inner in value]
+        return [str(parts if isinstance(value, list | tuple) else sorted(parts))]
+    return []
+
+
+def deciding_files(folder: Path, sources: Iterable[Path], apart: Sequence[Path | None]) -> dict[str, str]:
+    """Digest, by name, the files in a folder of a project's evalsuites and what `sources` import from the project.
+
+    Those in `apart` are left out. A suite that comes with tunegate has none: its files change with the release.
+    """
+    root = next((around.parent for around in (folder, *folder.parents) if around.name == SUITES), None)
+    if root is None or root.samefile(INSTALLED):
+        return {}
+    found = {*_in_folder(folder), *_imported(sources, root)} - {*apart}
+    return {file.relative_to(root).as_posix(): text_sha256(file) for file in sorted(found)}
+
+
+def _in_folder(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder and its folders, but in those of other suites, that may decide scores."""
+    for path in folder.iterdir():
+        if not any(fnmatch(path.name, name) for name in APART):
+            if path.is_dir() and not (path / GATES).exists():
+                yield from _in_folder(path)
+            elif path.is_file():
+                yield path
+
+
+def _imported(sources: Iterable[Path], root: Path) -> set[Path]:
+    """Return the files of the project that are imported, also indirectly, and also from its root."""
+    reached: set[Path] = set()
+    pending = [file for source in sources for file in source_files(source)]
+    while pending:
+        file = pending.pop()
+        shipped = any(file.is_relative_to(INSTALLED / package) for package in (HARNESS, SUITES))
+        if file not in reached and file.is_relative_to(root) and not shipped:
+            reached.add(file)
+            pending += [inner for module in _modules(file, root) for inner in source_files(module)]
+    return reached
+
+
+def _modules(file: Path, root: Path) -> Iterator[Path]:
+    """Yield the modules in the project's root that a file imports, with the packages around them."""
+    names: set[str] = set()
+    with suppress(SyntaxError), catch_warnings(action="ignore"):
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    for name in names:
+        place = root
+        for part in name.split(".") if name.partition(".")[0] not in (HARNESS, SUITES) else ():
+            place /= part
+            yield from filter(Path.is_file, (place / "__init__.py", place.parent / f"{part}.py"))
