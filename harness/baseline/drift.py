@@ -12,9 +12,9 @@ from harness.baseline.format import BASELINE_FILE, Accepted, short
 from harness.errors import UserError
 from harness.files import digest, text_sha256
 from harness.formatting import first_few, phrase
-from harness.gates.config import gates_path, load_gates
+from harness.gates.config import gate_of, gates_path, load_gates
 from harness.gates.rules import GATE_RULES
-from harness.schema import Case, Gate, SuiteInfo
+from harness.schema import Case, Gate, SuiteInfo, Verdict
 from harness.suites.cases import case_hash, load_cases
 from harness.suites.suite import Suite
 
@@ -121,6 +121,11 @@ def _numbers(old: Gate, new: Gate) -> Iterator[str]:
         yield f"{name} {was:g} -> {now:g}, which is {word} to meet"
     if old.unit != new.unit:
         yield f"unit {old.unit} -> {new.unit}"
+
+
+def threshold_moved(old: Verdict, new: Verdict) -> str:
+    """Say how the number differs by which two verdicts judge the same: `threshold 0.6 -> 0.55, which is easier ...`."""
+    return ", ".join(_numbers(gate_of(old), gate_of(new)))
 
 
 def gate_changes(suite: Suite, bars: Path, with_baseline: bool) -> list[str]:

@@ -15,9 +15,10 @@ from harness.errors import UserError
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.rescore import of_suites, stale, stale_verdicts, suites_in
 from harness.evaluation.run import estimate_and_judge
+from harness.formatting import count
 from harness.gates.config import load_suite_gates, suites_with_bars
 from harness.runs.folder import RunData, load_sealed
-from harness.runs.score_events import batches, with_later
+from harness.runs.score_events import batches, scored_again, with_later
 from harness.schema import ACCEPTED, CANDIDATE
 from harness.suites.suite import Suite
 
@@ -49,6 +50,10 @@ def regate(run_path: Path, suites: Sequence[Suite], bars: Path | None, baseline:
     comparison = compare_with_baselines(chosen, gates, baseline, bars, prompts, tuned.tokenizer_digest if tuned else "")
     run = with_baseline(without_stale(run, scorers), comparison)
     run = structs.replace(run, manifest=with_floors(run.manifest, read_floors(chosen, bars), scorers))
+    if later := scored_again(run_path, of_suites(before, gates).answers()):
+        run.manifest.notes.append(
+            f"{count(later, 'score')} {'is' if later == 1 else 'are'} of a later `tunegate rescore`."
+        )
     metrics, verdicts = estimate_and_judge(fresh, gates, run.manifest, run.answers())
     verdicts += stale_verdicts(chosen, gates, changed)
     lacking = [name for name in infos if name not in gates]

@@ -6,7 +6,7 @@ Every mistake in a file is named in one message. Light: reading gates loads no n
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +14,7 @@ from msgspec import Struct
 from harness.errors import refuse_all
 from harness.files import files_below, read_toml, shown_path
 from harness.gates.rules import COMPARATIVE, GATE_RULES, HIGHER_IS_BETTER
-from harness.schema import Gate, GateFile, Metric, Objective
+from harness.schema import Gate, GateFile, Metric, Objective, Verdict
 from harness.suites.suite import Suite
 
 ALWAYS = ("metric", "rule", "slice", "values", "n_min")
@@ -190,6 +190,16 @@ def _stem(gate: Gate) -> str:
     bar = gate.value if gate.value is not None else gate.ratio if gate.ratio is not None else gate.margin or None
     parts = [gate.metric, gate.rule, *([f"{bar:.12g}"] if bar is not None else [])]
     return "-".join([*parts, *(["relative"] if gate.unit == "relative" and gate.margin else [])])
+
+
+def gate_of(verdict: Verdict) -> Gate:
+    """The metric, rule and number of a verdict's gate, which its ID has."""
+    stem = verdict.gate.partition("[")[0]
+    number = stem.removeprefix(f"{verdict.metric}-{verdict.rule}").removeprefix("-").removesuffix("-relative")
+    key = {"share": "value", "points": "margin", "ratio": "ratio"}[GATE_RULES[verdict.rule].unit]
+    unit: Literal["points", "relative"] = "relative" if stem.endswith("-relative") else "points"
+    gate = Gate(metric=verdict.metric, rule=verdict.rule, unit=unit)
+    return msgspec.structs.replace(gate, **{key: float(number)}) if number else gate
 
 
 def _sliced(gate: Gate) -> str:

@@ -147,10 +147,7 @@ def latest(events: Iterable[ScoreEvent]) -> list[ScoreEvent]:
 
 def with_later(run: RunData) -> RunData:
     """Return the run with the scores of later scorers and judges in its records; people's stay in their events."""
-    later: dict[RecordKey, dict[str, Score]] = {}
-    for event in latest(event for batch in batches(run.path) for event in batch.events):
-        if event.kind != "human":
-            later.setdefault(key_of(event), {})[event.score.name] = event.score
+    later = _later(run.path, "code", "judge")
     if not later:
         return run
     records = []
@@ -158,3 +155,22 @@ def with_later(run: RunData) -> RunData:
         new = later.get((suite, record.case.id, record.variant, record.repeat), {})
         records.append(msgspec.structs.replace(record, scores=Scores(record.scores | new)) if new else record)
     return msgspec.structs.replace(run, records=records)
+
+
+def scored_again(path: Path, answers: Iterable[tuple[str, Record]]) -> int:
+    """Count the scores of a run's answers, each with its suite, that later scorers gave another value, or added."""
+    later = _later(path, "code")
+    return sum(
+        record.text_kept and record.scores.get(name) != score  # An accepted baseline has another run's scores.
+        for suite, record in (answers if later else ())
+        for name, score in later.get((suite, record.case.id, record.variant, record.repeat), {}).items()
+    )
+
+
+def _later(path: Path, *kinds: str) -> dict[RecordKey, dict[str, Score]]:
+    """Return the last scores of these kinds that were appended to a run, by record and name."""
+    later: dict[RecordKey, dict[str, Score]] = {}
+    for event in latest(event for batch in batches(path) for event in batch.events):
+        if event.kind in kinds:
+            later.setdefault(key_of(event), {})[event.score.name] = event.score
+    return later

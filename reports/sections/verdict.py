@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from harness.errors import UserError
 from harness.gates.sentences import gate_in_words
 from harness.runs.folder import recorded_verdicts
-from harness.runs.score_events import batches
+from harness.runs.score_events import batches, scored_again
 from harness.runs.status import no_merge
 from harness.schema import BASELINE, CANDIDATE, FLOOR, NO_MERGE, Metric, Outcome, SuiteInfo, Verdict
 from reports import business, degenerate, number_format, sentences, wording
@@ -81,14 +81,21 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
 
 
 def rescored(evidence: RunView) -> str:
-    """Say which of the run's own verdicts newer scorers changed; empty in views of other verdicts."""
+    """Say how many of the shown scores differ from those of newer scorers, and whose outcomes; empty where none do."""
     again = [batch for batch in batches(evidence.run.path) if batch.about.get("kind") == "code"]
     outcomes = {(v["suite"], v["gate"]): v["outcome"] for batch in again for v in batch.about["verdicts"]}
-    changed = [v for v in evidence.run.verdicts if outcomes.get((v.suite, v.gate), v.outcome) != v.outcome]
-    if not changed or evidence.run.verdicts != recorded_verdicts(evidence.run.path):
+    is_own = bool(outcomes) and evidence.run.verdicts == recorded_verdicts(evidence.run.path)
+    changed = [v for v in evidence.run.verdicts if is_own and outcomes.get((v.suite, v.gate), v.outcome) != v.outcome]
+    scores = scored_again(evidence.run.path, ((suite, record) for _, suite, record in evidence.source))
+    if not changed and not scores:
         return ""
     named = wording.listing(f"{gate_in_words(v)} ({wording.outcome(outcomes[v.suite, v.gate])})" for v in changed)
-    return f"Newer scorers scored these answers again, with another outcome of {named}. See it with `tunegate regate`."
+    differ = f"{wording.count(scores, 'score')} {'differs' if scores == 1 else 'differ'}"
+    other = f", with another outcome of {named}" if named else ""
+    return (
+        f"Newer scorers scored these answers again: {differ}{other}. "
+        "`tunegate rescore` prints the verdict by their scores."
+    )
 
 
 def below_floor(evidence: RunView, suite: SuiteInfo) -> str:

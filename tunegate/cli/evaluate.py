@@ -12,6 +12,7 @@ import typer
 
 from harness.answer_logs import FORMATS
 from harness.errors import UserError
+from harness.formatting import count
 from harness.progress import tracing
 from harness.runs.project import find_run
 from tunegate.cli.layout import EVALUATE, App
@@ -54,7 +55,7 @@ Repeats = Annotated[int | None, typer.Option(min=1, help="Answers per case and m
 Limit = Annotated[int | None, typer.Option(min=1, help="Run the first N cases of each suite; judges no gate.")]
 Long = Annotated[bool, typer.Option("--long", help="Also run suites that are marked long.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Show all estimates, reasons and whole texts.")]
-EveryMiss = Annotated[bool, typer.Option("-rm", help="Show every miss, not only the first three.")]
+EveryMiss = Annotated[bool, typer.Option("-rm", help="Show every wrong answer, not only the first three.")]
 NoAnswerCache = Annotated[bool, typer.Option("--no-answer-cache", help="Ignore cached answers.")]
 
 
@@ -214,7 +215,8 @@ def rescore(
         typer.echo(note)
     terminal.show(after)
     print_changed_outcomes(before.verdicts, rescored.verdicts)
-    typer.echo(f"{rescored.records} answers scored again, {rescored.changed} findings differ: {rescored.path}")
+    differ = f"{count(rescored.changed, 'score')} {'differs' if rescored.changed == 1 else 'differ'}"
+    typer.echo(f"{count(rescored.records, 'answer')} scored again, {differ}: {rescored.path}")
     _after(run, after)
     judged_names = {info.name for info in judged.manifest.suites}
     not_judged = [f"{i.name}: not judged" for i in before.manifest.suites if i.name not in judged_names]
@@ -249,9 +251,8 @@ def regate(
 
 
 def _after(name: str, judged: RunData) -> None:
-    """Name the next step of a run that was judged again; its report is that of the first verdicts."""
-    command = "view" if (judged.path / "report" / "report.html").is_file() else "report"
-    after_verdicts(judged, name, f"tunegate {command} {name}")
+    """Name the next step of a run that was judged again: its report, written again, says what differs."""
+    after_verdicts(judged, name, f"tunegate report {name} --open")
 
 
 @app.command("import")
@@ -275,13 +276,17 @@ def import_answers(
     """
     from harness.answer_logs.answer_log import read_log
     from harness.evaluation.imported import imported_job
-    from harness.schema import BASELINE, CANDIDATE
+    from harness.schema import ACCEPTED, BASELINE, CANDIDATE
 
     if form not in FORMATS:
         raise UserError(f"--format {form}: expected one of {', '.join(FORMATS)}")
     one, *others = load_available_suites([suite])
     if others:
         raise UserError(f"--suite {suite}: has {len(others) + 1} suites, expected one. Name the folder of one suite")
+    if baseline == Path(ACCEPTED) and not baseline.exists():
+        raise UserError(
+            "--baseline accepted: expected a log. Import without it, then: tunegate regate latest --baseline accepted"
+        )
     logs = {CANDIDATE: read_log(log, form, one, model)}
     if baseline:
         logs[BASELINE] = read_log(baseline, form, one, baseline_model, "--baseline-model")

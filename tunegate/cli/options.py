@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,17 +145,23 @@ def load_available_suites(
 
 
 def print_changed_outcomes(before: Iterable[Verdict], now: Iterable[Verdict]) -> None:
-    """Print one line for each gate whose outcome differs from the run's."""
+    """Print one line for each gate whose outcome or threshold differs from the run's."""
+    from harness.baseline.drift import threshold_moved
     from harness.gates.sentences import gate_in_words
 
+    judges = attrgetter("suite", "metric", "rule", "slice", "slice_value")
     was, came = ({(v.suite, v.gate): v for v in verdicts} for verdicts in (before, now))
     suites = {suite for suite, _ in came}
-    for key in [*came, *(key for key in was if key not in came and key[0] in suites)]:
-        old = was[key].outcome if key in was else "not judged"
-        new = came[key].outcome if key in came else "no longer a gate"
-        if old != new:
-            verdict = came.get(key) or was[key]
-            typer.echo(f"changed: {verdict.suite} {gate_in_words(verdict)}: {old} -> {new}")
+    removed = [verdict for key, verdict in was.items() if key not in came and key[0] in suites]
+    for key, new in came.items():
+        old = was.get(key) or next((verdict for verdict in removed if judges(verdict) == judges(new)), None)
+        removed = [verdict for verdict in removed if verdict is not old]
+        moved = threshold_moved(old, new) if old else ""
+        if moved or old is None or old.outcome != new.outcome:
+            outcomes = f"{old.outcome if old else 'not judged'} -> {new.outcome}"
+            typer.echo(": ".join(filter(None, [f"changed: {new.suite} {gate_in_words(new)}", moved, outcomes])))
+    for old in removed:
+        typer.echo(f"changed: {old.suite} {gate_in_words(old)}: {old.outcome} -> no longer a gate")
 
 
 def verdicts_code(

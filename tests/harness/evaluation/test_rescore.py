@@ -13,6 +13,8 @@ from harness.evaluation.run import estimate_and_judge
 from harness.progress.progress import Progress
 from harness.runs.folder import check_seal, load_run
 from harness.runs.score_events import batches, with_later
+from reports.assemble import gather
+from reports.sections.verdict import rescored
 from tests.support.command import tunegate
 from tests.support.mini import TEST, compare, evaluate, right, rows, suites, write_suite
 
@@ -20,6 +22,8 @@ RELAXED = TEST.replace(
     'scorers=[clauses.among(["holdover", "assignment", "as is"])]',
     'scorers=[clauses.among(["holdover", "assignment", "as is"], {"nothing to see": "holdover"})]',
 )
+SCORED_AGAIN = "Newer scorers scored these answers again"
+SEE = "`tunegate rescore` prints the verdict by their scores."
 
 
 @pytest.mark.slow
@@ -45,6 +49,11 @@ def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
     assert check_seal(run.path) == [] and len(batches(run.path)) == 1
     again = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
     assert again.changed == 0
+    outcome = ", with another outcome of clause recall at least 50.0% (INCONCLUSIVE)"
+    assert rescored(gather(run)) == f"{SCORED_AGAIN}: 40 scores differ{outcome}. {SEE}"
+    write_suite(tmp_path)
+    rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
+    assert rescored(gather(run)) == ""
 
 
 @pytest.mark.slow
@@ -181,6 +190,10 @@ def test_the_command_prints_verdicts_and_what_moved(tmp_path: Path):
     write_suite(tmp_path, test=RELAXED, gates=gates.replace("0.5", "0.02"))
     done = tunegate(tmp_path, "rescore", run.path.name)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "80 answers scored again, 40 findings differ" in done.stdout
-    assert "changed: legal/mini clause recall at least 2.0%: not judged -> pass" in done.stdout
+    assert "80 answers scored again, 40 scores differ: " in done.stdout
+    moved = "threshold 0.5 -> 0.02, which is easier to meet: fail -> pass"
+    assert f"changed: legal/mini clause recall at least 2.0%: {moved}" in done.stdout
+    assert f"next: tunegate report {run.path.name} --open" in done.stdout
     assert load_run(run.path).verdicts == run.verdicts
+    assert SCORED_AGAIN not in done.stdout and rescored(gather(run)) == f"{SCORED_AGAIN}: 40 scores differ. {SEE}"
+    assert "! 40 scores are of a later `tunegate rescore`." in tunegate(tmp_path, "regate", run.path.name).stdout

@@ -4,9 +4,11 @@ import subprocess
 import sys
 
 import pytest
+from msgspec.structs import replace
 
 from harness.errors import UserError
-from harness.gates.config import gate_ids, load_gates, validate
+from harness.gates.config import gate_ids, gate_of, load_gates, validate
+from harness.gates.judge import unjudged
 from harness.schema import Gate, GateFile, Metric, Objective
 from tests.support.scored import METRICS
 
@@ -154,6 +156,9 @@ def test_gates_are_named_by_metric_rule_bar_and_slice_value():
         "fabrication-reduces-0.75",
         "fabrication-never",
     ]
+    for found in unjudged("mini", file, {"kind": ["deed", "lease"]}, "why"):
+        (gate,) = (one.gate for one in gate_ids(file, {"kind": ["deed", "lease"]}) if one.id == found.gate)
+        assert gate_of(found) == replace(gate, slice=None, n_min=0)
 
 
 def test_repeated_names_and_slices_without_a_value_are_refused():

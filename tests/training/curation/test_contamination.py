@@ -158,7 +158,7 @@ def test_a_case_with_several_short_texts_is_found_by_the_longest(find):
 def test_cases_that_cannot_be_compared_are_counted_and_not_among_those_compared(find):
     found = find([CASE], "translate house", *["Is it so or not?"] * 6, CASE)
     assert found.notes[:2] == [
-        "Compared with 1 cases of 1 suites.",
+        "Compared with 1 case of 1 suite.",
         "Cases that cannot be compared, because they have fewer than 4 words or share all their text with other "
         "documents: 7 of legal/mini.",
     ]
@@ -220,7 +220,7 @@ def test_the_projects_suites_are_found_from_a_folder_below_it(write_cases, tmp_p
     monkeypatch.chdir(tmp_path / "project" / "data" / "raw")
     found = contamination.find(sample(CASE), CheckSettings())
     assert [finding.row for finding in found.findings] == [0]
-    assert found.notes == ["Compared with 1 cases of 1 suites."]
+    assert found.notes == ["Compared with 1 case of 1 suite."]
 
 
 def test_where_only_the_shipped_suites_are_found_the_result_says_so(write_cases, tmp_path, monkeypatch):

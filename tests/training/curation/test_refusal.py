@@ -63,7 +63,7 @@ def test_a_reason_lets_the_rows_stay_and_is_recorded(prepared):
 def test_clean_rows_pass_and_the_number_of_cases_is_said(prepared):
     job, said = prepared(leaked=())
     assert job.contamination == {"cases": 1, "suites": {"legal/mini": 1}, "rows": 0}
-    assert any(text.startswith("training: no row contains text of the 1 cases of 1 suites") for text in said)
+    assert any(text.startswith("training: no row contains text of the 1 case of 1 suite") for text in said)
 
 
 def test_a_training_whose_suites_are_not_found_is_refused_and_says_where_it_looked(write_config, tmp_path, monkeypatch):

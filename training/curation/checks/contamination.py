@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from harness.errors import UserError
+from harness.formatting import count
 from harness.sanitize import shown
 from training.curation.check import Check, CheckResult, CheckSettings, RowFinding, Sample, short
 from training.curation.checks import suite_index
@@ -98,9 +99,9 @@ def overlap(sample: Sample, index: SuiteIndex) -> Overlap:
     texts, boilerplate = _shared(sample, index)
     for row, counts in sorted(texts.items()):
         runs_by_part: dict[int, int] = defaultdict(int)
-        for text, count in counts.items():
+        for text, times in counts.items():
             for number in index.holders[text]:
-                runs_by_part[number] += count
+                runs_by_part[number] += times
         nearest = sorted(runs_by_part, key=lambda number: (-runs_by_part[number], _length(index, number), number))
         compared = [_compare(sample, row, index, number) for number in nearest[:COMPARED]]
         closest = max(compared, key=lambda leak: (leak.counts, leak.share))
@@ -233,9 +234,14 @@ def find(sample: Sample, settings: CheckSettings) -> CheckResult:
         )
         for leak in shared.leaks
     ]
-    compared = f"Compared with {sum(index.suites.values()):,} cases of {len(index.suites)} suites."
+    compared = f"Compared with {_size(index)}."
     notes = [compared, *index.missing, *_uncompared(index), *_notes(sample, shared)]
     return CheckResult(findings=findings, notes=notes, counts=index.suites)
+
+
+def _size(index: SuiteIndex) -> str:
+    """Say how many cases of how many suites rows are compared with: `44 cases of 1 suite`."""
+    return f"{count(sum(index.suites.values()), 'case')} of {count(len(index.suites), 'suite')}"
 
 
 def _uncompared(index: SuiteIndex) -> list[str]:
@@ -319,9 +325,7 @@ def refuse_contaminated(
     if not leaks:
         seconds = time.perf_counter() - started
         if cases:
-            say(
-                f"training: no row contains text of the {cases:,} cases of {len(index.suites)} suites ({seconds:.1f} s)"
-            )
+            say(f"training: no row contains text of the {_size(index)} ({seconds:.1f} s)")
         return record
     if allowed is None:
         raise UserError(_refusal(rows, leaks))
