@@ -74,7 +74,7 @@ def text() -> str:
     return page(
         "What the terminal shows",
         f"Commands in a terminal of {COLUMNS} columns, on {len(CLAUSES) * LEASES} paragraphs of {LEASES} leases. The "
-        "answers are scripted, and no model runs. `-v` shows more, and `-rm` every miss.",
+        "answers are scripted, and no model runs. `-v` shows more, and `-rm` every miss or wrong answer.",
         *blocks,
     )
 

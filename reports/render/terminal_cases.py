@@ -37,19 +37,19 @@ def misses(run: RunData, shows_all: bool, is_verbose: bool, width: int) -> Itera
     count = sum(evidence.joint(suite.name).wrong for suite in evidence.suites)
     wrong = (case for case in evidence.index.cases() if case.wrong)
     if count:
-        yield heading(count, shows_all)
+        yield heading(count, shows_all, "wrong answer")
     for case in wrong if shows_all else islice(wrong, MISSES):
         answers = [answer for answer in (case.baseline, case.tuned) if answer]
         records = [evidence.source.read(answer.number) for answer in answers]
         cut = None if is_verbose else MISS_CUT
-        yield wrapped(f"{case.suite.name} {case.tuned.case.id}: miss\n{case_text(case.suite, records, cut)}", width)
+        yield wrapped(f"{case.suite.name} {case.tuned.case.id}: wrong\n{case_text(case.suite, records, cut)}", width)
 
 
-def heading(count: int, shows_all: bool) -> str:
+def heading(count: int, shows_all: bool, noun: str = "miss") -> str:
     """Say how many misses there are, and how to see all."""
     if shows_all or count <= MISSES:
-        return "misses:"
-    return f"first {MISSES} of {number_format.number(count)} misses (-rm shows all):"
+        return f"{wording.plural(noun)}:"
+    return f"first {MISSES} of {wording.count(count, noun)} (-rm shows all):"
 
 
 def case_text(suite: SuiteInfo, records: Sequence[Record], cut: int | None) -> str:

@@ -87,10 +87,10 @@ def test_no_verdict_is_not_a_pass(run: RunData) -> None:
     assert "NOT JUDGED" in text and "PASS" not in text
 
 
-def test_a_miss_of_a_run_without_its_prompt_is_shown_with_input_expected_and_answers(run: RunData) -> None:
+def test_a_wrong_answer_of_a_run_without_its_prompt_is_shown_with_input_expected_and_answers(run: RunData) -> None:
     title, *every = terminal_cases.misses(run, shows_all=False, is_verbose=False, width=80)
-    assert title == "misses:" and every
+    assert title == "wrong answers:" and every
     for text in every:
-        assert "miss\n  input (the prompt is not known):\n    Section " in text
-        assert re.match(r"(?s)legal/clauses \S+: miss\n.*\n  expected: .*\n  (?:tuned )?answer: ", text)
+        assert "wrong\n  input (the prompt is not known):\n    Section " in text
+        assert re.match(r"(?s)legal/clauses \S+: wrong\n.*\n  expected: .*\n  (?:tuned )?answer: ", text)
         assert max(map(len, text.splitlines())) <= 80

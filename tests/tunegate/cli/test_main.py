@@ -109,9 +109,9 @@ def test_compare_leaves_with_the_gates_code(project: Path) -> None:
     done = tunegate(project, "compare", "old", "new", "--engine", "fake", "--script", "script.json")
     assert done.returncode == 1
     assert "FAIL" in done.stdout
-    assert "first 3 of 20 misses (-rm shows all):" in done.stdout and done.stdout.count(": miss\n") == 3
+    assert "first 3 of 20 wrong answers (-rm shows all):" in done.stdout and done.stdout.count(": wrong\n") == 3
     every = tunegate(project, "compare", "old", "new", "--engine", "fake", "--script", "script.json", "-rm")
-    assert every.stdout.count(": miss\n") == 20
+    assert every.stdout.count(": wrong\n") == 20
 
 
 @pytest.mark.slow
