@@ -30,7 +30,7 @@ all cases; below it simulated lower bounds hold as little as 89.8% of the time.
 """
 FEWEST_OF_A_LABEL = 5
 """No gate judges a mean over labels where fewer clusters expect one of them: its own number is then by chance."""
-NO_BASELINE = "no baseline was given (tunegate compare, or --baseline of pytest)"
+NO_BASELINE = "no baseline was given (tunegate compare, or --baseline of pytest, import or regate)"
 
 
 def judge(

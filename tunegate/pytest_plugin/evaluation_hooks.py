@@ -357,8 +357,10 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     for line in [*(state.notes() if state else taken_lines(config)), *case_texts(terminalreporter, summary), *text]:
         terminalreporter.write_line(line)
     if not gates["ran"]:
-        code = int(terminalreporter._session.exitstatus)  # `exitstatus` is from before pytest_sessionfinish.
-        terminalreporter.write_line(f"No gate was judged in this session: exit code {code}.", yellow=True)
+        session = terminalreporter._session  # `exitstatus` is from before pytest_sessionfinish.
+        is_stopped = summary is not None and summary["gates"] and (session.shouldfail or session.shouldstop)
+        why = "The session stopped before its gates" if is_stopped else "No gate was judged in this session"
+        terminalreporter.write_line(f"{why}: exit code {int(session.exitstatus)}.", yellow=True)
     if REQUIRED in config.stash:
         terminalreporter.write_line(config.stash[REQUIRED], red=True)
     if run := gates["run"] or (summary and summary["run"]):

@@ -74,6 +74,7 @@ def test_logs_that_cannot_be_imported_are_one_line_and_leave_no_run(project: Pat
         ("gone.jsonl", *SUITE): "gone.jsonl: cannot be read",
         (log, "--format", "csv", *SUITE[2:]): "--format csv: expected one of lm-eval, inspect",
         (other, *SUITE, "--baseline", few): "no case has 1 answer in every log",
+        (log, *SUITE, "--baseline", "accepted"): "then: tunegate regate latest --baseline accepted",
         (log, *SUITE, "--baseline-model", "old"): "--baseline-model: expected with --baseline LOG",
     }
     for words, said in expected.items():

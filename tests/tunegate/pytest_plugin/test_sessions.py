@@ -49,6 +49,7 @@ def test_a_passed_case_and_a_failed_one_are_shown_too(root: Path) -> None:
     write_suite(root, test=TEST.replace("@suite.case\n", "@suite.case(must=True)\n"))
     failed = section(pytest_in(root, "-q", chosen=[CASE]).stdout)
     assert "legal/mini c1, test_finds_every_clause: failed" in failed
+    assert "The session stopped before its gates: exit code 1." in section(pytest_in(root, "-q", "-x").stdout)
 
 
 def test_the_baselines_answer_is_shown_beside_the_tuned_one(root: Path) -> None:
