@@ -130,7 +130,7 @@ def test_scores_of_an_accepted_baseline_are_not_compared_after_scoring_again(roo
     accept(evaluate(root, OLD).path, suites(root), SAID)
     run = evaluate(root, NEW, ACCEPTED)
     same = rescore(run.path, suites(root), None, Progress(quiet=True))
-    assert (same.records, same.changed, same.verdicts) == (60, 0, run.verdicts)
+    assert (same.records, same.changed, same.verdicts, same.metrics) == (60, 0, run.verdicts, run.metrics)
     write(root, test=TEST.replace("% 7) / 7", "% 5) / 5"))
     again = rescore(run.path, suites(root), None, Progress(quiet=True))
     assert {v.rule: v.outcome for v in again.verdicts}["improves"] == "error"

@@ -27,14 +27,6 @@ SEE = "`tunegate rescore` prints the verdict by their scores."
 
 
 @pytest.mark.slow
-def test_scoring_again_with_the_same_scorers_changes_nothing(tmp_path: Path):
-    run = compare(tmp_path)
-    found = rescore(run.path, suites(tmp_path), None, Progress(quiet=True))
-    assert (found.records, found.changed) == (80, 0)
-    assert found.verdicts == run.verdicts and found.metrics == run.metrics
-
-
-@pytest.mark.slow
 def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
     wrong = {f"c{i}": "nothing to see" for i in range(40)}
     run = compare(tmp_path, tuned=wrong)

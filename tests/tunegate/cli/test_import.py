@@ -63,6 +63,7 @@ def test_a_log_without_every_case_is_judged_by_no_gate(project: Path) -> None:
     said = "legal/mini: 38 of 40 cases are answered in every log, not c3, c5; gates skip"
     assert (done.returncode, said in done.stderr) == (6, True), done.stderr
     assert "next: the same command with a log that answers every case" in done.stdout
+    assert "– NOT JUDGED clause recall at least 50.0%: Only 38 of 40" in " ".join(done.stdout.split())
 
 
 @pytest.mark.slow
