@@ -5,7 +5,7 @@ Everything is tuned minus baseline in the metric's own unit, whichever direction
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from scipy import special
 from harness.schema import Comparison, Estimate, Side
 from harness.stats import cluster_variance, intervals, permutation
 from harness.stats.cluster_variance import FEW_CHANGES, FEW_CHANGES_OF_RATIO, FEW_EVENTS, FEW_FLIPS
-from harness.stats.intervals import Array, ClusterSums, contrast, effective_clusters, wilson_at
+from harness.stats.intervals import Array, ClusterSums, effective_clusters, wilson_at
 from harness.stats.pairs import Pairs, case_gains, changed_clusters, level_of, scores
 
 ROUNDING = 1e-12
@@ -80,19 +80,23 @@ def effective_size_cap(
 
 
 def gains_and_losses(
-    whole: ClusterSums, reach: tuple[float, float], level: float = 0.95, side: Side = "two", most: float = 0.0
+    change: tuple[ClusterSums, ClusterSums],
+    reach: tuple[float, float],
+    level: float = 0.95,
+    side: Side = "two",
+    most: float = 0.0,
 ) -> tuple[float, float, bool]:
     """Bounds of a paired difference from what clusters gain and lose, and whether a guard was needed.
 
-    `reach` is the largest possible gain and the largest possible loss. Few clusters that moved leave the standard error
-    unknown (with none it is 0), and the interval is then as wide as `effective_size_cap` says. A rate without an upper
-    end may then move by `most` in a cluster, however little those that moved did.
+    `change` is that of `Pairs`; `reach` is the largest possible gain and the largest possible loss. Few clusters that
+    moved leave the standard error unknown (with none it is 0), and the interval is then as wide as `effective_size_cap`
+    says. A rate without an upper end may then move by `most` in a cluster, however little those that moved did.
     """
-    added = np.where(np.abs(whole.added) < ROUNDING * max(reach), 0.0, whole.added)
-    absolute, squares = float(np.abs(added).sum()), float(added @ added)
+    whole, shown = (replace(p, added=np.where(np.abs(p.added) < ROUNDING * max(reach), 0.0, p.added)) for p in change)
+    absolute, squares = float(np.abs(shown.added).sum()), float(shown.added @ shown.added)
     rounding = ROUNDING if most else 0.0
-    tells = whole.tells(FEW_CHANGES.fewest, rounding)
-    split = [ClusterSums(np.maximum(sign * added, 0), whole.weights, whole.units) for sign in (1, -1)]
+    tells = change[1].tells(FEW_CHANGES.fewest, rounding)
+    split, told = ([replace(p, added=np.maximum(sign * p.added, 0)) for sign in (1, -1)] for p in (whole, shown))
     sides = [
         Shifts(
             mean=moved.value,
@@ -105,7 +109,7 @@ def gains_and_losses(
             effective=whole.effective,
         )
         for moved, far, own in zip(
-            split, reach, (moved.tells(FEW_CHANGES.fewest, rounding) for moved in split), strict=True
+            split, reach, (moved.tells(FEW_CHANGES.fewest, rounding) for moved in told), strict=True
         )
     ]
     covariance = cluster_variance.covariance(split[0].residuals, split[1].residuals, whole.weights)
@@ -136,7 +140,7 @@ def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
         wide = _mover(pairs, level)
         low, high = min(low, wide[0] or 0.0), np.inf if wide[1] is None else max(high, wide[1])
         method += f", {FEW_EVENTS.name}"
-    elif not (change := contrast(*pairs.parts)).tells(FEW_CHANGES_OF_RATIO.fewest, ROUNDING if pairs.most else 0.0):
+    elif not (change := pairs.change())[1].tells(FEW_CHANGES_OF_RATIO.fewest, ROUNDING if pairs.most else 0.0):
         reach = score_range(pairs)
         least, most, _ = gains_and_losses(change, (reach, reach), level, most=pairs.most)
         low, high = min(low, max(0.0, 1 + least / baseline)), max(high, 1 + most / baseline)
@@ -179,10 +183,10 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
     named |= {"value": pairs.values[0] - factor * pairs.values[1], "n": len(pairs.tuned), "clusters": pairs.count}
     if pairs.count < 2:
         return Estimate(method="one cluster: no interval", **named)
-    whole = contrast(*pairs.parts, factor)
+    change = pairs.change(factor)
     lowest, highest = _limits(pairs)
     reach = (highest - factor * lowest, factor * highest - lowest)
-    low, high, is_guarded = gains_and_losses(whole, reach, level, side, pairs.most)
+    low, high, is_guarded = gains_and_losses(change, reach, level, side, pairs.most)
     if not pairs.metric.over_labels:
         tuned, baseline = (
             intervals.ratio_residuals(cases.numerators, cases.denominators)[1]
@@ -190,7 +194,7 @@ def difference(pairs: Pairs, level: float = 0.95, side: Side = "two", factor: fl
         )
         residuals = tuned - factor * baseline
         independent = len(residuals) / max(1, len(residuals) - 1) * float(residuals @ residuals)
-        deff = whole.variance / independent if independent > 0 else 1.0
+        deff = change[0].variance / independent if independent > 0 else 1.0
         named |= {"deff": deff, "n_eff": len(residuals) / max(1.0, deff)}
     method = "paired gains and losses" + (f", {FEW_CHANGES.name}" if is_guarded else "")
     return Estimate(low=low, high=high, method=method, **named)

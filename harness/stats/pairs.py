@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from harness.schema import Metric
 from harness.stats import cluster_variance, permutation
 from harness.stats.estimates import OVER_LABELS, label_parts
-from harness.stats.intervals import Array, ClusterSums, of_ratio
+from harness.stats.intervals import Array, ClusterSums, contrast, of_ratio
 from harness.stats.observations import Observations
 from harness.stats.score_table import Cases, key_parts, label_names
 
@@ -79,6 +79,18 @@ class Pairs:
         weights = np.bincount(self.tuned.clusters) / len(self.tuned)
         tuned, baseline = (label_parts(sums, weights, self.metric.kind) for sums in self.sums)
         return tuned, baseline
+
+    def change(self, factor: float = 1.0) -> tuple[ClusterSums, ClusterSums]:
+        """Parts of tuned - factor * baseline: to first order, and those that show how many clusters carry it.
+
+        To first order a mean over labels also moves in clusters without a change, whose labels are not as in others.
+        """
+        tuned, baseline = self.parts
+        whole = contrast(tuned, baseline, factor)
+        if not self.metric.over_labels:
+            return whole, whole
+        is_same = (self.sums[0] == self.sums[1]).all(axis=1)
+        return whole, replace(whole, added=np.where(is_same, (1 - factor) * baseline.added, whole.added))
 
     @cached_property
     def values(self) -> tuple[float, float] | None:

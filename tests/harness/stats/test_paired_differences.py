@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from harness.schema import Metric
+from harness.schema import Gate, Metric
 from harness.stats import paired as own
 from harness.stats.paired import rate_ratio
 from harness.stats.pairs import changed_clusters, pair
@@ -17,6 +17,7 @@ from tests.support.scored import (
     ERROR_RATE,
     FABRICATION,
     LENGTH,
+    MACRO_F1,
     MACRO_RECALL,
     RECALL,
     answers,
@@ -24,6 +25,7 @@ from tests.support.scored import (
     flips,
     observed,
     paired,
+    passes,
     record,
 )
 
@@ -229,21 +231,34 @@ def test_the_same_answers_do_not_prove_a_ratio_of_one():
     assert made.low < 0.93 and made.high > 1.07
 
 
+def over_labels(gold, tuned, baseline, metric, per_contract):
+    """One label a case, lien or tax; a wrong answer names the other one."""
+
+    def side(variant, right):
+        for i, (g, r) in enumerate(zip(gold, right, strict=True)):
+            labels = ([g], [], []) if r else ([], ["tax" if g == "lien" else "lien"], [g])
+            yield record(i, int(r), labels=labels, variant=variant, expected=[g], cluster=i // per_contract)
+
+    return both([*side("tuned", tuned)], [*side("baseline", baseline)], metric)
+
+
+@pytest.mark.parametrize("metric", [ACCURACY, MACRO_RECALL, MACRO_F1], ids=lambda metric: metric.name)
+def test_three_changed_contracts_of_fourteen_show_no_gain_of_any_metric(metric):
+    """To first order a mean over labels also moves in contracts without a change, whose labels are not as in these."""
+    baseline = np.ones(42, bool)
+    baseline[[0, 9, 20]] = False
+    pairs = over_labels(["lien"] * 27 + ["tax"] * 15, np.ones(42, bool), baseline, metric, 3)
+    assert not passes(Gate(metric=metric.name, rule="improves", margin=0.005), pairs)
+    assert own.difference(pairs).low == pytest.approx(-0.2, abs=0.05)
+
+
 def test_difference_of_mean_recalls_is_paired_and_agrees_with_a_plain_bootstrap_of_contracts():
     """Both variants miss mostly the same cases, so that the paired interval is narrower than either level's."""
     rng = np.random.default_rng(12)
     gold = rng.choice(["lien", "tax"], 200, p=[0.7, 0.3])
     base = rng.random(200) < 0.7
-    tuned = base | (rng.random(200) < 0.3)
-
-    def made(right, variant):
-        labels = [([g], [], []) if r else ([], ["deed"], [g]) for g, r in zip(gold, right, strict=True)]
-        return [
-            record(i, int(right[i]), labels=labels[i], variant=variant, expected=[gold[i]], cluster=i // 2)
-            for i in range(200)
-        ]
-
-    pairs = both(made(tuned, "tuned"), made(base, "baseline"), MACRO_RECALL)
+    tuned = np.where(rng.random(200) < 0.4, rng.random(200) < 0.9, base)
+    pairs = over_labels(gold, tuned, base, MACRO_RECALL, 2)
     found = own.difference(pairs)
 
     def contrast(kept):
@@ -256,5 +271,5 @@ def test_difference_of_mean_recalls_is_paired_and_agrees_with_a_plain_bootstrap_
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.01)
     compared = own.compare(pairs)
     assert compared.p_value < 0.001 and "sign-flip" in compared.test
-    assert (compared.wins, compared.losses) == (int((tuned & ~base).sum()), 0)
-    assert own.superiority(both(made(base, "tuned"), made(base, "baseline"), MACRO_RECALL))[0] == 1.0
+    assert (compared.wins, compared.losses) == (int((tuned & ~base).sum()), int((base & ~tuned).sum()))
+    assert own.superiority(over_labels(gold, base, base, MACRO_RECALL, 2))[0] == 1.0
