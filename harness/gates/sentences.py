@@ -45,12 +45,19 @@ def of_ratio(outcome: Outcome, now: str, ratio: Estimate, threshold: float) -> s
 
 
 def of_change(
-    outcome: Outcome, now: str, change: tuple[float, float, float], threshold: float, is_share: bool, than: str = ""
+    outcome: Outcome,
+    now: str,
+    change: tuple[float, float, float],
+    threshold: float,
+    is_share: bool,
+    *,
+    than: str = "",
+    since: str = "",
 ) -> str:
     """`72.0%, 3.0 points worse (95% confidence: at best 2.2 points worse)` of value, low and high end.
 
     They are turned so that more is better. `now` is the tuned model's level; `than` what the change is taken from where
-    that is not the baseline itself.
+    that is not the baseline itself; `since` why the low end is farther than the interval that reports show.
     """
     value, low, high = change
     is_worst = _is_worst_end(outcome, value >= threshold)
@@ -58,7 +65,8 @@ def of_change(
     limit = f"{SURE} at {'worst' if is_worst else 'best'}"
     if outcome == "inconclusive":
         limit = "could be" if is_worst or end > 0 else "could be only"
-    return f"{now}, {_moved(value, threshold, is_share, than)} ({limit} {_moved(end, threshold, is_share)})"
+    why = since if is_worst and outcome == "inconclusive" else ""
+    return f"{now}, {_moved(value, threshold, is_share, than)} ({limit} {_moved(end, threshold, is_share)}{why})"
 
 
 def _is_worst_end(outcome: Outcome, is_met: bool) -> bool:

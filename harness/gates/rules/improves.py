@@ -80,7 +80,7 @@ def _judge(evidence: Evidence) -> Finding:
     than = f" than {bar_percent(factor)} of the baseline's" if factor != 1 else ""
     turned = (sign * change.value, low, high)
     # An interval past the threshold is told as such; what is then missing is the test.
-    seen = of_change("pass" if margin > 0 else outcome, evidence.now, turned, threshold, evidence.is_share, than)
+    seen = of_change("pass" if margin > 0 else outcome, evidence.now, turned, threshold, evidence.is_share, than=than)
     if is_unchanged:
         seen = f"{evidence.now}, no case changed"
     if outcome != "inconclusive":

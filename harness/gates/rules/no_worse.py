@@ -39,16 +39,22 @@ def _idle(gate: Gate, metric: Metric) -> list[str]:
 def _judge(evidence: Evidence) -> Finding:
     """Pass: the one-sided bound of the loss is inside the margin. Fail: even the other bound is outside."""
     from harness.stats.paired import difference, guarded
+    from harness.stats.pairs import changed_clusters
 
     margin, metric = evidence.gate.margin, evidence.metric
     assert evidence.pairs is not None
     sign = 1 if metric.higher_is_better else -1
-    change = guarded(difference(evidence.pairs, side="lower" if sign > 0 else "upper"), evidence.pairs)
+    plain = difference(evidence.pairs, side="lower" if sign > 0 else "upper")
+    change = guarded(plain, evidence.pairs)
     low, high = oriented(change, sign)
     if change.value is None or low is None or high is None:
         return not_measured(change)
     outcome: Outcome = "pass" if low > -margin else "fail" if high <= -margin else "inconclusive"
-    seen = of_change(outcome, evidence.now, (sign * change.value, low, high), -margin, evidence.is_share)
+    turned, since = (sign * change.value, low, high), ""
+    if (change.low, change.high) != (plain.low, plain.high):
+        changed, _ = changed_clusters(evidence.pairs)
+        since = f", since scores changed in only {changed} of {count(evidence.clusters, evidence.cluster)}"
+    seen = of_change(outcome, evidence.now, turned, -margin, evidence.is_share, since=since)
     if outcome != "inconclusive":
         return Finding(outcome, "", change, low + margin, seen=seen)
     need = _need(evidence, change.side)
@@ -114,7 +120,7 @@ def _if_nothing_changed(question: PowerQuestion) -> list[str]:
     needed = math.ceil(clusters * math.log1p(-bound) / math.log1p(-margin)) if bound < 1 else None
     return [
         f"with no case changed, {count(clusters, question.cluster)} rule out losses over {unsigned(bound)} "
-        f"only; it takes {question.more(needed)}, or 20 that change"
+        f"only; it takes {question.more(needed)}, or 20 in which an answer changes"
     ]
 
 

@@ -214,7 +214,7 @@ def test_no_worse_says_so_where_even_an_unchanged_model_cannot_pass(tmp_path: Pa
     assert not row.can_pass
     assert row.says[0] == (
         "with no case changed, 20 contracts rule out losses over 13.9 points only; it takes about 59 contracts "
-        "(39 more), or 20 that change"
+        "(39 more), or 20 in which an answer changes"
     )
     assert row.chance == pytest.approx(0.0, abs=0.01) and row.contracts_needed and row.contracts_needed > 200
     enough = by_gate(tmp_path, cases=rows(160), gates=gates)["clause_precision-no_worse-0.05"]
