@@ -2,7 +2,7 @@
 
 A verdict is pass, fail or inconclusive; only pass merges. First come checks, in the order in which they are reported:
 not comparable, nothing evaluated, a partial population, no baseline, a margin within the noise, too many errors, too
-few clusters, too few cases. Numeric libraries load when they are needed.
+many answers without a score, too few clusters, too few cases. Numeric libraries load when they are needed.
 """
 
 from __future__ import annotations
@@ -86,15 +86,17 @@ def _apply(evidence: Evidence) -> Finding:
         reason = " ".join(filter(None, (_required(evidence, value), lacking[0])))
         return replace(finding, outcome="inconclusive", reason=reason, needed=lacking[1], seen=value)
     left_out = evidence.pairs or evidence.level
+    unscored = count(left_out.unscored, "answer")
     parts = [
         _required(evidence, finding.seen),
         finding.reason,
         f"{count(left_out.errors, 'answer')} failed, in the engine or the scorer, and count against the claim."
         if left_out.errors
         else "",
-        f"Left out without a score: {count(left_out.unscored, 'answer')}." if left_out.unscored else "",
+        f"Left out without a score: {unscored}." if left_out.unscored else "",
     ]
-    return replace(finding, reason=" ".join(filter(None, parts)))
+    seen = f"{finding.seen}; {unscored} without a score" if left_out.unscored else finding.seen
+    return replace(finding, reason=" ".join(filter(None, parts)), seen=seen)
 
 
 def _required(evidence: Evidence, seen: str) -> str:
@@ -232,9 +234,21 @@ def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
 
 
 def too_few(evidence: Evidence) -> tuple[str, str] | None:
-    """Reason and need where there are too few clusters or cases to judge on, or one cluster is most of them."""
-    from harness.stats import cluster_variance
+    """Reason and need where there are too few scores, clusters or cases to judge on, or one cluster is most of them.
 
+    What has no score may be what the model is worst at, so that the rest is no sample of its answers.
+    """
+    from harness.stats import cluster_variance
+    from harness.stats.observations import MAX_ERROR_SHARE
+
+    lost, records = evidence.pairs.lost if evidence.pairs else evidence.level.unscored, evidence.level.records
+    if lost > MAX_ERROR_SHARE * records:
+        return (
+            f"{lost:,} of {count(records, 'answer')} have no score by '{evidence.metric.scorer}'"
+            f"{', where the baseline has one' if evidence.pairs else ''}; the cap is {MAX_ERROR_SHARE:.0%}. Score an "
+            "answer that cannot be read as wrong; where cases do not apply, judge a slice of the others.",
+            f"a score for {lost:,} of {count(records, 'answer')}",
+        )
     cases, clusters, n_min = evidence.cases, evidence.clusters, evidence.gate.n_min
     noun = plural(evidence.cluster)
     shown = f"{evidence.population} {'is' if cases == 1 else 'are'} shown but not judged"

@@ -36,6 +36,8 @@ class Observations:
     """Answers that the engine failed to give, or the scorer to score."""
     unscored: int = 0
     """Answers whose score has no value; left out."""
+    unscored_keys: Sequence[str] = ()
+    """The case of each of them, where records were read."""
 
     @classmethod
     def of(cls, shares: Iterable[tuple[str, float, float]]) -> Observations:
@@ -118,6 +120,7 @@ class VariantScores:
     def observed(self, metric: Metric, role: Role) -> Observations:
         """Observations for one metric, in the order in which cases are first seen."""
         scored = self._whole._scored(metric.scorer)
+        unscored = self._rows[~scored.counted[self._rows]]
         cases = self._whole._of(metric, role, scored)
         if self._part_of is not None:
             cases = cases.take(self._cases[cases.numbers])
@@ -125,7 +128,8 @@ class VariantScores:
             cases=cases,
             records=len(self),
             errors=int(scored.failed[self._rows].sum()),
-            unscored=len(self) - int(scored.counted[self._rows].sum()),
+            unscored=len(unscored),
+            unscored_keys=[self._columns.cases.keys[case] for case in self._columns.case[unscored]],
         )
 
     def _scored(self, scorer: str) -> Scored:

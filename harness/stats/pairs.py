@@ -29,6 +29,8 @@ class Pairs:
     """Answers that the engine failed to give, of both variants."""
     unscored: int
     """Answers without a score, of both variants."""
+    lost: int
+    """Those of the tuned variant in cases where the baseline has a score."""
     too_many_errors: str | None
     """Which variant the engine failed on too often, or None."""
     changed_inputs: int
@@ -128,6 +130,7 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
     both = both[own.denominators[both] + other.denominators[place[both]] > 0]
     kept, alone = own.take(both), own.numbers[place < 0]
     ids = {key_parts(other.keys[i])[0] for i in other.numbers} if len(alone) else set()
+    scored = {other.keys[i] for i in other.numbers} if tuned.unscored else set()
     sides = (("tuned", tuned), ("baseline", baseline))
     too_many = [f"{name}: {side.too_many_errors}" for name, side in sides if side.too_many_errors]
     return Pairs(
@@ -136,6 +139,7 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
         baseline=other.take(place[both], clusters_of=kept),
         errors=tuned.errors + baseline.errors,
         unscored=tuned.unscored + baseline.unscored,
+        lost=sum(key in scored for key in tuned.unscored_keys),
         too_many_errors=too_many[0] if too_many else None,
         changed_inputs=sum(key_parts(own.keys[i])[0] in ids for i in alone),
     )

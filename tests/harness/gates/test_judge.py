@@ -246,6 +246,27 @@ def test_errors_under_the_cap_are_wrong_and_named():
     assert verdict(NEVER, [record(i, 1, error=i < 1) for i in range(400)]).outcome == "fail"
 
 
+@pytest.mark.parametrize("gate", ALL_GATES)
+def test_answers_without_a_score_are_no_way_round_a_gate(gate):
+    """An answer that a scorer cannot read is often a bad one, so that the others are no sample of them."""
+    tuned = [record(i, None if i < 260 else 1) for i in range(400)]
+    made = verdict(gate, tuned, [1] * 260 + [0] * 140)
+    assert (made.outcome, made.needed) == ("inconclusive", "a score for 260 of 400 answers")
+    assert "260 of 400 answers have no score by 'answers'" in made.reason
+    some = [record(i, None if i < 4 else 1) for i in range(400)]
+    made = verdict(gate, some, [1] * 4 + [0] * 396)
+    assert (made.outcome, made.seen.endswith("; 4 answers without a score")) == ("pass", True)
+
+
+@pytest.mark.parametrize(("gate", "outcome"), [(AT_LEAST, "inconclusive"), (IMPROVES, "pass"), (NO_WORSE, "pass")])
+def test_cases_that_have_no_score_by_either_model_are_not_compared(gate, outcome):
+    tuned = [record(i, None if i < 40 else 1) for i in range(400)]
+    baseline = [record(i, None if i < 40 else 0, variant="baseline") for i in range(400)]
+    assert verdict(gate, tuned, baseline).outcome == outcome
+    invented = [record(i, None if i < 40 else int(i > 40)) for i in range(400)]
+    assert verdict(NEVER, invented).outcome == "fail"  # One case decides it, whatever the others are.
+
+
 OWN = {"scorer": "answers", "numerator": "right"}
 
 
