@@ -88,6 +88,7 @@ def _suites(file: Path) -> Iterator[str]:
             yield f"{suite.name}: not checked: {missing}"
         else:
             yield f"{suite.name}: valid, {count(len(suite.cases), 'case')}"
+            yield from suite.warnings()
 
 
 def _problems(suite: Suite) -> list[str]:

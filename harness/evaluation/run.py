@@ -184,6 +184,7 @@ def _pins(checkpoints: Mapping[str, Checkpoint]) -> list[str]:
 def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[str]:
     notes = []
     for part in job.suites:
+        notes += part.suite.warnings()
         if part.suite.has_other_cases:
             notes.append(f"{part.suite.name}: these are not the suite's own cases. {NO_MERGE}")
         if not job.imported and (asked := job.samples(part.suite)) != part.suite.samples:

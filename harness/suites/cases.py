@@ -18,6 +18,7 @@ import msgspec
 
 from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.files import byte_order_mark, decode_line, digest, is_large, not_utf8, open_regular, shown_path
+from harness.formatting import count
 from harness.schema import Case
 from harness.suites.tables import HUB, WORKBOOK, Hub, TableRow, is_table, refuse_unpinned, rows_of
 
@@ -178,6 +179,32 @@ def problem_of(case: Case, first_line: dict[str, int]) -> str | None:
     if not case.cluster:
         return "'cluster' is empty. Name the source that the case comes from, such as its contract"
     return None
+
+
+def content(case: Case) -> str:
+    """Return the inputs without regard to white space; equal for duplicate cases."""
+    return json.dumps({name: text.split() for name, text in sorted(case.input.items())})
+
+
+def repeats(cases: Iterable[Case], whole: bool) -> list[str]:
+    """Say that cases repeat the input of another cluster's, which counts as more evidence than there is; else empty.
+
+    With `whole`, only those with its right answer and tags, too.
+    """
+    first: dict[str, tuple[str, str]] = {}
+    pairs = []
+    for case in cases:
+        key = digest([content(case), *([case.expected, case.tags] if whole else ())])
+        name, cluster = first.setdefault(key, (case.id, case.cluster))
+        if cluster != case.cluster:
+            pairs.append((name, case.id))
+    if not pairs:
+        return []
+    what = "input, expected and tags" if whole else "input"
+    return [
+        f"{count(len(pairs), 'case')} {'repeats' if len(pairs) == 1 else 'repeat'} the {what} of a case of another "
+        f"cluster, such as '{pairs[0][0]}' and '{pairs[0][1]}'. A duplicate counts twice: remove one"
+    ]
 
 
 def _explain(error: Exception) -> str:

@@ -24,7 +24,7 @@ from harness import json_schema as harness_json_schema
 from harness.errors import UserError, own_code, refuse_all
 from harness.files import absolute, digest, shown_path
 from harness.schema import Case, Completion, Metric, Record, Score, Scores, storable
-from harness.suites.cases import cases_hash, check_cases, load_cases
+from harness.suites.cases import cases_hash, check_cases, load_cases, repeats
 from harness.suites.tables import HUB
 
 if TYPE_CHECKING:
@@ -195,12 +195,17 @@ class Suite:
             cases, where = (load_cases(self._cases), self._cases) if hub else (load_cases(path), shown_path(path))
         problems = [f"{where}: {problem}" for case in cases for problem in self.problems(case)]
         refuse_all(problems, f"{self.name}: cases that its scorers cannot score")
+        refuse_all([f"{where}: {problem}" for problem in repeats(cases, whole=True)], where)
         return cases
 
     @property
     def cases_path(self) -> Path | None:
         """The file of its cases; None where a function builds them or they are on the hub."""
         return None if callable(self._cases) or self._cases.startswith(HUB) else self.folder / self._cases
+
+    def warnings(self) -> list[str]:
+        """List what makes its cases worth less than their number."""
+        return [f"{self.name}: {text}" for text in repeats(self.cases, whole=False)]
 
     def problems(self, case: Case) -> list[str]:
         """List its scorers' problems with a case, before any model is run."""

@@ -21,7 +21,7 @@ from harness.files import write_atomic
 from harness.formatting import count, first_few, plural
 from harness.runs.project import refuse_below_project
 from harness.schema import Case
-from harness.suites.cases import LONGEST_LINE_BYTES, load_cases, problem_of
+from harness.suites.cases import LONGEST_LINE_BYTES, content, load_cases, problem_of
 from harness.suites.tables import HUB, NOT_CSV, Hub, TableRow, as_shown, is_table, parted, rows_of
 
 if TYPE_CHECKING:
@@ -109,12 +109,12 @@ def usable(rows: Iterable[TableRow], make: Callable[[TableRow], T], problems: li
 def read_rows(rows: Iterable[TableRow], columns: ImportColumns, suite: Suite, present: Sequence[Case]) -> ImportedRows:
     """Make cases of rows, checked by the suite's scorers and against earlier rows and `present` cases of the suite."""
     ids = {case.id: "the suite" for case in present}
-    texts = {_content(case): "a case of the suite" for case in present}
+    texts = {content(case): "a case of the suite" for case in present}
 
     def make(row: TableRow) -> Case:
         case = _case(row.cells, columns)
         _check(case, suite, ids, texts)
-        ids[case.id] = texts[_content(case)] = row.where
+        ids[case.id] = texts[content(case)] = row.where
         return case
 
     problems: list[tuple[str, str]] = []
@@ -155,13 +155,8 @@ def _check(case: Case, suite: Suite, ids: Mapping[str, str], texts: Mapping[str,
         raise Bad("; ".join(messages))
     if len(msgspec.json.encode(case)) > LONGEST_LINE_BYTES:
         raise Bad(f"is longer than {LONGEST_LINE_BYTES >> 20} MiB, the most that a case may be. Shorten its texts")
-    if (first := texts.get(_content(case))) is not None:
+    if (first := texts.get(content(case))) is not None:
         raise Bad(f"has the same input as {first}. A duplicate counts twice: remove one")
-
-
-def _content(case: Case) -> str:
-    """Return the inputs without regard to white space; equal for duplicate cases."""
-    return json.dumps({name: text.split() for name, text in sorted(case.input.items())})
 
 
 def _cell(cells: Mapping[str, Any], column: str) -> Any:

@@ -42,12 +42,19 @@ def test_a_folder_or_any_file_of_a_suite_stands_for_the_suite(project: Path, pat
     assert outcome("check", *paths, "train.toml") == (0, "train.toml: valid\nlegal/mini: valid, 8 cases\n", "")
 
 
+def test_what_weakens_a_valid_suite_is_a_warning(project: Path) -> None:
+    break_file(SUITE / "cases.jsonl", "Contract 5", "Contract  2")
+    said = "1 case repeats the input of a case of another cluster, such as 'c2' and 'c5'. A duplicate counts twice"
+    assert outcome("check", str(SUITE)) == (0, f"legal/mini: valid, 8 cases\nlegal/mini: {said}: remove one\n", "")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("file", "old", "new", "said"), [
     ("gates.toml", "clause_recall", "clause_recal", "unknown metric 'clause_recal'"),
     ("gates.toml", '"instrument"', '"county"', "unknown slice 'county'"),
     ("gates.toml", "[[gate]]", "[[gate", "gates.toml: not valid TOML"),
     ("cases.jsonl", '"id": "c3"', '"id": "c2"', "id 'c2' is already used on line 3"),
+    ("cases.jsonl", "Contract 6", "Contract  2", "1 case repeats the input, expected and tags of .*'c2' and 'c6'"),
     ("cases.jsonl", '["assignment"]', '["arson"]', "expects 'arson', which is not in the list"),
     ("prompt.jinja", "document", "text", "the prompt needs a variable its input lacks"),
     ("prompt.jinja", "}}", "}", "not a Jinja template"),
