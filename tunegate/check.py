@@ -81,6 +81,8 @@ def _configuration(file: Path) -> Iterator[str]:
 
 
 def _suites(file: Path) -> Iterator[str]:
+    from harness.gates.config import load_suite_gates, unjudged_cases
+
     for suite in find_suites([str(file)]):
         try:
             refuse_all(_problems(suite), suite.name)
@@ -88,7 +90,7 @@ def _suites(file: Path) -> Iterator[str]:
             yield f"{suite.name}: not checked: {missing}"
         else:
             yield f"{suite.name}: valid, {count(len(suite.cases), 'case')}"
-            yield from suite.warnings()
+            yield from (*suite.warnings(), *unjudged_cases(load_suite_gates(suite, None), suite))
 
 
 def _problems(suite: Suite) -> list[str]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from harness.errors import refuse_all
 from harness.files import files_below, read_toml, shown_path
+from harness.formatting import count
 from harness.gates.rules import COMPARATIVE, GATE_RULES, HIGHER_IS_BETTER
 from harness.schema import Gate, GateFile, Metric, Objective, Verdict
 from harness.suites.suite import Suite
@@ -184,6 +185,21 @@ def gate_ids(gate_file: GateFile, slice_values: Mapping[str, Sequence[str]], sui
     problems += [f"{name}: {p}" for p in _repeated([i.id for i in ids])]
     refuse_all(problems, f"{name}: gates that cannot be named")
     return ids
+
+
+def unjudged_cases(gate_file: GateFile, suite: Suite) -> list[str]:
+    """Say of each metric that only gates of slices judge, how many cases have no tag of these and escape them."""
+    lines = []
+    for metric in dict.fromkeys(gate.metric for gate in gate_file.gate):
+        tags = dict.fromkeys(gate.slice for gate in gate_file.gate if gate.metric == metric)
+        lacking = 0 if None in tags else sum(case.tags.keys().isdisjoint(tags) for case in suite.cases)
+        if lacking:
+            names = " or ".join(f"'{tag}'" for tag in tags)
+            lines.append(
+                f"{suite.name}: {lacking:,} of {count(len(suite.cases), 'case')} have no {names} and are judged by no "
+                f"gate of {metric}. Add the tag, or a gate without slice"
+            )
+    return lines
 
 
 def _stem(gate: Gate) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import PROGRAMS, outcome, run
+from tests.support.mini import right, write_script, write_suite
 from tests.support.mini import rows as mini_rows
-from tests.support.mini import write_suite
 
 ROOT = Path(__file__).parents[2]
 HOOKS = ROOT / ".pre-commit-hooks.yaml"
@@ -42,10 +42,18 @@ def test_a_folder_or_any_file_of_a_suite_stands_for_the_suite(project: Path, pat
     assert outcome("check", *paths, "train.toml") == (0, "train.toml: valid\nlegal/mini: valid, 8 cases\n", "")
 
 
-def test_what_weakens_a_valid_suite_is_a_warning(project: Path) -> None:
-    break_file(SUITE / "cases.jsonl", "Contract 5", "Contract  2")
-    said = "1 case repeats the input of a case of another cluster, such as 'c2' and 'c5'. A duplicate counts twice"
-    assert outcome("check", str(SUITE)) == (0, f"legal/mini: valid, 8 cases\nlegal/mini: {said}: remove one\n", "")
+@pytest.mark.parametrize(("old", "new", "said"), [
+    ("Contract 5", "Contract  2", "1 case repeats the input of a case of another cluster, such as 'c2' and 'c5'. A "
+     "duplicate counts twice: remove one"),
+    ('"instrument": "deed"', '"Instrument": "deed"', "4 of 8 cases have no 'instrument' and are judged by no gate of "
+     "clause_exact_set. Add the tag, or a gate without slice"),
+])  # fmt: skip
+def test_what_weakens_a_valid_suite_is_a_warning(project: Path, old: str, new: str, said: str) -> None:
+    break_file(SUITE / "cases.jsonl", old, new)
+    assert outcome("check", str(SUITE)) == (0, f"legal/mini: valid, 8 cases\nlegal/mini: {said}\n", "")
+    write_script(Path(), tuned=right(mini_rows(8)))
+    _, out, err = outcome("eval", "m", "--engine", "fake", "--script", "script.json")
+    assert said in " ".join((out + err).split()), out + err
 
 
 @pytest.mark.slow
