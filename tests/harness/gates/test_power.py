@@ -308,14 +308,14 @@ def test_a_run_takes_the_place_of_assumptions() -> None:
 
 
 def test_a_run_gives_macro_means_a_standard_error() -> None:
-    records = run_of([1, 1, 1, 0] * 30, [1, 0] * 60)
+    records = run_of([1, 1, 1, 0] * 60, [1, 0] * 90 + [0, 1] * 30)
     found = power_from(asked("macro_f1", "at_least", value=0.5), records)
     assert 0.5 < found["needed"] < 0.75
     assert found["says"][0].startswith("passes 80% of the time at a true ")
     found = power_from(asked("macro_f1", "no_worse", margin=0.05), records)
     assert 0.01 < found["needed"] < 0.05 and found["says"][0].endswith("passes 80% of the time or more")
     found = power_from(asked("macro_f1", "no_worse", margin=0.01), records)
-    assert found["contracts_needed"] == pytest.approx(120 * (found["needed"] / 0.01) ** 2, rel=0.01)
+    assert found["contracts_needed"] == pytest.approx(240 * (found["needed"] / 0.01) ** 2, rel=0.01)
 
 
 def test_a_run_shows_what_gain_of_a_macro_mean_is_visible() -> None:
