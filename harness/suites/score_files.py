@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from fnmatch import fnmatch
@@ -14,9 +15,9 @@ from harness.files import text_sha256
 from harness.scoring.source_files import HARNESS, INSTALLED, SUITES, source_files
 
 GATES = "gates.toml"
-APART = (GATES, "baseline.json", "noise.json", "approval.toml", "cases.*", "*.jsonl", "*.parquet", "*.xlsx", "*.jinja",
-         "floor.py", "train*", "build_training.py", "test_*", "*_test.py", "conftest.py", "__pycache__", "*.py[co]",
-         "*.md", "*.ipynb", ".*", "*~", "~*")  # fmt: skip
+APART = (
+    f"{GATES} baseline.json noise.json approval.toml cases.* floor.py train* test_* conftest.py .* __pycache__".split()
+)
 """Names in a suite's folder that decide no score, or have a digest of their own."""
 
 
@@ -40,25 +41,28 @@ def _plain(value: object) -> list[str]:
     return []
 
 
-def deciding_files(folder: Path, sources: Iterable[Path], apart: Sequence[Path | None]) -> dict[str, str]:
-    """Digest, by name, the files in a folder of a project's evalsuites and what `sources` import from the project.
+def deciding_files(test: Path, sources: Iterable[Path], apart: Sequence[Path | None]) -> dict[str, str]:
+    """Digest, by name, what `sources` import from the project, and the files in a suite's folder that they name.
 
-    Those in `apart` are left out. A suite that comes with tunegate has none: its files change with the release.
+    `test` is the suite's test file, which may name some, too. Those in `apart` are left out. A suite that comes with
+    tunegate has none: its files change with the release.
     """
-    root = next((around.parent for around in (folder, *folder.parents) if around.name == SUITES), None)
+    root = next((around.parent for around in test.parents if around.name == SUITES), None)
     if root is None or root.samefile(INSTALLED):
         return {}
-    found = {*_in_folder(folder), *_imported(sources, root)} - {*apart}
+    imported = _imported(sources, root)
+    code = "\n".join(file.read_text("utf-8", errors="replace") for file in sorted({test, *imported}))
+    found = {*imported, *_in_folder(test.parent, code)} - {*apart}
     return {file.relative_to(root).as_posix(): text_sha256(file) for file in sorted(found)}
 
 
-def _in_folder(folder: Path) -> Iterator[Path]:
-    """Yield the files in a folder and its folders, but in those of other suites, that may decide scores."""
+def _in_folder(folder: Path, code: str) -> Iterator[Path]:
+    """Yield the files in a folder and its folders, but in those of other suites, that the code names."""
     for path in folder.iterdir():
         if not any(fnmatch(path.name, name) for name in APART):
             if path.is_dir() and not (path / GATES).exists():
-                yield from _in_folder(path)
-            elif path.is_file():
+                yield from _in_folder(path, code)
+            elif path.is_file() and re.search(rf"\b{re.escape(path.name.removesuffix('.py'))}\b", code):
                 yield path
 
 

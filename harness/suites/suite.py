@@ -309,8 +309,9 @@ class Suite:
         from harness.suites.score_files import deciding_files
 
         sources = [Path(inspect.getfile(sys.modules[scorer.__module__])) for scorer in self.scorers]
-        own = [] if type(self) is Suite else [Path(self.declared_at.rpartition(":")[0])]
-        files = deciding_files(self.folder, [*sources, *own], [self.cases_path, self._prompt])
+        test = Path(self.declared_at.rpartition(":")[0])
+        own = [] if type(self) is Suite else [test]
+        files = deciding_files(self.folder / test.name, [*sources, *own], [self.cases_path, self._prompt])
         return digest([*self.scorer_versions.values(), *([files] if files else [])])
 
     def slice_values(self) -> dict[str, list[str]]:

@@ -92,7 +92,7 @@ def _fraction(level: Estimate | None) -> str:
     if level is None or level.value is None:
         return ""
     count = number_format.clean(level.value * level.n)
-    return f"{count:.0f} of {level.n}" if count.is_integer() else ""
+    return f"{number_format.number(int(count))} of {number_format.number(level.n)}" if count.is_integer() else ""
 
 
 def _weakest(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: list[str]) -> list[str]:

@@ -20,7 +20,7 @@ from tests.support.mini import TEST, compare, evaluate, right, rows, suites, wri
 
 RELAXED = TEST.replace(
     'scorers=[clauses.among(["holdover", "assignment", "as is"])]',
-    'scorers=[clauses.among(["holdover", "assignment", "as is"], {"nothing to see": "holdover"})]',
+    'scorers=[clauses.among(["holdover", "assignment", "as is"], {"staying on": "holdover"})]',
 )
 SCORED_AGAIN = "Newer scorers scored these answers again"
 SEE = "`tunegate rescore` prints the verdict by their scores."
@@ -28,7 +28,7 @@ SEE = "`tunegate rescore` prints the verdict by their scores."
 
 @pytest.mark.slow
 def test_a_changed_scorer_supersedes_and_the_verdict_follows(tmp_path: Path):
-    wrong = {f"c{i}": "nothing to see" for i in range(40)}
+    wrong = {f"c{i}": "staying on" for i in range(40)}
     run = compare(tmp_path, tuned=wrong)
     assert {v.outcome for v in run.verdicts} == {"fail"}
     before = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
@@ -53,7 +53,7 @@ def test_of_two_at_the_same_time_the_second_starts_from_the_scores_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Scores of one suite had stayed among those that the other, which ended later, said it had given."""
-    run = compare(tmp_path, tuned={f"c{i}": "nothing to see" for i in range(40)})
+    run = compare(tmp_path, tuned={f"c{i}": "staying on" for i in range(40)})
     (own,) = suites(tmp_path)
     write_suite(tmp_path, test=RELAXED)
     (relaxed,) = suites(tmp_path)
@@ -177,7 +177,7 @@ def test_answers_to_another_prompt_or_to_other_cases_pass_nothing(tmp_path: Path
 
 
 def test_the_command_prints_verdicts_and_what_moved(tmp_path: Path):
-    run = compare(tmp_path, tuned={f"c{i}": "nothing to see" for i in range(40)})
+    run = compare(tmp_path, tuned={f"c{i}": "staying on" for i in range(40)})
     gates = (tmp_path / "evalsuites/legal/mini/gates.toml").read_text()
     write_suite(tmp_path, test=RELAXED, gates=gates.replace("0.5", "0.02"))
     done = tunegate(tmp_path, "rescore", run.path.name)

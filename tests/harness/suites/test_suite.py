@@ -104,7 +104,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Su
         (TEST, FACTORY.replace("0.9", "0.9, known={'as is': ['as-is']}")),
         (TEST, FACTORY.replace("suite = Suite(", TIDY)),
         (f"{MINI}words.txt", "as is=none\n"),
-        (f"{MINI}data/more.toml", "as-is = 1\n"),
         (f"{MINI}rules.py", "LIMIT = 0\n"),
         ("mylib/inner.py", "def normal(text):\n    return ''\n"),
         ("mylib/__init__.py", "import mylib.inner\n"),
@@ -115,7 +114,7 @@ def test_the_scorers_hash_follows_what_decides_scores(project: Callable[..., Sui
 
 
 @pytest.mark.parametrize(
-    "file", [f"{MINI}{name}" for name in ("README.md", "train.jsonl", "cases.py", "noise.json", ".x", "v2/gates.toml")]
+    "file", [f"{MINI}{name}" for name in ("README.md", "tidied.toml", "cases.py", "noise.json", ".x", "v2/gates.toml")]
 )
 def test_other_files_of_a_suite_do_not_change_its_scorers(project: Callable[..., Suite], file: str) -> None:
     comment = {TEST: FACTORY + "# Later.\n"}
