@@ -80,6 +80,11 @@ class Verdict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     needed: str | None = None
     """What would settle an inconclusive verdict."""
 
+    @property
+    def judges(self) -> tuple[str | None, ...]:
+        """What the gate judges, whatever its threshold."""
+        return self.suite, self.metric, self.rule, self.slice, self.slice_value
+
 
 def combine_outcomes(outcomes: Collection[Outcome]) -> Outcome:
     """Combine outcomes: all pass is a pass, any failure or error a failure; none or only skipped is skipped."""

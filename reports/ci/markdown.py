@@ -171,7 +171,7 @@ def comment(export: Export, suite: SuiteExport, about: JudgedRun = UNKNOWN) -> s
     doubts = []
     if about.conclusion and (about.conclusion == "success") != (export.outcome == "pass"):
         ended = f"The workflow run itself ended with {about.conclusion}"
-        doubts.append(f"{ended}, but its result is {wording.outcome(export.outcome)}. See its log.")
+        doubts.append(f"{ended}, but its result is {wording.outcome(export.outcome, export.no_merge)}. See its log.")
     head = [marker(suite.name), *_changes(export), *_verdict(suite, export.no_merge, about.linked)]
     notes, more = _notes([*doubts, *export.notes])
     context = folded("Commit, models and run", _context(export, about.commit))

@@ -75,15 +75,18 @@ def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values
 
 
 def _too_few(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, few: list[str]) -> str:
-    """Name the groups with too few cases, each with its counts: `lease 3 of 9, baseline 8 of 9`."""
+    """Name the groups with too few cases, each with its counts: `lease: 3 of 9, baseline 8 of 9`."""
     is_counted = metric.kind == "ratio" and evidence.unit(suite.name, metric) == "share"
     parts = []
-    for value in few:
+    for value in few[:MOST_LISTED]:
         tuned, baseline = (
             _fraction(evidence.level(suite.name, variant, metric.name, tag, value)) if is_counted else ""
             for variant in (CANDIDATE, BASELINE)
         )
-        parts.append(f"{wording.phrase(value)} {tuned}".rstrip() + (f", baseline {baseline}" if baseline else ""))
+        counts = ", baseline ".join(filter(None, [tuned, baseline]))
+        parts.append(": ".join(filter(None, [wording.phrase(value), counts])))
+    if more := len(few) - len(parts):
+        parts.append(f"and {number_format.number(more)} more, which metrics.json has")
     return f"Too few to judge (fewer than {TOO_FEW} {wording.plural(wording.item(metric))}): {'; '.join(parts)}."
 
 

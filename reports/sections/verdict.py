@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from harness.errors import UserError
 from harness.gates.sentences import gate_in_words
@@ -83,19 +85,32 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
 def rescored(evidence: RunView) -> str:
     """Say how many of the shown scores differ from those of newer scorers, and whose outcomes; empty where none do."""
     again = [batch for batch in batches(evidence.run.path) if batch.about.get("kind") == "code"]
-    outcomes = {(v["suite"], v["gate"]): v["outcome"] for batch in again for v in batch.about["verdicts"]}
-    is_own = bool(outcomes) and evidence.run.verdicts == recorded_verdicts(evidence.run.path)
-    changed = [v for v in evidence.run.verdicts if is_own and outcomes.get((v.suite, v.gate), v.outcome) != v.outcome]
+    latest: dict[str, list[Verdict]] = {}
+    for batch in again:
+        verdicts = msgspec.convert(batch.about["verdicts"], list[Verdict])
+        latest |= {name: [v for v in verdicts if v.suite == name] for name in {v.suite for v in verdicts}}
+    is_own = evidence.run.verdicts == recorded_verdicts(evidence.run.path)
+    pairs = [(v, _newer(v, latest.get(v.suite, ()))) for v in evidence.run.verdicts if is_own]
+    changed = [(v, newer) for v, newer in pairs if newer.outcome != v.outcome]
     scores = scored_again(evidence.run.path, ((suite, record) for _, suite, record in evidence.source))
     if not changed and not scores:
         return ""
-    named = wording.listing(f"{gate_in_words(v)} ({wording.outcome(outcomes[v.suite, v.gate])})" for v in changed)
+    named = wording.listing(
+        f"{gate_in_words(v)} ({f'now {newer.bar}: ' if newer.bar != v.bar else ''}{wording.outcome(newer.outcome)})"
+        for v, newer in changed
+    )
     differ = f"{wording.count(scores, 'score')} {'differs' if scores == 1 else 'differ'}"
     other = f", with another outcome of {named}" if named else ""
     return (
         f"Newer scorers scored these answers again: {differ}{other}. "
         "`tunegate rescore` prints the verdict by their scores."
     )
+
+
+def _newer(verdict: Verdict, later: Sequence[Verdict]) -> Verdict:
+    """Return the later verdict of a gate, of another threshold where none has the same."""
+    same = [each for each in later if each.judges == verdict.judges]
+    return next((each for each in same if each.gate == verdict.gate), (same or [verdict])[0])
 
 
 def below_floor(evidence: RunView, suite: SuiteInfo) -> str:

@@ -270,7 +270,7 @@ def test_slice_tables_are_of_the_primary_metric_and_of_those_that_a_gate_judges_
 
 
 @pytest.mark.parametrize(
-    ("n", "said"), [(8, "deed 2 of 8, baseline 6 of 8; lease 2 of 8, baseline 6 of 8;"), (9, "deed; lease; option.")]
+    ("n", "said"), [(8, "deed: 2 of 8, baseline 6 of 8; lease: 2 of 8, baseline 6 of 8;"), (9, "deed; lease; option.")]
 )
 def test_kinds_of_few_cases_show_counts_where_whole_answers_were_counted(write_run: Writer, n: int, said: str) -> None:
     rows = [

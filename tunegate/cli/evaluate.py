@@ -242,10 +242,11 @@ def regate(
 
     regated = regate(find_run(run, runs), load_available_suites(suite), bars, baseline)
     terminal.show(regated.run)
-    print_changed_outcomes(regated.before.verdicts, regated.run.verdicts)
+    differs = print_changed_outcomes(regated.before.verdicts, regated.run.verdicts)
     for name in regated.not_judged:
         typer.echo(f"not judged: {name}: not among the given suites, or not in the run")
-    _after(run, regated.run)
+    if not differs:  # Its report does not know of these verdicts.
+        _after(run, regated.run)
     not_judged = [f"{name}: not judged" for name in regated.not_judged]
     exit_with(verdicts_code(regated.run.verdicts, require_gates, not_judged))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Sequence
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,24 +143,26 @@ def load_available_suites(
     return suites
 
 
-def print_changed_outcomes(before: Iterable[Verdict], now: Iterable[Verdict]) -> None:
-    """Print one line for each gate whose outcome or threshold differs from the run's."""
+def print_changed_outcomes(before: Iterable[Verdict], now: Iterable[Verdict]) -> bool:
+    """Print one line for each gate whose outcome or threshold differs from the run's, and return whether any does."""
     from harness.baseline.drift import threshold_moved
     from harness.gates.sentences import gate_in_words
 
-    judges = attrgetter("suite", "metric", "rule", "slice", "slice_value")
+    differs = False
     was, came = ({(v.suite, v.gate): v for v in verdicts} for verdicts in (before, now))
     suites = {suite for suite, _ in came}
     removed = [verdict for key, verdict in was.items() if key not in came and key[0] in suites]
     for key, new in came.items():
-        old = was.get(key) or next((verdict for verdict in removed if judges(verdict) == judges(new)), None)
+        old = was.get(key) or next((verdict for verdict in removed if verdict.judges == new.judges), None)
         removed = [verdict for verdict in removed if verdict is not old]
         moved = threshold_moved(old, new) if old else ""
         if moved or old is None or old.outcome != new.outcome:
+            differs = True
             outcomes = f"{old.outcome if old else 'not judged'} -> {new.outcome}"
             typer.echo(": ".join(filter(None, [f"changed: {new.suite} {gate_in_words(new)}", moved, outcomes])))
     for old in removed:
         typer.echo(f"changed: {old.suite} {gate_in_words(old)}: {old.outcome} -> no longer a gate")
+    return differs or bool(removed)
 
 
 def verdicts_code(
