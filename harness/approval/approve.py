@@ -37,7 +37,8 @@ from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Checkpoint, GateFile, 
 from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
 
-MAY_DECIDE = "and may be the newest run on these weights. Make it readable, or name another folder with --runs"
+OR_ELSE = "make it readable, move it away, or name another folder with --runs"
+MAY_DECIDE = f"and may be the newest run on these weights: {OR_ELSE}"
 
 
 class Where(Struct, frozen=True, kw_only=True):
@@ -147,9 +148,9 @@ ADVICE = "Run tunegate compare BASELINE TUNED first"
 
 def verdict_on(checkpoint: Checkpoint, where: Where) -> str | None:
     """Write the sentence of a model card on exactly these weights; None where no run evaluated them."""
-    if not was_evaluated(checkpoint, where.runs):
-        return None
     try:
+        if not was_evaluated(checkpoint, where.runs):
+            return None
         approval = approve(checkpoint, where, None, "merge")
     except GateFailed as error:
         return f"{NOT_APPROVED}{str(error).removeprefix(f'{checkpoint.name}: ').partition(f'. {ADVICE}')[0]}."
@@ -204,14 +205,14 @@ def _evaluations(checkpoint: Checkpoint, runs: Path) -> Iterator[tuple[Path, Man
         except NotADirectoryError:
             continue
         except FileNotFoundError:
-            if (folder / SEAL).exists() or not folder.exists():
+            if (folder / SEAL).exists() or (folder.is_symlink() and not folder.exists()):
                 raise UserError(f"{folder}: run.json is missing, {MAY_DECIDE}") from None
             continue
         except OSError as error:
             raise UserError(f"{folder}: cannot be read ({error.strerror}), {MAY_DECIDE}") from None
-        except UserError:
+        except UserError as error:
             if (folder / SEAL).exists():
-                raise
+                raise UserError(f"{error}. It may be the newest run on these weights: {OR_ELSE}") from None
             continue
         seen = manifest.checkpoints.get(CANDIDATE)
         if manifest.kind == "eval" and seen and seen.digest == checkpoint.digest and not manifest.asked_twice:

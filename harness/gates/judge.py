@@ -246,7 +246,7 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
         return (
             f"{lost:,} of {count(records, 'answer')} have no score by '{evidence.metric.scorer}'"
             f"{', where the baseline has one' if evidence.pairs else ''}; the cap is {MAX_ERROR_SHARE:.0%}. Score an "
-            "answer that cannot be read as wrong; where cases do not apply, judge a slice of the others.",
+            "answer that cannot be read as wrong; where cases do not apply, judge the others with slice and values.",
             f"a score for {lost:,} of {count(records, 'answer')}",
         )
     cases, clusters, n_min = evidence.cases, evidence.clusters, evidence.gate.n_min

@@ -10,7 +10,8 @@ import json
 import os
 import weakref
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, overload
 
@@ -183,28 +184,34 @@ def problem_of(case: Case, first_line: dict[str, int]) -> str | None:
 
 def content(case: Case) -> str:
     """Return the inputs without regard to white space; equal for duplicate cases."""
-    return json.dumps({name: text.split() for name, text in sorted(case.input.items())})
+    return json.dumps({name: " ".join(text.split()) for name, text in sorted(case.input.items())})
 
 
-def repeats(cases: Iterable[Case], whole: bool) -> list[str]:
-    """Say that cases repeat the input of another cluster's, which counts as more evidence than there is; else empty.
+def repeats(cases: Iterable[Case]) -> tuple[str, str]:
+    """Say that cases repeat those of another cluster, which counts as more evidence than there is; else empty.
 
-    With `whole`, only those with its right answer and tags, too.
+    First those with the same input, right answer and tags; then those with the same input but for white space.
     """
-    first: dict[str, tuple[str, str]] = {}
-    pairs = []
+    first: dict[Hashable, tuple[str, str]] = {}
+    whole, alike = list[tuple[str, str]](), list[tuple[str, str]]()
     for case in cases:
-        key = digest([content(case), *([case.expected, case.tags] if whole else ())])
-        name, cluster = first.setdefault(key, (case.id, case.cluster))
-        if cluster != case.cluster:
-            pairs.append((name, case.id))
+        tags = tuple(sorted(case.tags.items()))
+        same = (tuple(sorted(case.input.items())), tuple(case.expected), tags)
+        for pairs, key in (whole, same), (alike, blake2b(content(case).encode()).digest()):
+            name, cluster = first.setdefault(key, (case.id, case.cluster))
+            if cluster != case.cluster:
+                pairs.append((name, case.id))
+    return _repeated(whole, "input, expected and tags"), _repeated(alike, "input")
+
+
+def _repeated(pairs: list[tuple[str, str]], what: str) -> str:
     if not pairs:
-        return []
-    what = "input, expected and tags" if whole else "input"
-    return [
+        return ""
+    return (
         f"{count(len(pairs), 'case')} {'repeats' if len(pairs) == 1 else 'repeat'} the {what} of a case of another "
-        f"cluster, such as '{pairs[0][0]}' and '{pairs[0][1]}'. A duplicate counts twice: remove one"
-    ]
+        f"cluster, such as '{pairs[0][0]}' and '{pairs[0][1]}'. A duplicate counts twice: remove one, or give both one "
+        "cluster"
+    )
 
 
 def _explain(error: Exception) -> str:

@@ -80,11 +80,13 @@ def available(suites: Iterable[Suite], long_with: str = "") -> tuple[list[Suite]
 
 
 def gates_without_suite(folders: Iterable[str | Path], suites: Iterable[Suite]) -> list[str]:
-    """Name every gates.toml below the folders that no suite has: its test file was renamed, or lost its Suite."""
+    """Name every gates.toml below the folders that no suite has: its test file was renamed, left out or broken."""
     known = {suite.gates_path for suite in suites}
     roots = (Path(folder) for folder in folders if Path(folder).is_dir())
     files = (absolute(file) for root in roots for file in files_below(root, "gates.toml"))
-    return [f"{shown_path(file)} belongs to no suite" for file in dict.fromkeys(files) if file not in known]
+    return [
+        f"{shown_path(file)} belongs to no suite that was found" for file in dict.fromkeys(files) if file not in known
+    ]
 
 
 def marks_of(source: object) -> list[Any]:

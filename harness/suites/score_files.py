@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -11,13 +12,11 @@ from pathlib import Path
 from types import CellType
 from warnings import catch_warnings
 
-from harness.files import text_sha256
+from harness.files import files_below, text_sha256
 from harness.scoring.source_files import HARNESS, INSTALLED, SUITES, source_files
 
 GATES = "gates.toml"
-APART = (
-    f"{GATES} baseline.json noise.json approval.toml cases.* floor.py train* test_* conftest.py .* __pycache__".split()
-)
+APART = f"{GATES} baseline.json noise.json approval.toml cases.* floor.py train* test_* conftest.py .* *.pyc".split()
 """Names in a suite's folder that decide no score, or have a digest of their own."""
 
 
@@ -29,7 +28,7 @@ def factory_arguments(scorer: object) -> list[str]:
 
 
 def _plain(value: object) -> list[str]:
-    if isinstance(value, str) and Path(value).is_absolute():
+    if isinstance(value, str) and os.path.isabs(value):  # noqa: PTH117 - a Path of each word is slow
         return [Path(value).name]  # The same in every copy of the project.
     if value is None or isinstance(value, str | int | float):
         return [repr(value)]
@@ -58,12 +57,13 @@ def deciding_files(test: Path, sources: Iterable[Path], apart: Sequence[Path | N
 
 def _in_folder(folder: Path, code: str) -> Iterator[Path]:
     """Yield the files in a folder and its folders, but in those of other suites, that the code names."""
-    for path in folder.iterdir():
-        if not any(fnmatch(path.name, name) for name in APART):
-            if path.is_dir() and not (path / GATES).exists():
-                yield from _in_folder(path, code)
-            elif path.is_file() and re.search(rf"\b{re.escape(path.name.removesuffix('.py'))}\b", code):
-                yield path
+    for path in files_below(folder, "*"):
+        within = path.relative_to(folder).parents
+        is_apart = any(fnmatch(path.name, name) for name in APART) or any(
+            (folder / up / GATES).exists() for up in within[:-1]
+        )
+        if not is_apart and re.search(rf"\b{re.escape(path.name.removesuffix('.py'))}\b", code):
+            yield path
 
 
 def _imported(sources: Iterable[Path], root: Path) -> set[Path]:
@@ -73,7 +73,7 @@ def _imported(sources: Iterable[Path], root: Path) -> set[Path]:
     while pending:
         file = pending.pop()
         shipped = any(file.is_relative_to(INSTALLED / package) for package in (HARNESS, SUITES))
-        if file not in reached and file.is_relative_to(root) and not shipped:
+        if file not in reached and file.is_relative_to(root) and not shipped and "site-packages" not in file.parts:
             reached.add(file)
             pending += [inner for module in _modules(file, root) for inner in source_files(module)]
     return reached

@@ -154,6 +154,7 @@ class Suite:
         self.title = ((frame.f_globals.get("__doc__") or "").strip().splitlines() or [self.name])[0]
         self.scorers = list(scorers)
         self._arguments = [*map(factory_arguments, self.scorers)]
+        self._alike = ""
         self.primary = primary
         self.general = general
         self.cluster = cluster
@@ -195,7 +196,8 @@ class Suite:
             cases, where = (load_cases(self._cases), self._cases) if hub else (load_cases(path), shown_path(path))
         problems = [f"{where}: {problem}" for case in cases for problem in self.problems(case)]
         refuse_all(problems, f"{self.name}: cases that its scorers cannot score")
-        refuse_all([f"{where}: {problem}" for problem in repeats(cases, whole=True)], where)
+        repeated, self._alike = repeats(cases)
+        refuse_all([f"{where}: {repeated}"] if repeated else [], where)
         return cases
 
     @property
@@ -205,7 +207,7 @@ class Suite:
 
     def warnings(self) -> list[str]:
         """List what makes its cases worth less than their number."""
-        return [f"{self.name}: {text}" for text in repeats(self.cases, whole=False)]
+        return [f"{self.name}: {self._alike}"] if self.cases and self._alike else []
 
     def problems(self, case: Case) -> list[str]:
         """List its scorers' problems with a case, before any model is run."""

@@ -101,7 +101,7 @@ def test_a_suite_that_was_removed_and_has_thresholds_is_named(suite: Path, tmp_p
 def test_gates_of_a_file_that_lost_its_suite_are_named(suite: Path, tmp_path: Path) -> None:
     (write_suite(tmp_path, rows(12), name="other") / "test_other.py").unlink()
     found = tunegate.evaluate("new", engine="fake", quiet=True)
-    assert found.not_run == ("evalsuites/legal/other/gates.toml belongs to no suite",)
+    assert found.not_run == ("evalsuites/legal/other/gates.toml belongs to no suite that was found",)
 
 
 @pytest.mark.parametrize("option", [{"repeats": 0}, {"repeats": -1}, {"engine": "transformers"}])

@@ -44,7 +44,7 @@ def test_a_folder_or_any_file_of_a_suite_stands_for_the_suite(project: Path, pat
 
 @pytest.mark.parametrize(("old", "new", "said"), [
     ("Contract 5", "Contract  2", "1 case repeats the input of a case of another cluster, such as 'c2' and 'c5'. A "
-     "duplicate counts twice: remove one"),
+     "duplicate counts twice: remove one, or give both one cluster"),
     ('"instrument": "deed"', '"Instrument": "deed"', "4 of 8 cases have no 'instrument' and are judged by no gate of "
      "clause_exact_set. Add the tag, or a gate without slice"),
 ])  # fmt: skip

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from harness.errors import EXIT_INTERNAL, Unavailable, UserError
+from harness.files import absolute
 from harness.suites.discovery import SUITES, marks_of
 from tunegate.pytest_plugin.options import in_pytest, options_of
 
@@ -79,8 +80,10 @@ def session_of(config: pytest.Config) -> EvaluationSession:
 
 def _suite_folders(config: pytest.Config) -> list[Path]:
     """List the folders of suites that pytest was asked to collect whole, not files or items in them."""
-    given = [config.invocation_params.dir / word for word in config.args]
-    return [folder if SUITES in folder.parts else folder / SUITES for folder in given]
+    here = config.invocation_params.dir
+    given = [absolute(here / word) for word in config.args]
+    suites = [folder / SUITES for folder in given if (folder / SUITES).is_dir()]
+    return suites or [f for f in given if f.is_relative_to(here) and SUITES in (f.name, *f.relative_to(here).parts)]
 
 
 def runs_of(config: pytest.Config) -> Path:

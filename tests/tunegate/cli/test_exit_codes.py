@@ -137,7 +137,7 @@ def test_required_gates_cover_those_of_a_file_that_lost_its_suite(root: Path) ->
     (write_suite(root, name="other") / "test_other.py").write_text("def test_plain():\n    pass\n")
     compare = ("compare", "accepted", "new", *FAKE)
     done = tunegate(root, *compare)
-    said = "evalsuites/legal/other/gates.toml belongs to no suite"
+    said = "evalsuites/legal/other/gates.toml belongs to no suite that was found"
     assert done.returncode == JUDGED and f"not run: {said}\n" in done.stderr, done.stdout + done.stderr
     required = tunegate(root, *compare, "--require-gates")
     assert required.returncode == FAILED and f"did not run: {said}\n" in required.stderr, required.stderr

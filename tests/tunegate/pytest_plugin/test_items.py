@@ -106,7 +106,7 @@ def test_required_gates_cover_a_suite_that_pytest_does_not_find(hides: str, root
     else:
         file.write_text("def suite():\n    from harness import Suite\n\n    return Suite(scorers=[])\n")
     done = pytest_in(root, "-q", "--eval-require-gates")
-    said = "gates that did not run: evalsuites/legal/other/gates.toml belongs to no suite"
+    said = "gates that did not run: evalsuites/legal/other/gates.toml belongs to no suite that was found"
     assert done.returncode == 1 and said in done.stdout, done.stdout
     assert pytest_in(root, "-q").returncode == 0
 
