@@ -187,7 +187,7 @@ class _Reader(Answer):
             elif not piece.name and not is_described and ("," in piece.joint or not is_phrase):
                 head = DESCRIPTION.split(piece.before, maxsplit=1)[0]
                 inner = INNER.search(head)
-                if inner and is_invented(head):
+                if inner and is_invented(head) and not wording.NO_CLAUSE.match(self.text, unit.body, unit.end):
                     start, end = (piece.start + each for each in inner.span())
                     yield Claim(start, end, says="denied" if is_absent else "invented")
             is_described = is_described or piece.is_described()

@@ -101,4 +101,5 @@ def names_in(text: str, table: Mapping[str, str]) -> Iterator[Claim]:
 def _is_alone(text: str, start: int, end: int) -> bool:
     """Whether "no assignment" is the name of a clause, not "there is no assignment" or "no assignment clause"."""
     line = text[text.rfind("\n", 0, start) + 1 : start]
-    return not re.search(r"[^\W\d_]", line) and not re.match(rf"\W*{CLAUSE}\b", text[end : end + 20], re.I)
+    is_led = re.search(r"[^\W\d_][^:(–—]*(?<!\s-\s)$", line)
+    return not is_led and not re.match(rf"\W*{CLAUSE}\b", text[end : end + 20], re.I)

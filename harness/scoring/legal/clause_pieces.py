@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 from harness.scoring.legal.clause_names import CLAUSE, SMALL, WORD, Claim, key, names_in, words
 from harness.scoring.legal.clause_units import HIDDEN, flat
-from harness.scoring.legal.clause_wording import AFFIRMED, EXCEPTION, NEGATED, OF_NONE, OF_SENTENCES, THE_REST
+from harness.scoring.legal.clause_wording import AFFIRMED, EXCEPTION, NEGATED, OF_SENTENCES, THE_REST, is_remark
 
 MAX_BESIDE = 3
 """Words beside a name in a list."""
+MAX_INVENTED = 4
+"""Words of an invented name with "no", "waiver", "additional" or the like in it; more are a remark."""
 JOINT = re.compile(r",(?!\d)(?:\s*(?:and|or|plus)\b)?|\b(?:and|or|plus|as well as)\b|&", re.I)
 ADJACENT = re.compile(
     r"(?:(?!\s[-–—→]\s)(?:[^\w:~✗✘❌☐]|[\d_])|\b(?:clause|provision|with|along|together|[a-h]|[ivx]{1,4})\b)*", re.I
@@ -21,6 +23,9 @@ ADJACENT = re.compile(
 """What may stand between two names of a list."""
 DESCRIPTION = re.compile(r"[:|]|\s[-–—→]\s")
 """What leads from a name to a description, or from a heading to names."""
+CONDITION = re.compile(r"\b(?:without|if not|unless) \w+", re.I)
+OWN_NO = re.compile(r"[,(\[–—-]\s*no\s+$", re.I)
+"""A "no" that denies the next name, not the one before it."""
 FOLLOWING = re.compile(rf"(?:[\s*_\"'”’]*(?:\b{CLAUSE}\b|\([^()]*\)|\[[^\[\]]*\]))*[\s*_\"'”’]*([^\W_]*)", re.I)
 """Words such as "clause" and brackets after a name, and the next word."""
 BEFORE = re.compile(
@@ -60,19 +65,20 @@ class Piece(NamedTuple):
         if not self.name:
             return is_invented(self.before)
         before = key(self.before).split()
-        after = DESCRIPTION.split(self.after, maxsplit=1)[0].replace(HIDDEN, "")
+        after = CONDITION.sub("", DESCRIPTION.split(self.after, maxsplit=1)[0].replace(HIDDEN, ""))
         beside = [key(after).split(), *([] if all(map(BEFORE.fullmatch, before)) else [before])]
         is_near = all(len(each) <= MAX_BESIDE and OF_SENTENCES.intersection(each) <= {"only"} for each in beside)
         return is_near and not NEGATED.search(after)
 
 
 def is_invented(text: str) -> bool:
-    """Whether a text without a known name is no sentence, so that it is an invented name."""
-    said = key(text.replace(HIDDEN, " ")).split()
-    while said and BEFORE.fullmatch(said[0]):
+    """Whether a text without a known name is no sentence and no remark, so that it is an invented name."""
+    said = key(text).split()
+    while len(said) > 1 and BEFORE.fullmatch(said[0]):
         said = said[1:]
-    is_name = not OF_SENTENCES.intersection(said) and not OF_NONE.issuperset(said)
-    return is_name and said[0] not in AFTER and not THE_REST.search(text) and not NEGATED.search(text)
+    if is_remark(text) or said[0] in AFTER or (BEFORE.fullmatch(said[0]) and not re.fullmatch(CLAUSE, said[0])):
+        return False
+    return len(said) <= MAX_INVENTED or not (THE_REST.search(text) or NEGATED.search(text))
 
 
 def next_word(text: str) -> str:
@@ -95,16 +101,21 @@ class Answer:
         return [name for name in self.names[first:last] if name.end <= end]
 
     def rest(self, name: Claim, end: int) -> str:
-        """What follows a name up to the next one."""
+        """What follows a name up to the next one, or with it if a "no" before it is its own."""
         after = bisect_left(self.names, (name.end,))
-        return self.text[name.end : min([end, *(each.start for each in self.names[after : after + 1])])]
+        for each in self.names[after : after + 1]:
+            first, second = (self.text[at.start : at.end].lower() for at in (name, each))
+            is_own = each.label != name.label and OWN_NO.search(self.text, name.end, each.start)
+            end = min(end, each.end if is_own or second.startswith(f"{first} ") else each.start)
+        return self.text[name.end : end]
 
     def pieces(self, start: int, end: int) -> list[Piece]:
         """The parts of a range; at least one."""
         joints = [joint.span() for joint in JOINT.finditer(self.flat, start, end) if not self._in_name(joint)]
         names = [name for name in self.names_in(start, end) if self.flat[name.end - 1] != HIDDEN]
-        gaps = ((name.end, after.start) for name, after in pairwise(names))
-        joints = sorted([*joints, *(gap for gap in gaps if ADJACENT.fullmatch(self.flat, *gap))])
+        gaps = [(name.end, after.start) for name, after in pairwise(names)]
+        is_dashed = len(gaps) > 1 and all(re.fullmatch(r"\s[-–—]\s", self.text[slice(*gap)]) for gap in gaps)
+        joints = sorted([*joints, *(gap for gap in gaps if is_dashed or ADJACENT.fullmatch(self.flat, *gap))])
         bounds = [(start, start), *joints, (end, end)]
         pieces = [self._piece(*last, after[0]) for last, after in pairwise(bounds)]
         return [piece for piece in pieces if piece.name or WORD.search(piece.before)] or pieces[:1]

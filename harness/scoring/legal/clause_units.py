@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-SPECIAL = re.compile(r"<\|?/?[a-z_]{1,20}\|?>|```(?:\w+(?=\s*\n))?", re.I)
+SPECIAL = re.compile(r"<\|im_start\|>(?:assistant|(?s:user.*))|<\|?/?[a-z_]{1,20}\|?>|```(?:\w+(?=\s*\n))?", re.I)
 """Special tokens, and code fences with their language."""
 TABLE_HEAD = re.compile(r"^[ \t]*\|[^\n]*\n(?=[ \t]*\|[ \t|:-]*$)", re.M)
-BRACKETS = re.compile(r"\([^()\n]{0,400}\)|\[[,;§.\s–-]*\d[\d,;§.\s–-]*\]")
+BRACKETS = re.compile(r"(?!\A\([^()]*\)\W*\Z)\([^()\n]{0,400}\)|\[[,;§.\s–-]*\d[\d,;§.\s–-]*\]")
 HIDDEN = "\0"
 JSON = re.compile(r"(?:^|:)[ \t]*(?=\{\s*\"|\[\s*[\"{])", re.M)
 """What leads to an object, or to a list of names."""
@@ -22,7 +22,7 @@ HEADLINE = re.compile(r"[ \t]*(?:#+[^\n]*|\*\*[^*\n]+\*\*[ \t]*)\n\s*[-*+•\d|#
 """A line that is a heading by its marks."""
 LEAD_IN = re.compile(
     r"\s*(?:(?!\[\s?\])(?:\[[\dxX✓✔, ]{1,9}\]|[-*+–—#>\[\"'“(✓✔✅]+)\s*)*"
-    r"(?:\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{2,5})[.)]\s+)?[*_\s]*"
+    r"(?:\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{2,5})[.)]\s+)?[*_\s]*(?i:(?:yes|sure|certainly)\s*,\s*)?"
 )
 """Bullets, numbers and marks of quotation or emphasis before an item."""
 BULLET = re.compile(r"[-*+–—#✓✔✅\d.]|[a-zA-Z]\)")

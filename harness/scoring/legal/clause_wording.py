@@ -61,6 +61,8 @@ NEGATED = re.compile(
     re.I,
 )
 """What denies a name that comes later in the same item or the same part of a sentence."""
+NO_CLAUSE = re.compile(r"\W*(?:no|not)\b[^;]*\b(?:clause|provision)s?\W*$", re.I)
+"""What denies all that it holds, known or not."""
 EXCEPTION = re.compile(r"\b(?:except|besides|save|(?:none|nothing) but|(?:other|apart|aside) (?:than|from))\b", re.I)
 """What turns "none of these" into a name."""
 DOUBT = re.compile(
@@ -70,8 +72,8 @@ DOUBT = re.compile(
 OF_SENTENCES = words(
     "i you me we us he she they them it its your my our this that these those is are was were be been has have had "
     "does do did can could would should may might will shall must says said say let lets please note so here below "
-    "above hope if because since only merely just sure certainly yes ok okay thanks thank sorry course true false "
-    "null maybe perhaps possibly unclear both apply applies there"
+    "above hope if because since only merely just sure certainly yes ok okay thanks thank sorry course false "
+    "null maybe perhaps possibly unclear both apply applies there thats"
 )
 """Words which the name of a clause does not have."""
 NOTHING = words("no none nothing absent missing empty null nil zero")
@@ -83,9 +85,15 @@ OF_NONE |= words(
     "related relevant matching applicable critical contain contains containing include includes included including "
     "present appear appears count counts bind binds binding force effect exist exists text excerpt contract document "
     "passage paragraph paragraphs deed lease agreement instrument section based according which after careful review "
-    "reviewed reviewing read checked at all whatsoever detected contained absolutely"
+    "reviewed reviewing read checked at all whatsoever detected contained absolutely true"
 )
 """Words of a statement that there is no clause."""
+A_NAME = re.compile(r"(?:(?!the |this )\w+ )?(?:effect|contract|deed|lease|agreement|instrument)")
+"""What is a name though it has such words only: "binding effect"."""
+OF_REMARKS = OF_SENTENCES | words(
+    "feel happy glad need needed add anything details questions comment comments explanation match matches items doubt"
+)
+"""Words which an invented name does not have."""
 THE_REST = re.compile(r"\b(?:others?|rest|remaining|else|further|additional|more)\b", re.I)
 """A statement about the clauses that are not named."""
 NONE_OF = re.compile(r"(?:none|not one|zero) of (?:the|these|them|those|this|that|your)\b")
@@ -104,6 +112,14 @@ def denies_next(before: str) -> bool:
 def denies_last(rest: str) -> bool:
     """Whether what follows a name, or a cell of it, says that the clause is not there."""
     return any(map(VERDICT.match, rest.split("|"))) or bool(ABSENCE.search(rest))
+
+
+def is_remark(text: str) -> bool:
+    """Whether a text without a known name says that there are no others, or something to the reader."""
+    other = key(THE_REST.sub(" ", text))
+    is_of_none = OF_NONE.issuperset(other.split()) and not A_NAME.fullmatch(other)
+    said = OF_REMARKS.intersection(map(key, re.findall(r"[\w'’/-]+", text)))
+    return bool(is_of_none or said or denies_last(text) or EXCEPTION.search(text))
 
 
 def is_none(text: str, has_names: bool = False) -> bool:
