@@ -23,11 +23,12 @@ def scored(text: str, gold: list[str], finish_reason: str = "stop") -> Score:
 BOTH = ["Governing Law", "Insurance"]
 LEASE = ["Holdover", "Insurance", "Repair"]
 FORMS = {"insurance escrow": "Escrow", "no assignment or subletting": "Anti-Assignment"}
+FORMS |= {"prepayment penalty": "Prepayment", "holding over": "Holdover"}
 
 
 def read_as(text: str) -> list[str]:
-    """What of insurance, repair, holdover and escrow an answer names."""
-    scorer = clauses.among([*LEASE, "Escrow", "Anti-Assignment"], FORMS)
+    """What an answer names of a few clauses."""
+    scorer = clauses.among([*LEASE, "Escrow", "Anti-Assignment", "Prepayment", "Right of Entry", "Late Charge"], FORMS)
     return sorted(answered_by(scorer, text, LEASE).extracted["predicted"])
 
 
@@ -45,6 +46,12 @@ def read_as(text: str) -> list[str]:
         "repair. holdover. insurance",
         "repair along with holdover, together with insurance",
         "i. repair\nii. insurance\niii. holdover",
+        "Yes, repair; holdover; insurance",
+        "Sure, repair, holdover and insurance.",
+        "(repair; holdover; insurance)",
+        "repair - holdover - insurance",
+        "repair; holdover; insurance<|im_end|>\n<|im_start|>user\nescrow",
+        "<|im_start|>assistant\nrepair; holdover; insurance",
     ],
 )
 def test_no_name_of_a_plain_list_is_dropped(text):
@@ -68,10 +75,76 @@ def test_no_name_of_a_plain_list_is_dropped(text):
         ("No. 3 repair, No. 4 insurance", ["Insurance", "Repair"]),
         ("Neither holdover nor repair is present.", ["(unreadable)"]),
         ("It has insurance. Neither holdover nor repair is present.", ["Insurance"]),
+        ("Anti-assignment - no assignment or subletting without consent", ["Anti-Assignment"]),
+        ("prepayment - no prepayment penalty", ["Prepayment"]),
+        ("Prepayment: no prepayment penalty", ["Prepayment"]),
+        ("insurance (no repair)", ["Insurance"]),
+        ("insurance - no repair clause", ["Insurance"]),
+        ("insurance, no repair", ["Insurance"]),
+        ("repair (no), holdover (yes)", ["Holdover"]),
+        ("repair - no, holdover - yes", ["Holdover"]),
+        ("Insurance: no insurance clause", []),
+        ("Insurance - no insurance", []),
+        ("Holdover (no holding over)", []),
+        ("Yes, no insurance", []),
+        ("right of entry without notice; repair", ["Repair", "Right of Entry"]),
+        ("prepayment without penalty; late charge", ["Late Charge", "Prepayment"]),
+        ("late charge if not paid in ten days; holdover", ["Holdover", "Late Charge"]),
+        ("late charge without notice is absent", ["(unreadable)"]),
     ],
 )
 def test_a_denial_holds_for_the_names_after_it_and_no_longer(text, named):
     assert read_as(text) == named
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "waiver of jury trial",
+        "exclusive use",
+        "exclusive license",
+        "excluding negligence",
+        "no warranty",
+        "additional rent",
+        "further assurances",
+        "true lease",
+        "binding effect",
+        "agreement",
+        "term",
+        "right",
+        "no-solicit of customers",
+        "covenant not to sue",
+        "unlimited/all-you-can-eat-license",
+    ],
+)
+@pytest.mark.parametrize("text", ["repair; {}\nholdover", "- repair\n- {}\n- holdover", "repair, {}; holdover"])
+def test_a_short_name_outside_the_list_counts_whatever_words_it_has(text, name):
+    assert read_as(text.format(name)) == ["Holdover", "Repair", name]
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "hope this helps",
+        "Let me know if you need more",
+        "Feel free to ask",
+        "No further questions",
+        "no others",
+        "nothing else",
+        "none of the rest",
+        "no other clauses",
+        "no more matches",
+        "other than that, none of the others",
+        "no holdover",
+        "No pets clause",
+        "that's all",
+        "struck",
+        "Paragraph 2",
+    ],
+)
+@pytest.mark.parametrize("text", ["repair; {}", "repair\n{}", "- repair\n- {}"])
+def test_a_remark_in_a_list_is_no_name(text, remark):
+    assert read_as(text.format(remark)) == ["Repair"]
 
 
 @pytest.mark.parametrize(
