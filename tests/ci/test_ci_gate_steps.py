@@ -38,8 +38,9 @@ def exported(change: Change) -> Export:
 def test_a_good_model_passes_and_is_shown_to_with_the_report_that_is_asked_for(change: Change) -> None:
     job = change.judge(report="yes")
     assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 0, SHOW: 0, "Write the report": 0}, job.log
-    assert job.commands == []
-    assert "PASS" in job.summary and "Clause recall, excerpt" in job.summary
+    says = "No policy lets this run approve a merge: it has the answers of a script, not of a model"
+    assert job.commands == [("error", says)]
+    assert "PASS, no merge" in job.summary and "Clause recall, excerpt" in job.summary
     found = exported(change)
     assert (found.outcome, found.suites[0].counts) == ("pass", {"pass": 3})
     assert found.commit == change.run.manifest.git["commit"]

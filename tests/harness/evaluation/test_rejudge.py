@@ -102,7 +102,7 @@ def test_a_run_that_left_long_cases_out_is_stale_once_the_suite_asks_for_all(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other cases alone would pass, and be accepted as the baseline."""
-    long = [case | {"input": {"document": "long " * 400}} for case in CASES[30:]]
+    long = [case | {"input": {"document": f"{case['id']} {'long ' * 400}"}} for case in CASES[30:]]
     cases = [*CASES[:30], *long]
     monkeypatch.setattr(PlainRenderer, "max_positions", 500)
     write_suite(root, cases, PLAIN.replace("max_tokens=8", "max_tokens=8, leave_out_long=True"), LEVEL)

@@ -156,7 +156,7 @@ def test_a_case_with_several_short_texts_is_found_by_the_longest(find):
 
 
 def test_cases_that_cannot_be_compared_are_counted_and_not_among_those_compared(find):
-    found = find([CASE], "translate house", *["Is it so or not?"] * 6, CASE)
+    found = find([CASE], "translate house", *(f"Is it so or{' ' * n}not?" for n in range(1, 7)), CASE)
     assert found.notes[:2] == [
         "Compared with 1 case of 1 suite.",
         "Cases that cannot be compared, because they have fewer than 4 words or share all their text with other "
