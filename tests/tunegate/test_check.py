@@ -62,7 +62,7 @@ def test_what_weakens_a_valid_suite_is_a_warning(project: Path, old: str, new: s
     ("gates.toml", '"instrument"', '"county"', "unknown slice 'county'"),
     ("gates.toml", "[[gate]]", "[[gate", "gates.toml: not valid TOML"),
     ("cases.jsonl", '"id": "c3"', '"id": "c2"', "id 'c2' is already used on line 3"),
-    ("cases.jsonl", "Contract 6", "Contract  2", "1 case repeats the input, expected and tags of .*'c2' and 'c6'"),
+    ("cases.jsonl", "Contract 6", "Contract 2", "1 case repeats the input, expected and tags of .*'c2' and 'c6'"),
     ("cases.jsonl", '["assignment"]', '["arson"]', "expects 'arson', which is not in the list"),
     ("prompt.jinja", "document", "text", "the prompt needs a variable its input lacks"),
     ("prompt.jinja", "}}", "}", "not a Jinja template"),
