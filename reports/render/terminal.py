@@ -124,7 +124,9 @@ def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
     table.add_column(overflow="fold")
     for verdict in verdicts:
         style = STYLES[verdict.outcome]
-        name = gate_name(verdict) if is_verbose and verdict.seen else gate_in_words(verdict)  # The finding has the bar.
+        name = (
+            gate_name(verdict) if is_verbose and verdict.seen else gate_in_words(verdict)
+        )  # The finding names the threshold.
         found = wording.finding(verdict) if is_verbose or not verdict.seen else _seen(verdict)
         outcome = f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}"
         table.add_row(_text(outcome, style), _text(f"{name}: {found}"))

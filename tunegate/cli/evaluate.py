@@ -252,7 +252,7 @@ def regate(
 
 
 def _after(name: str, judged: RunData) -> None:
-    """Name the next step of a run that was judged again: its report, written again, says what differs."""
+    """Name the next step of a run that was judged again; its report says which scores of a rescore differ."""
     after_verdicts(judged, name, f"tunegate report {name} --open")
 
 

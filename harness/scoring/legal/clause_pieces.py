@@ -13,7 +13,7 @@ from harness.scoring.legal.clause_units import HIDDEN, flat
 from harness.scoring.legal.clause_wording import AFFIRMED, EXCEPTION, NEGATED, OF_SENTENCES, THE_REST, is_remark
 
 MAX_BESIDE = 3
-"""Words beside a name in a list."""
+"""Words next to a name in a list."""
 MAX_INVENTED = 4
 """Words of an invented name with "no", "waiver", "additional" or the like in it; more are a remark."""
 JOINT = re.compile(r",(?!\d)(?:\s*(?:and|or|plus)\b)?|\b(?:and|or|plus|as well as)\b|&", re.I)
@@ -61,7 +61,7 @@ class Piece(NamedTuple):
         return bool(self.name) and is_noun and all(map(BEFORE.fullmatch, key(self.before).split()))
 
     def is_item(self) -> bool:
-        """Whether it is a name, known or not, perhaps with a few words beside it, and no part of a sentence."""
+        """Whether it is a name, known or not, with at most a few words next to it, and no part of a sentence."""
         if not self.name:
             return is_invented(self.before)
         before = key(self.before).split()
