@@ -30,6 +30,7 @@ all cases; below it simulated lower bounds hold as little as 89.8% of the time.
 """
 FEWEST_OF_A_LABEL = 5
 """No gate judges a mean over labels where fewer clusters expect one of them: its own number is then by chance."""
+FAILS_AT_BEST = "; the gate fails even if all of them are as good as can be"
 NO_BASELINE = "no baseline was given (tunegate compare, or --baseline of pytest, import or regate)"
 
 
@@ -93,7 +94,9 @@ def _apply(evidence: Evidence) -> Finding:
         f"{count(left_out.errors, 'answer')} failed, in the engine or the scorer, and count against the claim."
         if left_out.errors
         else "",
-        f"Left out without a score: {unscored}." if left_out.unscored else "",
+        f"Left out without a score: {unscored}{FAILS_AT_BEST if evidence.fails_at_best else ''}."
+        if left_out.unscored
+        else "",
     ]
     seen = f"{finding.seen}; {unscored} without a score" if left_out.unscored else finding.seen
     return replace(finding, reason=" ".join(filter(None, parts)), seen=seen)
@@ -179,7 +182,7 @@ def within_noise(asked: GateId, noise: Noise | None, metric: Metric) -> str | No
 
 def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers], cluster: str) -> Finding | Evidence:
     """Observations of the gate's slice, or why they cannot be judged; `cluster` is the suite's word for one."""
-    from harness.stats.observations import in_slice, observations
+    from harness.stats.observations import MAX_ERROR_SHARE, in_slice, observations
     from harness.stats.pairs import pair
 
     gate = asked.gate
@@ -202,7 +205,13 @@ def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers], cluste
     not_measured = pairs.too_many_errors if pairs else level.too_many_errors
     if not_measured:
         return Finding("fail", f"Not measured: {not_measured}.")
-    return Evidence(gate=gate, metric=metric, level=level, pairs=pairs, cluster=cluster)
+    evidence = Evidence(gate=gate, metric=metric, level=level, pairs=pairs, cluster=cluster)
+    has_best = "value" in GATE_RULES[gate.rule].needs and not (metric.unbounded and gate.rule == "at_least")
+    if not has_best or level.unscored <= MAX_ERROR_SHARE * level.records:
+        return evidence
+    at_best = replace(evidence, level=tuned.filled(metric, "candidate" if is_turned else "baseline"))
+    fails = all(GATE_RULES[gate.rule].judge(each).outcome == "fail" for each in (evidence, at_best))
+    return replace(evidence, fails_at_best=fails)
 
 
 def claims_of(found: Iterable[Finding | Evidence | None]) -> dict[int, float]:
@@ -242,7 +251,7 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
     from harness.stats.observations import MAX_ERROR_SHARE
 
     lost, records = evidence.pairs.lost if evidence.pairs else evidence.level.unscored, evidence.level.records
-    if lost > MAX_ERROR_SHARE * records:
+    if lost > MAX_ERROR_SHARE * records and not evidence.fails_at_best:
         return (
             f"{lost:,} of {count(records, 'answer')} have no score by '{evidence.metric.scorer}'"
             f"{', where the baseline has one' if evidence.pairs else ''}; the cap is {MAX_ERROR_SHARE:.0%}. Score an "

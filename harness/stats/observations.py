@@ -121,16 +121,23 @@ class VariantScores:
         """Observations for one metric, in the order in which cases are first seen."""
         scored = self._whole._scored(metric.scorer)
         unscored = self._rows[~scored.counted[self._rows]]
-        cases = self._whole._of(metric, role, scored)
-        if self._part_of is not None:
-            cases = cases.take(self._cases[cases.numbers])
         return Observations(
-            cases=cases,
+            cases=self._of_part(self._whole._of(metric, role, scored)),
             records=len(self),
             errors=int(scored.failed[self._rows].sum()),
             unscored=len(unscored),
             unscored_keys=[self._columns.cases.keys[case] for case in self._columns.case[unscored]],
         )
+
+    def filled(self, metric: Metric, role: Role) -> Observations:
+        """Observations for one metric in which an answer without a score counts as a failed one of this role does."""
+        scored = self._whole._scored(metric.scorer)
+        lacking = scored.failed | ~scored.counted
+        every = Scored(scored.scores, lacking, np.ones_like(lacking))
+        return Observations(cases=self._of_part(self._whole._reads(metric, role, every)), records=len(self))
+
+    def _of_part(self, cases: Cases) -> Cases:
+        return cases if self._part_of is None else cases.take(self._cases[cases.numbers])
 
     def _scored(self, scorer: str) -> Scored:
         if scorer not in self._scorers:

@@ -86,7 +86,7 @@ class VariantColumns:
     tags: dict[str, tuple[list[str], Small]]
     """By slice tag its values, and each answer's place among them; -1 where the case has no such tag."""
     labels_of_failed: dict[int, tuple[str, ...]]
-    """Labels expected of the answers that the engine or a scorer failed on, each once."""
+    """Labels expected of the answers without a value of every score, each once."""
     scores: dict[str, ScoreColumns]
     """By scorer."""
 
@@ -202,7 +202,7 @@ class _NewVariant:
             if name not in self._scores:
                 self._scores[name] = _NewScores()
             self._scores[name].add(row, score)
-        if is_error or any(score.failed for score in record.scores.values()):
+        if is_error or any(score.value is None for score in record.scores.values()):
             self._labels_of_failed[row] = tuple(dict.fromkeys(case.expected))
 
     def columns(self, cases: CaseColumns, place: Small) -> VariantColumns:

@@ -82,6 +82,8 @@ class Evidence:
     """How many claims Holm corrects for."""
     cluster: str = "cluster"
     """What the suite calls a cluster."""
+    fails_at_best: bool = False
+    """More answers have no score than a gate allows, and it fails even if all of these are as good as can be."""
 
     @property
     def _table(self) -> Cases:

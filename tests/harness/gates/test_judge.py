@@ -26,6 +26,7 @@ REDUCES_AT_ALL = Gate(metric="fabrication", rule="reduces", ratio=1.0)
 NEVER = Gate(metric="fabrication", rule="never", n_min=300)
 F1_AT_LEAST = Gate(metric="macro_f1", rule="at_least", value=0.80)
 F1_IMPROVES = Gate(metric="macro_f1", rule="improves")
+OWN = {"scorer": "answers", "numerator": "right"}
 ALL_GATES = [AT_LEAST, AT_MOST, IMPROVES, IMPROVES_20_POINTS, IMPROVES_30_PERCENT, NO_WORSE, REDUCES, NEVER]
 ALL_GATES += [F1_AT_LEAST, F1_IMPROVES, REDUCES_AT_ALL, FEWER_ERRORS, NO_MORE_ERRORS]
 
@@ -258,6 +259,27 @@ def test_answers_without_a_score_are_no_way_round_a_gate(gate):
     assert (made.outcome, made.seen.endswith("; 4 answers without a score")) == ("pass", True)
 
 
+@pytest.mark.parametrize(
+    ("gate", "unscored", "outcome"),
+    [
+        (AT_LEAST, 30, "fail"),
+        (AT_LEAST, 390, "inconclusive"),
+        (AT_MOST, 330, "fail"),
+        (AT_MOST, 380, "inconclusive"),
+        (F1_AT_LEAST, 330, "fail"),
+        (structs.replace(F1_AT_LEAST, value=0.4), 330, "inconclusive"),
+        (structs.replace(AT_LEAST, slice="half", values=["b"]), 225, "fail"),
+        (Gate(metric="unlimited", rule="at_least", value=0.5), 30, "inconclusive"),
+    ],
+)
+def test_a_level_that_fails_with_every_unscored_answer_as_good_as_can_be_has_failed(gate, unscored, outcome):
+    metrics = [*METRICS, Metric(name="unlimited", unbounded=True, **OWN)]
+    tuned = [record(i, None if i < unscored else 0, tags={"half": "ab"[i >= 200]}) for i in range(400)]
+    made = verdict(gate, tuned, metrics=metrics, slices={"half": ["a", "b"]})
+    says = "the gate fails even if all of them are as good as can be" in made.reason
+    assert (made.outcome, says) == (outcome, outcome == "fail"), made.reason
+
+
 @pytest.mark.parametrize(("gate", "outcome"), [(AT_LEAST, "inconclusive"), (IMPROVES, "pass"), (NO_WORSE, "pass")])
 def test_cases_that_have_no_score_by_either_model_are_not_compared(gate, outcome):
     tuned = [record(i, None if i < 40 else 1) for i in range(400)]
@@ -265,9 +287,6 @@ def test_cases_that_have_no_score_by_either_model_are_not_compared(gate, outcome
     assert verdict(gate, tuned, baseline).outcome == outcome
     invented = [record(i, None if i < 40 else int(i > 40)) for i in range(400)]
     assert verdict(NEVER, invented).outcome == "fail"  # One case decides it, whatever the others are.
-
-
-OWN = {"scorer": "answers", "numerator": "right"}
 
 
 @pytest.mark.parametrize(
