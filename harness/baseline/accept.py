@@ -1,7 +1,7 @@
 """Accept a finished run as the baseline of its suites, or refuse it with the reason.
 
-Only a complete, sealed run of the current suite is accepted. A run whose gates did not all pass needs a reason, which
-is recorded. Only the command calls this, so that a run never changes its own baseline.
+Only a complete, sealed run of the current suite is accepted. A run whose gates did not all pass, or whose answers are a
+script's, needs a reason, which is recorded. Only the command calls this, so that a run never changes its own baseline.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Acceptance(Struct, frozen=True, kw_only=True):
     approved_by: str = ""
     """Who approved it; may be empty."""
     although: str = ""
-    """Why it is accepted although gates did not pass; empty where all did."""
+    """Why it is accepted with an objection; empty where there is none."""
 
 
 def accept(run_path: Path, suites: Sequence[Suite], acceptance: Acceptance) -> list[Path]:
     """Write baseline.json into the folder of every given suite that the run has, and return the files.
 
-    Raises UserError with every objection, or GateFailed or NothingJudged where only the gates object. Nothing is
+    Raises UserError with every objection, or GateFailed or NothingJudged for one that a reason overrides. Nothing is
     written then.
     """
     run = load_sealed(run_path, "accepted")
@@ -64,7 +64,9 @@ def accept(run_path: Path, suites: Sequence[Suite], acceptance: Acceptance) -> l
         raise UserError("--reason is empty. It is recorded in baseline.json, for reviewers of the change")
     problems = [p for suite in chosen for p in _not_whole(run, infos[suite.name]) or _not_now(infos[suite.name], suite)]
     refuse_all([f"{problem}. Run the suite again and accept that run" for problem in problems], f"{run_path}: refused")
-    _check_gates(run, chosen, acceptance)
+    objection = _objection(run, chosen)
+    if objection and not acceptance.although.strip():
+        raise objection
     files = {suite.folder / BASELINE_FILE: encode(baseline_of(run, suite, acceptance)) for suite in chosen}
     for path, data in files.items():
         write_atomic(path, data, "Accept needs to write into the suite's folder")
@@ -86,18 +88,23 @@ def _not_now(info: SuiteInfo, suite: Suite) -> list[str]:
     return [f"{info.name}: {part} changed since the run" for part in [*parts_changed(info, suite), *gates]]
 
 
-def _check_gates(run: RunData, suites: Sequence[Suite], acceptance: Acceptance) -> None:
+def _objection(run: RunData, suites: Sequence[Suite]) -> UserError | None:
+    """Return the error of a run that is accepted only with a reason; None for any other."""
     unmet = [v for v in run.verdicts if v.outcome != "pass"]
     replaced = [suite.name for suite in suites if _replaced(run, suite)]
-    if acceptance.although.strip() or (run.verdicts and not unmet and not replaced):
-        return
-    is_judged = any(v.outcome != "skipped" for v in run.verdicts)
-    problem = f"{len(unmet)} of {len(run.verdicts)} gates did not pass" if is_judged else "no gate was judged"
+    error_type: type[UserError] = GateFailed
+    if all(v.outcome == "skipped" for v in run.verdicts):
+        error_type, problem = NothingJudged, "no gate was judged"
+    elif unmet:
+        problem = f"{len(unmet)} of {len(run.verdicts)} gates did not pass"
+    elif replaced:
+        problem = f"{', '.join(replaced)} has another accepted baseline, which the run was not compared with"
+    elif run.manifest.checkpoints[CANDIDATE].kind == "scripted":
+        problem = run.manifest.checkpoints[CANDIDATE].no_merge
+    else:
+        return None
     first = f", the first: {unmet[0].suite} {unmet[0].gate}: {unmet[0].outcome}, {unmet[0].reason}" if unmet else ""
-    if is_judged and not unmet:
-        problem, first = f"{', '.join(replaced)} has another accepted baseline", ", which the run was not compared with"
-    error_type = GateFailed if is_judged else NothingJudged
-    raise error_type(
+    return error_type(
         f"{run.path}: {problem}{first.rstrip('.')}. Accept it with --override-reason REASON where that is right, "
         "as for the first baseline; the reason is recorded in baseline.json"
     )
@@ -121,7 +128,6 @@ def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
         tuned.setdefault(record.case.id, []).append(record)
     all_records = [record for records in tuned.values() for record in records]
     counts, labels = _counts(suite.metrics), _labels(suite.metrics, all_records)
-    all_passed = bool(run.verdicts) and all(v.outcome == "pass" for v in run.verdicts) and not _replaced(run, suite)
     return sealed(
         Accepted(
             suite=suite.name,
@@ -137,7 +143,7 @@ def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
             accepted_at=acceptance.accepted_at,
             reason=acceptance.reason.strip(),
             approved_by=acceptance.approved_by.strip(),
-            although="" if all_passed else acceptance.although.strip(),
+            although=acceptance.although.strip() if _objection(run, [suite]) else "",
             samples=info.samples,
             metrics=_metrics(run, suite.name),
             counts=counts,

@@ -78,10 +78,7 @@ def compare_with_baselines(
                     f"for {n_changed} of {len(own)} cases. {PAIRED}"
                 )
             if accepted.although:
-                notes.append(
-                    f"{suite.name}: the baseline was accepted with a reason in place of passed gates: "
-                    f"{accepted.although}"
-                )
+                notes.append(f"{suite.name}: the baseline was accepted by --override-reason: {accepted.although}")
             models.append((info.says, accepted))
             baseline_records[suite.name] = [] if info.unlike else records(accepted, suite.cases, own)
     return BaselineComparison(

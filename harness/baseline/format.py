@@ -118,7 +118,7 @@ class Accepted(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     approved_by: str
     """Who approved it; may be empty."""
     although: str
-    """Why it was accepted although gates did not pass; empty where all did."""
+    """Why it was accepted with gates not passed or a script's answers; empty for other runs."""
     samples: int
     """Answers per case."""
     metrics: dict[str, AcceptedMetric]

@@ -33,7 +33,9 @@ def after_verdicts(judged: RunData | Results, run: str, report: str, has_other_c
     is_unmet = any(verdict.outcome not in ("pass", "skipped") for verdict in judged.verdicts)
     checkpoints, kind = manifest.checkpoints, manifest.checkpoints[CANDIDATE].kind
     is_alone = BASELINE not in checkpoints
-    is_no_use = kind == "imported" or (not is_alone and (kind == "endpoint" or no_merge(manifest, judged.path.name)))
+    is_no_use = kind in ("imported", "scripted") or (
+        not is_alone and (kind == "endpoint" or no_merge(manifest, judged.path.name))
+    )
     if is_unmet or has_other_cases or is_no_use:
         next_step(report, "open the report")
     elif is_alone:

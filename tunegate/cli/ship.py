@@ -35,13 +35,17 @@ def accept(
     `--baseline accepted` compares with them.
     """
     from harness.baseline.accept import Acceptance, accept
-    from harness.runs.folder import now
+    from harness.runs.folder import load_manifest, now
+    from harness.schema import CANDIDATE
 
     acceptance = Acceptance(reason=reason, accepted_at=now(), approved_by=by, although=override_reason or although)
-    for path in accept(find_run(run, runs), load_available_suites(suite), acceptance):
+    folder = find_run(run, runs)
+    for path in accept(folder, load_available_suites(suite), acceptance):
         typer.echo(
             f"accepted: {path} ({path.stat().st_size / 1000:.0f} kB). Commit the file: its diff is what gets approved"
         )
+    if why := load_manifest(folder).checkpoints[CANDIDATE].no_merge:
+        typer.echo(f"warning: the accepted run {why}")
     next_step("tunegate compare accepted TUNED", "compare another model with it")
 
 

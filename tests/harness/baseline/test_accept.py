@@ -16,9 +16,10 @@ from harness.judges.human_labels import add_labels
 from harness.judges.llm_judge import items
 from harness.judges.rubric import SIDES, JudgeRubric
 from harness.runs.folder import RunData
-from harness.schema import ACCEPTED, Gate, GateFile, Metric, Objective, Record, Score
+from harness.schema import ACCEPTED, Gate, GateFile, Manifest, Metric, Objective, Record, Score
 from harness.stats.summary import summarise
 from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, TEST, write
+from tests.support.gated import change
 from tests.support.mini import evaluate, right, suites
 
 SUITE = "legal/mini"
@@ -47,7 +48,7 @@ def test_no_question_goes_to_a_baseline_that_was_accepted(root: Path) -> None:
     assert made.manifest.checkpoints["baseline"].kind == "accepted"
     assert made.manifest.notes == [
         "legal/mini: compared with the accepted baseline of 2026-01-02, model fake:new",
-        "legal/mini: the baseline was accepted with a reason in place of passed gates: a first baseline",
+        "legal/mini: the baseline was accepted by --override-reason: a first baseline",
     ]
 
 
@@ -136,11 +137,23 @@ def test_accepting_needs_gates_that_passed_or_a_reason(root: Path) -> None:
     assert json.loads(file(root).read_text())["although"] == "a first baseline"
 
 
+def generated(manifest: Manifest) -> Manifest:
+    """The manifest as if a model had answered."""
+    models = {name: msgspec.structs.replace(model, kind="model") for name, model in manifest.checkpoints.items()}
+    return msgspec.structs.replace(manifest, checkpoints=models)
+
+
 def test_a_run_that_passed_against_an_earlier_baseline_replaces_no_later_one_without_a_reason(tmp_path: Path) -> None:
     write(tmp_path, gates=LEVEL + '[[gate]]\nmetric = "clause_exact_set"\nrule = "improves"\n')
     accept(evaluate(tmp_path, OLD).path, suites(tmp_path), SAID)
     good, best = (evaluate(tmp_path, said, ACCEPTED) for said in (NEW, right(CASES)))
     unforced = msgspec.structs.replace(SAID, although="")
+    with pytest.raises(GateFailed, match=r"has the answers of a script, not of a model\. Accept it with --override-re"):
+        accept(best.path, suites(tmp_path), unforced)
+    accept(best.path, suites(tmp_path), SAID)
+    assert json.loads(file(tmp_path).read_text())["although"] == "a first baseline"
+    for run in (good, best):
+        change(run.path, generated)
     for said in (unforced, SAID):
         accept(best.path, suites(tmp_path), said)
         found = load_accepted(file(tmp_path), SUITE)

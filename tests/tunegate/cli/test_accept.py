@@ -43,6 +43,7 @@ def test_accept_then_compare_with_it_and_judge_again(root: Path) -> None:
     done = tunegate(root, "baseline", "accept", first_run(root), *REASON, "--by", "A. Reviewer")
     assert done.returncode == 0, done.stderr
     assert "accepted: " in done.stdout and "baseline.json (" in done.stdout
+    assert "\nwarning: the accepted run has the answers of a script, not of a model\n" in done.stdout
     assert json.loads(file(root).read_text())["approved_by"] == "A. Reviewer"
     write_script(root, tuned=right(CASES))
     (root / "evalsuites/legal/mini/gates.toml").write_text(LEVEL + IMPROVES)

@@ -120,8 +120,8 @@ def test_eval_runs_one_model_and_limit_judges_nothing(project: Path) -> None:
     done = tunegate(project, "eval", "new", *fake)
     assert done.returncode == 0, done.stdout + done.stderr
     (run,) = (project / "runs").iterdir()
-    (following,) = [line for line in done.stdout.splitlines() if line.startswith("next: tunegate baseline accept ")]
-    assert f"{run.name} --reason" in following  # Not `latest`: somebody else may start a run meanwhile.
+    (following,) = [line for line in done.stdout.splitlines() if line.startswith("next: tunegate view ")]
+    assert run.name in following  # Not `latest`: somebody else may start a run meanwhile.
     part = tunegate(project, "eval", "new", *fake, "--limit", "5")
     assert part.returncode == 6 and "legal/mini: 5 cases" in part.stdout, part.stdout + part.stderr
 

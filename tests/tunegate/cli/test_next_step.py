@@ -33,6 +33,7 @@ def verdicts(*outcomes: str) -> Any:
     ({"tuned": MODEL, "baseline": MODEL}, ["pass"], "tunegate view R    # open the report"),
     ({"tuned": SERVED, "baseline": SERVED}, ["pass"], "tunegate view R    # open the report"),
     ({"tuned": SCRIPTED, "baseline": SCRIPTED}, ["pass"], "tunegate view R    # open the report"),
+    ({"tuned": SCRIPTED}, ["pass"], "tunegate view R    # open the report"),
     ({"tuned": MODEL}, ["pass"], 'tunegate baseline accept R --reason "..."    # compare later models with this one'),
 ])  # fmt: skip
 def test_verdicts_decide_what_follows_a_run(
