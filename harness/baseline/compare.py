@@ -98,6 +98,9 @@ def _info(accepted: Accepted | None, suite: Suite, n_changed: int, tokenizer: st
     own = bool(n_changed and tokenizer and accepted.model.tokenizer_digest not in ("", tokenizer))
     if n_changed and not changes and not own:
         changes = [f"{n_changed} prompts have other token ids (the tokenizer or chat template changed)"]
+        if bool(tokenizer) != bool(accepted.model.tokenizer_digest):
+            whose = "accepted" if tokenizer else "tuned"
+            changes = [f"the {whose} model's answers came from a log or a script, so its prompts are not known"]
     return AcceptedInfo(
         digest=accepted.digest,
         model=accepted.model.name,

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from harness.baseline.accept import accept
-from harness.baseline.compare import baseline_path
+from harness.baseline.compare import baseline_path, compare_with_baselines
 from harness.baseline.drift import cases_moved, gate_changes, gates_moved
+from harness.baseline.format import encode, load_accepted, sealed
+from harness.gates.config import load_suite_gates
 from harness.runs.folder import RunData
 from harness.schema import ACCEPTED, Gate
 from tests.support.accepted_suite import CASES, GATES, NEW, OLD, SAID, TEST, write
@@ -83,6 +86,19 @@ def test_other_token_ids_from_the_same_prompt_are_named_and_nothing_is_compared(
     made = evaluate(root, right(CASES), ACCEPTED)
     assert made.manifest.moved == [f"{SINCE}: 60 prompts have other token ids (the tokenizer or chat template changed)"]
     assert by_rule(made)["improves"][0] == "error"
+
+
+@pytest.mark.parametrize(("accepted", "now", "whose"), [("", "t", "accepted"), ("t", "", "tuned")])
+def test_answers_of_a_log_have_no_prompts_to_compare(root: Path, accepted: str, now: str, whose: str) -> None:
+    """A log's and a script's answers have no tokenizer; a model's have."""
+    (suite,), made = suites(root), load_accepted(root / "evalsuites/legal/mini/baseline.json", "legal/mini")
+    assert made is not None
+    model = structs.replace(made.model, tokenizer_digest=accepted)
+    baseline_path(suite, None).write_bytes(encode(sealed(structs.replace(made, model=model))))
+    gates = {suite.name: load_suite_gates(suite, None)}
+    found = compare_with_baselines([suite], gates, ACCEPTED, None, {suite.name: {"c1": "another"}}, now)
+    said = f"the {whose} model's answers came from a log or a script, so its prompts are not known"
+    assert found.infos[suite.name].unlike == [said]
 
 
 def test_a_lowered_bar_is_said_and_the_gates_are_judged(root: Path) -> None:
