@@ -42,9 +42,15 @@ def file_sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def text_sha256(file: Path) -> str:
-    """Return the hex sha256 of a text file, whether or not this checkout of it has the line ends of Windows."""
-    return digest(file.read_bytes().replace(b"\r\n", b"\n"))
+READABLE = "Make it readable, or remove it"
+
+
+def text_sha256(file: Path, expected: str = READABLE) -> str:
+    """Return the hex sha256 of a text file, whether or not this checkout of it has the line ends of Windows.
+
+    Raises UserError with the sentence `expected` where it cannot be read.
+    """
+    return digest(read_bytes(file, expected).replace(b"\r\n", b"\n"))
 
 
 def home_expanded(text: str) -> Path:

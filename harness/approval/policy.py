@@ -101,13 +101,7 @@ def load_policy(path: Path) -> Policy:
 
 def current_entry(suite: Suite, bars: Path | None = None) -> RequiredSuite:
     """Return the policy entry of a suite as it is now; gates, accepted baseline and noise come from `bars`."""
-    gates = gates_path(suite, bars)
-    try:
-        gates_digest = text_sha256(gates)
-    except OSError as error:
-        raise UserError(
-            f"{gates}: cannot be read ({error.strerror}). Every suite has its gates in gates.toml"
-        ) from None
+    gates_digest = text_sha256(gates_path(suite, bars), "Every suite has its gates in gates.toml")
     accepted = load_accepted(baseline_path(suite, bars), suite.name)
     noise = noise_path(suite, bars)
     return RequiredSuite(

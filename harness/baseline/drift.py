@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.baseline.format import BASELINE_FILE, Accepted, short
 from harness.errors import UserError
-from harness.files import digest, text_sha256
+from harness.files import READABLE, digest, read_bytes, text_sha256
 from harness.formatting import first_few, phrase
 from harness.gates.config import gate_of, gates_path, load_gates
 from harness.gates.rules import GATE_RULES
@@ -162,7 +162,7 @@ def files_moved(suite: Suite, bars: Path) -> list[str]:
         mine, theirs = own.get(name), copy.get(name)
         if mine is None or theirs is None:
             changes.append(f"{name} {'is missing' if mine is None else 'is new'}, compared with {bars}")
-        elif mine.read_bytes() != theirs.read_bytes():
+        elif _bytes(mine) != _bytes(theirs):
             changes.append(f"{name} differs from {bars}{_which(mine, theirs)}")
     return changes
 
@@ -190,4 +190,4 @@ def _which(mine: Path, theirs: Path) -> str:
 
 
 def _bytes(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+    return read_bytes(path, READABLE) if path.is_file() else None

@@ -13,7 +13,7 @@ from typing import Any
 
 import harness
 from harness.errors import Unavailable, UserError, own_code
-from harness.files import absolute, digest, files_below, shown_path
+from harness.files import READABLE, absolute, digest, files_below, shown_path
 from harness.suites.suite import Suite
 
 SUITES = "evalsuites"
@@ -158,6 +158,8 @@ def _refuse_stale(file: Path, places: Mapping[str, Path], is_run: bool = False) 
         sources = source_files(file)
     except (SyntaxError, UnicodeDecodeError):
         return  # Its import says what is wrong.
+    except OSError as error:
+        raise UserError(f"{shown_path(Path(error.filename))}: cannot be read ({error.strerror}). {READABLE}") from None
     imported = set(places.values())
     for source in sources:
         real, now = source.resolve(), digest(source.read_bytes())

@@ -2,7 +2,9 @@
 
 import re
 import sys
+import tokenize
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -123,6 +125,25 @@ def test_folders_without_an_init_are_packages_below_evalsuites(tmp_path: Path, m
     assert [suite.name for suite in find_suites([str(folder)])] == ["legal/mini"]
     for name in [name for name in sys.modules if name.partition(".")[0] == "evalsuites"]:
         del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", ["test_mini.py", "names.py"])
+def test_a_file_of_a_suite_that_cannot_be_read_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = write_suite(tmp_path)
+    (folder / "names.py").write_text("")
+    (folder / "test_mini.py").write_text("from evalsuites.legal.mini import names\n" + SECOND)
+    real = tokenize.open
+
+    def refuse(file: Path) -> TextIO:
+        if Path(file).name == name:
+            raise PermissionError(13, "Permission denied", str(file))
+        return real(file)
+
+    monkeypatch.setattr(tokenize, "open", refuse)
+    with pytest.raises(UserError, match=rf"mini/{name}: cannot be read \(Permission denied\)\. Make it readable"):
+        list(find_suites([str(folder)]))
 
 
 def test_a_suite_is_loaded_again_only_with_the_files_that_it_imported(
