@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from _pytest.outcomes import OutcomeException
 from harness.errors import Unavailable, UserError, refuse_all, typed_line
 from harness.files import absolute, files_below, read_toml, shown_path
 from harness.formatting import count
-from harness.suites.discovery import SUITES, find_suites
+from harness.suites.discovery import SUITES, find_suites, name_clash
 
 if TYPE_CHECKING:
     from harness.suites.suite import Suite
@@ -36,8 +37,9 @@ def check(paths: Iterable[Path]) -> Iterator[str]:
                 tests[path] = _test_files(absolute(path))
         except UserError as error:
             problems.append(str(error))
-    works = [(_configuration, file) for file in configurations]
-    works += [(_suites, file) for file in dict.fromkeys(file for files in tests.values() for file in files)]
+    works: list[tuple[Callable[[Path], Iterator[str]], Path]] = [(_configuration, file) for file in configurations]
+    of_suites = partial(_suites, {})
+    works += [(of_suites, file) for file in dict.fromkeys(file for files in tests.values() for file in files)]
     without_suite: set[Path] = set()
     for work, file in works:
         try:
@@ -80,10 +82,15 @@ def _configuration(file: Path) -> Iterator[str]:
     yield f"{file}: valid"
 
 
-def _suites(file: Path) -> Iterator[str]:
+def _suites(seen: dict[tuple[Path | None, str], Suite], file: Path) -> Iterator[str]:
+    """Yield the lines of a file's suites; `seen` has those of files before, by their project's folder and name."""
     from harness.gates.config import load_suite_gates, unjudged_cases
 
+    root = next((folder for folder in file.parents if folder.name == SUITES), None)
     for suite in find_suites([str(file)]):
+        first = seen.setdefault((root, suite.name), suite)
+        if first.declared_at != suite.declared_at:
+            raise UserError(name_clash(first, suite))
         try:
             refuse_all(_problems(suite), suite.name)
         except Unavailable as missing:

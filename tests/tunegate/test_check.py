@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -88,6 +89,15 @@ def test_all_faults_of_all_files_are_named_together(project: Path) -> None:
     for said in ("clause_recal'", "the prompt needs", "row.jsonl, which is not a file", "did you mean 'lora.r'?"):
         assert said in err
     assert "none.toml: does not exist. Name a suite's folder" in err and "rows.jsonl: belongs to no suite" in err
+
+
+def test_two_suites_of_one_name_in_a_project_are_a_fault(project: Path) -> None:
+    shutil.copytree("evalsuites", "other/evalsuites")
+    assert outcome("check", ".") == (0, "legal/mini: valid, 8 cases\n" * 2, "")
+    shutil.copytree(SUITE, "evalsuites/more/legal/mini")
+    code, _, err = outcome("check", ".")
+    both = "evalsuites/legal/mini/test_mini.py:6 and evalsuites/more/legal/mini/test_mini.py:6"
+    assert code == 4 and f"legal/mini is the name of two suites, {both}" in err, err
 
 
 def test_another_toml_file_is_no_training_configuration(project: Path) -> None:
