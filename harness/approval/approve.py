@@ -65,11 +65,13 @@ class Passed(Struct, frozen=True, kw_only=True):
     """Its gates in words; every one passed."""
     gates_digest: str
     """Digest of its gates.toml."""
+    without: str = ""
+    """How many cases were left out as too long for the model, after a blank; empty for none."""
 
     @property
     def says(self) -> str:
         """One line for a model card or a record."""
-        gates = "; ".join(self.gates)
+        gates = "; ".join(self.gates) + self.without
         return f"{self.suite}: run {self.run.name} (seal {self.seal}) passed {gates} (gates.toml {self.gates_digest})"
 
 
@@ -126,7 +128,9 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
     if missing:
         why = f"not approved by {path}: {'; '.join(missing)}"
         raise GateFailed(f"{checkpoint.name}: {why}. {ADVICE}, or {verb} with --ungated REASON")
-    named = "; ".join(f"{each.suite} by run {each.run.name}, {len(each.gates)} gates passed" for each in passed)
+    named = "; ".join(
+        f"{each.suite} by run {each.run.name}, {len(each.gates)} gates passed{each.without}" for each in passed
+    )
     judged = {verdict.suite for each in passed for verdict in recorded_verdicts(each.run) if verdict.outcome != "pass"}
     if others := sorted(judged - {each.suite for each in passed}):
         named += f". Not in the policy, and not passed: {', '.join(others)}"
@@ -250,13 +254,14 @@ class _Judging:
         for folder, manifest in newest:
             info = self._as_required(folder, manifest, one, suite)
             passed = self._all_passed(folder, manifest, one, suite, gates, info)
-        folder, _ = newest[-1]
+        left, share = len(info.left_out), len(info.left_out) / info.cases
         return Passed(
             suite=one.name,
             run=folder,
             seal=file_sha256(folder / SEAL),
             gates=[gate_in_words(verdict) for verdict in passed],
             gates_digest=one.gates,
+            without=f" without {left} of {info.cases} cases ({share:.0%}), too long for the model" if left else "",
         )
 
     def _newest(self, name: str) -> list[tuple[Path, Manifest]]:

@@ -67,6 +67,21 @@ def test_a_run_whose_gates_all_passed_approves_and_is_named_with_its_digests(ada
     assert one.says == (f"legal/mini: run {run.name} (seal {seal}) passed {GATES[0]}; {GATES[1]} (gates.toml {gates})")
 
 
+def test_cases_left_out_as_too_long_are_counted_in_the_approval(adapter: Path, runs: Path) -> None:
+    test = Path("evalsuites/legal/mini/test_mini.py")
+    test.write_text(test.read_text().replace("max_tokens=8", "max_tokens=8, leave_out_long=True"))
+    approve_of(runs.parent)
+    change(evaluate(runs, adapter), left_out)
+    found = merge(adapter, runs)
+    said = "without 4 of 40 cases (10%), too long for the model"
+    assert found.says.endswith(f"2 gates passed {said}") and f"at least 50.0% {said} (gates" in found.passed[0].says
+
+
+def left_out(manifest: Manifest) -> Manifest:
+    (info,) = manifest.suites
+    return msgspec.structs.replace(manifest, suites=[msgspec.structs.replace(info, left_out=["c1", "c2", "c3", "c4"])])
+
+
 def test_levels_need_no_accepted_baseline_where_the_run_asked_for_one(adapter: Path, runs: Path) -> None:
     evaluate(runs, adapter, baseline=ACCEPTED)
     assert merge(adapter, runs).passed
