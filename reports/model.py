@@ -240,8 +240,8 @@ class Exchange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
     """The most serious reason to show the case."""
     why: str
     """Which metrics changed, in words."""
-    asked: str = "Document"
-    """What the excerpt is of: the rendered prompt, or the document where the run holds no template."""
+    asked: str = "Input"
+    """What the excerpt is of: the rendered prompt, or the input where the run holds no template."""
     excerpt: str
     """The prompt or document, long inputs cut."""
     excerpt_note: str

@@ -102,10 +102,6 @@ def _points_into(span: Span, text: str) -> bool:
     return 0 <= span.start < span.end <= len(text) and text[span.start : span.end] == span.quote
 
 
-DOCUMENT, PROMPT = "Document", "Prompt"
-"""What a case's excerpt is of."""
-
-
 def asked(suite: SuiteInfo, case: Case, longest: int = EXCERPT) -> tuple[str, str, str]:
     """Return what the excerpt of a case is of, its text, and how much of the input it holds.
 
@@ -118,8 +114,8 @@ def asked(suite: SuiteInfo, case: Case, longest: int = EXCERPT) -> tuple[str, st
         size = sum(len(text) for text in case.input.values())
         left = sum(max(0, len(text) - longest) for text in case.input.values())
         note = f"as sent; {wording.excerpt(size - left, size)} of the case"
-        return PROMPT, "\n\n".join(f"{m['role']}: {m['content']}" for m in messages), note
-    return DOCUMENT, whole[:longest], wording.excerpt(min(longest, len(whole)), len(whole))
+        return "Prompt", "\n\n".join(f"{m['role']}: {m['content']}" for m in messages), note
+    return "Input", whole[:longest], wording.excerpt(min(longest, len(whole)), len(whole))
 
 
 def chat(suite: SuiteInfo, case: Case, longest: int = EXCERPT) -> list[Message]:

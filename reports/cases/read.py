@@ -296,8 +296,10 @@ def troubles(record: Record) -> list[AnswerError]:
 
 
 def shown_input(given: Mapping[str, str]) -> str:
-    """What a case was asked about: its document, or all that its prompt was filled with."""
-    return given.get("document") or "\n\n".join(f"{name}: {text}" for name, text in given.items())
+    """Return all that a case's prompt was filled with, the document last."""
+    document = given.get("document")
+    texts = [f"{name}: {text}" for name, text in given.items() if name != "document"]
+    return "\n\n".join([*texts, document] if document else texts)
 
 
 def _bytes(text: str) -> int:

@@ -61,9 +61,8 @@ def case_text(suite: SuiteInfo, records: Sequence[Record], cut: int | None) -> s
     chat = recorded_messages(suite.prompt, case)
     asked = "\n\n".join(m["content"] if len(chat) == 1 else f"{m['role']}: {m['content']}" for m in chat)
     label = "prompt" if chat else "input (the prompt is not known)"
-    given = [case.input.get("question", ""), shown_input(case.input)]
     parts = [
-        (label, _masked(asked or "\n\n".join(dict.fromkeys(filter(None, given))))),
+        (label, _masked(asked or shown_input(case.input))),
         ("expected", "; ".join(case.expected) or "(nothing)"),
     ]
     for record in records:

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.schema import Case
 from reports.cases import exchange
-from tests.support.sample import cite, make_record
+from tests.support.sample import cite, make_record, make_suite
 
 TEXTS = st.text(alphabet="ab cd.\n§", max_size=60)
 
@@ -67,3 +68,9 @@ def test_a_span_that_quotes_something_else_is_not_drawn() -> None:
     other = cite("two one three", "two")
     pieces = exchange.pieces(make_record(1, "tuned", text, spans=(other,)), exchange.compare(text, text)[1])
     assert [p.text for p in pieces] == [text]
+
+
+def test_a_long_document_does_not_push_the_question_out_of_a_case() -> None:
+    case = Case(id="a", input={"document": "Rent. " * 999, "question": "How much?"}, expected=[], cluster="a")
+    label, text, _ = exchange.asked(make_suite(prompt=""), case)
+    assert (label, text[:32]) == ("Input", "question: How much?\n\nRent. Rent.")
