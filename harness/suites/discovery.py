@@ -27,7 +27,7 @@ _AT_IMPORT: dict[Path, str] = {}
 def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
     """Import every test file below the folders and yield the suites that they declare, for commands without pytest.
 
-    A suite behind a symbolic link has the name of the link.
+    A folder may also be named from `evalsuites`. A suite behind a symbolic link has the name of the link.
 
     Raises UserError where a folder has no test file, where two suites have one name, where another module declared the
     suite of a file, or where this process has imported another version of a file that decides the scores.
@@ -35,7 +35,8 @@ def find_suites(folders: Iterable[str]) -> Iterator[Suite]:
     by_name: dict[str, tuple[Suite, Path]] = {}
     files: dict[Path, None] = {}
     for root in folders:
-        below = files_below(Path(root), "test_*.py") if Path(root).is_dir() else [Path(root)]
+        path = Path(root) if Path(root).exists() else Path("evalsuites", root)
+        below = files_below(path, "test_*.py") if path.is_dir() else [path]
         if not below or not below[0].exists():
             raise UserError(f"{root}: no suite was found. Name a folder with a test_*.py that declares a Suite")
         if below[0].suffix != ".py":

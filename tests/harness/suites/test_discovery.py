@@ -17,8 +17,12 @@ from tunegate.check import check
 SECOND = "# A second suite.\nfrom harness import Suite\n\nsuite = Suite(scorers=[])\n"
 
 
-def test_a_suite_under_two_names_or_below_two_folders_is_found_once(tmp_path: Path) -> None:
+def test_a_suite_under_two_names_or_below_two_folders_is_found_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = write_suite(tmp_path)
+    monkeypatch.chdir(folder.parents[2])
+    assert [suite.name for suite in find_suites(["legal/mini"])] == ["legal/mini"]
     test = folder / "test_mini.py"
     test.write_text(test.read_text() + "\n\nalias = suite\n")
     assert [suite.name for suite in find_suites([str(tmp_path), str(folder), str(test)])] == ["legal/mini"]
