@@ -30,12 +30,13 @@ SERVED = {
 
 def section(evidence: RunView) -> Section:
     blocks: list[Block] = [_checkpoints(evidence)]
+    what = "answers" if evidence.run.manifest.is_imported else "weights"
     if evidence.suites:
         blocks.append(_questions(evidence))
     return Section(
         id="compared",
         title="What was compared",
-        lead=f"{prompts(evidence)}; equal digests mean equal weights.",
+        lead=f"{prompts(evidence)}; equal digests mean equal {what}.",
         blocks=blocks,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo
+from harness.schema import BASELINE, CANDIDATE, FLOOR, Metric, SuiteInfo
 from reports import number_format, sentences, wording
 from reports.model import Block, Cell, Section, Table, Text
 from reports.run_data import RunView
@@ -39,7 +39,8 @@ def section(evidence: RunView) -> Section:
         gated = {v.metric for v in evidence.verdicts(suite.name)}
         if further := [m for m in ranked[MOST:] if m.name not in gated]:
             blocks.append(_brief(evidence, suite, further))
-    lead = "The metrics that decide first, each with its interval and the keyword floor that any model must beat."
+    floor = " and the keyword floor that any model must beat" if FLOOR in evidence.variants else ""
+    lead = f"The metrics that decide first, each with its interval{floor}."
     return Section(id="results", title="Results", lead=lead, blocks=blocks)
 
 

@@ -51,7 +51,7 @@ def test_two_logs_are_scored_compared_gated_and_reported_as_a_run(project: Path)
     assert len(run.records) == 2 * CASES and run.metrics.comparisons
     report = " ".join((run.path / "report" / "report.md").read_text("utf-8").split())
     assert "imported from jsonl" in report and "answers from the log of another tool" in report
-    assert "same token IDs" not in report
+    assert "same token IDs" not in report and "equal weights" not in report and "floor that any" not in report
     assert "What was asked" not in report and "as sent" not in report
     assert tunegate(project, "regate", "latest").returncode == 0
 
