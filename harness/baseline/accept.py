@@ -111,12 +111,16 @@ def _objection(run: RunData, suites: Sequence[Suite]) -> UserError | None:
 
 
 def _replaced(run: RunData, suite: Suite) -> bool:
-    """Whether gates of the run compare with another accepted baseline than the suite's; an unreadable one is none."""
+    """Whether gates of the run compare with anything but the suite's accepted baseline; an unreadable one is none.
+
+    A run of the accepted model's own weights is a comparison with it.
+    """
     compared = next(info.accepted for info in run.manifest.suites if info.name == suite.name)
-    if compared and any(v.suite == suite.name and v.rule in COMPARATIVE for v in run.verdicts):
+    if any(v.suite == suite.name and v.rule in COMPARATIVE for v in run.verdicts):
         with suppress(UserError):
             now = load_accepted(suite.folder / BASELINE_FILE, suite.name)
-            return bool(now and now.digest != compared.digest and now.run_id != run.manifest.run_id)
+            known = {compared and compared.digest, *(seen.digest for seen in run.manifest.checkpoints.values())}
+            return bool(now and now.run_id != run.manifest.run_id and known.isdisjoint((now.digest, now.model.digest)))
     return False
 
 

@@ -16,7 +16,7 @@ from harness.judges.human_labels import add_labels
 from harness.judges.llm_judge import items
 from harness.judges.rubric import SIDES, JudgeRubric
 from harness.runs.folder import RunData
-from harness.schema import ACCEPTED, Gate, GateFile, Manifest, Metric, Objective, Record, Score
+from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Gate, GateFile, Manifest, Metric, Objective, Record, Score
 from harness.stats.summary import summarise
 from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, TEST, write
 from tests.support.gated import change
@@ -143,7 +143,7 @@ def generated(manifest: Manifest) -> Manifest:
     return msgspec.structs.replace(manifest, checkpoints=models)
 
 
-def test_a_run_that_passed_against_an_earlier_baseline_replaces_no_later_one_without_a_reason(tmp_path: Path) -> None:
+def test_a_run_that_passed_against_another_baseline_replaces_none_without_a_reason(tmp_path: Path) -> None:
     write(tmp_path, gates=LEVEL + '[[gate]]\nmetric = "clause_exact_set"\nrule = "improves"\n')
     accept(evaluate(tmp_path, OLD).path, suites(tmp_path), SAID)
     good, best = (evaluate(tmp_path, said, ACCEPTED) for said in (NEW, right(CASES)))
@@ -158,8 +158,14 @@ def test_a_run_that_passed_against_an_earlier_baseline_replaces_no_later_one_wit
         accept(best.path, suites(tmp_path), said)
         found = load_accepted(file(tmp_path), SUITE)
         assert found is not None and (found.although, found.reason) == ("", "the model in production")
-    with pytest.raises(GateFailed, match=r"legal/mini has another accepted baseline, which the run was not compared"):
-        accept(good.path, suites(tmp_path), unforced)
+    live = evaluate(tmp_path, NEW, OLD)
+    for run in (good, live):
+        assert {verdict.outcome for verdict in run.verdicts} == {"pass"}
+        with pytest.raises(GateFailed, match="has another accepted baseline, which the run was not compared"):
+            accept(run.path, suites(tmp_path), unforced)
+    accepted = {BASELINE: best.manifest.checkpoints[CANDIDATE]}
+    change(live.path, lambda m: msgspec.structs.replace(m, checkpoints=m.checkpoints | accepted))
+    accept(live.path, suites(tmp_path), unforced)
     accept(good.path, suites(tmp_path), SAID)
     assert json.loads(file(tmp_path).read_text())["although"] == "a first baseline"
 
