@@ -1,7 +1,7 @@
 """Accept a finished run as the baseline of its suites, or refuse it with the reason.
 
-Only a complete, sealed run of the current suite is accepted. A run whose gates did not all pass, or whose answers are a
-script's, needs a reason, which is recorded. Only the command calls this, so that a run never changes its own baseline.
+Only a complete, sealed run of the current suite is accepted. A run whose gates did not all pass, or whose answers are
+those of no known weights, needs a reason, which is recorded. Only the command calls this, so that a run never changes its own baseline.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ def _objection(run: RunData, suites: Sequence[Suite]) -> UserError | None:
         problem = f"{len(unmet)} of {len(run.verdicts)} gates did not pass"
     elif replaced:
         problem = f"{', '.join(replaced)} has another accepted baseline, which the run was not compared with"
-    elif run.manifest.checkpoints[CANDIDATE].kind == "scripted":
-        problem = run.manifest.checkpoints[CANDIDATE].no_merge
+    elif unknown := run.manifest.checkpoints[CANDIDATE].no_merge:
+        problem = unknown
     else:
         return None
     first = f", the first: {unmet[0].suite} {unmet[0].gate}: {unmet[0].outcome}, {unmet[0].reason}" if unmet else ""
@@ -142,7 +142,7 @@ def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
             gates_hash=info.gates_hash,
             scorers=suite.scorer_versions,
             gates=load_gates(suite.gates_path).gate,
-            model=_model(run.manifest.checkpoints[CANDIDATE]),
+            model=_model(tuned_model),
             run_id=run.manifest.run_id,
             accepted_at=acceptance.accepted_at,
             reason=acceptance.reason.strip(),

@@ -170,6 +170,17 @@ def test_a_run_that_passed_against_another_baseline_replaces_none_without_a_reas
     assert json.loads(file(tmp_path).read_text())["although"] == "a first baseline"
 
 
+def test_answers_of_unknown_weights_are_accepted_only_with_a_reason(tmp_path: Path) -> None:
+    write(tmp_path, gates=LEVEL)
+    run = evaluate(tmp_path, NEW)
+    served = msgspec.structs.replace(run.manifest.checkpoints[CANDIDATE], kind="endpoint", pinned_by="name")
+    change(run.path, lambda m: msgspec.structs.replace(m, checkpoints={CANDIDATE: served}))
+    with pytest.raises(GateFailed, match=r"used a server with unknown weights \(.*\)\. Accept"):
+        accept(run.path, suites(tmp_path), msgspec.structs.replace(SAID, although=""))
+    accept(run.path, suites(tmp_path), SAID)
+    assert json.loads(file(tmp_path).read_text())["although"] == "a first baseline"
+
+
 @pytest.mark.parametrize(("change", "what"), [
     ({"cases": CASES[:-1]}, "cases"),
     ({"gates": GATES.replace("0.2", "0.1")}, r"gates\.toml"),
