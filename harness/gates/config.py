@@ -145,12 +145,15 @@ def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[st
             problems.append(f"{where}: '{gate.rule}' is for a rate where fewer is better; '{gate.metric}' is not one")
         else:
             problems += [f"{where}: {problem}" for problem in GATE_RULES[gate.rule].idle(gate, metric)]
-            others = {HIGHER_IS_BETTER.get(other.rule) for other in gate_file.gate if other.metric == gate.metric}
             is_default = metric.kind == "ratio" and metric.higher_is_better  # Others say their direction themselves.
-            if gate.rule in COMPARATIVE and is_default and others - {None} == {False}:
+            own = None if is_default else metric.higher_is_better
+            ways = {HIGHER_IS_BETTER.get(other.rule, own) for other in gate_file.gate if other.metric == gate.metric}
+            if (metric.better or gate.rule in COMPARATIVE) and ways - {None} == {not metric.higher_is_better}:
+                less, more = ("less", "more") if metric.higher_is_better else ("more", "less")
                 problems.append(
-                    f"{where}: another gate asks for less of it, and this one takes that as worse. Declare "
-                    "Metric(higher_is_better=False); or, where more is better up to that limit, add an at_least gate"
+                    f"{where}: the gates ask for {less} of it only, and {more} is better. Correct the rule, or declare "
+                    f"Metric(higher_is_better={less == 'more'}); or, where {more} is better up to that limit, add a "
+                    f"gate that asks for {more}"
                 )
         if gate.slice is not None and gate.slice not in tags:
             problems.append(f"{where}: unknown slice '{gate.slice}'. The suite has: {', '.join(tags) or 'none'}")

@@ -125,14 +125,18 @@ def test_metrics_slices_and_rules_that_do_not_fit_the_suite_are_named_together()
     assert "gate 1 (recal at_least): unknown metric 'recal'. The suite has: accuracy, error_rate, recall" in message
     assert "gate 2 (recall at_least): unknown slice 'colour'. The suite has: kind" in message
     assert "gate 3 (recall never): 'never' is for a rate where fewer is better; 'recall' is not one" in message
-    assert "gate 4 (macro_f1 reduces)" in message and "gate 5" not in message
-    assert "gate 6 (accuracy no_worse): another gate asks for less of it, and" in message
-    assert message.endswith("where more is better up to that limit, add an at_least gate")
+    assert "gate 4 (macro_f1 reduces)" in message and "gate 5 (accuracy at_most): the gates ask for less" in message
+    assert "gate 6 (accuracy no_worse): the gates ask for less of it only, and more is better." in message
+    assert message.endswith("where more is better up to that limit, add a gate that asks for more")
     grade = Metric(name="grade", scorer="s", numerator="", kind="mean", worst=1.0, best=5.0)
     band = [Gate(metric="grade", rule="at_most", value=4.5), Gate(metric="grade", rule="no_worse", margin=0.2)]
     validate(gate_file(*band), [grade], [])
     floor = Gate(metric="accuracy", rule="at_least", value=0.05)
     validate(gate_file(*wrong.gate[4:], floor), METRICS, [])
+    for alone in (band[0], wrong.gate[4], Gate(metric="error_rate", rule="at_least", value=0.1)):
+        with pytest.raises(UserError, match=r"^gates.toml: gate 1 \(.*the gates ask for (less|more) of it only"):
+            validate(gate_file(alone), [*METRICS, grade], [])
+    validate(gate_file(wrong.gate[4]), [replace(METRICS[0], neutral=True)], [])
     validate(gate_file(Gate(metric="fabrication", rule="never", n_min=10, slice="kind")), METRICS, ["kind"])
 
 

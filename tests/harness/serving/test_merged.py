@@ -33,13 +33,14 @@ from tests.support.gated import edit_json
 from tests.support.mini import TEST, rows, write_suite
 
 PASSES = """[objective]
-text = "A model of random weights is seldom right."
+text = "A model of random weights seldom says none."
 
 [[gate]]
-metric = "clause_exact_set"
+metric = "abstention_rate"
 rule = "at_most"
 value = 0.9
 """
+CASES = [row for row in rows(24) if row["expected"]]
 QUIET = Progress(quiet=True)
 TWICE = TEST.replace("Suite(", "Suite(samples=2, ")
 
@@ -50,7 +51,7 @@ class Approved:
     def __init__(self, root: Path, base: Path) -> None:
         self.root = root
         self.runs = root / "runs"
-        self.folder = write_suite(root, rows(12), test=TWICE, gates=PASSES)
+        self.folder = write_suite(root, CASES, test=TWICE, gates=PASSES)
         self.adapter = save_adapter(base, root / "adapter")
         parts = [SuiteJob(suite=suite, cases=suite.cases) for suite in self.suites()]
         job = Job(
@@ -110,7 +111,7 @@ def approved(made: Approved, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     own.root, own.adapter, own.merged = tmp_path, made.adapter, made.merged
     own.runs = shutil.copytree(made.runs, tmp_path / "runs")
     own.run = own.runs / made.run.name
-    own.folder = write_suite(tmp_path, rows(12), test=TWICE, gates=PASSES)
+    own.folder = write_suite(tmp_path, CASES, test=TWICE, gates=PASSES)
     monkeypatch.chdir(tmp_path)
     renew(own.suites(), add_new=True)
     return own
@@ -161,7 +162,8 @@ def test_merged_weights_that_pass_are_approved_by_a_run_of_their_own(approved: A
 def test_merged_weights_that_do_not_pass_are_refused(approved: Approved, monkeypatch: pytest.MonkeyPatch) -> None:
     """The adapter is said to have passed a bar that nothing reaches."""
     approval = approve(resolve(str(approved.adapter)), approved.where, None, "serve")
-    (approved.folder / "gates.toml").write_text(PASSES.replace("at_most", "at_least"))
+    bar = PASSES.replace("abstention_rate", "clause_recall").replace("at_most", "at_least")
+    (approved.folder / "gates.toml").write_text(bar)
     renew(approved.suites(), add_new=True)
     gates = digest((approved.folder / "gates.toml").read_bytes())
     edit_json(approved.run / "run.json", lambda run: run["suites"][0].update(gates_hash=gates) or run)
