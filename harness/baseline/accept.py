@@ -1,7 +1,8 @@
 """Accept a finished run as the baseline of its suites, or refuse it with the reason.
 
-Only a complete, sealed run of the current suite is accepted. A run whose gates did not all pass, or whose answers are
-those of no known weights, needs a reason, which is recorded. Only the command calls this, so that a run never changes its own baseline.
+Only a complete, sealed run of the current suite is accepted. A run whose gates did not all pass, or whose answers no
+known weights gave, needs a reason, which is recorded. Only the command calls this, so that a run never changes its own
+baseline.
 """
 
 from __future__ import annotations
