@@ -84,7 +84,7 @@ def _configuration(file: Path) -> Iterator[str]:
 
 def _suites(seen: dict[tuple[Path | None, str], Suite], file: Path) -> Iterator[str]:
     """Yield the lines of a file's suites; `seen` has those of files before, by their project's folder and name."""
-    from harness.gates.config import gate_warnings, load_suite_gates
+    from harness.gates.config import load_suite_gates, unjudged_cases
 
     root = next((folder for folder in file.parents if folder.name == SUITES), None)
     for suite in find_suites([str(file)]):
@@ -97,7 +97,7 @@ def _suites(seen: dict[tuple[Path | None, str], Suite], file: Path) -> Iterator[
             yield f"{suite.name}: not checked: {missing}"
         else:
             yield f"{suite.name}: valid, {count(len(suite.cases), 'case')}"
-            yield from (*suite.warnings(), *gate_warnings(load_suite_gates(suite, None), suite))
+            yield from (*suite.warnings(), *unjudged_cases(load_suite_gates(suite, None), suite))
 
 
 def _problems(suite: Suite) -> list[str]:

@@ -18,7 +18,7 @@ from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.plan import Job, RunPlan, SuiteJob, make_plan, variants
 from harness.files import digest, text_sha256
 from harness.formatting import count, first_few
-from harness.gates.config import gate_ids, gate_warnings, gates_path, load_suite_gates
+from harness.gates.config import gate_ids, gates_path, load_suite_gates, unjudged_cases
 from harness.gates.judge import NO_BASELINE, judge
 from harness.progress import tracing
 from harness.progress.progress import Progress
@@ -147,7 +147,7 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
         parent_run_id=parent_run_id,
         notes=[
             *_pins(checkpoints),
-            *(note for suite in suites for note in gate_warnings(gates[suite.name], suite)),
+            *(note for suite in suites for note in unjudged_cases(gates[suite.name], suite)),
             *_notes(job, plan, rendering),
             *families.notes(checkpoints, plan, rendering),
             *compared.notes,

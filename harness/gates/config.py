@@ -190,26 +190,7 @@ def gate_ids(gate_file: GateFile, slice_values: Mapping[str, Sequence[str]], sui
     return ids
 
 
-def gate_warnings(gate_file: GateFile, suite: Suite) -> list[str]:
-    """List what makes the gates of a suite judge less than it seems, or the other way round."""
-    return [*_turned(gate_file, suite), *_unjudged_cases(gate_file, suite)]
-
-
-def _turned(gate_file: GateFile, suite: Suite) -> list[str]:
-    """Say which metrics have gates on their level in the direction that is worse alone; a band has both."""
-    lines = []
-    for metric in suite.metrics:
-        ways = {HIGHER_IS_BETTER.get(gate.rule) for gate in gate_file.gate if gate.metric == metric.name} - {None}
-        if metric.better and ways == {not metric.higher_is_better}:
-            less, more = ("less", "more") if metric.higher_is_better else ("more", "less")
-            lines.append(
-                f"{suite.name}: the gate of {metric.name} asks for {less}, and {more} of it is better. Use rule "
-                f"'{'at_least' if metric.higher_is_better else 'at_most'}', or correct the metric's higher_is_better"
-            )
-    return lines
-
-
-def _unjudged_cases(gate_file: GateFile, suite: Suite) -> list[str]:
+def unjudged_cases(gate_file: GateFile, suite: Suite) -> list[str]:
     """Say of each metric that only gates of slices judge, how many cases have no tag of these and escape them."""
     lines = []
     for metric in dict.fromkeys(gate.metric for gate in gate_file.gate):
