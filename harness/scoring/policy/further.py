@@ -2,8 +2,8 @@
 
 An answer has chosen if the first value of each expected unit that it states as its own (and the first department) is an
 expected one. Not its own are a usual rule, a condition, and what it copies from the handbook. It may then add what the
-handbook or the question states: of the expected unit at most two values, each beside a word of the handbook's sentence
-that neither the question nor the right value has.
+handbook or the question states: of the expected unit at most two values. Beside each stands a word or date of the
+handbook's sentence that neither the question nor the right value has, and no word of the question that it lacks.
 It has not chosen if a value takes the place of the expected one: "or 14 days", "so you have 14 days".
 """
 
@@ -24,7 +24,7 @@ from harness.scoring.text.refusals import lower
 
 MOST = LEAST_WORDS = 2
 NOT_OWN = re.compile(
-    r"\b(?:normal(?:ly)?|usual(?:ly)?|general(?:ly)?|ordinar(?:y|ily)|standard|default)\b(?:(?!\bbut\b)[^.;:!?\n])*$"
+    r"\b(?P<usual>normal(?:ly)?|usual(?:ly)?|general(?:ly)?|ordinar(?:y|ily)|standard|default)\b(?:(?!\bbut\b)[^.;:!?\n])*$"
     r"|\b(?:after|once|since|from|if|when|with|over|beyond)\b(?:\W+[\w']+){0,4}\W*$"
 )
 """Before the value of a usual rule or of a condition."""
@@ -39,17 +39,24 @@ IN_PLACE = re.compile(
 )
 """Between two values of a unit, if the second one takes the place of the first."""
 CONCLUDES = re.compile(
-    r"\b(?:answer|final(?:ly)?|in (?:short|sum|brief|truth|fact)|sum(?:ming)? up|overall|bottom line|conclu\w+|result"
-    r"|that is|(?:i|i'd|would) (?:say|think|guess|go with|believe)|think it's|yours?|you|wait|ignore|wrong|right"
-    r"|correct|real(?:ly)?|pick)\b"
+    r"\b(?:answer|final(?:ly)?|in (?:short|sum|brief|truth|fact)|sum(?:ming)? up|overall|bottom line|conclu\w+"
+    r"|as a result|that(?:'| i)s|is your|your (?:\w+ ){1,3}(?:is|are)|yours|(?:i|i'd|would) (?:say|think|guess|go with"
+    r"|believe)|think it's|wait|ignore|wrong|right|correct|real(?:ly)?|pick|applies here|counts for)\b"
 )
 """In the clause of a further value of an expected unit, if it is given as the answer, or takes the first one back."""
+YOUR = re.compile(r"\byour?\b")
+ADDRESSED = re.compile(rf"\b(?:he|she|you)\b|{CONCLUDES.pattern}")
+BESIDE = re.compile(rf"{PART.pattern}|\b(?:but|although|though|while|whereas)\b|\s\(|(?<!\w\(\w)\)")
+"""What ends the words beside a value; "3(b)" is no bracket."""
+BOLD_END = re.compile(r"([.!?])(\*+)")
+"""The end of a sentence in bold type, where the full stop must be last to end it."""
 EITHER = re.compile(r"\bor\b[^.;!?\n]*$")
 SET_ASIDE = re.compile(
     r"\b(?:whatever|despite|notwithstanding|regardless of|in spite of|exception (?:to|from)|overrid(?:es?|ing)|unlike"
     r"|instead of|rather than)\W+(?:\w+\W+){0,3}$"
 )
 NUMBER = re.compile(r"[\w.,]+")
+YEAR = re.compile(r"20\d\d")
 LABELS = re.compile(LABEL)
 LOOK_BACK, COPIED, LONGEST = 80, 30, 320
 Judged = Sequence[tuple[str, Span]]
@@ -57,18 +64,19 @@ Judged = Sequence[tuple[str, Span]]
 
 def harmless(case: Case, question: HandbookQuestion, text: str, judged: Judged) -> set[Span]:
     """The ungrounded figures and misgrounded departments of a text that do no harm."""
-    low, expected = lower(text), question.expected
+    low, expected = BOLD_END.sub(r"\2\1", lower(text)), question.expected
     units = {*map(_unit, expected.figures), *(["department"] if expected.departments else [])}
     lines = guidelines_of(case.document, question.register)
     near = "\n".join(lines[number].text for number in expected.ids if number in lines)
     source, told = " ".join(lower(case.document).split()), _told(case.document if expected.figures else near)
     asked = _numbers(case.input.get("question", ""))
     gaps = {abs(mine - right) for mine, right in product(asked, _numbers("; ".join(case.expected)))}
-    common = _words(lower(case.input.get("question", ""))) | GENERIC
+    topic = _words(lower(case.input.get("question", ""))) - GENERIC
+    common = topic | GENERIC
     chosen: dict[str, bool] = {}
     last: dict[str, int] = {}
     added, rivals, before, is_rival = set(), set(), 0, False
-    for label, span in judged:
+    for at, (label, span) in enumerate(judged, 1):
         unit = "department" if span.kind == "department" else _unit(label)
         usual = NOT_OWN.search(low, max(0, span.start - LOOK_BACK), span.start)
         own = not usual and _around(low, span) not in source
@@ -77,28 +85,53 @@ def harmless(case: Case, question: HandbookQuestion, text: str, judged: Judged) 
             if is_rival and EITHER.search(between):
                 return set()
             chosen[unit] = own or chosen.get(unit, False)
-            common |= _words(low[_clause(low, last.get(unit, 0), span, len(low))])
+            stop = judged[at][1].start if at < len(judged) else len(low)
+            common |= _words(low[_clause(low, last.get(unit, 0), span, stop, BESIDE)])
             is_rival = False
         elif span.verdict == "ungrounded" or (span.kind, span.verdict) == ("department", "misgrounded"):
             is_rival, bare = unit in units, unit == "" and unit not in units
-            small = bare and span.quote.isalpha()  # "15 is three too many"
-            is_asked = not asked.isdisjoint(numbers := _numbers(span.quote)) or (bare and not gaps.isdisjoint(numbers))
-            is_first = own and (unit not in chosen if is_rival else bare and not (chosen or is_asked or small))
-            if is_first or (
-                not (is_asked or small) and chosen and (bare or unit in chosen) and IN_PLACE.search(between)
-            ):
+            small = bare and (span.quote.isalpha() or YEAR.fullmatch(span.quote))  # "15 is three too many"
+            numbers = _numbers(span.quote)
+            is_asked = not asked.isdisjoint(numbers) or (bare and not gaps.isdisjoint(numbers))
+            is_told = is_asked or small
+            is_first = own and (unit not in chosen if is_rival else bare and not (chosen or is_told))
+            if is_first or (not is_told and chosen and (bare or unit in chosen) and IN_PLACE.search(between)):
                 return set()
-            part = low[_clause(low, last.get(unit, 0), span, len(low))]
             names = [name for name in (label, _bare(span.quote)) if name in told]
             if is_rival:
                 rivals.add(label)
-                own_words = set() if CONCLUDES.search(part) else _words(part) - common - _words(lower(span.quote))
-                names = [name for name in names if own_words & told[name]]
-            if label in near if unit == "department" else names or is_asked or small:
+                part = low[_clause(low, last.get(unit, 0), span, len(low), BESIDE)]
+                least = 0 if usual and usual["usual"] else LEAST_WORDS if YOUR.search(part) else 1
+                names = [] if CONCLUDES.search(part) else names
+                names = [name for name in names if _tells(part, told[name], topic, common, span) >= least]
+            if label in near if unit == "department" else names or is_told:
                 added.add(span)
         before = last[unit] = span.end
     is_settled = units and chosen.keys() == units and (not rivals or all(chosen.values()))
     return added if is_settled and len(rivals) <= MOST else set()
+
+
+def described(
+    case: Case, question: HandbookQuestion, text: str, judged: Judged, reports: Sequence[tuple[int, int]]
+) -> set[Span]:
+    """What a text that declines tells beside the question, in clauses that report what the handbook says.
+
+    It has a word of the handbook's sentence on the figure or department, or of the section, that the question lacks,
+    and no word of the question that this lacks.
+    """
+    low, topic = BOLD_END.sub(r"\2\1", lower(text)), _words(lower(case.input.get("question", ""))) - GENERIC
+    told = dict(_told(case.document, frozenset(question.register.names.values())))
+    lines = guidelines_of(case.document, question.register).items()
+    told |= {number: _words(lower(line.text)) for number, line in lines}
+    return {
+        span
+        for label, span in judged
+        for start, end in reports
+        if span.verdict in ("ungrounded", "misgrounded") and start <= span.start < end
+        if not ADDRESSED.search(low, start, end)
+        for name in (label, _bare(span.quote) if span.verdict == "ungrounded" else label)
+        if name in told and _tells(low[start:end], told[name], topic, topic | GENERIC, span) > 0
+    }
 
 
 def explained(case: Case, question: HandbookQuestion, text: str, judged: Judged) -> set[str]:
@@ -137,26 +170,36 @@ def _around(low: str, span: Span) -> str:
     return " ".join(low[max(0, span.start - COPIED) : span.end + COPIED].split())
 
 
-def _clause(low: str, first: int, span: Span, stop: int) -> slice:
+def _clause(low: str, first: int, span: Span, stop: int, ends: re.Pattern[str] = PART) -> slice:
     """The part of a sentence around a span, no further than from `first` to `stop`."""
     first, stop = max(first, span.start - LONGEST), min(stop, span.end + LONGEST)
-    after = PART.search(low, span.end, stop)
-    start = max([first, *(each.end() for each in PART.finditer(low, first, span.start))])
+    after = ends.search(low, span.end, stop)
+    start = max([first, *(each.end() for each in ends.finditer(low, first, span.start))])
     return slice(start, after.start() if after else stop)
 
 
+def _tells(part: str, told: frozenset[str], topic: frozenset[str], common: frozenset[str], span: Span) -> int:
+    """How many words of its source a clause has that are not common; -1 if it has one of the topic that this lacks."""
+    words = _words(part) - _words(lower(span.quote))
+    return len(words & told - common) if words & topic <= told else -1
+
+
 def _words(low: str) -> frozenset[str]:
-    return frozenset(stem(word) for word in WORD.findall(low) if word not in COMMON and not LABELS.fullmatch(word))
+    """The words and dates of a text."""
+    dates = frozenset(value_of(figure) for figure in figures_of(low) if figure.kind == "date")
+    words = [word for word in WORD.findall(low) if word not in COMMON and not LABELS.fullmatch(word)]
+    return dates.union(map(stem, words)) - COMMON
 
 
-@lru_cache(maxsize=256)
-def _told(text: str) -> dict[str, frozenset[str]]:
-    """The words told of each figure of a text, and of its bare number, since a mention may leave out the unit."""
+@lru_cache(maxsize=512)
+def _told(text: str, departments: frozenset[str] = frozenset()) -> dict[str, frozenset[str]]:
+    """The words told of each figure and department of a text, and of bare numbers: a mention may lack its unit."""
     told: dict[str, frozenset[str]] = {}
     for sentence in PART.split(text):
-        for figure in figures_of(sentence):
-            for name in (value_of(figure), _bare(sentence[figure.start : figure.end])):
-                told[name] = told.get(name, frozenset()) | _words(lower(sentence))
+        figures = figures_of(sentence)
+        names = {value_of(figure) for figure in figures} | {_bare(sentence[each.start : each.end]) for each in figures}
+        for name in names.union(name for name in departments if name in sentence):
+            told[name] = told.get(name, frozenset()) | _words(lower(sentence))
     return told
 
 

@@ -24,9 +24,10 @@ the handbook are `unclaimed`, and one section that it sets aside or explains sta
 
 What an answer concludes from silence is an answer: "the handbook does not mention a waiver, so you pay the fee".
 
-Other meaning is not checked: a right id cited for a wrong reason is right. An answer that declines but explains itself
-with a value, or with an id outside a clause such as "covers parking", counts as an answer; a referral ("ask the Rota
-Office", "the Rota Office may know") does not.
+Other meaning is not checked: a right id cited for a wrong reason is right. An answer that declines may report what the
+handbook has instead (`described`): "it only gives drivers 3 days", or, before it declines, "Rule 9 gives drivers 3
+days". With another value or id it counts as an answer; a referral ("ask the Rota Office", "the Rota Office may know")
+does no harm.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from msgspec import structs
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import RangeSet, make_span, ratios, scorer, whole_length
 from harness.scoring.policy.contradictions import contradictions, denials
-from harness.scoring.policy.further import explained, harmless
+from harness.scoring.policy.further import BOLD_END, described, explained, harmless
 from harness.scoring.policy.handbook import (
     ExpectedAnswer,
     Guideline,
@@ -51,35 +52,38 @@ from harness.scoring.policy.handbook import (
     read_question,
     value_of,
 )
-from harness.scoring.policy.register import HandbookMention, departments_in, ids_in
+from harness.scoring.policy.register import LABEL, HandbookMention, departments_in, ids_in
 from harness.scoring.text.normalize import Normal, normalise, plain
 from harness.scoring.text.refusals import clauses, is_declining, lower
 
+SAYS = r"\b(?:guideline 1|handbook|it|they|that)\W*(?:\([^)]*\)\W*)?(?:(?:also|do|does) )*"
+ONLY = r"(?:just|merely|only)"
+GIVES = r"(?:(?:ask|cap|give|grant|limit|list|mention|require|say|set|state|tell|want)s?|allows?|fix(?:es)?)\b"
 SCOPE = re.compile(
-    r"\b(?:covers?|deals? with|concerns?|appl(?:y|ies)(?: to)?|address(?:es)?|speaks? of|limited to) only\b"
-    r"|\b(?:only (?:covers?|deals? with|concerns?|appl(?:y|ies)|address(?:es)?|speaks? of)|is (?:only )?about)\b"
+    rf"{SAYS}(?:{ONLY} {GIVES}|(?:{ONLY} )?(?:(?:concern|cover|describe|explain|govern|mention|regulate)s?|deals? with"
+    r"|is (?:only )?about|appl(?:y|ies) only|is limited to|speaks? of)\b(?! (?:it|that|this)\b))"
     r"|\bleaves? (?:it|that|this|(?:the|their|your|his|her)(?: \w+){1,3})\b.* to\b|\bis left to\b"
-    r"|\b(?:refers?|points?) (?:you |this |it )?to\b"
-    r"|\b(?:settles?|governs?|decides?) (?:it|that|this)\b"
-    r"|\b(?:settled|governed|decided|set) (?:by|in) (?:a|an|the|your|their)\b"
+    r"|\b(?:refers?|points?) (?:you |this |it )?to\b|\b(?:settles?|governs?|decides?) (?:it|that|this)\b"
+    r"|\b(?:settled|governed|decided|set) (?:by|in) (?:a|an|the|your|their)\b|(?:\bnot|n't) (?:apply|bind|covered by)\b"
+    r"|\b(?:an?other|separate|(?:their|your) own) (?:agreement|contract|letter|paper|policy|schedule)\b"
 )
 """What a declining answer says of a section that it names: what it covers instead, or to what paper it leads."""
-HAS_NONE = re.compile(
-    r"\b(?:(?:has|have|contains?|gives?|lists?|mentions?|names?|provides?|sets?|states?)|there (?:is|are)) no\b"
-)
-"""What a declining answer says of a section whose rule the question made up."""
-TOPIC = re.compile(
-    r"\W*(?:\([^)]*\)\W*)?(?:(?:only|just|merely|does) )*"
-    r"(?:(?:concern|cover|describe|explain|govern|list|mention|regulate)s?|deals? with|is about|sets? out|speaks? of)\b"
-    r"(?! (?:it|that|this)\b)(?!.*\byou\b)"
-)
-"""After a section's number, what a declining answer says that it is about."""
+RULE = re.compile(rf"{SAYS}{GIVES}|\bguideline 1 (?:about|on)\b")
+"""What it may report of a section before it declines: "Rule 9 gives drivers 3 days, so yours are not stated"."""
+HAS_NONE = re.compile(r"\bthere (?:is|are) no\b")
+"""Beside a section whose rule the question made up."""
 SILENT = re.compile(
-    r"\b(?:handbook|guideline 1|rules?|sections?) (?:fix(?:es)?|gives?|mentions?|names?|provides?|sets?|specif(?:y|ies)"
-    r"|states?) no\b(?! (?:limit|cap|maximum))|\b(?:i|we) (?:(?:can|could) find no\b"
+    r"(?:^|\b(?:handbook|guideline 1|it|rules?|sections?) )(?:fix(?:es)?|gives?|mentions?|names?|provides?|sets?"
+    r"|specif(?:y|ies)|states?) no\b(?! (?:limit|cap|exception|maximum))|\b(?:i|we) (?:(?:can|could) find no\b"
     r"|(?:(?:can|could) )?(?:find|found|saw|see) (?:no (?:answer|guideline|information|mention|rule|section|word)"
     r"|nothing (?:about|on))\b)"
-    r"|(?<!is )\bnothing (?:in (?:the|this|these) \w+ )?(?:about|on)\b|\bguideline 1 (?:is|remains|stays) silent\b"
+    r"|(?<!is )\bnothing (?:in (?:(?:the|this|these) \w+|guideline 1) )?(?:about|on)\b"
+    r"|\bguideline 1 (?:is|remains|stays) silent\b|\b(?:handbook|text|guideline 1) has nothing\b"
+    r"|\bguideline 1 (?:is not|isn't|does ?n[o']t(?: seem to)?) (?:among|appear|exist|here|in|part of|there)\b"
+    r"|\b(?:they|neither)(?: of \w+)?(?: do(?: not|n't))? (?:address(?:es)?|(?:cover|give|mention|say|state|tell)s?)\b"
+    r"|\b(?:that|this|it) (?:is not|isn't) covered\b(?! by)"
+    r"|\bno (?:amount|answer|charge|cost|fee|figure|length|number|period|price|rate)\b(?! (?:above|below|beyond))"
+    r"(?: [\w-]+){0,5} (?:fixed|given|listed|mentioned|named|specified|stated)\b"
 )
 """Words of a clause that declines, where the handbook has no answer or half of one."""
 NOT_IT = re.compile(r"(?:(?<!or )\bnot|\brather than|\binstead of)\s+(?:(?:the|an?)\s+(?:\w+\s+)?)?$")
@@ -94,6 +98,7 @@ REDIRECT = re.compile(
     r"\b(?:(?:ask|contact|consult)(?:ing)?|(?:check|confirm|clarify|raise)(?:ing)?(?: (?:it|this|that))? with"
     r"|(?:speak|talk)(?:ing)? (?:to|with)|(?:turn|refer)(?:ring|ing)? to|(?:reach|find)(?:ing)? out"
     r"|(?:can|could|may|might) (?:also |surely |be able to )*(?:advise|clarify|confirm(?! that)|help|know|tell you)"
+    r"|give (?:the )?(?:\w+ ){1,4}a call|get in touch with|look (?:it|that|this) up"
     r"|should (?:be able to (?:advise|answer|clarify|confirm|help|say|tell)|know)|try (?:the|your)"
     r"|best (?:bet|contact|people|person|place))\b"
 )
@@ -111,12 +116,11 @@ NO_CONCLUSION = re.compile(
     r"\b(?:i|we) (?:can ?not|can't|am unable|do not know|don't know)\b|\b(?:unclear|unknown|uncertain|unanswered)\b"
     r"|\b(?:no answer|(?:is|remains) open)\b|\bcan ?not be (?:answered|determined|told|said|known)\b"
     r"|\b(?:contains|lists|mentions|names|states) no\b"
-    r"|^\W*(?:it|they|the handbook) (?:only |does |do )?(?:cover|mention|set|list|name|give|deal|describe|address)s?\b"
 )
-"""What an answer may add to a declining clause: that nothing follows, who may know, what the handbook has instead."""
+"""What an answer may add to a declining clause: that nothing follows, or who may know."""
 SECTIONS = re.compile(
     r"\b(?:(?:the|these|those|given|provided|above|excerpted|quoted) )+(?:sections|rules|regulations|provisions)\b"
-    r"(?: (?:provided|given|shown|above))?|\b(?:the|this) section\b(?! \W?\d)"
+    r"(?: (?:provided|given|shown|above))?|\b(?:the|this|that) section\b(?! \W?\d)"
 )
 """What stands for the handbook in an answer that declines."""
 OPENING = r"\W*(?:(?:the )?answer\W+(?:is\W+)?)?"
@@ -132,7 +136,7 @@ ALTERNATIVE = re.compile(r",\s+or\b")
 """In a question that cannot be answered with yes or no alone."""
 WORD = re.compile(r"\w")
 ID_MASK = "\0"
-IDS = re.compile(f"{ID_MASK}+")
+IDS = re.compile(rf"(?:{LABEL}\s*)?{ID_MASK}+")
 REASONS = {
     "supported": "the right answer, or its guideline, states it",
     "misgrounded": "the handbook has it, but it does not support an answer to this question",
@@ -173,7 +177,7 @@ Labelled = tuple[str, Span]
 
 
 class AnswerClause(NamedTuple):
-    """One clause of an answer in normal form and lower case."""
+    """One clause of an answer in normal form and lower case, with each of the handbook's ids as `guideline 1`."""
 
     start: int
     end: int
@@ -199,11 +203,18 @@ def answered(case: Case, completion: Completion) -> Score:
     is_silent = question.expected.declines_rest or not question.expected.answerable
     parts = _parts(normal.text, ids_in(normal.text, question.register), is_silent=is_silent)
     judged = _judge(case, completion, question, normal, parts)
-    further = harmless(case, question, text, judged)
+    declines = any(part.declining and not NO_MORE.search(part.clause) for part in parts)
+    if declines and not question.expected.answerable:
+        last = max(part.start for part in parts if part.declining)
+        reports = [
+            each for each in parts if SCOPE.search(each.clause) or (each.start < last and RULE.search(each.clause))
+        ]
+        further = described(case, question, text, judged, [normal.original(*each[:2]) for each in reports])
+    else:
+        further = harmless(case, question, text, judged)
     judged = [(label, structs.replace(span, **UNCLAIMED) if span in further else span) for label, span in judged]
     claims = any(span.verdict != "unclaimed" for _, span in judged)
     affirmed = any(AFFIRMED.match(part.clause) for part in parts)
-    declines = any(part.declining and not NO_MORE.search(part.clause) for part in parts)
     declined = declines and not claims and not affirmed and not _concludes(parts)
     right = declined if not question.expected.answerable else _states_all(case, question, judged, text)
     if question.expected.declines_rest:
@@ -215,13 +226,13 @@ def answered(case: Case, completion: Completion) -> Score:
 def _parts(text: str, ids: Iterable[HandbookMention], *, is_silent: bool) -> list[AnswerClause]:
     """The clauses of a text; an id such as "S-12" is read as the number of a guideline in what declines."""
     low = lower(text)
-    masked = list(low)
+    masked = list(BOLD_END.sub(r"\2\1", low))
     for item in ids:
         masked[item.start : item.end] = ID_MASK * (item.end - item.start)
     split = []
     for start, end, clause in clauses("".join(masked)):
-        read = IDS.sub("guideline 1", SECTIONS.sub("the handbook", clause))
-        split.append((start, end, low[start:end], is_declining(read) or (is_silent and bool(SILENT.search(read)))))
+        read = SECTIONS.sub("the handbook", IDS.sub("guideline 1", clause.replace("*", "")))
+        split.append((start, end, read, is_declining(read) or (is_silent and bool(SILENT.search(read)))))
     any_declines = any(declining for *_, declining in split)
     return [AnswerClause(*clause, aside=any_declines and not clause[-1]) for clause in split]
 
@@ -245,8 +256,7 @@ def _concludes(parts: Sequence[AnswerClause]) -> bool:
 
 def _adds_nothing(said: str) -> bool:
     """Whether words beside a declining clause redirect, tell the scope of a section, or decline themselves."""
-    declines = is_declining(SECTIONS.sub("the handbook", said))
-    return declines or any(pattern.search(said) for pattern in (REDIRECT, SCOPE, NO_CONCLUSION))
+    return is_declining(said) or any(pattern.search(said) for pattern in (REDIRECT, SCOPE, NO_CONCLUSION))
 
 
 def _judge(
@@ -321,8 +331,7 @@ def _guideline(document: str, question: HandbookQuestion, item: HandbookMention,
     mentioned = item.label in question.mentioned
     if (part.declining or (part.aside and SCOPE.search(part.clause))) and (item.known or mentioned):
         return "unclaimed", place
-    topic = TOPIC.match(part.clause, item.end - part.start)
-    if part.aside and ((mentioned and HAS_NONE.search(part.clause)) or (item.known and topic)):
+    if part.aside and mentioned and HAS_NONE.search(part.clause):
         return "unclaimed", place
     if item.label in question.expected.ids:
         return "supported", place

@@ -108,6 +108,17 @@ TALKATIVE = [
     ("042-04", "The Lines bear 66% of it (3.1.2), whatever 3.1.1 says of the length of a contract."),
     ("006-06", "No: § 3.2 keeps the rest of § 3.1, which is nine hours; you would have seven, two too few."),
     ("007-03", "58.5¢ a mile (Section 4-03)."),
+    ("022-05", "**$286** for you (Guideline 3.2; a mechanic has $312). **Tools to show:** no figure is given."),
+    ("028-04", "55¢ a mile; it becomes 59 cents on January 1, 2026 (Section 4-04). The trip was in 2025."),
+    ("033-03", "Rule 19 lets you sign up to $34,000. Ordinarily Rule 18 caps the Stillhouse Office at $5,200."),
+    ("010-04", "It is 18 hours in 2026 (Guideline 2.7). Ask your manager 15 days ahead."),
+    ("023-08", "**7 days** (V.3); the Managing Partner hears you and decides within 24 days."),
+    ("018-04", "§ 11.1 sets 3.2 to 5.0 hours for full-time employees, but it doesn't give a rate for part-timers."),
+    ("016-06", "The handbook doesn't say. S-20 only mentions that uniforms are returned within 10 days."),
+    ("019-05", "The handbook does not say; interns have a separate agreement with Visitor Operations (Section 1-01)."),
+    ("040-04", "Section 5-04 doesn't appear here, and Section 5-03 is about the last pay."),
+    ("040-10", "Six days more (Section 5-01). Whether the hours are paid isn't something that section mentions."),
+    ("009-10", "P-7a doesn't say. If in doubt, give the Systems Desk a call."),
 ]
 MISLEADING = [
     (
@@ -133,6 +144,20 @@ MISLEADING = [
     ("015-11", "I see no reason against it: the Accounts Room has to make it up."),
     ("015-11", "The handbook does not say. The Accounts Room should pay it."),
     ("016-10", "S-12: report it within 36 hours. The company pays your doctor and sets no limit."),
+    ("028-04", "55 cents is the old rate; from January 1, 2026 it is 59 cents, which is your rate (Section 4-04)."),
+    ("014-04", "$115 (Article 3(b)). From September 1, 2025 it is $140, and in June you have that already."),
+    ("033-03", "$34,000 (Rule 19). Ordinarily it is $5,200, and October is an ordinary month."),
+    ("032-02", "Up to 44 hours (Policy 400.2). In packing it is 24 hours with fewer than three service years."),
+    ("028-02", "$2,600 is for ordinary weeks. Your limit is $3,350 for the winter supper (Section 4-03)."),
+    ("021-04", "3 working days for accidents, and a twisted wrist is a near miss with 7 working days (P-11b)."),
+    ("019-05", "The handbook doesn't mention flu. Section 3-01 gives interns up to 46 hours a year."),
+    ("019-05", "The handbook only grants interns up to 46 hours a year (Section 3-01) and doesn't mention flu."),
+    ("018-04", "The handbook doesn't mention call centers. § 11.1 gives you 3.2 hours in each pay period."),
+    ("003-01", "Policy 400.3 doesn't list your trade. It gives $260 a year for hand tools."),
+    ("002-06", "Beards aren't mentioned. It only takes 1 business day until the hood is ready (Article 4(b))."),
+    ("042-12", "2.1.1 doesn't mention May. Unused hours are paid out up to a balance of 152 hours."),
+    ("034-12", "No number is given in SF-2.5. Usual are 5 tests within 120 days."),
+    ("022-05", "$286 (Guideline 3.2). You show every tool; it gives no exception."),
 ]
 
 
