@@ -9,7 +9,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from training.curation.personal_data import Mask
-from training.curation.text import without_boilerplate
+from training.curation.text import PromptParts, parted
 from training.data.rows import TrainingRow
 
 Action = Literal["drop", "mask", "flag", "keep"]
@@ -95,9 +95,14 @@ class Sample:
         return ["\n".join(t.content for t in row.messages if t.role == "assistant") for row in self.rows]
 
     @cached_property
+    def parts(self) -> list[PromptParts]:
+        """The boilerplate and the content of each prompt."""
+        return parted(self.prompts)
+
+    @cached_property
     def contents(self) -> list[str]:
         """Each prompt without the lines that all prompts of its task share."""
-        return without_boilerplate(self.prompts)
+        return [part.content for part in self.parts]
 
     def cached(self, key: Any, compute: Callable[[], Any]) -> Any:
         """Return the value of `compute`, which runs only on the first call with this key."""

@@ -131,43 +131,45 @@ def runs(hashed: HashedWords, size: int, short: bool = False) -> Runs:
     )
 
 
-OPENING_WORDS = 5
 MIN_PROMPTS = 5
 
 
-def without_boilerplate(prompts: Sequence[str]) -> list[str]:
-    """Return each prompt without the lines that all prompts of its task begin and end with.
+class PromptParts(NamedTuple):
+    """The lines of a prompt that it shares with its task, and the others."""
 
-    Prompts with the same first five words belong to one task; fewer than five different prompts keep their lines.
+    boilerplate: str
+    content: str
+
+
+def parted(prompts: Sequence[str]) -> list[PromptParts]:
+    """Part the lines that all prompts with one first line begin with, and those that all with one last line end with.
+
+    They are boilerplate if five different prompts or more have them, and more than there are such groups: the other
+    groups are documents, each with several questions.
     """
-    tasks: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(dict)
-    for prompt in prompts:
-        tasks[_opening(prompt)].setdefault(prompt, prompt.split("\n"))
-    boilerplate = {
-        task: (_leading(lines.values()), _leading([one[::-1] for one in lines.values()]))
-        for task, lines in tasks.items()
-        if len(lines) >= MIN_PROMPTS
-    }
-    return [_cut(prompt, boilerplate.get(_opening(prompt), (0, 0))) for prompt in prompts]
+    by_lines = [prompt.split("\n") for prompt in prompts]
+    starts, ends = _shared(by_lines), _shared([lines[::-1] for lines in by_lines])
+    parts = []
+    for lines, start, end in zip(by_lines, starts, ends, strict=True):
+        stop = max(start, len(lines) - end)
+        parts.append(PromptParts("\n".join(lines[:start] + lines[stop:]), "\n".join(lines[start:stop])))
+    return parts
 
 
-def _opening(prompt: str) -> tuple[str, ...]:
-    return tuple(prompt.split(None, OPENING_WORDS)[:OPENING_WORDS])
+def _shared(prompts: Sequence[list[str]]) -> list[int]:
+    """Return how many lines at the start of each prompt are boilerplate."""
+    groups: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for lines in prompts:
+        groups[lines[0]].add(tuple(lines))
+    large = {first: group for first, group in groups.items() if len(group) >= MIN_PROMPTS}
+    shared = {first: _leading(group) for first, group in large.items() if len(group) > len(large)}
+    return [shared.get(lines[0], 0) for lines in prompts]
 
 
-def _leading(prompts: Collection[list[str]]) -> int:
+def _leading(prompts: Collection[tuple[str, ...]]) -> int:
     """Return how many lines all prompts begin with: those that the first and the last in order begin with."""
     pairs = zip(min(prompts), max(prompts), strict=False)
     return sum(1 for _ in takewhile(lambda lines: lines[0] == lines[1], pairs))
-
-
-def _cut(prompt: str, boilerplate: tuple[int, int]) -> str:
-    """Return a prompt without so many lines at its beginning and at its end."""
-    first, last = boilerplate
-    if not first and not last:
-        return prompt
-    lines = prompt.split("\n")
-    return "\n".join(lines[first : max(first, len(lines) - last)])
 
 
 T = TypeVar("T")

@@ -8,6 +8,7 @@ from tests.training.curation.conftest import edited, prose, sample
 from training.curation.check import CheckSettings
 from training.curation.checks import duplicates
 from training.curation.checks.duplicates import RunIndex
+from training.curation.split import SplitSettings, assign
 from training.curation.text import words
 
 
@@ -65,21 +66,30 @@ def test_a_linked_row_is_not_compared_again():
     assert {(a, b) for a, b, _ in RunIndex(texts, 0.8).all(apart)} == {(1, 0), (2, 1)}
 
 
-def test_long_instructions_do_not_make_short_texts_alike():
+@pytest.mark.parametrize("prompt", ["{0}\n{1}", "{1}\n{0}", "Ticket:\n{1}\n{0}"])
+def test_long_instructions_do_not_make_short_texts_alike(prompt):
     instruction = prose("instruction", 120)
-    rows = [f"{instruction}\n{prose(n, 12)}" for n in range(8)]
+    rows = [prompt.format(instruction, prose(n, 12)) for n in range(8)]
     assert duplicates.find_near(sample(*rows), CheckSettings()).findings == []
-    copied = [*rows, f"{instruction}\n{prose(3, 12)}!"]
-    (finding,) = duplicates.find_near(
-        sample(*copied[:-1], (copied[-1].replace("\n", "\n1. "), "none")), CheckSettings()
-    ).findings
+    copied = [*rows, prompt.format(instruction, f"1. {prose(3, 12)}!")]
+    (finding,) = duplicates.find_near(sample(*copied), CheckSettings()).findings
     assert finding.other == "a.jsonl:4"
+
+
+@pytest.mark.parametrize("prompt", ["{0}\n\n{1}", "Contract:\n{0}\n\n{1}", "{1}\n\n{0}"])
+def test_a_question_on_another_document_and_another_on_this_one_are_other_rows(prompt):
+    """And the rows of a document, which five questions or more have, stay together in a split."""
+    questions = [f"{prose(n, 8)} Yes or no?" for n in range(6)]
+    rows = [(prompt.format(prose(d + 50, 200), question), "yes") for d in range(9) for question in questions]
+    assert duplicates.find_near(sample(*rows), CheckSettings()).findings == []
+    found = assign(sample(*rows), SplitSettings(validation=0.3))
+    assert (found.groups, found.largest) == (9, 6)
 
 
 def test_another_label_is_another_row_and_said():
     found = duplicates.find_near(sample((prose(1), "repair"), (prose(1) + " Garden.", "insurance")), CheckSettings())
     assert found.findings == []
-    assert found.notes == ["Rows that nearly repeat a row's prompt with another answer are not counted: 1."]
+    assert found.notes == ["Near copies with another question or answer are not counted: 1."]
 
 
 def test_the_answer_decides_which_rows_are_compared():
@@ -89,7 +99,7 @@ def test_the_answer_decides_which_rows_are_compared():
     rows += [(f"May it be assigned? {document}", prose(n, 20)) for n in (60, 61)]
     found = duplicates.find_near(sample(*rows), CheckSettings())
     assert found.findings == []
-    assert found.notes == ["Rows that nearly repeat a row's prompt with another answer are not counted: 4."]
+    assert found.notes == ["Near copies with another question or answer are not counted: 4."]
     long = prose(70, 60)
     rows = [(edited(document, 20), "yes"), (edited(document, 90), "no"), (edited(document, 91), "no")]
     rows += [(edited(document, 120), long), (edited(document, 150), edited(long, 30))]

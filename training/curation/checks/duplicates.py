@@ -177,9 +177,12 @@ def _apart(row: int, lists: Iterable[list[int]], component: Callable[[int], Any]
 
 
 class _Answers:
-    """Which rows have the same answer: an equal one, or a near copy of one of more than LABEL_WORDS words."""
+    """Which rows have the same answer: an equal one, or a near copy of one of more than LABEL_WORDS words.
 
-    def __init__(self, texts: Sequence[str], threshold: float) -> None:
+    Rows with other boilerplate around their texts, such as another question on one document, have another answer.
+    """
+
+    def __init__(self, texts: Sequence[str], threshold: float, tasks: Sequence[str] = ()) -> None:
         from scipy.cluster.hierarchy import DisjointSet
 
         number_of: dict[str, int] = {}
@@ -190,11 +193,13 @@ class _Answers:
             joined.merge(link.row, link.other)
         self.groups = [joined[number] for number in self.numbers]
         """A number for each row; rows with the same answer have the same."""
+        self.tasks = tasks or [""] * len(texts)
 
     def differ(self, row: int, other: int) -> bool:
-        """Whether two rows of one group have different answers, which a third joins."""
+        """Whether two rows of one group have different answers, which a third joins, or other boilerplate."""
         one, two = self.numbers[row], self.numbers[other]
-        return one != two and not self.index.are_near(one, two)
+        tasks = {self.tasks[row], self.tasks[other]} - {""}
+        return len(tasks) > 1 or (one != two and not self.index.are_near(one, two))
 
 
 class _SharedRuns(NamedTuple):
@@ -244,7 +249,8 @@ def find_near(sample: Sample, settings: CheckSettings) -> CheckResult:
     copies = {row for row, _ in repeats(_row_keys(sample))}
     rows = [row for row in range(len(sample.rows)) if row not in copies]
     index = RunIndex([(sample.contents[row], sample.answers[row]) for row in rows], settings.near)
-    answers = _Answers([sample.answers[row] for row in rows], settings.near)
+    tasks = [sample.parts[row].boilerplate for row in rows]
+    answers = _Answers([sample.answers[row] for row in rows], settings.near, tasks)
     same = [(rows[a], rows[b], similarity) for a, b, similarity in index.nearest(answers)]
     other_answer = {rows[link.row] for link in index.nearest()}.difference(row for row, *_ in same)
     findings = [
@@ -277,7 +283,7 @@ def _from(sample: Sample, start: int, row: int) -> str:
 def _near_notes(same: Sequence[tuple[int, int, float]], other_answer: int, sample: Sample) -> list[str]:
     notes = []
     if other_answer:
-        notes.append(f"Rows that nearly repeat a row's prompt with another answer are not counted: {other_answer:,}.")
+        notes.append(f"Near copies with another question or answer are not counted: {other_answer:,}.")
     if same:
         other, size = Counter(other for _, other, _ in same).most_common(1)[0]
         if size > 1:
