@@ -61,14 +61,23 @@ def places(text: str) -> list[tuple[int, int]]:
 
 
 HTML = "a|abbr|b|br|code|div|em|font|h[1-6]|i|li|mark|p|pre|s|small|span|strong|sub|sup|table|tbody|td|th|thead|tr|u|ul"
-TAG = re.compile(rf"</?(?:{HTML})(?:\s+[^\s<>]+){{0,9}}\s*/?>|_", re.IGNORECASE)
-"""A tag of HTML with few words, so that none hides a run of words; or an underscore."""
+TAG = re.compile(rf"</?(?:(?:{HTML})(?:\s+[^\s<>]+){{0,9}}\s*|[a-z][\w.:-]*\s*)/?>|_", re.IGNORECASE)
+"""A tag of HTML with few words, so that none hides a run of words; any tag that is a name alone; or an underscore."""
+ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|[bfnrt])")
+"""A character in a string of JSON or of a program; several backslashes where that is in another."""
 
 
 def without_markup(text: str) -> str:
-    """Return a text without tags and entities of HTML and underscores, which would join or part its words."""
+    """Return a text without tags and entities of HTML, escapes and underscores, which would join or part its words."""
+    if "\\" in text:
+        text = ESCAPE.sub(lambda match: _character(match[1]), text)
     text = html.unescape(text)
     return TAG.sub(" ", text) if "<" in text or "_" in text else text
+
+
+def _character(code: str | None) -> str:
+    """Return the character with this hexadecimal code; a space for white space and half a surrogate pair."""
+    return " " if code is None or 0xD800 <= int(code, 16) < 0xE000 else chr(int(code, 16))
 
 
 class HashedWords(NamedTuple):

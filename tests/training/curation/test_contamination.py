@@ -1,5 +1,6 @@
 """Text of a suite is found in rows, whole, edited, cut out or inside; boilerplate and formulas are not counted."""
 
+import json
 import random
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def find(write_cases):
     " ".join(f'<span class="w" id="{n}">{word}</span>' for n, word in enumerate(CASE.split())),
     CASE.replace(" ", "<BR />"),
     CASE.replace(" ", "&nbsp;"),
+    " ".join(f"<w>{word}</w>" for word in CASE.split()),
+    json.dumps(json.dumps({"document": CASE.replace(" ", "\n")})),
+    json.dumps(CASE.replace(" ", " \N{EM DASH} ")),
 ])  # fmt: skip
 def test_a_copy_is_found_in_every_shape(find, text):
     found = find([prose(7), text], CASE, LONG)
@@ -86,8 +90,9 @@ def test_a_leaked_answer_is_found(find):
 
 def test_a_short_case_is_found_where_it_is_the_prompt(find):
     question = "Who repairs the roof of the old mill?"
-    rows = [question, f"Q: {question}", f"{prose(4)} {question} {prose(5)}", "Who repairs the roof of the barn?"]
-    assert [f.row for f in find(rows, question, CASE).findings] == [0, 1]
+    rows = [question, f"Q: {question}", f"{prose(4)}\n\n<q>{question}</q>"]
+    others = [f"{prose(4)} {question} {prose(5)}", "Who repairs the roof of the barn?"]
+    assert [f.row for f in find([*rows, *others], question, CASE).findings] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("before", [[], [("user", "Who paints the fence?"), ("assistant", "the tenant")]])

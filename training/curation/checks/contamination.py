@@ -4,8 +4,9 @@ A row and a case that share a run of 13 words, boilerplate excluded, are compare
 are in five-word runs of the case. They are contamination if they are at least 40 words and half of the row's prompt
 (without boilerplate lines), of its answer or of the case. This detects edited copies, passages of a case's document,
 and cases inside longer rows. Fewer than 40 words are often a legal formula that two contracts share, so they must be
-two thirds of both, or the whole case. A case of 4 to 12 words is detected if it is half of a prompt, or of one of its
-user messages. Paraphrases, translations and copies with an edit in every 13 words are not detected.
+two thirds of both, or the whole case. A case of 4 to 12 words is detected if it is half of a prompt, of one of its user
+messages, or of the last paragraph of one, such as a row's `input`. Paraphrases, translations and copies with an edit in
+every 13 words are not detected.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class Overlap(NamedTuple):
 
 
 def overlap(sample: Sample, index: SuiteIndex) -> Overlap:
-    """Compare every row with every case, without regard to HTML tags and underscores.
+    """Compare every row with every case, without regard to tags, escapes and underscores.
 
     The `base_context` of a row is compared like a row: its text is learnt through the base's probabilities.
     """
@@ -201,11 +202,12 @@ def _between(text: str, first: int, end: int) -> str:
 
 
 def _brief(sample: Sample, index: SuiteIndex) -> Iterable[Leak]:
-    """Yield rows whose prompt, or one of its user messages, is at least half a case that is too short for a run."""
+    """Yield rows whose prompt, or a user message or its last paragraph, is at least half a case too short for a run."""
     sizes = {len(row_words) for row_words in index.brief}
     max_words = int(max(sizes, default=0) / SHARE)
-    asked = ((row, turn.content) for row, one in enumerate(sample.rows) for turn in one.messages if turn.role == "user")
-    for row, text in dict.fromkeys(chain(enumerate(sample.contents), asked)):
+    asked = [(row, turn.content) for row, one in enumerate(sample.rows) for turn in one.messages if turn.role == "user"]
+    last = ((row, text.rpartition("\n\n")[2]) for row, text in asked)
+    for row, text in dict.fromkeys(chain(enumerate(sample.contents), asked, last)):
         if len(text) > max_words * suite_index.LONGEST_WORD:
             continue
         row_words = words(text)
