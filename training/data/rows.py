@@ -21,6 +21,7 @@ from msgspec import Struct, structs
 
 from harness.errors import UserError, refuse_all
 from harness.files import decode_line, digest, file_sha256
+from harness.scoring.text.normalize import INVISIBLE
 from harness.suites.cases import LONGEST_LINE_BYTES
 from harness.suites.tables import HUB, Hub, as_shown, is_table, parted, refuse_unpinned, rows_of
 from training.config import Config
@@ -238,7 +239,7 @@ def _trimmed(name: Any) -> Any:
 
 def _check(turns: Sequence[Turn], name: str = "message") -> None:
     for number, turn in enumerate(turns, 1):
-        if not turn.content.strip():
+        if not turn.content.translate(INVISIBLE).strip():
             raise ValueError(f"{name} {number} ({turn.role}) is empty; every message needs text")
         if turn.role == "system" and (number > 1 or name != "message"):
             raise ValueError(f"{name} {number} is a system message; only the first may be")

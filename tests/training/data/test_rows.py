@@ -53,6 +53,12 @@ def test_a_field_without_text_names_no_document(write_rows):
     assert row.document == "lease 7"
 
 
+@pytest.mark.parametrize("blank", ["", " \n", "\u200b \ufeff"])
+def test_an_answer_without_text_is_refused(write_rows, blank):
+    with pytest.raises(UserError, match=r"a\.jsonl:1: message 2 \(assistant\) is empty"):
+        load_rows([str(write_rows("a.jsonl", [INSTRUCTION | {"output": blank}]))])
+
+
 CONTEXT = [{"role": "user", "content": "the tenant"}, {"role": "assistant", "content": "agrees"}]
 SYSTEM = {"role": "system", "content": "due on sale"}
 
