@@ -54,20 +54,11 @@ def test_a_part_of_an_earlier_split_is_not_left_next_to_new_rows(write_jsonl, tm
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_rows_that_are_equal_but_for_letter_case_stay_together(write_jsonl, tmp_path):
+@pytest.mark.parametrize(("old", "new", "answer"), [("Read this", "READ THIS", "bill"), ("mail", "mail,", "Bill.")])
+def test_rows_that_training_refuses_as_copies_stay_together(write_jsonl, tmp_path, old, new, answer):
     """Only one of them begins as the prompts of its task do, so only its text is compared without their lines."""
     rows = [row(f"Read this mail and sort it:\n{prose(n, 8)}", "bill") for n in range(40)]
-    rows.append(row(rows[7]["instruction"].replace("Read this", "READ THIS"), "bill"))
-    file = str(write_jsonl(rows))
-    for seed in range(12):
-        part = parts_of(split([file], tmp_path / "out", SplitSettings(seed=seed))[1])
-        assert part[json.dumps(rows[7])] == part[json.dumps(rows[40])], seed
-
-
-def test_rows_that_training_refuses_as_copies_stay_together(write_jsonl, tmp_path):
-    """A comma among the first words makes another task of a prompt, whose lines are then compared."""
-    rows = [row(f"Read this mail and sort it:\n{prose(n, 8)}", "bill") for n in range(40)]
-    rows.append(row(rows[7]["instruction"].replace("mail", "mail,"), "Bill."))
+    rows.append(row(rows[7]["instruction"].replace(old, new), answer))
     file = str(write_jsonl(rows))
     for seed in range(12):
         paths = split([file], tmp_path / "out", SplitSettings(seed=seed))[1]
