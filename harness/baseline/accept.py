@@ -143,7 +143,7 @@ def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
             gates_hash=info.gates_hash,
             scorers=suite.scorer_versions,
             gates=load_gates(suite.gates_path).gate,
-            model=_model(tuned_model),
+            model=_model(run.manifest.checkpoints[CANDIDATE]),
             run_id=run.manifest.run_id,
             accepted_at=acceptance.accepted_at,
             reason=acceptance.reason.strip(),

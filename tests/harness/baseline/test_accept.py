@@ -159,12 +159,13 @@ def test_a_run_that_passed_against_another_baseline_replaces_none_without_a_reas
         found = load_accepted(file(tmp_path), SUITE)
         assert found is not None and (found.although, found.reason) == ("", "the model in production")
     live = evaluate(tmp_path, NEW, OLD)
+    change(live.path, generated)
     for run in (good, live):
         assert {verdict.outcome for verdict in run.verdicts} == {"pass"}
         with pytest.raises(GateFailed, match="has another accepted baseline, which the run was not compared"):
             accept(run.path, suites(tmp_path), unforced)
     accepted = {BASELINE: best.manifest.checkpoints[CANDIDATE]}
-    change(live.path, lambda m: msgspec.structs.replace(m, checkpoints=m.checkpoints | accepted))
+    change(live.path, lambda m: generated(msgspec.structs.replace(m, checkpoints=m.checkpoints | accepted)))
     accept(live.path, suites(tmp_path), unforced)
     accept(good.path, suites(tmp_path), SAID)
     assert json.loads(file(tmp_path).read_text())["although"] == "a first baseline"
