@@ -27,7 +27,7 @@ from harness.scoring.text.quantities import UNITS, Figure, SizeKey, figures_in, 
 ON_THE_DOLLAR = re.compile(r"[)\s¢]*(?:on|per|of|for|upon|in)\s+(?:the|each|every|a|one)?\s*dollar", re.I)
 ONE = re.compile(
     r"\b(?:an?|each|every|per|the|(?P<half>half)\s+(?:an?|the))\s+(?:\w+ing\s)?"
-    r"(?P<unit>minute|hour|day|week|month|year|point)\b",
+    r"(?P<unit>minute|hour|day|week|month|year|point)\b|\b(?:annual|yearly)\b",
     re.I,
 )
 ELIDED = re.compile(
@@ -36,6 +36,15 @@ ELIDED = re.compile(
     re.I,
 )
 """What follows a number whose unit is left out: no noun."""
+NUMBER_OF = re.compile(
+    r"\b(?:number|total|maximum|minimum|limit)\s+(?:of\s+)?(?:[a-z]+\s+)?(?P<unit>minute|hour|day|week|month|year)s\b",
+    re.I,
+)
+"""Before a number that it gives its unit: "the number of hours in a day is 12"."""
+UNIT_OF = re.compile(
+    r"\s+(?!(?:an?|and|at|by|each|for|from|in|of|on|or|per|the|to|with)\b)[a-z]+\s+(?P<unit>minute|hour|day|week)s\b"
+)
+"""A unit after a word that says of which kind: "24 credit hours"."""
 NUMBER, START = re.compile(DIGITS), attrgetter("start")
 WORD = re.compile(r"[A-Za-z]+(?:['’][a-z]+)?|(?:19|20)\d\d(?!\d)|[1-4][Qq](?![a-z])")
 QUARTER = re.compile(r"(?:Q([1-4])|([1-4])Q|(first|second|third|fourth)[\s-]+quarter)(?![a-z])", re.I)
@@ -44,7 +53,7 @@ MINUS = re.compile(r"[-\u2212\u2013](?<![\w)\]%.,-].)(?=[$€£]?\d[\d.,]*(?![\d
 SHORT_BRACKETS = re.compile(r"\((?:(?<=[|\t].)|(?<=\| .)|(?<=: .)|(?<= {2}.))\d{1,2}\)(?= *(?:[|\t\n]|$)| {2})")
 """A negative cell of one or two digits, which elsewhere numbers an item: "(12)"."""
 NEGATIVE = re.compile(
-    r"(?<![\w)\]%.,-])[-\u2212\u2013][$€£]?\d|[$€£]\([\d.,]+\)|\([$€£]?[\d.,]+\)(?=\s?(?:%|percent|million|billion))"
+    r"(?<![\w)\]%.,-])[-\u2212\u2013][$€£]?\d|[$€£]\s?\([\d.,]+\)|\([$€£]?[\d.,]+\)(?=\s?(?:%|percent|million|billion))"
 )
 COUNTING = re.compile(r"[\s)]+(?:[\w-]+\s+){0,2}")
 LETTER = re.compile(r"[^\W\d_]")
@@ -214,10 +223,15 @@ class Text:
         )
 
     def _shared(self, figure: Figure, value: Fraction) -> Iterator[Figure]:
-        """A number with the unit of the figures of its sentence: "95 days for bakers, 80 for drivers"."""
-        if not ELIDED.match(self.text, figure.end):
-            return
+        """A number with the unit of the figures or nouns of its sentence: "95 days for bakers, 80 for drivers"."""
         start, end = self.sentence(figure.start)
+        is_elided = ELIDED.match(self.text, figure.end)
+        noun = NUMBER_OF.search(self.text, start, figure.start) if is_elided else UNIT_OF.match(self.text, figure.end)
+        if noun:
+            kind, unit, factor = UNITS[noun["unit"].lower()]
+            yield figure._replace(kind=kind, unit=unit, value=value * factor, step=figure.step * factor)
+        if not is_elided:
+            return
         low = bisect_left(self.figures, start, key=START)
         for other in self.figures[low : bisect_left(self.figures, end, key=START)]:
             if other.kind in ("duration", "percent", "money") and not isinstance(other.value, str):
@@ -379,7 +393,7 @@ class Source(Text):
     def _ones(self) -> Iterator[Fact]:
         """Periods without a number, such as "an hour" and "half a day"."""
         for match in ONE.finditer(self.text):
-            kind, unit, factor = UNITS[match["unit"].lower()]
+            kind, unit, factor = UNITS[(match["unit"] or "year").lower()]
             figure = Figure(match.start(), match.end(), kind, unit, factor / (2 if match["half"] else 1))
             place = (-1, self.sentence(match.start())[0])
             yield Fact(self, figure, (figure,), place, place)

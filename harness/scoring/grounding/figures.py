@@ -54,7 +54,9 @@ ROUND_BY = Fraction(3, 100)
 """By how much of itself a figure after such words may be off."""
 HALVED = re.compile(r"\bhal(?:f|ves|ved)\b|\bequal|\bevenly\b|\bsplit|\btwice\b|\bdouble|\b50\b", re.I)
 ALIKE = 0.4
-"""Least likeness of the contexts of a figure and of the one that it rounds."""
+"""Least likeness of the contexts of a figure and of the one that it rounds; half is enough for `DISTINCT` digits."""
+DISTINCT = 3
+"""Digits of a rounded figure that another one hardly has by chance; with more of them the contexts do not matter."""
 PRECISE = re.compile(r"\.\d|thousand|illion|\d\s?[kmb]n?\b", re.I)
 """In a figure that is rounded without a word that says so: a decimal or a scale."""
 FISCAL = re.compile(r"fiscal|FY", re.I)
@@ -210,19 +212,21 @@ class _Answer:
             yield [self.source.facts[number] for number in line]
 
     def _rounded(self, fact: Fact) -> Figure | None:
-        """The figure of the source that a figure rounds without saying so: the one with the most alike context."""
+        """The figure of the source that a figure rounds without saying so: of the most alike contexts, or by digits."""
         figure = fact.figure
         if figure.kind not in ("money", "percent") or not PRECISE.search(self.text, figure.start, figure.end):
             return None
         source = self.evidence.source
         like = source.likeness(fact.terms)
         for reading in fact.readings:
-            nearest = source.most_alike(reading.unit, like, 1)
-            if nearest is not None and nearest.strength[0] >= ALIKE:
-                origin: Figure = self.source.facts[nearest.fact[0]].figure
-                value = Fraction(reading.value)
+            value = Fraction(reading.value)
+            digits = len(str(int(value / reading.step))) if reading.step else 1
+            nearest = source.most_alike(reading.unit, like, 1 if digits < DISTINCT else len(source.facts))
+            for at in range(len(nearest.fact) if nearest is not None else 0):
+                origin: Figure = self.source.facts[nearest.fact[at]].figure
                 is_finer = origin.step * value < reading.step * Fraction(origin.value)
-                if is_finer and abs(nearest.value[0] - float(value)) * 2 <= reading.step:
+                is_alike = digits > DISTINCT or nearest.strength[at] >= (ALIKE if digits < DISTINCT else ALIKE / 2)
+                if is_alike and is_finer and abs(nearest.value[at] - float(value)) * 2 <= reading.step:
                     return origin
         return None
 
@@ -327,11 +331,10 @@ class _Answer:
         )
 
     def _has_day_and_year(self, iso: str) -> bool:
-        """Whether the source has a full date's day without the year, and its year."""
-        return (
-            len(iso) == FULL_DATE
-            and size_key("date", f"-{iso[4:]}") in self.source.by_size
-            and bool(re.search(rf"(?<!\d){iso[:4]}(?!\d)", self.document))
+        """Whether the source has the day of a full date, or a day of a month, without the year, and the year."""
+        days = (f"-{iso[4:]}",) if len(iso) == FULL_DATE else (f"-{iso[4:]}-{day:02d}" for day in range(1, 32))
+        return any(size_key("date", day) in self.source.by_size for day in days) and bool(
+            re.search(rf"(?<!\d){iso[:4]}(?!\d)", self.document)
         )
 
     def _forms(self, fact: Fact) -> Iterator[tuple[str, Figure]]:

@@ -16,17 +16,17 @@ CURRENCY = {"$": "USD", "usd": "USD", "€": "EUR", "eur": "EUR", "£": "GBP", "
 UNIT = re.compile(
     r"(?P<percent>%|\bper\s?cent\b|\bpct\b|\bpp\b|percentage points)|(?P<bps>\bbps\b|\bbp\b|\bbasis points\b)"
     r"|(?P<money>[$€£]|\b[km]?(?:USD|EUR|GBP)[km]?\b|\bdollars\b|\bmoney\b)"
-    r"|(?P<scale>\bthousands?\b|\b000s?\b|\bmillions?\b|\bbillions?\b)",
+    r"|(?P<scale>\b(?:in)?(?:thousand|million|billion)s?\b|\b000s?\b)",
     re.I,
 )
 SCALE = re.compile(
-    r"\b(?P<thousand>thousands?|000s?)\b|\b(?P<million>millions?|mn|mm)\b|\b(?P<billion>billions?|bn)\b"
+    r"\b(?:in)?(?:(?P<thousand>thousands?|000s?)|(?P<million>millions?|mn|mm)|(?P<billion>billions?|bn))\b"
     r"|(?:(?<=[$€£])|(?<=\bUSD)|(?<=\bEUR)|(?<=\bGBP))\s?(?:(?P<thousand_>K)|(?P<million_>MM?))\b"
     r"|\b(?:(?P<thousand__>K)|(?P<million__>M))(?=USD|EUR|GBP)",
     re.I,
 )
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
-PERIOD = re.compile(r"(?:\(|(?:^|_)(?:in_)?)(minute|hour|day|week|month|year)s(?:\)|_|$)", re.I)
+PERIOD = re.compile(r"(?:\(|(?:^\W*|_)(?:in_)?)(minute|hour|day|week|month|year)s(?:\)|_|\W*$)", re.I)
 LINE = re.compile(r"[^\n]+")
 LABEL = re.compile(r"[^\n:=]{2,90}?\s?(?:[:=]|\s[-\u2013\u2014])\s{0,9}(?=[-\u2212(]?\s?[$€£]?\s?\d)")
 """The beginning of a line, up to its number."""

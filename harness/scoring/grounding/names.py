@@ -61,6 +61,20 @@ SAME_COUNTRY = [
     ("uk", "britain", "british", "england", "english", "united kingdom"),
     ("eu", "europe", "european", "european union"),
 ]
+STATES: dict[str, str] = dict(
+    re.findall(
+        r"(\S+)=(\w\w)",
+        """
+    alabama=AL alaska=AK arizona=AZ arkansas=AR california=CA colorado=CO connecticut=CT delaware=DE florida=FL
+    georgia=GA hawaii=HI idaho=ID illinois=IL indiana=IN iowa=IA kansas=KS kentucky=KY louisiana=LA maine=ME maryland=MD
+    massachusetts=MA michigan=MI minnesota=MN mississippi=MS missouri=MO montana=MT nebraska=NE nevada=NV
+    new-hampshire=NH new-jersey=NJ new-mexico=NM new-york=NY north-carolina=NC north-dakota=ND ohio=OH oklahoma=OK
+    oregon=OR pennsylvania=PA rhode-island=RI south-carolina=SC south-dakota=SD tennessee=TN texas=TX utah=UT vermont=VT
+    virginia=VA washington=WA west-virginia=WV wisconsin=WI wyoming=WY
+    """,
+    )
+)
+"""Postal codes of the states, with which addresses end: "Lebanon, NJ 08833"."""
 BETWEEN = r"\s+(?:[A-Z]\.?\s+)?(?:and\s+[A-Z]\w+\s+(?:[A-Z]\.?\s+)?|[A-Z]\w+\s+)?"
 """What may stand between them in the source: an initial, a middle name, a spouse."""
 
@@ -135,6 +149,7 @@ def _verdict(name: NameMention, document: str, registry: Registry) -> Verdict:
         return ("supported" if place else "registered"), place
     place = _shortened(name, document, source) or _two_names(name, document, source)
     place = place or _with_words_between(name, document) or _other_form(name, document, source)
+    place = place or _by_postal_code(name, document)
     if place:
         return "supported", place
     return ("invented" if name.kind in registry.complete else "ungrounded"), None
@@ -226,6 +241,13 @@ def _other_form(name: NameMention, document: str, source: Index) -> tuple[int, i
     letters = word.removesuffix("s")
     at = "".join(other[0] for other in source.joined.split()).find(letters)
     return None if at < 0 else source.normal.original(source.starts[at], source.ends[at + len(letters) - 1])
+
+
+def _by_postal_code(name: NameMention, document: str) -> tuple[int, int] | None:
+    """The state of an address of the source."""
+    code = STATES.get("-".join(name.words))
+    match = re.search(rf",\s+{code}\b(?=\s+\d{{5}}|[.;)\s]*$|[.;)]\s)", document, re.M) if code else None
+    return match.span() if match else None
 
 
 def _same_stem(word: str, other: str) -> bool:

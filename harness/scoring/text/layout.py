@@ -13,14 +13,15 @@ from typing import NamedTuple
 
 CELL = re.compile(r"\S+(?:[ ]\S+)*")
 VALUE = re.compile(
-    r"[-+\u2212\u2013(\[]{0,2}(?:US)?[$€£]?\s?[-\u2212]?\d[\d,.]*\s?(?:%|x|bps?|million|[kmb])?[)\]]?\s?[*†‡§]*(?:\(\w\))?",
+    r"[-+\u2212\u2013(\[]{0,2}(?:US)?[$€£]?\s?[-\u2212(]?\d[\d,.]*\s?(?:%|x|bps?|million|[kmb])?[)\]]?\s?[*†‡§]*"
+    r"(?:\(\w\))?",
     re.I,
 )
 RULE = re.compile(r"[\s|:=+\u2500-\u257f_-]*[-=_\u2500]{2}[\s|:=+\u2500-\u257f_-]*")
 JSON_PART = re.compile(r'"(?P<key>(?:[^"\\]|\\.)*)"\s*:|"(?P<text>(?:[^"\\]|\\.)*)"|(?P<number>-?\d[\d.]*)|[][{},]')
 YEAR = re.compile(r"(?:FY\s?)?(?:19|20)\d\d", re.I)
 DIGIT, LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
-MARK = re.compile(r"[$€£%]|\b(?:bps|basis points|thousands?|millions?|percent|USD|EUR|GBP)\b", re.I)
+MARK = re.compile(r"[$€£%]|\b(?:bps|basis points|(?:in)?(?:thousand|million)s?|percent|USD|EUR|GBP)\b", re.I)
 """A unit, in a caption."""
 SCALED = re.compile(
     r"(?:[$€£]|\b(?:money|amounts?|dollars|figures|USD|EUR|GBP)\b)[^.;,\n]{0,40}\b(?:thousands|millions|000s)\b"
@@ -89,8 +90,10 @@ class _Tables:
                 self.heads = [*self.heads, line] if previous == "head" and len(self.heads) < MOST_HEADS else [line]
                 previous = "head"
                 self.table += 1
+                self._take_unit(line)
             elif line is not None:
                 self.heads = [*self.heads, line] if previous == "head" else self.heads
+                self._take_unit(line)
             elif content and not RULE.fullmatch(content):
                 previous = "text"
                 here = ((at, at + len(content)),)
@@ -101,6 +104,12 @@ class _Tables:
             elif not content and previous != "head":
                 previous = ""
             at += len(raw)
+
+    def _take_unit(self, line: Line) -> None:
+        """A unit alone in its line, such as "(in thousands)", is that of the whole table."""
+        written = [cell for cell in line.cells if cell[0] < cell[1]]
+        if len(written) == 1 and MARK.search(self.text, *written[0]) and not DIGIT.search(self.text, *written[0]):
+            self.unit = (written[0],)
 
     def _is_head(self, line: Line, previous: str) -> bool:
         """Whether a line is a table's head: it has no value, and no row can precede it."""

@@ -96,8 +96,8 @@ QUANTITY = re.compile(
     re.I,
 )
 UNITS_FOLLOW = (
-    r"(?!\s*(?:%|per\s?cent|basis|dollars|(?:(?:business|calendar|working)\s+)?(?:minutes?|hours?|days?|weeks?|months?"
-    r"|years?)\b))"
+    r"(?!\s*(?:%|per\s?cent|basis|dollars|(?:(?:business|calendar|working)\s+)?"
+    r"(?:min(?:ute)?s?|h(?:ou)?rs?|days?|w(?:ee)?ks?|mo(?:nth)?s?|y(?:ea)?rs?)\b))"
 )
 REFERENCE = re.compile(
     r"(?:§\s?|\b(?:(?:guideline|policy|procedure|directive|section|article|paragraph|clause|exhibit|schedule|page|chapter|no|p|sec|art|para)(?P<list>s)?\.?"

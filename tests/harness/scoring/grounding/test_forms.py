@@ -880,7 +880,49 @@ JOINS = [
     Form(REGIONS, "| Region | Members |\n|---|---|\n| Coastal | ___ |", ["138,000"], ["412,000"]),
 ]
 
+# Tables and sentences as annual reports and handbooks write them.
+
+RENTALS = """| | 2023 | 2022 |
+|---|---|---|
+| | (inthousands) | |
+| Rental income | $41,207 | $38,655 |
+| Interest expense | $(9,312) | $ (8,770) |
+| Land | $(3,040) | $(1,985) |"""
+SUBSCRIPTIONS = """                    Years ended March 31,
+                    2023            2022
+                    (In thousands, except percentages)
+Subscriptions       $61,348         $55,102
+Services            $12,876         $13,415"""
+SHIFTS = """You may keep 24 credit hours. The form takes 5-10 mins. The largest number of hours in a day is 12.
+
+| **Day** | **Hours** |
+|---|---|
+| Monday | 9 |
+| **Total** | **38** |
+
+Whoever leaves early owes the annual fee."""
+REPORTED = [
+    Form(
+        RENTALS,
+        "Rental income was ___ in 2023.",
+        ["$41.2 million", "$41,207 thousand"],
+        ["$42.1 million", "$412 million"],
+    ),
+    Form(RENTALS, "Interest came to ___.", ["$9.31 million", "$9,312 thousand"], ["$9.13 million"]),
+    Form(SUBSCRIPTIONS, "In fiscal 2023 subscriptions brought ___.", ["$61.3 million"], ["$63.1 million"]),
+    Form(SUBSCRIPTIONS, "The year before it was ___ for services.", ["$13.4 million"], ["$14.3 million"]),
+    Form(SHIFTS, "At most ___ are kept.", ["24 hours"], ["26 hours"]),
+    Form(SHIFTS, "Nobody works over ___ in a day.", ["12 hours"], ["13 hours", "12 days"]),
+    Form(SHIFTS, "The week in the example has ___.", ["38 hours"], ["37 hours"]),
+    Form(SHIFTS, "The form takes up to ___.", ["ten minutes"], ["twenty minutes"]),
+    Form(SHIFTS, "Whoever leaves early owes ___'s fee.", ["one year"], ["two years"]),
+    Form(
+        "Guests were counted in 2023. On August 22 the rating fell.", "It fell in ___.", ["August 2023"], ["July 2023"]
+    ),
+]
+
 GROUPS = {
+    "reported": REPORTED,
     "scales": SCALES,
     "brackets": BRACKETS,
     "fractions": FRACTIONS,

@@ -161,6 +161,10 @@ def test_a_word_that_the_source_writes_small_is_ordinary_there():
         ("Some CNNs learn.", "A neural network learns.", "ungrounded"),
         ("It fell YoY again.", "It fell year over year.", "supported"),
         ("A Lee-Marlow deed.", "Ann Lee signed a deed.", "ungrounded"),
+        ("Counting Marlow, two paid.", "Ann Marlow paid.", "supported"),
+        ("Counting Marlow, two paid.", "Ann Barlow paid.", "ungrounded"),
+        ("She lives in New Jersey.", "12 Elm Street, Lebanon, NJ 08833", "supported"),
+        ("She lives in New Mexico.", "12 Elm Street, Lebanon, NJ 08833", "ungrounded"),
     ],
 )
 def test_a_capitalised_word_inside_a_sentence_is_a_name_in_any_of_its_forms(text, source, verdict):
