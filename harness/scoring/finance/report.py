@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import make_span, ratios, scorer, whole_length
@@ -48,6 +49,10 @@ NO_MORE = re.compile(rf"\W*(?:(?:anywhere )?(?:in|on|by)\s+{SHEET})?\W*")
 JUDGES = re.compile(r"\b(?:can(?:\s?not|'t)|could(?:\s+not|n't))\s+say\s+(?:that\s+)?(?:the|its|it)\b")
 """No absence: "I cannot say the duration is bad"."""
 WRONG = ("figures", "fabricated", "mispaired", "computed", "arithmetic_errors", "responses_with", "invented_name")
+IN_OTHER_WORDS = re.compile(r",?\s\(?(?:or\s)?")
+"""Between the amount and the percentage of a change: "$75 thousand, or 7.2%"."""
+IN_PERCENT = re.compile(r"\bper\s?cent|%", re.I)
+"""In a question that asks for a change in both."""
 RIGHT = ("disclosed", "required_found", "absence_said", "clean")
 FAILED = dict.fromkeys((*WRONG, "false_absence"), 1) | dict.fromkeys(RIGHT, 0)
 """Counts of a failed answer: all against it."""
@@ -122,6 +127,18 @@ def _is_stated(asked: Asked, good: Sequence[tuple[Stated, FigureVerdict]]) -> bo
     )
 
 
+def _lost(
+    due: Sequence[Asked], good: Sequence[tuple[Stated, FigureVerdict]], paragraph: str, question: str
+) -> list[Asked]:
+    """The required figures that an answer lacks. Of a change, its amount or its percentage will do."""
+    has = [_is_stated(each, good) for each in due]
+    for at, (one, other) in enumerate(pairwise(due)):
+        between = paragraph[one.stated.figure.end : other.stated.figure.start]
+        if one.stated.move is not None and IN_OTHER_WORDS.fullmatch(between) and not IN_PERCENT.search(question):
+            has[at] = has[at + 1] = has[at] or has[at + 1]
+    return [each for each, is_stated in zip(due, has, strict=True) if not is_stated]
+
+
 def _is_equal(one: Figure, other: Figure) -> bool:
     if isinstance(one.value, str) or isinstance(other.value, str) or one.unit != other.unit:
         return (one.unit, one.value) == (other.unit, other.value)
@@ -135,7 +152,7 @@ def report(case: Case, completion: Completion) -> Score:
     sheet = read_sheet(facts)
     asked = asked_of(case.document, facts, question, case.expected[0]) if case.expected else ()
     due = [each for each in asked if each.stated.figure.kind not in LOOKED_UP]
-    absence_due = int("absent" in case.tags)
+    absence_due, paragraph = int("absent" in case.tags), case.expected[0] if case.expected else ""
     totals = {"disclosures": len(sheet.disclosures), "required": len(due), "absence_due": absence_due}
     if completion.finish_reason == "error":
         return Score(name="fact_sheets", value=0.0, counts=FAILED | totals)
@@ -151,7 +168,7 @@ def report(case: Case, completion: Completion) -> Score:
     cluster = None if "facts" in case.input else case.cluster
     spans = [_span(text, stated.figure, verdict, cluster) for stated, verdict in found]
     good = [(stated, verdict) for stated, verdict in found if verdict.verdict in GOOD]
-    lost = [each for each in due if not _is_stated(each, good)]
+    lost = _lost(due, good, paragraph, question)
     disclosed = _disclosed(text, sheet)
     absences, false_absences = _absences(text[:whole], answer, question, case.tags.get("absent"))
     counts = totals | {
@@ -164,7 +181,6 @@ def report(case: Case, completion: Completion) -> Score:
     }
     clean = completion.finish_reason == "stop" and not _is_no_paragraph(text, sheet) and _is_clean(counts)
     missing = [wordings[0] for wordings in sheet.disclosures if wordings not in disclosed]
-    paragraph = case.expected[0] if case.expected else ""
     return Score(
         name="fact_sheets",
         value=float(clean),

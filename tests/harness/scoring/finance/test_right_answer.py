@@ -72,3 +72,19 @@ def test_a_gap_of_the_right_answer_is_no_value_of_the_sheet_that_it_happens_to_e
     assert (scored(text, expected=right).fabricated, scored(text, expected=right).missing) == ([], [])
     for gap, fabricated in (("230 basis points", []), ("23 basis points", ["23 basis points"])):
         assert scored(text.replace("2.3 percentage points", gap), expected=right).fabricated == fabricated
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "missing"),
+    [
+        ("a rise of $310 thousand, or 10.0%", "and the change.", []),
+        ("a rise of $310 thousand", "and the change.", []),
+        ("a rise of 10.0%", "and the change.", []),
+        ("a rise", "and the change.", ["$310 thousand", "10.0%"]),
+        ("a rise of 10.0%", "and the change in dollars and in percent.", ["$310 thousand"]),
+    ],
+)
+def test_of_a_change_its_amount_or_its_percentage_will_do(change, asked, missing):
+    of = "Cedar Loft Income Fund had rental revenue of $3.42 million in Q2 2025, {}, from $3.11 million in Q1 2025."
+    right, question = of.format("a rise of $310 thousand, or 10.0%"), f"Report the rental revenue {asked}"
+    assert scored(of.format(change), expected=right, question=question).missing == missing
