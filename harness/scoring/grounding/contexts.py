@@ -20,7 +20,7 @@ from harness.scoring.grounding.label_units import SCALE, has_digits, labelled_li
 from harness.scoring.summaries import FUNCTION, stem
 from harness.scoring.text.clock import moments_in
 from harness.scoring.text.dates import MONTHS, periods_in
-from harness.scoring.text.layout import Cell, Range, cells_in
+from harness.scoring.text.layout import SCALED, Cell, Range, cells_in
 from harness.scoring.text.numbers import DIGITS, ORDINALS, digits_value
 from harness.scoring.text.quantities import UNITS, Figure, SizeKey, figures_in, size_key
 
@@ -74,6 +74,10 @@ FARTHEST = 100
 LABEL, HEADING = 1.0, 0.4
 """Weight of the labels of a table, and of headings and captions."""
 MOST_PERCENT = 1000
+SCALED_BY_ITSELF = re.compile(r"thousand|illion|\d\s?[kmb]n?\b", re.I)
+TITLE, SCALED_FROM = 120, 100_000
+"""Characters at the beginning of a text whose scale is that of all its amounts: "Notes (in thousands)"; but not of
+those under so many cents, which may be per unit."""
 PERIOD = "period"
 """Unit of quarters, halves and fiscal years."""
 
@@ -111,6 +115,8 @@ class Text:
         self.paragraphs = sorted({0, *(match.end() for match in PARAGRAPH.finditer(text)), len(text)})
         scales = {scale_of(match[0]) for match in SCALE.finditer(text)} if self.cells else set()
         self.scales = sorted({1, *scales})
+        title = SCALED.search(text, 0, TITLE)
+        self.title_scale = scale_of(title[0]) if title else 1
         self.facts = tuple(self._facts())
 
     def _facts(self) -> Iterator[Fact]:
@@ -205,6 +211,9 @@ class Text:
         It may share the unit of a figure of its sentence, be money, in each scale that the text names, or a percentage.
         """
         value = figure.value
+        scale = self.title_scale if figure.kind == "money" else 1
+        if scale > 1 and Fraction(value) >= SCALED_FROM and not SCALED_BY_ITSELF.search(self.text, *figure[:2]):
+            return (figure, figure._replace(value=Fraction(value) * scale, step=figure.step * scale))
         if isinstance(value, str) or figure.kind != "count":
             cents = figure.unit == "USD" and ON_THE_DOLLAR.match(self.text, figure.end)
             return (figure, figure._replace(kind="percent", unit="bp", value=value * 100)) if cents else (figure,)

@@ -87,7 +87,7 @@ def _time(fact: Fact) -> Time | None:
         return _one_time(terms)
     first, last = text.sentence(fact.figure.start)
     same = [f for f in text.figures if first <= f.start < last and f.unit == fact.figure.unit and not _is_year(f)]
-    if any(WHEN.fullmatch(term) for term in text.terms(first, same[0].start)):
+    if any(WHEN.fullmatch(term) for term in text.terms(first, same[0].start if same else fact.figure.start)):
         return None
     following = [f.start for f in same if f.start > fact.figure.start]
     return _one_time(text.terms(fact.figure.end, following[0] if following else last))

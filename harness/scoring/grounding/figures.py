@@ -75,6 +75,7 @@ LIMIT = re.compile(
 OF_A_LEVEL = ("share", "ratio", "part of an amount", "whole of a share", "amount after a rise", "amount after a fall")
 """Rules that yield no limit and no change."""
 WHOLE, TOTAL = 10000, re.compile(r"\b(?:total|all|whole)\b", re.I)
+WORKDAYS, DAYS_IN_WEEK = 5, 7
 DAYS_IN_MONTH, BY_A_MONTH = 365 / 12, 0.05
 """Days of a month, and by how much of itself a period may be off that is said to be rough: "about three months"."""
 EXAMPLE = re.compile(r"\b(?:for\s(?:example|instance)|e\.g\.|suppose|assum\w+|say,|imagine)", re.I)
@@ -422,13 +423,16 @@ def _same_in_other_form(figure: Figure, origin: Figure, about: bool, side: int) 
             and 0 < (origin.value - figure.value) * side <= max(figure.step, figure.value * ROUND_BY)
         ):
             return "rounding"
+    if about and (figure.unit, origin.unit) == ("minutes", "business days"):
+        return "unit change" if figure.value / DAY * WORKDAYS == origin.value * DAYS_IN_WEEK else None
     if (about or side) and {figure.unit, origin.unit} == {"minutes", "months"}:
         days, months = (float(each.value) for each in sorted((figure, origin), key=operator.attrgetter("unit")))
         if abs(days / DAY - months * DAYS_IN_MONTH) <= (months * DAYS_IN_MONTH) * BY_A_MONTH:
             return "unit change"
     if figure.kind == "count" and origin.kind in ("money", "percent") and has_digits(figure.value):
         plain = origin.value / 100
-        if figure.value in ((plain, plain / 1000, plain / 10**6) if origin.kind == "money" else (plain, origin.value)):
+        scales = (1, 1000, 10**6) if origin.kind == "money" else (1, Fraction(1, 100), 100)  # 41.6%, 4,160 bps, 0.416
+        if figure.value in [plain / scale for scale in scales]:
             return "unit left out"
     return None
 

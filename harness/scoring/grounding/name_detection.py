@@ -19,15 +19,15 @@ from harness.scoring.text.phrases import word_list
 
 OPENING = FUNCTION | word_list(
     """
-    according accordingly additionally again against although among another answer anyone ask available based below
-    besides between call cannot check contact despite done due during eight email even every everyone except finally
-    first five following four fourth further furthermore given hello hence hi however instead itself just last
-    lastly like likewise make many maybe meanwhile moreover nearly neither next nine nobody none note notes nothing
-    notify notwithstanding now one otherwise overall pay per perhaps please previously pursuant question rather read
-    regarding review said says second secondly see send seven several similarly since six sorry specifically still
-    subject submit sure tell ten thank thanks thereafter therefore third though three thus today together tomorrow
-    tonight toward towards two unfortunately unless use very whatever whereas wherever whether whoever whose yes
-    yesterday yet
+    according accordingly additionally afterward afterwards again against although among another answer anyone ask
+    available based below besides between call cannot check contact despite done due during eight email even every
+    everyone except finally first five following four fourth further furthermore given hello hence hi however
+    instead itself just last lastly like likewise make many maybe meanwhile moreover nearly neither next nine nobody
+    none note notes nothing notify notwithstanding now one otherwise overall pay per perhaps please previously
+    pursuant question rather read regarding review said says second secondly see send seven several similarly since
+    six sorry specifically still subject submit sure tell ten thank thanks thereafter therefore third though three
+    thus today together tomorrow tonight toward towards two unfortunately unless use very whatever whereas wherever
+    whether whoever whose yes yesterday yet
     """
 )
 """Words that open a sentence or a clause."""

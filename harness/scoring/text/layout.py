@@ -24,11 +24,12 @@ DIGIT, LETTER = re.compile(r"\d"), re.compile(r"[^\W\d_]")
 MARK = re.compile(r"[$€£%]|\b(?:bps|basis points|(?:in)?(?:thousand|million)s?|percent|USD|EUR|GBP)\b", re.I)
 """A unit, in a caption."""
 SCALED = re.compile(
-    r"(?:[$€£]|\b(?:money|amounts?|dollars|figures|USD|EUR|GBP)\b)[^.;,\n]{0,40}\b(?:thousands|millions|000s)\b"
+    r"\((?:[a-z]+ ){0,3}in\s?(?:thousands|millions|billions)\b[^()\n]{0,60}\)"
+    r"|(?:[$€£]|\b(?:money|amounts?|dollars|figures|USD|EUR|GBP)\b)[^.;,\n]{0,40}\b(?:thousands|millions|000s)\b"
     r"|\b(?:thousands|millions|000s)\b(?: of)? (?:U\.S\. )?(?:dollars|euros|pounds)",
     re.I,
 )
-"""The scale of a table, said in a sentence before it."""
+"""The scale of a table, said in a line before it: "as follows (in thousands):"."""
 MOST_HEADS = 4
 """Lines of a table's head."""
 LONGEST_CAPTION, LONGEST_ROW = 120, 200

@@ -481,3 +481,8 @@ def test_an_ordinal_day_is_a_period_of_days_and_a_fraction_may_restate_itself():
     source = "An installment not paid by the twelfth day is late. Borrower pays one-twelfth (1/12) of the taxes."
     spans = scored("Late after 12 days; one-twelfth of taxes monthly.", source).spans
     assert [span.verdict for span in spans] == ["derived", "supported"]
+
+
+def test_two_years_of_a_source_that_differ_by_the_figure_are_no_rise_or_fall():
+    source = "It had 2,019 sites in 2021. It had 2021 sites, and 2019 before."
+    assert [span.verdict for span in scored("It rose by 2 sites.", source).spans] == ["derived"]

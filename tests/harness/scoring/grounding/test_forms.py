@@ -893,6 +893,17 @@ SUBSCRIPTIONS = """                    Years ended March 31,
                     (In thousands, except percentages)
 Subscriptions       $61,348         $55,102
 Services            $12,876         $13,415"""
+BY_SOURCE = """What the museum earned, and from which of its sources, in the years that ended on June 30 (in thousands):
+
+| | 2023 |
+|---|---|
+| Tickets | 7,312 |
+| Shop | 4,149 |
+
+Tickets were 63.8% of it."""
+NOTES = """NOTES TO THE STATEMENTS (in thousands, except for units)
+
+Up to $15,000 may be drawn. The bank answers within 10 business days."""
 SHIFTS = """You may keep 24 credit hours. The form takes 5-10 mins. The largest number of hours in a day is 12.
 
 | **Day** | **Hours** |
@@ -916,6 +927,10 @@ REPORTED = [
     Form(SHIFTS, "The week in the example has ___.", ["38 hours"], ["37 hours"]),
     Form(SHIFTS, "The form takes up to ___.", ["ten minutes"], ["twenty minutes"]),
     Form(SHIFTS, "Whoever leaves early owes ___'s fee.", ["one year"], ["two years"]),
+    Form(BY_SOURCE, "Tickets brought ___.", ["$7.31 million", "$7,312 thousand"], ["$7.13 million", "$73.1 million"]),
+    Form(BY_SOURCE, '{"share_of_tickets": ___}', ["0.638", "63.8"], ["0.683", "68.3"]),
+    Form(NOTES, "Up to ___ may be drawn.", ["$15 million", "$15,000"], ["$16 million"]),
+    Form(NOTES, "They answer within about ___.", ["two weeks", "10 business days"], ["three weeks"]),
     Form(
         "Guests were counted in 2023. On August 22 the rating fell.", "It fell in ___.", ["August 2023"], ["July 2023"]
     ),
