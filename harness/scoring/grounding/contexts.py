@@ -237,8 +237,8 @@ class Text:
         is_elided = ELIDED.match(self.text, figure.end)
         noun = NUMBER_OF.search(self.text, start, figure.start) if is_elided else UNIT_OF.match(self.text, figure.end)
         if noun:
-            kind, unit, factor = UNITS[noun["unit"].lower()]
-            yield figure._replace(kind=kind, unit=unit, value=value * factor, step=figure.step * factor)
+            kind, unit, times = UNITS[noun["unit"].lower()]
+            yield figure._replace(kind=kind, unit=unit, value=value * times, step=figure.step * times)
         if not is_elided:
             return
         low = bisect_left(self.figures, start, key=START)

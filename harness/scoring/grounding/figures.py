@@ -223,11 +223,13 @@ class _Answer:
             value = Fraction(reading.value)
             digits = len(str(int(value / reading.step))) if reading.step else 1
             nearest = source.most_alike(reading.unit, like, 1 if digits < DISTINCT else len(source.facts))
-            for at in range(len(nearest.fact) if nearest is not None else 0):
-                origin: Figure = self.source.facts[nearest.fact[at]].figure
+            if nearest is None:
+                continue
+            for number, size, strength in zip(nearest.fact, nearest.value, nearest.strength, strict=True):
+                origin: Figure = self.source.facts[number].figure
                 is_finer = origin.step * value < reading.step * Fraction(origin.value)
-                is_alike = digits > DISTINCT or nearest.strength[at] >= (ALIKE if digits < DISTINCT else ALIKE / 2)
-                if is_alike and is_finer and abs(nearest.value[at] - float(value)) * 2 <= reading.step:
+                is_alike = digits > DISTINCT or strength >= (ALIKE if digits < DISTINCT else ALIKE / 2)
+                if is_alike and is_finer and abs(size - float(value)) * 2 <= reading.step:
                     return origin
         return None
 
