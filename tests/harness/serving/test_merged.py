@@ -180,7 +180,7 @@ def test_merged_weights_that_do_not_pass_are_refused(approved: Approved, monkeyp
     [
         ("gates.toml", "value = 0.9", "value = 0.91", "gates"),
         ("prompt.jinja", "Which", "What", "prompt"),
-        ("cases.jsonl", "Contract 0.", "Contract zero.", "cases"),
+        ("cases.jsonl", "Contract 1.", "Contract one.", "cases"),
     ],
 )
 def test_a_suite_that_is_another_now_cannot_speak_for_the_merge(
@@ -217,7 +217,7 @@ def test_a_baseline_with_other_weights_cannot_stand_in(approved: Approved) -> No
 @pytest.mark.slow
 def test_recorded_answers_are_the_runs_first_greedy_ones(approved: Approved) -> None:
     found = load_recorded(approved.run, approved.suites(), approved.route, 5)
-    assert [one.ask.case.id for one in found] == ["c0", "c2", "c4", "c7", "c9"]
+    assert [one.ask.case.id for one in found] == ["c1", "c5", "c9", "c15", "c19"]
     records = load_run(approved.run).by_variant("legal/mini")
     first = {name: {r.case.id: r.completion.text for r in records[name] if r.repeat == 1} for name in records}
     assert [one.approved for one in found] == [first["tuned"][one.ask.case.id] for one in found]
