@@ -114,7 +114,7 @@ def harmless(case: Case, question: HandbookQuestion, text: str, judged: Judged) 
 def described(
     case: Case, question: HandbookQuestion, text: str, judged: Judged, reports: Sequence[tuple[int, int]]
 ) -> set[Span]:
-    """What a text that declines tells beside the question, in clauses that report what the handbook says.
+    """What a text that declines tells apart from the question, in clauses that report what the handbook says.
 
     It has a word of the handbook's sentence on the figure or department, or of the section, that the question lacks,
     and no word of the question that this lacks.
