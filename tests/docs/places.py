@@ -23,6 +23,7 @@ from harness.runs.folder import RunFolder
 from harness.suites.discovery import find_suites
 from tests.conftest import save_tokenizer
 from tests.docs.blocks import ROOT, files_of
+from tests.support.gated import change, generated
 from tests.support.mini import rows, write_suite
 
 COPIED = ("docs", "evalsuites", "benchmarks", "requirements", "Makefile", "pyproject.toml")
@@ -76,7 +77,8 @@ def a_run(folder: Path) -> None:
     job = Job(
         suites=jobs, candidate="NEW", baseline="BASE", engine=EngineConfig(name="fake", script=answers, use_cache=False)
     )
-    run(job, RunFolder.create(folder / "runs", "compare"), Progress(quiet=True))
+    made = run(job, RunFolder.create(folder / "runs", "compare"), Progress(quiet=True))
+    change(made.path, generated)
     answers.unlink()
     name_the_newest(folder)
 

@@ -95,6 +95,12 @@ def change(folder: Path, edit: Callable[[Manifest], Manifest]) -> None:
     RunFolder(folder).seal()
 
 
+def generated(manifest: Manifest) -> Manifest:
+    """Return the manifest as if a model had answered."""
+    models = {name: msgspec.structs.replace(model, kind="model") for name, model in manifest.checkpoints.items()}
+    return msgspec.structs.replace(manifest, checkpoints=models)
+
+
 def reseal(folder: Path) -> None:
     """Seal a run as it is now."""
     change(folder, lambda manifest: manifest)

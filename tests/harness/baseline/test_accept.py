@@ -16,10 +16,10 @@ from harness.judges.human_labels import add_labels
 from harness.judges.llm_judge import items
 from harness.judges.rubric import SIDES, JudgeRubric
 from harness.runs.folder import RunData
-from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Gate, GateFile, Manifest, Metric, Objective, Record, Score
+from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Gate, GateFile, Metric, Objective, Record, Score
 from harness.stats.summary import summarise
 from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, TEST, write
-from tests.support.gated import change
+from tests.support.gated import change, generated
 from tests.support.mini import evaluate, right, suites
 
 SUITE = "legal/mini"
@@ -135,12 +135,6 @@ def test_accepting_needs_gates_that_passed_or_a_reason(root: Path) -> None:
     assert e.value.exit_code == 1 and file(root).read_bytes() == before
     accept(run.path, suites(root), SAID)
     assert json.loads(file(root).read_text())["although"] == "a first baseline"
-
-
-def generated(manifest: Manifest) -> Manifest:
-    """The manifest as if a model had answered."""
-    models = {name: msgspec.structs.replace(model, kind="model") for name, model in manifest.checkpoints.items()}
-    return msgspec.structs.replace(manifest, checkpoints=models)
 
 
 def test_a_run_that_passed_against_another_baseline_replaces_none_without_a_reason(tmp_path: Path) -> None:
