@@ -14,6 +14,7 @@ from tests.support.mini import GATES, pytest_in, write_script, write_suite
 RECALL = Metric(name="recall", scorer="s", numerator="found", denominator="there")
 ALARMS = Metric(name="alarms", scorer="s", numerator="invented", higher_is_better=False)
 WORDS = Metric(name="words", scorer="s", numerator="words", unbounded=True)
+LENGTH = Metric(name="length", scorer="s", numerator="words", unbounded=True, higher_is_better=False)
 BLEU = Metric(name="bleu", scorer="s", numerator="", kind="mean", worst=0.0, best=100.0)
 LOSS = Metric(name="loss", scorer="s", numerator="", kind="mean", worst=5.0, best=0.0, higher_is_better=False)
 GRADE = Metric(name="grade", scorer="s", numerator="", kind="mean", worst=1.0, best=5.0)
@@ -49,8 +50,8 @@ def read(metric: Metric, rule: str, **more: object) -> None:
         (RANK, "improves", {"margin": 0.8, "unit": "relative"}, "so the gate cannot pass"),
         (MOOD, "improves", {"margin": 0.3, "unit": "relative"}, "'mood' can be under 0, where a share of the"),
         (WORDS, "at_least", {"value": 0}, "so the gate cannot fail"),
-        (WORDS, "at_most", {"value": 0}, "so the gate cannot pass"),
-        (WORDS, "at_most", {"value": -3}, "'value' is -3: 'words' is a number of 0 or more"),
+        (LENGTH, "at_most", {"value": 0}, "so the gate cannot pass"),
+        (LENGTH, "at_most", {"value": -3}, "'value' is -3: 'length' is a number of 0 or more"),
         (BLEU, "at_least", {"value": 140}, "'value' is 140: 'bleu' is a number from 0 to 100"),
         (BLEU, "at_least", {"value": 100}, "so the gate cannot pass"),
         (BLEU, "no_worse", {"margin": 100}, "so the gate cannot fail"),
@@ -80,7 +81,7 @@ def test_a_rate_that_is_no_share_says_how_to_declare_it() -> None:
     [
         (RECALL, "at_least", {"value": 0.999}),
         (ALARMS, "at_most", {"value": 0.001}),
-        (WORDS, "at_most", {"value": 95}),
+        (LENGTH, "at_most", {"value": 95}),
         (WORDS, "no_worse", {"margin": 10}),
         (BLEU, "at_least", {"value": 40}),
         (BLEU, "no_worse", {"margin": 2}),
