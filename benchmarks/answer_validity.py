@@ -3,9 +3,10 @@
     python benchmarks/answer_validity.py [--suite policy/handbook] [--show]
 
 `benchmarks/answers/SUITE-PART.jsonl` has answers with known truth to cases of the suites, in four forms: plain as the
-prompt asks, talkative as untuned models write, unusual (terse, or in other words), and wrong; the part `plain` has only
-plain ones, right and wrong. Prints, by suite and part, how many are read as they are. `--show` prints the others of the
-parts `tuning` and `plain`; whoever works on a scorer sees counts of `frozen` only. Takes half a minute.
+prompt asks, talkative as untuned models write, unusual (terse, or in other words), and wrong; the other parts have only
+plain ones, right and wrong, and in `meaning` the wrong ones hold the right values. Prints, by suite and part, how many
+are read as they are. `--show` prints the others; whoever works on a scorer sees only counts of the frozen parts. Takes
+half a minute.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from harness.schema import Completion
 from harness.suites.discovery import find_suites
 
 FOLDER = Path(__file__).parent / "answers"
-PARTS = ("tuning", "frozen", "plain")
+PARTS = ("tuning", "frozen", "plain", "meaning", "meaning-frozen")
 FORMS = ("plain", "talkative", "unusual", "wrong")
 FAMILIES = {
     "brand/voice": "voice",
@@ -72,7 +73,7 @@ def row(name: str, part: str, answers: list[Read]) -> list[str]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--suite", choices=[*FAMILIES], help="one suite (default: all)")
-    parser.add_argument("--show", action="store_true", help="print the answers that are read wrongly, none of `frozen`")
+    parser.add_argument("--show", action="store_true", help="print the answers read wrongly, none of the frozen parts")
     args = parser.parse_args()
     rows = []
     for name in [args.suite] if args.suite else FAMILIES:
@@ -80,7 +81,7 @@ if __name__ == "__main__":
             answers = list(read(name, part))
             if answers:
                 rows.append(row(name, part, answers))
-            for each in answers if args.show and part != "frozen" else ():
+            for each in answers if args.show and "frozen" not in part else ():
                 if each.passes != each.right:
                     print(
                         f"{each.case}, {each.form}, {'right' if each.right else 'wrong'}: {each.why}\n{each.answer}\n"

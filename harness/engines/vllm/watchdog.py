@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from harness.engines.vllm.environment import NO_TRITON
+from harness.engines.vllm.environment import TRITON
 
 TICK_S = 1.0
 
@@ -152,7 +152,7 @@ class ErrorLog:
                     "level": "ERROR" if level == "CRITICAL" else level,
                     "propagate": False,
                 },
-                NO_TRITON: {"level": "ERROR"},
+                **{name: {"level": "ERROR"} for name in TRITON},
             },
         }
 

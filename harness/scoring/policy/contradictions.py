@@ -1,16 +1,19 @@
 """Find where an answer says the opposite of its guideline about a figure or an act.
 
 Compared are the direction of a limit ("at least 10 days" and "at most 10 days", "whichever is earlier" and "later"),
-the side of an event ("10 days before" and "after"), the unit of time of a rate ("$45 a week" and "a month"), denial
-("may carry over" and "may not carry over") and duty ("must return" and "may return"). Each is a claim about an anchor:
-a figure, or the word after "must", "not" or "before".
+the side of an event ("10 days before" and "after"), the unit of time of a rate ("$45 a week" and "a month"), whether a
+figure is for each or for all together, whether a time is paid, denial ("may carry over" and "may not carry over") and
+duty ("must return" and "may return"). Each is a claim about an anchor: a figure, or the word after "must", "not" or
+"before".
 
 A sentence of the answer is compared with the guideline's sentences that have the anchor. It contradicts them if the one
 that shares most words with it claims the opposite, and shares half the words of the shorter one. "Over $90" and "up to
 $90" are not compared, because a rule is often told by its reverse; nor is denial under a condition ("unless", "only")
 or of a part ("not before", "not over $40", "not without").
 
-`denials` needs a right answer in words: it finds the clauses that deny in that answer's words what it affirms.
+`reversals` and `denials` need a right answer in words. The first finds claims about a figure that are the opposite of
+all that the right answer claims of it, however few words the two share. The second finds the clauses that deny in that
+answer's words what it affirms.
 """
 
 from __future__ import annotations
@@ -27,30 +30,60 @@ from harness.scoring.text.phrases import starting, word_list
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 from harness.scoring.text.refusals import lower
 
-NO = r"(?:\b(?:not?|never|nor|cannot)|n't)(?: be| exceed)?"
+NOWHERE = r"(?!)"
+NO = r"(?:\b(?:not?|never|nor|cannot|neither(?: [a-z]+){0,5}?)|n't)(?: be| exceed)?"
 LEAST = rf"\bat (?:the )?(?:very )?least|{NO} (?:less|fewer|shorter|lower|earlier|sooner|below|under)|\bminimum"
 MOST = (
     rf"\bat (?:the )?(?:very )?most|\bup to|{NO} (?:more|longer|higher|later|above|over|beyond)|\b(?:not|n't) exceed"
     r"|\b(?:maximum|within|limited to|capped at|as (?:many|much) as)"
 )
+AND_NO = r",? (?:and|but) (?:no|not|never)"
 LINK = r"(?: (?:than|of|the|an?|another|further|is|are)){0,2} $"
 DAY = r"(?:hour|day|night|shift|week|month|quarter|year)"
 FIGURE_CLAIMS = [
-    ("limit", "at least", re.compile(rf"(?:{LEAST}){LINK}"), re.compile(r",? or (?:more|longer|older)\b| minimum\b")),
-    ("limit", "at most", re.compile(rf"(?:{MOST}){LINK}"), re.compile(r",? or (?:less|fewer)\b| maximum\b")),
-    ("side", "before", None, re.compile(r"'?(?: [a-z]+)?(?: in)? (?:before|prior|ahead|beforehand|advance|earlier)\b")),
-    ("side", "after", None, re.compile(r"'?(?: [a-z]+)? (?:after|following|later|afterwards)\b")),
+    (aspect, claim, re.compile(before), re.compile(after))
+    for aspect, claim, before, after in (
+        (
+            "limit",
+            "at least",
+            rf"(?:{LEAST}){LINK}",
+            r",? (?:or|and) (?:more|longer|older|over|above|up(?:wards?)?)\b| minimum\b| at (?:the )?(?:very )?least\b"
+            rf"|{AND_NO} (?:less|fewer|shorter)\b",
+        ),
+        (
+            "limit",
+            "at most",
+            rf"(?:{MOST}){LINK}",
+            r",? (?:or|and) (?:less|fewer|under|below)\b| maximum\b| at (?:the )?(?:very )?most\b"
+            rf"|{AND_NO} (?:more|longer|higher)\b",
+        ),
+        ("side", "before", NOWHERE, r"'?(?: [a-z]+)?(?: in)? (?:before|prior|ahead|beforehand|advance|earlier)\b"),
+        ("side", "after", NOWHERE, r"'?(?: [a-z]+)? (?:after|following|later|afterwards)\b"),
+        ("extent", "each", r"\beach (?:of them )?(?:[a-z]+ )?$", r"(?: [a-z]+){0,2} (?:each|apiece|per person)\b"),
+        ("extent", "together", NOWHERE, r"(?: [a-z]+){0,3} (?:together|in all|in total|altogether|combined)\b"),
+        (
+            "pay",
+            "paid",
+            r"\bpaid(?: [a-z]+){0,3} (?:of )?$",
+            r"(?: [a-z]+){0,2} (?:with (?:full )?pay\b|(?<!not )paid\b)",
+        ),
+        ("pay", "unpaid", r"\bunpaid(?: [a-z]+){0,3} (?:of )?$", r"(?: [a-z]+){0,2} (?:without pay|unpaid|not paid)\b"),
+    )
 ]
 """Aspect and claim, with the words right before a figure and right after it that make the claim."""
+TIME = re.compile(r"later|earlier|sooner")
 RATE = re.compile(
     r"(?:(?: (?!an? |per |each |every )[a-z$'-]+){0,3} (?:per|(?:in |over )?(?:an?|any|each|every)) |\s?/\s?)"
     rf"(?:[a-z]+ )?(?P<period>{DAY})\b(?! of| after| before)"
     rf"|(?: [a-z]+){{0,2}} (?P<manner>(?:{DAY}|dai|annual)(?=ly\b))"
 )
+RATE_BEFORE = re.compile(
+    rf"\b(?:(?P<period>{DAY}|dai)ly|(?P<manner>annual)) (?:[a-z]+ ){{0,3}}(?:of|is|are) (?:up to |at (?:least|most) )?$"
+)
 PERIODS = {"dai": "day", "annual": "year"}
 SKIPPED = (
-    r"(?:(?:be|been|have|also|yet|to|ever|then|first|the|an?|your|his|her|its|their|any) |(?!appl|suppl|repl)[a-z]+ly )"
-    r"{0,3}"
+    r"(?:(?:be|been|have|has|is|are|also|yet|to|ever|then|first|the|an?|your|his|her|its|their|any|you|she|he|they"
+    r"|it(?= (?:is|has))) |(?!appl|suppl|repl)[a-z]+ly ){0,3}"
 )
 WORD_CLAIMS = {
     ("duty", "may"): "may|can|could|might|need not|free to|allowed to|permitted to|entitled to|not need to|not have to|"
@@ -178,6 +211,21 @@ def _opposite(own: Sentence, key: Key, claim: Claim, source: Iterable[tuple[int,
     return found
 
 
+def reversals(text: str, answers: Iterable[str]) -> Iterator[Contradiction]:
+    """Yield the claims of a text about figures of which right answers claim only the opposite, in whatever words."""
+    right: dict[Key, list[Claim]] = {}
+    for answer in answers:
+        for sentence in sentences(answer):
+            for key, claim in sentence.claims.items():
+                if not isinstance(key[1], str):
+                    right.setdefault(key, []).append(claim)
+    for own in sentences(text, PART):
+        for key, claim in own.claims.items():
+            others = right.get(key, [])
+            if others and all(other.value != claim.value for other in others):
+                yield Contradiction(key[0], claim, others[0])
+
+
 def denials(text: str, answer: str) -> Iterator[tuple[int, int]]:
     """Yield the ranges of clauses of a text that deny in the words of a right answer what that affirms."""
     right = [*sentences(answer, PART), *sentences(answer, SHORT_CLAUSE)]
@@ -214,17 +262,18 @@ def _figure_claims(low: str, first: int, start: int, end: int) -> Iterator[tuple
     """Claims about the figure from `start` to `end`, of the sentence that begins at `first`."""
     claims = {}
     for aspect, value, before, after in FIGURE_CLAIMS:
-        lead = before.search(low, max(first, start - 40), start) if before else None
+        lead = before.search(low, max(first, start - 40), start)
         follow = after.match(low, end)
         if lead or follow:
             claims[aspect] = Claim(lead.start() if lead else start, follow.end() if follow else end, value)
-    if "limit" in claims and "side" in claims and "later" in low[claims["limit"].start : start]:
-        side = claims["side"].value  # "no later than 10 days before" is at least 10 days before
-        claims["limit"] = claims["limit"]._replace(value="at least" if side == "before" else "at most")
-    rate = RATE.match(low, end)
+    time = TIME.search(low, claims["limit"].start, start) if "limit" in claims and "side" in claims else None
+    if time:  # "no later than 10 days before" is at least 10 days before
+        is_least = (claims["side"].value == "before") == (time[0] == "later")
+        claims["limit"] = claims["limit"]._replace(value="at least" if is_least else "at most")
+    rate = RATE.match(low, end) or RATE_BEFORE.search(low, max(first, start - 60), start)
     if rate:
         period = rate["period"] or rate["manner"]
-        claims["rate"] = Claim(start, rate.end(), PERIODS.get(period, period))
+        claims["rate"] = Claim(min(start, rate.start()), max(end, rate.end()), PERIODS.get(period, period))
     yield from claims.items()
 
 

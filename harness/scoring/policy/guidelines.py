@@ -16,8 +16,8 @@ An id or department outside the register is `invented`. An id of the register th
 handbook has no answer. A figure is `ungrounded` if it is not the expected one of its unit, or, with none expected, not
 in those lines. What a declining clause names, and what follows "not" or "rather than", is `unclaimed`, unless it is
 invented and the question does not name it. A claim is `contradictory` if the lines of the ids that are expected or
-cited say the opposite, or of a limit or side the right answer: at most for at least, after for before, a week for a
-month, may for must or for may not (`contradictions`).
+cited say the opposite, or of a figure the right answer, in whatever words: at most for at least, after for before, a
+week for a month, each for together, unpaid for paid; and of a word may for must or for may not (`contradictions`).
 
 Further true statements do no harm (`further`): once an answer has stated the expected value as its own, other values of
 the handbook are `unclaimed`, and one section that it sets aside or explains stays `misgrounded`, but leaves it right.
@@ -41,7 +41,7 @@ from msgspec import structs
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import RangeSet, make_span, ratios, scorer, whole_length
-from harness.scoring.policy.contradictions import contradictions, denials
+from harness.scoring.policy.contradictions import Contradiction, contradictions, denials, reversals
 from harness.scoring.policy.further import BOLD_END, described, explained, harmless
 from harness.scoring.policy.handbook import (
     ExpectedAnswer,
@@ -88,6 +88,9 @@ SILENT = re.compile(
 """Words of a clause that declines, where the handbook has no answer or half of one."""
 NOT_IT = re.compile(r"(?:(?<!or )\bnot|\brather than|\binstead of)\s+(?:(?:the|an?)\s+(?:\w+\s+)?)?$")
 """Before what an answer names only to exclude it."""
+RATE_ASKED = re.compile(
+    r"\bhow (?:many|much) (?:[a-z]+ )?(?P<rate>(?:an?|per|each|every) (?:hour|day|week|month|quarter|year))\b"
+)
 NO_MORE = re.compile(
     r"\b(?:add|address|cover|give|mention|say|settle|specif(?:y|ie)|state|tell)s?\s+(?:any(?:thing)?\s+|nothing\s+)?"
     r"(?:more|else|further|otherwise|the rest)\b"
@@ -147,7 +150,7 @@ REASONS = {
 }
 UNCLAIMED = {"verdict": "unclaimed", "reason": REASONS["unclaimed"]}
 START = attrgetter("start")
-COMPARED = ("limit", "side", "rate")
+COMPARED = ("limit", "side", "rate", "extent", "pay")
 """Aspects of contradictions in which an answer is compared with the right one, too."""
 EXCLUDABLE = ("supported", "misgrounded", "ungrounded")
 LOOK_BACK = 24
@@ -226,15 +229,26 @@ def answered(case: Case, completion: Completion) -> Score:
 def _parts(text: str, ids: Iterable[HandbookMention], *, is_silent: bool) -> list[AnswerClause]:
     """The clauses of a text; an id such as "S-12" is read as the number of a guideline in what declines."""
     low = lower(text)
-    masked = list(BOLD_END.sub(r"\2\1", low))
-    for item in ids:
-        masked[item.start : item.end] = ID_MASK * (item.end - item.start)
     split = []
-    for start, end, clause in clauses("".join(masked)):
+    for start, end, clause in clauses(_masked(BOLD_END.sub(r"\2\1", low), ids, ID_MASK)):
         read = SECTIONS.sub("the handbook", IDS.sub("guideline 1", clause.replace("*", "")))
         split.append((start, end, read, is_declining(read) or (is_silent and bool(SILENT.search(read)))))
     any_declines = any(declining for *_, declining in split)
     return [AnswerClause(*clause, aside=any_declines and not clause[-1]) for clause in split]
+
+
+def _masked(text: str, ids: Iterable[HandbookMention], mask: str) -> str:
+    """A text with a character in place of each of those of its ids."""
+    masked = list(text)
+    for item in ids:
+        masked[item.start : item.end] = mask * (item.end - item.start)
+    return "".join(masked)
+
+
+def _asked_rates(case: Case) -> list[str]:
+    """The expected figures with the unit of time that the question asks for: "how many days a week"."""
+    asked = RATE_ASKED.search(lower(plain(case.input["question"])))
+    return [f"{plain(value)} {asked['rate']}" for value in case.expected if figures_of(value)] if asked else []
 
 
 def _concludes(parts: Sequence[AnswerClause]) -> bool:
@@ -267,12 +281,16 @@ def _judge(
     named = [*ids, *departments_in(normal.text, question.register, case.document.partition("\n")[0])]
     taken = RangeSet((item.start, item.end) for item in named)
     relied_on = _lines(case.document, question, [item.label for item in ids])
+    words = _masked(normal.text, ids, " ")
     right = plain(case.input.get("answer", ""))
-    opposites = [*contradictions(normal.text, [(line.start, line.text) for line in relied_on])]
-    opposites += [each for each in contradictions(normal.text, [(-len(right), right)]) if each.aspect in COMPARED]
+    found: list[tuple[Contradiction, tuple[int, int] | None]] = [
+        (each, each.opposite[:2]) for each in contradictions(words, [(line.start, line.text) for line in relied_on])
+    ]
+    found += [(each, None) for each in contradictions(words, [(0, right)]) if each.aspect in COMPARED]
+    found += [(each, None) for each in reversals(words, [right, *_asked_rates(case)])]
     opposed = {
-        HandbookMention(*each.claim[:2], each.aspect, f"{each.aspect} {each.claim.value}", False): each.opposite
-        for each in opposites
+        HandbookMention(*each.claim[:2], each.aspect, f"{each.aspect} {each.claim.value}", False): source
+        for each, source in found
         if taken.add(*each.claim[:2])
     }
     figures = [
@@ -288,12 +306,12 @@ def _judge(
         if end <= limit:
             while item.start >= parts[at].end:
                 at += 1
-            part, opposite = parts[at], opposed.get(item)
+            part = parts[at]
             if part.declining and item.kind not in VERDICTS:
                 continue
             verdict, source = (
-                ("contradictory", opposite[:2] if opposite.start >= 0 else None)
-                if opposite
+                ("contradictory", opposed[item])
+                if item in opposed
                 else VERDICTS.get(item.kind, _figure)(case.document, question, item, part)
             )
             if verdict in EXCLUDABLE and NOT_IT.search(low, max(0, item.start - LOOK_BACK), item.start):

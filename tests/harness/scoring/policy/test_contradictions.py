@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import known_truth
-from harness.scoring.policy.contradictions import contradictions
+from harness.scoring.policy.contradictions import contradictions, reversals
 
 GUIDELINE = (
     "Unused vacation days may not carry over into the next year. Requests for vacation must reach the Rota Office at "
@@ -59,6 +59,31 @@ GUIDELINE = (
 def test_the_opposite_of_a_guideline_is_found_and_other_words_for_it_are_not(answer, found):
     claims = list(contradictions(answer, [(0, GUIDELINE)]))
     assert [(each.aspect, answer[each.claim.start : each.claim.end]) for each in claims] == found
+
+
+@pytest.mark.parametrize(
+    ("answer", "right", "found"),
+    [
+        ("$850 and upwards.", "You may draw an advance of up to $850.", ["$850 and upwards"]),
+        ("No less than $850.", "You may draw an advance of up to $850.", ["no less than $850"]),
+        ("$150 at least.", "Every lead could approve $150 and no more.", ["$150 at least"]),
+        ("$150 at the very most.", "Every lead could approve $150 and no more.", []),
+        ("No earlier than 18 days before.", "It is due not later than 18 days before.", ["no earlier than 18 days"]),
+        ("18 days or more before.", "It is due not later than 18 days before.", []),
+        ("Neither block may be longer than 5 days.", "Neither may be shorter than 5 days.", ["neither block may be l"]),
+        ("No block under 5 days.", "Neither may be shorter than 5 days.", []),
+        ("A weekly allowance of $315.", "An annual allowance of $315 is paid.", ["weekly allowance of $315"]),
+        ("$315 for each year.", "An annual allowance of $315 is paid.", []),
+        ("30 minutes without pay.", "You get a paid meal period of 30 minutes.", ["30 minutes without pay"]),
+        ("$40 for each of the two.", "The crew get $40 each.", []),
+        ("$40 together.", "The crew get $40 each.", ["$40 together"]),
+        ("At least 3, at most 5.", "Between 3 and 5 days.", []),
+        ("At least 7 days.", "Up to 3 days.", []),
+    ],
+)
+def test_a_figure_with_the_opposite_claim_of_the_right_answer_is_found_in_any_words(answer, right, found):
+    each = [answer[each.claim.start : each.claim.end].lower() for each in reversals(answer, [right])]
+    assert len(each) == len(found) and all(said.startswith(start) for said, start in zip(each, found, strict=True))
 
 
 def test_a_contradiction_points_at_what_the_passage_says():

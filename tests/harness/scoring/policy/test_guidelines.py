@@ -21,6 +21,7 @@ def asks(question: str, *expected: str) -> Case:
 
 VALUE = asks("How much is paid for a berth on a night train?", "Guideline 4.2", "$45")
 ROLE = asks("How many shifts may shop staff swap?", "Guideline 4.3", "8")
+PER_MONTH = asks("How many shifts a month may shop staff swap?", "Guideline 4.3", "8")
 WHO = asks("Which department settles claims for berths?", "Guideline 4.2", "Claims Team")
 WHERE = asks("Which guideline is about berths?", "Guideline 4.2")
 NOTHING = asks("Under Guideline 4.5, what does the Marine Desk pay for a berth, $95?", "The handbook does not say.")
@@ -84,6 +85,7 @@ def test_a_right_answer_is_right(case, text):
         (VALUE, "$45 (Guideline 4.2), paid by Human Resources."),
         (VALUE, "A berth is paid at least $45 a night (Guideline 4.2)."),
         (VALUE, "A berth is paid up to $45 a week (Guideline 4.2)."),
+        (PER_MONTH, "8 a week (Guideline 4.3)."),
         (VALUE, "A berth is not paid, not even $45 a night (Guideline 4.2)."),
         (VALUE, '{"answer": "a berth is paid $45 per month", "guideline": "4.2"}'),
         (ROLE, "Shop staff must swap 8 shifts a month (Guideline 4.3)."),
