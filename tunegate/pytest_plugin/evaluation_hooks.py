@@ -300,7 +300,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     required = in_pytest(required_by(options.require_gates))
     is_evaluation = summary or options.require_gates or options.checkpoint or options.baseline or options.bars
     if config.option.collectonly or not is_evaluation or (not summary and not required):
-        return
+        return  # --collect-only judges nothing and ends with 0, as pytest has it; CI then finds no run and fails.
     from harness.gates.config import suites_left_out
 
     gates = _gate_reports(config)
@@ -314,6 +314,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         config.stash[REQUIRED] = f"{required}: gates that did not run: {named or 'none was collected'}"
         if exitstatus in (EXIT_OK, EXIT_NOTHING_COLLECTED):
             session.exitstatus = EXIT_GATE_FAILED
+    elif required and summary and summary["not_passed"] and exitstatus == EXIT_OK:  # A conftest.py hid it.
+        config.stash[REQUIRED] = f"{required}: gates that did not pass: {'; '.join(summary['not_passed'])}"
+        session.exitstatus = EXIT_GATE_FAILED
     elif exitstatus == 0 and not gates["ran"]:
         session.exitstatus = EXIT_NOTHING_JUDGED
 

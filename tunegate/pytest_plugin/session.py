@@ -125,6 +125,11 @@ class EvaluationSession:
         lost = gates_without_suite(self.folders, self._seen.values())
         return [*left_out, *map(in_pytest, self._reasons.values()), *lost]
 
+    def not_passed(self) -> list[str]:
+        """Return the selected gates whose verdict is not pass."""
+        judged = [gate for gate in self.gates_selected if gate in self._verdicts]
+        return [" ".join(gate) for gate in judged if self._verdicts[gate].outcome != "pass"]
+
     def notes(self) -> list[str]:
         """Return a line for each suite that did not run."""
         return [in_pytest(f"not run: {reason}") for reason in self._reasons.values()]

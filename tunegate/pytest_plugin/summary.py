@@ -24,6 +24,8 @@ class SessionSummary(TypedDict):
     """Seconds for answers, scores and verdicts."""
     not_run: list[str]
     """Gates that were deselected, and why suites did not run."""
+    not_passed: list[str]
+    """Selected gates whose verdict is not pass, whatever the report of their item says."""
 
 
 SUMMARY: pytest.StashKey[SessionSummary] = pytest.StashKey()
@@ -40,6 +42,7 @@ def summarise(session: EvaluationSession) -> SessionSummary | None:
         shows_cases=session.shows_cases,
         prepare_s=session.prepare_s,
         not_run=not_run,
+        not_passed=session.not_passed(),
     )
 
 

@@ -165,6 +165,36 @@ def test_require_gates_fails_when_gates_skip_or_are_deselected(root: Path) -> No
     assert some.returncode == 1 and "did not run: legal/mini clause_exact_set-at_least-0.5[" in some.stdout
 
 
+MARKED = """def pytest_collection_modifyitems(items):
+    for item in items:
+        if "lease" in item.name:
+            item.add_marker("{mark}")
+"""
+REPORTED_AS_PASSED = """import pytest
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    report.outcome, report.longrepr = "passed", None
+    return report
+"""
+
+
+@pytest.mark.parametrize(("conftest", "said"), [
+    (MARKED.format(mark="skip"), "did not run: evalsuites/legal/mini/test_mini.py::gate[clause_exact_set-at_least"),
+    (MARKED.format(mark="xfail"), "FAILED evalsuites/legal/mini/test_mini.py::gate[clause_exact_set-at_least"),
+    (REPORTED_AS_PASSED, "did not pass: legal/mini clause_exact_set-at_least-0.5[instrument=lease]"),
+], ids=["skip", "xfail", "hook"])  # fmt: skip
+def test_no_conftest_excuses_a_required_gate(root: Path, conftest: str, said: str) -> None:
+    (root / "conftest.py").write_text(conftest)
+    write_suite(root, gates=GATES.replace("value = 0.5", "value = 0.3", 1))
+    write_script(root, tuned={k: "holdover" if int(k[1:]) % 4 < 2 else v for k, v in right(CASES).items()})
+    done = pytest_in(root, "-q", "--eval-require-gates")
+    assert done.returncode == 1 and said in done.stdout, done.stdout
+    assert [verdict.outcome for verdict in only_run(root).verdicts].count("pass") == 2
+
+
 def test_repeats_are_items_of_their_own(root: Path) -> None:
     done = pytest_in(root, "--collect-only", "-q", "--eval-repeats", "2")
     assert "test_finds_every_clause[c0]" in done.stdout and "test_finds_every_clause[c0-r2]" in done.stdout
