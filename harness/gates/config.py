@@ -143,12 +143,17 @@ def validate(gate_file: GateFile, metrics: Iterable[Metric], slices: Iterable[st
             problems.append(f"{where}: unknown metric '{gate.metric}'. The suite has: {', '.join(known) or 'none'}")
         elif GATE_RULES[gate.rule].is_for_fewer and (metric.higher_is_better or metric.kind != "ratio"):
             problems.append(f"{where}: '{gate.rule}' is for a rate where fewer is better; '{gate.metric}' is not one")
+        elif gate.rule in COMPARATIVE and not metric.better:
+            problems.append(
+                f"{where}: '{gate.metric}' is neutral, so that no change of it is better or worse. Use at_least or "
+                "at_most, or a metric with a direction"
+            )
         else:
             problems += [f"{where}: {problem}" for problem in GATE_RULES[gate.rule].idle(gate, metric)]
             is_default = metric.kind == "ratio" and metric.higher_is_better  # Others say their direction themselves.
             own = None if is_default else metric.higher_is_better
             ways = {HIGHER_IS_BETTER.get(other.rule, own) for other in gate_file.gate if other.metric == gate.metric}
-            if (metric.better or gate.rule in COMPARATIVE) and ways - {None} == {not metric.higher_is_better}:
+            if metric.better and ways - {None} == {not metric.higher_is_better}:
                 less, more = ("less", "more") if metric.higher_is_better else ("more", "less")
                 problems.append(
                     f"{where}: the gates ask for {less} of it only, and {more} is better. Correct the rule, or declare "

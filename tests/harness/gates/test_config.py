@@ -136,7 +136,10 @@ def test_metrics_slices_and_rules_that_do_not_fit_the_suite_are_named_together()
     for alone in (band[0], wrong.gate[4], Gate(metric="error_rate", rule="at_least", value=0.1)):
         with pytest.raises(UserError, match=r"^gates.toml: gate 1 \(.*the gates ask for (less|more) of it only"):
             validate(gate_file(alone), [*METRICS, grade], [])
-    validate(gate_file(wrong.gate[4]), [replace(METRICS[0], neutral=True)], [])
+    neutral = replace(METRICS[0], neutral=True)
+    validate(gate_file(wrong.gate[4]), [neutral], [])
+    with pytest.raises(UserError, match=r"gate 1 \(accuracy no_worse\): 'accuracy' is neutral, so"):
+        validate(gate_file(wrong.gate[5]), [neutral], [])
     validate(gate_file(Gate(metric="fabrication", rule="never", n_min=10, slice="kind")), METRICS, ["kind"])
 
 
