@@ -266,7 +266,8 @@ def estimate_and_judge(
     read = readings(records)
     for suite in suites:
         info = infos[suite.name]
-        left_out, accepted = len(info.left_out), info.accepted
+        ids, accepted = set(info.left_out), info.accepted
+        left_out = [case for case in suite.cases if case.id in ids] if ids else []
         answers = read.pop(suite.name, {})
         summary = summarise(answers, suite.metrics, suite.slices, suite.name)
         metrics.metrics.extend(summary.metrics)
@@ -276,11 +277,12 @@ def estimate_and_judge(
             gates[suite.name],
             suite.metrics,
             answers,
-            expected_cases=len(suite.cases) - left_out,
+            expected_cases=len(suite.cases) - len(left_out),
             slices=suite.slice_values(),
             comparable="; ".join(accepted.unlike) if accepted else None,
             no_baseline=f"no accepted baseline: make one with `{how_to_accept(suite)}`" if accepted else NO_BASELINE,
             noise=info.noise,
             cluster=suite.cluster,
+            left_out=left_out,
         )
     return metrics, verdicts

@@ -16,7 +16,7 @@ from harness.gates.config import GateId, gate_ids
 from harness.gates.rules import COMPARATIVE, GATE_RULES, HIGHER_IS_BETTER, is_tested, threshold_in_words
 from harness.gates.rules.base import FEWEST_CLUSTERS, Evidence, Finding
 from harness.gates.sentences import sentence
-from harness.schema import BASELINE, CANDIDATE, Gate, GateFile, Metric, Noise, Verdict
+from harness.schema import BASELINE, CANDIDATE, Case, Gate, GateFile, Metric, Noise, Verdict
 
 if TYPE_CHECKING:
     from harness.stats.intervals import Array
@@ -46,10 +46,12 @@ def judge(
     no_baseline: str = NO_BASELINE,
     noise: Noise | None = None,
     cluster: str = "cluster",
+    left_out: Sequence[Case] = (),
 ) -> list[Verdict]:
     """One verdict for every gate and slice value, in file order, named as `gate_ids` names them.
 
-    `slices` gives each slice tag's values over the whole suite; `expected_cases` is the whole suite's number of cases;
+    `slices` gives each slice tag's values over the whole suite; `expected_cases` is the suite's number of cases
+    without `left_out`, those longer than the model's context;
     `comparable` says what differs where suite, data or scorers changed since the baseline was accepted, and then
     nothing is compared; `no_baseline` is said where there is none; no margin may be tighter than `noise`;
     `cluster` is the suite's word for a cluster.
@@ -63,7 +65,7 @@ def judge(
     def collect(asked: GateId) -> Finding | Evidence:
         too_fine = within_noise(asked, noise, known[asked.gate.metric])
         stopped = screen(asked.gate, read, expected_cases, comparable, no_baseline, too_fine)
-        return stopped or gather(asked, known[asked.gate.metric], read, cluster)
+        return stopped or gather(asked, known[asked.gate.metric], read, cluster, left_out)
 
     claims = claims_of(collect(asked) if is_tested(asked.gate) else None for asked in ids)
     items = (with_claim(collect(asked), place, claims) for place, asked in enumerate(ids))
@@ -81,7 +83,8 @@ def unjudged(suite: str, gates: GateFile, slices: Mapping[str, Sequence[str]], r
 def _apply(evidence: Evidence) -> Finding:
     """The rule's finding, unless there is too little to judge; what one case decides stays decided."""
     rule = GATE_RULES[evidence.gate.rule]
-    finding, lacking = rule.judge(evidence), too_few(evidence)
+    finding = rule.judge(evidence)
+    lacking = too_few(evidence) or (too_long(evidence) if finding.outcome == "pass" else None)
     if lacking and not (rule.one_decides and finding.outcome == "fail"):
         value = finding.seen.partition(" (")[0]
         reason = " ".join(filter(None, (_required(evidence, value), lacking[0])))
@@ -180,7 +183,9 @@ def within_noise(asked: GateId, noise: Noise | None, metric: Metric) -> str | No
     return f"the {what} of {shown} is below the noise of {floor} that {noise.run_id} measured by asking one model twice"
 
 
-def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers], cluster: str) -> Finding | Evidence:
+def gather(
+    asked: GateId, metric: Metric, records: Mapping[str, Answers], cluster: str, left_out: Sequence[Case] = ()
+) -> Finding | Evidence:
     """Observations of the gate's slice, or why they cannot be judged; `cluster` is the suite's word for one."""
     from harness.stats.observations import MAX_ERROR_SHARE, in_slice, observations
     from harness.stats.pairs import pair
@@ -205,7 +210,16 @@ def gather(asked: GateId, metric: Metric, records: Mapping[str, Answers], cluste
     not_measured = pairs.too_many_errors if pairs else level.too_many_errors
     if not_measured:
         return Finding("fail", f"Not measured: {not_measured}.")
-    evidence = Evidence(gate=gate, metric=metric, level=level, pairs=pairs, cluster=cluster)
+    lost = sum(gate.slice is None or case.tags.get(gate.slice) == asked.slice_value for case in left_out)
+    evidence = Evidence(
+        gate=gate,
+        metric=metric,
+        level=level,
+        pairs=pairs,
+        cluster=cluster,
+        too_long=lost,
+        planned=tuned.case_count + lost,
+    )
     has_best = "value" in GATE_RULES[gate.rule].needs and not (metric.unbounded and gate.rule == "at_least")
     if not has_best or level.unscored <= MAX_ERROR_SHARE * level.records:
         return evidence
@@ -282,6 +296,20 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
     if cases < n_min:
         return f"Too few: {count(cases, 'case')}, and this gate asks for {n_min}.", f"{n_min} cases; has {cases}"
     return None
+
+
+def too_long(evidence: Evidence) -> tuple[str, str] | None:
+    """Reason and need where the model can read too few cases: those that it cannot may be the hardest."""
+    from harness.stats.observations import MAX_ERROR_SHARE
+
+    if evidence.too_long <= MAX_ERROR_SHARE * evidence.planned:
+        return None
+    of = f"{evidence.too_long:,} of {count(evidence.planned, 'case')}"
+    return (
+        f"Left out as longer than the model's context: {of}; the cap is {MAX_ERROR_SHARE:.0%}. Use a model with a "
+        "longer context; where it is only for short cases, judge these with slice and values.",
+        f"answers to {of}",
+    )
 
 
 def _evened_out(shares: Array) -> int:

@@ -109,7 +109,8 @@ class Suite:
         options: possible answers of a multiple-choice question; the engine also gives each one's log probability
         choice: the only texts that an answer may be
         json_schema: a mapping, or a file in the folder; an answer must be JSON that obeys it
-        leave_out_long: leave out and count cases that are longer than the model's context; without it they are an error
+        leave_out_long: leave out and count cases that are longer than the model's context; without it they are an
+            error; over 1% left out, no gate passes
         floor: a rule-based answer that every model must beat
         licence: licence of the cases
     """

@@ -84,6 +84,10 @@ class Evidence:
     """What the suite calls a cluster."""
     fails_at_best: bool = False
     """More answers have no score than a gate allows, and it fails even if all of these are as good as can be."""
+    too_long: int = 0
+    """Cases of the slice that were left out as longer than the model's context."""
+    planned: int = 0
+    """Cases of the slice, with these."""
 
     @property
     def _table(self) -> Cases:

@@ -3,6 +3,7 @@
 What must not pass is in `tests/attacks`.
 """
 
+import json
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from tests.support.gated import (
     write_run,
     wrong,
 )
+from tests.support.mini import right, rows
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +72,23 @@ def test_a_run_whose_gates_all_passed_approves_and_is_named_with_its_digests(ada
 def test_cases_left_out_as_too_long_are_counted_in_the_approval(adapter: Path, runs: Path) -> None:
     test = Path("evalsuites/legal/mini/test_mini.py")
     test.write_text(test.read_text().replace("max_tokens=8", "max_tokens=8, leave_out_long=True"))
+    cases = rows(400)
+    Path("evalsuites/legal/mini/cases.jsonl").write_text("\n".join(map(json.dumps, cases)))
     approve_of(runs.parent)
-    change(evaluate(runs, adapter), left_out)
+    run = evaluate(runs, adapter, answers=right(cases))
+    change(run, lambda manifest: left_out(manifest, 4))
     found = merge(adapter, runs)
-    said = "without 4 of 40 cases (10%), too long for the model"
+    said = "without 4 of 400 cases (1%), too long for the model"
     assert found.says.endswith(f"2 gates passed {said}") and f"at least 50.0% {said} (gates" in found.passed[0].says
+    change(run, lambda manifest: left_out(manifest, 5))
+    with pytest.raises(GateFailed, match=r"its answers judged again, has 2 of 2 gates not passed .*inconclusive"):
+        merge(adapter, runs)
 
 
-def left_out(manifest: Manifest) -> Manifest:
+def left_out(manifest: Manifest, cases: int) -> Manifest:
     (info,) = manifest.suites
-    return msgspec.structs.replace(manifest, suites=[msgspec.structs.replace(info, left_out=["c1", "c2", "c3", "c4"])])
+    left = msgspec.structs.replace(info, left_out=[f"c{i}" for i in range(cases)])
+    return msgspec.structs.replace(manifest, suites=[left])
 
 
 def test_levels_need_no_accepted_baseline_where_the_run_asked_for_one(adapter: Path, runs: Path) -> None:

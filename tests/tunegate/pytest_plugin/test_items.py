@@ -270,7 +270,8 @@ def test_a_suite_may_ask_for_several_samples_a_case(root: Path) -> None:
 def test_cases_longer_than_the_context_are_refused_unless_the_suite_leaves_them_out(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cases = rows()
+    cases = rows(200)
+    write_script(root, tuned=right(cases))
     cases[3]["input"] = {"document": "long " * 400}
     monkeypatch.setattr(PlainRenderer, "max_positions", 500)
     write_suite(root, cases=cases)
@@ -279,10 +280,26 @@ def test_cases_longer_than_the_context_are_refused_unless_the_suite_leaves_them_
     assert "1 case longer than the model's 500 tokens" in refused.stdout + refused.stderr
     write_suite(root, cases=cases, test=FITTING)
     done = pytest_in(root, "-q", "-rs", "--eval-runs", "fitting")
-    assert "1 of 40 cases (2.5%) are longer than 500 tokens; left out" in done.stdout + done.stderr
+    assert "1 of 200 cases (0.5%) are longer than 500 tokens; left out" in done.stdout + done.stderr
     assert "c3 is longer than the model's context and was left out" in done.stdout
     assert done.returncode == 0, done.stdout
     assert only_run(root, "fitting").manifest.suites[0].left_out == ["c3"]
+
+
+def test_no_gate_passes_where_many_cases_are_too_long_but_for_a_slice_that_fits(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model with a short context must not pass on the easy cases alone."""
+    monkeypatch.setattr(PlainRenderer, "max_positions", 500)
+    leases = rows()
+    for place in (1, 4, 5):
+        leases[place]["input"] = {"document": "long " * 400}
+    write_suite(root, cases=leases, test=FITTING)
+    done = pytest_in(root, "-q")
+    assert done.returncode == 1 and "than the model's context: 3 of 40 cases" in done.stdout
+    assert [(v.slice_value, v.outcome) for v in only_run(root).verdicts] == [
+        (None, "inconclusive"), ("deed", "pass"), ("lease", "inconclusive"),
+    ]  # fmt: skip
 
 
 def test_cases_that_a_scorer_cannot_score_are_refused_together_before_anything_is_asked(root: Path) -> None:
