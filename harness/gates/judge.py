@@ -278,7 +278,7 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
     if clusters < FEWEST_CLUSTERS:
         return f"{shown}: a gate needs {FEWEST_CLUSTERS} {noun}.", f"{FEWEST_CLUSTERS} {noun}; has {clusters}"
     name, shares = evidence.largest
-    if cluster_variance.effective(shares) < FEWEST_EQUAL:
+    if cluster_variance.is_fewer(cluster_variance.effective(shares), FEWEST_EQUAL):
         return (
             f"{shown}: '{name}' alone holds {shares[0]:.0%} of what is counted, so they tell as much as "
             f"{cluster_variance.effective(shares):.1f} {noun} of equal size; a gate needs {FEWEST_EQUAL}.",

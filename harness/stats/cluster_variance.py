@@ -11,10 +11,24 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+ROUNDING = 1e-12
+"""What a cluster adds below this share of the largest part is nothing."""
+TIE = 1e-9
+"""Numbers of clusters this near to each other, as a share of one, are the same."""
+
 
 def effective(weights: Array) -> float:
     """Clusters of one size that tell as much as these: 1 / sum of squared weights (Kish 1965)."""
     return 1 / float(weights @ weights)
+
+
+def is_fewer(effective_number: Array | float, fewest: float) -> NDArray[np.bool_]:
+    """Whether an effective number of clusters is under `fewest`.
+
+    k clusters that add the same are worth k, and others less (Kish 1965; Cauchy and Schwarz: (sum |x|)^2 <= k sum x^2).
+    Floating-point sums miss that k by about 1e-15, so a number this near to `fewest` is `fewest`.
+    """
+    return np.less(effective_number, fewest * (1 - TIE))
 
 
 def _left(weights: Array) -> Array:

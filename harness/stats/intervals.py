@@ -13,7 +13,7 @@ from scipy import special
 
 from harness.schema import Side
 from harness.stats import cluster_variance
-from harness.stats.cluster_variance import FEW_APART, FEW_ERRORS, FEW_ERRORS_OF_SCORES, FEW_EVENTS
+from harness.stats.cluster_variance import FEW_APART, FEW_ERRORS, FEW_ERRORS_OF_SCORES, FEW_EVENTS, ROUNDING, is_fewer
 from harness.stats.cluster_variance import Array as Array
 
 Codes = NDArray[np.int64]
@@ -217,9 +217,9 @@ class ClusterSums:
         """Quantile of t with the degrees of freedom that these weights leave."""
         return critical(level, side, cluster_variance.freedom(self.weights))
 
-    def tells(self, fewest: int, rounding: float = 0.0) -> bool:
-        """Whether enough clusters carry it to know its spread; residuals under this share of the largest part are 0."""
-        beyond = np.where(np.abs(self.residuals) < rounding * np.abs(self.added).max(initial=0.0), 0.0, self.residuals)
+    def tells(self, fewest: int) -> bool:
+        """Whether enough clusters carry it to know its spread; where all add the same, rounding is no spread."""
+        beyond = np.where(np.abs(self.residuals) < ROUNDING * np.abs(self.added).max(initial=0.0), 0.0, self.residuals)
         return bool(has_enough_clusters(effective_clusters(self.added), effective_clusters(beyond), self.count, fewest))
 
 
@@ -252,12 +252,10 @@ def effective_clusters(added: Array) -> float:
 def has_enough_clusters(carried: Array | float, apart: Array | float, count: int, fewest: int) -> NDArray[np.bool_]:
     """Whether `fewest` or more of `count` clusters carry a sum (`carried`) and stand out (`apart` carry its residuals).
 
-    Where k of many clusters add the same and the others nothing, k carry the sum and 4k the residuals; where all add
-    alike, none carries a residual; where they scatter evenly, most do.
+    Where k of C clusters add the same and the others nothing, k carry the sum and 4k(C-k)/C the residuals; where all
+    add alike, none carries a residual; where they scatter evenly, most do.
     """
-    known: NDArray[np.bool_] = np.greater_equal(carried, fewest) & np.greater_equal(
-        apart, min(4 * fewest - 4, count / 2)
-    )
+    known: NDArray[np.bool_] = ~is_fewer(carried, fewest) & ~is_fewer(apart, min(4 * fewest - 4, count / 2))
     return known
 
 
@@ -265,7 +263,7 @@ def is_few(parts: ClusterSums) -> bool:
     """Too few clusters carry the errors of a number in [0, 1], or its successes, to know its spread."""
     right, wrong = np.maximum(parts.added, 0), np.maximum(parts.weights - parts.added, 0)
     carriers = min(effective_clusters(right), effective_clusters(wrong))
-    return carriers < FEW_ERRORS_OF_SCORES.fewest or not parts.tells(FEW_APART)
+    return bool(is_fewer(carriers, FEW_ERRORS_OF_SCORES.fewest)) or not parts.tells(FEW_APART)
 
 
 def bounded(parts: ClusterSums, level: float = 0.95, side: Side = "two", most: float = np.inf) -> Interval:

@@ -15,12 +15,16 @@ from scipy import special
 
 from harness.schema import Comparison, Estimate, Side
 from harness.stats import cluster_variance, intervals, permutation
-from harness.stats.cluster_variance import FEW_CHANGES, FEW_CHANGES_OF_RATIO, FEW_EVENTS, FEW_FLIPS
+from harness.stats.cluster_variance import (
+    FEW_CHANGES,
+    FEW_CHANGES_OF_RATIO,
+    FEW_EVENTS,
+    FEW_FLIPS,
+    ROUNDING,
+    is_fewer,
+)
 from harness.stats.intervals import Array, ClusterSums, effective_clusters, wilson_at
 from harness.stats.pairs import Pairs, case_gains, changed_clusters, level_of, scores
-
-ROUNDING = 1e-12
-"""A change below this share of the largest one is none."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,7 @@ def gains_and_losses(
     """
     whole, shown = (replace(p, added=np.where(np.abs(p.added) < ROUNDING * max(reach), 0.0, p.added)) for p in change)
     absolute, squares = float(np.abs(shown.added).sum()), float(shown.added @ shown.added)
-    rounding = ROUNDING if most else 0.0
-    tells = change[1].tells(FEW_CHANGES.fewest, rounding)
+    tells = shown.tells(FEW_CHANGES.fewest)
     split, told = ([replace(p, added=np.maximum(sign * p.added, 0)) for sign in (1, -1)] for p in (whole, shown))
     sides = [
         Shifts(
@@ -108,9 +111,7 @@ def gains_and_losses(
             ),
             effective=whole.effective,
         )
-        for moved, far, own in zip(
-            split, reach, (moved.tells(FEW_CHANGES.fewest, rounding) for moved in told), strict=True
-        )
+        for moved, far, own in zip(split, reach, (moved.tells(FEW_CHANGES.fewest) for moved in told), strict=True)
     ]
     covariance = cluster_variance.covariance(split[0].residuals, split[1].residuals, whole.weights)
     low, high = hybrid(sides[0], sides[1], covariance, whole.critical(level, side))
@@ -134,13 +135,13 @@ def rate_ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
     if pairs.count < 2:
         return Estimate(method="one cluster: no interval", **named)
     method = "t of the logarithm"
-    few = min(effective_clusters(side.added) for side in pairs.parts) < FEW_EVENTS.fewest
+    few = is_fewer(min(effective_clusters(side.added) for side in pairs.parts), FEW_EVENTS.fewest)
     low, high = _by_logarithm(pairs, level) if tuned > 0 else (np.inf, 0.0)
     if few:
         wide = _mover(pairs, level)
         low, high = min(low, wide[0] or 0.0), np.inf if wide[1] is None else max(high, wide[1])
         method += f", {FEW_EVENTS.name}"
-    elif not (change := pairs.change())[1].tells(FEW_CHANGES_OF_RATIO.fewest, ROUNDING if pairs.most else 0.0):
+    elif not (change := pairs.change())[1].tells(FEW_CHANGES_OF_RATIO.fewest):
         reach = score_range(pairs)
         least, most, _ = gains_and_losses(change, (reach, reach), level, most=pairs.most)
         low, high = min(low, max(0.0, 1 + least / baseline)), max(high, 1 + most / baseline)

@@ -18,9 +18,8 @@ from scipy import special
 
 from harness.schema import Side
 from harness.stats import paired, power
-from harness.stats.cluster_variance import FEW_CHANGES, FEW_ERRORS, FEW_EVENTS, FEW_FLIPS
+from harness.stats.cluster_variance import FEW_CHANGES, FEW_ERRORS, FEW_EVENTS, FEW_FLIPS, ROUNDING
 from harness.stats.intervals import Array, critical, has_enough_clusters, upper_for_share, wilson_at
-from harness.stats.paired import ROUNDING
 from harness.stats.power import Design
 
 MOST_CONTRACTS = 20_000

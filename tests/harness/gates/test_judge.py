@@ -162,7 +162,7 @@ def test_a_small_threshold_of_a_metric_that_is_no_share_is_no_percentage():
 @pytest.mark.parametrize(
     ("gate", "reason"),
     [
-        (Gate(metric="grade", rule="at_least", value=3.5), "4 (95% confidence: at least 4); at least 3.5"),
+        (Gate(metric="grade", rule="at_least", value=3.4), "4 (95% confidence: at least 3.48); at least 3.4"),
         (
             Gate(metric="grade", rule="no_worse", margin=0.5),
             "4, unchanged (95% confidence: at worst 0.289 worse); at most 0.5 worse than the baseline was required.",

@@ -204,3 +204,18 @@ def test_wilson_at_n_eff_agrees_with_its_formula_worked_from_statsmodels_and_sci
     exact = stats.beta.ppf(0.975, p * n + 1, n - p * n)
     expected = ((middle - half) / (1 + t * t / n), max((middle + half) / (1 + t * t / n), exact))
     assert (made.low, made.high) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("score", [0.9, 0.8, 0.7, 1 / 3])
+@pytest.mark.parametrize("contracts", [20, 30, 31, 45, 100])
+def test_equal_scores_prove_nothing_however_their_mean_is_rounded(score, contracts):
+    parts = of_ratio(np.column_stack([np.full(contracts, score), np.ones(contracts)]))
+    made = intervals.bounded(parts, side="lower")
+    low, _ = intervals.wilson(score, contracts, 0.95, "lower", contracts - 1)
+    assert made.low == pytest.approx(low) and made.method.endswith("guard")
+
+
+def test_one_contract_with_two_fifths_of_the_cases_and_nine_like_each_other_are_worth_five():
+    shares = np.array([6.0] + [1.0] * 9) / 15
+    assert not spread_of.is_fewer(spread_of.effective(shares), 5)
+    assert spread_of.is_fewer(spread_of.effective(np.array([6.01] + [1.0] * 9) / 15.01), 5)

@@ -1,6 +1,7 @@
 """Paired comparison: joining, intervals of differences and of ratios of rates, and the guards for few changes."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from harness.schema import Gate, Metric
 from harness.stats import paired as own
+from harness.stats.intervals import contrast, of_ratio
 from harness.stats.paired import rate_ratio
 from harness.stats.pairs import changed_clusters, pair
 from tests.support.scored import (
@@ -223,6 +225,34 @@ def test_equal_changes_in_every_contract_prove_nothing(factor, tuned, baseline):
     made = own.difference(paired([tuned] * 60, [baseline] * 60), factor=factor)
     assert "few-changes guard" in made.method
     assert made.high - made.low >= 0.05
+
+
+def kish(added):
+    """Kish's number of clusters in whole numbers."""
+    return Fraction(sum(abs(a) for a in added) ** 2, sum(a * a for a in added) or 1)
+
+
+@pytest.mark.parametrize(("fewest", "sizes"), [(5, range(10, 50)), (10, [*range(10, 50, 3), 72, 99, 100, 101])])
+def test_the_fewest_changed_contracts_are_enough_however_their_sum_is_rounded(fewest, sizes):
+    """Contracts that change alike are worth their own number, which floating-point sums miss by 1e-15."""
+    for contracts in sizes:
+        for cases in range(1, 12):
+            for moved in (fewest - 1, fewest, contracts):
+                added = [1] * moved + [0] * (contracts - moved)
+                apart = kish([contracts * a - moved for a in added])
+                enough = kish(added) >= fewest and apart >= min(4 * fewest - 4, Fraction(contracts, 2))
+                tuned, baseline = (
+                    of_ratio(np.array([s, [cases] * contracts], float).T) for s in (added, [0] * contracts)
+                )
+                assert contrast(tuned, baseline).tells(fewest) is enough, (contracts, cases, moved)
+
+
+@pytest.mark.parametrize("contracts", [11, 20, 23, 29, 40])
+@pytest.mark.parametrize("cases", [3, 7, 10])
+def test_the_same_part_gained_in_every_contract_proves_nothing(contracts, cases):
+    made = own.difference(paired(([1] + [0] * (cases - 1)) * contracts, [0] * cases * contracts, cases))
+    assert "few-changes guard" in made.method
+    assert made.low < 1 / cases - 0.1 < 1 / cases + 0.1 < made.high
 
 
 def test_the_same_answers_do_not_prove_a_ratio_of_one():
