@@ -76,15 +76,6 @@ def design_effect(units: float, icc: float) -> float:
     return 1 + max(0.0, units - 1) * icc
 
 
-def log_ratio_variance(baseline: Array | float, tuned: Array | float, correlation: float) -> Array:
-    """Variance of ln(tuned rate / baseline rate) over paired 0/1 cases, times the number of cases: delta method.
-
-    (1-p1)/p1 + (1-p0)/p0 - 2r * sqrt((1-p1)(1-p0) / (p1 p0)).
-    """
-    one, other = (1 - tuned) / tuned, (1 - baseline) / baseline
-    return np.asarray(one + other - 2 * correlation * np.sqrt(one * other))
-
-
 def possible_correlation(correlation: float, *rates: float) -> float:
     """The correlation, or the highest that 0/1 scores with these two rates can have: the root of their odds ratio."""
     low, high = min(rates), max(rates)

@@ -2,7 +2,7 @@
 
 The rules are those of `harness.gates.judge` on scores of 0 and 1: exact where every case is a cluster of its own. With
 several units a cluster they correlate by an assumed or measured amount: comparisons are judged on suites drawn so, and
-for levels and `reduces` the judge's design effect is taken to be the one that this implies.
+for levels the judge's design effect is taken to be the one that this implies.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from scipy import special
 
 from harness.schema import Side
 from harness.stats import paired, power
-from harness.stats.cluster_variance import FEW_CHANGES, FEW_ERRORS, FEW_EVENTS, FEW_FLIPS, ROUNDING
+from harness.stats.cluster_variance import (
+    FEW_CHANGES,
+    FEW_CHANGES_OF_RATIO,
+    FEW_ERRORS,
+    FEW_EVENTS,
+    FEW_FLIPS,
+    ROUNDING,
+    is_fewer,
+)
 from harness.stats.intervals import Array, critical, has_enough_clusters, upper_for_share, wilson_at
 from harness.stats.power import Design
 
@@ -26,6 +34,8 @@ MOST_CONTRACTS = 20_000
 """No plan asks for more."""
 MOST_UNITS = 32
 """Steps in which a cluster can gain."""
+MOST_EVENTS = 10
+"""Steps in which a cluster can hold events of either variant."""
 DRAWS, SEED = 10_000, 1
 """A chance is then within a point, 95% of the time."""
 
@@ -98,16 +108,27 @@ class _Suites(NamedTuple):
     def clusters(self) -> int:
         return int(self.counts[0].sum())
 
-    def tells(self, part: Array) -> NDArray[np.bool_]:
-        """As `ClusterSums.tells` of what clusters add."""
-        mean, squares = self.counts @ part / self.clusters, self.counts @ part**2
-        residuals = squares - self.clusters * mean**2
-        beyond = (self.counts * np.abs(part - mean[:, None])).sum(axis=1)
-        carried, apart = (
-            np.divide(above**2, below, out=np.zeros_like(mean), where=below > ROUNDING)
-            for above, below in ((self.counts @ np.abs(part), squares), (beyond, residuals))
+    def carrying(self, part: Array) -> Array:
+        """As `intervals.effective_clusters` of what clusters add."""
+        return _effective(self.counts @ np.abs(part), self.counts @ part**2)
+
+    def variance(self, one: Array, other: Array) -> Array:
+        """Clustered covariance of two means over clusters; the variance of one of them."""
+        centred = self.counts @ (one * other) / self.clusters - (self.counts @ one) * (self.counts @ other) / (
+            self.clusters**2
         )
-        return has_enough_clusters(carried, apart, self.clusters, FEW_CHANGES.fewest)
+        return np.asarray(centred / (self.clusters - 1))
+
+    def tells(self, part: Array, fewest: int = FEW_CHANGES.fewest) -> NDArray[np.bool_]:
+        """As `ClusterSums.tells` of what clusters add."""
+        mean = self.counts @ part / self.clusters
+        residuals = self.counts @ part**2 - self.clusters * mean**2
+        apart = _effective((self.counts * np.abs(part - mean[:, None])).sum(axis=1), residuals)
+        return has_enough_clusters(self.carrying(part), apart, self.clusters, fewest)
+
+
+def _effective(absolute: Array, squares: Array) -> Array:
+    return np.divide(absolute**2, squares, out=np.zeros_like(squares), where=squares > ROUNDING)
 
 
 def _suites(design: Design, worth: Array, rates: Array) -> _Suites:
@@ -120,16 +141,27 @@ def _suites(design: Design, worth: Array, rates: Array) -> _Suites:
     if design.is_plain and len(worth) == 3:
         counts = _outcomes(design.clusters, rates)
         return _Suites(worth, counts, power.chances_of(counts, rates))
-    units = min(MOST_UNITS, math.ceil(design.weighted_size))
-    icc = (units * design.deff / design.weighted_size - 1) / (units - 1) if units > 1 else 0.0
-    inside = _compositions(units, len(worth))
-    gains, chances = inside @ worth / units, power.chances_of(inside, rates, icc)
+    inside, chances = _within(design, rates, MOST_UNITS)
+    gains = inside @ worth
     places = np.unique(np.sign(gains) * np.ceil(np.abs(gains) * MOST_UNITS - ROUNDING), return_inverse=True)[1]
     each = np.bincount(places, weights=chances)
     values = np.bincount(places, weights=chances * gains)[each > 0] / each[each > 0]
     each = each[each > 0] / each.sum()
-    drawn = np.random.default_rng(SEED).multinomial(round(design.effective), each, size=DRAWS)
+    return _drawn(design, values, each)
+
+
+def _drawn(design: Design, values: Array, chances: Array) -> _Suites:
+    """Suites whose clusters gain `values` with these chances."""
+    drawn = np.random.default_rng(SEED).multinomial(round(design.effective), chances, size=DRAWS)
     return _Suites(values, drawn.astype(np.float64), np.full(DRAWS, 1 / DRAWS))
+
+
+def _within(design: Design, rates: Array, most: int) -> tuple[Array, Array]:
+    """Shares of a cluster's units that may be of kinds with these rates, a row a way, and how likely each is."""
+    units = min(most, math.ceil(design.weighted_size))
+    icc = (units * design.deff / design.weighted_size - 1) / (units - 1) if units > 1 else 0.0
+    inside = _compositions(units, len(rates))
+    return inside / units, power.chances_of(inside, rates, icc)
 
 
 def _compositions(units: int, kinds: int) -> Array:
@@ -228,33 +260,55 @@ def chance_of_no_worse(design: Design, changed: float, margin: float) -> float:
 
 
 def chance_of_cut(design: Design, baseline: float, ratio: float, threshold: float, correlation: float) -> float:
-    """Probability that 'reduces' passes where tuned / baseline is `ratio`; both rates scatter as normal numbers.
+    """Probability that 'reduces' passes where tuned / baseline is `ratio` and scores of a unit correlate so.
 
-    As `paired.rate_ratio` judges: by t on the logarithm, and where few clusters carry the events of one rate by
-    MOVER-R, too, whose upper bound is under `threshold` where MOVER's of tuned - threshold * baseline is under 0.
+    As `paired.rate_ratio` judges: by t on the logarithm; where few clusters carry the events of one rate by MOVER-R,
+    too, whose upper bound is under `threshold` where MOVER's of tuned - threshold * baseline is under 0; and where few
+    carry the change by the interval of the difference.
     """
     if ratio >= threshold or baseline <= 0:
         return 0.0
-    n, r = design.units / design.deff, power.possible_correlation(correlation, baseline, baseline * ratio)
-    z = special.ndtri((np.arange(50) + 0.5) / 50)
-    before, low, _, few_before = _rates(design, baseline, z[:, None])
-    after, _, high, few_after = _rates(design, baseline * ratio, r * z[:, None] + math.sqrt(1 - r * r) * z)
+    suites, after, before = _of_events(design, baseline, baseline * ratio, correlation)
+    p1, p0 = suites.counts @ after / suites.clusters, suites.counts @ before / suites.clusters
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt(power.log_ratio_variance(before, after, r) / n)
-        passes = np.log(threshold * before / after) >= critical(0.95, "two", design.freedom) * error
-    guarded = np.hypot(high - after, threshold * (before - low)) <= threshold * before - after
-    return float(((passes | (after == 0)) & (guarded | ~(few_before | few_after))).mean())
+        both, of_after, of_before = (
+            suites.variance(*parts) for parts in ((after, before), (after, after), (before, before))
+        )
+        error = np.sqrt(np.maximum(0.0, of_after / p1**2 + of_before / p0**2 - 2 * both / (p1 * p0)))
+        passes = np.log(threshold * p0 / p1) >= critical(0.95, "two", design.freedom) * error
+    high, low = _wilson(design, suites, after, of_after)[1], _wilson(design, suites, before, of_before)[0]
+    few = is_fewer(np.minimum(suites.carrying(after), suites.carrying(before)), FEW_EVENTS.fewest)
+    by_rates = np.hypot(high - p1, threshold * (p0 - low)) <= threshold * p0 - p1
+    by_change = _bounds(design, suites, "two")[1] <= (threshold - 1) * p0
+    by_change |= suites.tells(suites.values, FEW_CHANGES_OF_RATIO.fewest)
+    held = (p0 > 0) & (passes | (p1 == 0)) & np.where(few, by_rates, by_change)
+    return float(suites.chances[held].sum())
 
 
-def _rates(design: Design, truth: float, z: Array) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
-    """Rates seen at `z` standard errors from the truth, Wilson's bounds of each, and where few clusters carry it."""
-    units, n, chances = design.units, design.units / design.deff, design.events(truth)
-    events = np.clip(np.round(units * (truth + z * math.sqrt(truth * (1 - truth) / n))), 0, units)
-    k = np.arange(len(chances))
-    each, squares = float(chances @ k), float(chances @ k**2)
-    worth = np.where(events * (1 - chances[0]) / each < FEW_ERRORS.fewest, min(n, design.effective), n)
-    low, high = wilson_at(events / units, worth, critical(0.95, "two", None if design.is_plain else design.freedom))
-    return events / units, low, high, events * each / squares < FEW_EVENTS.fewest
+def _of_events(design: Design, baseline: float, tuned: float, correlation: float) -> tuple[_Suites, Array, Array]:
+    """Suites with these rates of events, and the share of a cluster's units with one: tuned, and baseline."""
+    r = power.possible_correlation(correlation, baseline, tuned)
+    both = baseline * tuned + r * math.sqrt(baseline * tuned * (1 - baseline) * (1 - tuned))
+    rates = np.maximum(0.0, [both, tuned - both, baseline - both, 1 - baseline - tuned + both])
+    inside, chances = _within(design, rates / rates.sum(), MOST_EVENTS)
+    events = np.round(np.column_stack([inside[:, 0] + inside[:, 1], inside[:, 0] + inside[:, 2]]), 9)
+    pairs, places = np.unique(events, axis=0, return_inverse=True)
+    each = np.bincount(places.ravel(), weights=chances).astype(np.float64)
+    likely = np.argsort(-each)  # Drawn in this order, the multinomial seldom comes to the many unlikely ones.
+    after, before = (np.asarray(side, dtype=np.float64) for side in pairs[likely].T)
+    return _drawn(design, after - before, each[likely] / each.sum()), after, before
+
+
+def _wilson(design: Design, suites: _Suites, events: Array, variance: Array) -> tuple[Array, Array]:
+    """Bounds of a rate as `intervals.worth` and `intervals.wilson` have them."""
+    rate, n = suites.counts @ events / suites.clusters, float(design.units)
+    if design.is_plain:
+        return wilson_at(rate, n, critical(0.95))
+    alone = rate * (1 - rate) / n
+    n_eff = n / np.maximum(1.0, np.divide(variance, alone, out=np.ones_like(rate), where=alone > 0))
+    holders = np.minimum(suites.counts @ (events > 0), suites.counts @ (events < 1))
+    n_eff = np.where(holders < FEW_ERRORS.fewest, np.minimum(n_eff, design.effective), n_eff)
+    return wilson_at(rate, n_eff, critical(0.95, "two", design.freedom))
 
 
 def smallest_gain(

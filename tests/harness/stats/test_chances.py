@@ -178,6 +178,9 @@ def test_a_gain_of_a_share_of_the_baseline_passes_as_often_as_predicted(metric, 
         (40, 1, 0.2, 0.375, 0.75),
         (20, 3, 0.4, 0.5, 1.0),
         (25, 4, 0.3, 0.375, 0.75),
+        (10, 1, 0.4, 0.1, 0.75),
+        (12, 12, 0.2, 0.5, 1.0),
+        (12, 12, 0.4, 0.375, 0.75),
     ],
 )
 def test_a_cut_passes_as_often_as_predicted_where_events_are_few_too(contracts, cases, baseline, ratio, bar):
