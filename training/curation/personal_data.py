@@ -1,7 +1,10 @@
-"""Detection and masking of personal data with a check sum or a strict form: e-mail, IBAN, card, SSN, phone, IP address.
+"""Detection and masking of personal data and secrets with a check sum or a strict form.
+
+Types are e-mail, IBAN, card, SSN, phone, IP address, and secrets: keys, tokens and passwords in addresses.
 
 Names, street addresses, dates of birth, passports and licence numbers are not detected. Numbers without separators
-are only detected as cards and IBANs: ten digits in a row are as often an account or a docket as a phone.
+are only detected as cards and IBANs: ten digits in a row are as often an account or a docket as a phone. Passwords in
+plain text and keys without a published prefix are not detected.
 """
 
 from __future__ import annotations
@@ -45,6 +48,30 @@ NUMBERED = re.compile(r"(?:§+|\b(?:sections?|clauses?|articles?|paragraphs?|rul
 OPENS = re.compile(r"(?:^|[\n.;:)\]])\s*$")
 SECTIONS = 32
 """At the start of a line or sentence, four parts that are all below this are a section number."""
+KEY_PREFIXES = (
+    r"sk-(?=[\w-]*\d)[\w-]{20,}",  # OpenAI, Anthropic, DeepSeek.
+    r"(?:AKIA|ASIA)[A-Z2-7]{16}",  # AWS access keys.
+    r"gh[opsur]_\w{36,}|github_pat_\w{22,}",
+    r"glpat-[\w-]{20,}",  # GitLab.
+    r"AIza[\w-]{35}",  # Google.
+    r"hf_[A-Za-z]{30,}",  # Hugging Face.
+    r"npm_[A-Za-z0-9]{36}|pypi-[\w-]{50,}",
+    r"SG\.[\w-]{16,32}\.[\w-]{16,64}",  # SendGrid.
+    r"xox[abeprs]-[\w-]{10,}",  # Slack.
+    r"[rs]k_(?:live|test)_[A-Za-z0-9]{10,}",  # Stripe.
+    r"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}",  # JSON Web Tokens: base64 of '{"' (RFC 7519).
+)
+"""Keys as their issuers document them; the lengths are those of the rules of gitleaks and detect-secrets."""
+PRIVATE_KEY = r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+SECRET = re.compile(
+    rf"(?<![\w-])(?:{'|'.join(KEY_PREFIXES)})(?![\w-])"
+    rf"|{PRIVATE_KEY}(?:(?:[^-]|-(?!----)){{1,20000}}{PRIVATE_KEY.replace('BEGIN', 'END')}"
+    r"|(?:(?:\s|\\[nr])*[A-Za-z0-9+/=]{40,})+)"
+    r"|(?<=://)[^\s/?#:@\[\]]{0,64}:(?P<password>[^\s/?#:@\[\]]{1,128})@(?=[^\W_])",
+    re.ASCII,
+)
+"""Also private keys (RFC 7468), whole or without their end, and the password of an address (RFC 3986, 3.2.1)."""
+SECRET_MARK = re.compile(r"sk-|A[KS]IA|gh[opsur]_|_pat_|glpat|AIza|hf_|npm_|pypi-|SG\.|xox|k_[lt]|eyJ|-----B|://")
 CARD_DIGITS = range(13, 20)
 CARD_GROUPS = {(4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 6, 5), (4, 6, 4), (6, 13), (4, 4, 5)}
 """Layouts of card numbers in groups of digits."""
@@ -81,6 +108,11 @@ def iban(code: str) -> bool:
 
 def _matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
     return (match.span() for match in pattern.finditer(text))
+
+
+def _secrets(text: str) -> Iterator[tuple[int, int]]:
+    """Yield keys and tokens, and of an address with a password only this."""
+    return (match.span(match.lastgroup or 0) for match in SECRET.finditer(text))
 
 
 def _ibans(text: str) -> Iterator[tuple[int, int]]:
@@ -135,6 +167,7 @@ HYPHENS = str.maketrans("‐‑–", "---")
 """Hyphens that word processors put into numbers so that these stay on one line, and the dash of typeset ones."""
 DIGIT = re.compile(r"\d")
 FORMS = (
+    Form("SECRET", SECRET_MARK, _secrets),
     Form("EMAIL", re.compile("@"), partial(_matches, EMAIL)),
     Form("IBAN", re.compile(r"[A-Za-z]{2}\d{2}"), _ibans),
     Form("CARD", DIGIT, _cards),

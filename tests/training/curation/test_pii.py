@@ -106,11 +106,43 @@ def test_numbers_of_contracts_are_none(text):
     assert types(text) == []
 
 
+LETTERS = string.ascii_letters + string.digits
+BLOCK = "-----{} RSA " + "PRIVATE KEY-----"
+LINE = "MIIEpAIBAAKCAQEA7bq8Yt0pQ2mZr4sVnW1xK9uLh3cF5gJd"
+
+
+@pytest.mark.parametrize(("secret", "is_masked"), [
+    ("sk-" + LETTERS[-48:], True),
+    ("sk-proj-" + LETTERS[30:] + "_-" + LETTERS, True),
+    ("AKIA" + "ABCDEFGH234567IJ", True),
+    ("ghp_" + LETTERS[20:56], True),
+    ("github_pat_" + LETTERS[:22] + "_" + LETTERS[:59], True),
+    ("eyJ" + LETTERS + ".eyJ" + LETTERS + "." + LETTERS, True),
+    (f"{BLOCK.format('BEGIN')}\nProc-Type: 4,ENCRYPTED\n\n{LINE}\n{LINE}==\n{BLOCK.format('END')}", True),
+    (f"{BLOCK.format('BEGIN')}\\n{LINE}\\n{LINE}", True),
+    ("sk-estimator-pipeline-transformer", False),
+    ("task-12345678901234567890123", False),
+    ("AKIA" + "ABCDEFGH", False),
+    (f"{BLOCK.format('BEGIN')} is the first of the lines in which a key stands", False),
+    ("http://example.com:8080/a@b and ssh://host:22 and redis://user@host", False),
+])  # fmt: skip
+def test_keys_and_tokens_are_masked_whole_and_words_like_them_are_not(secret, is_masked):
+    masked = Mask()(f"Use {secret} now.")
+    assert masked == ("Use [SECRET_1] now." if is_masked else f"Use {secret} now.")
+
+
+def test_of_an_address_with_a_password_only_this_is_masked():
+    text = "postgres://admin:s3cr3t!@db.example.com:5432/x and redis://:s3cr3t!@cache.example.com"
+    masked = "postgres://admin:[SECRET_1]@db.example.com:5432/x and redis://:[SECRET_1]@cache.example.com"
+    assert Mask()(text) == masked and places(masked) == []
+
+
 pieces = st.one_of(
     cards.map(lambda payload: grouped(payload + luhn_digit(payload))),
     accounts.map(lambda parts: iban_of(*parts)),
-    st.sampled_from(["a@b.example", "(404) 555-0142", "123-45-6789", "203.0.113.77", "+44 20 7946 0958"]),
-    st.text(string.ascii_letters + string.digits + " .-@:", max_size=12),
+    st.sampled_from(["a@b.example", "(404) 555-0142", "123-45-6789", "203.0.113.77", "+44 20 7946 0958", "s://a:b@c"]),
+    st.sampled_from(["sk-" + LETTERS[30:], "ghp_" + LETTERS[20:56], BLOCK.format("BEGIN") + LINE]),
+    st.text(string.ascii_letters + string.digits + " .-@:/", max_size=12),
 )
 
 

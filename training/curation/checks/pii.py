@@ -1,4 +1,4 @@
-"""Rows that contain personal data, by type; `training.curation.personal_data` defines the types."""
+"""Rows that contain personal data or secrets, by type; `training.curation.personal_data` defines the types."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _list(types: Sequence[str]) -> str:
 
 CHECK = Check(
     name="pii",
-    description="Personal data: e-mail, IBAN, card, SSN, phone, IP address. Names are not detected.",
+    description="Personal data: e-mail, IBAN, card, SSN, phone, IP address; and keys, tokens. Names are not detected.",
     action="mask",
     find=find,
 )
