@@ -2,8 +2,9 @@
 
 White space separates words, and each character of a script without spaces (Chinese, Japanese, Thai) is a word. Words
 are normalised (NFKC), casefolded and stripped of everything but letters and digits: "Seller's," is "sellers", and
-"and/or" is one word. Hashes have 64 bits and are the same in every process; two different runs collide about once in
-10^19 pairs.
+"and/or" is one word. Cyrillic and Greek letters that look like Latin ones are these, as in a copy that
+hides a leak. Hashes have 64 bits and are the same in every process; two different runs collide about once in 10^19
+pairs.
 """
 
 from __future__ import annotations
@@ -37,12 +38,23 @@ BASE = 0x9E3779B97F4A7C15
 """Odd, so that multiplication modulo 2^64 is invertible."""
 
 
+ALIKE = "аеорсухѕіјһԁԛԝӏгвкмнтαβγεζηικμνορτυχ"
+LOOK_ALIKES = str.maketrans(ALIKE, "aeopcyxsijhdqwlrbkmhtabyezhikmvoptux")
+"""Small letters that are, or whose capitals are, a Latin one by confusables.txt of Unicode (UTS #39)."""
+ALIKE_LETTER = re.compile(f"[{ALIKE}]")
+
+
+def latin(text: str) -> str:
+    """Return a casefolded text with Latin letters in place of those that look like them."""
+    return text.translate(LOOK_ALIKES) if ALIKE_LETTER.search(text) else text
+
+
 @lru_cache(maxsize=1 << 18)
 def word(token: str) -> str:
     """Return the comparable form of one token, or the empty string."""
     if token.isascii() and token.isalnum():
         return token.lower()
-    return "".join(c for c in unicodedata.normalize("NFKC", token).casefold() if c.isalnum())
+    return latin("".join(c for c in unicodedata.normalize("NFKC", token).casefold() if c.isalnum()))
 
 
 def tokens(text: str) -> list[str]:

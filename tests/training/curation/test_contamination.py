@@ -46,6 +46,8 @@ def find(write_cases):
     " ".join(f"<w>{word}</w>" for word in CASE.split()),
     json.dumps(json.dumps({"document": CASE.replace(" ", "\n")})),
     json.dumps(CASE.replace(" ", " \N{EM DASH} ")),
+    CASE.translate(str.maketrans("aeopc", "аеорс")),  # Cyrillic.
+    CASE.upper().translate(str.maketrans("AEHIKMOPTXZ", "ΑΕΗΙΚΜΟΡΤΧΖ")),  # Greek.
 ])  # fmt: skip
 def test_a_copy_is_found_in_every_shape(find, text):
     found = find([prose(7), text], CASE, LONG)

@@ -41,6 +41,7 @@ def test_a_language_in_capitals_is_the_same_language(write_jsonl, write_cases):
 @pytest.mark.slow
 @pytest.mark.parametrize(("planted", "check", "reason", "other"), [
     (row(prose(3).upper() + " \n", "None"), "exact_duplicates", "repeats {file}:4", "{file}:4"),
+    (row(prose(3).replace("o", "о"), "nоne"), "exact_duplicates", "repeats {file}:4", "{file}:4"),
     (row(NEAR, "repair"), "near_duplicates", "of its runs of 5 words with {file}:6", "{file}:6"),
     (row(CASE), "contamination", "100% of the row and 100% of the case: suite legal/mini, case c1 of k1",
      "legal/mini: c1"),

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from training.curation.check import Check, CheckResult, CheckSettings, Sample, short
-from training.curation.text import hashed_words, runs
+from training.curation.text import hashed_words, latin, runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +31,14 @@ def folded(text: str) -> str:
     return " ".join(plain.casefold().split())
 
 
+def comparable(text: str) -> str:
+    """Return the folded text with Latin letters in place of those that look like them."""
+    return latin(folded(text))
+
+
 def key(*texts: str) -> bytes:
-    """Return a digest of the folded texts."""
-    return hashlib.sha256("\0".join(map(folded, texts)).encode()).digest()
+    """Return a digest of the comparable texts."""
+    return hashlib.sha256("\0".join(map(comparable, texts)).encode()).digest()
 
 
 def repeats(keys: Iterable[bytes]) -> Iterator[tuple[int, int]]:
@@ -186,7 +191,7 @@ class _Answers:
         from scipy.cluster.hierarchy import DisjointSet
 
         number_of: dict[str, int] = {}
-        self.numbers = [number_of.setdefault(folded(text), len(number_of)) for text in texts]
+        self.numbers = [number_of.setdefault(comparable(text), len(number_of)) for text in texts]
         self.index = RunIndex([[text] * (len(text.split()) > LABEL_WORDS) for text in number_of], threshold)
         joined = DisjointSet(range(len(number_of)))
         for link in self.index.all(joined.__getitem__):
@@ -301,7 +306,7 @@ def find_conflicts(sample: Sample, settings: CheckSettings) -> CheckResult:
     findings = [
         sample.pair(row, other, f"the prompt of {sample.where(other)} with another answer", sample.quote_answer)
         for row, other in repeats(map(key, sample.prompts))
-        if folded(sample.answers[row]) != folded(sample.answers[other])
+        if comparable(sample.answers[row]) != comparable(sample.answers[other])
     ]
     return CheckResult(findings=findings)
 
