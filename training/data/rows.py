@@ -21,6 +21,7 @@ from msgspec import Struct, structs
 
 from harness.errors import UserError, refuse_all
 from harness.files import decode_line, digest, file_sha256
+from harness.formatting import first_few
 from harness.scoring.text.normalize import INVISIBLE
 from harness.suites.cases import LONGEST_LINE_BYTES
 from harness.suites.tables import HUB, Hub, as_shown, is_table, parted, refuse_unpinned, rows_of
@@ -93,6 +94,11 @@ class _Instruction(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     input: str | None = None
 
 
+FORMS = {
+    "messages": 'expected "messages", a list of turns with a "role" (system, user or assistant) and a "content" (text)',
+    "instruction": 'expected the texts "instruction", "output" and, where there is one, "input"',
+}
+"""What a row of each form has, for messages."""
 FIELDS = (*_Chat.__struct_fields__, *_Instruction.__struct_fields__)
 Parsed = tuple[str, list[Turn], dict[str, str | int], list[Turn]]
 """Form, conversation, sources and context of a row."""
@@ -144,16 +150,16 @@ def _of_lines(file: str, problems: list[str]) -> list[TrainingRow]:
     with Path(file).open("rb") as lines:
         start = lines.read(SNIFFED)
         if b"\0" in start:
-            problems.append(f"{file}: a binary file, or text that is not UTF-8. Expected one JSON object per line")
+            problems.append(f"{file}: a binary file, or text that is not UTF-8. Save it as UTF-8 and JSON lines")
             return []
         lines.seek(0)
         before = len(problems)
         numbered = ((n, x.removeprefix(b"\xef\xbb\xbf") if n == 1 else x) for n, x in enumerate(lines, 1))
         rows = _read(file, ((n, line) for n, line in numbered if line.strip()), _line, problems)
-    if len(problems) > before and start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[":
-        problems[before:] = [
-            f"{file}: a JSON array. Write one object per line, without brackets and commas around them"
-        ]
+    opening = start.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0].strip()
+    if len(problems) > before and (opening[:1] == b"[" or opening == b"{"):
+        found = "a JSON array" if opening[:1] == b"[" else "an object over several lines"
+        problems[before:] = [f"{file}: {found}. Write one object per line, without brackets and commas around them"]
     return rows
 
 
@@ -211,15 +217,24 @@ def _line(line: bytes) -> Parsed:
 
 
 def _form(raw: Any) -> Parsed:
-    if not isinstance(raw, dict) or not ("messages" in raw or "instruction" in raw):
-        raise ValueError('expected an object with "messages", or with "instruction", "input" and "output"')
+    forms = [form for form in FORMS if isinstance(raw, dict) and form in raw]
+    if not forms:
+        found = f"; found {first_few([name[:40] for name in raw], 4)}" if isinstance(raw, dict) and raw else ""
+        raise ValueError(f'expected an object with "messages", or with "instruction", "input" and "output"{found}')
+    if len(forms) > 1:
+        raise ValueError('has both "messages" and "instruction", two forms of a row. Remove one of them')
+    (form,) = forms
     row: _Chat | _Instruction
     context: list[Turn] = []
-    if "messages" in raw:
-        form, row = "messages", msgspec.convert(raw, _Chat)
+    try:
+        row = msgspec.convert(raw, _Chat) if form == "messages" else msgspec.convert(raw, _Instruction)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{error}; {FORMS[form]}") from None
+    if isinstance(row, _Chat):
         turns, context = row.messages, row.base_context or []
     else:
-        form, row = "instruction", msgspec.convert(raw, _Instruction)
+        if _is_blank(row.output):
+            raise ValueError('"output" is empty; every answer needs text')
         prompt = f"{row.instruction}\n\n{row.input}" if row.input else row.instruction
         turns = [Turn(role="user", content=prompt), Turn(role="assistant", content=row.output)]
     _check(turns)
@@ -237,9 +252,13 @@ def _trimmed(name: Any) -> Any:
     return name.strip() if isinstance(name, str) else name
 
 
+def _is_blank(text: str) -> bool:
+    return not text.translate(INVISIBLE).strip()
+
+
 def _check(turns: Sequence[Turn], name: str = "message") -> None:
     for number, turn in enumerate(turns, 1):
-        if not turn.content.translate(INVISIBLE).strip():
+        if _is_blank(turn.content):
             raise ValueError(f"{name} {number} ({turn.role}) is empty; every message needs text")
         if turn.role == "system" and (number > 1 or name != "message"):
             raise ValueError(f"{name} {number} is a system message; only the first may be")

@@ -55,7 +55,7 @@ def test_a_field_without_text_names_no_document(write_rows):
 
 @pytest.mark.parametrize("blank", ["", " \n", "\u200b \ufeff"])
 def test_an_answer_without_text_is_refused(write_rows, blank):
-    with pytest.raises(UserError, match=r"a\.jsonl:1: message 2 \(assistant\) is empty"):
+    with pytest.raises(UserError, match=r'a\.jsonl:1: "output" is empty'):
         load_rows([str(write_rows("a.jsonl", [INSTRUCTION | {"output": blank}]))])
 
 

@@ -29,7 +29,7 @@ def write(name: str, rows: list[dict[str, object]]) -> str:
 
 BAD = {
     "binary": (b"\x7fELF\0\0\1", "a binary file, or text that is not UTF-8"),
-    "utf16": (json.dumps(GOOD).encode("utf-16"), "a binary file, or text that is not UTF-8"),
+    "utf16": (json.dumps(GOOD).encode("utf-16"), "a binary file, or text that is not UTF-8. Save it as UTF-8"),
     "long": (
         b'{"instruction": "' + b"a" * 50 * 2**20 + b'"}\n',
         ":1: the line has 52,428,820 bytes; a row has at most",
@@ -38,10 +38,25 @@ BAD = {
     "empty": (b"", "no rows. Expected one JSON object per line"),
     "blank": (b"\n \n", "no rows. Expected one JSON object per line"),
     "array": (json.dumps([GOOD, GOOD], indent=1).encode(), "a JSON array. Write one object per line"),
+    "lines": (json.dumps(GOOD, indent=1).encode(), "an object over several lines. Write one object per line"),
     "csv": (b"instruction,output\na,b\nc,d\n", ":1-3: JSON is malformed"),
     "latin": ('{"instruction": "é", "output": "b"}'.encode("latin-1"), ":1: not UTF-8"),
     "deep": (b'{"a":' + b"[" * 100_000, ":1: nested too deeply to be a row"),
-    "field": (b'{"instruction": "a", "output": "b", "cat": 1}', ":1: Object contains unknown field `cat`"),
+    "field": (
+        b'{"instruction": "a", "output": "b", "cat": 1}',
+        ":1: Object contains unknown field `cat`; expected the",
+    ),
+    "missing": (
+        b'{"instruction": "a"}',
+        ':1: Object missing required field `output`; expected the texts "instruction",',
+    ),
+    "type": (b'{"messages": "a"}', ':1: Expected `array`, got `str` - at `$.messages`; expected "messages", a list of'),
+    "other": (b'{"prompt": "a", "completion": "b"}', '"input" and "output"; found prompt, completion'),
+    "both": (
+        json.dumps(GOOD | CHAT).encode(),
+        ':1: has both "messages" and "instruction", two forms of a row',
+    ),
+    "answer": (b'{"instruction": "a", "output": " "}', ':1: "output" is empty; every answer needs text'),
 }
 
 
