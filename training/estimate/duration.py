@@ -24,7 +24,7 @@ from harness.suites.prompts import Renderer
 from training.batching import Micro, groups_of, order, pack
 from training.config import Config, Train, question_tables
 from training.data.rows import TrainingRow, load_data
-from training.data.tokenize import Document, encode, shortest_length
+from training.data.tokenize import Document, encode, general_documents, shortest_length
 from training.estimate.flops import FORWARD_SHARE, Flops
 from training.estimate.known_models import FoundConfig
 from training.estimate.memory import Pass
@@ -55,7 +55,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     flops: int
     """Arithmetic of all steps."""
     validation_flops: int
-    """Arithmetic of all validations, with that of the base at step 0."""
+    """Arithmetic of all validations, with that of the base at step 0 and, if counted exactly, of the general text."""
     asked: int
     """Completions to generate for validation cases, at every validation and before the first step."""
     largest: Pass
@@ -77,6 +77,8 @@ def workload(config: Config, folder: Path | None, flops: Flops) -> Workload:
     flat = [documents[i] for step in steps for i in step]
     micros = passes(documents, steps, train)
     validation_micros = pack(validation_documents, train.pack_tokens, train.share_prefix)
+    if exact and folder is not None:  # Every validation reads the general text, without rows to validate too.
+        validation_micros += pack(general_documents(Renderer(folder)), 0)
     chooses = bool(held_out or config.select.suite)  # Otherwise the base and the last step alone are validated.
     validations = 1 + (math.ceil(len(steps) / train.validate_every) if chooses else 1)
     return Workload(

@@ -42,8 +42,16 @@ def test_a_plan_counts_what_the_training_then_does(write_config, tmp_path):
     assert found.work.exact
     for name in ("tokens", "answer_tokens", "flops"):
         assert getattr(found.work, name) == sum(row[name] for row in steps), name
-    often = report.plan(write_config(train__max_steps=4, train__validate_every=1), tmp_path / "none")
-    assert 3 * often.work.validation_flops == 5 * found.work.validation_flops > 0, "steps 0 to 4 against 0, 2 and 4"
+
+
+def test_a_plan_counts_the_general_text_that_is_validated_without_rows_too(write_config, tmp_path):
+    often, seldom = (
+        report.plan(write_config(train__max_steps=4, train__validate_every=every), tmp_path / "none").work
+        for every in (1, 2)
+    )
+    assert 3 * often.validation_flops == pytest.approx(5 * seldom.validation_flops), "steps 0 to 4 against 0, 2 and 4"
+    alone = report.plan(write_config(train__max_steps=4, data__validation=[]), tmp_path / "none").work
+    assert 0 < 3 * alone.validation_flops < 2 * seldom.validation_flops, "steps 0 and 4, without rows"
 
 
 @pytest.mark.slow
