@@ -17,6 +17,7 @@ FORMATS = {
     "deepeval": "deepeval",
     "openai-batch": "openai_batch",
     "jsonl": "jsonl",
+    "table": "table",
 }
 """Modules by format. Each has a function `answers`."""
 

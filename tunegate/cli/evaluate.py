@@ -256,14 +256,20 @@ def _after(name: str, judged: RunData) -> None:
     after_verdicts(judged, name, f"tunegate report {name} --open")
 
 
+FORMAT_HELP = "Tool that wrote the log; table: CSV, XLSX, Parquet."
+
+
 @app.command("import")
 def import_answers(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="Log with the answers of the model to judge.")],
-    form: Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help="Tool that wrote the logs.")],
+    form: Annotated[str, typer.Option("--format", metavar="|".join(FORMATS), help=FORMAT_HELP)],
     suite: Annotated[str, typer.Option(help="Folder of the suite whose cases are answered.")],
     model: Annotated[str | None, typer.Option(help="Which model of the log, or its name where it has none.")] = None,
     baseline: Annotated[Path | None, typer.Option(metavar="LOG", help="Log to compare with; may be the same.")] = None,
     baseline_model: Annotated[str | None, typer.Option(help="Which model of the baseline's log.")] = None,
+    baseline_form: Annotated[
+        str | None, typer.Option("--baseline-format", metavar="FORMAT", help="Format of the baseline's log, if another.")
+    ] = None,
     runs: Runs = Path("runs"),
     bars: Bars = None,
     require_gates: RequireGates = None,
@@ -279,8 +285,9 @@ def import_answers(
     from harness.evaluation.imported import imported_job
     from harness.schema import ACCEPTED, BASELINE, CANDIDATE
 
-    if form not in FORMATS:
-        raise UserError(f"--format {form}: expected one of {', '.join(FORMATS)}")
+    for option, named in (("--format", form), ("--baseline-format", baseline_form or form)):
+        if named not in FORMATS:
+            raise UserError(f"{option} {named}: expected one of {', '.join(FORMATS)} (CSV, TSV, XLSX, Parquet)")
     one, *others = load_available_suites([suite])
     if others:
         raise UserError(f"--suite {suite}: has {len(others) + 1} suites, expected one. Name the folder of one suite")
@@ -290,7 +297,8 @@ def import_answers(
         )
     logs = {CANDIDATE: read_log(log, form, one, model)}
     if baseline:
-        logs[BASELINE] = read_log(baseline, form, one, baseline_model, "--baseline-model")
-    elif baseline_model:
-        raise UserError("--baseline-model: expected with --baseline LOG. Name the log that has its answers")
+        logs[BASELINE] = read_log(baseline, baseline_form or form, one, baseline_model, "--baseline-model")
+    elif baseline_model or baseline_form:
+        option = "--baseline-model" if baseline_model else "--baseline-format"
+        raise UserError(f"{option}: expected with --baseline LOG. Name the log that has its answers")
     run_and_show(imported_job(one, logs, bars), runs, [], require_gates, open_report, verbose, every_miss)

@@ -128,7 +128,7 @@ def import_cases(
 
 @app.command()
 def check(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Suites, their files, or configurations.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Suites, their files, or configurations.")],
 ) -> None:
     """Validate suites and training configurations; run no model.
 

@@ -198,6 +198,44 @@ def test_fields_without_a_value_are_left_out_as_pandas_writes_them(suite: Suite,
     assert texts(read_log(plain(tmp_path / "mine.jsonl", *rows), "jsonl", suite)) == {"l1": "a", "l2": "b", "l3": ""}
 
 
+TABLE = [("id", "answer", "model", "repeat"), ("l1", "assignment", "m", 1), ("l1", "none", "m", 2)]
+
+
+def test_rows_of_csv_and_excel_are_answers(suite: Suite, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    workbook = openpyxl.Workbook()
+    for row in TABLE:
+        workbook.active.append(row)
+    workbook.save(tmp_path / "mine.xlsx")
+    (tmp_path / "mine.csv").write_text("".join(";".join(map(str, row)) + "\n" for row in TABLE))
+    for name in ("mine.csv", "mine.xlsx"):
+        log = read_log(tmp_path / name, "table", suite)
+        assert [log.completion("l1", repeat).text for repeat in (1, 2)] == ["assignment", "none"], name
+        assert (log.repeats, log.model.name) == (2, "m"), name
+
+
+def test_a_row_without_an_id_is_matched_by_its_other_columns(suite: Suite, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(f'question,answer\n"{LEASES["l2"][0]}",holdover\n')
+    assert read_log(tmp_path / "mine.csv", "table", suite).completion("l2", 1).text == "holdover"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id,reply\nl1,none\n", r"mine.csv: no column 'answer'. It has: 'id', 'reply'. Expected a column 'answer' and"),
+        ("Id,Answer\nl1,none\n", r"'Id' should be 'id', 'Answer' should be 'answer'"),
+        ("id,answer\nl1,none,\n", r"mine.csv: line 2: has 3 cells, and the header has 2"),
+        ("id,answer,repeat\nl1,none,0\n", r"mine.csv: line 2: repeat is '0', expected 1 for the first answer"),
+        ("id,answer\n", r"mine.csv: has no answer"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_one_line(suite: Suite, tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(UserError, match=said) as caught:
+        read_log(tmp_path / "mine.csv", "table", suite)
+    assert "\n" not in str(caught.value)
+
+
 def test_an_empty_answer_is_an_answer(suite: Suite, tmp_path: Path) -> None:
     log = read_log(plain(tmp_path / "mine.jsonl", {"id": "l1", "answer": ""}), "jsonl", suite)
     assert (log.completion("l1", 1).text, log.completion("l1", 1).error) == ("", None)
