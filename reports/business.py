@@ -57,11 +57,11 @@ def scaled(evidence: RunView, suite: SuiteInfo) -> str:
     noun = wording.ITEMS.get(metric.name, "")
     if comparison is None:
         per_hundred = rescaled(level, up * each, each if metric.higher_is_better else 0.0)
-        return sentences.scaled(per_hundred, False, noun, suite.cluster)
+        return sentences.scaled(per_hundred, False, noun, suite.cluster, each)
     if comparison.difference.value is None:
         return ""
     per_hundred = rescaled(comparison.difference, up * each)
-    return sentences.scaled(per_hundred, True, noun, suite.cluster)
+    return sentences.scaled(per_hundred, True, noun, suite.cluster, each)
 
 
 def _is_counted(evidence: RunView, suite: SuiteInfo, metric: Metric) -> bool:

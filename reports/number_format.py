@@ -209,11 +209,6 @@ def tokens_per_second(rate: float) -> str:
     return f"{rounded(rate)} tokens/s" if rate >= 100 else f"{rate:.1f} tokens/s"
 
 
-def test(p: float | None, name: str) -> str:
-    """A significance test in one phrase; empty where none was made."""
-    return f"{p_value(p)} ({name})" if p is not None and name else ""
-
-
 def setting(found: object, name: str = "") -> Cell:
     """A recorded setting as a cell; the ending of its name tells its unit."""
     if isinstance(found, bool) or found is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from harness.schema import Better, Comparison, Estimate, Metric
+from harness.stats.cluster_variance import FEW_CHANGES
 from reports import number_format, wording
 from reports.model import Kind, Reading, Tone
 
@@ -44,6 +45,23 @@ def reading(comparison: Comparison, better: Better) -> tuple[str, Literal["good"
     return ("better", "good") if way == better else ("worse", "bad")
 
 
+def test(comparison: Comparison) -> str:
+    """Say what the exact test of a change gives, in one phrase; empty where none was made."""
+    if comparison.p_value is None or not comparison.test:
+        return ""
+    return f"{number_format.p_value(comparison.p_value)} ({comparison.test}){why_unclear(comparison)}"
+
+
+def why_unclear(comparison: Comparison) -> str:
+    """Say why a p value below ALPHA shows no clear change, to follow it; empty where it does, or is not that low."""
+    difference, p = comparison.difference, comparison.p_value
+    low, high = difference.low, difference.high
+    if p is None or p >= ALPHA or low is None or high is None or not low <= 0 <= high:
+        return ""
+    widened = ", widened because few sources changed," if FEW_CHANGES.name in difference.method else ""
+    return f"; no clear change, because the interval{widened} includes 0"
+
+
 def reading_of(comparison: Comparison, better: Better) -> Reading:
     """Return what a paired change shows, for a chart."""
     tone = reading(comparison, better)[1]
@@ -73,19 +91,21 @@ def _against(does: str, found: float, before: float | None, whole: str) -> str:
     return f"{does} {change} of {whole} ({tuned:,}, baseline {baseline:,})"
 
 
-def scaled(estimate: Estimate, is_change: bool, noun: str, source: str) -> str:
-    """Say what an estimate of missed things or wrong answers means in 100 sources: `422 fewer clauses missed`."""
+def scaled(estimate: Estimate, is_change: bool, noun: str, source: str, whole: float) -> str:
+    """Say what an estimate of missed things or wrong answers means in 100 sources: `8 fewer of 120 clauses missed`.
+
+    `whole` is how many such things 100 sources have.
+    """
     if estimate.value is None:
         return ""
-    of = noun or "answer"
-    what = f"{of if _about(abs(estimate.value)) == '1' else wording.plural(of)} {'missed' if noun else 'wrong'}"
     many = _fewer(estimate.value) if is_change else _about(estimate.value)
+    what = f"{_about(whole)} {wording.plural(noun or 'answer')} {'missed' if noun else 'wrong'}"
     bounds = (
         ""
         if estimate.low is None or estimate.high is None
         else f" ({number_format.level(estimate)}: {_range(estimate, is_change)})"
     )
-    return f"Scaled to 100 {wording.plural(source)}: {many} {what}{bounds}."
+    return f"Scaled to 100 {wording.plural(source)}: {many} of {what}{bounds}."
 
 
 def _about(number: float) -> str:

@@ -92,7 +92,7 @@ def exactly(case: Case, completion: Completion) -> Score:
     metrics=ratios(
         "given",
         {
-            "answer_rate = answered": "Share of questions not refused.",
+            "answer_rate = answered / answerable": "Share of the questions with an answer that were not refused.",
             "answer_words = words": "Words in an answer, on average.",
         },
         unbounded=["answer_words"],
@@ -100,11 +100,19 @@ def exactly(case: Case, completion: Completion) -> Score:
     name="given",
 )
 def given(case: Case, completion: Completion) -> Score:
-    """Whether the answer is not empty and no refusal, and its length in words. A failed completion has no answer."""
+    """Whether the answer is not empty and no refusal, and its length in words. A failed completion has no answer.
+
+    The rate leaves out cases that expect nothing: there, a refusal is the right answer.
+    """
     failed = completion.finish_reason == "error"
-    answered = not failed and bool(completion.text.strip()) and not refuses(completion.text)
-    words = 0 if failed else len(completion.text.split())
-    return Score(name="given", value=float(answered), counts={"answered": int(answered), "words": words})
+    refused, answerable = not failed and refuses(completion.text), bool(case.expected)
+    answered = not failed and bool(completion.text.strip()) and not refused
+    counts = {
+        "answered": int(answered and answerable),
+        "answerable": int(answerable),
+        "words": 0 if failed else len(completion.text.split()),
+    }
+    return Score(name="given", value=float(answered or (refused and not answerable)), counts=counts)
 
 
 def _hit(case: Case, text: str) -> Span | None:

@@ -141,7 +141,7 @@ def _change(comparison: Comparison, metric: Metric) -> list[Cell]:
             or comparison.difference.method,
             estimate=comparison.difference,
         ),
-        Cell(text=reading, tone=tone, note=number_format.test(comparison.p_value, comparison.test)),
+        Cell(text=reading, tone=tone, note=sentences.test(comparison)),
     ]
 
 

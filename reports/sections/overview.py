@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from harness.gates.rules import GATE_RULES
@@ -10,7 +10,7 @@ from harness.schema import BASELINE, CANDIDATE, Comparison, Metric, SuiteInfo, V
 from reports import number_format, sentences, wording
 from reports.cases.index import Joint
 from reports.charts.intervals import changes_plot
-from reports.model import Block, Cell, Facts, Mark, PlotRow, Reading, Section, Tick
+from reports.model import Block, Cell, Facts, Mark, PlotRow, Reading, Section, Text, Tick
 from reports.run_data import TOO_FEW, RunView
 from reports.sections import results
 
@@ -147,12 +147,35 @@ def _readable(evidence: RunView, suite: SuiteInfo) -> tuple[str, Cell]:
 
 
 def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> list[Block]:
-    """Plot every share's change on one scale, mirrored where needed so that right is better."""
+    """Plot every share's change on one scale, mirrored where needed so that right is better, and name what is left."""
     chief = evidence.ranked_metrics(suite)[:MOST_ROWS]
     shares = [c for c in changes if c.metric in chief and evidence.unit(suite.name, c.metric) == "share"]
     title = f"Change of each metric of {suite.name}, {suite.shape}: tuned against baseline, with 95% intervals"
     rows = [_row(evidence, suite, change) for change in shares]
-    return changes_plot(f"changes-{wording.anchor(suite.name)}", title, rows, results.caption(suite))
+    plot = changes_plot(f"changes-{wording.anchor(suite.name)}", title, rows, results.caption(suite))
+    left = _not_drawn(evidence, suite, {change.metric.name for change in shares})
+    return [*plot, Text(text=left, tone="muted")] if left else plot
+
+
+def _not_drawn(evidence: RunView, suite: SuiteInfo, drawn: Collection[str]) -> str:
+    """Name the compared metrics that the chart leaves out, by the reason; empty where there is none."""
+    left: dict[str, list[str]] = {}
+    for place, metric in enumerate(evidence.ranked_metrics(suite)):
+        comparison = evidence.comparison(suite.name, metric.name)
+        if metric.name in drawn or comparison is None:
+            continue
+        if comparison.difference.value is None:
+            reason = "change not measured"
+        elif not metric.better:
+            reason = "neither direction is better"
+        elif evidence.unit(suite.name, metric) != "share":
+            reason = "not a percentage"
+        else:
+            assert place >= MOST_ROWS
+            reason = f"after the first {MOST_ROWS} metrics"
+        left.setdefault(reason, []).append(wording.phrase(metric.name))
+    parts = [f"{wording.listing(names)} ({reason})" for reason, names in left.items()]
+    return f"Not in the chart: {'; '.join(parts)}." if parts else ""
 
 
 def _row(evidence: RunView, suite: SuiteInfo, change: Change) -> PlotRow:

@@ -58,7 +58,7 @@ def change_cells(evidence: RunView, suite: SuiteInfo, metric: Metric, tag: str |
     reading, tone = sentences.reading(comparison, metric.better)
     return [
         number_format.estimate_cell(comparison.difference, unit),
-        Cell(text=reading, tone=tone, note=number_format.test(comparison.p_value, comparison.test)),
+        Cell(text=reading, tone=tone, note=sentences.test(comparison)),
         Cell(text=sentences.tally(comparison, metric)),
     ]
 

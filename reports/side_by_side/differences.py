@@ -64,14 +64,15 @@ def _row(
     ]
     if not isinstance(found, Comparison):
         return [*row, Cell(text=found or "baseline of this table", tone="muted"), *[Cell(text=number_format.DASH)] * 2]
-    reading, tone = sentences.reading(structs.replace(found, p_value=p_value), metric.better)
+    adjusted = structs.replace(found, p_value=p_value)
+    reading, tone = sentences.reading(adjusted, metric.better)
     measured = found.difference
     notes = [wording.count(measured.n, "case"), reading] if measured.value is not None else [measured.reason or ""]
     return [
         *row,
         structs.replace(number_format.estimate_cell(measured, "points" if is_share else "change", *notes), tone=tone),
         Cell(text=sentences.tally(found, metric)),
-        Cell(text=number_format.p_value(p_value), note=found.test),
+        Cell(text=number_format.p_value(p_value), note=found.test + sentences.why_unclear(adjusted)),
     ]
 
 

@@ -94,7 +94,7 @@ def test_a_metric_of_which_no_reader_counts_things_is_left_to_answers(write_run:
 def test_a_hundred_contracts_are_labelled_and_carry_the_interval_of_the_change(write_run: Writer) -> None:
     found = evidence_of(write_run)
     # 240 clauses in 40 contracts are 600 in 100; +17.5 points (10.1 to 24.9) of 600.
-    said = "105 fewer clauses missed (95% interval: 61 to 149 fewer)."
+    said = "105 fewer of 600 clauses missed (95% interval: 61 to 149 fewer)."
     assert business.scaled(found, found.suites[0]) == f"Scaled to 100 contracts: {said}"
     assert any(
         isinstance(block, Text) and block.text.startswith(f"{SUITE}: Scaled to 100 contracts")
@@ -105,10 +105,10 @@ def test_a_hundred_contracts_are_labelled_and_carry_the_interval_of_the_change(w
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (-0.02, 0.1, "3 fewer clauses missed (95% interval: 60 fewer to 12 more)"),
-        (-0.1, -0.02, "3 fewer clauses missed (95% interval: 12 to 60 more)"),
-        (0.0, 0.0, "3 fewer clauses missed (95% interval: 0 to 0 fewer)"),
-        (None, None, "3 fewer clauses missed."),
+        (-0.02, 0.1, "3 fewer of 600 clauses missed (95% interval: 60 fewer to 12 more)"),
+        (-0.1, -0.02, "3 fewer of 600 clauses missed (95% interval: 12 to 60 more)"),
+        (0.0, 0.0, "3 fewer of 600 clauses missed (95% interval: 0 to 0 fewer)"),
+        (None, None, "3 fewer of 600 clauses missed."),
     ],
 )
 def test_an_interval_says_on_which_side_its_ends_lie(
@@ -120,11 +120,11 @@ def test_an_interval_says_on_which_side_its_ends_lie(
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(-0.005, "3 more clauses"), (0.0, "as many clauses"), (0.0005, "0.3 fewer clauses"), (1 / 600, "1 fewer clause")],
+    [(-0.005, "3 more"), (0.0, "as many"), (0.0005, "0.3 fewer"), (1 / 600, "1 fewer")],
 )
 def test_a_change_for_the_worse_or_none_is_said_as_such(write_run: Writer, value: float, said: str) -> None:
     found = evidence_of(write_run, metrics=changed("change", value=value, low=None, high=None))
-    assert f"Scaled to 100 contracts: {said} missed" in business.scaled(found, found.suites[0])
+    assert f"Scaled to 100 contracts: {said} of 600 clauses missed" in business.scaled(found, found.suites[0])
 
 
 def test_one_model_alone_is_scaled_without_a_change(write_run: Writer) -> None:
@@ -132,7 +132,7 @@ def test_one_model_alone_is_scaled_without_a_change(write_run: Writer) -> None:
     found = evidence_of(write_run, metrics=metrics)
     # 11.7% of 600, and its interval 6.2% to 21.1%.
     assert business.scaled(found, found.suites[0]) == (
-        "Scaled to 100 contracts: 70 clauses missed (95% interval: 37 to 127)."
+        "Scaled to 100 contracts: 70 of 600 clauses missed (95% interval: 37 to 127)."
     )
 
 
@@ -159,7 +159,7 @@ def test_a_share_of_answers_is_scaled_as_answers_that_are_wrong(write_run: Write
         write_run, manifest=manifest, metrics=Metrics(metrics=rows, comparisons=comparisons), verdicts=[]
     )
     assert business.scaled(found, found.suites[0]).startswith(
-        "Scaled to 100 contracts: 105 fewer answers wrong (95% interval: 61 to 149 fewer)"
+        "Scaled to 100 contracts: 105 fewer of 600 answers wrong (95% interval: 61 to 149 fewer)"
     )
 
 
@@ -196,7 +196,7 @@ def test_a_hundred_contracts_hold_as_many_without_a_clause_as_the_suite_does(wri
     records = [make_record(number, variant, "x") for number in range(20) for variant in ("baseline", "tuned")]
     found = evidence_of(write_run, records=records, metrics=Metrics(metrics=levels, comparisons=rows))
     # 20 clauses in 20 contracts, of which 10 hold one: 100 in 100.
-    assert business.scaled(found, found.suites[0]).startswith("Scaled to 100 contracts: 18 fewer clauses missed")
+    assert business.scaled(found, found.suites[0]).startswith("Scaled to 100 contracts: 18 fewer of 100 clauses missed")
 
 
 @pytest.mark.parametrize("errors", [0, 1])

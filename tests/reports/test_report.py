@@ -11,21 +11,24 @@ from syrupy.assertion import SnapshotAssertion
 import reports
 from harness.errors import UserError
 from harness.runs.folder import RunData
-from harness.schema import Case, Completion, Metrics, Score, Scores
+from harness.schema import Case, Completion, Metric, Metrics, Score, Scores
 from harness.scoring.legal import key_terms
 from reports.model import Exchange, Headline, Table
 from reports.render import html, markdown
-from reports.sections import errors
+from reports.sections import errors, overview
 from reports.sections.verdict import OTHER_TRAINING, reason
 from reports.summary import summary
 from tests.reports.conftest import Writer, all_text, as_markdown, facts, part, table, write_training
 from tests.support.sample import (
+    METRICS,
     cite,
     interval,
+    make_comparisons,
     make_manifest,
     make_metrics,
     make_record,
     make_records,
+    make_suite,
     make_training,
     make_verdicts,
 )
@@ -335,6 +338,26 @@ def test_a_case_that_gets_better_and_worse_is_counted_as_both(write_run: Writer)
     listed = all_text(part(model, "changes"))
     assert "10 regressions" in listed
     assert "no gains; 10 of the regressions also improved by another metric." in listed
+
+
+def test_the_chart_names_the_metrics_that_it_leaves_out_and_why(
+    write_run: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = {"denominator": "answers", "numerator": "n", "scorer": "given"}
+    more = [Metric(name="answer_words", neutral=True, **of), Metric(name="slips", unbounded=True, **of)]
+    found, row = make_metrics(), make_comparisons()[0]
+    compared = [
+        msgspec.structs.replace(row, comparison=msgspec.structs.replace(row.comparison, metric=metric.name))
+        for metric in more
+    ]
+    run = write_run(
+        manifest=make_manifest(suites=[make_suite(metrics=[*METRICS, *more])]),
+        metrics=Metrics(metrics=found.metrics, comparisons=[*found.comparisons, *compared]),
+    )
+    said = "Not in the chart: answer words (neither direction is better); slips (not a percentage)."
+    assert said in all_text(part(reports.build([run]), "picture"))
+    monkeypatch.setattr(overview, "MOST_ROWS", 1)
+    assert "fabrication rate (after the first 1 metrics)" in all_text(part(reports.build([run]), "picture"))
 
 
 def test_a_record_that_two_scorers_left_unscored_is_not_counted_as_two_records(write_run: Writer) -> None:

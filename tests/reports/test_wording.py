@@ -154,6 +154,28 @@ def test_a_change_is_read_by_direction_and_only_where_interval_and_test_agree(
     assert sentences.reading(found, better)[0] == said
 
 
+@pytest.mark.parametrize(
+    ("low", "method", "p", "said"),
+    [
+        (0.01, "", 0.003, "p = 0.003 (exact McNemar)"),
+        (-0.01, "", 0.3, "p = 0.30 (exact McNemar)"),
+        (-0.01, "", 0.003, "p = 0.003 (exact McNemar); no clear change, because the interval includes 0"),
+        (
+            -0.01,
+            "paired gains and losses, few-changes guard",
+            0.003,
+            "p = 0.003 (exact McNemar); no clear change, because the interval, widened because few sources changed, "
+            "includes 0",
+        ),
+    ],
+)
+def test_a_small_p_next_to_an_interval_around_0_says_which_decides(
+    low: float, method: str, p: float, said: str
+) -> None:
+    found = Comparison(metric="m", difference=estimate(0.1, low, 0.2, method=method), p_value=p, test="exact McNemar")
+    assert sentences.test(found) == said
+
+
 def formats_a_number(node: ast.AST) -> bool:
     if isinstance(node, ast.FormattedValue):
         return node.format_spec is not None

@@ -268,7 +268,8 @@ def import_answers(
     baseline: Annotated[Path | None, typer.Option(metavar="LOG", help="Log to compare with; may be the same.")] = None,
     baseline_model: Annotated[str | None, typer.Option(help="Which model of the baseline's log.")] = None,
     baseline_form: Annotated[
-        str | None, typer.Option("--baseline-format", metavar="FORMAT", help="Format of the baseline's log, if another.")
+        str | None,
+        typer.Option("--baseline-format", metavar="FORMAT", help="Format of the baseline's log, if another."),
     ] = None,
     runs: Runs = Path("runs"),
     bars: Bars = None,
