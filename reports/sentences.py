@@ -58,8 +58,8 @@ def why_unclear(comparison: Comparison) -> str:
     low, high = difference.low, difference.high
     if p is None or p >= ALPHA or low is None or high is None or not low <= 0 <= high:
         return ""
-    widened = ", widened because few sources changed," if FEW_CHANGES.name in difference.method else ""
-    return f"; no clear change, because the interval{widened} includes 0"
+    wider = ", wider because few sources changed in one direction," if FEW_CHANGES.name in difference.method else ""
+    return f"; but the interval{wider} includes 0"
 
 
 def reading_of(comparison: Comparison, better: Better) -> Reading:

@@ -148,8 +148,9 @@ def _readable(evidence: RunView, suite: SuiteInfo) -> tuple[str, Cell]:
 
 def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> list[Block]:
     """Plot every share's change on one scale, mirrored where needed so that right is better, and name what is left."""
-    chief = evidence.ranked_metrics(suite)[:MOST_ROWS]
-    shares = [c for c in changes if c.metric in chief and evidence.unit(suite.name, c.metric) == "share"]
+    by_name = {c.metric.name: c for c in changes if evidence.unit(suite.name, c.metric) == "share"}
+    chief = [m.name for m in evidence.ranked_metrics(suite) if m.name in by_name][:MOST_ROWS]
+    shares = [change for name, change in by_name.items() if name in chief]
     title = f"Change of each metric of {suite.name}, {suite.shape}: tuned against baseline, with 95% intervals"
     rows = [_row(evidence, suite, change) for change in shares]
     plot = changes_plot(f"changes-{wording.anchor(suite.name)}", title, rows, results.caption(suite))
@@ -160,7 +161,7 @@ def _plot(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> lis
 def _not_drawn(evidence: RunView, suite: SuiteInfo, drawn: Collection[str]) -> str:
     """Name the compared metrics that the chart leaves out, by the reason; empty where there is none."""
     left: dict[str, list[str]] = {}
-    for place, metric in enumerate(evidence.ranked_metrics(suite)):
+    for metric in evidence.ranked_metrics(suite):
         comparison = evidence.comparison(suite.name, metric.name)
         if metric.name in drawn or comparison is None:
             continue
@@ -171,8 +172,7 @@ def _not_drawn(evidence: RunView, suite: SuiteInfo, drawn: Collection[str]) -> s
         elif evidence.unit(suite.name, metric) != "share":
             reason = "not a percentage"
         else:
-            assert place >= MOST_ROWS
-            reason = f"after the first {MOST_ROWS} metrics"
+            reason = f"after the first {MOST_ROWS}"
         left.setdefault(reason, []).append(wording.phrase(metric.name))
     parts = [f"{wording.listing(names)} ({reason})" for reason, names in left.items()]
     return f"Not in the chart: {'; '.join(parts)}." if parts else ""

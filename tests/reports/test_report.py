@@ -343,8 +343,10 @@ def test_a_case_that_gets_better_and_worse_is_counted_as_both(write_run: Writer)
 def test_the_chart_names_the_metrics_that_it_leaves_out_and_why(
     write_run: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    of = {"denominator": "answers", "numerator": "n", "scorer": "given"}
-    more = [Metric(name="answer_words", neutral=True, **of), Metric(name="slips", unbounded=True, **of)]
+    more = [
+        Metric(name="answer_words", scorer="given", numerator="words", neutral=True),
+        Metric(name="slips", scorer="given", numerator="slips", unbounded=True),
+    ]
     found, row = make_metrics(), make_comparisons()[0]
     compared = [
         msgspec.structs.replace(row, comparison=msgspec.structs.replace(row.comparison, metric=metric.name))
@@ -357,7 +359,7 @@ def test_the_chart_names_the_metrics_that_it_leaves_out_and_why(
     said = "Not in the chart: answer words (neither direction is better); slips (not a percentage)."
     assert said in all_text(part(reports.build([run]), "picture"))
     monkeypatch.setattr(overview, "MOST_ROWS", 1)
-    assert "fabrication rate (after the first 1 metrics)" in all_text(part(reports.build([run]), "picture"))
+    assert "fabrication rate (after the first 1)" in all_text(part(reports.build([run]), "picture"))
 
 
 def test_a_record_that_two_scorers_left_unscored_is_not_counted_as_two_records(write_run: Writer) -> None:

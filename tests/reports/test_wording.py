@@ -159,12 +159,12 @@ def test_a_change_is_read_by_direction_and_only_where_interval_and_test_agree(
     [
         (0.01, "", 0.003, "p = 0.003 (exact McNemar)"),
         (-0.01, "", 0.3, "p = 0.30 (exact McNemar)"),
-        (-0.01, "", 0.003, "p = 0.003 (exact McNemar); no clear change, because the interval includes 0"),
+        (-0.01, "", 0.003, "p = 0.003 (exact McNemar); but the interval includes 0"),
         (
             -0.01,
             "paired gains and losses, few-changes guard",
             0.003,
-            "p = 0.003 (exact McNemar); no clear change, because the interval, widened because few sources changed, "
+            "p = 0.003 (exact McNemar); but the interval, wider because few sources changed in one direction, "
             "includes 0",
         ),
     ],
