@@ -1,4 +1,4 @@
-"""Turn an objective into gates, each with its meaning and the cases that it takes, in plain words."""
+"""Turn an objective into gates, each with its meaning and the cases that it needs, in plain words."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Bar(Struct, frozen=True, kw_only=True):
     says: str
     """What it requires."""
     takes: str
-    """How many cases it takes."""
+    """How many cases it needs."""
 
     @property
     def lines(self) -> list[str]:
@@ -49,8 +49,8 @@ def _level(metric: str, right: str, bar: float, source: str) -> Bar:
     gate = Gate(metric=metric, rule="at_least", value=bar)
     return Bar(
         gate=gate,
-        says=f"In at least {_of_100(bar)} of 100 {right}; with statistical confidence.",
-        takes=f"{takes(gate, source)} where it holds in {_of_100((1 + bar) / 2)} of 100.",
+        says=f"{_sentence(right)} at least {_of_100(bar)} of 100 times, with statistical confidence.",
+        takes=f"{takes(gate, source)} if that is so {_of_100((1 + bar) / 2)} of 100 times.",
     )
 
 
@@ -60,14 +60,15 @@ def _compared(known: Known) -> Bar:
         gate = Gate(metric=metric, rule="improves")
         return Bar(
             gate=gate,
-            says=f"More often than with the model in use, asked the same, {right}. It needs --baseline.",
-            takes=f"{takes(gate, known['source'])} where it holds in {_of_100(GAIN)} more of 100.",
+            says=f"{_sentence(right)} more often than with the model in use, on the same cases. Needs --baseline.",
+            takes=f"{takes(gate, known['source'])} if that is so {_of_100(GAIN)} of 100 times more often.",
         )
     gate = Gate(metric=metric, rule="no_worse", margin=LOSS)
     return Bar(
         gate=gate,
-        says=f"In at most {_of_100(LOSS)} of 100 fewer than with the model in use {right}. It needs --baseline.",
-        takes=f"{takes(gate, known['source'])} where the two are equally good.",
+        says=f"{_sentence(right)} at most {_of_100(LOSS)} of 100 times less often than with the model in use. "
+        "Needs --baseline.",
+        takes=f"{takes(gate, known['source'])} if both models are equally good.",
     )
 
 
@@ -77,14 +78,18 @@ def _invented(known: Known) -> Bar:
         return Bar(
             gate=Gate(metric=invented.metric, rule="never", n_min=NEVER_N),
             says=f"Never: {invented.says}. One is too many.",
-            takes=f"It takes {NEVER_N} {invented.counts}: none in {NEVER_N} shows fewer than 1 in 100.",
+            takes=f"Needs {NEVER_N} {invented.counts}: none in {NEVER_N} shows a rate below 1 in 100.",
         )
     gate = Gate(metric=invented.metric, rule="at_most", value=FEW)
     return Bar(
         gate=gate,
-        says=f"In at most {_of_100(FEW)} of 100 {invented.counts}: {invented.says}.",
-        takes=f"{takes(gate, known['source'])} where it happens in {_of_100(FEW / 2)} of 100.",
+        says=f"At most {_of_100(FEW)} of 100 {invented.counts}: {invented.says}.",
+        takes=f"{takes(gate, known['source'])} if it happens {_of_100(FEW / 2)} of 100 times.",
     )
+
+
+def _sentence(right: str) -> str:
+    return right[0].upper() + right[1:]
 
 
 def _of_100(share: float) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from harness.formatting import plural
 from harness.scaffold.answer_kinds import Kind
 from harness.scaffold.default_gates import bars_of
 from harness.scaffold.wizard import TYPES, Known, read_fields
@@ -153,7 +154,13 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - writes code and plain text; `quoted` and `as_prompt` escape
     )
-    environment.filters |= {"docstring": _docstring, "quoted": _quoted, "as_prompt": _as_prompt, "comment": _comment}
+    environment.filters |= {
+        "docstring": _docstring,
+        "quoted": _quoted,
+        "as_prompt": _as_prompt,
+        "comment": _comment,
+        "plural": plural,
+    }
     return environment
 
 

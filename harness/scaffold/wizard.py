@@ -20,7 +20,7 @@ COMPARED = {
     "alone": "it is not compared",
 }
 INVENTS = {
-    "never": "never: one is too many, and it takes 300 cases without any",
+    "never": "never: one is too many; needs 300 cases without any",
     "few": "in at most 5 of 100",
 }
 TYPES = {"text": "string", "number": "number", "yes/no": "boolean"}
@@ -174,12 +174,12 @@ def takes(gate: Gate, source: str) -> str:
     """Begin the sentence on how many cases a gate takes, in sources of cases."""
     enough = clusters_enough(gate)
     many = "more than 20,000" if enough is None else f"about {round_to_two_digits(enough):,}"
-    return f"It takes {many} {plural(source)}"
+    return f"Needs {many} {plural(source)}"
 
 
 def _takes_of_the_bar(known: Known) -> str:
     gate = Gate(metric=known["kind"].metric, rule="at_least", value=known["bar"])
-    return f"{takes(gate, known['source'])} to show that, for a model with half of the errors that this allows."
+    return f"{takes(gate, known['source'])} to show that, if the model makes half of the errors that this allows."
 
 
 def objective_of(known: Known) -> str:
@@ -235,7 +235,7 @@ QUESTIONS = [
     ),
     WizardQuestion(
         flag="bar",
-        asks=lambda known: "How good must it be: in how many of 100 must it hold that " + known["kind"].right + "?",
+        asks=lambda known: f"How good must it be? How many of 100 times must it hold that {known['kind'].right}?",
         default=lambda known: "90",
         read=lambda text, known: read_bar(text),
         follows=_takes_of_the_bar,

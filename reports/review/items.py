@@ -146,7 +146,7 @@ def _item(key: AnswerKey, records: dict[str, Record], info: SuiteInfo | None) ->
     return ReviewItem(
         key=key,
         cluster=case.cluster,
-        task=info.title if info else "",
+        task=info.title if info and info.title != info.objective else "",
         prompt=[(message["role"], message["content"]) for message in chat],
         inputs=[(name.replace("_", " ").capitalize(), t) for name, t in case.input.items() if name != "document"],
         source=case.document,

@@ -136,6 +136,14 @@ def test_below_a_project_no_second_one_begins(tunegate, here, monkeypatch):
     assert sources(here) == before
 
 
+@pytest.mark.parametrize("kind", ["label", "list", "number", "json", "text", "grounded"])
+def test_the_title_has_no_threshold_since_blind_reviewers_read_it(tunegate, here, kind):
+    assert tunegate("init", "contracts/fees", "--kind", kind, "--yes")[0] == 0
+    suite = only_suite(here / "evalsuites" / "contracts" / "fees")
+    assert suite.title == f"{kinds()[kind].aim}."
+    assert not re.search(r"\d|model in use", suite.title)
+
+
 def test_nothing_is_overwritten(tunegate, here):
     assert tunegate("init", "contracts/fees", "--yes")[0] == 0
     before = tree(here)
@@ -308,7 +316,7 @@ def test_on_a_terminal_everything_is_asked_in_plain_words_and_a_wrong_answer_is_
     assert code == 0, screen
     assert "What do you want from the model?" in screen and "2 list: several names from a fixed list" in screen
     assert "no number of cases can show that a model is always right" in screen
-    assert "It takes about 420 leases to show that" in screen
+    assert "Needs about 420 leases to show that" in screen
     gates = tomllib.loads((tmp_path / "evalsuites/contracts/fees/gates.toml").read_text())
     assert [(g["metric"], g["rule"], g.get("value")) for g in gates["gate"]] == [
         ("clause_recall", "at_least", 0.95),

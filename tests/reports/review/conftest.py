@@ -30,10 +30,10 @@ WriteRun = Callable[..., Path]
 Planned = Callable[..., tuple[ReviewDatabase, Any]]
 
 
-def write_sealed(path: Path, records: Sequence[Record] = (), prompt: str = "") -> Path:
+def write_sealed(path: Path, records: Sequence[Record] = (), **of_suite: str) -> Path:
     folder = RunFolder(path)
     folder.path.mkdir(parents=True)
-    folder.write_manifest(make_manifest(suites=[make_suite(prompt=prompt)]))
+    folder.write_manifest(make_manifest(suites=[make_suite(**of_suite)]))
     folder.append_records(SUITE, records or make_records())
     folder.write_metrics(make_metrics())
     folder.write_verdicts(make_verdicts())
@@ -43,9 +43,9 @@ def write_sealed(path: Path, records: Sequence[Record] = (), prompt: str = "") -
 
 @pytest.fixture
 def write_run(tmp_path: Path) -> WriteRun:
-    """Write a sealed run: `write_run(records, prompt)`; without records those of the sample."""
-    return lambda records=(), prompt="": write_sealed(
-        tmp_path / f"run-{len(list(tmp_path.iterdir()))}", records, prompt
+    """Write a sealed run: `write_run(records, prompt=...)`; without records those of the sample."""
+    return lambda records=(), **of_suite: write_sealed(
+        tmp_path / f"run-{len(list(tmp_path.iterdir()))}", records, **of_suite
     )
 
 

@@ -258,7 +258,7 @@ def test_the_prompt_all_clauses_at_once_and_the_preference_are_in_reach(
     kinds = ["Insurance", "Holdover", "Assignment"]
     records = [replace(r, case=replace(r.case, expected=kinds)) for r in make_records()]
     prompt = '{% set system = "Be brief." %}Read the lease.\n{{ document }}\n' + "Which clauses does it have? " * 30
-    server = live(write_run(records, prompt), "--reviewer", "r1", "--items", "1")
+    server = live(write_run(records, prompt=prompt), "--reviewer", "r1", "--items", "1")
     page = open_link(reviewers_browser(viewport={"width": 1440, "height": 900}), server.links["r1"])
     begin(page)
     practise(page)

@@ -24,6 +24,15 @@ from tests.reports.review.conftest import Planned, WriteRun
 from tests.support.sample import SUITE, make_record, make_records
 
 
+def test_a_blind_reviewer_reads_what_the_task_is_but_no_threshold_of_its_objective(write_run: WriteRun) -> None:
+    def task(title: str) -> set[str]:
+        run = write_run(title=title, objective="Find 95 of 100 clauses, more than the model in use.")
+        return {item.task for item in load_material(run).items.values()}
+
+    assert task("Find every clause.") == {"Find every clause."}
+    assert task("Find 95 of 100 clauses, more than the model in use.") == {""}
+
+
 def test_cases_that_both_variants_answered_can_be_reviewed_and_the_others_are_counted(write_run: WriteRun) -> None:
     failed = Completion(
         key="k", text="", finish_reason="error", prompt_tokens=0, output_tokens=0, error="out of memory"
