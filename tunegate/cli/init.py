@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from harness.errors import UserError
 from tunegate.cli.layout import SET_UP, App
+from tunegate.cli.next_step import next_step
 from tunegate.cli.options import Engine, InputFiles, Inputs, Runs, Sheet
 from tunegate.cli.report import Open, print_report
 
@@ -124,6 +126,17 @@ def import_cases(
     hub = Hub(split=split, config=config, revision=revision, sheet=sheet)
     for line in import_table(file, into, columns, hub, mode, skip_bad):
         typer.echo(line)
+    _renew_approval(into)
+
+
+def _renew_approval(into: str) -> None:
+    """Name the command that renews the approval policy, where it has the suite whose cases changed."""
+    from harness.approval.policy import required_folders
+    from harness.scaffold.paths import ROOT, suite_name
+
+    with suppress(UserError):  # A policy that cannot be read is reported where it is used.
+        if str(ROOT.joinpath(*suite_name(into))) in required_folders():
+            next_step("tunegate approval", "approval.toml has the earlier cases, so no model passes until you renew it")
 
 
 @app.command()

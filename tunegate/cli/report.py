@@ -62,7 +62,7 @@ def report(
             help="Evaluation run, optionally its training run; or several runs.", autocompletion=complete_run
         ),
     ],
-    out: Annotated[Path | None, typer.Option(help="Output folder (default: report/ in the first run).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder (default: report/ in the first run).")] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Also write report.pdf; needs the extra 'pdf'.")] = False,
     business: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Assumptions of the business estimate, TOML.")
@@ -75,8 +75,8 @@ def report(
 
     Files: report.html, summary.html, report.md, report.json, cases.csv and pages of cases.
 
-    With --side-by-side write side-by-side.html: a row per case, a column per run, and the paired differences from the
-    first run. RUN:baseline stands for the answers of a run's baseline.
+    With --side-by-side write side-by-side.html, or the file that --out names (.html): a row per case, a column per
+    run, and the paired differences from the first run. RUN:baseline stands for the answers of a run's baseline.
 
     `latest` is the newest evaluation, and after an evaluation the newest training run.
 
@@ -89,6 +89,8 @@ def report(
             raise UserError("--side-by-side writes one HTML page. Leave out --pdf and --business")
         _write_side_by_side(run, out, runs, open_report)
         return
+    if out and out.suffix.lower() in (".html", ".pdf") and not out.is_dir():
+        raise UserError(f"--out {out}: expected a folder, since a report has several files. Name it without a suffix")
     paths = list[Path]()
     for text in run:
         has_evaluation = any(load_manifest(path).kind == "eval" for path in paths)
@@ -103,7 +105,9 @@ def _write_side_by_side(named: list[str], out: Path | None, runs: Path, opens: b
     from reports import side_by_side
 
     columns, first = side_by_side.open_columns(named, runs)
-    page = side_by_side.write(columns, first, (out or first.run.path / "report") / side_by_side.NAME)
+    folder = out or first.run.path / "report"
+    is_page = folder.suffix.lower() == ".html" and not folder.is_dir()
+    page = side_by_side.write(columns, first, folder if is_page else folder / side_by_side.NAME)
     code = claims_code(dict.fromkeys(column.run.path for column in columns))
     print_report([page], opens)
     exit_with(code)

@@ -229,6 +229,18 @@ def test_one_bad_row_and_nothing_is_written_unless_it_is_left_out(tunegate):
     assert [case.id for case in load_cases(CASES)][4:] == ["n1", "n2"]
 
 
+def test_an_import_names_the_command_that_renews_the_policy_of_the_suite(tunegate, tmp_path):
+    (tmp_path / "t.csv").write_text("id,text,answer,sort\nn1,A text.,assignment,lease\n")
+    words = ("cases", "import", "t.csv", "--into", "legal/mini", "--id", "id", "--input", "document=text")
+    words += ("--expected", "answer", "--tag", "instrument=sort", "--replace")
+    said = "next: tunegate approval    # approval.toml has the earlier cases"
+    done = tunegate(*words)
+    assert done[0] == 0 and said not in done[1], done
+    assert tunegate("approval")[0] == 0
+    done = tunegate(*words)
+    assert done[0] == 0 and said in done[1], done
+
+
 def test_a_stray_quote_stops_the_import_even_where_bad_rows_are_left_out(tunegate):
     before = CASES.read_bytes()
     file = table(good(1), good(2, '"never closed'), good(3), ("x", "", "none", "lease", "d"))

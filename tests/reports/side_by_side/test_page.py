@@ -91,6 +91,10 @@ def test_the_command_writes_the_page_and_ends_with_its_link(three: list[str], tm
     done = tunegate(tmp_path, "report", *three, "--side-by-side", "--out", "here")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == (tmp_path / "here" / "side-by-side.html").as_uri()
+    done = tunegate(tmp_path, "report", *three, "--side-by-side", "--out", "sbs.html")
+    assert done.stdout.splitlines()[-1] == (tmp_path / "sbs.html").as_uri() and (tmp_path / "sbs.html").is_file()
+    done = tunegate(tmp_path, "report", three[0], "--out", "whole.html")
+    assert "tunegate: --out whole.html: expected a folder" in done.stderr and not (tmp_path / "whole.html").exists()
     (Path(three[1]) / "metrics.json").unlink()
     done = tunegate(tmp_path, "report", *three, "--side-by-side")
     assert done.returncode == 6 and (Path(three[0]) / "report" / "side-by-side.html").is_file()
