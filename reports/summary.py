@@ -38,6 +38,8 @@ def _blocks(section: Section, suites: int) -> Iterator[Block]:
                 yield block
             if isinstance(block, Intervals) and suites == 1:
                 yield structs.replace(block, rows=block.rows[:MOST_ROWS])
+                if len(block.rows) > MOST_ROWS or any(isinstance(other, Text) for other in section.blocks):
+                    yield Text(text="The report has the metrics that are not in this chart.", tone="muted")
         elif section.id == "limits":
             if isinstance(block, Text) and (suites <= FEW or block in section.blocks[-GENERAL:]):
                 yield block

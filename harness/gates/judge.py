@@ -276,7 +276,8 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
     noun = plural(evidence.cluster)
     shown = f"{evidence.population} {'is' if cases == 1 else 'are'} shown but not judged"
     if clusters < FEWEST_CLUSTERS:
-        return f"{shown}: a gate needs {FEWEST_CLUSTERS} {noun}.", f"{FEWEST_CLUSTERS} {noun}; has {clusters}"
+        fewest = f"at least {FEWEST_CLUSTERS} {noun}"
+        return f"{shown}: a gate needs {fewest}.", f"{fewest}; has {clusters}"
     name, shares = evidence.largest
     if cluster_variance.is_fewer(cluster_variance.effective(shares), FEWEST_EQUAL):
         return (

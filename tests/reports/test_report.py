@@ -358,6 +358,9 @@ def test_the_chart_names_the_metrics_that_it_leaves_out_and_why(
     )
     said = "Not in the chart: answer words (neither direction is better); slips (not a percentage)."
     assert said in all_text(part(reports.build([run]), "picture"))
+    assert "The report has the metrics that are not in this chart." in all_text(
+        part(summary(reports.build([run])), "picture")
+    )
     monkeypatch.setattr(overview, "MOST_ROWS", 1)
     assert "fabrication rate (after the first 1)" in all_text(part(reports.build([run]), "picture"))
 

@@ -59,7 +59,9 @@ def report(
     run: Annotated[
         list[str],
         typer.Argument(
-            help="Evaluation run, optionally its training run; or several runs.", autocompletion=complete_run
+            metavar="RUN",
+            help="Evaluation run, optionally its training run; or several runs.",
+            autocompletion=complete_run,
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="Folder (default: report/ in the first run).")] = None,

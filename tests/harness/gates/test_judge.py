@@ -320,16 +320,17 @@ def test_a_share_that_is_over_one_is_not_judged_and_says_how_to_declare_it():
 @pytest.mark.parametrize("gate", [AT_LEAST, AT_MOST, IMPROVES, NO_WORSE, REDUCES, F1_AT_LEAST])
 def test_fewer_than_ten_contracts_are_shown_but_not_judged(gate):
     made = verdict(gate, [1, 0] * 45, [0, 1] * 45, per_contract=10)
-    assert made.outcome == "inconclusive" and made.needed == "10 clusters; has 9"
+    assert made.outcome == "inconclusive" and made.needed == "at least 10 clusters; has 9"
     assert made.observed is not None and made.observed.value is not None
 
 
 def test_reasons_name_clusters_as_the_suite_does():
     one = verdict(AT_LEAST, [1], cluster="policy")
     assert one.reason == (
-        "100%; at least 90.0% was required. 1 case from 1 policy is shown but not judged: a gate needs 10 policies."
+        "100%; at least 90.0% was required. 1 case from 1 policy is shown but not judged: "
+        "a gate needs at least 10 policies."
     )
-    assert one.needed == "10 policies; has 1"
+    assert one.needed == "at least 10 policies; has 1"
     twelve = verdict(AT_LEAST, [1] * 10 + [0] * 2, cluster="policy")
     assert twelve.needed == "about 200 cases; has 12"
     assert "contract" not in "".join(filter(None, (one.reason, twelve.reason, one.needed, twelve.needed)))

@@ -225,7 +225,7 @@ def test_too_few_contracts_are_said_before_anything_else(tmp_path: Path) -> None
     found = by_gate(tmp_path, cases=rows(16), gates=one_gate("clause_recall", "at_least", "value = 0.5"))
     row = found["clause_recall-at_least-0.5"]
     assert not row.can_pass and row.chance is None
-    assert row.says == ["8 cases from 8 contracts are shown but not judged: a gate needs 10 contracts."]
+    assert row.says == ["8 cases from 8 contracts are shown but not judged: a gate needs at least 10 contracts."]
 
 
 @pytest.mark.slow

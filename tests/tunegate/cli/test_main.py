@@ -59,7 +59,7 @@ def test_completion_offers_commands(tmp_path: Path) -> None:
     (["nonsense"], "No such command 'nonsense'. See `tunegate --help`"),
     (["compar"], "No such command 'compar'. Did you mean 'compare'? See `tunegate --help`"),
     (["runs", "--suit", "x"], "No such option: --suit. Did you mean --suite?"),
-    (["report"], "Missing argument 'run'"),
+    (["report"], "Missing argument 'RUN'"),
     (["report", "nowhere"], "run 'nowhere': no run has that name"),
     (["compare", "a"], "Missing argument 'TUNED'. See `tunegate compare --help`"),
     (["data", "check", "--colour"], "No such option: --colour. See `tunegate data check --help`"),
