@@ -47,6 +47,8 @@ class Setting(NamedTuple):
     """Rows with the untrained model's own answers to general requests."""
     rate: float = 1e-3
     """Highest learning rate."""
+    epochs: float = 1
+    """Passes over the rows."""
     first_layer: int = 0
     """Layers of the bundled model below this one get no adapter, which makes a step faster."""
     seed: int = 7
@@ -87,7 +89,7 @@ lr = {rate}
 [train]
 rows_per_step = 4
 group_prefix = true
-epochs = 1
+epochs = {epochs:g}
 seed = {seed}
 validate_every = {every}
 
@@ -169,8 +171,9 @@ def train(suites: Sequence[str], folder: Path, setting: Setting) -> Path:
             validation=json.dumps([str(part / "validation.jsonl") for part in within]),
             layers=json.dumps(linear_layers(setting.first_layer)),
             rate=setting.rate,
+            epochs=setting.epochs,
             seed=setting.seed,
-            every=max(1, (rows + setting.replay) // 4 // 3),
+            every=max(1, int((rows + setting.replay) * setting.epochs) // 4 // 3),
             name=json.dumps(folder.name),
         )
         if setting.select:
@@ -282,6 +285,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--replay", type=int, default=usual.replay, metavar="ROWS", help="general rows")
     parser.add_argument("--rows", default=usual.rows, metavar="OPTIONS", help="of the module that writes the rows")
     parser.add_argument("--rate", type=float, default=usual.rate, help="highest learning rate")
+    parser.add_argument("--epochs", type=float, default=usual.epochs, help="passes over the rows")
     parser.add_argument("--first-layer", type=int, default=usual.first_layer, help="lowest layer with an adapter")
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))

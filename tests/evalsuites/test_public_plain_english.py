@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evalsuites.public import data
 from evalsuites.public.plain_english import build_training, cases, floor, pairs
 from evalsuites.public.plain_english.pairs import Pair
 from evalsuites.public.plain_english.test_plain_english import suite
@@ -159,6 +160,16 @@ def test_rows_ask_what_the_suite_asks_and_answer_what_scores(real, tmp_path):
         *prompt, last = json.loads(line)["messages"]
         assert last["content"].lower() == wanted[json.dumps(prompt)]
         assert last["content"][0] == last["content"][0].upper()
+
+
+def test_rows_held_out_for_validation_are_not_trained_on(real):
+    train, validation = (
+        {case.document for case in build_training.training_cases(split, 0, held_out=60)} for split in data.SPLITS
+    )
+    whole = {case.document for split in data.SPLITS for case in build_training.training_cases(split, 0)}
+    assert not train & validation and train | validation == whole
+    with pytest.raises(UserError, match="--held-out is 292: expected 0 to 291"):
+        build_training.write(Path("unused"), 0, held_out=292)
 
 
 def test_own_rows_share_no_wording_with_the_test_and_are_in_its_form(real):

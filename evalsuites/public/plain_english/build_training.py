@@ -13,6 +13,7 @@ from pathlib import Path
 from evalsuites.public import data
 from evalsuites.public.plain_english.cases import cases
 from evalsuites.training_rows import fill
+from harness.errors import UserError
 from harness.schema import Case
 
 OWN = 291
@@ -20,10 +21,15 @@ OWN = 291
 FOLDER = Path(__file__).parent
 
 
-def training_cases(split: str, seed: int, own: int = OWN) -> list[Case]:
-    """The cases of a split that the suite does not ask, shuffled; for training with `own` of invented services."""
+def training_cases(split: str, seed: int, own: int = OWN, held_out: int = 0) -> list[Case]:
+    """The cases of a split that the suite does not ask, shuffled.
+
+    `own` of invented services are for training, but for `held_out` of them, which are for validation.
+    """
     data.refuse_test(split)
-    drawn = [*cases(split), *(own_cases(own, seed) if split == "train" else [])]
+    made = own_cases(own, seed)
+    validation = {case.id for case in random.Random(f"held out {seed}").sample(made, held_out)}
+    drawn = [*cases(split), *(case for case in made if (case.id in validation) == (split == "validation"))]
     random.Random(f"{split} {seed}").shuffle(drawn)
     return drawn
 
@@ -46,9 +52,11 @@ def answer(case: Case) -> str:
     return ". ".join(part[:1].upper() + part[1:] for part in case.expected[0].split(". "))
 
 
-def write(out: Path, seed: int, own: int = OWN) -> dict[str, int]:
-    """Write all training rows, `own` of them of invented services, and all validation rows and cases, into `out`."""
-    drawn = {split: training_cases(split, seed, own) for split in data.SPLITS}
+def write(out: Path, seed: int, own: int = OWN, held_out: int = 0) -> dict[str, int]:
+    """Write all training rows and all validation rows and cases into `out` (see `training_cases`)."""
+    if not 0 <= held_out <= own:
+        raise UserError(f"--held-out is {held_out}: expected 0 to {own}, the rows of invented services")
+    drawn = {split: training_cases(split, seed, own, held_out) for split in data.SPLITS}
     return data.write_training_files(out, FOLDER, drawn, answer)
 
 
@@ -57,7 +65,8 @@ if __name__ == "__main__":
         "Training rows from passages that the suite does not ask about.",
         write,
         {
-            "own": (OWN, "training rows of invented services"),
+            "own": (OWN, "rows of invented services"),
+            "held-out": (0, "of them, rows for validation in place of training"),
             "seed": (0, "another seed gives another order"),
         },
     )
