@@ -8,7 +8,7 @@ from unicodedata import decimal
 
 from msgspec.structs import replace
 
-from harness.schema import Case, Completion, Score, Span
+from harness.schema import Case, Completion, Metric, Score, Span
 from harness.scoring.base import ratios, scorer
 from harness.scoring.text.normalize import normalise
 from harness.scoring.text.refusals import refuses
@@ -88,30 +88,32 @@ def exactly(case: Case, completion: Completion) -> Score:
     return replace(accepted(replace(case, tags=case.tags | {"match": "exact"}), completion), name="exact")
 
 
+def _given(answer_rate: str, says: str) -> list[Metric]:
+    words = {"answer_words = words": "Words in an answer, on average."}
+    return ratios("given", {answer_rate: says, **words}, unbounded=["answer_words"])
+
+
+@scorer(metrics=_given("answer_rate = answered", "Share of questions not refused."), name="given")
+def given(case: Case, completion: Completion) -> Score:
+    """Whether the answer is not empty and no refusal, and its length in words. A failed completion has no answer."""
+    failed = completion.finish_reason == "error"
+    answered = not failed and bool(completion.text.strip()) and not refuses(completion.text)
+    words = 0 if failed else len(completion.text.split())
+    return Score(name="given", value=float(answered), counts={"answered": int(answered), "words": words})
+
+
 @scorer(
-    metrics=ratios(
-        "given",
-        {
-            "answer_rate = answered / answerable": "Share of the questions with an answer that were not refused.",
-            "answer_words = words": "Words in an answer, on average.",
-        },
-        unbounded=["answer_words"],
+    metrics=_given(
+        "answer_rate = answered / answerable", "Share of the questions with an answer that were not refused."
     ),
     name="given",
 )
-def given(case: Case, completion: Completion) -> Score:
-    """Whether the answer is not empty and no refusal, and its length in words. A failed completion has no answer.
-
-    The rate leaves out cases that expect nothing: there, a refusal is the right answer.
-    """
-    failed = completion.finish_reason == "error"
-    refused, answerable = not failed and refuses(completion.text), bool(case.expected)
-    answered = not failed and bool(completion.text.strip()) and not refused
-    counts = {
-        "answered": int(answered and answerable),
-        "answerable": int(answerable),
-        "words": 0 if failed else len(completion.text.split()),
-    }
+def given_where_expected(case: Case, completion: Completion) -> Score:
+    """The same, for suites in which a case that expects nothing is right if it is refused: the rate leaves it out."""
+    score = given(case, completion)
+    answered, answerable = score.counts["answered"], int(bool(case.expected))
+    counts = {**score.counts, "answered": answered * answerable, "answerable": answerable}
+    refused = completion.finish_reason != "error" and refuses(completion.text)
     return Score(name="given", value=float(answered or (refused and not answerable)), counts=counts)
 
 

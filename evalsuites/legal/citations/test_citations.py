@@ -12,7 +12,7 @@ suite = Suite(
     scorers=[
         statute_questions.cited,
         citations.fabricated,
-        short_answer.given,
+        short_answer.given_where_expected,
         *evaluate_bridge.squad(reference="answer"),
     ],
     cluster="instrument",

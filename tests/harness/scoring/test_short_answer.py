@@ -128,17 +128,22 @@ def test_the_span_holds_the_accepted_words():
 
 @pytest.mark.parametrize(("text", "answered"), [("I don't know.", 0), ("none", 1), (" ", 0)])
 def test_a_refusal_and_an_empty_text_are_no_answer(text, answered):
-    assert both(text, ["Paris"]).given.answered == answered
+    assert both(text, []).given.answered == answered
 
 
-def test_refusing_a_question_without_an_answer_lowers_no_rate():
-    """Its case expects nothing, so a refusal is right there."""
-    refused, asked = both("I don't know.", []).given, both("I don't know.", ["Paris"]).given
-    assert (refused.value, refused.answerable) == (1.0, 0)
-    assert (asked.value, asked.answerable, asked.answered) == (0.0, 1, 0)
-    assert both(" ", []).given.value == 0.0
+def test_refusing_a_question_without_an_answer_lowers_no_rate_where_that_is_right():
+    def given(text, expected):
+        case = Case(id="x", input={}, expected=expected, cluster="x")
+        return short_answer.given_where_expected(case, answer(text))
+
+    refused, asked = given("I don't know.", []), given("I don't know.", ["Paris"])
+    assert (refused.value, refused.counts["answerable"]) == (1.0, 0)
+    assert (asked.value, asked.counts["answerable"], asked.counts["answered"]) == (0.0, 1, 0)
+    assert given(" ", []).value == 0.0
+    assert given("It is Paris.", []).counts == {"answered": 0, "answerable": 0, "words": 3}
+    assert given("It is Paris.", ["Paris"]).counts == {"answered": 1, "answerable": 1, "words": 3}
 
 
 def test_length_is_in_words_and_a_failed_completion_has_none():
-    assert both("one two  three", ["one"]).given.counts == {"answered": 1, "answerable": 1, "words": 3}
-    assert both("one two", ["one"], "error").given.counts == {"answered": 0, "answerable": 1, "words": 0}
+    assert both("one two  three", []).given.counts == {"answered": 1, "words": 3}
+    assert both("one two", [], "error").given.counts == {"answered": 0, "words": 0}
