@@ -9,14 +9,14 @@ that the sheet lacks: the answer must say so. Sentences without a figure are not
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import make_span, ratios, scorer, whole_length
 from harness.scoring.finance.answer_parser import Answer, Stated, mentions_in
-from harness.scoring.finance.fact_sheet import Sheet, metric_ways, read_sheet, wording_key
+from harness.scoring.finance.fact_sheet import Sheet, SheetRow, metric_ways, read_sheet, wording_key
 from harness.scoring.finance.figure_checks import GOOD, Asked, FigureVerdict, Judge, named_in
 from harness.scoring.finance.name_checks import unknown_names
 from harness.scoring.finance.periods import fit
@@ -51,6 +51,8 @@ JUDGES = re.compile(r"\b(?:can(?:\s?not|'t)|could(?:\s+not|n't))\s+say\s+(?:that
 WRONG = ("figures", "fabricated", "mispaired", "computed", "arithmetic_errors", "responses_with", "invented_name")
 IN_OTHER_WORDS = re.compile(r",?\s\(?(?:or\s)?")
 """Between the amount and the percentage of a change: "$75 thousand, or 7.2%"."""
+CHANGES = ("rule: difference", "rule: percent change")
+"""Of rows that are amounts; points are the only change of a rate."""
 IN_PERCENT = re.compile(r"\bper\s?cent|%", re.I)
 """In a question that asks for a change in both."""
 RIGHT = ("disclosed", "required_found", "absence_said", "clean")
@@ -131,12 +133,20 @@ def _lost(
     due: Sequence[Asked], good: Sequence[tuple[Stated, FigureVerdict]], paragraph: str, question: str
 ) -> list[Asked]:
     """The required figures that an answer lacks. Of a change, its amount or its percentage will do."""
-    has = [_is_stated(each, good) for each in due]
+    if IN_PERCENT.search(question):
+        return [each for each in due if not _is_stated(each, good)]
+    changes = {frozenset(verdict.rows) for _, verdict in good if verdict.reason in CHANGES}
+    has = [_is_stated(each, good) or _is_change_of(each, changes) for each in due]
     for at, (one, other) in enumerate(pairwise(due)):
         between = paragraph[one.stated.figure.end : other.stated.figure.start]
-        if one.stated.move is not None and IN_OTHER_WORDS.fullmatch(between) and not IN_PERCENT.search(question):
+        if one.stated.move is not None and IN_OTHER_WORDS.fullmatch(between):
             has[at] = has[at + 1] = has[at] or has[at + 1]
     return [each for each, is_stated in zip(due, has, strict=True) if not is_stated]
+
+
+def _is_change_of(asked: Asked, changes: Container[frozenset[SheetRow]]) -> bool:
+    """Whether a figure of the right answer is a change between two rows of which the answer states a change."""
+    return asked.verdict.reason in CHANGES and frozenset(asked.verdict.rows) in changes
 
 
 def _is_equal(one: Figure, other: Figure) -> bool:

@@ -88,3 +88,17 @@ def test_of_a_change_its_amount_or_its_percentage_will_do(change, asked, missing
     of = "Cedar Loft Income Fund had rental revenue of $3.42 million in Q2 2025, {}, from $3.11 million in Q1 2025."
     right, question = of.format("a rise of $310 thousand, or 10.0%"), f"Report the rental revenue {asked}"
     assert scored(of.format(change), expected=right, question=question).missing == missing
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "missing"),
+    [
+        ("up by $310 thousand", "and what happened.", []),
+        ("up by $310 thousand", "and the change in percent.", ["10.0%"]),
+        ("up by $300 thousand", "and what happened.", ["10.0%"]),
+    ],
+)
+def test_a_change_in_the_other_form_than_the_right_answers_will_do(change, asked, missing):
+    of = "Cedar Loft Income Fund had rental revenue of $3.42 million in Q2 2025, {}, from $3.11 million in Q1 2025."
+    found = scored(of.format(change), expected=of.format("up 10.0%"), question=f"Report the rental revenue {asked}")
+    assert found.missing == missing
