@@ -34,7 +34,7 @@ def test_a_new_suite_explains_its_gates_and_runs_at_once_and_its_examples_settle
     said = [part.strip().splitlines()[-2:] for part in gates.split("[[gate]]\n")[:-1]]
     assert len(said) == len(tomllib.loads(gates)["gate"]) and "95 of 100" in gates.partition("[[gate]]")[0]
     for lines in said:
-        assert all(line.startswith("# ") for line in lines) and re.search(r"takes .*\d", " ".join(lines))
+        assert all(line.startswith("# ") for line in lines) and re.search(r"Needs about .*\d", " ".join(lines))
     assert len(load_cases(folder / "cases.jsonl")) == 5
     assert all(case.tags["example"] for case in load_cases(folder / "cases.jsonl"))
     assert re.search(r"needs about \d+ cases; you have \d", made.stdout)

@@ -224,7 +224,7 @@ def said_word_for_word(folder: Path, kind: str, labels: list[str], instruction: 
     compile((folder / "__init__.py").read_text("utf-8"), "__init__.py", "exec")
     (folder / "__init__.py").unlink()
     suite = only_suite(folder)
-    assert suite.title == known["objective"]
+    assert suite.title  # The bare aim: the objective may name thresholds, which a blind reviewer must not see.
     assert tomllib.loads((folder / "gates.toml").read_text("utf-8"))["objective"]["text"] == known["objective"]
     for case in suite.cases:
         asked = messages(suite.template, case)[-1]["content"]
