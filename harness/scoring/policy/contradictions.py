@@ -47,8 +47,8 @@ FIGURE_CLAIMS = [
             "limit",
             "at least",
             rf"(?:{LEAST}){LINK}",
-            r",? (?:or|and) (?:more|longer|older|over|above|up(?:wards?)?)\b| minimum\b| at (?:the )?(?:very )?least\b"
-            rf"|{AND_NO} (?:less|fewer|shorter)\b",
+            r",? (?:or|and) (?:more|longer|older|over|above|up(?:wards?)?(?! to\b))\b| minimum\b"
+            rf"| at (?:the )?(?:very )?least\b|{AND_NO} (?:less|fewer|shorter)\b",
         ),
         (
             "limit",

@@ -77,6 +77,7 @@ def test_the_opposite_of_a_guideline_is_found_and_other_words_for_it_are_not(ans
         ("30 minutes without pay.", "You get a paid meal period of 30 minutes.", ["30 minutes without pay"]),
         ("$40 for each of the two.", "The crew get $40 each.", []),
         ("$40 together.", "The crew get $40 each.", ["$40 together"]),
+        ("Above $1,900 and up to $12,500.", "Up to $12,500, from $1,900 and down to $900.", []),
         ("At least 3, at most 5.", "Between 3 and 5 days.", []),
         ("At least 7 days.", "Up to 3 days.", []),
     ],
