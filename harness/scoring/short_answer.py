@@ -109,7 +109,7 @@ def given(case: Case, completion: Completion) -> Score:
     name="given",
 )
 def given_where_expected(case: Case, completion: Completion) -> Score:
-    """The same, for suites in which a case that expects nothing is right if it is refused: the rate leaves it out."""
+    """As `given`, for suites in which a case that expects nothing is right if refused: the rate leaves it out."""
     score = given(case, completion)
     answered, answerable = score.counts["answered"], int(bool(case.expected))
     counts = {**score.counts, "answered": answered * answerable, "answerable": answerable}
