@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from harness.gates.judge import NO_BASELINE, judge
 from harness.progress import tracing
 from harness.progress.progress import Progress
 from harness.runs.folder import Results, RunData, RunFolder, load_run, now, stream
+from harness.runs.history import models_judged
 from harness.runs.provenance import environment, git_state
 from harness.schema import (
     ACCEPTED,
@@ -151,6 +152,7 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
             *_notes(job, plan, rendering),
             *families.notes(checkpoints, plan, rendering),
             *compared.notes,
+            *_looks(job, folder.path.parent, {model.digest for model in checkpoints.values()}),
         ],
         moved=compared.moved,
     )
@@ -207,6 +209,22 @@ def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[
                 "that compare skip"
             )
     return notes
+
+
+def _looks(job: Job, root: Path, own: Set[str]) -> Iterator[str]:
+    """Say of each suite how many other models earlier runs below `root` judged on its cases.
+
+    Of k models that all miss a threshold, one or more pass with at most k times the chance of one (Bonferroni).
+    """
+    known = models_judged(root)
+    for part in job.suites:
+        others = len(known.get(part.suite.cases_hash, set()) - own)
+        if others and part.complete:
+            yield (
+                f"{part.suite.name}: earlier runs in this folder judged {count(others, 'other model')} on these cases. "
+                "The more models are tried, the likelier one passes by chance, up to "
+                f"{others + 1} times as likely as a single one: confirm the chosen model on cases that chose nothing"
+            )
 
 
 def _lacking(part: SuiteJob) -> str:

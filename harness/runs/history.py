@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -235,6 +236,22 @@ def past_runs(root: Path) -> list[PastRun]:
     """List every run folder below `root`, oldest first."""
     runs = [read(folder, name)[0] for name, folder in _folders(root)]
     return sorted(runs, key=lambda run: (run.started, run.name))
+
+
+def models_judged(root: Path) -> dict[str, set[str]]:
+    """Map the hash of a suite's cases to the content digests of the models that finished runs asked all of them.
+
+    Folders that cannot be read are left out.
+    """
+    models = defaultdict[str, set[str]](set)
+    for _, folder in _folders(root):
+        with suppress(OSError, UserError):
+            manifest = load_manifest(folder)
+            if manifest.kind == "eval" and manifest.status == "finished" and CANDIDATE in manifest.checkpoints:
+                for info in manifest.suites:
+                    if info.asked == info.cases:
+                        models[info.cases_hash].add(manifest.checkpoints[CANDIDATE].digest)
+    return models
 
 
 def levels(root: Path, suites: Collection[str]) -> list[MetricLevel]:

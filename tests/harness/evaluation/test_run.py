@@ -145,3 +145,24 @@ def test_a_log_called_accepted_is_not_mixed_with_the_accepted_baseline(tmp_path:
     made = run(imported_job(suite, logs, None), RunFolder.create(tmp_path / "runs", "import"), Progress(quiet=True))
     assert made.manifest.suites[0].accepted is None and made.manifest.checkpoints[BASELINE].name == "accepted"
     assert Counter(record.variant for _, record in stream(made.path)) == {CANDIDATE: 40, BASELINE: 40}
+
+
+def test_a_run_says_how_many_other_models_were_judged_on_its_cases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+    write_suite(tmp_path)
+    other = right(rows()) | {"c1": "another answer"}
+
+    def looks(answers: dict[str, str], limit: int | None = None) -> list[str]:
+        notes = evaluate(tmp_path, answers, limit=limit).manifest.notes
+        return [note for note in notes if "judged" in note]
+
+    assert looks(right(rows())) == looks(right(rows())) == []  # the same model again is no other one
+    assert looks(other, limit=3) == []  # not all cases: no gate is judged
+    assert looks(other) != [] and "judged 1 other model on these cases" in looks(other)[0]
+    (third,) = looks(right(rows()) | {"c2": "a third answer"})
+    assert "judged 2 other models on these cases" in third and "up to 3 times" in third
+    cases = next(tmp_path.rglob("cases.jsonl"))
+    cases.write_text("\n".join(cases.read_text().splitlines()[1:]) + "\n")
+    assert looks({case: text for case, text in other.items() if case != "c0"}) == []  # other cases
