@@ -9,8 +9,8 @@ model's own answers to general requests) mixed in; one training whose adapter is
 of base and adapter on the suite and on general/basics. A suite's rows are as many as make up `--tokens`. Public suites
 need TUNEGATE_DATA. Interrupted, it continues where it stopped. Prints two Markdown tables, paired differences and
 trainings; two to three hours on two CPU cores. With `--together` one adapter is trained on the rows of all these
-suites, `--tokens` in all, and judged on all. With `--base` a merged model is trained further, and still judged next to
-the untuned one.
+suites, `--tokens` in all, and judged on all. `--untuned` names another model than the bundled one. With `--base` a
+merged model is trained further, and still judged next to the untuned one.
 """
 
 import argparse
@@ -41,8 +41,10 @@ class Setting(NamedTuple):
 
     tokens: int = 200_000
     """Of training rows, a suite or, together, in all."""
-    base: str = EMBEDDED
-    """The model that gets the adapter; a merged one is trained further."""
+    untuned: str = EMBEDDED
+    """The model that writes the replay rows and is compared with."""
+    base: str | None = None
+    """The model that gets the adapter, if another: a merge of the untuned one is trained further."""
     replay: int = 150
     """Rows with the untrained model's own answers to general requests."""
     rate: float = 1e-3
@@ -112,8 +114,8 @@ def python(*words: str) -> None:
         raise SystemExit(left)
 
 
-def write_rows(suite: str, folder: Path, tokens: int, options: Sequence[str] = ()) -> int:
-    """Write the training files of a suite; returns the number of its rows, about `tokens` tokens in all."""
+def write_rows(suite: str, folder: Path, tokens: int, model: str, options: Sequence[str] = ()) -> int:
+    """Write the training files of a suite; returns the number of its rows, about `tokens` tokens of `model` in all."""
     if suite.startswith("public/"):
         python(rows_module(suite), "--out", str(folder), *options)
     else:
@@ -124,7 +126,7 @@ def write_rows(suite: str, folder: Path, tokens: int, options: Sequence[str] = (
                    *options)  # fmt: skip
     for name in ("validation", "dev_cases"):
         _keep(folder / f"{name}.jsonl", DEV_CASES)
-    return _keep(folder / "train.jsonl", _rows_of(folder / "train.jsonl", tokens))
+    return _keep(folder / "train.jsonl", _rows_of(folder / "train.jsonl", tokens, model))
 
 
 def rows_module(suite: str) -> str:
@@ -132,9 +134,9 @@ def rows_module(suite: str) -> str:
     return f"evalsuites.{suite.replace('/', '.')}.{'build_training' if suite.startswith('public/') else 'cases'}"
 
 
-def _rows_of(file: Path, tokens: int) -> int:
+def _rows_of(file: Path, tokens: int, model: str) -> int:
     """How many of the file's rows, from its start, have so many tokens."""
-    renderer = Renderer(resolve.resolve(EMBEDDED).path)
+    renderer = Renderer(resolve.resolve(model).path)
     lines = file.read_text("utf-8").splitlines()
     for number, line in enumerate(lines, 1):
         tokens -= len(renderer.training(json.loads(line)["messages"])[0])
@@ -158,15 +160,16 @@ def train(suites: Sequence[str], folder: Path, setting: Setting) -> Path:
             part.mkdir(parents=True, exist_ok=True)
         shares = zip(suites, parts, strict=True)
         rows = sum(
-            write_rows(suite, part, setting.tokens // len(suites), shlex.split(setting.rows)) for suite, part in shares
+            write_rows(suite, part, setting.tokens // len(suites), setting.untuned, shlex.split(setting.rows))
+            for suite, part in shares
         )
         python(
-            "evalsuites.general.basics.replay", "--checkpoint", EMBEDDED,
+            "evalsuites.general.basics.replay", "--checkpoint", setting.untuned,
             "--out", str(folder / "replay.jsonl"), "--rows", str(setting.replay),
         )  # fmt: skip
         within = [part.relative_to(folder) for part in parts]
         text = CONFIG.format(
-            base=json.dumps(setting.base),
+            base=json.dumps(setting.base or setting.untuned),
             train=json.dumps([*(str(part / "train.jsonl") for part in within), "replay.jsonl"]),
             validation=json.dumps([str(part / "validation.jsonl") for part in within]),
             layers=json.dumps(linear_layers(setting.first_layer)),
@@ -189,12 +192,12 @@ def named(suite: str) -> str:
     return suite.replace("/", "-")
 
 
-def compare(suites: Sequence[str], folder: Path, trained: Path) -> Path:
+def compare(suites: Sequence[str], folder: Path, trained: Path, untuned: str) -> Path:
     """Judge the adapter next to its base on the test cases, general ones among them; returns the run."""
     judged = folder / "judged"
     done = [p for p in judged.glob("*/") if (p / runs_folder.SEAL).exists()]
     if not done:
-        command = [sys.executable, "-m", "tunegate.cli.main", "compare", EMBEDDED, str(trained)]
+        command = [sys.executable, "-m", "tunegate.cli.main", "compare", untuned, str(trained)]
         command += [word for suite in (*suites, GENERAL) for word in ("--suite", f"evalsuites/{suite}")]
         command += ["--runs", str(judged)]
         left = subprocess.run(command, env=os.environ, check=False).returncode
@@ -279,9 +282,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--tokens", type=int, default=usual.tokens, help="of training rows, a suite or, together, in all"
     )
-    parser.add_argument(
-        "--base", type=_base, default=usual.base, metavar="MODEL", help="a merged model: train it further"
-    )
+    parser.add_argument("--untuned", type=_base, default=usual.untuned, metavar="MODEL", help="what is tuned")
+    parser.add_argument("--base", type=_base, default=usual.base, metavar="MODEL", help="a merge of it: train further")
     parser.add_argument("--replay", type=int, default=usual.replay, metavar="ROWS", help="general rows")
     parser.add_argument("--rows", default=usual.rows, metavar="OPTIONS", help="of the module that writes the rows")
     parser.add_argument("--rate", type=float, default=usual.rate, help="highest learning rate")
@@ -307,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if args.train_only:
             print(f"adapter: {trained / 'adapter'}", flush=True)
             continue
-        figures += results(suites, compare(suites, folder, trained))
+        figures += results(suites, compare(suites, folder, trained, setting.untuned))
         trainings.append(training(suites, trained))
         print(table(("suite", "metric", "baseline", "keyword floor", "tuned", "tuned minus baseline"), figures))
         print(table(("suite", "rows", "tokens", "kept step", "on validation cases", "general loss", "s", "curves"),

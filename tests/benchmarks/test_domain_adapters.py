@@ -41,8 +41,8 @@ def test_options_reach_the_configuration(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(adapters, "python", lambda *words: ran.append(words))
     asked_of_rows: list[str] = []
 
-    def write_rows(suite: str, folder: Path, tokens: int, options: list[str]) -> int:
-        asked_of_rows.extend(options)
+    def write_rows(suite: str, folder: Path, tokens: int, model: str, options: list[str]) -> int:
+        asked_of_rows.extend([model, *options])
         return tokens // 100
 
     monkeypatch.setattr(adapters, "write_rows", write_rows)
@@ -65,7 +65,7 @@ def test_options_reach_the_configuration(tmp_path: Path, monkeypatch: pytest.Mon
             "--first-layer=29",
         ]
     )
-    assert asked_of_rows == ["--without", "sale"]
+    assert asked_of_rows == [adapters.EMBEDDED, "--without", "sale"]
     config = tomllib.loads((tmp_path / "legal-clauses" / "train.toml").read_text("utf-8"))
     assert (
         config["lora"]["target_modules"][0] == "layers.29.self_attn.q_proj"
@@ -76,12 +76,39 @@ def test_options_reach_the_configuration(tmp_path: Path, monkeypatch: pytest.Mon
     assert ran[0][-2:] == ("--rows", "40")
 
 
+def test_another_model_is_tuned_replayed_and_compared_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(adapters, "python", lambda *words: ran.append(words))
+    monkeypatch.setattr(
+        adapters, "write_rows", lambda suite, folder, tokens, model, options: ran.append((model,)) or 40
+    )
+    monkeypatch.setattr(adapters, "results", lambda suites, judged: [])
+    monkeypatch.setattr(adapters, "training", lambda suites, trained: [])
+    compared: list[str] = []
+    monkeypatch.setattr(adapters, "compare", lambda *args: compared.append(args[3]))
+    run = tmp_path / "legal-clauses" / "runs" / "r1"
+    run.mkdir(parents=True)
+    (run / "MANIFEST.sha256").touch()
+    larger = tmp_path / "larger"
+    larger.mkdir()
+    adapters.main(["--only", "legal/clauses", "--untuned", str(larger), "--out", str(tmp_path)])
+    config = tomllib.loads((tmp_path / "legal-clauses" / "train.toml").read_text("utf-8"))
+    assert ran[0] == (str(larger),) and ran[1][:3] == (
+        "evalsuites.general.basics.replay",
+        "--checkpoint",
+        str(larger),
+    )
+    assert (config["base"], compared) == (str(larger), [str(larger)])
+
+
 def test_every_suite_has_a_module_for_its_rows() -> None:
     assert [suite for suite in adapters.METRICS if importlib.util.find_spec(adapters.rows_module(suite)) is None] == []
 
 
 def test_rows_and_cases_are_written(tmp_path: Path) -> None:
-    count = adapters.write_rows("policy/handbook", tmp_path, tokens=2000)
+    count = adapters.write_rows("policy/handbook", tmp_path, tokens=2000, model=adapters.EMBEDDED)
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text("utf-8").splitlines()]
     assert 0 < count == len(rows) and all(row["messages"][-1]["role"] == "assistant" for row in rows)
     for name in ("validation", "dev_cases"):
