@@ -28,6 +28,14 @@ def start(*_):
 
 harness.engines.fake.start = start
 """
+ENDS_WITH_0 = """import pytest
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    yield
+    session.exitstatus = 0
+"""
 
 
 def exported(change: Change) -> Export:
@@ -73,6 +81,15 @@ def test_settings_of_a_change_that_keep_pytest_from_running_turn_the_job_red(cha
     job = change.judge()
     assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 6, SHOW: 0}, job.log
     assert exported(change).status == "none" and "There is no run" in job.summary
+
+
+@pytest.mark.slow
+def test_a_hook_of_a_change_that_ends_pytest_with_0_turns_no_failed_gate_green(change: Change) -> None:
+    (change.folder / "evalsuites" / "conftest.py").write_text(ENDS_WITH_0)
+    write_script(change.folder, tuned=dict.fromkeys(right(rows()), "holdover"))
+    job = change.judge()
+    assert job.codes == {CHECK: 0, BARS: 0, JUDGE: 1, SHOW: 0}, job.log
+    assert "although pytest ended with 0" in job.log and exported(change).outcome == "fail"
 
 
 @pytest.mark.slow
@@ -343,6 +360,7 @@ def test_a_base_that_git_does_not_have_is_no_first_adoption(change: Change) -> N
 @pytest.mark.parametrize("code", range(6))
 def test_the_step_leaves_with_the_code_of_pytest_and_lets_commands_act_again(tmp_path: Path, code: int) -> None:
     """After a pytest that ends with 0 there must be a run."""
+    (tmp_path / "out" / "runs").mkdir(parents=True)
     stub = tmp_path / "bin" / "pytest"
     stub.parent.mkdir()
     stub.write_text(f"#!/bin/sh\nprintf '::error::forged'\nexit {code}\n")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import EXIT_NOTHING_JUDGED, UserError
+from harness.errors import EXIT_GATE_FAILED, EXIT_NOTHING_JUDGED, UserError
 from harness.files import write_atomic
 from tunegate.cli.layout import RESULTS, App
 from tunegate.cli.options import Runs, complete_run
@@ -104,8 +104,8 @@ def comment(
 ) -> None:
     """Print the comments on a pull request, or post them.
 
-    There is one per suite, created once and then updated. Printing the comments of a run without a valid verdict ends
-    with exit code 6.
+    There is one per suite, created once and then updated. Printing ends with the exit code of the verdict: 1 where a
+    gate did not pass, 6 without a valid verdict.
     """
     from reports.ci import github, markdown
 
@@ -115,8 +115,9 @@ def comment(
     if not post:
         bodies = markdown.comments(exported).values() if exported else [markdown.standing_in(says or "")]
         typer.echo("\n".join(bodies), nl=False)
-        if exported is not None and exported.status != "finished":
-            raise typer.Exit(EXIT_NOTHING_JUDGED)
+        if exported is not None and exported.outcome != "pass":
+            has_verdict = exported.status == "finished" and exported.outcome != "skipped"
+            raise typer.Exit(EXIT_GATE_FAILED if has_verdict else EXIT_NOTHING_JUDGED)
         return
     has_report = source is not None and _has_report(Path(source))
     typer.echo(

@@ -298,6 +298,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     options = options_of(config)
     required = in_pytest(required_by(options.require_gates))
+    exitstatus = session.exitstatus  # A conftest.py may have changed it.
     is_evaluation = summary or options.require_gates or options.checkpoint or options.baseline or options.bars
     if config.option.collectonly or not is_evaluation or (not summary and not required):
         return  # --collect-only judges nothing and ends with 0, as pytest has it; CI then finds no run and fails.
@@ -314,15 +315,16 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         config.stash[REQUIRED] = f"{required}: gates that did not run: {named or 'none was collected'}"
         if exitstatus in (EXIT_OK, EXIT_NOTHING_COLLECTED):
             session.exitstatus = EXIT_GATE_FAILED
-    elif required and summary and summary["not_passed"] and exitstatus == EXIT_OK:  # A conftest.py hid it.
-        config.stash[REQUIRED] = f"{required}: gates that did not pass: {'; '.join(summary['not_passed'])}"
+    elif summary and summary["not_passed"] and exitstatus == EXIT_OK:  # A conftest.py hid it.
+        by = f"{required}: " if required else ""
+        config.stash[REQUIRED] = f"{by}gates that did not pass: {'; '.join(summary['not_passed'])}"
         session.exitstatus = EXIT_GATE_FAILED
     elif exitstatus == 0 and not gates["ran"]:
         session.exitstatus = EXIT_NOTHING_JUDGED
 
 
 REQUIRED: pytest.StashKey[str] = pytest.StashKey()
-"""Why required gates make the session fail."""
+"""Why gates make the session fail where the reports of pytest do not."""
 
 
 def _gate_reports(config: pytest.Config) -> dict[str, Any]:

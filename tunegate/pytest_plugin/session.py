@@ -15,6 +15,7 @@ from harness.baseline.format import load_accepted
 from harness.checkpoints.bundled_model import EMBEDDED
 from harness.engines.config import EngineConfig
 from harness.engines.options import ENGINE_OPTIONS, engine_config
+from harness.env import required_by
 from harness.errors import Unavailable, UserError, refuse_all
 from harness.evaluation.plan import Job, SuiteJob
 from harness.gates.config import gate_ids, load_suite_gates
@@ -126,9 +127,10 @@ class EvaluationSession:
         return [*left_out, *map(in_pytest, self._reasons.values()), *lost]
 
     def not_passed(self) -> list[str]:
-        """Return the selected gates whose verdict is not pass."""
+        """Return the selected gates whose verdict is not pass; skipped ones only where gates are required."""
+        passing = ("pass",) if required_by(self.options.require_gates) else ("pass", "skipped")
         judged = [gate for gate in self.gates_selected if gate in self._verdicts]
-        return [" ".join(gate) for gate in judged if self._verdicts[gate].outcome != "pass"]
+        return [" ".join(gate) for gate in judged if self._verdicts[gate].outcome not in passing]
 
     def notes(self) -> list[str]:
         """Return a line for each suite that did not run."""

@@ -25,7 +25,7 @@ class SessionSummary(TypedDict):
     not_run: list[str]
     """Gates that were deselected, and why suites did not run."""
     not_passed: list[str]
-    """Selected gates whose verdict is not pass, whatever the report of their item says."""
+    """Selected gates that did not pass by their verdict, whatever the report of their item says."""
 
 
 SUMMARY: pytest.StashKey[SessionSummary] = pytest.StashKey()

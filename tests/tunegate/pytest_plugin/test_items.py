@@ -179,13 +179,15 @@ def pytest_runtest_makereport(item, call):
     report.outcome, report.longrepr = "passed", None
     return report
 """
+ENDED_WITH_0 = "def pytest_sessionfinish(session):\n    session.exitstatus = 0\n"
 
 
 @pytest.mark.parametrize(("conftest", "said"), [
     (MARKED.format(mark="skip"), "did not run: evalsuites/legal/mini/test_mini.py::gate[clause_exact_set-at_least"),
     (MARKED.format(mark="xfail"), "FAILED evalsuites/legal/mini/test_mini.py::gate[clause_exact_set-at_least"),
     (REPORTED_AS_PASSED, "did not pass: legal/mini clause_exact_set-at_least-0.5[instrument=lease]"),
-], ids=["skip", "xfail", "hook"])  # fmt: skip
+    (ENDED_WITH_0, "did not pass: legal/mini clause_exact_set-at_least-0.5[instrument=lease]"),
+], ids=["skip", "xfail", "report", "exit code"])  # fmt: skip
 def test_no_conftest_excuses_a_required_gate(root: Path, conftest: str, said: str) -> None:
     (root / "conftest.py").write_text(conftest)
     write_suite(root, gates=GATES.replace("value = 0.5", "value = 0.3", 1))
@@ -193,6 +195,16 @@ def test_no_conftest_excuses_a_required_gate(root: Path, conftest: str, said: st
     done = pytest_in(root, "-q", "--eval-require-gates")
     assert done.returncode == 1 and said in done.stdout, done.stdout
     assert [verdict.outcome for verdict in only_run(root).verdicts].count("pass") == 2
+
+
+@pytest.mark.parametrize("conftest", [MARKED.format(mark="skip"), REPORTED_AS_PASSED, ENDED_WITH_0])
+def test_no_conftest_hides_a_gate_that_failed_where_none_is_required(root: Path, conftest: str) -> None:
+    (root / "conftest.py").write_text(conftest)
+    write_script(root, tuned=dict.fromkeys(right(CASES), "holdover") | {f"c{i}": "none" for i in range(2, 40, 4)})
+    done = pytest_in(root, "-q", "--eval-no-require-gates")
+    assert done.returncode == 1, done.stdout
+    (root / "conftest.py").unlink()
+    assert pytest_in(root, "-q", "--eval-no-require-gates", "--eval-limit", "4").returncode == 6
 
 
 def test_repeats_are_items_of_their_own(root: Path) -> None:
