@@ -15,6 +15,7 @@ import pytest
 
 from harness.errors import EXIT_INTERNAL, Unavailable, UserError
 from harness.files import absolute
+from harness.runs.project import suites_of
 from harness.suites.discovery import SUITES, marks_of
 from tunegate.pytest_plugin.options import in_pytest, options_of
 
@@ -80,10 +81,17 @@ def session_of(config: pytest.Config) -> EvaluationSession:
 
 def _suite_folders(config: pytest.Config) -> list[Path]:
     """List the folders of suites that pytest was asked to collect whole, not files or items in them."""
-    here = config.invocation_params.dir
-    given = [absolute(here / word) for word in config.args]
-    suites = [folder / SUITES for folder in given if (folder / SUITES).is_dir()]
-    return suites or [f for f in given if f.is_relative_to(here) and SUITES in (f.name, *f.relative_to(here).parts)]
+    given = [absolute(config.invocation_params.dir / word) for word in config.args]
+    return [
+        folder / SUITES if (folder / SUITES).is_dir() else folder
+        for folder in given
+        if any((suites := suites_of(each)) and _share_a_path(each, suites) for each in (folder, folder.resolve()))
+    ]
+
+
+def _share_a_path(folder: Path, suites: Path) -> bool:
+    """Whether one of two folders contains the other."""
+    return folder.is_relative_to(suites) or suites.is_relative_to(folder)
 
 
 def runs_of(config: pytest.Config) -> Path:

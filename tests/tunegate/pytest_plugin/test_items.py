@@ -1,6 +1,7 @@
 """The pytest plugin, run as a user runs it: cases, gates, exit codes, partial runs, workers."""
 
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -109,6 +110,21 @@ def test_required_gates_cover_a_suite_that_pytest_does_not_find(hides: str, root
     said = "gates that did not run: evalsuites/legal/other/gates.toml belongs to no suite that was found"
     assert done.returncode == 1 and said in done.stdout, done.stdout
     assert pytest_in(root, "-q").returncode == 0
+
+
+@pytest.mark.parametrize(("here", "given"), [
+    ("evalsuites", ["legal"]), ("evalsuites/legal", []), ("docs", ["../evalsuites"]), (".", ["link"]),
+])  # fmt: skip
+def test_required_gates_cover_a_left_out_suite_from_every_folder(here: str, given: list[str], root: Path) -> None:
+    other = write_suite(root, name="other")
+    (root / "docs").mkdir()
+    (root / "link").symlink_to("evalsuites")
+    words = ("-q", "--eval-require-gates", "--eval-script", str(root / "script.json"), "--engine", "fake")
+    ignored = (root / "link" if given == ["link"] else root / "evalsuites") / "legal" / "other"
+    done = pytest_in(root / here, *words, "--ignore", str(ignored), chosen=given)
+    assert done.returncode == 1 and "other/gates.toml belongs to no suite" in done.stdout, done.stdout
+    shutil.rmtree(other)
+    assert pytest_in(root / here, *words, chosen=given).returncode == 0
 
 
 def test_any_other_exception_is_a_real_failure(root: Path) -> None:
