@@ -148,7 +148,13 @@ def _locate(
             f"{named}: no such checkpoint. Expected a model or adapter folder, a hub id as owner/name, or {EMBEDDED}"
         )
     folder = CheckpointFolder(path)
-    for adapter in (folder, CheckpointFolder(path / "adapter")):
+    inside = CheckpointFolder(path / "adapter")
+    if inside.is_adapter and folder.is_model and not folder.is_adapter:
+        raise UserError(
+            f"{text}: contains a model, and in {inside.path} an adapter, so what was judged would not be what others "
+            "load from it. Move one of them into a folder of its own"
+        )
+    for adapter in (folder, inside):
         if adapter.is_adapter:
             if not from_hub:
                 safety.refuse_pickles(adapter.path)

@@ -76,6 +76,11 @@ def test_a_training_run_stands_for_its_adapter(adapter: Path, tmp_path: Path) ->
     assert resolve(str(tmp_path / "run")).digest == resolve(str(adapter)).digest
 
 
+def test_a_model_is_not_taken_for_an_adapter_in_its_folder(adapter: Path, twin: Path) -> None:
+    copy(adapter, twin / "adapter")
+    assert f"contains a model, and in {twin / 'adapter'} an adapter" in message(twin)
+
+
 def test_a_digest_ignores_path_name_and_the_spelling_of_the_base(
     adapter: Path, tiny_model: Path, tmp_path: Path, twin_adapter: Path
 ) -> None:
