@@ -15,7 +15,7 @@ from harness.schema import BASELINE, CANDIDATE, FLOOR, NO_MERGE, Metric, Outcome
 from reports import business, degenerate, number_format, sentences, wording
 from reports.cases.index import Joint
 from reports.model import Block, Cell, Headline, Section, Text
-from reports.run_data import RunView, overall
+from reports.run_data import TOO_FEW, RunView, overall
 from reports.sections import human_review, models_compared, overview
 
 LEADS = {
@@ -75,6 +75,7 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
         texts.append(str(error))
     for suite in evidence.suites:
         texts += [degenerate.warning(evidence, suite, with_answers, with_quotes), below_floor(evidence, suite)]
+        texts.append(says_less(evidence, suite))
     notes, why = evidence.run.manifest.notes, no_merge(evidence.run.manifest, evidence.run.path.name)
     if overall(evidence.run.verdicts) == "pass":
         texts.append(f"The run {why}. {NO_MERGE}" if why and not any(n.endswith(NO_MERGE) for n in notes) else "")
@@ -127,6 +128,32 @@ def below_floor(evidence: RunView, suite: SuiteInfo) -> str:
     return (
         f"{suite.name}: The keyword floor, a rule without a model, does better than the tuned model: "
         f"{wording.phrase(metric.name)} {levels}."
+    )
+
+
+SAYS_LESS = 0.5
+"""Share of the baseline's statements below which a rate over the tuned model's own may come from saying less."""
+
+
+def says_less(evidence: RunView, suite: SuiteInfo) -> str:
+    """Name gated rates over what an answer states, where the tuned model states far less than the baseline.
+
+    A case in which it states nothing counts for no such rate. Empty where the baseline has fewer than ten statements.
+    """
+    gated = {verdict.metric for verdict in evidence.verdicts(suite.name)}
+    found: list[str] = []
+    for metric in suite.metrics:
+        if metric.denominator is None or metric.name not in gated:
+            continue
+        tuned, baseline = (evidence.level(suite.name, variant, metric.name) for variant in (CANDIDATE, BASELINE))
+        if tuned and baseline and baseline.n >= TOO_FEW and tuned.n < SAYS_LESS * baseline.n:
+            counted = wording.count(tuned.n, wording.item(metric))
+            found.append(f"{wording.phrase(metric.name)} of {counted} (baseline {number_format.number(baseline.n)})")
+    if not found:
+        return ""
+    return (
+        f"{suite.name}: The tuned model states much less than the baseline: {wording.listing(found)}. Such a rate may "
+        "improve because the model leaves things out; a case in which it states nothing does not count."
     )
 
 

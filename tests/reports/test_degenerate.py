@@ -160,6 +160,34 @@ def test_a_rule_without_a_model_that_does_better_is_named_in_every_view(
 
 
 @pytest.mark.parametrize(
+    ("metric", "before", "now", "warned"),
+    [
+        ("fabrication_rate", 100, 49, True),
+        ("fabrication_rate", 100, 50, False),
+        ("fabrication_rate", 9, 0, False),
+        ("clause_recall", 100, 49, False),  # Another metric has the gate.
+    ],
+)
+def test_a_gated_rate_of_far_fewer_statements_than_the_baselines_is_named(
+    write_run: Writer, metric: str, before: int, now: int, warned: bool
+) -> None:
+    counts, metrics = {"baseline": before, "tuned": now}, make_metrics()
+    rows = [
+        structs.replace(row, estimate=structs.replace(row.estimate, n=counts[row.variant]))
+        if row.metric == "fabrication_rate" and row.slice is None and row.variant in counts
+        else row
+        for row in metrics.metrics
+    ]
+    run = write_run(metrics=structs.replace(metrics, metrics=rows), verdicts=[make_verdict(metric=metric)])
+    said = (
+        f"{SUITE}: The tuned model states much less than the baseline: fabrication rate of {now} checkable facts "
+        f"(baseline {before}). Such a rate may improve because the model leaves things out; a case in which it states "
+        "nothing does not count."
+    )
+    assert says(run, said) == {warned}
+
+
+@pytest.mark.parametrize(
     ("general", "outcome", "warned"),
     [(False, "pass", True), (True, "pass", False), (None, "pass", False), (False, "inconclusive", False)],
 )
