@@ -100,7 +100,7 @@ def _objection(run: RunData, suites: Sequence[Suite]) -> UserError | None:
         problem = f"{len(unmet)} of {len(run.verdicts)} gates did not pass"
     elif replaced:
         problem = f"{', '.join(replaced)} has another accepted baseline, which the run was not compared with"
-    elif unknown := run.manifest.checkpoints[CANDIDATE].no_merge:
+    elif unknown := run.manifest.no_merge:
         problem = unknown
     else:
         return None

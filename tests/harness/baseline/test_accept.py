@@ -20,7 +20,7 @@ from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Gate, GateFile, Metric
 from harness.stats.summary import summarise
 from tests.support.accepted_suite import CASES, GATES, LEVEL, NEW, OLD, SAID, TEST, write
 from tests.support.gated import change, generated
-from tests.support.mini import evaluate, right, suites
+from tests.support.mini import evaluate, make_run, right, suites, write_script
 
 SUITE = "legal/mini"
 
@@ -174,6 +174,20 @@ def test_answers_of_unknown_weights_are_accepted_only_with_a_reason(tmp_path: Pa
         accept(run.path, suites(tmp_path), msgspec.structs.replace(SAID, although=""))
     accept(run.path, suites(tmp_path), SAID)
     assert json.loads(file(tmp_path).read_text())["although"] == "a first baseline"
+
+
+def test_fewer_answers_than_the_suite_asks_for_are_accepted_only_with_a_reason(tmp_path: Path) -> None:
+    folder = write(tmp_path, gates=LEVEL)
+    file = folder / "test_mini.py"
+    file.write_text(file.read_text().replace("max_tokens=8", "max_tokens=8, samples=2"))
+    write_script(tmp_path, tuned=NEW)
+    run = make_run(tmp_path, repeats=1)
+    change(run.path, generated)
+    assert {verdict.outcome for verdict in run.verdicts} == {"pass"}
+    with pytest.raises(GateFailed, match=r"legal/mini: 1 answer per case, where the suite asks for 2\. Accept"):
+        accept(run.path, suites(tmp_path), msgspec.structs.replace(SAID, although=""))
+    accept(run.path, suites(tmp_path), SAID)
+    assert json.loads(file.with_name("baseline.json").read_text())["although"] == "a first baseline"
 
 
 @pytest.mark.parametrize(("change", "what"), [
