@@ -152,7 +152,6 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
             *_notes(job, plan, rendering),
             *families.notes(checkpoints, plan, rendering),
             *compared.notes,
-            *_looks(job, folder.path.parent, {model.digest for model in checkpoints.values()}),
         ],
         moved=compared.moved,
     )
@@ -163,12 +162,14 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
 
 
 def _answered(job: Job, ready: _Ready, folder: RunFolder, progress: Progress) -> Manifest:
-    """Generate all completions into the folder; return the manifest with the engine's record."""
+    """Generate all completions into the folder; return the manifest with the engine's record and the last notes."""
     engine = answer(job, ready.checkpoints, ready.plan.asks, folder, progress)
     for checkpoint in ready.checkpoints.values():
         refuse_changed(checkpoint)
     floor_records(job, ready.plan, folder)
-    return with_floors(msgspec.structs.replace(ready.manifest, engine=engine), ready.floors)
+    own = {checkpoint.digest for checkpoint in ready.checkpoints.values()}
+    notes = [*ready.manifest.notes, *_looks(job, folder.path.parent, own)]
+    return with_floors(msgspec.structs.replace(ready.manifest, engine=engine, notes=notes), ready.floors)
 
 
 def _floor(job: Job) -> dict[str, Checkpoint]:
@@ -222,8 +223,8 @@ def _looks(job: Job, root: Path, own: Set[str]) -> Iterator[str]:
         if others and part.complete:
             yield (
                 f"{part.suite.name}: earlier runs in this folder judged {count(others, 'other model')} on these cases. "
-                "The more models are tried, the likelier one passes by chance, up to "
-                f"{others + 1} times as likely as a single one: confirm the chosen model on cases that chose nothing"
+                f"One of {others + 1} passes by chance up to {others + 1} times as often as one alone: confirm your "
+                "choice on cases that chose nothing"
             )
 
 

@@ -162,7 +162,7 @@ def test_a_run_says_how_many_other_models_were_judged_on_its_cases(
     assert looks(other, limit=3) == []  # not all cases: no gate is judged
     assert looks(other) != [] and "judged 1 other model on these cases" in looks(other)[0]
     (third,) = looks(right(rows()) | {"c2": "a third answer"})
-    assert "judged 2 other models on these cases" in third and "up to 3 times" in third
+    assert "judged 2 other models on these cases" in third and "One of 3 passes by chance up to 3 times" in third
     cases = next(tmp_path.rglob("cases.jsonl"))
     cases.write_text("\n".join(cases.read_text().splitlines()[1:]) + "\n")
     assert looks({case: text for case, text in other.items() if case != "c0"}) == []  # other cases
