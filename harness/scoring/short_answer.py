@@ -29,6 +29,8 @@ WIDE = re.compile(rf"(?:(?<![\w.])-?|(?<=[{UNSPACED}])){NUMBER}|{NUMERAL}|[{UNSP
 """TOKEN for texts that are not ASCII."""
 DROPPED = re.compile(f"[,'’{POINTS}]")
 ARTICLES = {"a", "an", "the"}
+OPTION = re.compile(r"\W*A\s*[:.),;]", re.IGNORECASE)
+"""The letter of an option at the start, as in `A: red`, which is no article."""
 MATCHES = ("contains", "starts", "exact")
 
 
@@ -123,12 +125,14 @@ def _hit(case: Case, text: str) -> Span | None:
     normal = normalise(text)
     tokens = [(m.start(), m.end(), _form(m[0])) for m in _tokens(normal.text)]
     forms = [form for _, _, form in tokens]
-    first = 0 if match == "contains" else next((i for i, form in enumerate(forms) if form not in ARTICLES), 0)
+    word = 0 if match == "contains" else next((i for i, form in enumerate(forms) if form not in ARTICLES), 0)
+    is_option = OPTION.match(normal.text)
     for answer in case.expected:
         expected = [_form(token[0]) for token in _tokens(normalise(answer).text)]
         if match != "contains":
             expected = expected[1:] if expected[1:] and expected[0] in ARTICLES else expected
         size = len(expected)
+        first = 0 if is_option and expected == ["a"] else word
         for at in range(first, len(tokens) - size + 1 if match == "contains" else first + 1):
             whole = match != "exact" or at + size == len(tokens)
             if size and whole and forms[at : at + size] == expected:

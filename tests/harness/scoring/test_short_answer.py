@@ -72,6 +72,24 @@ def test_a_case_may_ask_for_a_stricter_match(match, text, correct):
     assert scored(text, ["Paris"], match=match).correct == correct
 
 
+@pytest.mark.parametrize(
+    ("text", "expected", "correct"),
+    [
+        ("A", "A", 1),
+        ("A: red", "A", 1),
+        ("(a) red", "A", 1),
+        ("**A.** red", "A", 1),
+        ("B: chair", "B", 1),
+        ("A red thing", "A", 0),
+        ("B: chair", "A", 0),
+        ("A: red", "red", 1),
+        ("A: red", "B", 0),
+    ],
+)
+def test_the_letter_a_of_an_option_is_no_article(text, expected, correct):
+    assert scored(text, [expected], match="starts").correct == correct
+
+
 def test_an_unknown_match_is_named():
     wrong = Case(id="q1", input={}, expected=["Paris"], cluster="q", tags={"match": "fuzzy"})
     assert short_answer.accepted.check(wrong) == [
