@@ -26,7 +26,8 @@ from evalsuites.legal.clauses import test_clauses
 from evalsuites.legal.paragraphs import cases as paragraphs
 from evalsuites.legal.paragraphs import test_paragraphs
 from evalsuites.training_rows import write_rows, write_split
-from harness.approval.approve import Where, may_merge
+from harness.approval.approve import may_merge
+from harness.approval.evidence import Where
 from harness.approval.policy import Policy, current_entry, policy_path, write_policy
 from harness.checkpoints.bundled_model import EMBEDDED
 from harness.checkpoints.resolve import resolve

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from harness.approval.approve import Approval, Where, approve, reason_of, suites_here, was_evaluated
+from harness.approval.approve import Approval, approve, reason_of, suites_here, was_evaluated
+from harness.approval.evidence import Where
 from harness.checkpoints.merge import merged_folder, merged_path
 from harness.checkpoints.resolve import refuse_changed, resolve
 from harness.engines.base import DTYPES, engine_version

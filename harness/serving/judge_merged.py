@@ -11,7 +11,8 @@ from pathlib import Path
 
 from msgspec import structs
 
-from harness.approval.approve import Approval, Where, approve, suites_here
+from harness.approval.approve import Approval, approve, suites_here
+from harness.approval.evidence import Where
 from harness.baseline.drift import gates_changed, parts_changed
 from harness.checkpoints.resolve import resolve
 from harness.engines.base import traits_of

@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.approval.approve import Where, approve
+from harness.approval.approve import approve
+from harness.approval.evidence import Where
 from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from harness.files import digest

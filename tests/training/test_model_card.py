@@ -7,7 +7,8 @@ import shutil
 import pytest
 from msgspec import convert, to_builtins
 
-from harness.approval.approve import Where, verdict_on
+from harness.approval.approve import verdict_on
+from harness.approval.evidence import Where
 from harness.checkpoints import bundled_model
 from harness.checkpoints.merge import Contamination, MergeFacts
 from harness.checkpoints.resolve import resolve

@@ -91,7 +91,8 @@ def merge(
     The merge is in fp32. Every suite in evalsuites/approval.toml must have passed on exactly this adapter; `tunegate
     approval` writes that file.
     """
-    from harness.approval.approve import Where, may_merge
+    from harness.approval.approve import may_merge
+    from harness.approval.evidence import Where
     from training.merge import merge as merge_adapter
 
     permission = may_merge(adapter, Where(runs=runs, bars=bars, suites=tuple(suite or ())), ungated)
@@ -116,7 +117,8 @@ def card(
     With --push, upload it to an existing model repository of the Hugging Face Hub, with the metrics of the newest run
     on these weights in its front matter. The token is that of `hf auth login` or HF_TOKEN.
     """
-    from harness.approval.approve import NOT_APPROVED, Where, newest_evaluation, verdict_on
+    from harness.approval.approve import NOT_APPROVED, newest_evaluation, verdict_on
+    from harness.approval.evidence import Where
     from harness.checkpoints.resolve import resolve
     from reports.exports import hub
     from training import model_card

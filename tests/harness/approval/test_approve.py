@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from harness.approval.approve import Approval, Where, approve, may_merge, verdict_on
+from harness.approval.approve import Approval, approve, may_merge, verdict_on
+from harness.approval.evidence import Where
 from harness.checkpoints.resolve import resolve
 from harness.errors import GateFailed, UserError
 from harness.files import digest, file_sha256

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.approval.approve import Approval, Where, approve, suites_here
+from harness.approval.approve import Approval, approve, suites_here
+from harness.approval.evidence import Where
 from harness.approval.policy import renew
 from harness.baseline.accept import Acceptance, accept
 from harness.checkpoints.merge import merged_folder

@@ -7,7 +7,8 @@ from subprocess import CompletedProcess
 import msgspec
 import pytest
 
-from harness.approval.approve import Where, may_merge
+from harness.approval.approve import may_merge
+from harness.approval.evidence import Where
 from harness.checkpoints.resolve import resolve
 from harness.errors import GateFailed
 from harness.schema import BASELINE, CANDIDATE
