@@ -167,7 +167,7 @@ def _answered(job: Job, ready: _Ready, folder: RunFolder, progress: Progress) ->
     for checkpoint in ready.checkpoints.values():
         refuse_changed(checkpoint)
     floor_records(job, ready.plan, folder)
-    own = {checkpoint.digest for checkpoint in ready.checkpoints.values()}
+    own = {checkpoint.digest for checkpoint in ready.manifest.checkpoints.values()}
     notes = [*ready.manifest.notes, *_looks(job, folder.path.parent, own)]
     return with_floors(msgspec.structs.replace(ready.manifest, engine=engine, notes=notes), ready.floors)
 

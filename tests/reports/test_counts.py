@@ -10,7 +10,7 @@ from reports import business, sentences
 from reports.assemble import read
 from reports.cases.exchange import exchange
 from reports.cases.pages import table
-from reports.model import Text
+from reports.model import Headline, Text
 from reports.run_data import RunView
 from reports.sections import verdict
 from tests.reports.conftest import Writer
@@ -82,7 +82,7 @@ def test_nothing_is_counted_where_answers_failed_or_the_things_differ(
 ) -> None:
     found = evidence_of(write_run, metrics=changed("tuned", **estimate))
     assert business.missed(found, found.suites[0], METRICS[0]) == ""
-    headline = verdict.section(found).blocks[0]
+    (headline,) = (block for block in verdict.section(found).blocks if isinstance(block, Headline))
     assert headline.sentence.startswith("Wrong on 3 fewer of 10 contracts (1, baseline 4)")
 
 
