@@ -31,6 +31,8 @@ GAP = 2
 """Blanks between the columns of metrics."""
 LEAST_NAME = 14
 """Columns that a long name of a metric needs next to its cells."""
+MOST_ALIKE = 3
+"""Gates that were not judged for one reason and still have a line each."""
 Gates = Collection[tuple[str, str]]
 """Gates as (suite, ID)."""
 
@@ -118,18 +120,26 @@ class MetricTable(NamedTuple):
 
 
 def gate_table(verdicts: Sequence[Verdict], is_verbose: bool = False) -> Table:
-    """Build one line for each gate: outcome, threshold, value and deciding end; with `is_verbose` the whole finding."""
+    """Build one line for each gate: outcome, threshold, value and deciding end; with `is_verbose` the whole finding.
+
+    Gates that were not judged for one and the same reason share a line where they are many.
+    """
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
+    alike = Counter(v.reason for v in verdicts if v.outcome == "skipped" and not is_verbose)
     for verdict in verdicts:
-        style = STYLES[verdict.outcome]
-        name = (
-            gate_name(verdict) if is_verbose and verdict.seen else gate_in_words(verdict)
-        )  # The finding names the threshold.
+        n = alike[verdict.reason] if verdict.outcome == "skipped" else 0
+        if n > MOST_ALIKE:
+            name = wording.count(n, "gate")
+            alike[verdict.reason] = -1  # Shown.
+        elif n < 0:
+            continue
+        else:  # The whole finding names the threshold.
+            name = gate_name(verdict) if is_verbose and verdict.seen else gate_in_words(verdict)
         found = wording.finding(verdict) if is_verbose or not verdict.seen else _seen(verdict)
         outcome = f"{wording.SYMBOLS[verdict.outcome]} {wording.outcome(verdict.outcome)}"
-        table.add_row(_text(outcome, style), _text(f"{name}: {found}"))
+        table.add_row(_text(outcome, STYLES[verdict.outcome]), _text(f"{name}: {found}"))
     return table
 
 

@@ -68,6 +68,22 @@ def test_one_gate_that_was_not_selected_is_one_gate(run: RunData) -> None:
     assert f"1 other gate of {one.suite} was not selected: 1 {one.outcome}" in text
 
 
+def test_many_gates_that_were_not_judged_for_one_reason_share_a_line(run: RunData) -> None:
+    """A run of the first 24 of 504 cases had shown twenty gates with the same sentence each."""
+    one = run.verdicts[0]
+    why, other = "Only 24 of 504 cases were answered; a gate judges all.", "A metric is missing."
+    skipped = [
+        msgspec.structs.replace(one, gate=f"g{n}", outcome="skipped", seen="", needed="", reason=reason)
+        for n, reason in enumerate([why] * 4 + [other] * 3)
+    ]
+    judged = msgspec.structs.replace(run, verdicts=[*run.verdicts, *skipped])
+    lines = terminal.lines(judged, 200)
+    assert [line for line in lines if why in line] == [f"  – NOT JUDGED    4 gates: {why}"]
+    assert sum(other in line for line in lines) == 3
+    assert sum(why in line for line in terminal.lines(judged, 200, is_verbose=True)) == 4
+    assert lines[-1].count("7 not judged") == 1
+
+
 def test_scores_have_titles_and_a_wrong_label_is_called_so() -> None:
     score = Score(name="clauses", value=0.0, extracted={"missing": ["holdover"], "invented": ["entry"]})
     record = msgspec.structs.replace(make_record(1, "tuned", "Entry.", True), scores={"clauses": score})
