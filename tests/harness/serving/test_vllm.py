@@ -17,9 +17,9 @@ from harness.checkpoints.resolve import EMBEDDED, embedded_model
 from harness.runs.folder import load_manifest
 from harness.schema import Manifest
 from harness.serving.smoke_test import probe
-from tests.harness.serving.test_merged import PASSES
+from tests.harness.serving.test_merged import CASES, PASSES
 from tests.support.adapters import save_adapter
-from tests.support.mini import rows, write_suite
+from tests.support.mini import write_suite
 from tests.support.processes import free_port
 
 KEY = "key-of-the-test"
@@ -38,7 +38,7 @@ class Project:
         self.root = root
         (root / "cache").mkdir()
         (root / "cache" / "models").symlink_to(embedded_model().parent)
-        write_suite(root, rows(12), gates=PASSES)
+        write_suite(root, CASES, gates=PASSES)
         self.adapter = save_adapter(embedded_model(), root / "clauses", seed=1, std=0.02, r=8, lora_alpha=16)
         self.tunegate("approval")
         self.tunegate("compare", EMBEDDED, str(self.adapter))
