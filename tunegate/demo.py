@@ -28,11 +28,11 @@ from evalsuites.legal.paragraphs import test_paragraphs
 from evalsuites.training_rows import write_rows, write_split
 from harness.approval.approve import may_merge
 from harness.approval.evidence import Where
-from harness.approval.policy import Policy, current_entry, policy_path, write_policy
+from harness.approval.policy import PROJECT, Policy, current_entry, policy_path, write_policy
 from harness.checkpoints.bundled_model import EMBEDDED
 from harness.checkpoints.resolve import resolve
 from harness.engines.config import EngineConfig
-from harness.errors import GateFailed
+from harness.errors import GateFailed, UserError
 from harness.evaluation.plan import Job, SuiteJob
 from harness.evaluation.run import run
 from harness.files import digest
@@ -172,6 +172,7 @@ def run_demo(runs: Path, is_full: bool, engine: str | None) -> list[Path]:
     An interruption loses no finished step.
     """
     task, progress, base = FULL if is_full else SHORT, Progress(), EMBEDDED
+    _refuse_other_copies(task)
     folder = runs / f"demo-{digest([task.suite.name, task.rows, SEED, CONFIG])[:8]}"
     bars = write_bars(folder / "evalsuites", task)
     where = Where(runs=runs, bars=bars)
@@ -207,6 +208,17 @@ def run_demo(runs: Path, is_full: bool, engine: str | None) -> list[Path]:
     refused = not merge_if_approved(retrained, folder / f"merged-{retrained.name}", where)
     show([*judged, Judged(label="retrained", results=second, remark="merge refused" if refused else "merged")])
     return reports.publish([first.path, tuned], folder / "report")
+
+
+def _refuse_other_copies(task: Task) -> None:
+    """Refuse a project with its own copy of a suite: its merge would ask for that copy, after 20 minutes."""
+    for suite in task.suites:
+        own = PROJECT / suite.name
+        if own.is_dir() and own.resolve() != suite.folder.resolve():
+            raise UserError(
+                f"{own}: expected no other copy of a suite of the demo, which judges {suite.folder}. Run tunegate demo "
+                "in an empty folder; in a checkout: make demo"
+            )
 
 
 def judge(

@@ -38,7 +38,7 @@ class Need(Struct, frozen=True, kw_only=True):
         return [line for text in texts if not text.startswith("tunegate: ") for line in text.splitlines()]
 
 
-CHECKOUT = Need(prepare=places.a_checkout, right=False)
+CHECKOUT = Need(prepare=places.a_checkout, prepare_real=places.a_whole_checkout, right=False)
 NEEDS = {
     "CONTRIBUTING.md": CHECKOUT,
     "README.md": replace(CHECKOUT, environment={"ROWS": "64", "TESTS": str(ROOT / "tests/harness/test_errors.py")}),
@@ -53,7 +53,7 @@ NEEDS = {
         prepare=places.a_project_with_files_of("docs/scoring.md"), before=(("labels import", people.a_label),)
     ),
     "docs/serving.md": Need(prepare_real=places.with_approved_adapter),
-    "docs/tutorial.md": Need(prepare=places.a_checkout, right=False, output=True),
+    "docs/tutorial.md": replace(CHECKOUT, output=True),
 }
 REAL = {
     "README.md": "TUNEGATE_SERVERS",
@@ -69,5 +69,5 @@ REAL = {
 def need_of(page: str) -> Need:
     if page.startswith("evalsuites/"):
         data = page.startswith(("evalsuites/public/", "evalsuites/general/claims/"))
-        return Need(prepare=places.a_checkout, right=False, data=data)
+        return replace(CHECKOUT, data=data)
     return NEEDS.get(page) or Need()

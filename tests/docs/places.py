@@ -28,6 +28,8 @@ from tests.support.mini import rows, write_suite
 
 COPIED = ("docs", "evalsuites", "benchmarks", "requirements", "Makefile", "pyproject.toml")
 """What commands of a checkout read."""
+PACKAGES = ("harness", "training", "reports", "tunegate")
+"""What its programs import besides."""
 ANSWERS = "answers-of-the-run.json"
 
 
@@ -147,10 +149,10 @@ def write_table(path: Path, columns: tuple[str, ...], table: list[tuple[str, ...
 def with_approved_adapter(folder: Path) -> None:
     """ADAPTER, the real run that approved it, and a suite that the policy does not name."""
     from harness.checkpoints.resolve import embedded_model
-    from tests.harness.serving.test_merged import PASSES
+    from tests.harness.serving.test_merged import CASES, PASSES
     from tests.support.adapters import save_adapter
 
-    write_suite(folder, rows(12), gates=PASSES)
+    write_suite(folder, CASES, gates=PASSES)
     save_adapter(embedded_model(), folder / "ADAPTER", seed=1, std=0.02, r=8, lora_alpha=16)
     for words in (("approval",), ("compare", EMBEDDED, "ADAPTER")):
         command = [sys.executable, "-P", "-m", "tunegate.cli.main", *words]
@@ -176,9 +178,14 @@ def with_tokenizer(cache: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
-def a_checkout(folder: Path) -> None:
+def a_whole_checkout(folder: Path) -> None:
+    """A checkout with its own packages, which its suites are to be judged by."""
+    a_checkout(folder, (*COPIED, *PACKAGES))
+
+
+def a_checkout(folder: Path, copied: tuple[str, ...] = COPIED) -> None:
     """The repository's own files, and an environment that is this one."""
-    for name in COPIED:
+    for name in copied:
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "examples"))

@@ -56,6 +56,8 @@ exec {sys.executable} {STAND_IN} "$(basename "$0")" "$@"
 """
 INSTEAD = {"tunegate": TUNEGATE, "pytest": PYTEST, "python": PYTHON, "pip": READ, "uv": READ, "make": READ}
 """Programs that an ordinary run has something else for."""
+INSTALLERS = ("pip", "uv")
+"""Those of them that never run: they would replace tunegate in the environment of the tests."""
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -91,15 +93,17 @@ class Shell:
         self.out, self.err, self.misread = aside / "out", aside / "err", aside / "misread"
         programs = aside / "bin"
         programs.mkdir(parents=True, exist_ok=True)
-        for name, text in {} if real else INSTEAD.items():
-            (programs / name).write_text(text)
+        for name in INSTALLERS if real else INSTEAD:
+            (programs / name).write_text(INSTEAD[name])
             (programs / name).chmod(0o755)
         own = {"CARRIED": str(aside / "carried"), "ANSWERS": str(self.answers), "MISREAD": str(self.misread)}
         own["JUDGED"] = str(self.judged)
         own["PYTEST_ADDOPTS"] = ""
         own["PATH"] = os.pathsep.join([str(programs), str(PROGRAMS), os.environ["PATH"]])
         own["TUNEGATE_CACHE"] = str(aside / "cache")
-        if not real:
+        if real:
+            own["PYTHONPATH"] = str(folder)  # Where it is a checkout, its packages come before the installed ones.
+        else:
             own |= {"TUNEGATE_SMOLLM2_WHEEL": "/nowhere", "PYTHONPATH": WITHOUT_CHARTS}
         self.environment = {**os.environ, **own, **more}
 
