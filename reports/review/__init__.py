@@ -85,14 +85,14 @@ def import_answers(run: Path, mode: Mode, file: Path, say: Say) -> None:
 
     Raises UserError where the file is not of a packet of this review; then nothing is imported.
     """
-    state = planning.existing(run, mode)
+    state, material = planning.reopened(run, mode)
     data = annotation_tools.read_file(file)
     if data.lstrip()[:1] != b"[":
-        reviewer, items, batch = review_packet.import_answers(state, load_material(run), data, file)
+        reviewer, items, batch = review_packet.import_answers(state, material, data, file)
         say(f"{reviewer}: {items} answers imported and recorded: {run / 'later' / batch}")
         return
     found, tool = annotation_tools.parsed(data, file, {name: module.read for name, module in TOOLS.items()})
-    for line in annotation_tools.store(state, load_material(run), found, tool, file):
+    for line in annotation_tools.store(state, material, found, tool, file):
         say(line)
 
 
@@ -101,8 +101,7 @@ def finish(run: Path, mode: Mode, reviewers: Sequence[str], say: Say) -> None:
 
     Raises UserError where a named reviewer is not in the plan.
     """
-    state = planning.existing(run, mode)
-    material = load_material(run)
+    state, material = planning.reopened(run, mode)
     for name in reviewers:
         state.reviewer(name)
     for reviewer in state.reviewers():
@@ -121,8 +120,7 @@ def adjudicate(
     """Let a third person decide the differences between reviewers, and serve the review until interrupted."""
     from reports.review.server import serve
 
-    state = planning.existing(run, "compare")
-    material = load_material(run)
+    state, material = planning.reopened(run, "compare")
     count = workflow.appoint(state, by)
     say(f"{by} decides {count} {'items' if count > 1 else 'item'} on which reviewers differ")
     if more := len(workflow.undecided(state)):

@@ -20,7 +20,7 @@ from harness.runs.folder import now
 from harness.runs.score_events import FOLDER, batches, refuse_masked
 from reports import number_format
 from reports.review import items as review_items
-from reports.review.items import MATERIAL_VARIANTS, Material
+from reports.review.items import MATERIAL_VARIANTS, Material, load_material
 from reports.review.rubric import load_rubric
 from reports.review.schema import AnswerKey, Kind, Mode, Reviewer, ReviewPlan, Task
 from reports.review.storage import ReviewDatabase, state_file
@@ -98,7 +98,7 @@ def showings(items: Sequence[AnswerKey], repeats: int, reviewer: str, seed: int)
     return result
 
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._-]{0,38}[A-Za-z0-9._-])?")
 DEFAULTS: dict[str, Any] = {"--suite": None, "--items": 40, "--share": 0.25, "--repeats": 2}
 LEAST_SHARE = 0.1
 """Least share of items that two reviewers see; below it, their agreement is too uncertain."""
@@ -147,7 +147,7 @@ def planned(material: Material, options: ReviewOptions) -> tuple[ReviewDatabase,
     known = [reviewer.name for reviewer in state.reviewers()]
     problems = []
     if plan.seal != material.seal:
-        problems.append(f"{state.path}: this plan is for other answers. Move the file away to review these")
+        problems.append(OTHER_ANSWERS.format(state.path))
     strangers = [name for name in options.reviewers if name not in known]
     changed = [name for name, value in options.given.items() if plan.options[name] != value]
     if strangers or changed:
@@ -158,6 +158,17 @@ def planned(material: Material, options: ReviewOptions) -> tuple[ReviewDatabase,
         )
     refuse_all(problems, "review")
     return state, plan
+
+
+OTHER_ANSWERS = "{}: this plan is for other answers. Move the file away to review these"
+
+
+def reopened(run: Path, mode: Mode) -> tuple[ReviewDatabase, Material]:
+    """Open the review of a run, with its answers. Raises UserError where there is none, or it is of other answers."""
+    state, material = existing(run, mode), load_material(run)
+    if state.plan().seal != material.seal:
+        raise UserError(OTHER_ANSWERS.format(state.path))
+    return state, material
 
 
 def existing(run: Path, mode: Mode) -> ReviewDatabase:

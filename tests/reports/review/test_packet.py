@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.runs.score_events import batches
-from reports.review import ReviewOptions, finish, import_answers, packet, plan
+from reports.review import ReviewOptions, adjudicate, finish, import_answers, packet, plan
 from reports.review.items import load_material
 from reports.review.planning import existing
 from reports.review.rubric import OWN
@@ -292,6 +293,21 @@ def test_sealed_answers_are_checked_as_those_of_a_page_are(
     with pytest.raises(UserError, match=says):
         import_answers(run, "compare", other, quiet)
     assert batches(run) == []
+
+
+def test_a_review_that_was_copied_to_another_run_judges_nothing_there(tmp_path: Path, write_run: WriteRun) -> None:
+    run, other = write_run(), write_run(title="The same suite, evaluated again.")
+    plan(run, ReviewOptions(reviewers=["r1", "r2"], seed=1, share=1.0), quiet)
+    answer_all(existing(run, "compare"), load_material(run), "r1")
+    shutil.copytree(run / "review", other / "review")
+    (tmp_path / "answers.json").write_text("{}")
+    with pytest.raises(UserError, match=r"compare.sqlite: this plan is for other answers"):
+        finish(other, "compare", ["r1"], quiet)
+    with pytest.raises(UserError, match=r"compare.sqlite: this plan is for other answers"):
+        adjudicate(other, "r3", quiet, "127.0.0.1", 0, None)
+    with pytest.raises(UserError, match=r"compare.sqlite: this plan is for other answers"):
+        import_answers(other, "compare", tmp_path / "answers.json", quiet)
+    assert batches(other) == []
 
 
 def test_finish_says_of_everybody_where_they_are(write_run: WriteRun) -> None:

@@ -118,6 +118,7 @@ def test_a_plan_is_kept_and_cannot_be_changed(plan_review: Planned, write_run: W
     ({"reviewers": []}, "no reviewer is named"),
     ({"reviewers": ["a", "A"]}, "the same name"),
     ({"reviewers": ["<b>"]}, "expected a pseudonym"),
+    ({"reviewers": ["r1", "r1 "]}, "'r1 '; expected a pseudonym"),
     ({"reviewers": ["a", "b"], "share": 0.05}, "expected 0.1 to 1"),
     ({"reviewers": ["a", "b", "c"], "items": 1}, "too few for 3 reviewers"),
     ({"reviewers": ["a"], "rubric": Path("nowhere.toml")}, "cannot be read"),
