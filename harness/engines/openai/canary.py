@@ -103,6 +103,8 @@ class Witness:
         try:
             completions = await asyncio.gather(*(one(index, row) for index, row in enumerate(rows)))
             wrong = next((row.error for row in completions if row.error), None)
+            if not wrong and len({logprob for row in completions for logprob in row.logprobs}) == 1:
+                wrong = f"{server.url}: gives every token the same log probability, which no model does"
         except RequestRefused as refused:
             wrong = f"{server.url}: {refused}"
         if wrong:

@@ -196,6 +196,7 @@ def test_another_service_at_the_url_is_named_at_the_start(
      "prompt must be a string.*token ids as the prompt"),
     (None, with_usage(prompt_tokens=99), "the answer is to 99 other tokens"),
     (None, with_choice(logprobs=None), "returned no log probabilities"),
+    (None, with_choice(logprobs={"tokens": ["a"] * 8, "token_logprobs": [0.0] * 8}), "every token the same"),
 ])  # fmt: skip
 def test_a_server_that_cannot_be_used_is_named_at_the_start(
     fault: Any, change: Callable[[Body], Body], says: str, serve: Any, project: Project
