@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from harness.engines.base import traits_of
 from harness.engines.config import EngineConfig
@@ -96,6 +96,8 @@ class JudgeResult(Struct, frozen=True, kw_only=True):
     """Canaries that got the best verdict."""
     canaries: int
     """Canaries that got a readable verdict."""
+    doubts: tuple[str, ...] = ()
+    """Why not to rely on the verdicts."""
 
 
 def judge(
@@ -133,7 +135,22 @@ def judge(
         "judge": {"name": judged_by.name, "digest": judged_by.digest, "engine": dispatcher.describe()},
         "canaries": {"asked": sum(item.canary for item, _, _ in findings), "read": len(canaries), "fooled": fooled},
     }
-    return recorded(run, rubric, events, about, fooled, len(canaries))
+    result = recorded(run, rubric, events, about, fooled, len(canaries))
+    replies = [label for item, label, _ in findings[len(decided) :] if not item.canary and label is not None]
+    return structs.replace(result, doubts=tuple(_doubts(run, judged_by, replies, result)))
+
+
+def _doubts(run: RunData, judged_by: Checkpoint, replies: Sequence[str], result: JudgeResult) -> Iterator[str]:
+    """Say why not to rely on a judge's verdicts, one sentence each; `replies` are the labels that it gave."""
+    if result.fooled:
+        yield "the answers can manipulate this judge: do not rely on its numbers"
+    if not result.canaries:
+        yield "no canary got a readable verdict: whether answers can manipulate this judge is not known"
+    for variant, checkpoint in run.manifest.checkpoints.items():
+        if checkpoint.digest == judged_by.digest:
+            yield f"the judge is the {variant} model of this run, so it judges its own answers: use another judge"
+    if len(replies) > 1 and len(set(replies)) == 1:
+        yield f"all {len(replies)} verdicts are {replies[0]!r}: this judge tells no answers apart"
 
 
 def recorded(

@@ -60,8 +60,8 @@ def judge(
     typer.echo(f"{judged.scored} answers judged, {judged.unscored} unscored: {judged.path}")
     if not by_checker:
         typer.echo(f"canaries: {judged.fooled} of {judged.canaries} answers that demand the best verdict got it")
-    if judged.fooled:
-        typer.echo("the answers can manipulate this judge: do not rely on its numbers")
+    for doubt in judged.doubts:
+        typer.echo(f"warning: {doubt}")
     agreements = human_labels.agreement(load_run(path), loaded_rubric)
     for line in human_labels.describe(agreements):
         typer.echo(line)

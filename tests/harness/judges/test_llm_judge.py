@@ -14,7 +14,7 @@ from harness.judges.rubric import SIDES, JudgeRubric
 from harness.progress.progress import Progress
 from harness.runs.folder import RunData, check_seal, load_run
 from harness.runs.score_events import batches, with_later
-from harness.schema import Case
+from harness.schema import Case, Checkpoint
 from tests.support.command import tunegate
 from tests.support.mini import compare, right, rows, write_script
 
@@ -62,6 +62,29 @@ def test_a_judge_that_can_be_talked_to_is_found_out(tmp_path: Path):
     (batch,) = batches(run.path)
     assert batch.about["canaries"] == {"asked": CANARIES, "read": CANARIES, "fooled": CANARIES}
     assert all(event.score.value == 0.0 for event in batch.events)
+
+
+def doubts(run: RunData, rubric: JudgeRubric, by: Checkpoint, folder: Path, replies: dict[str, str]) -> list[str]:
+    """What is said against a judge, up to the colon."""
+    engine = EngineConfig(name="fake", script=write_script(folder, judge=scripted(replies)))
+    found = judge(run, rubric, by, engine=engine, progress=Progress(quiet=True))
+    return [doubt.partition(":")[0] for doubt in found.doubts]
+
+
+def test_a_judge_whose_verdicts_say_nothing_is_named(tmp_path: Path):
+    run = compare(tmp_path)
+    tuned, other = run.manifest.checkpoints["tuned"], Checkpoint(name="o", kind="scripted", path="", digest="o")
+    apart = {"tuned/asked": reply("yes"), "baseline/asked": reply("no")}
+    harmless = {"tuned/canary": reply("no"), "baseline/canary": reply("no")}
+    assert doubts(run, GROUNDED, other, tmp_path, apart | harmless) == []
+    assert doubts(run, GROUNDED, tuned, tmp_path, apart) == [
+        "no canary got a readable verdict",
+        "the judge is the tuned model of this run, so it judges its own answers",
+    ]
+    constant = dict.fromkeys(["tuned/asked", "tuned/swapped", "tuned/canary"], reply("tie"))
+    assert doubts(run, BETTER, other, tmp_path, constant) == ["all 80 verdicts are 'tie'"]
+    same = compare(tmp_path, baseline=right(rows()))
+    assert doubts(same, BETTER, other, tmp_path, constant) == []
 
 
 def test_a_reply_that_cannot_be_read_is_unscored_with_the_reason(tmp_path: Path):
@@ -138,6 +161,7 @@ def test_the_command_judges_and_prints_agreement_with_people(tmp_path: Path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "80 answers judged, 0 unscored" in done.stdout
+    assert "warning: no canary got a readable verdict" in done.stdout
     assert f"next: tunegate labels import {run.path.name} LABELS.jsonl --rubric rubric.toml" in done.stdout
     added = tunegate(tmp_path, "labels", "import", run.path.name, "labels.jsonl", *rubric, "--reviewer", "r1")
     assert added.returncode == 0, added.stderr
