@@ -23,7 +23,7 @@ from harness.sanitize import shown
 from harness.stats.human_review import SCALES
 from reports.review import packet, passages, results, workflow
 from reports.review.items import Material
-from reports.review.schema import SEVERITIES, Draft, ReviewItem, Task
+from reports.review.schema import SEVERITIES, Draft, Reviewer, ReviewItem, Task
 from reports.review.storage import ReviewDatabase
 
 CLEAN, MARKED = "none found", "marked in the text"
@@ -197,6 +197,8 @@ def store(
         raise UserError(f"{file}: {'; '.join(done)}")
     groups = {name: some for name, some in groups.items() if name not in closed}
     problems += _misassigned(groups, tasks)
+    people = {name: next(one.by for one in some) for name, some in groups.items()}
+    problems += _earlier_person(people, reviewers, tool)
     rubric = state.plan().rubric_digest
     for name in groups:
         if reviewers[name].packet_hash != packet.packet_hash(material, state.tasks(name), rubric):
@@ -208,14 +210,38 @@ def store(
     for name, some in groups.items():
         answered = [replace(tasks[one.task], draft=drafts[one.task], submitted_at=one.at) for one in some]
         left = sum(not task.submitted_at and task.id not in drafts for task in counted(state, name))
-        state.put_answers(name, answered, not left, tool=tool)
+        state.put_answers(name, answered, not left, tool=tool, person=people[name])
         if left:
             finish = f"tunegate review finish {quote(str(material.path))} --reviewer {quote(name)}"
             end = f", {left} left. Import the rest when it is done, or record these with: {finish}"
         else:
             end = f" and recorded: {material.path / 'later' / results.record(state, material, name)}"
         done.append(f"{name}: {len(some)} answers imported{end}")
+        done += [
+            f"warning: person {people[name]} of {tool} also answered as {other.name}. Two people may have one number "
+            "at two servers; if this is one person, the agreement of the two says nothing"
+            for other in _same_person(people[name], name, reviewers, tool)
+        ]
     return done
+
+
+def _same_person(by: str, name: str, reviewers: Mapping[str, Reviewer], tool: str) -> list[Reviewer]:
+    """List the other reviewers whose tasks somebody of this name in the tool answered in an earlier file."""
+    return [one for one in reviewers.values() if one.name != name and (one.tool, one.person) == (tool, by)]
+
+
+def _earlier_person(people: Mapping[str, str], reviewers: Mapping[str, Reviewer], tool: str) -> list[str]:
+    """List people who answered as another reviewer in an earlier file, and reviewers who were somebody else there.
+
+    A number is no proof: every Label Studio counts its people from 1.
+    """
+    problems = []
+    for name, by in people.items():
+        if reviewers[name].person not in ("", by):
+            problems.append(f"person {by} answered tasks of {name}, and {reviewers[name].person} did before")
+        for other in _same_person(by, name, reviewers, tool) if not by.isdecimal() else []:
+            problems.append(f"person {by} answered tasks of {name}, and those of {other.name} before")
+    return problems
 
 
 def _misassigned(groups: Mapping[str, Sequence[Annotation]], tasks: Mapping[str, Task]) -> list[str]:

@@ -178,6 +178,8 @@ class Reviewer(Struct, frozen=True, kw_only=True):
     """Key that seals the packet's answers; it gives no access to the server."""
     tool: str = ""
     """Annotation tool that the imported answers come from, such as `argilla`; empty for the review's own pages."""
+    person: str = ""
+    """Who answered there: the person's number, address or ID in the tool."""
     shortcuts: bool = True
     """Whether single-key shortcuts are on."""
     consented_at: str | None = None

@@ -251,6 +251,33 @@ def test_one_person_is_one_reviewer(tmp_path: Path, write_run: WriteRun) -> None
         import_answers(run, "compare", save(tmp_path / "b.json", filled["r1"]), quiet)
 
 
+def test_one_person_is_one_reviewer_across_files(tmp_path: Path, write_run: WriteRun) -> None:
+    run = write_run()
+    rows = start(run, "label-studio", tmp_path, items=4)
+    state, material = opened(run)
+
+    def send(name: str, by: Any, count: int | None = None) -> list[str]:
+        filled = fill_in(rows[name][:count], "label-studio", state, material, says, by)
+        said: list[str] = []
+        import_answers(run, "compare", save(tmp_path / "a.json", filled), said.append)
+        return said
+
+    one, number = {"id": 4, "email": "one@example.org"}, 4
+    send("r1", one, 2)
+    with pytest.raises(UserError, match=r"person 4 answered tasks of r1, and one@example\.org did before"):
+        send("r1", number)
+    with pytest.raises(UserError, match=r"person one@example\.org answered tasks of r2, and those of r1 before"):
+        send("r2", one)
+    send("r1", one)
+    assert [line.partition(".")[0] for line in send("r2", number)[1:]] == []
+    other = write_run()
+    (tmp_path / "other").mkdir()
+    rows = start(other, "label-studio", tmp_path / "other", items=4)
+    run, (state, material) = other, opened(other)
+    send("r1", number)
+    assert send("r2", number)[1].startswith("warning: person 4 of label-studio also answered as r1. Two people may")
+
+
 @pytest.mark.parametrize(("data", "message"), [
     (b"[{\"data\": ", "Input data was truncated"),
     (b"[" * 100_000, "Expected Label Studio's JSON"),
