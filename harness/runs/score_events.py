@@ -19,13 +19,15 @@ from filelock import FileLock, Timeout
 from msgspec import Struct
 
 from harness.errors import NOT_JSON, UserError
-from harness.files import digest, write_atomic
+from harness.files import digest, file_sha256, write_atomic
 from harness.runs import redaction
-from harness.runs.folder import RunData, now
+from harness.runs.folder import SEAL, RunData, now
 from harness.schema import Record, RecordKey, Score, ScoreEvent, Scores
 
 FOLDER = "later"
 TIME = "%Y%m%dT%H%M%S%fZ"
+OF_RUN = "run_seal"
+"""Key of a batch's description: the digest of the seal of the run whose answers it is about."""
 
 
 class Batch(Struct, frozen=True, kw_only=True):
@@ -105,6 +107,8 @@ def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[st
     data = b"".join(line + b"\n" for event in events for line in redactor.mask([msgspec.json.encode(event)]))
     (masked,) = redactor.mask([msgspec.json.encode(dict(about))])
     counted = msgspec.json.decode(masked) | ({"redacted": redactor.counts} if redactor.counts else {})
+    if (run / SEAL).is_file():
+        counted[OF_RUN] = file_sha256(run / SEAL)
     write_atomic(
         path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(counted), indent=1), UNCHANGED, parents=True
     )
@@ -114,7 +118,7 @@ def append(run: Path, kind: str, events: Sequence[ScoreEvent], about: Mapping[st
 
 
 def batches(run: Path) -> list[Batch]:
-    """Read every batch of a run, oldest first. Raises UserError for one that does not match its seal."""
+    """Read every batch of a run, oldest first. Raises UserError for one that was changed, or is of another run."""
     return [_read(path) for path in sorted((run / FOLDER).glob("*.jsonl"))]
 
 
@@ -130,6 +134,12 @@ def _read(path: Path) -> Batch:
         about = msgspec.json.decode(path.with_suffix(".json").read_bytes(), type=dict[str, Any])
     except (OSError, *NOT_JSON) as error:
         raise UserError(f"{path}: cannot be read: {error}. Remove the batch, or restore it") from None
+    seal = path.parent.parent / SEAL
+    if OF_RUN in about and seal.is_file() and about[OF_RUN] != file_sha256(seal):
+        raise UserError(
+            f"{path}: is about the answers of another run, since it names another seal. Remove it from {FOLDER}/ with "
+            "its .json and .sha256"
+        )
     return Batch(path=path, events=events, about=about)
 
 

@@ -1,5 +1,6 @@
 """Scores given after sealing: appended in sealed batches, the later one read, nothing overwritten."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,13 @@ def test_each_reviewer_supersedes_only_their_own(tmp_path: Path):
         event(0.5, kind="human", author="r1"),
     ]
     assert sorted((e.author, e.score.value) for e in latest(given)) == [("r1", 0.5), ("r2", 1.0)]
+
+
+def test_a_batch_about_the_answers_of_another_run_is_refused(tmp_path: Path):
+    """Case, variant and suite are the same in two runs of one suite: the findings would count for the other model."""
+    passed, failed = compare(tmp_path / "passed").path, compare(tmp_path / "failed").path
+    append(passed, "human", [event(1.0, kind="human", author="r1")], {})
+    shutil.copytree(passed / "later", failed / "later")
+    assert len(batches(passed)) == 1
+    with pytest.raises(UserError, match="is about the answers of another run"):
+        batches(failed)
