@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from harness.errors import NOT_JSON, refuse_all
+from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.files import read_text
 from harness.judges.llm_judge import JUDGE, labelled
 from harness.judges.rubric import SIDES, JudgeRubric
@@ -49,8 +49,17 @@ class Agreement(Struct, frozen=True, kw_only=True):
 
 
 def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> Path:
-    """Append one person's labels. Raises one UserError for all invalid lines; nothing is written then."""
+    """Append one person's labels.
+
+    Raises UserError for a name that differs from another of the run in capitals alone, and one for all invalid lines;
+    nothing is written then.
+    """
     refuse_masked([reviewer])
+    known_people = {event.author for batch in batches(run.path) for event in batch.events if event.kind == "human"}
+    if twin := next((one for one in known_people - {reviewer} if one.casefold() == reviewer.casefold()), None):
+        raise UserError(
+            f"--reviewer {reviewer}: this run has findings of {twin}, so one person would count as two. Write that name"
+        )
     known = {(s, r.case.id, r.variant, r.repeat): r for s, r in run.answers() if r.text_kept}
     events, problems = list[ScoreEvent](), list[str]()
     seen: dict[RecordKey, int] = {}

@@ -109,3 +109,12 @@ def test_a_comparing_judge_is_held_against_preferences_and_a_tie_lies_in_the_mid
     (found,) = agreement(run, rubric)
     assert found.exact.value == pytest.approx(34 / 40)
     assert found.kappa.value == pytest.approx(kappa)
+
+
+def test_one_person_is_not_two_by_a_capital_letter(tmp_path: Path) -> None:
+    run, file = compare(tmp_path), tmp_path / "labels.jsonl"
+    file.write_text(json.dumps(GOOD))
+    add_labels(run, RUBRIC, file, "r1")
+    add_labels(run, RUBRIC, file, "r1")
+    with pytest.raises(UserError, match="--reviewer R1: this run has findings of r1, so one person would count as two"):
+        add_labels(run, RUBRIC, file, "R1")
