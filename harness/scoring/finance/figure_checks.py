@@ -34,6 +34,8 @@ SMALL = 12
 GOOD = ("supported", "derived")
 RESTATED = ("equal", "rounding", "part of date", "unit")
 """Beginnings of the rules that work nothing out."""
+AS_PRINTED = "rule: unit of the table"
+"""The fact scorer's reason for a figure that a table prints, whose unit its heading changes."""
 SUMS = re.compile(r"\b(?:total(?:l?ed|l?ing|s)?|combined|together|sum|aggregated?)\b(?!\sreturn)")
 SIGNED = re.compile(r"income|return|gain|earnings|profit|result")
 """Metrics whose losses must be said to be losses."""
@@ -111,7 +113,7 @@ class Judge:
         wanted = [each for each in self.asked if size_key(each.stated.figure.unit, each.stated.figure.value) in keys]
         for each in wanted:
             is_same = each.stated.labels == stated.labels and each.stated.move == stated.move
-            if is_same and named_in(stated, self.answer)[0] <= each.entities:
+            if is_same and _is_in_unit_of(stated, each.stated) and named_in(stated, self.answer)[0] <= each.entities:
                 return each.verdict
         placed = self._placed(same, stated) if same else None
         if placed and placed.verdict in GOOD:
@@ -119,8 +121,9 @@ class Judge:
         if any(self._is_worked_out(stated, each) for each in wanted):
             return FigureVerdict("derived", "rule: as the right answer works it out")
         if placed:
-            return placed
-        return self._other_unit(stated) or self._change(stated) or self._by_document(stated)
+            return (self._change(stated) if placed.verdict == UNCLEAR else None) or placed
+        scaled = self._other_unit(stated) if stated.move is None and stated.labels.metrics else None
+        return scaled or self._change(stated) or self._by_document(stated)
 
     def _placed(self, same: Sequence[SheetRow], stated: Stated) -> FigureVerdict:
         """The verdict on a figure whose value rows have."""
@@ -222,21 +225,18 @@ class Judge:
         right = asked.stated
         same_way = stated.move is None or (right.move is not None and stated.move * right.move >= 0)
         entities, periods = named_in(stated, self.answer)
-        in_points = [each.is_points or each.is_basis for each in (stated, right)]
-        alike = (stated.is_points == right.is_points or all(in_points)) and periods <= asked.periods
-        return asked.verdict.verdict == "derived" and alike and same_way and entities <= asked.entities
+        is_there = entities <= asked.entities and periods <= asked.periods
+        return asked.verdict.verdict == "derived" and same_way and is_there and _is_in_unit_of(stated, right)
 
     def _other_unit(self, stated: Stated) -> FigureVerdict | None:
         """A level in another scale or unit: thousands for millions, percent for basis points, without its unit."""
-        figure, value, metric = stated.figure, stated.figure.value, stated.labels.metrics
-        if isinstance(value, str) or not value or stated.move is not None or not metric or self.answer.cell(figure):
+        figure, value = stated.figure, stated.figure.value
+        if isinstance(value, str) or not value or self.answer.cell(figure):
             return None
         for row in self.sheet.rows:
             if row.figure.unit != NAME and self._fits(row, stated.labels):
-                ratio = abs(row.value) / value if row.figure.unit == figure.unit else Fraction(0)
-                powers = (100,) if figure.unit == "bp" else (1000, 10**6, 10**9)
                 bare = not figure.unit and row.figure.unit and value == row.shown
-                if bare or ratio in {*powers, *(Fraction(1, power) for power in powers)}:
+                if bare or _is_scaled(figure, row.figure):
                     return FigureVerdict("wrong_unit", f"the sheet has {_written(row.figure)} for {row.place}", (row,))
         return None
 
@@ -283,6 +283,12 @@ class Judge:
         if span is None:
             return FigureVerdict(UNCLEAR, "not judged")
         verdict, before = span.verdict, self.answer.text[max(0, figure.start - 26) : figure.start]
+        if span.reason == AS_PRINTED and (scaled := self._other_unit(stated)):
+            return scaled
+        asked = next((each for each in self.asked if _is_scaled(figure, each.stated.figure)), None)
+        if asked and figure.kind == "money" and verdict in GOOD:
+            right = _written(asked.stated.figure)
+            return FigureVerdict("wrong_unit", f"the right answer has {right}", asked.verdict.rows)
         if span.reason == "rule: rounding" and not (figures.ABOUT.search(before) or _is_precise(figure, span.quote)):
             verdict = "ungrounded"
         is_worked_out = stated.move is not None or SUMS.search(self.answer.low, stated.sentence[0], figure.start)
@@ -293,6 +299,23 @@ class Judge:
         if figure.kind == "count" and (verdict == "supported" or span.reason == "rule: part of date"):
             return FigureVerdict(UNCLEAR, "a number without a unit, which the document has somewhere")
         return FigureVerdict("ungrounded" if verdict == "contradictory" else verdict, span.reason)
+
+
+def _is_in_unit_of(one: Stated, other: Stated) -> bool:
+    """Whether two figures of one size are both points, or neither is; a level of so many basis points is a percentage.
+
+    "Fell 0.23%" is not "fell 23 basis points".
+    """
+    in_points = [each.is_points or each.is_basis for each in (one, other)]
+    return all(in_points) or (one.is_points == other.is_points and (one.move is None or not any(in_points)))
+
+
+def _is_scaled(one: Figure, other: Figure) -> bool:
+    """Whether a figure is another in a wrong scale: in thousands for millions, in percent for basis points."""
+    if isinstance(one.value, str) or isinstance(other.value, str) or not one.value or one.unit != other.unit:
+        return False
+    powers = (100,) if one.unit == "bp" else (1000, 10**6, 10**9)
+    return abs(other.value) / one.value in {*powers, *(Fraction(1, power) for power in powers)}
 
 
 def named_in(stated: Stated, answer: Answer) -> tuple[frozenset[str], frozenset[Period]]:

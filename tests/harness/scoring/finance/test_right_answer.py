@@ -102,3 +102,52 @@ def test_a_change_in_the_other_form_than_the_right_answers_will_do(change, asked
     of = "Cedar Loft Income Fund had rental revenue of $3.42 million in Q2 2025, {}, from $3.11 million in Q1 2025."
     found = scored(of.format(change), expected=of.format("up 10.0%"), question=f"Report the rental revenue {asked}")
     assert found.missing == missing
+
+
+@pytest.mark.parametrize(
+    ("amount", "right"),
+    [
+        (
+            "Cedar Loft Income Fund took in $3,420 in Q2 2025.",
+            "Cedar Loft Income Fund took in $3,420 thousand in Q2 2025.",
+        ),
+        ("Tenants paid $3,420 at Cedar Loft Income Fund in Q2 2025.", ""),
+        (
+            "Cedar Loft Income Fund took in $6,530 in both quarters of 2025.",
+            "Cedar Loft Income Fund had rental revenue of $6,530 thousand in total in Q1 and Q2 2025.",
+        ),
+    ],
+)
+def test_an_amount_printed_in_thousands_is_wrong_without_them_whatever_names_it(amount, right):
+    right = right or amount.replace(" at", " thousand at")
+    verdicts = [span.verdict for span in scored(amount, expected=right).spans if span.kind == "money"]
+    assert verdicts == ["wrong_unit"]
+    assert scored(right, expected=right).fabricated == []
+
+
+FELL = """entity | period | metric | unit | value
+Elm Row Fund | Q3 2025 | yield | percent | 4.38
+Elm Row Fund | Q2 2025 | yield | percent | 4.61
+Elm Row Fund | Q3 2025 | fall in yield since q2 2025 | basis points | 23
+"""
+LEVELS = " from 4.61% at the end of Q2 2025 to 4.38% at the end of Q3 2025"
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        ("fell 23 bps", "derived"),
+        ("fell 0.23 percentage points", "derived"),
+        ("fell 23 basis points", "derived"),
+        ("fell 0.23%", "wrong_unit"),
+        ("fell 0.23 percent", "wrong_unit"),
+    ],
+)
+def test_a_change_in_points_that_is_a_row_itself_may_be_said_of_its_levels(change, verdict):
+    right = f"Elm Row Fund's yield fell{LEVELS}, a drop of 23 basis points."
+    case = Case(
+        id="x", input={"document": FELL, "question": "How did the yield move?"}, expected=[right], cluster="sheet"
+    )
+    score = run([report.report], case, answer(f"Elm Row Fund's yield {change}{LEVELS}.")).fact_sheets
+    assert [span.verdict for span in score.spans if span.quote in change] == [verdict]
+    assert score.missing == ([] if verdict == "derived" else ["23 basis points"])
