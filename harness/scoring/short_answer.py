@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from unicodedata import decimal
 
 from msgspec.structs import replace
@@ -29,6 +29,11 @@ WIDE = re.compile(rf"(?:(?<![\w.])-?|(?<=[{UNSPACED}])){NUMBER}|{NUMERAL}|[{UNSP
 """TOKEN for texts that are not ASCII."""
 DROPPED = re.compile(f"[,'’{POINTS}]")
 ARTICLES = {"a", "an", "the"}
+DENIALS = {"not", "isnt", "arent", "wasnt", "werent"}
+OF_PHRASE = ARTICLES | {"in", "on", "at", "of", "by"}
+"""Words between a denial and what it denies: "not in the"."""
+WHOLE = re.compile(r"^(-?\d+)\.00?$")
+"""A whole number with decimals. Three zeros may be thousands."""
 OPTION = re.compile(r"\W*A\s*[:.),;]", re.IGNORECASE)
 """The letter of an option at the start, as in `A: red`, which is no article."""
 MATCHES = ("contains", "starts", "exact")
@@ -55,8 +60,9 @@ def accepted(case: Case, completion: Completion) -> Score:
     """Right if the answer contains one of the case's expected answers as whole words.
 
     The tag `match` may be stricter: `exact` (it is one, leading articles aside) or `starts` (it begins with one).
-    Letter case, punctuation and thousands separators do not matter. A character of a script without spaces is a word,
-    so that "不是" contains "是".
+    Letter case, punctuation, thousands separators and decimals of a whole number (65.00) do not matter. An answer
+    straight after "not" is denied and does not count. A character of a script without spaces is a word, so that "不是"
+    contains "是".
     If the case expects nothing, a refusal in English is right. An answer that is empty, failed or cut at the token
     limit is wrong.
     """
@@ -135,10 +141,15 @@ def _hit(case: Case, text: str) -> Span | None:
         first = 0 if is_option and expected == ["a"] else word
         for at in range(first, len(tokens) - size + 1 if match == "contains" else first + 1):
             whole = match != "exact" or at + size == len(tokens)
-            if size and whole and forms[at : at + size] == expected:
+            if size and whole and forms[at : at + size] == expected and not _is_denied(forms[:at]):
                 start, end = normal.original(tokens[at][0], tokens[at + size - 1][1])
                 return Span(start=start, end=end, quote=text[start:end], kind="answer", verdict="accepted")
     return None
+
+
+def _is_denied(before: Sequence[str]) -> bool:
+    """Whether the words before an answer end in a denial: "it is not in"."""
+    return next((form for form in reversed(before) if form not in OF_PHRASE), "") in DENIALS
 
 
 def _tokens(text: str) -> Iterator[re.Match[str]]:
@@ -147,5 +158,5 @@ def _tokens(text: str) -> Iterator[re.Match[str]]:
 
 def _form(token: str) -> str:
     """The form in which tokens are compared, with the digits of all scripts as 0 to 9."""
-    form = DROPPED.sub("", token.casefold())
+    form = WHOLE.sub(r"\1", DROPPED.sub("", token.casefold()))
     return form if form.isascii() else "".join(f"{decimal(sign, sign)}" for sign in form)

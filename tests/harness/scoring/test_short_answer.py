@@ -90,6 +90,39 @@ def test_the_letter_a_of_an_option_is_no_article(text, expected, correct):
     assert scored(text, [expected], match="starts").correct == correct
 
 
+@pytest.mark.parametrize(
+    ("text", "expected", "correct"),
+    [
+        ("It is not in Japan.", "Japan", 0),
+        ("$60, not $65", "65", 0),
+        ("It isn't the Bible.", "Bible", 0),
+        ("It isn\u2019t closed.", "closed", 0),
+        ("It is not in China but in Japan.", "Japan", 1),
+        ("The answer is 44, not 54.", "44", 1),
+        ("No, it is Japan.", "Japan", 1),
+        ("not in the document", "not in the document", 1),
+    ],
+)
+def test_an_answer_that_is_denied_does_not_count(text, expected, correct):
+    assert scored(text, [expected]).correct == correct
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "correct"),
+    [
+        ("It costs $65.00.", "65", 1),
+        ("44.0", "44", 1),
+        ("65", "65.00", 1),
+        ("-3.0", "3", 0),
+        ("65.50", "65", 0),
+        ("1.000", "1", 0),
+        ("6.0", "60", 0),
+    ],
+)
+def test_decimals_of_a_whole_number_do_not_matter(text, expected, correct):
+    assert scored(text, [expected]).correct == correct
+
+
 def test_an_unknown_match_is_named():
     wrong = Case(id="q1", input={}, expected=["Paris"], cluster="q", tags={"match": "fuzzy"})
     assert short_answer.accepted.check(wrong) == [
