@@ -123,7 +123,7 @@ def cited(case: Case, completion: Completion) -> Score:
     named = citations_in(text, case.tags.get("state") == "Georgia") if complete else ()
     abstention = abstention_in(text, bool(named)) if complete else None
     repeatable = {c.sections for c in citations_in(case.input.get("question", ""), True)} - expected.sections
-    denied = _denied(text, named) if abstention else ()
+    denied = _denied(text, named)
     own = [c for c in named if not (c in denied and c.sections in repeatable)]
     abstained = abstention is not None and not own and not OR.search(text[: abstention[0]])
     stale = _stale(case, text, named) if complete else []

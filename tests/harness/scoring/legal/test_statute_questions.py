@@ -148,6 +148,21 @@ def test_an_abstention_may_deny_the_section_of_its_question_in_every_form(text):
     assert (score.value, score.answered_unanswerable, score.predicted) == (1.0, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("No, O.C.G.A. § 44-99-999 is not cited for that; the lease cites O.C.G.A. § 44-14-161.", 1.0),
+        ("No, O.C.G.A. § 44-88-888 is not cited for that; the lease cites O.C.G.A. § 44-14-161.", 0.0),
+        ("O.C.G.A. § 44-99-999 or O.C.G.A. § 44-14-161", 0.0),
+        ("No, O.C.G.A. § 44-14-161 is not cited for that; the lease cites O.C.G.A. § 44-99-999.", 0.0),
+        ("No, O.C.G.A. § 44-99-999 is not cited for that.", 0.0),
+    ],
+)
+def test_the_right_section_may_stand_next_to_a_denied_one_of_the_question(text, value):
+    question = "Is O.C.G.A. § 44-99-999 cited for that, or which section is?"
+    assert scored(text, SECTION, question=question).value == value
+
+
 def test_facts_are_asked_for_beside_the_section_and_the_replaced_one_is_wrong():
     expected, stale = ["30 days", "O.C.G.A. § 44-14-161"], "15 days|fifteen days"
     for text, value, old in [
