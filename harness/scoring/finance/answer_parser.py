@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
 from harness.scoring.base import RangeSet
-from harness.scoring.finance.fact_sheet import NAME, Sheet
+from harness.scoring.finance.fact_sheet import BENCHMARKS, FUNDS, NAME, Sheet, is_benchmark
 from harness.scoring.finance.periods import Period, periods_in
 from harness.scoring.grounding.contexts import Text
 from harness.scoring.grounding.cues import MOVES
@@ -31,7 +31,8 @@ BRACKETS = re.compile(
 )
 """Brackets that negate, or a minus after the sign of the currency."""
 CURRENCY = re.compile(r"\s?(?:USD|EUR|GBP)\b(?:\s+(?:thousands|millions|billions)\b)?")
-POINTS = re.compile(r"(?:\d|%|pct\.?|percentage)[\s-]*points?\b|pp\b|ppts?\b", re.I)
+FENCE = re.compile(r"\A\s*```\w*|```\s*\Z")
+POINTS = re.compile(r"(?:\d|%|pct\.?|percentage)[\s-]*(?:points?|pts?)\b|pp\b|ppts?\b", re.I)
 BREAK = re.compile(
     r";|[:–—=](?=\s)|,\s+(?=(?:and|with)\b)|\b(?=(?:while|whereas|although|though|but|yet)\b|i\.e\.|that is,)"
     r"|\s+(?=(?:and|with)\s+(?:an?|the|its)\s)"
@@ -50,8 +51,11 @@ COMPARED = re.compile(
     re.I,
 )
 TO = re.compile(r"\bto\s+(?:(?:about|around|just|only)\s+)?$")
-OF = re.compile(r"(?:['’]s)?(?:\s(?:shares?|units?|(?:share|unit)?holders?))?,?\s(?:(?:of|in)\s)?(?:the\s)?")
+OF = re.compile(r"(?:['’]s)?(?:\s(?:shares?|units?|(?:share|unit)?holders?))?,?\s\(?(?:(?:of|in)\s)?(?:the\s)?")
 """Between a class and its fund."""
+ASIDE = re.compile(r"\b(?:after|before|net\sof|gross\sof|excluding)\s(?:all\s|its\s)?$")
+OF_IT = re.compile(r"\s(?:of|is|are|was|were)\b")
+"""What is left out is no metric of what follows: "returned 3% after expenses", but "after expenses of $3"."""
 CHANGED = re.compile(rf"(?:\b(?:{'|'.join(MOVES)})\b(?P<gap>[^.;]{{0,40}})|\+)$")
 LEVEL = re.compile(r"\b(?:to|from|at|were|reached|stood|than|against|versus|short)\b")
 CHANGE_AFTER = re.compile(rf"[\s-]*(?:(?:percentage\s+)?points?\s+)?(?P<move>{'|'.join(MOVES)})\b")
@@ -109,6 +113,8 @@ class Answer(Text):
         self.signs = {at for match in BRACKETS.finditer(written) for at in (match.start(), match.end() - 1)}
         for at in self.signs:
             letters[at] = " "
+        for fence in FENCE.finditer(written):
+            letters[slice(*fence.span())] = " " * len(fence[0])
         super().__init__("".join(letters))
         self.written, self.sheet = written, sheet
         self.mentions = sorted(mentions_in(self.text, sheet), key=lambda m: m.start)
@@ -157,6 +163,8 @@ class Answer(Text):
         end += end in self.signs
         is_negative = self._is_negative(index, sign < 0 or bool(self.signs & {*range(start, end)}))
         entity, period, metric = (self._bound(kind, index, listed) for kind in ("entity", "period", "metric"))
+        if entity and metric and self._is_aside(entity, metric):
+            entity = None
         none = frozenset[str]()
         labels = Labels(
             entity.names if entity else none,
@@ -197,6 +205,11 @@ class Answer(Text):
             return None if self.moves[index] == -1 else False
         own = ends[-1] < (self.spans[index - 1][1] if index else 0)
         return None if own or AND.search(self.low, ends[-1], start) else True
+
+    def _is_aside(self, entity: Mention, metric: Mention) -> bool:
+        """Whether "the benchmark" has no value of a metric, and is not what it is of: "beta against the benchmark"."""
+        is_bare = lower(self.text[entity.start : entity.end]) in BENCHMARKS
+        return is_bare and not any(r.entity in entity.names and r.metric in metric.names for r in self.sheet.rows)
 
     def cell(self, figure: Figure) -> Cell | None:
         """Return the cell of a table or of JSON that a figure is in."""
@@ -286,12 +299,12 @@ def mentions_in(text: str, sheet: Sheet) -> Iterator[Mention]:
             kind, names = match.value
             if kind == "entity":
                 entities.append(Mention(match.start, match.end, kind, names))
-            else:
+            elif kind != "metric" or not ASIDE.search(low[: match.start]) or OF_IT.match(low, match.end):
                 yield Mention(match.start, match.end, kind, names)
     for start, end, period in periods_in(text):
         if taken.add(start, end):
             yield Mention(start, end, "period", frozenset(), period)
-    entities.sort(key=lambda m: m.start)
+    entities = list(_told(sorted(entities, key=lambda m: m.start), low))
     while entities:
         m = entities.pop(0)
         while entities and OF.fullmatch(low, m.end, entities[0].start):  # "Class A of the Elm Fund"
@@ -299,6 +312,18 @@ def mentions_in(text: str, sheet: Sheet) -> Iterator[Mention]:
             names = m.names | other.names
             m = m._replace(end=other.end, names=_most_precise(names))
         yield m
+
+
+def _told(entities: Iterable[Mention], low: str) -> Iterator[Mention]:
+    """The entities without each bare "fund", but for one after a benchmark: it is the last fund before that one."""
+    fund = is_after_benchmark = None
+    for m in entities:
+        if low[m.start : m.end] not in FUNDS:
+            is_after_benchmark = all(map(is_benchmark, m.names))
+            fund = fund if is_after_benchmark else m.names
+            yield m
+        elif is_after_benchmark:
+            yield m._replace(names=fund or m.names)
 
 
 def _most_precise(names: frozenset[str]) -> frozenset[str]:

@@ -39,6 +39,10 @@ ALIASES = {
 }
 """Other names of metrics, or of those that have a word."""
 KINDS_OF_FUND = {"fund", "trust", "reit", "etf", "portfolio", "partnership", "index", "benchmark", "composite"}
+BENCHMARKS = ("index", "benchmark", "composite")
+"""Words for a benchmark, in its name or alone."""
+FUNDS = ("fund", "trust", "reit", "partnership")
+"""Words for a fund that stand alone for the one that was named."""
 NUMBER = re.compile(r"\(?[-\u2212]?\s?(\d[\d,]*(?:\.\d+)?)\)?")
 WORD = re.compile(r"[a-z0-9]+")
 
@@ -87,6 +91,11 @@ class Sheet(NamedTuple):
 def name_key(name: str) -> str:
     """Return a name in lower case with single spaces."""
     return " ".join(name.lower().split())
+
+
+def is_benchmark(entity: str) -> bool:
+    """Whether an entity is an index, by a word of its name."""
+    return any(word in BENCHMARKS for word in entity.lower().split())
 
 
 def wording_key(text: str) -> str:
@@ -172,6 +181,10 @@ def _names(rows: Sequence[SheetRow]) -> Phrases[tuple[str, frozenset[str]]]:
             ways.setdefault(way, {}).setdefault("metric", set()).add(row.metric)
         if row.figure.unit == NAME:
             ways.setdefault(str(row.figure.value), {}).setdefault(NAME, set()).add(str(row.figure.value))
+    benchmarks = {row.entity for row in rows if is_benchmark(row.entity)}
+    if benchmarks:
+        bare = ((BENCHMARKS, benchmarks), (FUNDS, {row.entity for row in rows} - benchmarks))
+        ways |= {word: {"entity": set(meant)} for words, meant in bare for word in words if meant}
     for row in rows:
         for kind, name in (("entity", row.entity), ("metric", row.metric)):
             ways[name_key(name)][kind] = {name}

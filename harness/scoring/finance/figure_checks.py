@@ -22,7 +22,7 @@ import msgspec
 
 from harness.schema import Case, Completion, Span
 from harness.scoring.finance.answer_parser import Answer, Labels, Stated
-from harness.scoring.finance.fact_sheet import NAME, SheetRow
+from harness.scoring.finance.fact_sheet import NAME, SheetRow, is_benchmark
 from harness.scoring.finance.periods import EXACT, POSSIBLE, UNKNOWN, Period, fit, may_be_fiscal
 from harness.scoring.grounding import figures
 from harness.scoring.grounding.claims import UNCLEAR
@@ -60,6 +60,13 @@ EARLIER = re.compile(
     r"\s(?:in\s|for\s|of\s)?(?:(?:an?|one|the|its)\s)?(?:(?:quarter|year|half|period)\s(?:earlier|before|ago)"
     r"|(?:prior|previous|preceding|year-ago)\s(?:quarter|year|half|period))\b"
 )
+AHEAD = r"outperform(?:s|ed|ing)?|outpac(?:es?|ed|ing)|beats?|beating|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?|ahead"
+BEHIND = r"underperform(?:s|ed|ing)?|lag(?:s|ged|ging)?|trail(?:s|ed|ing)?|behind"
+RANKED = re.compile(
+    rf"(?<!not\s)(?<!n['’]t\s)(?<!never\s)\b(?:(?P<ahead>{AHEAD})|{BEHIND})\s(?:behind\s)?(?:of\s)?(?:the\s|its\s|their\s)?$"
+)
+"""Ends before a fund or an index, which the other one is ahead of or behind."""
+SPAN = re.compile(r"(\d+)-(month|year)\b")
 WORDS, DIGIT, DECIMAL = re.compile(r"\w+"), re.compile(r"\d"), re.compile(r"\d\.\d")
 
 
@@ -98,6 +105,15 @@ class Judge:
 
     def verdicts(self) -> Iterator[tuple[Stated, FigureVerdict]]:
         """Yield each figure with its verdict."""
+        found = list(self._in_order())
+        wrong = set(self._outranked(found))
+        for stated, verdict in found:
+            if stated.figure.start in wrong:
+                yield stated, FigureVerdict("wrong_arithmetic", "the comparison has the other direction", verdict.rows)
+            else:
+                yield stated, verdict
+
+    def _in_order(self) -> Iterator[tuple[Stated, FigureVerdict]]:
         last: tuple[Stated, FigureVerdict] | None = None
         for stated in self.answer.stated:
             judged = self._verdict(stated)
@@ -127,9 +143,13 @@ class Judge:
 
     def _placed(self, same: Sequence[SheetRow], stated: Stated) -> FigureVerdict:
         """The verdict on a figure whose value rows have."""
-        rivals = [row for row in same if self._rival(row, stated)]
+        rivals = [row for row in same if self._rival(row, stated) or self._has_other_span(row, stated)]
         fits = [row for row in same if self._fits(row, stated.labels) and row not in rivals]
         if not fits:
+            head = [row for row in same if self._is_headed(row, stated)]
+            named = stated._replace(labels=stated.labels._replace(metrics=frozenset(row.metric for row in head)))
+            if head and named.labels != stated.labels:
+                return self._placed(head, named)
             elsewhere = FigureVerdict("mispaired", f"the sheet has it for {same[0].place}", (same[0],))
             clear = rivals or stated.labels.metrics & {row.metric for row in same}
             small = stated.figure.kind == "count" and stated.figure.value in range(SMALL + 1)
@@ -143,6 +163,15 @@ class Judge:
             return FigureVerdict("supported", "in the sheet", right)
         stated_as, actual = ("loss", "gain") if stated.negative else ("gain", "loss")
         return FigureVerdict("wrong_sign", f"stated as a {stated_as}; the sheet has a {actual}", tuple(fits))
+
+    def _is_headed(self, row: SheetRow, stated: Stated) -> bool:
+        """Whether the last word of a row's metric is next to a figure: "a balance of $3", "its $3 balance"."""
+        words, (start, end) = WORDS.findall(row.metric), (stated.figure.start, stated.figure.end)
+        if not words or words[-1].removesuffix("s") in _words(stated.labels.written):
+            return False
+        head = re.escape(words[-1].removesuffix("s"))
+        before, low = rf"\b{head}s?\s(?:of|is|are|was|were)\s[$€£]?$", self.answer.low
+        return bool(re.search(before, low[max(0, start - 60) : start]) or re.match(rf"\s{head}s?\b", low[end:]))
 
     def _is_reversed(self, row: SheetRow, stated: Stated) -> bool:
         """Whether the words around a figure say a rise, and no fall, of a row that is a fall, or the reverse."""
@@ -171,6 +200,44 @@ class Judge:
         is_dated = early[0].labels.period not in (None, UNKNOWN)
         is_late_first = not is_dated and all(_is_earlier(b, a) for a, b in pairs)
         return is_late_first or (gap * change[1] < 0 and any(_is_clear(a, b) for a, b in pairs))
+
+    def _outranked(self, found: Sequence[tuple[Stated, FigureVerdict]]) -> Iterator[int]:
+        """Where a return begins that is said to be ahead of an index's and is behind it, or the reverse."""
+        returns = [
+            (row, stated)
+            for stated, verdict in found
+            for row in verdict.rows
+            if verdict.verdict == "supported" and "return" in row.metric
+        ]
+        for m in self.answer.mentions:
+            said = RANKED.search(self.answer.low, max(0, m.start - 40), m.start) if m.kind == "entity" else None
+            sides = {is_benchmark(name) for name in m.names}
+            start, end = self.answer.sentence(m.start)
+            others = self.answer.named("entity", start, said.start() if said else start)
+            if (
+                not said
+                or len(sides) > 1
+                or (True not in sides and not (others and all(map(is_benchmark, others[-1].names))))
+            ):
+                continue
+            way = 1 if bool(said["ahead"]) == (True in sides) else -1
+            pairs = [
+                (fund.value - index.value, max(one.figure.start, other.figure.start))
+                for fund, one in returns
+                for index, other in returns
+                if (fund.metric, fund.period) == (index.metric, index.period)
+                and is_benchmark(index.entity) > is_benchmark(fund.entity)
+            ]
+            near = [pair for pair in pairs if start <= pair[1] < end] or pairs
+            if near and all(gap * way < 0 for gap, _ in near):
+                yield near[-1][1]
+
+    def _has_other_span(self, row: SheetRow, stated: Stated) -> bool:
+        """Whether the sentence of a figure names the span of another metric, and not that of the row's."""
+        first, last = stated.sentence
+        told = {f.value for f, _, _ in self.answer.values if f.unit == "months" and first <= f.start < last}
+        own, spans = _span_of(row.metric), {_span_of(each.metric) for each in self.sheet.rows}
+        return own is not None and own not in told and not told.isdisjoint(spans)
 
     def _change_of_levels(self, one: Stated, other: Stated) -> tuple[bool, int] | None:
         """Whether the first of two figures is the earlier one, and 1 or -1 if it rose or fell to the other.
@@ -347,6 +414,12 @@ def _is_part(metric: str, other: str) -> bool:
     """Whether one metric's words are all in the other: "distributions" and "distribution per unit"."""
     one, two = _words(metric), _words(other)
     return bool(metric) and (one <= two or two <= one)
+
+
+def _span_of(metric: str) -> int | None:
+    """The months of a metric such as "3-year return"."""
+    span = SPAN.search(metric)
+    return int(span[1]) * (12 if span[2] == "year" else 1) if span else None
 
 
 def _words(text: str) -> set[str]:

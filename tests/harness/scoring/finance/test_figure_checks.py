@@ -327,3 +327,72 @@ def test_an_amount_in_any_form_is_matched_to_its_row_and_to_no_other(thousands, 
         case = Case(id="x", input={"document": document}, expected=[], cluster="s")
         said = answer(text)
         assert report.report(case, said).counts["fabricated"] == int(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "fabricated"),
+    [
+        (f"In Q2 2025, {IN} returned -2.3%, against 1.9% for its benchmark.", []),
+        (f"In Q2 2025, {IN} returned -2.3% and the index 1.9%.", []),
+        ("In Q2 2025, the Orchard 70 Index returned 1.9% and the fund -2.3%.", []),
+        ("In Q2 2025, the benchmark returned -2.3%.", ["-2.3%"]),
+        (f"In Q2 2025, {IN} returned -2.3%; its expense ratio, not that of the benchmark, was 0.85%.", []),
+        (f"In Q2 2025, {IN} returned -2.3% after expenses, against 1.9% at the Orchard 70 Index.", []),
+        (f"{IN} is dear; against the index the expense ratio is 0.85%.", []),
+    ],
+)
+def test_an_index_and_a_fund_may_be_named_by_their_kind(text, fabricated):
+    assert scored(text).fabricated == fabricated
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (f"{IN} (-2.3%) trailed the Orchard 70 Index", f"{IN} (-2.3%) beat the Orchard 70 Index"),
+        (f"{IN} returned -2.3%, which was behind the index", f"{IN} returned -2.3%, which was ahead of the index"),
+        (f"The index was ahead of {IN} and its -2.3%", f"The index lagged {IN} and its -2.3%"),
+        (f"{IN} (-2.3%) was outperformed by the index", f"{IN} (-2.3%) outperformed the index"),
+        (f"{IN} (-2.3%) did not outperform the index", f"{IN} (-2.3%) did outperform the index"),
+    ],
+)
+def test_a_fund_said_to_be_ahead_of_an_index_that_it_is_behind_is_fabricated(right, wrong):
+    ending = ", and the Orchard 70 Index returned 1.9% in Q2 2025."
+    assert scored(right + ending).fabricated == []
+    score = scored(wrong + ending)
+    assert (score.counts["arithmetic_errors"], len(score.fabricated)) == (1, 1)
+
+
+HORIZONS = """entity | period | metric | unit | value
+Alder Bond Fund Class A | Q1 2024 | 3-year return | percent | 2.11
+Alder Bond Fund Class A | Q1 2024 | 5-year return | percent | 1.34
+Alder Bond Fund Class A | Q1 2024 | expense ratio | basis points | 78
+Orchard Index | Q1 2024 | 5-year return | percent | 1.62
+Alder Bond Fund | Q1 2024 | reserve | USD thousands | 1,374
+Alder Bond Fund | Q1 2024 | loan balance | USD thousands | 11,467
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "fabricated"),
+    [
+        ("Over five years Class A returned 1.34% a year.", 0),
+        ("Over three years Class A returned 1.34% a year.", 1),
+        ("Class A returned 1.34% a year over five years and 2.11% over three years.", 0),
+        ("A reserve is set against the loan, 12.0% of its $11,467 thousand balance.", 0),
+        ("The reserve is $1,374 thousand, or 12.0% of the loan's balance of $11,467 thousand.", 0),
+        ("The reserve was $11,467 thousand.", 1),
+        ("A balance of $1,374 thousand is left.", 0),
+        ("The loan balance, of which a balance was $1,374 thousand.", 1),
+        ('```json\n{"reserve": "$11,467 thousand", "loan_balance": "$1,374 thousand"}\n```', 2),
+        ("Alder Bond Fund (Class A) trailed the Orchard Index over five years: 1.34% versus 1.62%.", 0),
+        ("Class A returned 1.34% over five years after expenses, and the index 1.62%.", 0),
+    ],
+)
+def test_a_figure_is_read_by_the_span_and_the_noun_next_to_it(text, fabricated):
+    case = Case(id="x", input={"document": HORIZONS}, expected=[], cluster="s")
+    assert report.report(case, answer(text)).counts["fabricated"] == fabricated
+
+
+@pytest.mark.parametrize("unit", ["pts", "pp", "percentage points", "% points"])
+def test_a_change_of_a_rate_is_in_points_however_they_are_written(unit):
+    assert scored(f"In Q2 2025, {IN}'s occupancy rate rose by 2.0 {unit} from Q1 2025.").fabricated == []
