@@ -127,7 +127,10 @@ def register(guidelines: str, departments: str) -> Register:
     cores = [_core(key) for key in names]
     written = "|".join(r"\s+".join(_word(w) for w in n.split()) for n in sorted(names, key=len, reverse=True))
     pattern = re.compile(rf"(?:{written})(?!\w)") if official else None
-    names |= {core: name for core, name in zip(cores, official, strict=True) if core and cores.count(core) == 1}
+    initials = ["".join(word[0] for word in core.split() if word not in FUNCTION_WORDS) for core in cores]
+    for short in (cores, initials):
+        alone = zip(short, official, strict=True)
+        names = {key: name for key, name in alone if len(key) > 1 and short.count(key) == 1} | names
     return Register(
         ids=frozenset(ids),
         written=frozenset(items),

@@ -148,3 +148,11 @@ def test_a_line_that_begins_with_a_reference_is_no_head():
     )
     shown = guidelines_of(text, register("4.2; 4.3", DEPARTMENTS))
     assert shown["4.3"].text.startswith("4.3 Sick pay")
+
+
+@pytest.mark.parametrize("text", ["Write to HR.", "Ask the HR department."])
+def test_the_initials_of_a_registered_name_are_that_department(text):
+    known = register("1.1", "Human Resources Office; Facilities Team")
+    assert [each.label for each in departments_in(text, known)] == ["Human Resources Office"]
+    two = register("1.1", "Human Resources Office; Harbor Relations Desk")
+    assert [each.known for each in departments_in(text, two)] == [False]
