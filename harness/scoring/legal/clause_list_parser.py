@@ -107,7 +107,7 @@ class _Reader(Answer):
     """The claims of one answer."""
 
     def claims(self) -> Iterator[Claim]:
-        """What each unit says, unless "both are struck" or the like in its line takes it back."""
+        """What each unit says, unless "both are struck" in its line takes it back; "it is struck" does so for the last."""
         is_absent = is_begun = False
         line: list[Claim] = []
         end = 0
@@ -123,9 +123,13 @@ class _Reader(Answer):
             is_absent, claims = self._read(unit, is_absent)
             is_begun = bool(claims) and (unit.is_bulleted or not was_absent)
             line += claims
-            if wording.ALL_ABSENT.search(self.text[unit.start : end]):
-                yield from (claim._replace(says="denied") for claim in line)
-                line = []
+            absent = wording.ALL_ABSENT.search(self.text[unit.start : end])
+            if absent:
+                names = [claim for claim in line if claim.label and claim.start < unit.start + absent.end()]
+                is_one = bool(names and (absent["one"] or absent["single"]))
+                first = names[-1].start if is_one else 0
+                yield from (claim._replace(says="denied") for claim in line if claim.start >= first)
+                line = [claim for claim in line if claim.start < first]
         yield from line
 
     def _read(self, unit: Unit, is_absent: bool) -> tuple[bool, list[Claim]]:

@@ -48,11 +48,11 @@ VERDICT = re.compile(
 )
 """What denies the name before it: "no, only mentioned", but not "no policy may lapse"."""
 ALL_ABSENT = re.compile(
-    rf"(?:^|[.:;,(–—-])\s*(?:(?:all|both|these|they|it)(?: of (?:them|these))?(?: are| is)?(?: both)? {ABSENT}"
-    r"|(?:it|they) do(?:es)?(?: not|n['’]t) (?:count|apply|bind))\b",
+    rf"(?:^|[.:;,(–—-])\s*(?:(?:all|both|these|they|(?P<one>it))(?: of (?:them|these))?(?: are| is)?(?: both)? {ABSENT}"
+    r"|(?:(?P<single>it)|they) do(?:es)?(?: not|n['’]t) (?:count|apply|bind))\b",
     re.I,
 )
-"""What denies all names before it in a line."""
+"""What denies all names before it in a line, or the last one."""
 CROSSED_OUT = re.compile(r"[\s*_]*(?:\[\s?\]|☐|[✗✘❌]|~~)")
 """An empty box, a cross, a strike-through."""
 NEGATED = re.compile(

@@ -311,6 +311,11 @@ def test_names_are_found_in_what_an_assistant_writes_around_them(text):
         ("Title insurance; insurance premiums", ["title insurance", "insurance premiums"]),
         ("Insurance; governing law (all may apply)", BOTH),
         ("Insurance. Correction: the insurance is struck, it is governing law.", ["Insurance"]),
+        ("Insurance; governing law (it is waived)", ["Insurance"]),
+        ("Insurance. No governing law clause (it is waived).", ["Insurance"]),
+        ("Insurance. Governing law: it does not count.", ["Insurance"]),
+        ("Governing law; insurance (they are waived)", []),
+        ("Governing law; insurance. It is waived. Both are struck.", []),
     ],
 )
 def test_a_claim_stands_and_what_is_no_claim_names_nothing(text, predicted):
