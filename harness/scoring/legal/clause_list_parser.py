@@ -107,7 +107,7 @@ class _Reader(Answer):
     """The claims of one answer."""
 
     def claims(self) -> Iterator[Claim]:
-        """What each unit says, unless "both are struck" in its line takes it back; "it is struck" does so for the last."""
+        """What each unit says. "Both are struck" takes back what its line says, "it is struck" the last name of it."""
         is_absent = is_begun = False
         line: list[Claim] = []
         end = 0
