@@ -16,13 +16,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import structs
+from msgspec import Meta, Struct, structs
 
 from harness import json_schema as harness_json_schema
 from harness.errors import UserError, own_code, refuse_all
-from harness.files import absolute, digest, shown_path
+from harness.files import absolute, digest, shown_path, struct_of
 from harness.schema import Case, Completion, Metric, Record, Score, Scores, storable
 from harness.suites.cases import cases_hash, check_cases, load_cases, repeats
 from harness.suites.tables import HUB
@@ -31,6 +31,44 @@ if TYPE_CHECKING:
     import jinja2
 
 Scorer = Callable[[Case, Completion], Score]
+Count = Annotated[int, Meta(ge=1)]
+Temperature = Annotated[float, Meta(ge=0)]
+EXPECTED = {
+    str: "a text",
+    bool: "True or False",
+    list[str]: "a list of texts, such as ['a']",
+    Count: "a whole number of at least 1",
+    Temperature: "a number of at least 0",
+}
+
+
+class _Arguments(Struct):
+    """Types of a suite's plain arguments; in a run's record others would be a defect."""
+
+    primary: str
+    general: bool
+    cluster: str
+    slices: list[str]
+    shape: str
+    max_tokens: Count
+    samples: Count
+    temperature: Temperature
+    options: list[str]
+    choice: list[str]
+    leave_out_long: bool
+    licence: str
+
+
+def _not_scorers(scorers: object) -> Iterator[str]:
+    """Say what a suite has in place of scorers."""
+    if not isinstance(scorers, list | tuple):
+        yield f"'scorers' is {scorers!r}, expected a list of scorers. Write [...] around it"
+        return
+    for scorer in scorers:
+        if not callable(scorer):
+            yield f"'scorers' has {scorer!r}, expected scorers, such as those of harness.scoring"
+        elif "Scorer" in str(getattr(scorer, "__annotations__", {}).get("return")):
+            yield f"'scorers' has {scorer.__qualname__}, which makes a scorer. Call it: {scorer.__qualname__}(...)"
 
 
 class CaseTest:
@@ -138,16 +176,18 @@ class Suite:
     ) -> None:
         from harness.suites.score_files import factory_arguments
 
+        plain = {name: value for name, value in locals().items() if name in _Arguments.__struct_fields__}
         frame = sys._getframe(1)
         if "__file__" not in frame.f_globals:
             raise UserError(
                 "Suite(...) was called in a console or notebook, expected in a file test_*.py in the folder of its "
                 "cases and prompt. Write it there, and name the folder"
             )
-        for name, given in {"slices": slices, "options": options, "choice": choice}.items():
-            if isinstance(given, str):
-                raise UserError(f"Suite({name}={given!r}) is one text, expected a list of texts. Write [{given!r}]")
         file = absolute(frame.f_globals["__file__"])
+        place, problems = f"{shown_path(file)}:{frame.f_lineno}: Suite(...)", list[str]()
+        struct_of(_Arguments, plain, place, problems, EXPECTED)
+        problems += [f"{place}: {problem}" for problem in _not_scorers(scorers)]
+        refuse_all(problems, f"{place} cannot be used")
         self.declared_at = f"{file}:{frame.f_lineno}"
         self.folder = file.parent
         self.is_long = False

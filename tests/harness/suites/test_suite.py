@@ -4,12 +4,13 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import Suite
 from harness.errors import UserError
-from harness.scoring import scorer, short_answer
+from harness.scoring import labels, scorer, short_answer
 from tests.support.mini import suites, write_suite
 
 
@@ -37,8 +38,38 @@ def test_cases_are_a_file_or_a_function_and_slices_are_several() -> None:
     assert Suite(scorers=[], cases=Path("mine.jsonl")).cases_path == Path(__file__).with_name("mine.jsonl")
     with pytest.raises(TypeError, match="PathLike object, not list"):
         Suite(scorers=[], cases=[])  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=r"Suite\(slices='desk'\) is one text, .* Write \['desk'\]"):
+    with pytest.raises(UserError, match=r"'slices' is 'desk', expected a list of texts, such as \['a'\]"):
         Suite(scorers=[], slices="desk")
+
+
+@pytest.mark.parametrize(
+    ("argument", "wrong", "expected"),
+    [
+        ("max_tokens", "24", "a whole number of at least 1"),
+        ("max_tokens", 0, "a whole number of at least 1"),
+        ("samples", "3", "a whole number of at least 1"),
+        ("samples", 0, "a whole number of at least 1"),
+        ("temperature", "0.7", "a number of at least 0"),
+        ("temperature", -1, "a number of at least 0"),
+        ("cluster", 3, "a text"),
+        ("licence", None, "a text"),
+        ("general", "no", "True or False"),
+        ("slices", [3], "a list of texts"),
+        ("scorers", short_answer.given, "a list of scorers"),
+        ("scorers", ["accuracy"], "expected scorers"),
+        ("scorers", [short_answer], "expected scorers"),
+        ("scorers", [labels.among], r"which makes a scorer. Call it: among\(\.\.\.\)"),
+    ],
+)
+def test_an_argument_of_another_type_is_one_line_with_its_place(argument: str, wrong: object, expected: str) -> None:
+    arguments: dict[str, Any] = {"scorers": [], argument: wrong}
+    with pytest.raises(UserError, match=rf"test_suite\.py:\d+: Suite\(\.\.\.\): '{argument}' .*{expected}"):
+        Suite(**arguments)
+
+
+def test_all_wrong_arguments_are_named_together() -> None:
+    with pytest.raises(UserError, match="cannot be used: 2 problems"):
+        Suite(scorers=[], max_tokens=0, samples=0)
 
 
 def test_a_scorer_without_a_file_of_its_own_is_refused_before_a_run() -> None:
