@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import fcntl
 import hashlib
+import json
 import os
 import stat
 import tomllib
@@ -243,13 +244,25 @@ def byte_order_mark(data: bytes) -> str | None:
 def decode_line(decode: Callable[[bytes], T], line: bytes) -> T:
     """Decode a line of JSON by msgspec. Raises UnicodeDecodeError, with the place, for bytes that are not UTF-8.
 
-    msgspec 0.23 raises its own DecodeError for them, without the place.
+    msgspec 0.23 raises its own DecodeError for them, without the place, and keeps the last value of a repeated key.
     """
     try:
-        return decode(line)
+        decoded = decode(line)
     except msgspec.DecodeError:
         line.decode("utf-8")
         raise
+    json.loads(line, object_pairs_hook=distinct_keys, parse_int=str)
+    return decoded
+
+
+def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object, as a hook of `json.loads`. Raises ValueError for a key that it has twice."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"has the key {repeated!r} twice. Remove one of them")
+    return made
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:

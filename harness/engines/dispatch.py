@@ -15,7 +15,7 @@ from harness.engines.cache import AnswerCache, answered
 from harness.engines.cache_eviction import keep_within_bound
 from harness.engines.config import EngineConfig
 from harness.errors import NOT_JSON, UserError
-from harness.files import read_text
+from harness.files import distinct_keys, read_text
 from harness.formatting import count
 from harness.schema import Case, Checkpoint, Completion, Request, Sampling
 
@@ -162,7 +162,7 @@ def read_script(path: Path) -> dict[str, Any]:
     """
     expected = "Expected JSON of variant -> case id -> text"
     try:
-        loaded = json.loads(read_text(path, expected))
+        loaded = json.loads(read_text(path, expected), object_pairs_hook=distinct_keys)
     except NOT_JSON as error:
         raise UserError(f"{path}: cannot be read as a script of answers: {error}. {expected}") from None
     if not isinstance(loaded, dict):

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import NOT_JSON, UserError, refuse_all
-from harness.files import read_text
+from harness.files import decode_line, read_text
 from harness.judges.llm_judge import JUDGE, labelled
 from harness.judges.rubric import SIDES, JudgeRubric
 from harness.runs.folder import RunData, stream
@@ -37,6 +37,10 @@ class LabelLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The reason, if one is given."""
 
 
+LINE = msgspec.json.Decoder(LabelLine)
+FIELDS = "A label has suite, case_id, variant, label and, if wanted, repeat and comment"
+
+
 class Agreement(Struct, frozen=True, kw_only=True):
     """Agreement of a judge with one person, on the answers or pairs that both labelled."""
 
@@ -54,6 +58,8 @@ def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> 
     Raises UserError for a name that differs from another of the run in capitals alone, and one for all invalid lines;
     nothing is written then.
     """
+    if not reviewer.strip():
+        raise UserError("--reviewer is empty. Name the person who gave the labels, or use a pseudonym")
     refuse_masked([reviewer])
     known_people = {event.author for batch in batches(run.path) for event in batch.events if event.kind == "human"}
     if twin := next((one for one in known_people - {reviewer} if one.casefold() == reviewer.casefold()), None):
@@ -68,9 +74,9 @@ def add_labels(run: RunData, rubric: JudgeRubric, file: Path, reviewer: str) -> 
             continue
         where = f"{file.name}:{number}"
         try:
-            line = msgspec.json.decode(raw, type=LabelLine)
+            line = decode_line(LINE.decode, raw.encode())
         except NOT_JSON as error:
-            problems.append(f"{where}: {error}")
+            problems.append(f"{where}: {error}. {FIELDS}")
             continue
         key = (line.suite, line.case_id, line.variant, line.repeat or 1)
         record, first = known.get(key), seen.setdefault(key, number)

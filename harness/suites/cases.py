@@ -220,7 +220,7 @@ def _explain(error: Exception) -> str:
     if type(error) is ValueError:
         return str(error)
     if "missing required field `expected`" in str(error):
-        return "'expected' is missing. Every case needs one; use [] where no clause is present"
+        return "'expected' is missing. Every case needs one; use [] if nothing is right"
     return f"{error}. A case has id, input, expected, cluster and, if wanted, tags"
 
 

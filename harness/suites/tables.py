@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import UserError, extra_needed_by, first_line
+from harness.files import distinct_keys
 from harness.formatting import first_few
 
 HUB = "hf:"
@@ -251,11 +252,16 @@ def _json_lines(path: Path) -> Iterator[TableRow]:
             continue
         where = f"line {number}"
         try:
-            cells = json.loads(line.decode("utf-8"))
+            cells = json.loads(line.decode("utf-8"), object_pairs_hook=distinct_keys)
         except UnicodeDecodeError:
             yield TableRow(where, {}, f"is not UTF-8. {AS_UTF8}")
-        except (ValueError, RecursionError) as error:
-            yield TableRow(where, {}, f"is not JSON ({str(error)[:60]}). Write one object per line")
+        except json.JSONDecodeError as error:
+            found = f"{error.msg}, column {error.colno}"
+            yield TableRow(where, {}, f"is not JSON ({found}). Write one object per line")
+        except RecursionError:
+            yield TableRow(where, {}, "is not JSON (nested too deeply). Write one object per line")
+        except ValueError as error:
+            yield TableRow(where, {}, str(error))
         else:
             is_row = isinstance(cells, dict)
             problem = "" if is_row else f"is a {type(cells).__name__}, expected an object such as {{'id': 'a1'}}"

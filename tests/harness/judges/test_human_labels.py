@@ -17,6 +17,7 @@ RUBRIC = JudgeRubric(name="grounded", question="Is it?", labels=("no", "partly",
 
 
 GOOD = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "yes"}
+TWICE = json.dumps(GOOD).replace('"label"', '"label": "no", "label"')
 
 
 @pytest.mark.slow
@@ -24,13 +25,14 @@ GOOD = {"suite": "legal/mini", "case_id": "c1", "variant": "tuned", "label": "ye
     ("lines", "encoding", "said"),
     [
         (
-            [GOOD, GOOD | {"label": "maybe"}, GOOD | {"case_id": "c99"}, {"label": "yes"}, "no object"],
+            [GOOD, GOOD | {"label": "maybe"}, GOOD | {"case_id": "c99"}, {"label": "yes"}, "no object", TWICE],
             "utf-8",
             [
                 "labels.jsonl:2: the label is 'maybe', expected one of no, partly, yes",
                 "labels.jsonl:3: the run has no answer of 'tuned' to legal/mini c99",
-                "labels.jsonl:4",
+                "labels.jsonl:4: Object missing required field `suite`. A label has suite, case_id, variant,",
                 "labels.jsonl:5",
+                "labels.jsonl:6: has the key 'label' twice. Remove one of them",
             ],
         ),
         (
@@ -48,7 +50,7 @@ def test_all_that_is_wrong_with_a_file_is_named_and_nothing_is_written(
 ) -> None:
     run, file = compare(tmp_path), tmp_path / "labels.jsonl"
     if lines is not None:
-        file.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding)
+        file.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines), encoding)
     with pytest.raises(UserError) as error:
         add_labels(run, RUBRIC, file, "r1")
     assert all(part in str(error.value) for part in said)

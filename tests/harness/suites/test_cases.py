@@ -34,15 +34,17 @@ def test_a_good_file_loads_in_order(tmp_path: Path) -> None:
 
 def test_all_bad_lines_are_named_with_their_numbers(tmp_path: Path) -> None:
     no_expected = {k: v for k, v in GOOD.items() if k != "expected"}
-    path = write(tmp_path, GOOD, no_expected, "{broken", {**GOOD, "colour": 1}, GOOD, {**GOOD, "id": "x[1]"})
+    twice = json.dumps({**GOOD, "id": "c"}).replace('"input": {', '"input": {"document": "other", ')
+    path = write(tmp_path, GOOD, no_expected, "{broken", {**GOOD, "colour": 1}, GOOD, {**GOOD, "id": "x[1]"}, twice)
     with pytest.raises(UserError) as caught:
         load_cases(path)
     text = str(caught.value)
-    assert "5 problems" in text
-    assert "cases.jsonl:2: 'expected' is missing. Every case needs one; use [] where no clause is present" in text
+    assert "6 problems" in text
+    assert "cases.jsonl:2: 'expected' is missing. Every case needs one; use [] if nothing is right" in text
     assert "cases.jsonl:3:" in text and "cases.jsonl:4:" in text and "colour" in text
     assert "cases.jsonl:5: id 'a' is already used on line 1" in text
     assert "cases.jsonl:6: id 'x[1]'" in text
+    assert "cases.jsonl:7: has the key 'document' twice. Remove one of them" in text
 
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:

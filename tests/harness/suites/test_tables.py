@@ -85,12 +85,15 @@ def test_a_quote_after_a_space_is_named_and_one_in_a_quoted_cell_is_text(tmp_pat
 
 def test_lines_of_json_are_read_and_those_that_are_no_object_are_named(tmp_path):
     lines = ['{"id": 1, "a": {"b": ["x"]}}', "[1]", "nonsense", "", '{"id": 2}', "[" * 100_000]
+    lines += ['{"id": 3, "a": {"b": [{"c": 1, "c": 2}]}}', '{"id": 4,}']
     path = write(tmp_path / "a.jsonl", "\ufeff" + "\r\n".join(lines))
     found = read(path, "id", "a.b")
     assert found[0] == ("line 1", {"id": 1, "a": {"b": ["x"]}})
-    assert [where for where, _ in found] == ["line 1", "line 2", "line 3", "line 5", "line 6"]
+    assert [where for where, _ in found] == ["line 1", "line 2", "line 3", "line 5", "line 6", "line 7", "line 8"]
     assert "is a list, expected an object" in str(found[1][1])
     assert "is not JSON" in str(found[2][1]) and "is not JSON" in str(found[4][1])
+    assert found[5][1] == "has the key 'c' twice. Remove one of them"
+    assert "enclosed in double quotes, column 10). Write one object per line" in str(found[6][1])
 
 
 def test_parquet_rows_keep_lists_and_missing_values(tmp_path):

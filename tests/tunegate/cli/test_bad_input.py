@@ -40,6 +40,7 @@ def in_one_line(done: subprocess.CompletedProcess[str], *said: str) -> None:
     (SCRIPT, b'{"fail": {"tuned": "c1"}}', "'fail' of 'tuned' is 'c1', expected a list of case ids"),
     (SCRIPT, b'{"tuned": ["c1"]}', "'tuned' is a list, expected case id -> text"),
     (SCRIPT, b'{"tuned": {"c1": 3}}', "'c1' of 'tuned' is 3, expected a text in quotes"),
+    (SCRIPT, b'{"tuned": {"c1": "a", "c1": "b"}}', "has the key 'c1' twice. Remove one of them"),
     (PROMPT, "Wer für {{ document }}".encode("latin-1"), "line 1 is not UTF-8: byte 0xFC is 'ü' in Windows-1252"),
     (PROMPT, b"\xef\xbb\xbf{{ document }}", "starts with a byte order mark (UTF-8 BOM). Save it as UTF-8 without BOM"),
     (PROMPT, "Which? {{ document }}".encode("utf-16"), "is UTF-16. Save it as UTF-8"),

@@ -56,6 +56,7 @@ BAD = {
         json.dumps(GOOD | CHAT).encode(),
         ':1: has both "messages" and "instruction", two forms of a row',
     ),
+    "twice": (b'{"instruction": "a", "output": "b", "output": "c"}', ":1: has the key 'output' twice. Remove one"),
     "answer": (b'{"instruction": "a", "output": " "}', ':1: "output" is empty; every answer needs text'),
 }
 
