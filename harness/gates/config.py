@@ -6,7 +6,7 @@ Every mistake in a file is named in one message. Light: reading gates loads no n
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -102,12 +102,14 @@ def _gate(table: Any, number: int, problems: list[str]) -> Gate | None:
 
 
 def _type_problem(key: str, value: Any, kind: Any) -> list[str]:
+    if get_origin(kind) is Literal and value not in get_args(kind):
+        return [f"'{key}' is {value!r}: expected {' or '.join(map(repr, get_args(kind)))}"]
     try:
         converted = msgspec.convert(value, kind, strict=True)
     except msgspec.ValidationError as error:
         return [f"'{key}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}"]
     if isinstance(converted, float) and not math.isfinite(converted):
-        return [f"'{key}' is {value}: a bar must be a finite number"]
+        return [f"'{key}' is {value}: a threshold must be a finite number"]
     return []
 
 
@@ -232,7 +234,9 @@ def _sliced(gate: Gate) -> str:
 
 def _repeated(names: Sequence[str]) -> list[str]:
     return [
-        f"{n} is stated {names.count(n)} times. State each bar once" for n in dict.fromkeys(names) if names.count(n) > 1
+        f"{n} is stated {names.count(n)} times. State each gate once"
+        for n in dict.fromkeys(names)
+        if names.count(n) > 1
     ]
 
 

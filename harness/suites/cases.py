@@ -88,7 +88,7 @@ class _Checks:
         refuse_all(self._problems, f"{self._where}: cases that cannot be used")
         if not cases:
             raise UserError(
-                f"{self._where}: no cases were found. A suite needs at least one; write one JSON object per line"
+                f"{self._where}: no cases were found. Write at least one, as a line of JSON or a row of the table"
             )
         return cases
 
@@ -153,7 +153,13 @@ def _fields(cells: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(fields.get(name), dict):
             fields[name] = {key: value for key, value in fields[name].items() if value is not None}
     if isinstance(text := fields.get("expected"), str):
-        fields["expected"] = json.loads(text) if text.startswith("[") and text.endswith("]") else [text]
+        is_list = text.startswith("[") and text.endswith("]")
+        try:
+            fields["expected"] = json.loads(text) if is_list else [text]
+        except (ValueError, RecursionError):
+            raise ValueError(
+                f"""'expected' looks like a list but is not JSON: {text[:40]!r}. Write ["a", "b"]"""
+            ) from None
     return fields
 
 

@@ -281,6 +281,10 @@ def import_table(
     refuse_bad(
         source, torn, len(imported.cases), "cannot be told apart, so --skip-bad leaves none out. Nothing was written"
     )
+    if not imported.cases:
+        raise UserError(
+            f"{source}: no row could be used, so nothing was written. Expected one row per case below the column names"
+        )
     cases = [*present, *imported.cases]
     refuse_unfit(suite, imported, cases, columns)
     write_cases(path, cases)
@@ -310,10 +314,6 @@ def refuse_unfit(suite: Suite, imported: ImportedRows, cases: Sequence[Case], co
     from harness.gates.config import gate_ids, load_suite_gates
     from harness.suites.prompts import messages
 
-    if not imported.cases:
-        raise UserError(
-            "no row could be used, so nothing was written. Expected one row per case below the column names"
-        )
     try:
         for case in imported.cases:
             messages(suite.template, case)

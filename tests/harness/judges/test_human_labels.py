@@ -57,6 +57,14 @@ def test_all_that_is_wrong_with_a_file_is_named_and_nothing_is_written(
     assert not (run.path / "later").exists()
 
 
+def test_labels_of_nobody_are_refused(tmp_path: Path) -> None:
+    run, file = compare(tmp_path), tmp_path / "labels.jsonl"
+    file.write_text(json.dumps(GOOD))
+    with pytest.raises(UserError, match="--reviewer is empty"):
+        add_labels(run, RUBRIC, file, " ")
+    assert not (run.path / "later").exists()
+
+
 def test_without_a_judge_there_is_no_agreement(tmp_path: Path):
     run = compare(tmp_path)
     file = tmp_path / "labels.jsonl"
