@@ -125,7 +125,8 @@ class Shell:
         try:
             if block.has("ctrl-c") and not only_read:
                 self.wait_until_it_listens(process)
-                os.killpg(process.pid, signal.SIGINT)
+                with suppress(ProcessLookupError):  # It has ended, and what it printed says why.
+                    os.killpg(process.pid, signal.SIGINT)
             code = process.wait(timeout=PATIENCE_REAL_S if self.real else PATIENCE_S)
         finally:
             if process.poll() is None:
