@@ -6,7 +6,7 @@ Every mistake in a file is named in one message. Light: reading gates loads no n
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,16 @@ from harness.suites.suite import Suite
 
 ALWAYS = ("metric", "rule", "slice", "values", "n_min")
 """Keys that every rule takes; besides them those of its entry in GATE_RULES."""
+EXPECTED = {
+    str: "a text",
+    str | None: "a text",
+    int: "a whole number",
+    float: "a number",
+    float | None: "a number",
+    list[str] | None: "a list of texts",
+    Literal["points", "relative"]: "points or relative",
+}
+"""What to write for a key, by its type."""
 
 
 class GateId(Struct, frozen=True, kw_only=True):
@@ -55,7 +65,10 @@ def load_gates(path: Path) -> GateFile:
     ]
     objective = _objective(tables_by_key.get("objective"), problems)
     tables = tables_by_key.get("gate", [])
-    if not isinstance(tables, list) or not tables:
+    if isinstance(tables, dict):
+        problems.append("found [gate], expected [[gate]]. Write two brackets")
+        tables = [tables]
+    elif not isinstance(tables, list) or not tables:
         problems.append("no [[gate]] was found. A suite without a gate lets anything merge; write at least one")
         tables = []
     gates = [_gate(table, number, problems) for number, table in enumerate(tables, 1)]
@@ -102,12 +115,10 @@ def _gate(table: Any, number: int, problems: list[str]) -> Gate | None:
 
 
 def _type_problem(key: str, value: Any, kind: Any) -> list[str]:
-    if get_origin(kind) is Literal and value not in get_args(kind):
-        return [f"'{key}' is {value!r}: expected {' or '.join(map(repr, get_args(kind)))}"]
     try:
         converted = msgspec.convert(value, kind, strict=True)
-    except msgspec.ValidationError as error:
-        return [f"'{key}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}"]
+    except msgspec.ValidationError:
+        return [f"'{key}' is {value!r}: expected {EXPECTED[kind]}"]
     if isinstance(converted, float) and not math.isfinite(converted):
         return [f"'{key}' is {value}: a threshold must be a finite number"]
     return []
@@ -234,9 +245,9 @@ def _sliced(gate: Gate) -> str:
 
 def _repeated(names: Sequence[str]) -> list[str]:
     return [
-        f"{n} is stated {names.count(n)} times. State each gate once"
-        for n in dict.fromkeys(names)
-        if names.count(n) > 1
+        f"{name} is stated {names.count(name)} times. State it once"
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
     ]
 
 

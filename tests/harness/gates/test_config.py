@@ -63,7 +63,7 @@ def test_all_mistakes_are_named_at_once(written):
         "gates.toml: unknown key 'title'",
         "gates.toml: [objective] needs one key, text",
         "gates.toml: gate 1 (recall at_leest): unknown rule 'at_leest'. Known: at_least, at_most, improves",
-        "gates.toml: gate 2 (recall at_least): 'value' is 'high': expected",
+        "gates.toml: gate 2 (recall at_least): 'value' is 'high': expected a number",
         "gates.toml: gate 2 (recall at_least): unknown key 'treshold'. Known: metric, rule, value",
         "gates.toml: gate 3 (no metric improves): 'metric' is missing",
     ):
@@ -79,13 +79,15 @@ def test_all_mistakes_are_named_at_once(written):
             "'margin' has no effect on rule 'at_least', which takes value",
         ),
         ('rule = "at_least"\nvalue = nan', "a threshold must be a finite number"),
-        ('rule = "improves"\nmargin = 0.03\nunit = "%"', "'unit' is '%': expected 'points' or 'relative'"),
         ('rule = "at_least"\nvalue = true', "'value' is True"),
         ('rule = "at_least"\nvalue = 0.9\nn_min = -1', "'n_min' is -1"),
         ('rule = "no_worse"', "rule 'no_worse' needs 'margin'"),
         ('rule = "no_worse"\nmargin = 0', "'margin' is 0: it must be above 0, such as 0.02 for 2 points"),
         ('rule = "improves"\nmargin = -0.1', "'margin' is -0.1"),
-        ('rule = "improves"\nunit = "percent"', "'unit' is 'percent'"),
+        ('rule = "improves"\nunit = "percent"', "'unit' is 'percent': expected points or relative"),
+        ('rule = "at_least"\nvalue = 0.9\nslice = 3', "'slice' is 3: expected a text"),
+        ('rule = "at_least"\nvalue = 0.9\nslice = "kind"\nvalues = "a"', "'values' is 'a': expected a list of texts"),
+        ('rule = "never"\nn_min = 0.5', "'n_min' is 0.5: expected a whole number"),
         ('rule = "reduces"', "rule 'reduces' needs 'ratio'"),
         ('rule = "reduces"\nratio = 1.25', "'ratio' is 1.25: it must lie in (0, 1]"),
         ('rule = "never"', "rule 'never' needs 'n_min'"),
@@ -100,6 +102,8 @@ def test_broken_toml_an_empty_file_and_a_missing_file_are_refused(written, tmp_p
     assert "gates.toml: not valid TOML" in refused(written("[[gate]\n"))
     assert "no [[gate]] was found" in refused(written(OBJECTIVE))
     assert "no [[gate]] was found" in refused(written("gate = 3\n" + OBJECTIVE))
+    single = refused(written(OBJECTIVE + '[gate]\nmetric = "recall"\nrule = "at_least"\nvalu = 0.9\n'))
+    assert "found [gate], expected [[gate]]" in single and "unknown key 'valu'" in single
     assert "gate 1 is not a table" in refused(written("gate = [3]\n" + OBJECTIVE))
     assert "cannot be read" in refused(tmp_path / "nowhere.toml")
 
