@@ -83,8 +83,8 @@ def position_of(state: ReviewDatabase, reviewer: Reviewer) -> ReviewPosition:
 
 
 def previous(position: ReviewPosition) -> Task | None:
-    """Return the task that can be reopened: the last submitted one."""
-    if position.stage not in ("task", "guess"):
+    """Return the task that can be reopened: the last submitted one, unless the one after it was submitted before."""
+    if position.stage not in ("task", "guess") or (position.task and position.task.reopened):
         return None
     done = [task for task in position.tasks if task.submitted_at and task.kind != "practice"]
     return done[-1] if done else None

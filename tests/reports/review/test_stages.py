@@ -149,6 +149,23 @@ def test_a_submitted_item_can_be_taken_back_until_the_end_and_that_is_counted(pl
     assert act.task.id != done
 
 
+def test_an_item_whose_next_one_was_submitted_is_not_taken_back(plan_review: Planned) -> None:
+    """A second tab that goes back, too, would take back an answer that was given before the next item was seen."""
+    act = started(plan_review)
+    for _ in "12":
+        act.submit()
+        act("acknowledge")
+    act.submit()
+    second = act.task.id
+    act.submit()
+    act("reopen")
+    with pytest.raises(SubmissionRefused, match="no earlier item"):
+        act("reopen")
+    act.submit()
+    act("reopen")
+    assert act.task.id == second and act.task.reopened == 2
+
+
 def test_time_in_use_never_exceeds_time_on_the_clock_and_never_falls(plan_review: Planned) -> None:
     act = started(plan_review)
     act.state.open_task(act.task.id)
