@@ -151,6 +151,10 @@ def f_score(counts: SpanCounts, beta: float = 1.0) -> float | None:
 LINE = re.compile(r"[^\r\n]+")
 BULLET = re.compile(r"\s*(?:(?:[-*•–—]|\(?\d{1,2}[.)])\s+)?[\"“‘'`]?")
 QUOTES = "\"”’'` \t"
+FENCE = re.compile(r"\s*(?:```\w*|[\[\]{}]+)\s*")
+"""A line of a code fence or of brackets."""
+HEADING = re.compile(r"\s*(?:#+\s|\*\*)\W*(?:\w+\W*){1,6}")
+WORD = re.compile(r"\w+")
 MIN_WORDS = 4
 """A shorter line of the source may be part of a "none"."""
 
@@ -180,15 +184,15 @@ def quoted(case: Case, completion: Completion) -> Score:
     parties = PARTIES in case.id or PARTIES in case.tags.get("clause", "")
     refusal = "the answer is a refusal" if refuses(completion.text) else ""
     unreadable = clause_list_parser.unreadable(completion) or refusal
-    lines = {} if unreadable else dict(_passages(case, completion.text, parties))
+    lines = {} if unreadable else dict(_joined(case, completion.text, parties))
     are_quoted = any(line in case.document and len(line.split()) >= MIN_WORDS for line in lines)
-    if clause_list_parser.says_none(completion.text) and not are_quoted:
+    if _says_none(case, completion.text) and not are_quoted:
         lines = {}
     tp, fp, fn = count(case.expected, list(lines), parties)
     fp += int(bool(unreadable))
     spans = [
-        _span(case, completion.text, start, any(matches(label, line, parties) for label in case.expected), line)
-        for line, start in lines.items()
+        _span(case, completion.text, place, any(matches(label, line, parties) for label in case.expected))
+        for line, place in lines.items()
     ]
     return Score(
         name="spans",
@@ -207,12 +211,37 @@ def quoted(case: Case, completion: Completion) -> Score:
     )
 
 
+def _says_none(case: Case, text: str) -> bool:
+    """Whether an answer says that there is no clause, or none of the type asked for by its name."""
+    words = WORD.findall(case.tags.get("clause", ""))
+    named = r"\b" + r"\W{1,3}".join(words) + r"\b"
+    return clause_list_parser.says_none(re.sub(named, "such", text, flags=re.I) if words else text)
+
+
+def _joined(case: Case, text: str, parties: bool) -> list[tuple[str, tuple[int, int]]]:
+    """The quoted passages and their ranges; those that follow each other in one labelled string are one."""
+    labels, found = [_key(label) for label in case.expected], list[tuple[str, tuple[int, int]]]()
+    for line, start in _passages(case, text, parties):
+        last, (first, _) = found[-1] if found else ("", (start, start))
+        whole = f"{last} {line}"
+        if last and any(_key(whole) in label for label in labels):
+            found[-1] = (whole, (first, start + len(line)))
+        else:
+            found.append((line, (start, start + len(line))))
+    return found
+
+
+def _key(text: str) -> str:
+    """The words of a text between single spaces."""
+    return f" {' '.join(WORD.findall(text.lower()))} "
+
+
 def _passages(case: Case, text: str, parties: bool) -> Iterator[tuple[str, int]]:
     """Each quoted passage and its start: a line, or lines that follow each other in the source as one wrapped text.
 
     A line that ends with a colon and is not in the source only leads to the quotes.
     """
-    lines = list(_lines(text))
+    lines = list(_lines(case, text))
     while lines:
         line, start = lines.pop(0)
         run, end = 0, start + len(line)
@@ -229,9 +258,14 @@ def _passages(case: Case, text: str, parties: bool) -> Iterator[tuple[str, int]]
             yield line, start
 
 
-def _lines(text: str) -> Iterator[tuple[str, int]]:
-    """Each line without bullet and quotation marks, and its start."""
+def _lines(case: Case, text: str) -> Iterator[tuple[str, int]]:
+    """Each line without bullet and quotation marks, and its start; no fences, and no headings that are not quoted."""
     for line in LINE.finditer(text):
+        is_heading = (
+            HEADING.fullmatch(line[0]) and text[line.end() :].strip() and line[0].strip("#* ") not in case.document
+        )
+        if is_heading or FENCE.fullmatch(line[0]):
+            continue
         bullet = BULLET.match(text, line.start(), line.end())
         start = bullet.end() if bullet else line.start()
         quote = text[start : line.end()].rstrip(QUOTES)
@@ -239,11 +273,12 @@ def _lines(text: str) -> Iterator[tuple[str, int]]:
             yield quote, start
 
 
-def _span(case: Case, text: str, start: int, hit: bool, line: str) -> Span:
+def _span(case: Case, text: str, place: tuple[int, int], hit: bool) -> Span:
     """A quoted line, with its range in the source if it is verbatim there."""
-    at = case.document.find(text[start : start + len(line)])
-    source = (at, at + len(line)) if at >= 0 else None
+    start, end = place
+    at = case.document.find(text[start:end])
+    source = (at, at + end - start) if at >= 0 else None
     verdict, reason = ("invented", "it is not in the text")
     if hit or source:
         verdict, reason = ("found", "") if hit else ("unmatched", "it is in the text but is not what was asked for")
-    return make_span(text, start, start + len(line), "clause", verdict, reason, source, case.cluster)
+    return make_span(text, start, end, "clause", verdict, reason, source, case.cluster)

@@ -222,6 +222,31 @@ def test_a_line_that_leads_to_a_quote_is_no_quote():
     assert scored("The clause reads:", [RENT]).fp == 1
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'```json\n["{RENT} on the first day"]\n```',
+        f"## Rent\n{RENT} on the first day",
+        f"**Payment of rent:**\n\n- {RENT} on the first day",
+        f"{RENT}\non the first day",
+        f'- "{RENT}"\n- "on the first day"',
+    ],
+)
+def test_marks_around_a_quote_and_the_lines_that_it_is_cut_into_are_no_quotes_of_their_own(text):
+    gold = f"{RENT} on the first day"
+    score = scored(text, [gold], document=f"1. {gold}. 2. {LAW}.")
+    assert (score.value, score.tp, score.fp) == (1.0, 1, 0)
+    assert scored(f"{text}\n{LAW}", [gold], document=f"1. {gold}. 2. {LAW}.").fp == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("There is no due-on-sale clause in this text.", 1.0), ("Due on sale.", 0.0)]
+)
+def test_none_may_name_the_clause_that_was_asked_for(text, value):
+    case = Case(id="x", input={"document": RENT}, expected=[], cluster="c", tags={"clause": "due on sale"})
+    assert run([cuad.quoted], case, answer(text)).spans.value == value
+
+
 def test_none_beside_a_quote_is_a_quote_that_matches_nothing():
     assert (scored(f"{RENT}\nnone", [RENT]).tp, scored(f"{RENT}\nnone", [RENT]).fp) == (1, 1)
 
