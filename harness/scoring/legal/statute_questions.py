@@ -11,7 +11,7 @@ has none.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -24,10 +24,10 @@ from harness.scoring.text.normalize import normalise
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 from harness.scoring.text.refusals import clauses, is_declining, lower, refuses
 
-BARE = re.compile(r"\W*(?:none|not\s+(?:named|given|found|present|cited|covered|listed|provided))\W*", re.I)
-"""An abstention that is a whole answer."""
 SECTION = r"(?:(?:code|such|specific|particular|georgia) )*(?:section|statute|citation|provision)s?"
 NAMED = r"(?:named|cited|given|stated|mentioned|referenced|specified|identified|listed|provided)"
+BARE = re.compile(rf"\W*(?:none(?:\s+{NAMED})?|not\s+(?:{NAMED}|found|present|covered))\W*", re.I)
+"""An abstention that is a whole answer."""
 NO_SECTION = re.compile(
     rf"^\W*no {SECTION}(?: {NAMED})?\W*$|\b(?:no {SECTION}|none) (?:is|are|was|were) {NAMED}\b"
     rf"|\bthere (?:is|are) (?:none\b|no {SECTION})"
@@ -41,6 +41,11 @@ DENIED = re.compile(
     r"|include|exist|appear|list)\b"
 )
 """Denies the section that the clause names; for one clause in lower case."""
+ITSELF = re.compile(
+    rf"x{{4,}}\W*(?:is|was)(?: not|n't) (?:\w+ )?(?:{NAMED}|in)\b"
+    r"|\b(?:does|do|did)(?: not|n't) (?:\w+ )?(?:name|cite|mention|reference|contain|include) x{4,}"
+)
+"""Denies a section, masked by x, in so many words."""
 DENIED_BEFORE = re.compile(
     r"^\W*(?:it|(?:this|that) section) (?:is|was|does)(?: not|n't) (?:\w+ )?"
     rf"(?:{NAMED}|in|among|exist|appear)\b(?! (?:how|wh))"
@@ -123,8 +128,10 @@ def cited(case: Case, completion: Completion) -> Score:
     named = citations_in(text, case.tags.get("state") == "Georgia") if complete else ()
     abstention = abstention_in(text, bool(named)) if complete else None
     repeatable = {c.sections for c in citations_in(case.input.get("question", ""), True)} - expected.sections
-    denied = _denied(text, named)
-    own = [c for c in named if not (c in denied and c.sections in repeatable)]
+    denied = _denied(text, named, repeatable, expected.sections)
+    own = [c for c in named if c not in denied]
+    if abstention is None and denied and not own:
+        abstention = (denied[0].start, denied[0].end)
     abstained = abstention is not None and not own and not OR.search(text[: abstention[0]])
     stale = _stale(case, text, named) if complete else []
     cites = {c.sections for c in own}
@@ -158,8 +165,11 @@ def cited(case: Case, completion: Completion) -> Score:
     )
 
 
-def _denied(text: str, named: Sequence[Citation]) -> list[Citation]:
-    """The sections whose own clause, or the one after it, says that the document does not have them."""
+Sections = Container[tuple[str, ...]]
+
+
+def _denied(text: str, named: Sequence[Citation], repeatable: Sections, expected: Sections) -> list[Citation]:
+    """The sections of the question that the answer denies, and the expected ones of which it does so expressly."""
     masked = list(text)
     for c in named:
         masked[c.start : c.end] = "x" * (c.end - c.start)
@@ -175,8 +185,17 @@ def _denied(text: str, named: Sequence[Citation]) -> list[Citation]:
         for c in named
         for ((start, end), one), other in zip(parts, after, strict=True)
         if start <= c.start < end
-        and (is_declining(one) or NO_SECTION.search(one) or DENIED.search(one) or DENIED_BEFORE.search(other))
+        and (
+            (c.sections in repeatable and _denies(one, other))
+            or (c.sections in expected and ITSELF.search(one) and not OTHER.search(one))
+        )
     ]
+
+
+def _denies(one: str, other: str) -> bool:
+    """Whether a clause, or the one after it, says that the document does not have the section that it names."""
+    found = is_declining(one) or NO_SECTION.search(one) or DENIED.search(one) or DENIED_BEFORE.search(other)
+    return bool(found)
 
 
 def _labels(sections: Iterable[tuple[str, ...]]) -> list[str]:
@@ -228,7 +247,7 @@ def _spans(
             ("right", "") if c.sections in expected.sections else ("wrong", f"{c.label} was not asked for")
         )
         if c not in own:
-            verdict, reason = "repeated", "the question names it"
+            verdict, reason = "repeated", "the answer says that the document does not have it"
         if verdict == "repeated" or (c.start, c.end) not in stale:
             spans.append(make_span(text, c.start, c.end, "citation", verdict, reason))
     if abstention:

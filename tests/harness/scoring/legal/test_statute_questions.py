@@ -119,6 +119,33 @@ def test_an_abstention_may_repeat_the_section_of_its_question_and_no_other():
 @pytest.mark.parametrize(
     "text",
     [
+        "The document does not cite § 44-99-999.",
+        "Neither § 44-99-999 nor another section is named in the lease for this.",
+        "The lease doesn't mention O.C.G.A. § 44-99-999 for it.",
+        "None specified.",
+    ],
+)
+def test_a_denial_of_the_section_of_the_question_is_an_abstention(text):
+    asked = "Is O.C.G.A. § 44-99-999 or which other section followed?"
+    assert (scored(text, ABSENT, question=asked).value, scored(text, SECTION, question=asked).value) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("O.C.G.A. § 44-14-161 is not cited.", 0.0),
+        ("The deed does not cite § 44-14-161.", 0.0),
+        ("O.C.G.A. § 44-14-161 (the deed does not cite another).", 1.0),
+        ("The deed does not cite § 44-99-999; it is O.C.G.A. § 44-14-161.", 1.0),
+    ],
+)
+def test_the_right_section_that_an_answer_denies_is_no_answer(text, value):
+    assert scored(text, ["O.C.G.A. § 44-14-161"], question="Is it § 44-99-999?").value == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "O.C.G.A. § 44-99-999 is the section; the document does not say when.",
         "The section is O.C.G.A. § 44-99-999. The document does not specify the time.",
         "O.C.G.A. § 44-99-999 is the section, and the document does not say when.",
