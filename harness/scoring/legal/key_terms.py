@@ -2,9 +2,9 @@
 
 A case's `expected` has one line per clause, `name: term + term`, and `!name: ...` for a critical clause. A term is one
 or more alternatives, `deposit|earnest money`. An alternative that is a figure (`$25,000`, `30 days`) matches the same
-value in words or digits; any other matches as whole words in any letter case. The first term is the clause's anchor: a
-term counts only near it, and two figures of one kind that are with each other's clause count for neither. The tag
-`stale` has terms, in the same form, that the source replaced or struck.
+value in words or digits; any other matches as whole words in any letter case, as a plural or a possessive too. The
+first term is the clause's anchor: a term counts only near it, and two figures of one kind that are with each other's
+clause count for neither. The tag `stale` has terms, in the same form, that the source replaced or struck.
 
 Words are compared, not meaning: a clause in words that are not listed is missed, and a denied one is found.
 """
@@ -22,12 +22,13 @@ from harness.errors import refuse_all
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import make_span, ratios, scorer, whole_length
 from harness.scoring.text.normalize import Normal, lower, normalise
-from harness.scoring.text.phrases import even, key, whole_phrase
+from harness.scoring.text.phrases import even, key
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 
 BREAK_COST = 80
 """Characters of distance that the end of a sentence adds."""
 BREAK = re.compile(r"[.;!?\n](?:(?<=\n)|(?=\s))")
+NOUN = re.compile(r"([a-z]{2,}[a-rt-z])(?:'s|s'|s)?")
 MAX_PLACES = 50
 """Places of one term that are examined; an answer with more is not a summary."""
 
@@ -87,14 +88,23 @@ def read(text: str, whole: int | None = None) -> TermReading:
     for figure in figures_in(text):
         if figure.end <= len(cut):
             figures.setdefault(size_key(figure.unit, figure.value), []).append((figure.start, figure.end))
-    return TermReading(lower(even(normal.text)), normal, figures, [match.start() for match in BREAK.finditer(cut)])
+    even_text = lower(even(normal.text)).replace("_", " ")  # keys of JSON are words
+    return TermReading(even_text, normal, figures, [match.start() for match in BREAK.finditer(cut)])
+
+
+@lru_cache(maxsize=4096)
+def _phrase(words: str) -> re.Pattern[str]:
+    """A pattern of whole words, of which each may be a plural or a possessive: attorney's fees, attorneys' fee."""
+    nouns = [(word, NOUN.fullmatch(word)) for word in words.split()]
+    either = [f"{noun[1]}(?:'s|s'?)?" if noun else re.escape(word) for word, noun in nouns]
+    return re.compile(r"(?<!\w)(?<!\d[.,])" + r"\s+".join(either) + r"(?!\w)(?![.,]\d)")
 
 
 def places(term: Term, reading: TermReading) -> list[Place]:
     """List the ranges of a term in an answer."""
     ranges = [place for value in term.figures for place in reading.figures.get(value, ())]
     for words in term.words:
-        matches = islice(whole_phrase(words).finditer(reading.text), MAX_PLACES)
+        matches = islice(_phrase(words).finditer(reading.text), MAX_PLACES)
         ranges += [reading.normal.original(*match.span()) for match in matches]
     return ranges[:MAX_PLACES]
 

@@ -53,6 +53,13 @@ def test_a_right_summary_carries_every_term():
         (RIGHT.replace("June 12, 2026", "6/12/2026"), []),
         (RIGHT.replace("O'Dell", "O’Dell").replace("Kestrel Hollow", "Kestrel\n  Hollow"), []),
         (RIGHT.upper().replace("JUNE", "June"), []),
+        (RIGHT.replace("Closing:", "Closings:").replace("Earnest money", "Deposits"), []),
+        (
+            '{"parties": "Bram O\'Dell; Kestrel Hollow, LLC", "price": "$412,000", "earnest_money": "$9,000, 5 days", '
+            '"closing_date": "June 12, 2026"}',
+            [],
+        ),
+        (RIGHT.replace("price", "pricelist"), ["price: price|pays", "price: $412,000"]),
         (RIGHT.replace("Earnest money", "E\u00adarnest money"), []),
         (RIGHT.replace("$9,000", "$9,500"), ["earnest money: $9,000"]),
         (RIGHT.replace("5 days", "5 weeks"), ["earnest money: 5 days"]),
@@ -149,3 +156,10 @@ def test_odd_answers_are_scored_in_little_time(text):
     begun = time.process_time()
     assert scored(text).complete == 0
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("fees", ["attorneys' fees", "attorney’s fees", "attorney fees", "attorneys fee"])
+def test_a_term_matches_in_the_plural_and_as_a_possessive(fees):
+    lines = ["fees: attorney's fees + 15%"]
+    assert scored(f"Reasonable {fees} are 15%.", lines).value == 1.0
+    assert scored(f"Reasonable {fees.replace('fee', 'free')} are 15%.", lines).value == 0.0
