@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.files import shown_path
 from harness.runs.project import refuse_below_project
 
 ROOT = Path("evalsuites")
@@ -98,8 +99,8 @@ FIRST = "first"
 
 
 def suite_name(text: str) -> tuple[str, str]:
-    """Parse domain and suite of `contracts/first`, `evalsuites/contracts/first` or `contracts`. Raises UserError."""
-    parts = text.strip().removesuffix("/").split("/")
+    """Parse domain and suite of `contracts/first`, `contracts`, or the path of a suite's folder. Raises UserError."""
+    parts = shown_path(Path(text.strip())).split("/")
     if len(parts) > 1 and parts[0] == "evalsuites":
         parts = parts[1:]
     if len(parts) > 2:

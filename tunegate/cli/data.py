@@ -170,8 +170,8 @@ def split(
     settings = parts.SplitSettings(validation=validation, test=test, seed=seed, by=by, near=near)
     result, paths = parts.split(files, out, settings)
     for part in dict.fromkeys(result.parts):
-        typer.echo(f"{part}: {result.parts.count(part):,} rows")
-    typer.echo(f"{result.groups:,} groups stay together; the largest has {result.largest:,} rows")
+        typer.echo(f"{part}: {count(result.parts.count(part), 'row')}")
+    typer.echo(f"groups that stay together: {result.groups:,}; the largest has {count(result.largest, 'row')}")
     for path in paths:
         typer.echo(f"written: {path}")
     next_step("tunegate train CONFIG.toml")

@@ -112,6 +112,8 @@ def test_labels_and_fields_are_read_as_people_write_them():
     ("contracts", ("contracts", "first")),
     ("contracts/late_fees", ("contracts", "late_fees")),
     ("evalsuites/contracts/late_fees/", ("contracts", "late_fees")),
+    ("./evalsuites/contracts/late_fees", ("contracts", "late_fees")),
+    (str(Path.cwd() / "evalsuites/contracts/late_fees"), ("contracts", "late_fees")),
     ("evalsuites", ("evalsuites", "first")),
 ])  # fmt: skip
 def test_a_name_is_a_domain_and_a_suite(text, name):
