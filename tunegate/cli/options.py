@@ -12,7 +12,7 @@ import typer
 from harness.engines.base import ENGINES
 from harness.env import required_by
 from harness.errors import EXIT_GATE_FAILED, EXIT_NOTHING_JUDGED, UserError
-from harness.runs.project import LATEST, find_run, names_latest, runs_newest_first, runs_of
+from harness.runs.project import LATEST, find_run, names_latest, refuse_below_project, runs_newest_first, runs_of
 
 if TYPE_CHECKING:
     from harness.schema import Verdict
@@ -126,7 +126,9 @@ def load_available_suites(
     """
     from harness.suites.discovery import available, find_suites, gates_without_suite
 
-    folders = folders or ["evalsuites"]
+    if not folders:
+        refuse_below_project(Path.cwd())
+        folders = ["evalsuites"]
     found = list(find_suites(folders))
     if cases:
         if len(found) != 1:

@@ -55,6 +55,14 @@ def test_completion_offers_commands(tmp_path: Path) -> None:
     assert tunegate(tmp_path, **asked).stdout.split() == ["repeatability", "report"]
 
 
+def test_below_a_project_its_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.tunegate]\n")
+    (below := tmp_path / "notes").mkdir()
+    done = tunegate(below, "compare", "./a", "./b", "--engine", "fake")
+    said = f"tunegate: your project is {tmp_path}: run this command there, not in {below}\n"
+    assert (done.returncode, done.stderr) == (4, said)
+
+
 @pytest.mark.parametrize(("words", "expected"), [
     (["nonsense"], "No such command 'nonsense'. See `tunegate --help`"),
     (["compar"], "No such command 'compar'. Did you mean 'compare'? See `tunegate --help`"),
