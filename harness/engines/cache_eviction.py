@@ -37,7 +37,8 @@ TEMPORARY = ("tmp", MAKING, DROPPED)
 LEFT_AFTER_S = 24 * 3600.0
 """Temporary files older than this are deleted."""
 POWERS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)b?", re.IGNORECASE)
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]b?|b)|0", re.IGNORECASE)
+"""A number alone is no size: of `5` in place of `5GB`, five bytes would evict everything."""
 
 Kind = Literal["left over", "merged", "answers", "other"]
 DROPPABLE: tuple[Kind, ...] = ("left over", "merged", "answers")
@@ -91,7 +92,7 @@ def parse_bytes(text: str, where: str, more: str = "") -> int:
     match = SIZE.fullmatch(text.strip())
     if match is None:
         raise UserError(f"{where} {text}: not a size. Expected a number with a unit, such as 5GB or 500MB{more}")
-    return int(float(match[1]) * POWERS[match[2].lower()])
+    return int(float(match[1]) * POWERS[match[2].lower().removesuffix("b")]) if match[1] else 0
 
 
 def entries() -> list[CacheEntry]:

@@ -262,7 +262,7 @@ def test_sizes_are_read_as_people_write_them(text: str, expected: int) -> None:
     assert parse_bytes(text, "--to") == expected
 
 
-@pytest.mark.parametrize("text", ["", "GB", "five GB", "-1", "5 GiB", "1e9"])
+@pytest.mark.parametrize("text", ["", "GB", "five GB", "-1", "5 GiB", "1e9", "5", "20.5", "500 "])
 def test_what_is_no_size_is_refused_and_says_where_it_stands(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"^--to .*: not a size\. Expected a number with a unit, such as 5GB or 500MB$"):
         parse_bytes(text, "--to")
