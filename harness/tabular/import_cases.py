@@ -282,6 +282,7 @@ def import_table(
         source, torn, len(imported.cases), "cannot be told apart, so --skip-bad leaves none out. Nothing was written"
     )
     if not imported.cases:
+        refuse_bad(source, imported.problems, 0, "cannot be cases, so --skip-bad leaves none. Nothing was written")
         raise UserError(
             f"{source}: no row could be used, so nothing was written. Expected one row per case below the column names"
         )

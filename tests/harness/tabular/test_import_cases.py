@@ -260,7 +260,10 @@ def test_a_cell_that_is_too_long_for_a_case_leaves_the_old_cases(tunegate):
 def test_all_rows_bad_is_a_mistake_even_where_bad_rows_are_left_out(tunegate):
     before = CASES.read_bytes()
     code, _, err = tunegate("cases", "import", table(("x", "", "", "", "")), *WORDS, *TAGS, "--append", "--skip-bad")
-    assert code == 4 and "rows.csv: no row could be used" in err and CASES.read_bytes() == before
+    assert code == 4 and "rows.csv: 1 of 1 rows cannot be cases, so --skip-bad leaves none. Nothing was written" in err
+    assert "line 2: " in err and CASES.read_bytes() == before
+    code, _, err = tunegate("cases", "import", table(), *WORDS, *TAGS, "--append")
+    assert code == 4 and "rows.csv: no row could be used" in err
 
 
 @pytest.mark.slow
