@@ -251,8 +251,13 @@ def decode_line(decode: Callable[[bytes], T], line: bytes) -> T:
     except msgspec.DecodeError:
         line.decode("utf-8")
         raise
-    json.loads(line, object_pairs_hook=distinct_keys, parse_int=str)
+    refuse_repeated_keys(line)
     return decoded
+
+
+def refuse_repeated_keys(line: bytes) -> None:
+    """Raise ValueError where an object in a line of JSON has a key twice."""
+    json.loads(line, object_pairs_hook=distinct_keys, parse_int=str)
 
 
 def distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

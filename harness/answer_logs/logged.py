@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from harness.errors import NOT_JSON, UserError, first_line
-from harness.files import MEMORY_BYTES, byte_order_mark, shown_path, size_of
+from harness.files import MEMORY_BYTES, byte_order_mark, refuse_repeated_keys, shown_path, size_of
 
 T = TypeVar("T")
 Repeat = Annotated[int, Meta(ge=1)]
@@ -60,10 +60,16 @@ def json_document(path: Path, kind: type[T], expected: str) -> T:
 
 
 def decoded(data: bytes | mmap.mmap, kind: type[T], where: str, expected: str) -> T:
-    """Decode JSON, with NaN and Infinity as null. Raises UserError for anything else, as where the tool was stopped."""
+    """Decode JSON, with NaN and Infinity as null; no object of a line may have a key twice.
+
+    Raises UserError for anything else, as where the tool was stopped.
+    """
     try:
         is_finite = data.find(b"NaN") < 0 and data.find(b"Infinity") < 0
-        return msgspec.json.decode(data if is_finite else _finite(data), type=kind)
+        value = msgspec.json.decode(data if is_finite else _finite(data), type=kind)
+        if isinstance(data, bytes):
+            refuse_repeated_keys(data)
+        return value
     except NOT_JSON as error:
         problem = byte_order_mark(data[:4]) or f"cannot be read: {first_line(error)}"
         raise UserError(f"{where}: {problem}. {expected}") from None

@@ -372,6 +372,12 @@ def test_a_score_of_another_tool_that_is_no_number_costs_no_answer(suite: Suite,
         read_log(tmp_path / "a.jsonl", "jsonl", suite)
 
 
+def test_an_answer_that_is_given_twice_in_a_line_is_refused(suite: Suite, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "l1", "answer": "a", "answer": "b"}')
+    with pytest.raises(UserError, match=r"a.jsonl:1: cannot be read: has the key 'answer' twice"):
+        read_log(tmp_path / "a.jsonl", "jsonl", suite)
+
+
 def test_a_sample_of_an_inspect_log_that_was_changed_is_one_line(suite: Suite, tmp_path: Path) -> None:
     file = Path(shutil.copy(FILES / "inspect.eval", tmp_path))
     data = bytearray(file.read_bytes())
