@@ -12,9 +12,12 @@ from evalsuites.public.contractnli.ndas import CONTRADICTION, ENTAILMENT, LABELS
 from evalsuites.public.contractnli.test_contractnli import suite
 from harness.errors import UserError
 from harness.schema import Case
+from harness.scoring.base import run
+from harness.scoring.labels import NO_LABEL
 from harness.suites.prompts import load_template, messages
 from tests.evalsuites.judging import answered, levels, outcomes
 from tests.evalsuites.separation import shared_runs
+from tests.support.answers import answer
 
 SUITE = Path(cases.__file__).parent
 SENTENCES = (
@@ -175,6 +178,24 @@ def test_wording_that_the_test_has_is_kept_out_of_training(monkeypatch):
         agreements=[agreement(), agreement(name="nda-2"), agreement(other, "nda-3")], statements=STATEMENTS
     )
     assert {case.cluster for case in cases.build(data, "train")} == {"nda-3"}
+
+
+@pytest.mark.parametrize(
+    ("text", "predicted"),
+    [
+        ("Contradiction (sentence 4)", CONTRADICTION),
+        ("Contradiction: sentence [4] says so.", CONTRADICTION),
+        ("Entailment – [2], [3]", ENTAILMENT),
+        ("Entailed [2] [3]", ENTAILMENT),
+        ("NotMentioned: it is neither entailed nor contradicted.", NOT_MENTIONED),
+        ("Entailment or Contradiction [4]", NO_LABEL),
+        ("Not a contradiction; Entailment", NO_LABEL),
+        ("Entailment, Contradiction", NO_LABEL),
+    ],
+)
+def test_a_mark_may_lead_from_the_label_to_its_evidence(text, predicted):
+    case = Case(id="x", input={"document": "[1] Rent is due."}, expected=[ENTAILMENT], cluster="c")
+    assert run(suite.scorers, case, answer(text)).labels.predicted == [predicted]
 
 
 # Floor and rows

@@ -6,11 +6,12 @@ from evalsuites.public.contractnli.ndas import CONTRADICTION, ENTAILMENT, LABELS
 from harness import Suite
 from harness.scoring import cited_evidence, labels
 
+ALIASES = {"Not mentioned": NOT_MENTIONED, "Entailed": ENTAILMENT, "Contradicted": CONTRADICTION}
 suite = Suite(
     cases=cases,
     prompt="prompt.jinja",
     scorers=[
-        labels.among(LABELS, aliases={"Not mentioned": NOT_MENTIONED}, apart=(ENTAILMENT, CONTRADICTION), until="[\n"),
+        labels.among(LABELS, aliases=ALIASES, apart=(ENTAILMENT, CONTRADICTION), until="[(:;–—\n"),
         cited_evidence.cited,
     ],
     cluster="agreement",
