@@ -23,11 +23,15 @@ def _without_label(case: Case) -> list[str]:
 def first_label(case: Case, completion: Completion) -> Score:
     """Whether the answer begins with the expected label; what follows it does not count, nor do case and punctuation.
 
+    "Yes or No" is no label.
+
     A label counts apart in each task, so that the mean over labels is the mean over tasks of their balanced accuracy.
     """
     own = case.tags["labels"].split(SEPARATOR)
     longest_first = "|".join(map(re.escape, sorted(own, key=len, reverse=True)))
-    begins = re.match(rf"\W*({longest_first})(?!\w)", completion.text, re.IGNORECASE)
+    begins = re.match(
+        rf"\W*({longest_first})(?!\w)(?!\W*(?:or\b|/)\W*(?:{longest_first})(?!\w))", completion.text, re.I
+    )
     label = next((one for one in own if begins and one.lower() == begins[1].lower()), None)
     hit = label in case.expected
     gold, given = (f"{case.tags['task']}: {one}" for one in (case.expected[0], label))
