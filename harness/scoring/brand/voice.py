@@ -3,6 +3,7 @@
 An answer is clean if it breaks no rule of the guide: no banned term, every product name exact, every required term
 present, nothing that the tone forbids. It is usable if it is clean and has every content point of the case, its
 `expected`: a generic answer or a refusal is clean and useless. A point may have other wordings: "14 days | two weeks".
+A date, time, duration, percentage or amount of money is kept in any form.
 
 A violation inside a quotation of the source, as the scorer of quotations reads it, is marked `quoted` and counted
 separately, unless quotations are more than half of the answer, which is then a copy. An answer that is
@@ -25,8 +26,10 @@ from harness.scoring.brand import spelling, style_guide
 from harness.scoring.brand.style_guide import StyleGuide
 from harness.scoring.brand.violations import KINDS, NormalForms, Violation, ViolationFinder
 from harness.scoring.grounding.quotations import MIN_WORDS, find, quotes_in
+from harness.scoring.text.clock import moments_in
 from harness.scoring.text.normalize import Normal, lower, plain
 from harness.scoring.text.phrases import even, key, whole_phrase, words_in
+from harness.scoring.text.quantities import Figure, figures_in
 
 MOST_VIOLATIONS = 5
 """Violations of one answer that are reckoned with where too few answers have one to know; see `Metric.most`."""
@@ -95,7 +98,7 @@ def _score(case: Case, completion: Completion, finder: ViolationFinder) -> Score
     charged = [hit for hit, source in judged if source is None]
     quoted = [hit for hit, source in judged if source is not None]
     missing = [group.id for group in groups if not _find_term(group.any_of, text)]
-    points = [(point, _find_term(tuple(point.split("|")), text) if whole else None) for point in case.expected]
+    points = [(point, _find_point(point.split("|"), text) if whole else None) for point in case.expected]
     lost = [point for point, at in points if at is None]
     of_kind = {kind: [text.even[h.start : h.end] for h in charged if h.kind == kind] for kind in KINDS}
     violations = len(charged) + len(missing) + int(not whole)
@@ -137,6 +140,20 @@ def _failed(case: Case, groups: int) -> Score:
     extracted: dict[str, list[str]] = {kind: [] for kind in (*KINDS, "quoted", "missing")}
     extracted |= {"rules": none, "points_lost": list(case.expected)}
     return Score(name="voice", value=0.0, extracted=extracted, counts=worst | lost)
+
+
+def _find_point(terms: Sequence[str], text: NormalForms) -> tuple[int, int] | None:
+    """The range of the first of the terms that the text has, in its words or, if it is a figure, by its value."""
+    found = _find_term(terms, text)
+    if found or not any(map(str.isdigit, "".join(terms))):
+        return found
+    values = {(f.unit, f.value) for t in map(str.strip, terms) for f in _figures(t) if (f.start, f.end) == (0, len(t))}
+    return next(((f.start, f.end) for f in _figures(text.even) if values and (f.unit, f.value) in values), None)
+
+
+def _figures(text: str) -> list[Figure]:
+    """The figures of a text whose value has one unit; a count is of something that its words name."""
+    return [f for f in (*figures_in(text), *moments_in(text)) if f.unit]
 
 
 def _find_term(terms: Sequence[str], text: NormalForms) -> tuple[int, int] | None:

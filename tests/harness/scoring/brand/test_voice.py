@@ -58,6 +58,13 @@ def test_a_quoted_hit_points_at_the_source():
         ("It has 14\n days.", ["14 days | two weeks"], 1),
         ("It has 114 days.", ["14 days | two weeks"], 0),
         ("It is well lidded.", ["lid"], 0),
+        (
+            "From 27 Nov. at 8:00 a.m., fifteen percent off.",
+            ["November 27", "8 am", "15%", "8 pm"],
+            3,
+        ),
+        ("It is due in two weeks and costs 30 dollars.", ["14 days", "$30", "$30.50"], 2),
+        ("A set of 14 bowls.", ["14 wires", "14%"], 0),
     ],
 )
 def test_content_points_are_kept_as_whole_words_and_figures(text, points, kept):
