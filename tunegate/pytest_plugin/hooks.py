@@ -6,8 +6,9 @@ Without a suite or one of its options, no other module of tunegate is imported.
 from __future__ import annotations
 
 import secrets
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,16 @@ def pytest_pycollect_makeitem(collector: pytest.Module, name: str, obj: object) 
         return None
     found: list[pytest.Item] | None = load(collector.config).make_items(collector, obj)
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    """Show a mistake in a suite's file, such as an option of its Suite, without a traceback."""
+    report = yield
+    call, errors = getattr(report, "call", None), sys.modules.get("harness.errors")
+    if errors and call and call.excinfo and isinstance(call.excinfo.value, errors.UserError):
+        report.longrepr = f"tunegate: {call.excinfo.value}"
+    return report
 
 
 def _is_of_a_suite(kind: type) -> bool:

@@ -157,6 +157,13 @@ def test_a_collection_error_stops_the_session_before_anything_is_asked(root: Pat
     assert not (root / "runs").exists() and "answers for" not in done.stdout
 
 
+def test_an_option_of_a_suite_that_no_run_can_use_is_one_line(root: Path) -> None:
+    (root / "evalsuites" / "test_broken.py").write_text("from harness import Suite\nSuite(scorers=[], max_tokens=0)\n")
+    done = pytest_in(root)
+    assert done.returncode == 2 and "\ntunegate: Suite(max_tokens=0): expected a whole number" in done.stdout
+    assert "in __init__" not in done.stdout and "UserError" not in done.stdout
+
+
 def test_a_collection_error_can_be_passed_over_and_still_fails_the_session(root: Path) -> None:
     (root / "evalsuites" / "test_broken.py").write_text("import nowhere_to_be_found\n")
     done = pytest_in(root, "--continue-on-collection-errors")
