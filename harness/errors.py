@@ -122,14 +122,19 @@ def cut(text: str, most: int) -> str:
     return f"{text[: most + 1].rpartition(' ')[0] or text[:most]} ..."
 
 
+MOST_LISTED = 40
+"""Most problems that one message lists, so that its beginning stays on the screen."""
+
+
 def refuse_all(problems: Sequence[str], what: str) -> None:
-    """Raise one UserError that lists every problem; return where there is none."""
+    """Raise one UserError that lists the problems and counts those beyond MOST_LISTED; return where there is none."""
     if not problems:
         return
     if len(problems) == 1:
         raise UserError(problems[0])
-    listed = "\n".join(f"  {p}" for p in problems)
-    raise UserError(f"{what}: {len(problems)} problems\n{listed}")
+    lines = [f"  {p}" for p in problems[:MOST_LISTED]]
+    lines += [f"  and {len(problems) - MOST_LISTED:,} more"] if len(problems) > MOST_LISTED else []
+    raise UserError("\n".join([f"{what}: {len(problems):,} problems", *lines]))
 
 
 class _Versioned(Struct):

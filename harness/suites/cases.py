@@ -68,7 +68,8 @@ class _Checks:
 
     def __init__(self, where: str) -> None:
         self._where = where
-        self._problems: list[str] = []
+        self._problems: list[tuple[str, int, int, str]] = []
+        """What comes before the number of a line, the first and the last line, and what is wrong with them."""
         self._first_line: dict[str, int] = {}
 
     def case(self, place: str, number: int, make: Callable[[T], Case], source: T) -> Case | None:
@@ -76,16 +77,24 @@ class _Checks:
         try:
             case = make(source)
         except (*NOT_JSON, TypeError) as error:
-            self._problems.append(f"{place}: {_explain(error)}")
+            self._add(place, number, _explain(error))
             return None
         if problem := problem_of(case, self._first_line):
-            self._problems.append(f"{place}: {problem}")
+            self._add(place, number, problem)
         self._first_line.setdefault(case.id, number)
         return case
 
+    def _add(self, place: str, number: int, problem: str) -> None:
+        """Add a problem; adjacent lines with the same one share it."""
+        at, first = place.removesuffix(str(number)), number
+        if self._problems and self._problems[-1][::2] == (at, number - 1) and self._problems[-1][3] == problem:
+            first = self._problems.pop()[1]
+        self._problems.append((at, first, number, problem))
+
     def passed(self, cases: C) -> C:
         """Return the cases. Raises one UserError for all problems, or where there are no cases."""
-        refuse_all(self._problems, f"{self._where}: cases that cannot be used")
+        listed = [f"{at}{a}{f'-{b}' if b > a else ''}: {problem}" for at, a, b, problem in self._problems]
+        refuse_all(listed, f"{self._where}: cases that cannot be used")
         if not cases:
             raise UserError(
                 f"{self._where}: no cases were found. Write at least one, as a line of JSON or a row of the table"
@@ -133,7 +142,12 @@ def _of_table(source: str) -> Sequence[Case]:
 def _of_row(row: TableRow) -> Case:
     if row.problem:
         raise ValueError(row.problem)
-    return msgspec.convert(_fields(row.cells), Case, strict=True)
+    fields = _fields(row.cells)
+    if "input" not in fields:
+        raise ValueError(
+            "'input' is missing. Name the columns of the prompt's variables input.NAME, such as input.document"
+        )
+    return msgspec.convert(fields, Case, strict=True)
 
 
 def _fields(cells: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Cases: strict lines, all faults at once, hashes of content."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ def test_all_bad_lines_are_named_with_their_numbers(tmp_path: Path) -> None:
     assert "cases.jsonl:5: id 'a' is already used on line 1" in text
     assert "cases.jsonl:6: id 'x[1]'" in text
     assert "cases.jsonl:7: has the key 'document' twice. Remove one of them" in text
+
+
+def test_adjacent_lines_with_one_problem_are_one_problem(tmp_path: Path) -> None:
+    wrong = [{**GOOD, "id": f"w{n}", "colour": 1} for n in range(240)]
+    with pytest.raises(UserError) as caught:
+        load_cases(write(tmp_path, GOOD, *wrong))
+    assert re.fullmatch(r"\S*cases\.jsonl:2-241: Object contains unknown field `colour`\. .*", str(caught.value))
+    with pytest.raises(UserError, match="2 problems"):
+        load_cases(write(tmp_path, *wrong[:3], GOOD, *wrong[3:]))
 
 
 def test_an_empty_file_is_an_error(tmp_path: Path) -> None:

@@ -363,6 +363,7 @@ def test_a_column_of_cases_with_capitals_is_refused_with_its_right_name(tmp_path
         ("a1,Rent is $9.,,a,rent,\n", "line 2: 'expected' is missing. Every case needs one; use []"),
         ("a1,Rent is $9.,[oops],a,rent,\n", "line 2: "),
         ("a1,Rent is $9.,$9,,rent,\n", "line 2: Object missing required field `cluster`"),
+        ("a1,,$9,a,rent,\n", "line 2: 'input' is missing. Name the columns of the prompt's variables input.NAME"),
         ("a1,x\n", "line 2: has 2 cells, and the header has 6"),
         ("a1,x,y,c,,\na1,z,y,c,,\n", "line 3: id 'a1' is already used on line 2"),
     ],
