@@ -8,10 +8,11 @@ judged. One message names every mistake in a file.
     slang = ["deffo"]                    # more slang than the built-in list has
     trust_source_spelling = false        # true: a word of the source document is never a typo
 
-    [tone]                               # true allows it, false makes each one a violation; state all
+    [tone]                               # true allows it, false makes each one a violation; state all but exclamations
     contractions = true
     emoji = false
     repeated_marks = false               # "!!", "?!"
+    exclamations = false                 # "!"; allowed unless forbidden
     all_caps = false                     # a word of four capitals or more
     lists = false                        # bullets, or two labelled lines and more
     slang = false
@@ -74,6 +75,7 @@ class Tone(Struct, frozen=True, kw_only=True):
     slang: bool
     typos: bool
     grammar_slips: bool
+    exclamations: bool = True
 
 
 SWITCHES = Tone.__struct_fields__

@@ -25,18 +25,26 @@ CONTRACTION = re.compile(
 EMOJI = re.compile("[\u2600-\u27bf\u2b50\u2b55\u231a-\u23ff\U0001f000-\U0001faff]+")
 FACE = re.compile(r"[:;](?<![\w:;].)'?-?[)(DP](?![\w)(])")
 REPEATED = re.compile(r"[!?][!?]+")
+EXCLAMATION = re.compile(r"!(?<![!?]!)(?![!?])")
 SHOUTED = re.compile(r"[A-Z](?<![\w@./'-].)[A-Z]{3,}(?![\w@/'-])")
 SEPARATOR = re.compile(r"[ -]")
 BULLET = re.compile(r"^[ \t]*(?:[-*•–]|\d{1,2}[.)])[ \t]+\S", re.M)
 LABEL = re.compile(r"^[ \t]*\**[A-Z][\w '-]{0,28}:\**[ \t]+\S", re.M)
 
 
-MARKS = (("contractions", CONTRACTION), ("emoji", EMOJI), ("emoji", FACE), ("repeated_marks", REPEATED))
+MARKS = (
+    ("contractions", CONTRACTION),
+    ("emoji", EMOJI),
+    ("emoji", FACE),
+    ("repeated_marks", REPEATED),
+    ("exclamations", EXCLAMATION),
+)
 """Switch of the tone, and the pattern of its marks."""
 WHY = {
     "contractions": "no contractions",
     "emoji": "no emoji",
     "repeated_marks": "one mark is enough",
+    "exclamations": "no exclamation marks",
     "all_caps": "no shouting in capitals",
     "lists": "plain sentences, no list",
 }

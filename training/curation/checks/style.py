@@ -20,7 +20,7 @@ from training.curation.text import spread
 
 TERM_ROWS = 5
 """An unknown word in this many rows is a term."""
-ALLOWED = ("contractions", "all_caps", "lists", "grammar_slips")
+ALLOWED = ("contractions", "all_caps", "lists", "grammar_slips", "exclamations")
 """What is allowed without a style guide."""
 KINDS = {"banned": "banned_terms", "casing": "banned_terms", "slang": "informal", "tone": "informal"}
 """Checks by the kinds of the voice rules' hits; grammar goes with the informal."""

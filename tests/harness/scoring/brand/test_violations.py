@@ -187,6 +187,7 @@ def test_a_slip_of_grammar_is_found_and_its_near_miss_is_not(text, rule, hit):
         ("contractions", "We can't come."),
         ("emoji", "Tea 🍵."),
         ("repeated_marks", "Tea!!"),
+        ("exclamations", "More tea!"),
         ("all_caps", "Some HUGE tea."),
         ("lists", "- Tea."),
         ("slang", "We are gonna come."),
