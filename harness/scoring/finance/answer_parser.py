@@ -31,7 +31,6 @@ BRACKETS = re.compile(
 )
 """Brackets that negate, or a minus after the sign of the currency."""
 CURRENCY = re.compile(r"\s?(?:USD|EUR|GBP)\b(?:\s+(?:thousands|millions|billions)\b)?")
-FENCE = re.compile(r"\A\s*```\w*|```\s*\Z")
 POINTS = re.compile(r"(?:\d|%|pct\.?|percentage)[\s-]*(?:points?|pts?)\b|pp\b|ppts?\b", re.I)
 BREAK = re.compile(
     r";|[:–—=](?=\s)|,\s+(?=(?:and|with)\b)|\b(?=(?:while|whereas|although|though|but|yet)\b|i\.e\.|that is,)"
@@ -113,8 +112,6 @@ class Answer(Text):
         self.signs = {at for match in BRACKETS.finditer(written) for at in (match.start(), match.end() - 1)}
         for at in self.signs:
             letters[at] = " "
-        for fence in FENCE.finditer(written):
-            letters[slice(*fence.span())] = " " * len(fence[0])
         super().__init__("".join(letters))
         self.written, self.sheet = written, sheet
         self.mentions = sorted(mentions_in(self.text, sheet), key=lambda m: m.start)

@@ -57,38 +57,38 @@ ORDINARY = (
     deficiency delay delinquent delivery demand deposit design designated detail direct director discharge disclaimer
     disclosing disclosure discount dispute distributor domain driver dutch duty earlier early earnest eastern economic
     effect effective electronic emergency eminent employee employer end engineer english entire environmental error
-    escrow escrowed estate estoppel eu europe european event exchange exclusive executive executor exercise exhibit
+    escrow escrowed estate estoppel eu eur europe european event exchange exclusive executive executor exercise exhibit
     existing expense fact fair family federal fee fiduciary figures file final financial financing findings fire fiscal
     fixed fixtures flood floor flow force foreclosure form franchise franchisee franchisor fraud free french full fund
-    future gaap general georgia georgian german good governing grant grantee grantor gross ground group growth guarantee
-    guarantor guaranty guest guideline handbook hazardous heading health hearing heir hereby herein hereof hereto
-    hereunder highlights hold holder holding holdover home hours house human important inc incident income increase
-    indemnified indemnifying indemnitee indemnitor indenture independent index indian initial injury insured insurer
-    intellectual interest interim internal internet investor invoice irish issue issuer italian item japanese job joint
-    jury key knowledge land landlord late latent latin law lawful lawyer lead lease leased leasehold leave legal lender
-    lessee lessor letter level license licensed licensee licensing licensor lien limit limited line liquidated list llc
-    llp loan local long loss losses lot lp ltd main majeure manager managing mandatory manner manual manufacturer market
-    marketing material matters maximum mechanic's mechanics media medical meeting member memorandum method mexican
-    milestone mineral minimum minor miscellaneous model mold money monthly mortgage mortgagee mortgagor motor multiple
-    municipal name national natural net new noise non non-compete non-disclosure northern notary notice number objective
-    occupancy offer office officer official old open operating operator opinion oral order ordinary original outcome
-    outline outside outstanding overview owner page paragraph parent parking part partial partner party patent payee
-    payor penalty percentage period permit permitted person personal personnel pet phase phone plan pledge point policy
-    portfolio post power practice premises premium present president price primary principal prior privacy private
-    privilege procedure proceeds process producer product professional profit program progress prohibited project
-    promissory proof property proposal proposed protected public purchase purchaser purpose qualified quarterly quiet
-    quitclaim radon rate rating ratio real realty receipt receiver receiving recital record recorder recourse recovery
-    refund refusal regards registered regulatory related release relief remaining remedy renewal rent rental repair
-    report reporting representative request required research reserve resident residential residual resolved resources
-    respect response restricted result return revenue rider right risk road role royalty rule russian safety salary sale
-    sample schedule scope scottish seal secretary secured self seller senior separate service set share shareholder
-    short signature signed simple sincerely single site small smoking social software source southern space spanish
-    special specific sponsor square staff standard start state status statute statutory step stock storage strict
-    structure subcontractor sublease sublessee sublet subletting subscriber subsidiary substantial successor suit
+    future gaap gbp general georgia georgian german good governing grant grantee grantor gross ground group growth
+    guarantee guarantor guaranty guest guideline handbook hazardous heading health hearing heir hereby herein hereof
+    hereto hereunder highlights hold holder holding holdover home hours house human important inc incident income
+    increase indemnified indemnifying indemnitee indemnitor indenture independent index indian initial injury insured
+    insurer intellectual interest interim internal internet investor invoice irish issue issuer italian item japanese
+    job joint jury key knowledge land landlord late latent latin law lawful lawyer lead lease leased leasehold leave
+    legal lender lessee lessor letter level license licensed licensee licensing licensor lien limit limited line
+    liquidated list llc llp loan local long loss losses lot lp ltd main majeure manager managing mandatory manner manual
+    manufacturer market marketing material matters maximum mechanic's mechanics media medical meeting member memorandum
+    method mexican milestone mineral minimum minor miscellaneous model mold money monthly mortgage mortgagee mortgagor
+    motor multiple municipal name national natural net new noise non non-compete non-disclosure northern notary notice
+    number objective occupancy offer office officer official old open operating operator opinion oral order ordinary
+    original outcome outline outside outstanding overview owner page paragraph parent parking part partial partner party
+    patent payee payor penalty percentage period permit permitted person personal personnel pet phase phone plan pledge
+    point policy portfolio post power practice premises premium present president price primary principal prior privacy
+    private privilege procedure proceeds process producer product professional profit program progress prohibited
+    project promissory proof property proposal proposed protected public purchase purchaser purpose qualified quarterly
+    quiet quitclaim radon rate rating ratio real realty receipt receiver receiving recital record recorder recourse
+    recovery refund refusal regards registered regulatory related release relief remaining remedy renewal rent rental
+    repair report reporting representative request required research reserve resident residential residual resolved
+    resources respect response restricted result return revenue rider right risk road role royalty rule russian safety
+    salary sale sample schedule scope scottish seal secretary secured self seller senior separate service set share
+    shareholder short signature signed simple sincerely single site small smoking social software source southern space
+    spanish special specific sponsor square staff standard start state status statute statutory step stock storage
+    strict structure subcontractor sublease sublessee sublet subletting subscriber subsidiary substantial successor suit
     summary supplemental supplier supply support surety surrender survey survival table takeaway tax taxes technical
     temporary tenancy tenant term termite territory test therein thing threshold time timeline title tort total trade
     trademark training transfer transferee transferor travel treasurer treasury trial trust trustee turnover type u.k
-    u.s uk uncapped undersigned underwriter uniform union unit united unlimited usa user vacancy valid value vehicle
+    u.s uk uncapped undersigned underwriter uniform union unit united unlimited usa usd user vacancy valid value vehicle
     vendor venture vice void volume waiver walkthrough warrant warranty waste water website welsh western wherefore
     whereof withdrawal witnesses witnesseth work worker workers' working workplace written yield zoning
     """
@@ -306,7 +306,8 @@ def _kind(text: str, words: Words, common: frozenset[str]) -> str | None:
         if kind in plain and (rare or len(plain) > 2):
             return kind
     if not rare:
-        return None
+        is_bank = last == "bank" and not COUNTRIES.union(NUMBERS).isdisjoint(plain)
+        return "party" if is_bank and len(plain) > 2 else None  # First Georgia Bank
     if (
         rare == [0]
         and opens(text, words[0][1])

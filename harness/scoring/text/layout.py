@@ -37,6 +37,8 @@ DEEP = 8
 """Spaces before a part of a head that stands alone in its line."""
 NEAR = 3
 """Columns of text between a cell and its head."""
+FENCED = re.compile(r"```\w*\s*(?=[{\[])(?P<json>[^`]*)")
+"""A block of code that may be JSON."""
 Range = tuple[int, int]
 
 
@@ -55,8 +57,10 @@ class Cell(NamedTuple):
 
 def cells_in(text: str) -> list[Cell]:
     """List the cells of a text in order."""
-    if text.lstrip()[:1] in "{[" and '":' in text:
-        return list(_json_cells(text))
+    fenced = FENCED.search(text) if "```" in text else None
+    start, end = fenced.span("json") if fenced else (0, len(text))
+    if (fenced or text.lstrip()[:1] in "{[") and '":' in text[start:end]:
+        return list(_json_cells(text, start, end))
     return list(_Tables(text).cells())
 
 
@@ -169,12 +173,12 @@ def _above(heads: list[Line], line: Line, cell: Range) -> list[Range]:
     return over[::-1]
 
 
-def _json_cells(text: str) -> Iterator[Cell]:
-    """Values of JSON, each with the keys on the way to it as its labels."""
+def _json_cells(text: str, start: int, end: int) -> Iterator[Cell]:
+    """Values of the JSON in a range, each with the keys on the way to it as its labels."""
     path: list[Range | None] = []
     key: Range | None = None
     row = 0
-    for part in JSON_PART.finditer(text):
+    for part in JSON_PART.finditer(text, start, end):
         if part["key"] is not None:
             key = part.span("key")
         elif part["text"] is not None or part["number"] is not None:

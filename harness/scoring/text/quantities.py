@@ -50,6 +50,7 @@ UNITS: dict[str, tuple[str, str, Fraction]] = {
     "dollar": ("money", "USD", Fraction(100)),
     "euro": ("money", "EUR", Fraction(100)),
     "pound sterling": ("money", "GBP", Fraction(100)),
+    **{code.lower(): ("money", code, Fraction(100)) for code in ("USD", "EUR", "GBP")},
     "cent": ("money", "USD", Fraction(1)),
     "minute": ("duration", "minutes", Fraction(1)),
     "hour": ("duration", "minutes", Fraction(60)),
@@ -76,7 +77,7 @@ SHORT_UNITS = {
 }
 UNIT = (
     r"(?P<unit>\s*%(?:\s*points?\b)?|(?<=\d)x\b|[\s-]*(?:per\s?cent(?:age\s+points?)?\b|pct\b\.?(?:\s+points?\b)?|pp\b|ppts?\b|points?\b|pts\b|basis\s+points?\b|bps?\b"
-    r"|(?:U\.?\s?S\.?\s+)?dollars?\b|euros?\b|pounds?\s+sterling\b|cents?\b"
+    r"|(?:U\.?\s?S\.?\s+)?dollars?\b|euros?\b|pounds?\s+sterling\b|cents?\b|(?:USD|EUR|GBP)\b(?!\s?\d)"
     r"|(?:(?:consecutive|calendar|full|whole|paid|unpaid|sick|additional|extra|more|business|working|banking|successive"
     r"|further|or\s+more|or\s+fewer|or\s+less)\s+){0,2}"
     r"(?:minutes?|mins?\.?|hours?|hrs?\.?|days?|weeks?|wks?\.?|months?|mos?\.|years?|yrs?\.?)(?!\w)))"
@@ -88,9 +89,11 @@ RESTATED = (
 )
 SAME_UNIT = r"(?:(?<=dollars)|(?<=dollar)|(?<=euros)|(?<=sterling)|(?!\s*\(\s*(?:US|U\.S\.)?\s*[$€£]))"
 """Before brackets that restate a figure with its unit: "5% ($179.36)" are two figures."""
+IN_WORDS = rf"(?:\s?\((?:{numbers.WORDS})\)(?=[\s-]?[a-z%]))?"
+"""The number again, before its scale or unit: "30 (thirty) days"."""
 QUANTITY = re.compile(
     rf"(?:(?:{MONEY_SIGN}\s?)?(?<![\w.,/\u2044#-])(?<!\d:)(?P<digits>{numbers.FRACTION}|{numbers.DIGITS}(?:\s+{numbers.FRACTION})?)"
-    r"(?:[\s-]*(?P<scale>thousand|million|billion|trillion)\b|(?P<short>\s?(?:mm|mn|bn)|[kmb])\b)?"
+    rf"{IN_WORDS}(?:[\s-]*(?P<scale>thousand|million|billion|trillion)\b|(?P<short>\s?(?:mm|mn|bn)|[kmb])\b)?{IN_WORDS}"
     rf"|(?P<words>{numbers.WORDS})(?:\s+and\s+(?P<hundredths>\d{{1,2}}|no|xx)/100(?:ths|'?s)?)?(?P<before>{RESTATED})?)"
     rf"(?:{UNIT}(?P<after>{SAME_UNIT}{RESTATED.replace('again', 'later')})?)?",
     re.I,
@@ -120,7 +123,7 @@ HINT = re.compile(
 )
 """Part of every figure, in lower case: a digit, or the beginning of a number word."""
 NAMED_UNIT = re.compile(
-    r"%|per\s?cent|pct|basis\s+point|bps?|pp|points?|pts|x\b|dollar|euro|pounds?\s+sterling|cent|minute|mins?\b|hour|hrs?\b|day|week|wks?\b|month|mos?\b|year|yr",
+    r"%|per\s?cent|pct|basis\s+point|bps?|pp|points?|pts|x\b|dollar|euro|pounds?\s+sterling|cent|usd|eur\b|gbp|minute|mins?\b|hour|hrs?\b|day|week|wks?\b|month|mos?\b|year|yr",
     re.I,
 )
 BUSINESS = re.compile(r"business|working|banking", re.I)

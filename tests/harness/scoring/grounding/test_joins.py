@@ -98,6 +98,14 @@ def test_a_figure_that_is_cut_off_is_not_judged():
     assert joins.judge(case, answer("Pumping and inspecting the septic tank may cost up to $85", "length")) == []
 
 
+@pytest.mark.parametrize("fence", ["{}", "```json\n{}\n```", "Here it is:\n\n```\n{}\n```\nI hope that helps."])
+def test_the_keys_of_json_are_the_labels_of_its_values_in_a_fence_too(fence):
+    right = '{"Alder Growth Fund": {"One year": 9.83, "Five years": 6.17}}'
+    wrong = '{"Alder Growth Fund": {"One year": 6.17, "Five years": 9.83}}'
+    assert found(RETURNS, fence.replace("{}", right)) == []
+    assert [quote for quote, _ in found(RETURNS, fence.replace("{}", wrong))] == ["6.17", "9.83"]
+
+
 @pytest.mark.parametrize("text", ["", " ", "\n|\n", "{", '{"a": "$85.00"}', "$85.00"])
 def test_texts_without_words_are_left_alone(text):
     assert found(CONTRACT, text) == []

@@ -94,6 +94,7 @@ def test_a_name_of_the_source_is_supported_in_each_of_its_forms(text, kind):
         ("Supreme Court", "court"),
         ("Alder Income Fund", "fund"),
         ("Norland Rent Index", "index"),
+        ("First Georgia Bank", "party"),
         ("Guideline 4.3", "guideline"),
         ("Guideline 40", "guideline"),
         ("HR-08", "guideline"),
@@ -122,6 +123,7 @@ def test_a_name_that_the_source_has_not_is_ungrounded(text, kind):
         "a standard 30-day period and policies 30 days old; COVID-19 and F-150 and 10-K",
         "Insurance; Holdover; Due On Sale; Right Of First Refusal; None",
         "I'm sorry, I cannot say.",
+        "All amounts are in USD, not in EUR or GBP. The First Mortgage goes to the Bank.",
     ],
 )
 def test_capitals_alone_make_no_name(text):

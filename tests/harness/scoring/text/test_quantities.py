@@ -24,6 +24,10 @@ EQUAL = [
     ("$1,250,000.00", "US$1,250,000"),
     ("$500", "five hundred dollars"),
     ("$500", "USD 500"),
+    ("$500", "500 USD"),
+    ("$1,500", "1.5K usd"),
+    ("$1.2 million", "1.2M USD"),
+    ("€20", "20 EUR"),
     ("$500", "Five Hundred and No/100 Dollars ($500.00)"),
     ("$45,000", "Forty-Five Thousand Dollars ($45,000)"),
     ("$45,000", "forty five thousand dollars"),
@@ -56,6 +60,12 @@ EQUAL = [
     ("the twenty-first of May, 2023", "May 21, 2023"),
     ("30 days", "thirty (30) days"),
     ("30 days", "thirty days"),
+    ("30 days", "30 (thirty) days"),
+    ("30 days", "30 (thirty) calendar days"),
+    ("12 months", "12 (twelve)-month"),
+    ("$5 million", "$5 (five) million"),
+    ("$5 million", "5 million (five million) dollars"),
+    ("10%", "10 (ten) percent"),
     ("30 days", "30-day"),
     ("3 days", "3 paid days"),
     ("24 hours", "24 unpaid sick hours"),
@@ -114,6 +124,10 @@ def test_two_ways_to_write_one_figure_are_equal(left, right):
 
 def test_an_amount_in_brackets_is_no_other_form_of_a_percentage():
     assert [(f.unit, f.value) for f in figures_in("a charge of 5% ($179.36)")] == [("bp", 500), ("USD", 17936)]
+
+
+def test_a_currency_between_two_numbers_is_that_of_the_second():
+    assert [(f.unit, f.value) for f in figures_in("2024 USD 500")] == [("", 2024), ("USD", 50_000)]
 
 
 @pytest.mark.parametrize(("left", "right"), UNEQUAL)
