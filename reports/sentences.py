@@ -68,10 +68,11 @@ def reading_of(comparison: Comparison, better: Better) -> Reading:
     return "better" if tone == "good" else "worse" if tone == "bad" else "undecided"
 
 
-def wrong(tuned: float, baseline: float | None, of: int, noun: str, clusters: str) -> str:
-    """Say how many fewer or more answers are wrong: the summary sentence of a suite."""
+def wrong(tuned: float, baseline: float | None, of: int, noun: str, clusters: str, failed: int = 0) -> str:
+    """Say how many fewer or more answers are wrong, and for how many of them something else failed."""
     whole = f"{of:,} {wording.plural(noun)}{clusters}"
-    return _against("wrong on", tuned, baseline, whole)
+    ending = f", and on {failed:,} of these the engine or a scorer failed" if failed else ""
+    return _against("wrong on", tuned, baseline, whole) + ending
 
 
 def missed(tuned: float, baseline: float | None, of: int, noun: str, sources: str) -> str:

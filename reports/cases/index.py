@@ -80,7 +80,8 @@ select
     coalesce(sum(same_prompt), 0), coalesce(sum(same_expected), 0), coalesce(sum(kind = 0), 0),
     coalesce(sum(instr(kinds, x'01') > 0), 0),
     coalesce(sum(measured), 0), count(distinct case when measured then cluster end),
-    coalesce(sum(measured and wrong), 0), coalesce(sum(measured and wrong_before), 0)
+    coalesce(sum(measured and wrong), 0), coalesce(sum(measured and wrong_before), 0),
+    coalesce(sum(measured and wrong and instr(kinds, x'03') > 0), 0)
 from cases where suite = ?
 """
 """In the order of `Joint`."""
@@ -113,6 +114,8 @@ class Joint(Struct, frozen=True):
     """Of those, tuned answers that fall short of the best."""
     wrong_before: int
     """The same for the baseline."""
+    failed: int
+    """Cases of `wrong` where the engine or a scorer failed."""
 
 
 class CaseIndex:

@@ -181,7 +181,7 @@ def _short_of(suite: SuiteInfo, metric: Metric, joint: Joint) -> str:
     if is_degree or not joint.measured:
         return ""
     before = joint.wrong_before if joint.pairs else None
-    return sentences.wrong(joint.wrong, before, joint.measured, *_nouns(joint, suite.cluster))
+    return sentences.wrong(joint.wrong, before, joint.measured, *_nouns(joint, suite.cluster), joint.failed)
 
 
 def _findings(evidence: RunView, suite: SuiteInfo) -> str:

@@ -5,7 +5,7 @@ import csv
 import msgspec
 import pytest
 
-from harness.schema import Completion, Estimate, Metric, MetricRow, Metrics
+from harness.schema import Completion, Estimate, Metric, MetricRow, Metrics, Score
 from reports import business, sentences
 from reports.assemble import read
 from reports.cases.exchange import exchange
@@ -263,3 +263,20 @@ def test_a_baseline_without_an_answer_makes_no_gain(write_run: Writer) -> None:
     assert {row["improvement"] for row in rows if row["shown_for"].startswith("error")} == {""}
     shown = [exchange(case, found.source).why for case in found.cases if case.kinds[0] == "error"]
     assert shown == ["An answer or a score failed"] * 4 + ["An answer or a score failed; wrong"]
+
+
+def test_wrong_answers_on_which_a_scorer_failed_are_named(write_run: Writer) -> None:
+    accuracy = Metric(name="accuracy", scorer="clauses", numerator="tp")
+    crashed = {"clauses": Score(name="clauses", value=None, reason="ZeroDivisionError", failed=True)}
+    records = [
+        make_record(number, variant, "x", variant == "tuned" and number > 3, **({"scores": crashed} if is_lost else {}))
+        for number in range(10)
+        for variant in ("baseline", "tuned")
+        for is_lost in [variant == "tuned" and number < 3]
+    ]
+    suite = make_suite(metrics=[accuracy], primary="accuracy")
+    found = evidence_of(
+        write_run, records=records, manifest=make_manifest(suites=[suite]), metrics=Metrics(), verdicts=[]
+    )
+    said = "Wrong on 6 fewer of 10 contracts (4, baseline 10), and on 3 of these the engine or a scorer failed"
+    assert verdict.sentence(found, found.suites[0]).startswith(said)
