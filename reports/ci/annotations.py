@@ -39,7 +39,7 @@ def lines(export: Export) -> list[str]:
         annotations.append(command("error", "No verdict", " ".join(export.notes) or f"The run is {export.status}."))
     elif export.no_merge and export.outcome == "pass":
         annotations.append(
-            command("error", "PASS, no merge", f"No policy lets this run approve a merge: it {export.no_merge}")
+            command("warning", "PASS, no merge", f"No policy lets this run approve a merge: it {export.no_merge}")
         )
     idle = [suite for suite in export.suites if not suite.gates and export.status == "finished"]
     named = [command("error", f"{suite.name}: not judged", suite.sentence) for suite in idle]

@@ -57,10 +57,10 @@ def test_a_run_that_did_not_finish_is_an_error_of_its_own() -> None:
     assert made == ["::error title=No verdict::This run did not finish."]
 
 
-def test_a_pass_that_approves_no_merge_is_an_error_here_and_says_so_in_the_summary() -> None:
+def test_a_pass_that_approves_no_merge_is_a_warning_as_the_job_stays_green_and_says_so_in_the_summary() -> None:
     made = export(suite(verdict(0, "pass")), no_merge="has the answers of a script, not of a model")
     says = "No policy lets this run approve a merge: it has the answers of a script, not of a model"
-    assert lines(made) == [f"::error title=PASS%2C no merge::{says}"]
+    assert lines(made) == [f"::warning title=PASS%2C no merge::{says}"]
     assert summary(made).startswith("## Evaluation: \u2713 PASS, no merge\n")
 
 
