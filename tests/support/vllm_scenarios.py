@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from msgspec import structs
 
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
@@ -208,11 +209,7 @@ def own_process(root: Path) -> dict[str, Any]:
 
 def children(pid: int) -> list[int]:
     """Process ids of all processes below one."""
-    below: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            below += [child, *children(child)]
-    return below
+    return [process.pid for process in psutil.Process(pid).children(recursive=True)]
 
 
 def environment_of(pid: int) -> dict[str, str]:

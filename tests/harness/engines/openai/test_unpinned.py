@@ -178,7 +178,7 @@ def test_a_canary_that_other_requests_of_its_batch_change_is_repeated_without_th
         (choice,) = answer["choices"]
         if stub.busy and "logprobs" in choice:
             disturbed.append(answer)
-            choice["logprobs"]["token_logprobs"] = [-9.0] * len(choice["token_ids"])
+            choice["logprobs"]["token_logprobs"] = [-9.0 - place for place, _ in enumerate(choice["token_ids"])]
         return answer
 
     stub.fault = lambda body: None if is_canary(body) else 0.1 * (body["prompt"][0] % 4)
