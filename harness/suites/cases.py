@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import unicodedata
 import weakref
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ import msgspec
 
 from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.files import byte_order_mark, decode_line, digest, is_large, not_utf8, open_regular, shown_path
-from harness.formatting import count
+from harness.formatting import count, first_few
 from harness.schema import Case
 from harness.suites.tables import HUB, WORKBOOK, Hub, TableRow, is_table, refuse_unpinned, rows_of
 
@@ -207,30 +208,61 @@ def content(case: Case) -> str:
     return json.dumps({name: " ".join(text.split()) for name, text in sorted(case.input.items())})
 
 
+def folded(text: str) -> str:
+    """Return a text without regard to capitals, white space, and forms of one character."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def spellings(cases: Iterable[Case]) -> str:
+    """Say that clusters differ only in capitals or white space, so that one source counts as several; else empty.
+
+    A case that is a cluster of its own, named by its id, is like no other.
+    """
+    names: dict[str, dict[str, None]] = {}
+    for case in cases:
+        if case.cluster != case.id:
+            names.setdefault(folded(case.cluster), {})[case.cluster] = None
+    several = [first_few([repr(name) for name in written], 3) for written in names.values() if len(written) > 1]
+    if not several:
+        return ""
+    return (
+        f"{count(len(several), 'cluster')} {'is' if len(several) == 1 else 'are'} written in several ways, so that one "
+        f"source counts as several: {'; '.join(several[:3])}{' ...' if len(several) > 3 else ''}. Write each in one way"
+    )
+
+
 def repeats(cases: Iterable[Case]) -> tuple[str, str]:
     """Say that cases repeat those of another cluster, which counts as more evidence than there is; else empty.
 
-    First those with the same input, right answer and tags; then those with the same input but for white space.
+    First those with the same input, right answer and tags; then those whose input differs in capitals, white space and
+    the punctuation around words alone.
     """
     first: dict[Hashable, tuple[str, str]] = {}
     whole, alike = list[tuple[str, str]](), list[tuple[str, str]]()
     for case in cases:
         tags = tuple(sorted(case.tags.items()))
         same = (tuple(sorted(case.input.items())), tuple(case.expected), tags)
-        for pairs, key in (whole, same), (alike, blake2b(content(case).encode()).digest()):
+        words = [(name, *_words(text)) for name, text in sorted(case.input.items())]
+        for pairs, key in (whole, same), (alike, blake2b(repr(words).encode()).digest()):
             name, cluster = first.setdefault(key, (case.id, case.cluster))
             if cluster != case.cluster:
                 pairs.append((name, case.id))
-    return _repeated(whole, "input, expected and tags"), _repeated(alike, "input")
+    but_for = " (but for capitals, white space and punctuation)"
+    return _repeated(whole, "input, expected and tags"), _repeated(alike, "input", but_for)
 
 
-def _repeated(pairs: list[tuple[str, str]], what: str) -> str:
+def _words(text: str) -> list[str]:
+    """Return the words of a text, folded and without the punctuation around them."""
+    return [bare for word in folded(text).split() if (bare := word.strip(".,;:!?\"'"))]
+
+
+def _repeated(pairs: list[tuple[str, str]], what: str, but_for: str = "") -> str:
     if not pairs:
         return ""
     return (
         f"{count(len(pairs), 'case')} {'repeats' if len(pairs) == 1 else 'repeat'} the {what} of a case of another "
-        f"cluster, such as '{pairs[0][0]}' and '{pairs[0][1]}'. A duplicate counts twice: remove one, or give both one "
-        "cluster"
+        f"cluster{but_for}, such as '{pairs[0][0]}' and '{pairs[0][1]}'. A duplicate counts twice: remove one, or give "
+        "both one cluster"
     )
 
 

@@ -24,7 +24,7 @@ from harness import json_schema as harness_json_schema
 from harness.errors import UserError, own_code, refuse_all
 from harness.files import absolute, digest, shown_path, struct_of
 from harness.schema import Case, Completion, Metric, Record, Score, Scores, storable
-from harness.suites.cases import cases_hash, check_cases, load_cases, repeats
+from harness.suites.cases import cases_hash, check_cases, load_cases, repeats, spellings
 from harness.suites.tables import HUB
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ class Suite:
         problems = [f"{where}: {problem}" for case in cases for problem in self.problems(case)]
         refuse_all(problems, f"{self.name}: cases that its scorers cannot score")
         repeated, self._alike = repeats(cases)
-        refuse_all([f"{where}: {repeated}"] if repeated else [], where)
+        refuse_all([f"{where}: {problem}" for problem in (repeated, spellings(cases)) if problem], where)
         return cases
 
     @property

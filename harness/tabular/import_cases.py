@@ -21,7 +21,7 @@ from harness.files import write_atomic
 from harness.formatting import count, first_few, plural
 from harness.runs.project import refuse_below_project
 from harness.schema import Case
-from harness.suites.cases import LONGEST_LINE_BYTES, content, load_cases, problem_of
+from harness.suites.cases import LONGEST_LINE_BYTES, content, load_cases, problem_of, spellings
 from harness.suites.tables import HUB, NOT_CSV, Hub, TableRow, as_shown, is_table, parted, rows_of
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def _folder(into: str) -> Path:
 
 
 def refuse_unfit(suite: Suite, imported: ImportedRows, cases: Sequence[Case], columns: ImportColumns) -> None:
-    """Raise UserError for new cases that the prompt cannot use, or where no case has a tag of a slice or gate."""
+    """Raise UserError for new cases that the prompt cannot use, a cluster written in several ways, or a missing tag."""
     from harness.gates.config import gate_ids, load_suite_gates
     from harness.suites.prompts import messages
 
@@ -321,6 +321,8 @@ def refuse_unfit(suite: Suite, imported: ImportedRows, cases: Sequence[Case], co
     except UserError as error:
         given = ", ".join([*columns.input, *columns.files])
         raise UserError(f"{error}. Name a column for it with --input NAME=COLUMN, in addition to {given}") from None
+    if problem := spellings(cases):
+        raise UserError(f"{suite.name}: {problem}")
     values = {tag: sorted({c.tags[tag] for c in cases if tag in c.tags}) for tag in suite.slices}
     empty = [tag for tag, tag_values in values.items() if not tag_values]
     if empty:

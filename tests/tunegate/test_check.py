@@ -43,9 +43,15 @@ def test_a_folder_or_any_file_of_a_suite_stands_for_the_suite(project: Path, pat
     assert outcome("check", *paths, "train.toml") == (0, "train.toml: valid\nlegal/mini: valid, 8 cases\n", "")
 
 
+REPEATED = (
+    "1 case repeats the input of a case of another cluster (but for capitals, white space and punctuation), such as "
+    "'c2' and 'c5'. A duplicate counts twice: remove one, or give both one cluster"
+)
+
+
 @pytest.mark.parametrize(("old", "new", "said"), [
-    ("Contract 5", "Contract  2", "1 case repeats the input of a case of another cluster, such as 'c2' and 'c5'. A "
-     "duplicate counts twice: remove one, or give both one cluster"),
+    ("Contract 5", "Contract  2", REPEATED),
+    ("Contract 5.", "contract '2' !", REPEATED),
     ('"instrument": "deed"', '"Instrument": "deed"', "4 of 8 cases have no 'instrument' and are judged by no gate of "
      "clause_exact_set. Add the tag, or a gate without slice"),
 ])  # fmt: skip
@@ -64,6 +70,7 @@ def test_what_weakens_a_valid_suite_is_a_warning(project: Path, old: str, new: s
     ("gates.toml", "[[gate]]", "[[gate", "gates.toml: not valid TOML"),
     ("cases.jsonl", '"id": "c3"', '"id": "c2"', "id 'c2' is already used on line 3"),
     ("cases.jsonl", "Contract 6", "Contract 2", "1 case repeats the input, expected and tags of .*'c2' and 'c6'"),
+    ("cases.jsonl", '"k6"', '" K2"', "1 cluster is written in several ways, .* as several: 'k2', ' K2'. Write each"),
     ("cases.jsonl", '["assignment"]', '["arson"]', "expects 'arson', which is not in the list"),
     ("prompt.jinja", "document", "text", "the prompt needs a variable its input lacks"),
     ("prompt.jinja", "}}", "}", "not a Jinja template"),

@@ -291,6 +291,13 @@ def test_a_mistake_is_one_line_and_changes_nothing(tunegate, words, said):
     assert not list(Path("evalsuites").rglob(".cases-*"))
 
 
+def test_a_cluster_of_the_suite_in_other_capitals_is_not_another_one(tunegate):
+    before = CASES.read_bytes()
+    code, _, err = tunegate("cases", "import", table((*good(1)[:4], "K3")), *WORDS, *TAGS, "--append")
+    assert code == 4 and "legal/mini: 1 cluster is written in several ways" in err and "'k3', 'K3'" in err
+    assert CASES.read_bytes() == before
+
+
 def test_a_suite_that_builds_its_cases_takes_none(tunegate):
     file = next(Path("evalsuites/legal/mini").glob("test_*.py"))
     file.write_text(file.read_text().replace("Suite(", "Suite(cases=list, "))
