@@ -81,6 +81,8 @@ def _idle(gate: Gate, metric: Metric) -> list[str]:
             return [start + percent_typo(value) + _declare(metric)]
         return [f"{start}'{metric.name}' is {_range(low, high)}." + (_declare(metric) if value > high else "")]
     at_least = gate.rule == "at_least"
+    if at_least and low == 0 < value < 1 and 10 <= high < math.inf:  # A share, which almost every model meets.
+        return [f"{start}'{metric.name}' is {_range(low, high)}; did you mean {value * high:g}?"]
     easy, hard = (low, high) if at_least else (high, low)
     if value == easy:
         which = "least" if at_least else "most"
