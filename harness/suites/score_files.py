@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CellType
 from warnings import catch_warnings
 
-from harness.files import files_below, text_sha256
+from harness.files import absolute, files_below, text_sha256
 from harness.scoring.source_files import HARNESS, INSTALLED, SUITES, source_files
 
 GATES = "gates.toml"
@@ -41,17 +41,19 @@ def _plain(value: object) -> list[str]:
 
 
 def deciding_files(test: Path, sources: Iterable[Path], apart: Sequence[Path | None]) -> dict[str, str]:
-    """Digest, by name, what `sources` import from the project, and the files in a suite's folder that they name.
+    """Digest, by name, what `sources` import from the project, and the files that they name.
 
-    `test` is the suite's test file, which may name some, too. Those in `apart` are left out. A suite that comes with
-    tunegate has none: its files change with the release.
+    Named files count in the suite's folder, and below `evalsuites` outside of other suites. `test` is the suite's test
+    file, which may name some, too. Those in `apart` are left out. A suite that comes with tunegate has none: its files
+    change with the release.
     """
     root = next((around.parent for around in test.parents if around.name == SUITES), None)
     if root is None or root.samefile(INSTALLED):
         return {}
     imported = _imported(sources, root)
     code = "\n".join(file.read_text("utf-8", errors="replace") for file in sorted({test, *imported}))
-    found = {*imported, *_in_folder(test.parent, code)} - {*apart}
+    shared = [file for file in _in_folder(root / SUITES, code) if file.suffix != ".py"]
+    found = {*imported, *_in_folder(test.parent, code), *shared} - {*map(absolute, filter(None, apart))}
     return {file.relative_to(root).as_posix(): text_sha256(file) for file in sorted(found)}
 
 

@@ -1,5 +1,6 @@
 """What a suite declares is checked before any model runs."""
 
+import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +12,7 @@ import pytest
 from harness import Suite
 from harness.errors import UserError
 from harness.scoring import labels, scorer, short_answer
-from tests.support.mini import suites, write_suite
+from tests.support.mini import rows, suites, write_suite
 
 
 def test_an_unknown_primary_metric_is_one_clear_line() -> None:
@@ -135,6 +136,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Su
         (TEST, FACTORY.replace("0.9", "0.9, known={'as is': ['as-is']}")),
         (TEST, FACTORY.replace("suite = Suite(", TIDY)),
         (f"{MINI}words.txt", "as is=none\n"),
+        ("evalsuites/words.txt", "as is=none\n"),
+        ("evalsuites/legal/shared/words.txt", "as is=none\n"),
         (f"{MINI}rules.py", "LIMIT = 0\n"),
         ("mylib/inner.py", "def normal(text):\n    return ''\n"),
         ("mylib/__init__.py", "import mylib.inner\n"),
@@ -145,7 +148,13 @@ def test_the_scorers_hash_follows_what_decides_scores(project: Callable[..., Sui
 
 
 @pytest.mark.parametrize(
-    "file", [f"{MINI}{name}" for name in ("README.md", "tidied.toml", "cases.py", "noise.json", ".x", "v2/gates.toml")]
+    "file",
+    [
+        *(f"{MINI}{name}" for name in ("README.md", "tidied.toml", "cases.py", "noise.json", ".x", "v2/gates.toml")),
+        "evalsuites/other.txt",
+        "evalsuites/legal/rules.py",
+        "words.txt",
+    ],
 )
 def test_other_files_of_a_suite_do_not_change_its_scorers(project: Callable[..., Suite], file: str) -> None:
     comment = {TEST: FACTORY + "# Later.\n"}
@@ -158,3 +167,10 @@ def test_versions_with_config_and_versions_after_scoring_stay(project: Callable[
     assert suite.scorer_versions == project("two", **{TEST: FACTORY.replace("0.9", "0.9, {1}")}).scorer_versions
     suite = project("three", **{f"{MINI}close.py": CLOSE.replace("metrics=[]", "metrics=[], config=share")})
     assert suite.scorer_versions == {"close": suite.scorers[0].version}  # type: ignore[attr-defined]
+
+
+def test_cases_in_a_folder_around_a_suite_are_no_part_of_its_scorers(project: Callable[..., Suite]) -> None:
+    named = {TEST: FACTORY.replace("scorers=", 'cases="../all.jsonl", scorers=')}
+    cases = {place: {"evalsuites/legal/all.jsonl": json.dumps(case)} for place, case in zip("ab", rows(2), strict=True)}
+    one, two = (project(place, **named, **file).scorers_hash for place, file in cases.items())
+    assert one == two
