@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from harness.baseline.drift import gates_changed, parts_changed
 from harness.baseline.format import (
@@ -29,6 +29,7 @@ from harness.baseline.format import (
 )
 from harness.errors import GateFailed, NothingJudged, UserError, refuse_all
 from harness.files import digest, write_atomic
+from harness.formatting import exact_margin, number, phrase
 from harness.gates.config import load_gates
 from harness.gates.rules import COMPARATIVE
 from harness.runs.folder import RunData, load_sealed
@@ -93,6 +94,7 @@ def _objection(run: RunData, suites: Sequence[Suite]) -> UserError | None:
     """Return the error of a run that is accepted only with a reason; None for any other."""
     unmet = [v for v in run.verdicts if v.outcome != "pass"]
     replaced = [suite.name for suite in suites if _replaced(run, suite)]
+    lost = [text for suite in suites for text in _lost(run, suite).values()]
     error_type: type[UserError] = GateFailed
     if all(v.outcome == "skipped" for v in run.verdicts):
         error_type, problem = NothingJudged, "no gate was judged"
@@ -102,8 +104,11 @@ def _objection(run: RunData, suites: Sequence[Suite]) -> UserError | None:
         problem = f"{', '.join(replaced)} has another accepted baseline, which the run was not compared with"
     elif unknown := run.manifest.no_merge:
         problem = unknown
+    elif lost:
+        problem = lost.pop(0)
     else:
         return None
+    problem = "; ".join([problem, *lost])
     first = f", the first: {unmet[0].suite} {unmet[0].gate}: {unmet[0].outcome}, {unmet[0].reason}" if unmet else ""
     return error_type(
         f"{run.path}: {problem}{first.rstrip('.')}. Accept it with --override-reason REASON where that is right, "
@@ -123,6 +128,44 @@ def _replaced(run: RunData, suite: Suite) -> bool:
             known = {compared and compared.digest, *(seen.digest for seen in run.manifest.checkpoints.values())}
             return bool(now and now.run_id != run.manifest.run_id and known.isdisjoint((now.digest, now.model.digest)))
     return False
+
+
+def _best(suite: Suite, info: SuiteInfo) -> dict[str, float]:
+    """Return the best level of each metric that the suite's baselines had on the same cases, prompt and scorers."""
+    with suppress(UserError):
+        now = load_accepted(suite.folder / BASELINE_FILE, suite.name)
+        hashes = (info.cases_hash, info.prompt_hash, info.scorers_hash)
+        if now and hashes == (now.cases_hash, now.prompt_hash, now.scorers_hash):
+            levels = {
+                name: metric.value if metric.best is None else metric.best for name, metric in now.metrics.items()
+            }
+            return {name: level for name, level in levels.items() if level is not None}
+    return {}
+
+
+def _lost(run: RunData, suite: Suite) -> dict[str, str]:
+    """Say of each metric by how much it fell below its best baseline, where that is more than its `no_worse` allows.
+
+    Each baseline may be a little worse than the one before it, so that many small losses pass one by one.
+    """
+    info = next(i for i in run.manifest.suites if i.name == suite.name)
+    best, levels = _best(suite, info), _metrics(run, suite.name)
+    metrics = {metric.name: metric for metric in suite.metrics}
+    lost: dict[str, str] = {}
+    for gate in load_gates(suite.gates_path).gate:
+        value = levels[gate.metric].value if gate.metric in levels else None
+        if gate.rule != "no_worse" or gate.slice or value is None or gate.metric not in best:
+            continue
+        before, metric = best[gate.metric], metrics[gate.metric]
+        fell = before - value if metric.higher_is_better else value - before
+        if fell > gate.margin:
+            is_share = metric.is_percentage([before, value])
+            lost[gate.metric] = (
+                f"{suite.name}: {phrase(gate.metric)} is {number(value, is_share)}, and a baseline had "
+                f"{number(before, is_share)}. The loss is over the margin of {exact_margin(gate.margin, is_share)}, in "
+                "one step or in several"
+            )
+    return lost
 
 
 def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
@@ -150,7 +193,7 @@ def baseline_of(run: RunData, suite: Suite, acceptance: Acceptance) -> Accepted:
             approved_by=acceptance.approved_by.strip(),
             although=acceptance.although.strip() if _objection(run, [suite]) else "",
             samples=info.samples,
-            metrics=_metrics(run, suite.name),
+            metrics=_with_best(run, suite, info),
             counts=counts,
             cases={
                 case.id: AcceptedCase(
@@ -189,6 +232,17 @@ def _metrics(run: RunData, suite: str) -> dict[str, AcceptedMetric]:
         )
         for row in rows
     }
+
+
+def _with_best(run: RunData, suite: Suite, info: SuiteInfo) -> dict[str, AcceptedMetric]:
+    """Return the levels of a run, and the better ones of earlier baselines but where their loss is accepted now."""
+    levels, best, lost = _metrics(run, suite.name), _best(suite, info), _lost(run, suite)
+    sign = {metric.name: 1 if metric.higher_is_better else -1 for metric in suite.metrics}
+    for name in best.keys() & levels.keys() - lost.keys():
+        value = levels[name].value
+        if value is not None and sign[name] * (best[name] - value) > 0:
+            levels[name] = structs.replace(levels[name], best=best[name])
+    return levels
 
 
 def _counts(metrics: Iterable[Metric]) -> dict[str, list[str]]:

@@ -45,7 +45,7 @@ class AcceptedModel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Content digest of tokenizer and chat template."""
 
 
-class AcceptedMetric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AcceptedMetric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A metric over the whole suite, for readers; comparisons are computed from the cases."""
 
     value: float | None
@@ -56,6 +56,8 @@ class AcceptedMetric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Upper end of its interval."""
     n: int
     """Cases, or claims, that it counts."""
+    best: float | None = None
+    """The best level of the baselines before it on the same suite, where that is better."""
 
 
 class AcceptedAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -165,6 +165,26 @@ def test_a_run_that_passed_against_another_baseline_replaces_none_without_a_reas
     assert json.loads(file(tmp_path).read_text())["although"] == "a first baseline"
 
 
+def test_small_losses_of_several_baselines_add_up_to_a_reason(tmp_path: Path) -> None:
+    write(tmp_path, gates=LEVEL + '[[gate]]\nmetric = "clause_exact_set"\nrule = "no_worse"\nmargin = 0.2\n')
+
+    def next_model(wrong: int, although: str = "") -> str:
+        said = right(CASES) | {str(case["id"]): "holdover; as is" for case in CASES[:wrong]}
+        run = evaluate(tmp_path, said, ACCEPTED)
+        change(run.path, generated)
+        assert although or {verdict.outcome for verdict in run.verdicts} == {"pass"}
+        accept(run.path, suites(tmp_path), msgspec.structs.replace(SAID, although=although))
+        return json.loads(file(tmp_path).read_text())["metrics"]["clause_exact_set"]
+
+    assert "best" not in next_model(0, "a first baseline")
+    assert [next_model(wrong)["best"] for wrong in (4, 8, 12)] == [1.0] * 3
+    with pytest.raises(GateFailed, match=r"set is 73\.3%, and a baseline had 100%\. The loss is over the margin of 20"):
+        next_model(16)
+    lower = next_model(16, "the model is cheaper")
+    assert "best" not in lower
+    assert next_model(20)["best"] == lower["value"]
+
+
 def test_answers_of_unknown_weights_are_accepted_only_with_a_reason(tmp_path: Path) -> None:
     write(tmp_path, gates=LEVEL)
     run = evaluate(tmp_path, NEW)
