@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from harness.checkpoints import resolve
 from harness.errors import refuse_all
+from harness.evaluation.seen_cases import doubts
 from harness.formatting import count
 from harness.sanitize import shown
 from harness.schema import Checkpoint
@@ -26,7 +27,6 @@ from training.data.tokenize import Dataset, encode
 from training.estimate import duration, fit, shapes
 from training.estimate.memory import Pass
 from training.merge import contamination_of_base
-from training.model_card import doubts
 from training.validation import ValidationSet
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,8 +19,9 @@ from harness.checkpoints import bundled_model, merge, quantization
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import HUB_ID
 from harness.errors import UserError
+from harness.evaluation.seen_cases import doubts
 from harness.files import write_atomic
-from harness.formatting import count, markdown_table, phrase, with_interval
+from harness.formatting import markdown_table, phrase, with_interval
 from harness.runs.folder import RunData
 from harness.schema import BASELINE, Checkpoint
 from harness.suites.tables import HUB, parted
@@ -258,20 +259,6 @@ def _limits(record: Mapping[str, Any], base: Checkpoint) -> str:
     if base.name == bundled_model.EMBEDDED:
         limits.append("Its base is a 4-bit-rounded copy of the published weights, which has other scores.")
     return "## Limits\n\n" + "".join(f"- {text}\n" for text in limits)
-
-
-def doubts(leaks: Mapping[str, Any] | None, of_base: str = "") -> Iterator[str]:
-    """Say why scores may be too high, by a run's record of test cases among its rows, and by those of its base."""
-    if leaks is None:
-        return
-    if leaks.get("unchecked") or not leaks.get("cases"):
-        suites = "only with the suites of its validation cases" if leaks.get("cases") else "with no suite"
-        known = "not recorded" if leaks.get("cases") is None else f"compared {suites}"
-        yield f"The training rows{of_base} were {known}, so the model may have been trained on the cases that score it."
-    if leaks.get("allowed"):
-        rows = count(leaks["rows"], "training row")
-        yield f"Text of a suite's cases is in {rows}{of_base}, so the scores are too high: {leaks['allowed']}"
-    yield from doubts(leaks.get("base"), f"{of_base} of the base")
 
 
 def _table(head: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from harness.baseline.compare import compare_with_baselines, how_to_accept
 from harness.checkpoints.resolve import refuse_changed
-from harness.evaluation import families
+from harness.evaluation import families, seen_cases
 from harness.evaluation.generate import ANSWERS, answer, floor_records
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.plan import Job, RunPlan, SuiteJob, make_plan, variants
@@ -151,6 +151,7 @@ def _ready(job: Job, folder: RunFolder, parent_run_id: str | None) -> _Ready:
             *(note for suite in suites for note in unjudged_cases(gates[suite.name], suite)),
             *_notes(job, plan, rendering),
             *families.notes(checkpoints, plan, rendering),
+            *seen_cases.notes(checkpoints[CANDIDATE], {suite.name: len(suite.cases) for suite in suites}),
             *compared.notes,
         ],
         moved=compared.moved,

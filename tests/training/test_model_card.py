@@ -13,6 +13,7 @@ from harness.checkpoints import bundled_model
 from harness.checkpoints.merge import Contamination, MergeFacts
 from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
+from harness.evaluation.seen_cases import doubts
 from harness.runs.folder import check_seal, load_run
 from harness.schema import Checkpoint
 from tests.conftest import save_tiny_model
@@ -131,7 +132,7 @@ def test_a_card_says_why_scores_may_be_too_high():
     leaks = {}
     for above in ({"cases": 9, "rows": 0}, {"cases": 9, "rows": 1, "allowed": "a trial"}, {"cases": 0}):
         leaks = above | {"base": leaks}
-    assert list(model_card.doubts(leaks)) == [
+    assert list(doubts(leaks)) == [
         "The training rows were compared with no suite, so the model may have been trained on the cases that score it.",
         "Text of a suite's cases is in 1 training row of the base, so the scores are too high: a trial",
         "The training rows of the base of the base of the base were not recorded, so the model may have been trained "

@@ -93,12 +93,16 @@ def merge(
     """
     from harness.approval.approve import may_merge
     from harness.approval.evidence import Where
+    from harness.checkpoints.resolve import resolve
+    from harness.evaluation import seen_cases
     from training.merge import merge as merge_adapter
 
     permission = may_merge(adapter, Where(runs=runs, bars=bars, suites=tuple(suite or ())), ungated)
     shown = [one.says for one in permission.passed]
     result = merge_adapter(adapter, out, approval=permission.says, shown_by=shown, approved_digest=permission.digest)
     typer.echo(f"merged: {out}\n{result.summary}\n{permission.says}")
+    for doubt in seen_cases.notes(resolve(adapter), {}):
+        typer.echo(f"warning: {doubt}")
     next_step(f"tunegate eval {quote(str(out))}", "judge the merged weights")
 
 
