@@ -78,7 +78,19 @@ def _bounded_mean(scores: Array, clusters: Codes, limits: tuple[float, float], l
     else:
         whole = intervals.of_ratio(np.column_stack([np.bincount(clusters, weights=w) for w in (shares, ones)]))
         bounds = _with_deff(intervals.bounded(whole, level, side), whole, shares, ones)
+        if side != "two":
+            bounds = _with_unseen(bounds, whole, level)
     return replace(bounds, low=lowest + width * bounds.low, high=lowest + width * bounds.high)
+
+
+def _with_unseen(bounds: Interval, whole: ClusterSums, level: float) -> Interval:
+    """The interval, no tighter than where scores at either end that no cluster has are as frequent as they may be.
+
+    Scores that are nearly equal have next to no variance, which says nothing of rare failures that were not met.
+    """
+    unseen = intervals.rule_of_three(whole.effective, level)
+    low, high = whole.value * (1 - unseen), whole.value + (1 - whole.value) * unseen
+    return replace(bounds, low=min(bounds.low, low), high=max(bounds.high, high))
 
 
 def _with_deff(bounds: Interval, whole: ClusterSums, numerators: Array, denominators: Array) -> Interval:

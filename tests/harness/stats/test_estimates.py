@@ -15,7 +15,7 @@ from harness.schema import Metric, Observation
 from harness.stats import intervals
 from harness.stats.estimates import LABEL_RATIOS, OVER_LABELS, estimate
 from harness.stats.observations import Observations, observations
-from tests.support.scored import ACCURACY, LENGTH, MACRO_F1, MACRO_RECALL, RECALL, answers, observed, record
+from tests.support.scored import ACCURACY, LENGTH, MACRO_F1, MACRO_RECALL, OVERLAP, RECALL, answers, observed, record
 
 
 def labelled(cases):
@@ -121,6 +121,19 @@ def test_a_rate_exactly_at_its_limit_passes_rarely_where_few_answers_hold_many_e
     rng = np.random.default_rng(1)
     drawn = (np.repeat(5.0 * (rng.random(contracts) < 0.02), per_contract) for _ in range(400))
     passed = [estimate(observed(d, per_contract), CITATIONS, side="upper").high <= 0.10 for d in drawn]
+    assert np.mean(passed) <= 0.07
+
+
+@pytest.mark.parametrize("contracts", [40, 60, 100])
+def test_nearly_equal_scores_are_no_evidence_against_failures_that_were_not_met(contracts):
+    """Answers are all but right, or in 3 of 100 contracts wrong: the truth is 97%."""
+    scores = [1.0, 0.9999] * (contracts // 2)
+    above = estimate(observed(scores), OVERLAP, side="lower")
+    below = estimate(observed([1 - score for score in scores]), OVERLAP, side="upper")
+    assert above.low == pytest.approx(0.99995 * 0.05 ** (1 / contracts)) and below.high == pytest.approx(1 - above.low)
+    rng = np.random.default_rng(1)
+    drawn = (np.where(rng.random(contracts) < 0.03, 0.0, scores) for _ in range(400))
+    passed = [estimate(observed(d), OVERLAP, side="lower").low >= 0.97 for d in drawn]
     assert np.mean(passed) <= 0.07
 
 
