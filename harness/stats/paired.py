@@ -210,27 +210,28 @@ def _limits(pairs: Pairs) -> tuple[float, float]:
     return lowest, max(float(np.nanmax(values)), lowest + pairs.most)
 
 
-def guarded(found: Estimate, pairs: Pairs) -> Estimate:
+def guarded(found: Estimate, pairs: Pairs, least: float = 0.0) -> Estimate:
     """Few-flips guard of 'no worse': the deciding bound is no closer to zero than the share of worse clusters allows.
 
     Where fewer than 20 clusters changed, a standard error cannot be trusted: with none changed it is 0. The bound is
     then at least as far as the one-sided exact upper bound of the share of clusters that got worse (times the range
-    of the score, which is 1 for a rate).
+    of the score, which is 1 for a rate). Changes under `least` count as none: scores that jitter tell no more than
+    equal ones of large losses that no cluster had.
     """
-    changed, _ = changed_clusters(pairs)
+    changed, _ = changed_clusters(pairs, least)
     if found.value is None or found.low is None or found.high is None or changed >= FEW_FLIPS.fewest:
         return found
-    reach = flip_bound(pairs)
+    reach = flip_bound(pairs, least)
     bounds = {"low": min(found.low, -reach)} if pairs.metric.higher_is_better else {"high": max(found.high, reach)}
     return structs.replace(found, **bounds, method=f"{found.method}, {FEW_FLIPS.name}")
 
 
-def flip_bound(pairs: Pairs) -> float:
+def flip_bound(pairs: Pairs, least: float = 0.0) -> float:
     """One-sided exact upper bound of the share of clusters that got worse, times the range of the score.
 
     It counts clusters of one size.
     """
-    worse, most = changed_clusters(pairs)[1] * pairs.effective / pairs.count, pairs.effective
+    worse, most = changed_clusters(pairs, least)[1] * pairs.effective / pairs.count, pairs.effective
     return intervals.upper_for_share(worse, most) * score_range(pairs)
 
 

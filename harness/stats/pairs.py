@@ -187,8 +187,9 @@ def case_gains(pairs: Pairs) -> Array:
     return gains(pairs.metric, *scores(pairs))
 
 
-def changed_clusters(pairs: Pairs) -> tuple[int, int]:
-    """Clusters whose score changed, and those that got worse."""
+def changed_clusters(pairs: Pairs, least: float = 0.0) -> tuple[int, int]:
+    """Clusters whose score changed, and those that got worse, by `least` or more."""
     level = level_of(pairs.metric)
     gain = gains(pairs.metric, level(pairs.sums[0]), level(pairs.sums[1]))
+    gain[np.abs(gain) < least] = 0.0
     return int((gain != 0).sum()), int((gain < 0).sum())

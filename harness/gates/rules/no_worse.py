@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from harness.stats.power import Design, Need
 
 
+JITTER = 0.1
+"""A cluster has changed where its score did by this share of the margin or more."""
+
+
 def _in_words(gate: Gate, is_share: bool) -> str:
     return f"at most {exact_margin(gate.margin, is_share)} worse than the baseline"
 
@@ -45,15 +49,16 @@ def _judge(evidence: Evidence) -> Finding:
     assert evidence.pairs is not None
     sign = 1 if metric.higher_is_better else -1
     plain = difference(evidence.pairs, side="lower" if sign > 0 else "upper")
-    change = guarded(plain, evidence.pairs)
+    change = guarded(plain, evidence.pairs, JITTER * margin)
     low, high = oriented(change, sign)
     if change.value is None or low is None or high is None:
         return not_measured(change)
     outcome: Outcome = "pass" if low > -margin else "fail" if high <= -margin else "inconclusive"
     turned, since = (sign * change.value, low, high), ""
     if (change.low, change.high) != (plain.low, plain.high):
-        changed, _ = changed_clusters(evidence.pairs)
-        since = f", since scores changed in only {changed} of {count(evidence.clusters, evidence.cluster)}"
+        changed, _ = changed_clusters(evidence.pairs, JITTER * margin)
+        noticeably = "" if changed == changed_clusters(evidence.pairs)[0] else "noticeably "
+        since = f", since scores changed {noticeably}in only {changed} of {count(evidence.clusters, evidence.cluster)}"
     seen = of_change(outcome, evidence.now, turned, -margin, evidence.is_share, since=since)
     if outcome != "inconclusive":
         return Finding(outcome, "", change, low + margin, seen=seen)
@@ -72,13 +77,13 @@ def _need(evidence: Evidence, side: Side) -> Need:
     assert evidence.pairs is not None
     margin, clusters = evidence.gate.margin, evidence.clusters
     need = power.for_difference(evidence.pairs, -margin if side == "lower" else margin, side=side, at=0.0)
-    changed, worse = changed_clusters(evidence.pairs)
+    changed, worse = changed_clusters(evidence.pairs, JITTER * margin)
     if changed >= FEW_FLIPS.fewest:
         return need
     each, share = evidence.pairs.effective / clusters, margin / score_range(evidence.pairs)
     by_guard = power.clusters_for_few_flips(worse, changed, clusters, share, each)
     times = None if by_guard is None or need.times is None else max(need.times, by_guard / clusters)
-    return power.Need(times, max(need.apart, flip_bound(evidence.pairs)))
+    return power.Need(times, max(need.apart, flip_bound(evidence.pairs, JITTER * margin)))
 
 
 def _unchanged(cases: Sequence[Observation], metric: Metric, rate: float) -> Sequence[Observation]:

@@ -404,6 +404,17 @@ def test_no_change_in_few_contracts_is_no_proof_of_equality():
     assert verdict(NO_WORSE, [1] * 150, [1] * 150).outcome == "pass"
 
 
+def test_scores_that_jitter_in_few_contracts_are_no_proof_of_equality_either():
+    points = Metric(name="points", scorer="answers", numerator="", kind="mean", worst=0.0, best=1000.0)
+    gate = Gate(metric="points", rule="no_worse", margin=20)
+    jitter, moved = ([900, 900 + by] * 50 for by in (1, 4))
+    made = verdict(gate, jitter, jitter[::-1], metrics=[points])
+    assert made.outcome == "inconclusive" and "since scores changed noticeably in only 0 of 100 clusters" in made.seen
+    assert made.needed == "about 150 cases; has 100"
+    assert verdict(gate, jitter * 2, jitter[::-1] * 2, metrics=[points]).outcome == "pass"
+    assert verdict(gate, moved, moved[::-1], metrics=[points]).outcome == "pass"
+
+
 def test_a_perfect_score_needs_as_many_contracts_as_the_bar_asks():
     gate = Gate(metric="accuracy", rule="at_least", value=0.98)
     assert verdict(gate, [1] * 148).outcome == "inconclusive"
