@@ -1,8 +1,9 @@
 """Score a numeric answer against the right number, with a stated tolerance.
 
 "$1.25 million", "1,250,000 dollars" and "USD 1250000" are one number. An answer that states several different numbers
-is wrong, because it hedges, unless the suite says that the last one counts. "-$3 million" is not "$3 million"; a number
-in brackets, or of a loss, may be either. Commas group thousands, and a point begins the decimals: an answer in another
+is wrong, because it hedges, unless the suite says that the last one counts. If the right answer has no unit, and the
+answer no number without one, any unit will do: "30 days" is 30. "-$3 million" is not "$3 million"; a number in
+brackets, or of a loss, may be either. Commas group thousands, and a point begins the decimals: an answer in another
 notation ("1.250,00") is wrong, and a case in one is refused.
 """
 
@@ -15,7 +16,7 @@ from typing import Literal, NamedTuple
 from harness.errors import UserError
 from harness.schema import Case, Completion, Score
 from harness.scoring.base import Scorer, make_span, ratios, scorer, whole_length
-from harness.scoring.text.quantities import Figure, figures_in
+from harness.scoring.text.quantities import MONEY_SIGN, UNIT, Figure, figures_in
 
 METRICS = ratios(
     "numeric",
@@ -28,6 +29,7 @@ UNITS = {"money": 100, "percent": 100}
 """Canonical units per unit that people write: a dollar is 100 cents, a percent 100 basis points."""
 BARE = "count"
 """Kind of a number without a unit, which is compared as if it had the expected unit."""
+WITH_UNIT = re.compile(rf"{MONEY_SIGN}|{UNIT}", re.I)
 MINUS = re.compile(
     r"(?<![\w)%.])[-\u2212\u2013](?=[$€£]?\s?\.?\d)|(?<=[$€£])[-\u2212\u2013](?=\d)|\b(?:minus|negative)\s(?=[$€£]?\d)",
     re.I,
@@ -105,6 +107,8 @@ def within(
         whole = whole_length(completion)
         stated = [] if failed else [n for n in numbers_in(completion.text) if n.figure.end <= whole]
         of_kind = [n for n in stated if any(_comparable(n.figure, w.figure) for w in expected)]
+        if not of_kind and all(wanted.figure.kind == BARE for wanted in expected):
+            of_kind = [bare for number in stated for bare in _without_unit(completion.text, number)]
         chosen = of_kind[-1:] if take == "last" else of_kind
         is_cut = completion.finish_reason == "length"
         is_torn = any(TORN.match(completion.text, n.figure.end) for n in chosen)
@@ -130,6 +134,13 @@ def _is_one_number(text: str) -> bool:
     spans = [(figure.start, figure.end) for figure, _ in numbers_in(text)]
     is_whole = len(spans) == 1 and not re.search(r"\d", text[: spans[0][0]] + text[spans[0][1] :])
     return is_whole and not re.search(r",\d{3}\s?(?:%|per\s?cent)", text)
+
+
+def _without_unit(text: str, number: Number) -> list[Number]:
+    """The number as it is written before or after its unit; none of a date."""
+    figure = number.figure
+    read = numbers_in(WITH_UNIT.sub("", text[figure.start : figure.end])) if figure.kind != "date" else []
+    return [number._replace(figure=figure._replace(kind=BARE, unit="", value=one.figure.value)) for one in read]
 
 
 def _comparable(figure: Figure, expected: Figure) -> bool:
