@@ -4,15 +4,15 @@ Known names are found first (`clause_names`). The answer is cut into sentences, 
 these at commas and "and" (`clause_pieces`); then their words say which names are there (`clause_wording`).
 
 A name counts as an item of a list, a table or JSON, and in a sentence that says what the text contains, unless its item
-or its part of the sentence denies it. Other sentences are not searched for names. An item of a list that is no
-sentence and has no known name is an invented one.
+or its part of the sentence denies it. Sentences that deny all types asked about say that there is none. Other sentences
+are not searched for names. An item of a list that is no sentence and has no known name is an invented one.
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -36,8 +36,10 @@ LEAD = re.compile(
 JSON_STRING = re.compile(r"\"((?:[^\"\\]|\\.)*)\"", re.S)
 Strings = Iterator[re.Match[str]]
 BUT = re.compile(r"\b(?:but|although|though|while|whereas|however|yet)\b", re.I)
-RESTARTS = re.compile(rf"\W*(?:a|an|the)\b|.*{BUT.pattern}", re.I | re.S)
+RESTARTS = re.compile(rf"\W*(?:a|an|the|only|just)\b|.*{BUT.pattern}", re.I | re.S)
 """What says before a name that a denial of the names before it does not hold for it."""
+VERB = re.compile(r"\b(?:is|are|does|has|only|just)\b", re.I)
+"""Between two names, it ends what is said of the first."""
 
 
 class Named(NamedTuple):
@@ -56,8 +58,8 @@ class ClauseListReading(NamedTuple):
     unreadable: str = ""
 
 
-def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
-    """Read an answer as a list of clause types; `table` maps keys to types."""
+def read(completion: Completion, table: Mapping[str, str], asked: Collection[str] = ()) -> ClauseListReading:
+    """Read an answer as a list of clause types; `table` maps keys to types, of which `asked` are asked about or all."""
     if why := unreadable(completion):
         return ClauseListReading([], unreadable=why)
     normal = normalise(completion.text)
@@ -65,7 +67,8 @@ def read(completion: Completion, table: Mapping[str, str]) -> ClauseListReading:
     for claim in _Reader(normal.text, table).claims():
         said[claim.says].append(claim)
     named = said["named"] + (said["invented"] if said["named"] or not said["none"] else [])
-    if not named and not said["none"] and (not said["denied"] or wording.DOUBT.search(normal.text)):
+    denies = said["denied"] or {claim.label for claim in said["absent"]}.issuperset(asked or table.values())
+    if not named and not said["none"] and (not denies or wording.DOUBT.search(normal.text)):
         why = "the answer is a refusal" if refuses(completion.text) else "the answer is not a list of clause types"
         return ClauseListReading([], unreadable=why)
     named += said["none"] if named else []
@@ -183,7 +186,7 @@ class _Reader(Answer):
         for piece in pieces:
             if piece.name and (not is_described or piece.is_bare()):
                 before = self.text[piece.start : piece.name.start]
-                is_negated = (is_negated and not RESTARTS.match(before)) or wording.denies_next(before)
+                is_negated = (is_negated and not RESTARTS.match(before)) or wording.denies_next(piece.joint + before)
                 denied = is_absent or is_negated or wording.CROSSED_OUT.match(before) is not None
                 denied = denied or wording.denies_last(self.rest(piece.name, unit.end))
                 is_phrase = unit.is_bulleted or bool(next_word(piece.after))
@@ -197,17 +200,30 @@ class _Reader(Answer):
             is_described = is_described or piece.is_described()
 
     def _in_sentence(self, unit: Unit, start: int) -> list[Claim]:
-        """Names that a sentence says are there."""
+        """Names that a sentence says are there, and those that it says are absent."""
         claims: list[Claim] = []
         buts = [match.span() for match in BUT.finditer(self.flat, start, unit.end)]
         for (_, at), (stop, _) in pairwise([(start, start), *buts, (unit.end, unit.end)]):
             begin = self._assertion(at, stop)
             if begin is not None:
                 judged = self._judged(self.pieces(begin, stop), unit._replace(end=stop))
-                claims += [claim for claim in judged if claim.says == "named"]
+                claims += [
+                    c._replace(says="absent") if c.says == "denied" else c for c in judged if c.says != "invented"
+                ]
             elif wording.ABSENCE.search(self.text, at, stop) and not self.names_in(at, stop):
                 claims = []
+            elif self._denies(at, stop):
+                claims += [name._replace(says="absent") for name in self.names_in(at, stop)]
         return claims
+
+    def _denies(self, start: int, end: int) -> bool:
+        """Whether a part of a sentence says of all its names together that they are not there."""
+        gaps = [(name.end, after.start) for name, after in pairwise(self.names_in(start, end))]
+        if any(VERB.search(self.flat, *gap) for gap in gaps):
+            return False
+        is_said = any(said.search(self.flat, start, end) for said in (wording.AFFIRMED, wording.STATED))
+        is_denied = is_said and wording.NEGATED.search(self.flat, start, end)
+        return bool(is_denied or wording.HEADS_ABSENT.search(self.flat, start, end))
 
     def _assertion(self, start: int, end: int) -> int | None:
         """Where the names begin that a part of a sentence says are there."""

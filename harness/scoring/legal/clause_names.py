@@ -32,7 +32,10 @@ CLAUSE = r"(?:clause|provision|covenant|language|term|requirement|obligation|rig
 
 
 class Claim(NamedTuple):
-    """A name in a text, its clause type if it is known, and what is said of it: named, denied, invented or "none"."""
+    """A name in a text, its clause type if it is known, and what is said of it.
+
+    That is: named, denied, absent, invented, or "none".
+    """
 
     start: int
     end: int

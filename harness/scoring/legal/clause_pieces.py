@@ -16,7 +16,7 @@ MAX_BESIDE = 3
 """Words next to a name in a list."""
 MAX_INVENTED = 4
 """Words of an invented name with "no", "waiver", "additional" or the like in it; more are a remark."""
-JOINT = re.compile(r",(?!\d)(?:\s*(?:and|or|plus)\b)?|\b(?:and|or|plus|as well as)\b|&", re.I)
+JOINT = re.compile(r",(?!\d)(?:\s*(?:and|or|nor|plus)\b)?|\b(?:and|or|nor|plus|as well as)\b|&", re.I)
 ADJACENT = re.compile(
     r"(?:(?!\s[-–—→]\s)(?:[^\w:~✗✘❌☐]|[\d_])|\b(?:clause|provision|with|along|together|[a-h]|[ivx]{1,4})\b)*", re.I
 )

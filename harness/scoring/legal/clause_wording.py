@@ -7,16 +7,20 @@ import re
 from harness.scoring.legal.clause_names import SMALL, key, words
 
 STATE = (
-    r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|counted|required|there|binding)"
+    r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|addressed|counted|required|there"
+    r"|binding)"
 )
 AFFIRMED = re.compile(
     r"\b(?:contain(?:s|ed|ing)?|include[sd]?|including|has|have|there(?:['’]s| is| are)|f(?:ou|i)nd|identif(?:y|ied)"
     r"|provides? for|imposes?|establish(?:es)?|sets out|consists? of|namely"
+    r"|(?:it|this|that)(?:['’]s| is)(?= (?:an?|the)\b)"
     r"|(?:clauses?|provisions?|types?|ones?|answer)\b[^.,:;]{0,60}?\b(?:is|are|apply|bind))\b",
     re.I,
 )
 """What says that the clauses named after it are there."""
-STATED = re.compile(rf"\b(?:(?:is|are) (?:also |both |all |each )?{STATE}|appl(?:y|ies)|counts?)\b", re.I)
+STATED = re.compile(
+    rf"\b(?:(?:is|are) (?:also |both |all |each )?(?:{STATE}|in th(?:e|is))|appl(?:y|ies)|counts?)\b", re.I
+)
 """What says that the clauses named before it are there."""
 UNSURE = r"(?:unclear|uncertain|unknown|unsure|doubtful|maybe|perhaps|possibly|not (?:sure|clear|certain))"
 GONE = (
@@ -36,14 +40,14 @@ ABSENCE = re.compile(
 """What says anywhere after its name, or in a heading, that a clause is not there."""
 HEADS_ABSENT = re.compile(
     rf"{ABSENCE.pattern}|\b(?:not|n['’]t) (?:\w+ )?(?:contain|include|have|in|{STATE})\b"
-    rf"|\b(?:none of|lacks?|(?<!not ){ABSENT})\b|^\W*(?:no|not|mentioned)\W*$",
+    rf"|\b(?:none of|nothing (?:about|on)|lacks?|(?<!not ){ABSENT})\b|^\W*(?:no|not|mentioned)\W*$",
     re.I,
 )
 """A heading of clauses that are not there."""
 VERDICT = re.compile(
     r"(?:\s+(?:clause|provision)s?\b)?\W*(?:[✗✘❌☐×]|(?:(?:there )?(?:is|are|was|were) )?"
     rf"(?:(?:no|none)(?:(?: such)? (?:clauses?|provisions?)| {STATE})?(?!\.?\s*\d)|not (?:\w+ )?{STATE}|{ABSENT})"
-    r"[\"'”’]?\s*(?:[^\w\s\"'“‘-]|-\s|$|(?:in|here|by|from|before|and|but)\b))",
+    r"[\"'”’]?\s*(?:[^\w\s\"'“‘-]|-\s|$|(?:in|here|by|from|before|and|but|too|either)\b))",
     re.I,
 )
 """What denies the name before it: "no, only mentioned", but not "no policy may lapse"."""
@@ -85,7 +89,7 @@ OF_NONE |= words(
     "related relevant matching applicable critical contain contains containing include includes included including "
     "present appear appears count counts bind binds binding force effect exist exists text excerpt contract document "
     "passage paragraph paragraphs deed lease agreement instrument section based according which after careful review "
-    "reviewed reviewing read checked at all whatsoever detected contained absolutely true"
+    "reviewed reviewing read checked at all whatsoever detected contained absolutely true either"
 )
 """Words of a statement that there is no clause."""
 A_NAME = re.compile(r"(?:(?!the |this )\w+ )?(?:effect|contract|deed|lease|agreement|instrument)")
@@ -96,7 +100,7 @@ OF_REMARKS = OF_SENTENCES | words(
 """Words which an invented name does not have."""
 THE_REST = re.compile(r"\b(?:others?|rest|remaining|else|further|additional|more)\b", re.I)
 """A statement about the clauses that are not named."""
-NONE_OF = re.compile(r"(?:none|not one|zero) of (?:the|these|them|those|this|that|your)\b")
+NONE_OF = re.compile(r"\b(?:none|neither|not one|zero) of (?:the|these|them|those|this|that|your)\b")
 REASON = re.compile(r"(?<=none):|\s[-–—]\s|[(\[|,]|\b(?:since|because|as|for|although|but)\b", re.I)
 SO = re.compile(r"\b(?:so|therefore|thus|hence)\b", re.I)
 CONCLUSION = re.compile(rf"[:,]|{SO.pattern}", re.I)
@@ -137,7 +141,7 @@ def is_none(text: str, has_names: bool = False) -> bool:
 
 def _says_none(part: str, has_names: bool) -> bool:
     said = part.split()
-    if part == "n a" or (NONE_OF.match(part) and not has_names and not THE_REST.search(part)):
+    if part == "n a" or (NONE_OF.search(part) and not has_names and not THE_REST.search(part)):
         return True
     is_whole = NOTHING.intersection(said) or OF_CLAUSES.intersection(said) or len(said) < 3
     return bool(is_whole and NEGATIVES.intersection(said) and OF_NONE.issuperset(said))

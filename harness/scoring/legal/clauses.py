@@ -114,7 +114,8 @@ def _score(case: Case, completion: Completion, table: Mapping[str, str]) -> Scor
     gold = sorted({table.get(key(name), name) for name in case.expected})
     copied = case.document.strip()
     text = completion.text.replace(copied, " " * len(copied))
-    reading = read(replace(completion, text=text), table)
+    asked = [table.get(key(name), name) for name in _listed(case.input.get("clause_types", ""))]
+    reading = read(replace(completion, text=text), table, asked)
     first: dict[str, Named] = {}
     for named in reading.named:
         first.setdefault(named.label, named)

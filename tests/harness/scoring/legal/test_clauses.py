@@ -322,6 +322,34 @@ def test_a_claim_stands_and_what_is_no_claim_names_nothing(text, predicted):
     assert sorted(scored(text, []).extracted["predicted"]) == sorted(predicted)
 
 
+@pytest.mark.parametrize(
+    ("text", "predicted"),
+    [
+        ("Neither insurance nor repair is contained in the paragraph.", []),
+        ("The paragraph contains neither an insurance nor a repair clause.", []),
+        ("It is about rent. It contains no insurance clause and no repair clause.", []),
+        ("There is no insurance clause. There is no repair clause.", []),
+        ("Insurance and repair are not addressed here.", []),
+        ("The lease says nothing about insurance or repair.", []),
+        ("This text does not contain either of those clauses.", []),
+        ("The text has none of the two clauses.", []),
+        ("There is no insurance clause.", ["(unreadable)"]),
+        ("There may be neither an insurance nor a repair clause.", ["(unreadable)"]),
+        ("Insurance is in the text, and repair is not.", ["(unreadable)"]),
+        ("The tenant need not take insurance or make any repair.", ["(unreadable)"]),
+        ("There is no insurance clause, but there is a repair clause.", ["Repair"]),
+        ("There is no insurance clause, only a repair clause.", ["Repair"]),
+        ("It is an insurance clause, as each party must be covered.", ["Insurance"]),
+        ("It is not an insurance clause.", ["(unreadable)"]),
+        ("Insurance and repair are in the text.", ["Insurance", "Repair"]),
+    ],
+)
+def test_a_sentence_that_denies_all_that_is_asked_about_is_a_none(text, predicted):
+    case = Case(id="x", input={"clause_types": "insurance; repair"}, expected=[], cluster="c")
+    score = clauses.among(["Insurance", "Repair", "Holdover"])(case, answer(text))
+    assert sorted(score.extracted["predicted"]) == predicted
+
+
 @pytest.mark.parametrize("text", ["Default, Notice and Cure; Insurance", "Insurance, default, notice and cure"])
 def test_a_name_may_hold_commas_and_an_and(text):
     assert scored(text, ["Default, Notice and Cure", "Insurance"]).value == 1.0
