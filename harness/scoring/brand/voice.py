@@ -3,7 +3,7 @@
 An answer is clean if it breaks no rule of the guide: no banned term, every product name exact, every required term
 present, nothing that the tone forbids. It is usable if it is clean and has every content point of the case, its
 `expected`: a generic answer or a refusal is clean and useless. A point may have other wordings: "14 days | two weeks".
-A date, time, duration, percentage or amount of money is kept in any form.
+Its figures are kept in any form: "less than 10 dollars" in "less than $10.00", "6 inches" in "six-inch".
 
 A violation inside a quotation of the source, as the scorer of quotations reads it, is marked `quoted` and counted
 separately, unless quotations are more than half of the answer, which is then a copy. An answer that is
@@ -13,8 +13,10 @@ a point that is denied ("not 14 days") counts as kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from msgspec import structs
@@ -29,7 +31,7 @@ from harness.scoring.grounding.quotations import MIN_WORDS, find, quotes_in
 from harness.scoring.text.clock import moments_in
 from harness.scoring.text.normalize import Normal, lower, plain
 from harness.scoring.text.phrases import even, key, whole_phrase, words_in
-from harness.scoring.text.quantities import Figure, figures_in
+from harness.scoring.text.quantities import figures_in
 
 MOST_VIOLATIONS = 5
 """Violations of one answer that are reckoned with where too few answers have one to know; see `Metric.most`."""
@@ -56,6 +58,15 @@ METRICS = [
         unbounded=["violations_per_100_words"],
     )
 ]
+MEASURE = re.compile(
+    r"[\s-]*(?:(?P<inch>inch(?:es)?|in\.)|(?P<square_foot>(?:square|sq\.?)[\s-]*(?:feet|foot|ft\.?))"
+    r"|(?P<foot>feet|foot|ft\.?)|(?P<mile>miles?|mi\.?)|(?P<pound>pounds?|lbs?\.?)|(?P<ounce>ounces?|oz\.?)"
+    r"|(?P<quart>quarts?|qts?\.?)|(?P<gallon>gallons?|gal\.?)|(?P<degree>degrees?|°F?))(?!\w)",
+    re.I,
+)
+"""Units after a count that have a short form or a hyphen."""
+HYPHEN = re.compile(r"-(?=[A-Za-z])")
+TO_WORD = str.maketrans(" /", "__")
 Guide = StyleGuide | str | Path
 
 
@@ -97,8 +108,9 @@ def _score(case: Case, completion: Completion, finder: ViolationFinder) -> Score
     judged = list(zip(hits, _quotations(case.document, text, hits), strict=True))
     charged = [hit for hit, source in judged if source is None]
     quoted = [hit for hit, source in judged if source is not None]
-    missing = [group.id for group in groups if not _find_term(group.any_of, text)]
-    points = [(point, _find_point(point.split("|"), text) if whole else None) for point in case.expected]
+    missing = [group.id for group in groups if not _find_term(group.any_of, text.low)]
+    by_value = _by_value(text.even)
+    points = [(point, _find_point(point.split("|"), text, by_value) if whole else None) for point in case.expected]
     lost = [point for point, at in points if at is None]
     of_kind = {kind: [text.even[h.start : h.end] for h in charged if h.kind == kind] for kind in KINDS}
     violations = len(charged) + len(missing) + int(not whole)
@@ -142,23 +154,40 @@ def _failed(case: Case, groups: int) -> Score:
     return Score(name="voice", value=0.0, extracted=extracted, counts=worst | lost)
 
 
-def _find_point(terms: Sequence[str], text: NormalForms) -> tuple[int, int] | None:
-    """The range of the first of the terms that the text has, in its words or, if it is a figure, by its value."""
-    found = _find_term(terms, text)
+def _find_point(terms: Sequence[str], text: NormalForms, by_value: ByValue) -> tuple[int, int] | None:
+    """The range of the first of the terms that the text has, in its words or with its figures in another form."""
+    found = _find_term(terms, text.low)
     if found or not any(map(str.isdigit, "".join(terms))):
         return found
-    values = {(f.unit, f.value) for t in map(str.strip, terms) for f in _figures(t) if (f.start, f.end) == (0, len(t))}
-    return next(((f.start, f.end) for f in _figures(text.even) if values and (f.unit, f.value) in values), None)
+    found = _find_term([_by_value(term).text for term in terms], by_value.text)
+    return found and (by_value.places[found[0]][0], by_value.places[found[1] - 1][1])
 
 
-def _figures(text: str) -> list[Figure]:
-    """The figures of a text whose value has one unit; a count is of something that its words name."""
-    return [f for f in (*figures_in(text), *moments_in(text)) if f.unit]
+class ByValue(NamedTuple):
+    """A text with its figures by unit and value, and the range in the text itself of each character."""
+
+    text: str
+    places: list[tuple[int, int]]
 
 
-def _find_term(terms: Sequence[str], text: NormalForms) -> tuple[int, int] | None:
-    """The range of the first of the terms that the text has."""
-    matches = (whole_phrase(words).search(text.low) for words in map(key, terms) if words)
+def _by_value(text: str) -> ByValue:
+    """The lower-case text with each figure as its unit, which may be a measure, and its value."""
+    text, written, places, at = HYPHEN.sub(" ", text), "", [], 0
+    for figure in sorted((*figures_in(text), *moments_in(text))):
+        if figure.start >= at:
+            measure = MEASURE.match(text, figure.end) if figure.unit == "" else None
+            unit = measure.lastgroup if measure else figure.unit
+            end = measure.end() if measure else figure.end
+            named = f"{unit}_{figure.value}".translate(TO_WORD).lower()
+            written += lower(text[at : figure.start]) + named
+            places += [*((i, i + 1) for i in range(at, figure.start)), *([(figure.start, end)] * len(named))]
+            at = end
+    return ByValue(written + lower(text[at:]), [*places, *((i, i + 1) for i in range(at, len(text)))])
+
+
+def _find_term(terms: Sequence[str], low: str) -> tuple[int, int] | None:
+    """The range of the first of the terms that a lower-case text has."""
+    matches = (whole_phrase(words).search(low) for words in map(key, terms) if words)
     return next((match.span() for match in matches if match), None)
 
 

@@ -65,6 +65,10 @@ def test_a_quoted_hit_points_at_the_source():
         ),
         ("It is due in two weeks and costs 30 dollars.", ["14 days", "$30", "$30.50"], 2),
         ("A set of 14 bowls.", ["14 wires", "14%"], 0),
+        ("No fee below 10 dollars, and an APR of 9.2 percent.", ["below $10", "APR of 9.20%", "below $100"], 2),
+        ("It counts six hundred coins, and has fourteen wires.", ["600", "14 wires", "60"], 2),
+        ("A six-inch pan of 4 lbs. on 1,610 sq. ft.", ["6 inches", "4 pounds", "1,610 square feet", "6 feet"], 3),
+        ("It is 6.5 inches wide and costs $0.50.", ["13", "13 inches", "6 inches", "$1"], 0),
     ],
 )
 def test_content_points_are_kept_as_whole_words_and_figures(text, points, kept):
