@@ -2,9 +2,10 @@
 
 A case's `expected` has one line per clause, `name: term + term`, and `!name: ...` for a critical clause. A term is one
 or more alternatives, `deposit|earnest money`. An alternative that is a figure (`$25,000`, `30 days`) matches the same
-value in words or digits; any other matches as whole words in any letter case, as a plural or a possessive too. The
-first term is the clause's anchor: a term counts only near it, and two figures of one kind that are with each other's
-clause count for neither. The tag `stale` has terms, in the same form, that the source replaced or struck.
+value in words or digits; any other matches as whole words in any letter case and inflection ("closes" for "closing"),
+and a name also without a middle initial or the company's form. The first term is the clause's anchor: a term counts
+only near it, and two figures of one kind that are with each other's clause count for neither. The tag `stale` has
+terms, in the same form, that the source replaced or struck.
 
 Words are compared, not meaning: a clause in words that are not listed is missed, and a denied one is found.
 """
@@ -26,9 +27,13 @@ from harness.scoring.text.phrases import even, key
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 
 BREAK_COST = 80
-"""Characters of distance that the end of a sentence adds."""
-BREAK = re.compile(r"[.;!?\n](?:(?<=\n)|(?=\s))")
-NOUN = re.compile(r"([a-z]{2,}[a-rt-z])(?:'s|s'|s)?")
+"""Characters of distance that the end of a sentence adds; an initial ends none."""
+BREAK = re.compile(r"[.;!?\n](?<!\b[A-Z]\.)(?:(?<=\n)|(?=\s))")
+ENDING = re.compile(r"(?<=[a-z]{4})(?:ing|ed|es|e)$|(?:(?<=[a-z]{2}[a-rt-z])(?:'s|s'|s))$")
+INFLECTED = "(?:e|e?s|ed|ings?|'s|s')?"
+FORM = re.compile(r"[,\s]+(?:llc|lllp|inc\.?|ltd\.?|corp\.?|co\.|l\.?p\.?|p\.?c\.?)$")
+"""The form of a company at the end of its name."""
+INITIAL = re.compile(r"[a-z]\.")
 MAX_PLACES = 50
 """Places of one term that are examined; an answer with more is not a summary."""
 
@@ -62,8 +67,8 @@ class TermReading(NamedTuple):
     def gap(self, one: Place, other: Place) -> int:
         """Return the characters between two places; the end of a sentence between them counts as BREAK_COST more."""
         first, second = sorted((one, other))
-        ends = bisect_left(self.breaks, second[0]) - bisect_left(self.breaks, first[0])
-        return max(0, second[0] - first[1]) + BREAK_COST * ends
+        ends = bisect_left(self.breaks, second[0]) - bisect_left(self.breaks, first[1])
+        return max(0, second[0] - first[1]) + BREAK_COST * max(0, ends)
 
 
 @lru_cache(maxsize=4096)
@@ -94,10 +99,15 @@ def read(text: str, whole: int | None = None) -> TermReading:
 
 @lru_cache(maxsize=4096)
 def _phrase(words: str) -> re.Pattern[str]:
-    """A pattern of whole words, of which each may be a plural or a possessive: attorney's fees, attorneys' fee."""
-    nouns = [(word, NOUN.fullmatch(word)) for word in words.split()]
-    either = [f"{noun[1]}(?:'s|s'?)?" if noun else re.escape(word) for word, noun in nouns]
-    return re.compile(r"(?<!\w)(?<!\d[.,])" + r"\s+".join(either) + r"(?!\w)(?![.,]\d)")
+    """A pattern of whole words, each in any inflection; a name may lack a middle initial or the company's form."""
+    pattern = ""
+    for word in FORM.sub("", words).split():
+        stem, space = ENDING.sub("", word.rstrip(",")), r",?\s+" if pattern else ""
+        if pattern and INITIAL.fullmatch(word):
+            pattern += rf"(?:\s+{word[0]}\.?)?"
+        else:
+            pattern += space + re.escape(stem) + (INFLECTED if stem.isalpha() else "")
+    return re.compile(r"(?<!\w)(?<!\d[.,])" + pattern + r"(?!\w)(?![.,]\d)")
 
 
 def places(term: Term, reading: TermReading) -> list[Place]:

@@ -16,6 +16,7 @@ LINES = [
     "!closing: closing|close + June 12, 2026",
     "parties: Kestrel Hollow, LLC + Bram O'Dell",
 ]
+NAMES = ["parties: Geraldine E. Galindo + Amberjack Homes, L.P."]
 RIGHT = (
     "Bram O'Dell buys from Kestrel Hollow, LLC at a price of $412,000. Earnest money of $9,000 is due in 5 days. "
     "Closing: June 12, 2026."
@@ -71,6 +72,44 @@ def test_a_right_summary_carries_every_term():
 )
 def test_figures_are_found_by_value_and_words_as_whole_words(text, missing):
     assert scored(text).missing == missing
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Amberjack Homes, L.P. lets to Geraldine E. Galindo.", 2),
+        ("Amberjack Homes LP lets to Geraldine Galindo.", 2),
+        ("Amberjack Homes lets to GERALDINE E GALINDO.", 2),
+        (
+            "Geraldine E. Galindo and three children, heirs of Basil L. Orr, buy from Amberjack Homes.",
+            2,
+        ),
+        ("Amberjack Holmes, L.P. lets to Geraldine Galindo.", 1),
+        ("Amberjack Homes, L.P. lets to Geraldine A. Galindo.", 0),
+        ("Amberjack lets to Mrs. Galindo.", 0),
+    ],
+)
+def test_a_name_may_lack_an_initial_and_the_form_of_the_company(text, found):
+    assert scored(text, NAMES).found_terms == found
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("closing", "It closes"),
+        ("finished", "to finish"),
+        ("leases", "leased"),
+        ("fees", "a fee"),
+        ("deposit", "deposits"),
+    ],
+)
+def test_a_word_is_found_in_any_inflection(word, text):
+    assert scored(f"{text} on May 1, 2026.", [f"clause: {word} + May 1, 2026"]).found_terms == 2
+
+
+@pytest.mark.parametrize(("word", "text"), [("note", "not"), ("rate", "rat"), ("rent", "current")])
+def test_another_word_is_no_inflection(word, text):
+    assert scored(f"{text} on May 1, 2026.", [f"clause: {word} + May 1, 2026"]).found_terms == 0
 
 
 def test_a_term_far_from_its_clause_does_not_count():
