@@ -48,6 +48,10 @@ class UserError(Exception):
     def __init__(self, message: object) -> None:
         super().__init__(shown(str(message)))
 
+    def _render_traceback_(self) -> list[str]:
+        """Show a notebook the message alone; IPython calls it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class MissingExtra(UserError):
     """A package that an optional part needs is not installed."""

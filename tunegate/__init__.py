@@ -46,3 +46,6 @@ if not TYPE_CHECKING:
         from importlib import import_module
 
         return getattr(import_module(_MODULES.get(name, "harness")), name)
+
+    def __dir__() -> list[str]:
+        return __all__

@@ -149,7 +149,7 @@ def _run(
     from harness.suites.discovery import available, find_suites, gates_without_suite
     from tunegate.results import RunResults
 
-    folders = [suites] if isinstance(suites, str | Path) else suites
+    folders = suites if isinstance(suites, Sequence) and not isinstance(suites, str) else [suites]
     if repeats is not None and repeats < 1:
         raise UserError(f"repeats={repeats}: expected 1 or more")
     found = list(find_suites([str(folder) for folder in folders]))

@@ -18,6 +18,8 @@ class RunResults(Results, frozen=True, kw_only=True):
     """Results of an evaluation or a comparison: `path`, `manifest`, `metrics`, `verdicts` and `standing`.
 
     A notebook shows it as tables: the gates with their outcomes, and the metrics with their intervals.
+    `metrics.level(suite, variant, metric)` is one number with `value`, `low` and `high`, and `metrics.comparison(suite,
+    metric)` a paired change. `!tunegate report latest` writes the report of the newest run.
     """
 
     not_run: tuple[str, ...] = ()

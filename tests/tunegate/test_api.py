@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import tunegate
+from harness.suites.discovery import find_suites
 from reports.exports import export
 from tests.support.mini import TEST, rows, write_suite
 
@@ -63,6 +64,18 @@ def test_what_cannot_be_loaded_is_one_line(suite: Path, tmp_path: Path, monkeypa
     file.write_text(file.read_text("utf-8").replace('"kind": "eval"', '"kind": "train"'), "utf-8")
     with pytest.raises(tunegate.UserError, match=r"a train run, which has no scores\. Name an evaluation"):
         tunegate.load_run(made.path)
+
+
+def test_a_notebook_completes_the_names_and_shows_no_inner_frames_of_a_mistake(suite: Path) -> None:
+    assert dir(tunegate) == tunegate.__all__
+    with pytest.raises(tunegate.UserError, match=r"Suite.*: no suite was found\. Name a folder") as raised:
+        tunegate.evaluate("new", next(find_suites([str(suite)])), engine="fake")  # type: ignore[arg-type]
+    assert raised.value._render_traceback_() == [f"UserError: {raised.value}"]
+
+
+def test_the_package_runs_as_the_command() -> None:
+    command = [sys.executable, "-m", "tunegate", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("tunegate ")
 
 
 @pytest.mark.parametrize("kind", [str, Path])
