@@ -8,7 +8,7 @@ from typing import Any
 from harness.formatting import markdown_table
 from harness.sanitize import shown
 from training.curation.check import FindingTable
-from training.curation.review import Review
+from training.curation.review import CheckRun, Review
 
 MARKS = re.compile(r"([\\`*_{}\[\]<>|#~])")
 DONE = {"drop": "left out", "mask": "masked", "flag": "kept, listed in the report"}
@@ -67,8 +67,18 @@ def _file(facts: dict[str, Any], prefix: str) -> list[str]:
 
 
 def _checks(review: Review) -> list[list[str]]:
+    """List what each check did: a dropped row counts for the check that drops it, and for no other."""
+
+    def rows(one: CheckRun) -> int:
+        found = {finding.row for finding in one.result.findings}
+        return review.dropped_by[one.name] if one.action == "drop" else len(found - review.drops.keys())
+
     return [
-        [escape(one.name), one.rows, escape(f"not run: {skipped}" if skipped else DONE[one.action])]
+        [
+            escape(one.name),
+            "-" if skipped else f"{rows(one):,}",
+            escape(f"not run: {skipped}" if skipped else DONE[one.action]),
+        ]
         for one in review.results
         if (skipped := one.result.skipped) or one.action != "keep"
     ]

@@ -172,6 +172,13 @@ def test_the_card_describes_what_is_left(reviewed, tmp_path):
     assert "| exact\\_duplicates | 1 | left out |" in card
 
 
+def test_the_card_counts_a_row_only_for_what_was_done_with_it(reviewed, tmp_path):
+    """A row with personal data that is dropped as a duplicate was masked nowhere."""
+    clean(reviewed([*ROWS, ROWS[12]]), tmp_path / "out")
+    card = (tmp_path / "out" / "data_card.md").read_text("utf-8")
+    assert "| pii | 1 | masked |" in card and "| exact\\_duplicates | 2 | left out |" in card
+
+
 def test_text_of_rows_does_nothing_in_the_report(reviewed, tmp_path):
     page = render.render_html(reviewed())
     assert "<script" not in page and "\u202e" not in page and "⟨U+202E⟩" in page
