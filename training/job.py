@@ -22,7 +22,7 @@ from training.config import Config, fingerprint, question_tables
 from training.curation.checks.contamination import refuse_contaminated
 from training.curation.checks.labels import warning
 from training.data import tokenize
-from training.data.rows import files_sha256, load_data, shared_rows
+from training.data.rows import files_sha256, load_data, shared_rows, unread_columns
 from training.data.tokenize import Dataset, encode
 from training.estimate import duration, fit, shapes
 from training.estimate.memory import Pass
@@ -62,6 +62,8 @@ def prepare(config: Config, say: Callable[[str], None], without_suites: bool = F
     unreadable rows, overlaps between training and validation data, and contaminated rows.
     """
     rows, held_out = load_data(config)
+    for text in unread_columns([*config.data.train, *config.data.validation], config.data.streaming):
+        say(f"training: {text}")
     refuse_all(shared_rows(rows, held_out), "validation rows that are also training rows")
     base = resolve.resolve(config.base)
     renderer = Renderer(base.path)

@@ -4,14 +4,14 @@ There are two forms, one JSON object per line: {"instruction", "input", "output"
 {"messages": [{"role", "content"}]}. Either may name its source document in "cluster", "document" or "source"; the first
 of them counts. A row with "source": "replay" is a replay row, whatever the others say; with messages it may have a
 "base_context": turns that only the base model reads. Tables, folders and hub data sets have columns of the same names;
-their other columns are ignored.
+`unread_columns` names their other columns.
 """
 
 from __future__ import annotations
 
 import random
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from msgspec import Struct, structs
 
 from harness.errors import UserError, refuse_all
 from harness.files import decode_line, digest, file_sha256
-from harness.formatting import first_few
+from harness.formatting import count, first_few
 from harness.scoring.text.normalize import INVISIBLE
 from harness.suites.cases import LONGEST_LINE_BYTES
 from harness.suites.tables import HUB, Hub, as_shown, is_table, parted, refuse_unpinned, rows_of
@@ -133,12 +133,23 @@ def _of_table(file: str, streaming: bool, limit: int | None, problems: list[str]
     return _read(file, numbered, lambda row: _form(_columns(row.cells, row.problem)), problems)
 
 
+def unread_columns(files: Sequence[str], streaming: bool = False) -> Iterator[str]:
+    """Name, for each table, the columns that are no field of a row and so are not trained on."""
+    for file in filter(is_table, files):
+        first = next(rows_of(file, [], Hub(streaming=streaming)), None)
+        unread = [name for name in first.cells if name.partition(".")[0] not in FIELDS] if first else []
+        if unread:
+            yield f"{file}: {count(len(unread), 'column')} not read: {first_few(unread, 4)}"
+
+
 def _columns(cells: dict[str, Any], problem: str) -> dict[str, Any]:
-    """Return a table row as the fields of a line; an empty cell is a missing field."""
+    """Return a table row as the fields of a line; an empty cell is a missing field, but an answer is an empty one."""
     if problem:
         raise ValueError(problem)
     form: type[_Sourced] = _Chat if cells.get("messages") else _Instruction
     raw = {name: as_shown(cells[name]) for name in form.__struct_fields__ if cells.get(name) not in (None, "")}
+    if form is _Instruction and "output" in cells:
+        raw.setdefault("output", "")
     for name in {"messages", "base_context"} & set(raw):
         if isinstance(raw[name], list):
             fields = Turn.__struct_fields__
@@ -220,7 +231,10 @@ def _form(raw: Any) -> Parsed:
     forms = [form for form in FORMS if isinstance(raw, dict) and form in raw]
     if not forms:
         found = f"; found {first_few([name[:40] for name in raw], 4)}" if isinstance(raw, dict) and raw else ""
-        raise ValueError(f'expected an object with "messages", or with "instruction", "input" and "output"{found}')
+        raise ValueError(
+            f'expected an object with "messages", or with "instruction", "input" and "output"{found}. Rename them, or '
+            "name them to `tunegate data rows`"
+        )
     if len(forms) > 1:
         raise ValueError('has both "messages" and "instruction", two forms of a row. Remove one of them')
     (form,) = forms

@@ -44,6 +44,7 @@ def _review(files: list[str], options: dict[str, Any], actions: list[str] | None
     from training.curation import render
     from training.curation.check import CheckSettings
     from training.curation.review import review
+    from training.data.rows import unread_columns
 
     parted = [action.partition("=")[::2] for action in actions or []]
     if any(not name or not action for name, action in parted):
@@ -51,6 +52,8 @@ def _review(files: list[str], options: dict[str, Any], actions: list[str] | None
     settings = CheckSettings(**options, actions=dict(parted))
     say = (lambda text: typer.echo(f"checking {text}", err=True)) if sys.stderr.isatty() else (lambda text: None)
     result = review(files, settings, say)
+    for text in unread_columns(files):
+        typer.echo(text)
     render.show(result)
     return result
 

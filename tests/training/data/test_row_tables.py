@@ -7,7 +7,7 @@ import pytest
 from harness.errors import UserError
 from training.config import Data
 from training.config_file import load
-from training.data.rows import count_rows, files_sha256, load_rows, source_sha256
+from training.data.rows import count_rows, files_sha256, load_rows, source_sha256, unread_columns
 from training.model_card import data_facts
 
 ROWS = [
@@ -102,6 +102,14 @@ def test_a_column_beside_the_one_with_the_right_name_is_left(tmp_path):
     assert [row.messages[1].content for row in load_rows([str(tmp_path / "a.csv")])] == ["x"]
 
 
+def test_columns_that_no_row_uses_are_named(tmp_path):
+    (tmp_path / "dolly.csv").write_text("instruction,context,output,source\nSum it up.,A text.,x,d1\n")
+    (tmp_path / "rows.csv").write_text("instruction,output,cluster\na,b,c\n")
+    (tmp_path / "rows.jsonl").write_text('{"instruction": "a", "output": "b"}\n')
+    files = [str(tmp_path / name) for name in ("dolly.csv", "rows.csv", "rows.jsonl")]
+    assert [*unread_columns(files)] == [f"{files[0]}: 1 column not read: context"]
+
+
 def test_streaming_reads_no_more_rows_than_wanted(written):
     found = load_rows([str(written / "rows.parquet")], streaming=True, limit=2)
     assert len(found) == 2
@@ -111,7 +119,7 @@ def test_streaming_reads_no_more_rows_than_wanted(written):
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("bad.csv", "instruction,output\nSay it.,\n,x\n", "bad.csv:2: Object missing required field `output`"),
+        ("bad.csv", "instruction,output\nSay it.,\n,x\n", 'bad.csv:2: "output" is empty; every answer needs text'),
         ("other.csv", "question,answer\nq,a\n", 'other.csv:2: expected an object with "messages"'),
         ("short.csv", "instruction,output\nSay it.\n", "short.csv:2: has 1 cells, and the header has 2"),
         (
