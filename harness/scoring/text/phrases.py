@@ -81,17 +81,6 @@ def starting(phrases: Iterable[str], before: Sequence[str] = (r"\w",)) -> str:
     return rf"[{firsts}{firsts.upper()}]{behind}(?i:{either})"
 
 
-def whole_words(text: str, words: str, start: int = 0) -> Iterator[int]:
-    """Yield where `words` begins in the text from `start` on, with no letter or digit that continues it."""
-    at = text.find(words, start)
-    while at >= 0:
-        end = at + len(words)
-        continues = at > 0 and words[0].isalnum() and text[at - 1].isalnum()
-        if not continues and not (words[-1].isalnum() and text[end : end + 1].isalnum()):
-            yield at
-        at = text.find(words, at + 1)
-
-
 class Phrases(Generic[T]):
     """Listed phrases, each with a value; the longest one at a place is found."""
 

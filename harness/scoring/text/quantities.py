@@ -76,7 +76,7 @@ SHORT_UNITS = {
     **dict.fromkeys(("mo", "mos"), "month"),
 }
 UNIT = (
-    r"(?P<unit>\s*%(?:\s*points?\b)?|(?<=\d)x\b|[\s-]*(?:per\s?cent(?:age\s+points?)?\b|pct\b\.?(?:\s+points?\b)?|pp\b|ppts?\b|points?\b|pts\b|basis\s+points?\b|bps?\b"
+    r"(?P<unit>\s*%(?:\s*points?\b)?|(?<=\d)x\b|(?:\s+of\s+a(?=\s+per))?[\s-]*(?:per\s?cent(?:age\s+points?)?\b|pct\b\.?(?:\s+points?\b)?|pp\b|ppts?\b|points?\b|pts\b|basis\s+points?\b|bps?\b"
     r"|(?:U\.?\s?S\.?\s+)?dollars?\b|euros?\b|pounds?\s+sterling\b|cents?\b|(?:USD|EUR|GBP)\b(?!\s?\d)"
     r"|(?:(?:consecutive|calendar|full|whole|paid|unpaid|sick|additional|extra|more|business|working|banking|successive"
     r"|further|or\s+more|or\s+fewer|or\s+less)\s+){0,2}"
