@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from harness.errors import refuse_all
 from harness.files import files_below, read_toml, shown_path
-from harness.formatting import count
+from harness.formatting import count, first_few
 from harness.gates.rules import COMPARATIVE, GATE_RULES, HIGHER_IS_BETTER
 from harness.schema import Gate, GateFile, Metric, Objective, Verdict
+from harness.suites.cases import folded
 from harness.suites.suite import Suite
 
 ALWAYS = ("metric", "rule", "slice", "values", "n_min")
@@ -209,9 +210,20 @@ def gate_ids(gate_file: GateFile, slice_values: Mapping[str, Sequence[str]], sui
 
 
 def unjudged_cases(gate_file: GateFile, suite: Suite) -> list[str]:
-    """Say of each metric that only gates of slices judge, how many cases have no tag of these and escape them."""
+    """Say of each metric that only gates of slices judge, how many cases have no tag of these and escape them.
+
+    Of a mean over labels, also which of them no case expects, so that the mean says nothing of them.
+    """
     lines = []
+    known = {metric.name: metric.labels for metric in suite.metrics}
+    expected = {folded(text) for case in suite.cases for text in case.expected} if any(known.values()) else set()
     for metric in dict.fromkeys(gate.metric for gate in gate_file.gate):
+        absent = [repr(label) for label in known.get(metric, ()) if folded(label) not in expected]
+        if 0 < len(absent) < len(known.get(metric, ())):
+            lines.append(
+                f"{suite.name}: no case expects {first_few(absent, 3)}, so no gate of {metric} judges "
+                f"{'it' if len(absent) == 1 else 'them'}. Add such cases, or remove the label from the scorer"
+            )
         tags = dict.fromkeys(gate.slice for gate in gate_file.gate if gate.metric == metric)
         lacking = 0 if None in tags else sum(case.tags.keys().isdisjoint(tags) for case in suite.cases)
         if lacking:

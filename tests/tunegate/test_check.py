@@ -63,6 +63,19 @@ def test_what_weakens_a_valid_suite_is_a_warning(project: Path, old: str, new: s
     assert said in " ".join((out + err).split()), out + err
 
 
+def test_a_label_that_no_case_expects_is_a_warning_where_a_gate_is_on_the_mean_over_labels(project: Path) -> None:
+    break_file(SUITE / "cases.jsonl", '["assignment"]', '["Holdover"]')
+    valid = "legal/mini: valid, 8 cases\n"
+    assert outcome("check", str(SUITE)) == (0, valid, "")
+    break_file(SUITE / "gates.toml", "clause_recall", "clause_macro_f1")
+    assert outcome("check", str(SUITE)) == (
+        0,
+        f"{valid}legal/mini: no case expects 'assignment', so no gate of clause_macro_f1 judges it. Add such cases, or "
+        "remove the label from the scorer\n",
+        "",
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("file", "old", "new", "said"), [
     ("gates.toml", "clause_recall", "clause_recal", "unknown metric 'clause_recal'"),
