@@ -1,9 +1,10 @@
 """Find what an answer adds to the expected parts without harm: further values, departments and one section.
 
 An answer has chosen if the first value of each expected unit that it states as its own (and the first department) is an
-expected one. Not its own are a usual rule, a condition, and what it copies from the handbook. It may then add what the
-handbook or the question states: of the expected unit at most two values. Beside each stands a word or date of the
-handbook's sentence that neither the question nor the right value has, and no word of the question that it lacks.
+expected one. Not its own are a usual rule, a condition, a denied value, and what it copies from the handbook. It may
+then add what the handbook or the question states, or what is left between such a value and the right one: of the
+expected unit at most two values. Beside each stands a word or date of the handbook's sentence that neither the question
+nor the right value has, and no word of the question that it lacks.
 It has not chosen if a value takes the place of the expected one: "or 14 days", "so you have 14 days".
 """
 
@@ -17,7 +18,7 @@ from itertools import product
 
 from harness.schema import Case, Span
 from harness.scoring.policy.contradictions import COMMON, GENERIC, PART, WORD
-from harness.scoring.policy.handbook import HandbookQuestion, figures_of, guidelines_of, value_of
+from harness.scoring.policy.handbook import HandbookQuestion, figures_of, guidelines_of, number_of, value_of
 from harness.scoring.policy.register import JOINT, LABEL, ids_in
 from harness.scoring.summaries import stem
 from harness.scoring.text.refusals import lower
@@ -26,8 +27,11 @@ MOST = LEAST_WORDS = 2
 NOT_OWN = re.compile(
     r"\b(?P<usual>normal(?:ly)?|usual(?:ly)?|general(?:ly)?|ordinar(?:y|ily)|standard|default)\b(?:(?!\bbut\b)[^.;:!?\n])*$"
     r"|\b(?:after|once|since|from|if|when|with|over|beyond)\b(?:\W+[\w']+){0,4}\W*$"
+    r"|\bof(?: (?:your|the|his|her|their|all|these|those|accrued|unused))+ $"
 )
-"""Before the value of a usual rule or of a condition."""
+"""Before the value of a usual rule, of a condition, or of a whole: "of your 90 hours"."""
+DENIED = re.compile(r"(?:\s[a-z]+){0,3}\s(?:is|are|do|does|will|would|can)(?: not|n't)\b|(?:\s[a-z]+){0,3}\scannot\b")
+"""After a value that is denied: "100 hours does not apply"."""
 OR = re.compile(
     r"\b(?:or|maybe|perhaps|possibly|alternatively|(?:might|could|may)(?: also| even)? be|you (?:have|get|must|need))\b"
     r"(?:[\s,*_(]+[\w']+){0,5}\W*$|^[\s,;*_]*(?:to|and|through|[-–—/,&])?(?:\s*(?:the|an?)\b)?[\s*_]*$"
@@ -55,9 +59,10 @@ SET_ASIDE = re.compile(
     r"\b(?:whatever|despite|notwithstanding|regardless of|in spite of|exception (?:to|from)|overrid(?:es?|ing)|unlike"
     r"|instead of|rather than)\W+(?:\w+\W+){0,3}$"
 )
-NUMBER = re.compile(r"[\w.,]+")
 YEAR = re.compile(r"20\d\d")
 LABELS = re.compile(LABEL)
+LIMITS = frozenset(map(stem, ("limit", "cap", "maximum", "minimum", "rule", "section")))
+"""Words in which an answer may tell a section's rule."""
 LOOK_BACK, COPIED, LONGEST = 80, 30, 320
 Judged = Sequence[tuple[str, Span]]
 
@@ -70,7 +75,9 @@ def harmless(case: Case, question: HandbookQuestion, text: str, judged: Judged) 
     near = "\n".join(lines[number].text for number in expected.ids if number in lines)
     source, told = " ".join(lower(case.document).split()), _told(case.document if expected.figures else near)
     asked = _numbers(case.input.get("question", ""))
-    gaps = {abs(mine - right) for mine, right in product(asked, _numbers("; ".join(case.expected)))}
+    right = _numbers("; ".join(case.expected))
+    gaps = {abs(mine - one) for mine, one in product(_numbers(near), right)} - _numbers(case.document)
+    gaps |= {abs(mine - one) for mine, one in product(asked, right)}
     topic = _words(lower(case.input.get("question", ""))) - GENERIC
     common = topic | GENERIC
     chosen: dict[str, bool] = {}
@@ -79,7 +86,8 @@ def harmless(case: Case, question: HandbookQuestion, text: str, judged: Judged) 
     for at, (label, span) in enumerate(judged, 1):
         unit = "department" if span.kind == "department" else _unit(label)
         usual = NOT_OWN.search(low, max(0, span.start - LOOK_BACK), span.start)
-        own = not usual and _around(low, span) not in source
+        is_denied = DENIED.match(low, span.end)
+        own = not usual and not is_denied and _around(low, span) not in source
         between = low[max(last.get(unit, before), span.start - LOOK_BACK) : span.start]
         if label in (*expected.figures, *expected.departments):
             if is_rival and EITHER.search(between):
@@ -92,12 +100,12 @@ def harmless(case: Case, question: HandbookQuestion, text: str, judged: Judged) 
             is_rival, bare = unit in units, unit == "" and unit not in units
             small = bare and (span.quote.isalpha() or YEAR.fullmatch(span.quote))  # "15 is three too many"
             numbers = _numbers(span.quote)
-            is_asked = not asked.isdisjoint(numbers) or (bare and not gaps.isdisjoint(numbers))
-            is_told = is_asked or small
-            is_first = own and (unit not in chosen if is_rival else bare and not (chosen or is_told))
+            is_gap = not gaps.isdisjoint(numbers)
+            is_told = is_gap or not asked.isdisjoint(numbers) or small or is_denied
+            is_first = own and (unit not in chosen and not is_gap if is_rival else bare and not (chosen or is_told))
             if is_first or (not is_told and chosen and (bare or unit in chosen) and IN_PLACE.search(between)):
                 return set()
-            names = [name for name in (label, _bare(span.quote)) if name in told]
+            names = [name for name in (label, number_of(span.quote)) if name in told]
             if is_rival:
                 rivals.add(label)
                 part = low[_clause(low, last.get(unit, 0), span, len(low), BESIDE)]
@@ -119,7 +127,8 @@ def described(
     It has a word of the handbook's sentence on the figure or department, or of the section, that the question lacks,
     and no word of the question that this lacks.
     """
-    low, topic = BOLD_END.sub(r"\2\1", lower(text)), _words(lower(case.input.get("question", ""))) - GENERIC
+    topic = _words(lower(case.input.get("question", ""))) - GENERIC - LIMITS
+    low = BOLD_END.sub(r"\2\1", lower(text))
     told = dict(_told(case.document, frozenset(question.register.names.values())))
     lines = guidelines_of(case.document, question.register).items()
     told |= {number: _words(lower(line.text)) for number, line in lines}
@@ -129,7 +138,7 @@ def described(
         for start, end in reports
         if span.verdict in ("ungrounded", "misgrounded") and start <= span.start < end
         if not ADDRESSED.search(low, start, end)
-        for name in (label, _bare(span.quote) if span.verdict == "ungrounded" else label)
+        for name in (label, number_of(span.quote) if span.verdict == "ungrounded" else label)
         if name in told and _tells(low[start:end], told[name], topic, topic | GENERIC, span) > 0
     }
 
@@ -197,7 +206,9 @@ def _told(text: str, departments: frozenset[str] = frozenset()) -> dict[str, fro
     told: dict[str, frozenset[str]] = {}
     for sentence in PART.split(text):
         figures = figures_of(sentence)
-        names = {value_of(figure) for figure in figures} | {_bare(sentence[each.start : each.end]) for each in figures}
+        names = {value_of(figure) for figure in figures} | {
+            number_of(sentence[each.start : each.end]) for each in figures
+        }
         for name in names.union(name for name in departments if name in sentence):
             told[name] = told.get(name, frozenset()) | _words(lower(sentence))
     return told
@@ -210,12 +221,5 @@ def _unit(label: str) -> str:
 
 def _numbers(text: str) -> set[Fraction]:
     """The numbers of a text, without units."""
-    labels = [_bare(text[figure.start : figure.end]) for figure in figures_of(text) if figure.kind != "date"]
+    labels = [number_of(text[figure.start : figure.end]) for figure in figures_of(text) if figure.kind != "date"]
     return {Fraction(label) for label in labels if label.startswith(" ")}
-
-
-def _bare(figure: str) -> str:
-    """A written figure as a count without a unit."""
-    number = NUMBER.search(figure)
-    read = figures_of(number[0]) if number else []
-    return value_of(read[0]) if read else ""

@@ -33,7 +33,7 @@ does no harm.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -49,11 +49,13 @@ from harness.scoring.policy.handbook import (
     HandbookQuestion,
     figures_of,
     guidelines_of,
+    number_of,
     read_question,
     value_of,
 )
 from harness.scoring.policy.register import LABEL, HandbookMention, departments_in, ids_in
 from harness.scoring.text.normalize import Normal, normalise, plain
+from harness.scoring.text.quantities import Figure
 from harness.scoring.text.refusals import clauses, is_declining, lower
 
 SAYS = r"\b(?:guideline 1|handbook|it|they|that)\W*(?:\([^)]*\)\W*)?(?:(?:also|do|does) )*"
@@ -152,6 +154,8 @@ UNCLAIMED = {"verdict": "unclaimed", "reason": REASONS["unclaimed"]}
 START = attrgetter("start")
 COMPARED = ("limit", "side", "rate", "extent", "pay")
 """Aspects of contradictions in which an answer is compared with the right one, too."""
+UNCOUNTED = re.compile(r"\W*(?:$|\n)|\s*[^\w\s-]|\s+(?:of|are|is|will|would|can|may|if|when|under)\b")
+"""After a number that is not followed by what it counts."""
 EXCLUDABLE = ("supported", "misgrounded", "ungrounded")
 LOOK_BACK = 24
 """Characters before a name or figure in which a "not" is searched for."""
@@ -232,9 +236,14 @@ def _parts(text: str, ids: Iterable[HandbookMention], *, is_silent: bool) -> lis
     split = []
     for start, end, clause in clauses(_masked(BOLD_END.sub(r"\2\1", low), ids, ID_MASK)):
         read = SECTIONS.sub("the handbook", IDS.sub("guideline 1", clause.replace("*", "")))
-        split.append((start, end, read, is_declining(read) or (is_silent and bool(SILENT.search(read)))))
+        split.append((start, end, read, is_declining(read) or (is_silent and _is_silent(read))))
     any_declines = any(declining for *_, declining in split)
     return [AnswerClause(*clause, aside=any_declines and not clause[-1]) for clause in split]
+
+
+def _is_silent(clause: str) -> bool:
+    """Whether a clause declines where the handbook has no answer; what it has not is what a section has not."""
+    return bool(SILENT.search(clause)) or is_declining(clause.replace("guideline 1", "the handbook"))
 
 
 def _masked(text: str, ids: Iterable[HandbookMention], mask: str) -> str:
@@ -293,8 +302,9 @@ def _judge(
         for each, source in found
         if taken.add(*each.claim[:2])
     }
+    named_bare = {number_of(value): value_of(figures_of(value)[0]) for value in case.expected if figures_of(value)}
     figures = [
-        HandbookMention(each.start, each.end, each.kind, value_of(each), False)
+        HandbookMention(each.start, each.end, each.kind, _label(each, normal.text, named_bare), False)
         for each in figures_of(normal.text)
         if taken.is_free(each.start, each.end)
     ]
@@ -321,6 +331,12 @@ def _judge(
             span = make_span(completion.text, start, end, item.kind, verdict, REASONS[verdict], source, case.cluster)
             judged.append((item.label, span))
     return judged
+
+
+def _label(figure: Figure, text: str, expected: Mapping[str, str]) -> str:
+    """Unit and value of a figure; the expected unit of a number that counts nothing: "of 90 hours, 50 are paid"."""
+    value = value_of(figure)
+    return expected.get(value, value) if figure.kind == "count" and UNCOUNTED.match(text, figure.end) else value
 
 
 def _denials(case: Case, text: str) -> Iterator[tuple[int, int]]:

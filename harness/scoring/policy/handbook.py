@@ -29,6 +29,8 @@ from harness.scoring.text.refusals import declines
 
 POINTS = re.compile(r"[\w.-]+ points?")
 CENT = re.compile(r"\s?¢")
+TIMES = re.compile(r"(?<=x)| times\b")
+NUMBER = re.compile(r"[\w.,]+")
 
 
 class Guideline(NamedTuple):
@@ -161,12 +163,21 @@ def values_in(text: str, ids: Sequence[tuple[int, int]]) -> list[Figure]:
 
 
 def figures_of(text: str) -> list[Figure]:
-    """List the figures of a text; the points of a handbook are a count, not a share: "a warning at seven points"."""
+    """List the figures of a text; a handbook's points are a count ("a warning at seven points"), 1.6 times is 160%."""
     return [
         f._replace(kind="count", unit="", value=f.value / 100, step=f.step / 100)
         if f.kind == "percent" and isinstance(f.value, Fraction) and POINTS.fullmatch(text, f.start, f.end)
         else f._replace(end=sign.end(), kind="money", unit="USD")
         if f.unit == "" and (sign := CENT.match(text, f.end))
+        else f._replace(kind="percent", unit="bp", value=f.value * 10_000)
+        if f.unit == "" and isinstance(f.value, Fraction) and f.value.denominator > 1 and TIMES.match(text, f.end)
         else f
         for f in figures_in(text)
     ]
+
+
+def number_of(figure: str) -> str:
+    """Return the number of a written figure as a count without a unit, or the empty string if it has none."""
+    number = NUMBER.search(figure)
+    read = figures_of(number[0]) if number else []
+    return value_of(read[0]) if read else ""

@@ -337,3 +337,55 @@ def test_a_yes_for_a_no_is_contradictory(case: Case, opening: str, right: bool) 
     score = answered(case, answer(f"{opening}a berth is paid up to $45 a night (Guideline 4.2)."))
     assert (score.value, score.contradicts) == (float(right), int(not right))
     assert [s.kind for s in score.spans if s.verdict == "contradictory"] == ["yes or no"] * (not right)
+
+
+PAY = (
+    "Rowan Mill\n\nR-4 Resignation. Spinners give 30 days' notice in writing, weavers 14 days.\n\n"
+    "R-5 Last pay. Accrued vacation is paid up to 100 hours if the notice under R-4 was given and kept, and up to 50 "
+    "hours otherwise. Hours kept on a bank holiday are paid at 1.6 times the rate.\n\n"
+    "R-6 Purchases. A lead may buy goods up to $1,450 without a quotation. Tools are replaced up to $900, less the "
+    "first $75."
+)
+
+
+def rowan(question: str, *expected: str, right: str = "") -> Case:
+    given = {"document": PAY, "question": question, "guidelines": "R-4; R-5; R-6", "departments": "Pay Office"}
+    return Case(id="r", input=given | {"answer": right}, expected=list(expected), cluster="rowan")
+
+
+LEFT = rowan("I quit without notice and have 90 vacation hours left. How many are paid?", "R-5", "50 hours")
+TIMES = rowan("What am I paid for hours on a bank holiday?", "R-5", "1.6 times")
+TOOLS = rowan("What is the most you replace of my tools?", "R-6", "$900", right="$900, less the first $75 (R-6).")
+SHIPPING = rowan("Does shipping count toward my limit for buying chairs?", "The handbook does not say.")
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "right"),
+    [
+        (LEFT, "Of your 90 hours, 50 are paid (R-5).", True),
+        (LEFT, "Fifty of the ninety hours will be paid out (R-5).", True),
+        (LEFT, "| Hours paid | 50 |\n|---|---|\n| Section | R-5 |", True),
+        (LEFT, "Of your 90 hours, 40 are paid (R-5).", False),
+        (LEFT, "50 shifts are paid (R-5).", False),
+        (LEFT, "50 dollars of the 90 hours are paid (R-5).", False),
+        (
+            LEFT,
+            "The cap of 100 hours does not apply to you. Under R-5 you get up to 50 hours; the other 40 are lost.",
+            True,
+        ),
+        (LEFT, "The cap of 100 hours does apply to you. Under R-5 others get up to 50 hours.", False),
+        (LEFT, "All 90 hours are paid, and 50 hours otherwise (R-5).", False),
+        (TIMES, "160% of the rate (R-5).", True),
+        (TIMES, "16% of the rate (R-5).", False),
+        (TOOLS, "Up to $900 less the first $75, i.e. $825 (R-6).", True),
+        (TOOLS, "Up to $900 less the first $75, i.e. $850 (R-6).", False),
+        (SHIPPING, "R-6 sets a limit of $1,450 for goods, but it does not specify whether shipping counts.", True),
+        (SHIPPING, "R-6 sets a limit of $1,450 for goods and shipping, but it does not specify more.", False),
+        (SHIPPING, "R-6 has no rule on shipping.", True),
+        (SHIPPING, "R-6 contains no word on it, so shipping does not count.", False),
+    ],
+)
+def test_a_value_may_stand_apart_from_its_unit_and_beside_what_follows_from_it(
+    case: Case, text: str, right: bool
+) -> None:
+    assert answered(case, answer(text)).value == right
