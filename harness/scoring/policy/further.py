@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import product
 
 from harness.schema import Case, Span
-from harness.scoring.policy.contradictions import COMMON, GENERIC, PART, WORD
+from harness.scoring.policy.contradictions import COMMON, GENERIC, PART, SENTENCE, WORD
 from harness.scoring.policy.handbook import HandbookQuestion, figures_of, guidelines_of, number_of, value_of
 from harness.scoring.policy.register import JOINT, LABEL, ids_in
 from harness.scoring.summaries import stem
@@ -107,7 +107,7 @@ def harmless(case: Case, question: HandbookQuestion, text: str, judged: Judged) 
                 return set()
             names = [name for name in (label, number_of(span.quote)) if name in told]
             if is_rival:
-                rivals.add(label)
+                rivals |= set() if is_gap else {label}
                 part = low[_clause(low, last.get(unit, 0), span, len(low), BESIDE)]
                 least = 0 if usual and usual["usual"] else LEAST_WORDS if YOUR.search(part) else 1
                 names = [] if CONCLUDES.search(part) else names
@@ -159,7 +159,7 @@ def explained(case: Case, question: HandbookQuestion, text: str, judged: Judged)
     for at, (label, span) in enumerate(ids):
         first, stop = bounds[2 * at], bounds[2 * at + 3]
         is_listed = JOINT.fullmatch(low, first, span.start) or JOINT.fullmatch(low, span.end, stop)
-        if label in further and (is_listed or _around(low, span) in source):
+        if label in further and (is_listed or (label not in referred and _around(low, span) in source)):
             return set()
         is_aside = SET_ASIDE.search(low, max(first, span.start - LOOK_BACK), span.start)
         if label in further - referred and not is_aside:
@@ -176,7 +176,9 @@ def explained(case: Case, question: HandbookQuestion, text: str, judged: Judged)
 
 
 def _around(low: str, span: Span) -> str:
-    return " ".join(low[max(0, span.start - COPIED) : span.end + COPIED].split())
+    """The words around a span, up to the end of its sentence."""
+    stop = SENTENCE.search(low, span.end, span.end + COPIED)
+    return " ".join(low[max(0, span.start - COPIED) : stop.start() if stop else span.end + COPIED].split())
 
 
 def _clause(low: str, first: int, span: Span, stop: int, ends: re.Pattern[str] = PART) -> slice:

@@ -374,6 +374,18 @@ SHIPPING = rowan("Does shipping count toward my limit for buying chairs?", "The 
             True,
         ),
         (LEFT, "The cap of 100 hours does apply to you. Under R-5 others get up to 50 hours.", False),
+        (
+            LEFT,
+            "R-5: accrued vacation is paid up to 100 hours if the notice under R-4 was given and kept, and up to 50 "
+            "hours otherwise. You get 50 of your 90 hours, 40 hours less.",
+            True,
+        ),
+        (
+            LEFT,
+            "R-5: accrued vacation is paid up to 100 hours if the notice under R-4 was given and kept, and up to 50 "
+            "hours otherwise. You get 90 hours.",
+            False,
+        ),
         (LEFT, "All 90 hours are paid, and 50 hours otherwise (R-5).", False),
         (TIMES, "160% of the rate (R-5).", True),
         (TIMES, "16% of the rate (R-5).", False),
@@ -382,6 +394,14 @@ SHIPPING = rowan("Does shipping count toward my limit for buying chairs?", "The 
         (SHIPPING, "R-6 sets a limit of $1,450 for goods, but it does not specify whether shipping counts.", True),
         (SHIPPING, "R-6 sets a limit of $1,450 for goods and shipping, but it does not specify more.", False),
         (SHIPPING, "R-6 has no rule on shipping.", True),
+        (SHIPPING, "R-6 discusses limits but does not clarify whether shipping counts toward the $1,450.", True),
+        (
+            SHIPPING,
+            "R-6 allows a lead to buy goods up to $1,450, but it's silent on shipping. The handbook does not say.",
+            True,
+        ),
+        (SHIPPING, "The sections are R-4 (Resignation) and R-5 (Last pay), and neither discusses shipping.", True),
+        (SHIPPING, "R-6 discusses limits but does not clarify shipping, so it counts toward the $1,450.", False),
         (SHIPPING, "R-6 contains no word on it, so shipping does not count.", False),
     ],
 )
