@@ -90,7 +90,7 @@ def reason_of(ungated: str) -> str:
     return ungated.strip()
 
 
-NOT_APPROVED = "Not approved: "
+NOT_APPROVED = "Not approved"
 """Start of the sentence on a model that may not be used."""
 ADVICE = "Run tunegate compare BASELINE TUNED first"
 """What to do where a model is not approved; a model card leaves it out."""
@@ -103,9 +103,10 @@ def verdict_on(checkpoint: Checkpoint, where: Where) -> str | None:
             return None
         approval = approve(checkpoint, where, None, "merge")
     except GateFailed as error:
-        return f"{NOT_APPROVED}{str(error).removeprefix(f'{checkpoint.name}: ').partition(f'. {ADVICE}')[0]}."
+        why = str(error).removeprefix(f"{checkpoint.name}: ").partition(f". {ADVICE}")[0]
+        return f"{why[0].upper()}{why[1:]}."
     except UserError as error:
-        return f"{NOT_APPROVED}{error}."
+        return f"{NOT_APPROVED}: {error}."
     return "\n".join(
         [f"{approval.says[0].upper()}{approval.says[1:]}.", "", *(f"- {one.says}" for one in approval.passed)]
     )

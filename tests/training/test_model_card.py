@@ -78,7 +78,11 @@ def test_a_verdict_that_comes_later_is_put_in_and_all_else_stays(run, tmp_path, 
     write_run(tmp_path / "evals", run, "pass", "fail")
     assert model_card.update(checkpoint, verdict_on(checkpoint, Where(runs=tmp_path / "evals"))) == file
     text = file.read_text()
-    assert "Not approved: " in text and "1 of 2 gates not passed" in text and model_card.NOT_JUDGED not in text
+    assert (
+        "\nNot approved by evalsuites/approval.toml: " in text
+        and "1 of 2 gates not passed" in text
+        and model_card.NOT_JUDGED not in text
+    )
     write_run(tmp_path / "newer", run, "pass", "pass")
     model_card.update(checkpoint, verdict_on(checkpoint, Where(runs=tmp_path / "newer")))
     text = file.read_text()

@@ -328,5 +328,5 @@ def test_a_card_says_which_suites_passed_or_why_not(adapter: Path, runs: Path) -
     assert said.splitlines()[-1].startswith(f"- legal/mini: run {run.name} (seal ")
     later(evaluate(runs, adapter, answers=wrong()), 1)
     said = verdict_on(checkpoint, where) or ""
-    assert said.startswith("Not approved: not approved by evalsuites/approval.toml: legal/mini: ")
+    assert said.startswith("Not approved by evalsuites/approval.toml: legal/mini: ")
     assert said.endswith(").") and "--ungated" not in said
