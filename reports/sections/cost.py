@@ -12,9 +12,9 @@ from reports.model import Block, Cell, Facts, Section, Table, Text
 from reports.run_data import RunView
 
 LEAD = "What it cost to compute the answers of this run. Cached answers cost nothing here."
-NOTE = (
-    "Seconds exclude loading the model and the canary. Utilisation is the share of the device's peak arithmetic, at "
-    "two operations per parameter and computed token."
+NOTE = "Seconds exclude loading the model and the canary."
+UTILISATION_NOTE = (
+    "Utilisation is the share of the device's peak arithmetic, at two operations per parameter and computed token."
 )
 CACHED = "cached from an earlier run"
 NO_LATENCY = "only servers' answers are timed one by one, not those of a batch"
@@ -57,6 +57,7 @@ def _table(engine: Mapping[str, Any], evidence: RunView, variants: list[str]) ->
     reasons = "; ".join(dict.fromkeys(cell.note for row in empty for cell in row[1:]))
     notes = [
         *([NOTE] if len(empty) < len(COMPUTED) else []),
+        *([UTILISATION_NOTE] if not any(row[0].text == "Utilisation" for row in empty) else []),
         *([f"Rows without a value are left out: {reasons}."] if reasons else []),
     ]
     shown = [row for row in rows if row not in empty]
