@@ -12,7 +12,7 @@ from harness.runs.folder import RunData
 from harness.runs.score_events import batches, key_of
 from harness.schema import BASELINE, CANDIDATE, Comparison, Estimate, Metric, RecordKey, SuiteInfo
 from harness.stats import human_review
-from harness.stats.agreement import CHOICES, agreed, passages, same_again
+from harness.stats.agreement import CHOICES, NOBODY_TWICE, agreed, passages, same_again
 from harness.stats.human_review import Rating, rate
 from harness.stats.review_times import Times, times
 from reports import number_format, sentences, wording
@@ -65,8 +65,11 @@ def cell(estimate: Estimate, unit: number_format.Unit, cluster: str, noun: str =
 
 def _agreement(remarks: Sequence[Rating], marked: Estimate, suite: SuiteInfo, title: str) -> list[Block]:
     nouns = {human_review.PREFERENCE.name: "case"}  # All else is said of an answer, of which a case has two.
+    agreements = agreed(remarks)
+    if agreements and all(a.raw.reason == NOBODY_TWICE for a in agreements):
+        return [Text(text=f"{title}: agreement of reviewers is not measured: {NOBODY_TWICE}.")]
     rows = []
-    for a in agreed(remarks):
+    for a in agreements:
         noun = nouns.get(a.measure.name, "answer")
         chance_corrected = (cell(found, "coefficient", suite.cluster, noun) for found in (a.alpha, a.ac1))
         title_cell = Cell(text=wording.title(a.measure.name))
