@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ import typer
 
 from harness.runs.project import find_run
 from tunegate.cli.layout import RESULTS, App, Group
+from tunegate.cli.next_step import next_step
 from tunegate.cli.options import Run, Runs
 
 START = "start"
@@ -128,7 +130,9 @@ def import_answers(
     """
     from reports import review
 
-    review.import_answers(find_run(run, runs), mode, answers, typer.echo)
+    folder = find_run(run, runs)
+    review.import_answers(folder, mode, answers, typer.echo)
+    next_step(shlex.join(["tunegate", "report", str(folder)]), "write the report with what people found")
 
 
 @app.command()

@@ -293,6 +293,14 @@ def test_a_malformed_file_is_one_line(tmp_path: Path, write_run: WriteRun, data:
     assert done.returncode == 4 and message in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
+def test_the_command_says_how_the_findings_come_into_the_report(tmp_path: Path, write_run: WriteRun) -> None:
+    run = write_run()
+    rows = start(run, "label-studio", tmp_path, items=4)
+    file = save(tmp_path / "r1.json", fill_in(rows["r1"], "label-studio", *opened(run), says))
+    done = run_tunegate("review", "import", str(run), str(file), cwd=tmp_path)
+    assert "answers imported and recorded" in done.stdout and f"next: tunegate report {run} " in done.stdout
+
+
 def test_a_huge_file_is_refused_unread(tmp_path: Path, write_run: WriteRun) -> None:
     run = write_run()
     start(run, "label-studio", tmp_path, items=4)
