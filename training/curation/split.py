@@ -17,9 +17,10 @@ import msgspec
 from msgspec import Struct
 
 from harness.errors import UserError
+from harness.files import write_atomic
 from training.curation.check import NEAR, Sample
 from training.curation.checks.duplicates import RunIndex, key
-from training.curation.clean import inputs, output_folder, raw_lines, write_lines, write_manifest
+from training.curation.clean import CARD, OTHER_FOLDER, inputs, output_folder, raw_lines, write_lines, write_manifest
 from training.data.rows import DOCUMENT_FIELDS, REPLAY, conversation_key, load_rows
 
 By = Literal["auto", "document", "input"]
@@ -144,7 +145,7 @@ def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Spl
         lines[result.parts[index]].append(line)
     if len(forms) > 1:
         raise UserError(f"{', '.join(files)}: files of two forms cannot be split together. Split them one at a time")
-    folder = output_folder(out, files, [*(f"{part}.jsonl" for part in PARTS), "manifest.json"], MADE_BY)
+    folder = output_folder(out, files, [*(f"{part}.jsonl" for part in PARTS), CARD, "manifest.json"], MADE_BY)
     left = [path for part in PARTS if part not in lines and (path := folder / f"{part}.jsonl").exists()]
     if left:
         raise UserError(
@@ -162,4 +163,15 @@ def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Spl
         "joined_by_near_copies": result.linked,
     }
     manifest = write_manifest(folder, MADE_BY, facts)
-    return result, [*(folder / f"{part}.jsonl" for part in lines), manifest]
+    return result, [*(folder / f"{part}.jsonl" for part in lines), *_cards(files, folder), manifest]
+
+
+def _cards(files: Sequence[str], folder: Path) -> list[Path]:
+    """Copy the data cards of the files, to which a model card links; remove that of an earlier split."""
+    cards = dict.fromkeys(card.read_text("utf-8") for file in files if (card := Path(file).with_name(CARD)).is_file())
+    copy = folder / CARD
+    if not cards:
+        copy.unlink(missing_ok=True)
+        return []
+    write_atomic(copy, "\n".join(cards), OTHER_FOLDER)
+    return [copy]

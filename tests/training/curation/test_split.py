@@ -103,6 +103,17 @@ def test_the_manifest_holds_hashes_and_counts(write_jsonl, tmp_path):
     assert len(load_rows([str(p) for p in paths if p.suffix == ".jsonl"])) == 40
 
 
+def test_the_data_card_of_cleaned_rows_goes_with_their_parts(write_jsonl, tmp_path):
+    path, out = write_jsonl(near_pairs(20)), tmp_path / "out"
+    card = path.with_name("data_card.md")
+    card.write_text("# Data card\n", "utf-8")
+    _, paths = split([str(path)], out, SplitSettings())
+    assert out / card.name in paths and (out / card.name).read_bytes() == card.read_bytes()
+    card.unlink()
+    _, paths = split([str(path)], out, SplitSettings())
+    assert out / card.name not in paths and not (out / card.name).exists()
+
+
 @pytest.mark.parametrize(("settings", "message"), [
     ({"validation": 1.5}, "--validation is 1.5; expected a share"),
     ({"validation": 0.0}, "leave nothing to split"),
