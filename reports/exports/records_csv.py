@@ -78,7 +78,7 @@ def values(suite: SuiteInfo, record: Record, slices: Sequence[str], metrics: Seq
         record.variant,
         record.repeat,
         completion.finish_reason,
-        completion.error,
+        completion.error or next((score.reason for score in record.scores.values() if score.failed), None),
         completion.prompt_tokens,
         completion.output_tokens,
         completion.latency_ms,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.sanitize import is_hidden
-from harness.schema import Case, Completion, Estimate, MetricRow, Metrics
+from harness.schema import Case, Completion, Estimate, MetricRow, Metrics, Score
 from reports.exports import FORMATS, export, inspect_log
 from reports.exports.records_csv import FIXED, cell, heading, line
 from tests.reports.conftest import Writer, write_training
@@ -105,6 +105,13 @@ def test_an_error_is_named_and_counts_as_the_worst_value(write_run: Writer) -> N
     found = dict(zip(head, row, strict=True))
     assert (found["error"], found["finish_reason"], found["answer"]) == ("'=out of memory", "error", "")
     assert (found["clause_recall"], found["fabrication_rate"]) == ("0.0", "1.0")
+
+
+def test_an_error_of_a_scorer_is_named_too(write_run: Writer) -> None:
+    record = make_record(1, "tuned", "an answer")
+    record.scores["citations"] = Score(name="citations", value=None, reason="the scorer raised KeyError", failed=True)
+    head, row = parsed(whole(write_run(records=[record]), "csv"))
+    assert dict(zip(head, row, strict=True))["error"] == "the scorer raised KeyError"
 
 
 def test_a_cell_is_empty_where_nothing_was_scored_or_the_suite_has_no_such_metric(write_run: Writer) -> None:
