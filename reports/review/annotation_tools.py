@@ -73,13 +73,13 @@ def questions(rubric: Mapping[str, Any], items: Sequence[ReviewItem]) -> Iterato
 
 
 def guidelines(rubric: Mapping[str, Any]) -> list[str]:
-    """Return the paragraphs of the rubric."""
+    """Return the paragraphs of the rubric without those of consent, which describe what the review app records."""
     severities = [f"{name}: {meaning}" for name, meaning in rubric["severity"].items()]
     scales = [
         f"{scale.name}: " + " ".join(f"{point}: {meaning}" for point, meaning in enumerate(rubric[scale.name], 1))
         for scale in SCALES
     ]
-    paragraphs = [*rubric["consent"], *rubric["introduction"], rubric["fabrication"], *severities, *scales]
+    paragraphs = [*rubric["introduction"], rubric["fabrication"], *severities, *scales]
     return [shown(text) for text in [*paragraphs, rubric["missed"], rubric["preference"]]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from harness.runs.score_events import Batch, batches
 from harness.schema import Record
 from reports.assemble import gather
 from reports.review import ReviewOptions, finish, import_answers, packet, plan
-from reports.review.annotation_tools import fields
+from reports.review.annotation_tools import fields, guidelines
 from reports.review.items import Material, load_material
 from reports.review.planning import existing
 from reports.review.results import record
+from reports.review.rubric import OWN
 from reports.review.schema import Draft, ReviewItem, Task
 from reports.review.storage import ReviewDatabase
 from reports.sections import human_review
@@ -104,6 +106,12 @@ def test_a_file_says_nothing_of_whose_an_answer_is(tmp_path: Path, write_run: Wr
     assert {*shown[0]} - keys == {"item", "prompt", "source", "answer_a", "answer_b"}
     item = replace(material.item(tasks[0].key), prompt=[], inputs=[])
     assert fields(tasks[0], item, 1, 1)["prompt"] == "(not known)"
+
+
+def test_the_guidelines_claim_no_times_that_a_tool_does_not_record() -> None:
+    rubric = tomllib.loads(OWN.read_text("utf-8"))
+    shown = guidelines(rubric)
+    assert rubric["introduction"][0] in shown and not set(rubric["consent"]) & set(shown)
 
 
 @TOOL
