@@ -131,7 +131,7 @@ def exchange(case: SelectedCase, source: RecordSource) -> Exchange:
     what, excerpt, note = asked(case.suite, tuned.case)
     return Exchange(
         case_id=tuned.case.id,
-        source=f"{wording.title(case.suite.cluster)} {tuned.case.cluster}",
+        source=_named(case.suite.cluster, tuned.case.cluster),
         kind=case.kinds[0],
         why=_why(case),
         asked=what,
@@ -142,6 +142,11 @@ def exchange(case: SelectedCase, source: RecordSource) -> Exchange:
         anchor=case.anchor,
         facets=case.facets,
     )
+
+
+def _named(noun: str, cluster: str) -> str:
+    """Put the noun before the name of a cluster that does not begin with it."""
+    return cluster if cluster.casefold().startswith(wording.phrase(noun)) else f"{wording.title(noun)} {cluster}"
 
 
 def _answers(baseline: Record | None, tuned: Record) -> list[Answer]:
