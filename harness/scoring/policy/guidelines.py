@@ -90,6 +90,7 @@ SILENT = re.compile(
     r"|\b(?:that|this|it) (?:is not|isn't) covered\b(?! by)"
     r"|\bno (?:amount|answer|charge|cost|fee|figure|length|number|period|price|rate)\b(?! (?:above|below|beyond))"
     r"(?: [\w-]+){0,5} (?:fixed|given|listed|mentioned|named|specified|stated)\b"
+    r"|\bno(?: [\w-]+){1,3} (?:is|are) (?:listed|mentioned|named|specified|stated)\b"
 )
 """Words of a clause that declines, where the handbook has no answer or half of one."""
 NOT_IT = re.compile(r"(?:(?<!or )\bnot|\brather than|\binstead of)\s+(?:(?:the|an?)\s+(?:\w+\s+)?)?$")

@@ -394,6 +394,8 @@ SHIPPING = rowan("Does shipping count toward my limit for buying chairs?", "The 
         (SHIPPING, "R-6 sets a limit of $1,450 for goods, but it does not specify whether shipping counts.", True),
         (SHIPPING, "R-6 sets a limit of $1,450 for goods and shipping, but it does not specify more.", False),
         (SHIPPING, "R-6 has no rule on shipping.", True),
+        (SHIPPING, "No shipping is mentioned in R-6.", True),
+        (SHIPPING, "No shipping is due under R-6.", False),
         (SHIPPING, "R-6 discusses limits but does not clarify whether shipping counts toward the $1,450.", True),
         (
             SHIPPING,
