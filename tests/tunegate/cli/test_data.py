@@ -153,7 +153,8 @@ def test_clean_and_split_say_what_they_wrote(tunegate):
     assert code == 0
     assert "train: 17 rows" in out and "validation: 4 rows" in out
     assert "groups that stay together: 21; the largest has 1 row\n" in out
-    assert sorted(p.name for p in Path("parts").iterdir()) == ["manifest.json", "train.jsonl", "validation.jsonl"]
+    names = ["data_card.md", "manifest.json", "train.jsonl", "validation.jsonl"]
+    assert sorted(p.name for p in Path("parts").iterdir()) == names
 
 
 @pytest.mark.slow
