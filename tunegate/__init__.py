@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness import Case, Completion, Metric, Record, Score, Span, Suite, Unavailable, UserError, __version__
+    from harness.engines.options import engine_config
     from harness.scoring.base import scorer
     from tunegate.api import compare, evaluate, load_run, train
 
@@ -28,12 +29,13 @@ __all__ = [
     "UserError",
     "__version__",
     "compare",
+    "engine_config",
     "evaluate",
     "load_run",
     "scorer",
     "train",
 ]
-_MODULES = {"scorer": "harness.scoring.base"} | dict.fromkeys(
+_MODULES = {"engine_config": "harness.engines.options", "scorer": "harness.scoring.base"} | dict.fromkeys(
     ("compare", "evaluate", "load_run", "train"), "tunegate.api"
 )
 """Where the names are that `harness` does not have."""

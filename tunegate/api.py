@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.engines.config import EngineConfig
     from tunegate.results import RunResults
 
 SUITES = ("evalsuites",)
@@ -16,7 +17,7 @@ def evaluate(
     checkpoint: str | Path,
     suites: str | Path | Sequence[str | Path] = SUITES,
     *,
-    engine: str | None = None,
+    engine: str | EngineConfig | None = None,
     thresholds: str | Path | None = None,
     repeats: int | None = None,
     long: bool = False,
@@ -28,7 +29,8 @@ def evaluate(
     Args:
         checkpoint: Hub ID, model folder, adapter folder, training run, or `smollm2-135m-instruct`.
         suites: A suite's folder, a folder that contains suites, or several of them.
-        engine: `vllm`, `transformers`, `ray` or `fake`; by default vLLM where it can be imported.
+        engine: `vllm`, `transformers`, `ray` or `fake`; by default vLLM where it can be imported. `engine_config`
+            gives one with options, such as a server's address.
         thresholds: A copy of `evalsuites` whose gates.toml files are used in place of the suites' own.
         repeats: Completions per case; by default what each suite says.
         long: Also run suites marked long.
@@ -50,7 +52,7 @@ def compare(
     tuned: str | Path,
     suites: str | Path | Sequence[str | Path] = SUITES,
     *,
-    engine: str | None = None,
+    engine: str | EngineConfig | None = None,
     thresholds: str | Path | None = None,
     repeats: int | None = None,
     long: bool = False,
@@ -66,7 +68,8 @@ def compare(
         baseline: Checkpoint to compare with, or `accepted` for each suite's baseline.json.
         tuned: Checkpoint to judge.
         suites: A suite's folder, a folder that contains suites, or several of them.
-        engine: `vllm`, `transformers`, `ray` or `fake`; by default vLLM where it can be imported.
+        engine: `vllm`, `transformers`, `ray` or `fake`; by default vLLM where it can be imported. `engine_config`
+            gives one with options, such as a server's address.
         thresholds: A copy of `evalsuites` whose gates.toml files and baselines are used in place of the suites' own.
         repeats: Completions per case and checkpoint; by default what each suite says.
         long: Also run suites marked long.
@@ -131,7 +134,7 @@ def _run(
     candidate: str | Path,
     baseline: str | Path | None,
     suites: str | Path | Sequence[str | Path],
-    engine: str | None,
+    engine: str | EngineConfig | None,
     thresholds: str | Path | None,
     repeats: int | None,
     long: bool,
@@ -165,7 +168,7 @@ def _run(
         suites=[SuiteJob(suite=suite, cases=suite.cases) for suite in loaded],
         candidate=str(candidate),
         baseline=None if baseline is None else str(baseline),
-        engine=engine_config(engine),
+        engine=engine_config(engine) if engine is None or isinstance(engine, str) else engine,
         bars=bars,
         repeats=repeats,
     )

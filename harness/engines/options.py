@@ -25,7 +25,14 @@ def engine_config(
     served_baseline: str | None = None,
     trust_server: bool = False,
 ) -> EngineConfig:
-    """Build the configuration of the engine `name`. Raises UserError for options that do not fit it."""
+    """Build the configuration of the engine `name`, with the options of the command line.
+
+    Servers are `engine_config("openai", url=["http://host:8000"], served_model="clauses", served_baseline="base")`. The
+    checkpoints then name the tokenizers.
+
+    Raises:
+        UserError: An option does not fit the engine.
+    """
     if name is not None and name not in ENGINES:
         raise UserError(f"--engine {name}: expected one of: {', '.join(ENGINES)}")
     traits = traits_of(name)

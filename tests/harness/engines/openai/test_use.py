@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import tunegate
 from harness.engines.base import open_engine
 from harness.engines.canary import TEXTS
 from harness.engines.config import EngineConfig, Servers
@@ -230,3 +231,15 @@ def test_compare_asks_servers_too_and_its_report_says_what_they_are(
     (page,) = tmp_path.rglob("report.md")
     text = page.read_text("utf-8")
     assert "a server's model; its weights are unknown" in text and f"127.0.0.1:{stub.port}" in text and "p95" in text
+
+
+def test_a_script_asks_servers_by_an_engine_with_options(
+    serve: Any, tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNEGATE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    stub, suite = serve(), write_suite(tmp_path)
+    engine = tunegate.engine_config("openai", url=[stub.url], served_baseline="base", served_model="clauses")
+    made = tunegate.compare(tokenizer, tokenizer, suite, engine=engine, quiet=True)
+    assert {body["model"] for body in stub.questions} == {"base", "clauses"}
+    assert {model.kind for model in made.manifest.checkpoints.values()} == {"endpoint"}
