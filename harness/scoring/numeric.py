@@ -2,14 +2,15 @@
 
 "$1.25 million", "1,250,000 dollars" and "USD 1250000" are one number. An answer that states several different numbers
 is wrong, because it hedges, unless the suite says that the last one counts. If the right answer has no unit, and the
-answer no number without one, any unit will do: "30 days" is 30. "-$3 million" is not "$3 million"; a number in
-brackets, or of a loss, may be either. Commas group thousands, and a point begins the decimals: an answer in another
-notation ("1.250,00") is wrong, and a case in one is refused.
+answer no number without one, a unit of the case's own text will do: "30 days" is 30 where the text speaks of days.
+"-$3 million" is not "$3 million"; a number in brackets, or of a loss, may be either. Commas group thousands, and a
+point begins the decimals: an answer in another notation ("1.250,00") is wrong, and a case in one is refused.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -108,7 +109,8 @@ def within(
         stated = [] if failed else [n for n in numbers_in(completion.text) if n.figure.end <= whole]
         of_kind = [n for n in stated if any(_comparable(n.figure, w.figure) for w in expected)]
         if not of_kind and all(wanted.figure.kind == BARE for wanted in expected):
-            of_kind = [bare for number in stated for bare in _without_unit(completion.text, number)]
+            own = {unit for given in case.input.values() for unit, _ in _without_unit(given)}
+            of_kind = [bare for unit, bare in _without_unit(completion.text[:whole]) if unit in own and not failed]
         chosen = of_kind[-1:] if take == "last" else of_kind
         is_cut = completion.finish_reason == "length"
         is_torn = any(TORN.match(completion.text, n.figure.end) for n in chosen)
@@ -136,11 +138,14 @@ def _is_one_number(text: str) -> bool:
     return is_whole and not re.search(r",\d{3}\s?(?:%|per\s?cent)", text)
 
 
-def _without_unit(text: str, number: Number) -> list[Number]:
-    """The number as it is written before or after its unit; none of a date."""
-    figure = number.figure
-    read = numbers_in(WITH_UNIT.sub("", text[figure.start : figure.end])) if figure.kind != "date" else []
-    return [number._replace(figure=figure._replace(kind=BARE, unit="", value=one.figure.value)) for one in read]
+def _without_unit(text: str) -> Iterator[tuple[tuple[str, Fraction], Number]]:
+    """The numbers of a text as they are written before or after their units, each with its unit and the unit's size."""
+    for number in numbers_in(text):
+        figure = number.figure
+        for one, _ in numbers_in(WITH_UNIT.sub("", text[figure.start : figure.end])):
+            if isinstance(figure.value, Fraction) and isinstance(one.value, Fraction) and one.value:
+                bare = figure._replace(kind=BARE, unit="", value=one.value)
+                yield (figure.unit, figure.value / one.value), number._replace(figure=bare)
 
 
 def _comparable(figure: Figure, expected: Figure) -> bool:
