@@ -160,10 +160,10 @@ ENDING = (
 )
 RUN = re.compile(rf"(?<![\w'’.]){WORD}(?:(?:{JOIN}{WORD})+(?:,[ \t]+{ENDING})?|,[ \t]+{ENDING})")
 ALONE = re.compile(
-    rf"[{CAPITAL}](?:(?<=[^\WA-Z_][ -].)|(?<=[,'’][ -].))"
+    rf"(?<![Pp]lain )[{CAPITAL}](?:(?<=[^\WA-Z_][ -].)|(?<=[,'’][ -].))"
     r"(?:[^\W\d_]{2,}+|(?<=E)U|(?<=U)[KS])(?:['’]s?)?+(?![\w-]*\d|\w)"
 )
-"""A capitalised word of three letters or more inside a sentence, or EU, UK or US."""
+"""A capitalised word of three letters or more inside a sentence, or EU, UK or US; not "plain English"."""
 OF_WHOM = "Board|Company|Corporation|Landlord|Tenant|Lessor|Lessee|Buyer|Seller|Lender|Borrower|Owner|Employer|Firm"
 DEPARTMENT = re.compile(
     rf"(?<![\w'’.])(?:(?P<first>Department|Division|Directorate|Bureau|Office|Ministry|Committee)"

@@ -28,7 +28,6 @@ from harness.scoring.text.quantities import Figure, figures_in
 from harness.scoring.text.refusals import declines
 
 POINTS = re.compile(r"[\w.-]+ points?")
-CENT = re.compile(r"\s?¢")
 TIMES = re.compile(r"(?<=x)| times\b")
 NUMBER = re.compile(r"[\w.,]+")
 
@@ -167,8 +166,6 @@ def figures_of(text: str) -> list[Figure]:
     return [
         f._replace(kind="count", unit="", value=f.value / 100, step=f.step / 100)
         if f.kind == "percent" and isinstance(f.value, Fraction) and POINTS.fullmatch(text, f.start, f.end)
-        else f._replace(end=sign.end(), kind="money", unit="USD")
-        if f.unit == "" and (sign := CENT.match(text, f.end))
         else f._replace(kind="percent", unit="bp", value=f.value * 10_000)
         if f.unit == "" and isinstance(f.value, Fraction) and f.value.denominator > 1 and TIMES.match(text, f.end)
         else f

@@ -52,6 +52,7 @@ UNITS: dict[str, tuple[str, str, Fraction]] = {
     "pound sterling": ("money", "GBP", Fraction(100)),
     **{code.lower(): ("money", code, Fraction(100)) for code in ("USD", "EUR", "GBP")},
     "cent": ("money", "USD", Fraction(1)),
+    "¢": ("money", "USD", Fraction(1)),
     "minute": ("duration", "minutes", Fraction(1)),
     "hour": ("duration", "minutes", Fraction(60)),
     "day": ("duration", "minutes", Fraction(1440)),
@@ -76,7 +77,7 @@ SHORT_UNITS = {
     **dict.fromkeys(("mo", "mos"), "month"),
 }
 UNIT = (
-    r"(?P<unit>\s*%(?:\s*points?\b)?|(?<=\d)x\b|(?:\s+of\s+a(?=\s+per))?[\s-]*(?:per\s?cent(?:age\s+points?)?\b|pct\b\.?(?:\s+points?\b)?|pp\b|ppts?\b|points?\b|pts\b|basis\s+points?\b|bps?\b"
+    r"(?P<unit>\s*%(?:\s*points?\b)?|\s?¢|(?<=\d)x\b|(?:\s+of\s+a(?=\s+per))?[\s-]*(?:per\s?cent(?:age\s+points?)?\b|pct\b\.?(?:\s+points?\b)?|pp\b|ppts?\b|points?\b|pts\b|basis\s+points?\b|bps?\b"
     r"|(?:U\.?\s?S\.?\s+)?dollars?\b|euros?\b|pounds?\s+sterling\b|cents?\b|(?:USD|EUR|GBP)\b(?!\s?\d)"
     r"|(?:(?:consecutive|calendar|full|whole|paid|unpaid|sick|additional|extra|more|business|working|banking|successive"
     r"|further|or\s+more|or\s+fewer|or\s+less)\s+){0,2}"
@@ -123,7 +124,7 @@ HINT = re.compile(
 )
 """Part of every figure, in lower case: a digit, or the beginning of a number word."""
 NAMED_UNIT = re.compile(
-    r"%|per\s?cent|pct|basis\s+point|bps?|pp|points?|pts|x\b|dollar|euro|pounds?\s+sterling|cent|usd|eur\b|gbp|minute|mins?\b|hour|hrs?\b|day|week|wks?\b|month|mos?\b|year|yr",
+    r"%|¢|per\s?cent|pct|basis\s+point|bps?|pp|points?|pts|x\b|dollar|euro|pounds?\s+sterling|cent|usd|eur\b|gbp|minute|mins?\b|hour|hrs?\b|day|week|wks?\b|month|mos?\b|year|yr",
     re.I,
 )
 BUSINESS = re.compile(r"business|working|banking", re.I)

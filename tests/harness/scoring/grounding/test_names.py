@@ -124,6 +124,7 @@ def test_a_name_that_the_source_has_not_is_ungrounded(text, kind):
         "Insurance; Holdover; Due On Sale; Right Of First Refusal; None",
         "I'm sorry, I cannot say.",
         "All amounts are in USD, not in EUR or GBP. The First Mortgage goes to the Bank.",
+        "Here it is in plain English, without terms.",
     ],
 )
 def test_capitals_alone_make_no_name(text):

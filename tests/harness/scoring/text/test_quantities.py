@@ -67,6 +67,7 @@ EQUAL = [
     ("$5 million", "5 million (five million) dollars"),
     ("10%", "10 (ten) percent"),
     ("0.62 percentage points", "0.62 of a percentage point"),
+    ("6 cents", "6¢"),
     ("30 days", "30-day"),
     ("3 days", "3 paid days"),
     ("24 hours", "24 unpaid sick hours"),
