@@ -85,18 +85,18 @@ def manifest_of(tmp_path):
 
 @pytest.mark.slow
 def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_path):
-    write_config(train__max_steps=60, train__validate_every=20)
+    write_config(train__max_steps=400, train__validate_every=20)
     seen = watched(TRAIN, tmp_path, 40)
     assert seen.code == 0, seen.text
     assert seen.cursor_is_shown and seen.unknown == []
     assert "data > model" not in seen.text and "live view ended" not in seen.text
     frames = "\n".join(seen.frames)
     assert "data > model > training > result" in frames
-    assert re.search(r"\d+/60 steps", frames) and re.search(r"[\d,]+ tokens/s \([\d,]+ answer\)", frames)
+    assert re.search(r"\d+/400 steps", frames) and re.search(r"[\d,]+ tokens/s \([\d,]+ answer\)", frames)
     assert re.search(r"loss +\d\.\d{4} [▁-█]+", frames) and "learning rate" in frames
     assert re.search(r"[\d,]+ MiB peak", frames)
     text = seen.text.replace("\n", "")
-    assert "training: step 60: validation loss" in text and "training: finished: " in text
+    assert "training: step 400: validation loss" in text and "training: finished: " in text
     assert "adapter: " in text
 
 
@@ -124,7 +124,7 @@ def test_a_pipe_gets_lines_without_any_control_character(write_config, tmp_path)
 
 @pytest.mark.slow
 def test_each_point_of_a_sweep_draws_its_view_on_the_sweeps_terminal(write_config, tmp_path):
-    write_config(train__max_steps=40, train__validate_every=20)
+    write_config(train__max_steps=400, train__validate_every=20)  # Longer than the time between two drawings.
     (tmp_path / "sweep.toml").write_text('config = "train.toml"\n[vary]\n"optim.lr" = [0.01, 0.02]\n')
     seen = watched(SWEEP, tmp_path)
     assert seen.code == 0, seen.text
