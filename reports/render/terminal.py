@@ -17,9 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.gates.sentences import gate_in_words, gate_name
-from harness.runs.folder import RunData
+from harness.runs.folder import Results, RunData
+from harness.runs.status import no_merge
 from harness.sanitize import shown
-from harness.schema import BASELINE, CANDIDATE, Metric, SuiteInfo, Verdict
+from harness.schema import BASELINE, CANDIDATE, NO_MERGE, Metric, SuiteInfo, Verdict
 from reports import number_format, sentences, wording
 from reports.assemble import gather
 from reports.run_data import RunView, overall, unmet_first
@@ -63,12 +64,14 @@ def summary(run: RunData, gates: Gates | None = None, is_verbose: bool = False) 
             more, verb = wording.count(others.total(), "other gate"), "was" if others.total() == 1 else "were"
             parts.append(_text(f"{more} of {name} {verb} not selected: {counted}", "yellow"))
     if gates is None or selected:
-        outcome = overall(selected)
-        counted = wording.outcomes(Counter(v.outcome for v in selected)) or "no gate was judged"
-        parts.append(
-            _text(f"{wording.SYMBOLS[outcome]} {wording.outcome(outcome)}: {counted}", f"bold {STYLES[outcome]}")
-        )
+        parts.append(_outcome(selected))
     return Group(*parts)
+
+
+def outcome_line(results: Results) -> str:
+    """Say in one line the outcome of all gates of a run, and where it passes but approves no merge, why."""
+    why = no_merge(results.manifest, results.path.name) if overall(results.verdicts) == "pass" else ""
+    return _outcome(results.verdicts).plain + (f". The run {why}. {NO_MERGE}" if why else "")
 
 
 def lines(run: RunData, width: int, gates: Gates | None = None, is_verbose: bool = False) -> list[str]:
@@ -85,6 +88,13 @@ def show(run: RunData, is_verbose: bool = False) -> None:
         console.print(summary(run, is_verbose=is_verbose))
     else:
         console.file.writelines(f"{line}\n" for line in lines(run, console.width, is_verbose=is_verbose))
+
+
+def _outcome(verdicts: list[Verdict]) -> Text:
+    """Say the outcome of these gates, and how many have which."""
+    outcome = overall(verdicts)
+    counted = wording.outcomes(Counter(v.outcome for v in verdicts)) or "no gate was judged"
+    return _text(f"{wording.SYMBOLS[outcome]} {wording.outcome(outcome)}: {counted}", f"bold {STYLES[outcome]}")
 
 
 class MetricLine(NamedTuple):

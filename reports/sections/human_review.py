@@ -248,12 +248,32 @@ def section(evidence: RunView) -> Section:
 
 def preferring_baseline(evidence: RunView) -> list[str]:
     """Say of which suites people prefer the baseline's answers."""
-    asked = [pair for suite in evidence.suites for pair in _by_rubric(evidence.reviews, suite.name)]
-    shares = [(name, human_review.preference(human_review.adjudicated(reviews.remarks))) for name, reviews in asked]
+    asked = [pair for suite in evidence.suites for pair in _preferences(evidence.reviews, suite.name)]
     return [
         f"{name}: People prefer the baseline's answers: the tuned model's in {number_format.estimate(share)} of pairs."
-        for name, share in shares
+        for name, share in asked
         if sentences.preferred(share)[1] == "bad"
+    ]
+
+
+def at_a_glance(reviews: Reviews, suite: SuiteInfo) -> list[tuple[str, Cell]]:
+    """Say in one row for each rubric whose answers people prefer; empty where nobody compared answers of the suite."""
+    rows = []
+    for title, share in _preferences(reviews, suite.name):
+        if share.value is not None:
+            reading, tone = sentences.preferred(share)
+            text = f"{wording.capital(reading)}: the tuned model's answers in {number_format.estimate(share)} of pairs"
+            rubric = title.removeprefix(suite.name).lstrip(", ")
+            note = "\n".join(filter(None, [number_format.basis(share, suite.cluster), rubric]))
+            rows.append(("People's preference", Cell(text=text, note=note, tone=tone)))
+    return rows
+
+
+def _preferences(reviews: Reviews, suite: str) -> list[tuple[str, Estimate]]:
+    """Return how often people prefer the tuned model's answer, by rubric."""
+    return [
+        (title, human_review.preference(human_review.adjudicated(part.remarks)))
+        for title, part in _by_rubric(reviews, suite)
     ]
 
 

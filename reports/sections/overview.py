@@ -12,7 +12,7 @@ from reports.cases.index import Joint
 from reports.charts.intervals import changes_plot
 from reports.model import Block, Cell, Facts, Mark, PlotRow, Reading, Section, Text, Tick
 from reports.run_data import TOO_FEW, RunView
-from reports.sections import results
+from reports.sections import human_review, results
 
 ORDER: tuple[Reading, ...] = ("worse", "undecided", "better")
 CERTAINTY, READABLE, COMPLETE = "Certainty", "Answers that could be read", "Complete answers"
@@ -63,6 +63,7 @@ def _summary(evidence: RunView, suite: SuiteInfo, changes: Sequence[Change]) -> 
         (HEADINGS["undecided"], _metrics(changes, "undecided", "")),
         (CERTAINTY, _certainty(evidence, suite, changes)),
         _readable(evidence, suite),
+        *human_review.at_a_glance(evidence.reviews, suite),
     ]
     return Facts(caption=suite.name, pairs=pairs)
 

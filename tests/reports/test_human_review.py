@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import reports
 from harness.errors import UserError
 from harness.judges.rubric import SIDES, JudgeRubric
 from harness.runs.folder import load_run
@@ -18,6 +19,7 @@ from reports.model import Cell, ReportModel, Section, Table, Text
 from reports.render import html, markdown
 from reports.sections import human_review, limits
 from reports.sections.verdict import cautions
+from reports.summary import summary
 from tests.reports.conftest import Writer, table
 from tests.reports.conftest import all_text as said
 from tests.support.reviewed_run import answer, both, compared, fixed, review, skipped
@@ -78,6 +80,18 @@ def test_the_preference_has_its_interval_and_every_choice_is_counted(path: Path)
     assert cells[1].text == "70.0%" and cells[1].estimate is not None and cells[1].estimate.clusters == 30
     assert cells[1].note.startswith("51.3% to 83.8%") and "30 contracts" in cells[1].note
     assert [cell.text for cell in cells[2:]] == ["tuned preferred", "6", "18", "4", "2"]
+
+
+def test_what_people_prefer_stands_under_what_changed_and_so_in_the_summary(path: Path) -> None:
+    assert "People's preference" not in said_in_summary(path)
+    choices = ["tuned"] * 24 + ["baseline"] * 6
+    review(path, SUITE, "r1", {case: both(choice) for case, choice in zip(IDS, choices, strict=True)})
+    assert "People's preference" in said_in_summary(path)
+    assert "Tuned preferred: the tuned model's answers in 80.0% (62.7% to 92.3%) of pairs" in said_in_summary(path)
+
+
+def said_in_summary(path: Path) -> str:
+    return markdown.render(summary(reports.build([path])))
 
 
 def test_each_reviewer_is_noted_beside_everybody_and_decisions_count(path: Path) -> None:

@@ -75,7 +75,8 @@ def report(
 ) -> None:
     """Write the report of a finished run.
 
-    Files: report.html, summary.html, report.md, report.json, cases.csv and pages of cases.
+    Files: report.html, summary.html, report.md, report.json, cases.csv and pages of cases. Prints the outcome of the
+    run's gates, then the files.
 
     With --side-by-side write side-by-side.html, or the file that --out names (.html): a row per case, a column per
     run, and the paired differences from the first run. RUN:baseline stands for the answers of a run's baseline.
@@ -84,7 +85,8 @@ def report(
 
     A run that is unfinished or was changed after sealing is reported without a verdict, with exit code 6.
     """
-    from harness.runs.folder import load_manifest
+    from harness.runs.folder import load_manifest, load_results
+    from reports.render import terminal
 
     if side_by_side:
         if pdf or business:
@@ -99,6 +101,9 @@ def report(
         paths.append(find_run(text, runs, "train" if text == LATEST and has_evaluation else "eval"))
     files = write_report(paths, out or paths[0] / "report", pdf, business)
     code = claims_code(paths)
+    for path in paths:
+        if load_manifest(path).kind == "eval":
+            typer.echo(terminal.outcome_line(load_results(path)))
     print_report(files, open_report)
     exit_with(code)
 

@@ -181,4 +181,6 @@ def test_report_finds_a_run_by_part_of_its_name_or_the_latest(project: Path) -> 
     for name in (run.name[-8:], "latest"):
         done = tunegate(project, "report", name, "--out", name)
         assert done.returncode == 0, done.stderr
+        first, *_ = done.stdout.splitlines()
+        assert first.startswith("✓ PASS: 3 pass")
         assert done.stdout.splitlines()[-1] == (project / name / "report.html").as_uri()
