@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from harness.engines.base import traits_of
 from harness.engines.config import EngineConfig
@@ -131,20 +131,20 @@ def judge(
     ]
     canaries = [label for item, label, _ in findings if item.canary and label is not None]
     fooled = canaries.count(_best(rubric))
+    replies = [label for item, label, _ in findings[len(decided) :] if not item.canary and label is not None]
     about = {
         "judge": {"name": judged_by.name, "digest": judged_by.digest, "engine": dispatcher.describe()},
         "canaries": {"asked": sum(item.canary for item, _, _ in findings), "read": len(canaries), "fooled": fooled},
+        "doubts": [*_doubts(run, judged_by, replies, fooled, len(canaries))],
     }
-    result = recorded(run, rubric, events, about, fooled, len(canaries))
-    replies = [label for item, label, _ in findings[len(decided) :] if not item.canary and label is not None]
-    return structs.replace(result, doubts=tuple(_doubts(run, judged_by, replies, result)))
+    return recorded(run, rubric, events, about)
 
 
-def _doubts(run: RunData, judged_by: Checkpoint, replies: Sequence[str], result: JudgeResult) -> Iterator[str]:
+def _doubts(run: RunData, judged_by: Checkpoint, replies: Sequence[str], fooled: int, canaries: int) -> Iterator[str]:
     """Say why not to rely on a judge's verdicts, one sentence each; `replies` are the labels that it gave."""
-    if result.fooled:
+    if fooled:
         yield "the answers can manipulate this judge: do not rely on its numbers"
-    if not result.canaries:
+    if not canaries:
         yield "no canary got a readable verdict: whether answers can manipulate this judge is not known"
     for variant, checkpoint in run.manifest.checkpoints.items():
         if checkpoint.digest == judged_by.digest:
@@ -153,19 +153,20 @@ def _doubts(run: RunData, judged_by: Checkpoint, replies: Sequence[str], result:
         yield f"all {len(replies)} verdicts are {replies[0]!r}: this judge tells no answers apart"
 
 
-def recorded(
-    run: RunData,
-    rubric: JudgeRubric,
-    events: Sequence[ScoreEvent],
-    about: Mapping[str, Any],
-    fooled: int = 0,
-    canaries: int = 0,
-) -> JudgeResult:
-    """Append a judge's verdicts to the run; `about` describes the judge."""
+def recorded(run: RunData, rubric: JudgeRubric, events: Sequence[ScoreEvent], about: Mapping[str, Any]) -> JudgeResult:
+    """Append a judge's verdicts to the run; `about` describes the judge, its canaries and the doubts about it."""
     asked = {"name": rubric.name, "question": rubric.question, "labels": list(rubric.labels)}
     path = append(run.path, JUDGE, events, {"kind": JUDGE, "rubric": asked, **about})
     scored = sum(event.score.value is not None for event in events)
-    return JudgeResult(path=path, scored=scored, unscored=len(events) - scored, fooled=fooled, canaries=canaries)
+    canaries = about.get("canaries", {"fooled": 0, "read": 0})
+    return JudgeResult(
+        path=path,
+        scored=scored,
+        unscored=len(events) - scored,
+        fooled=canaries["fooled"],
+        canaries=canaries["read"],
+        doubts=tuple(about.get("doubts", ())),
+    )
 
 
 def judgeable(run: RunData) -> list[tuple[str, Record]]:

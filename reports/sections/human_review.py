@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from harness.judges import human_review as judges_human_review
 from harness.judges.human_labels import Agreement, agreement, judged_by
@@ -172,8 +172,9 @@ NOTE = (
 
 
 def judge_blocks(run: RunData) -> list[Block]:
-    """Count people's labels and compare every judge with every person; empty where there is neither."""
-    result: list[Block] = [Text(text=f"{text}.") for text in _labelled(run)]
+    """Warn of judges, count people's labels, and compare every judge with every person; empty where there is none."""
+    result: list[Block] = [Text(text=f"{text}.", tone="caution") for text in dict.fromkeys(_doubted(run))]
+    result += [Text(text=f"{text}.") for text in _labelled(run)]
     rows = [_row(rubric.name, against) for rubric in judged_by(run.path) for against in agreement(run, rubric)]
     if rows:
         columns = ["Rubric", "Reviewer", "Same label", "Kappa"]
@@ -190,6 +191,13 @@ def _row(rubric: str, agreement: Agreement) -> list[Cell]:
         cell(agreement.exact, "share", "source"),
         cell(agreement.kappa, "coefficient", "source"),
     ]
+
+
+def _doubted(run: RunData) -> Iterator[str]:
+    """Say why not to rely on a judge model, as it was recorded when it judged."""
+    for batch in batches(run.path):
+        for doubt in batch.about.get("doubts", ()):
+            yield f"Judge {batch.about['judge']['name']}, rubric {batch.about['rubric']['name']}: {doubt}"
 
 
 def _labelled(run: RunData) -> list[str]:
@@ -238,7 +246,7 @@ def section(evidence: RunView) -> Section:
     reviews = evidence.reviews
     judged = judge_blocks(evidence.run)
     if not reviews.sessions:
-        lead = LABELLED if judged else NOBODY
+        lead = LABELLED if _labelled(evidence.run) else NOBODY
         return Section(id="review", title="Human review", blocks=[Text(text=lead, tone="caution"), *judged])
     found = [Text(text=WHO), _sessions(reviews), _checks(reviews), *_not_judged(reviews)]
     for suite in evidence.suites:

@@ -15,6 +15,8 @@ from harness.progress.progress import Progress
 from harness.runs.folder import RunData, check_seal, load_run
 from harness.runs.score_events import batches, with_later
 from harness.schema import Case, Checkpoint
+from reports.model import Text
+from reports.sections import human_review
 from tests.support.command import tunegate
 from tests.support.mini import compare, right, rows, write_script
 
@@ -81,6 +83,10 @@ def test_a_judge_whose_verdicts_say_nothing_is_named(tmp_path: Path):
         "no canary got a readable verdict",
         "the judge is the tuned model of this run, so it judges its own answers",
     ]
+    shown = [block for block in human_review.judge_blocks(load_run(run.path)) if isinstance(block, Text)]
+    named = f"Judge {tuned.name}, rubric grounded: "
+    assert [text.text.startswith(named) for text in shown] == [True, True]
+    assert {text.tone for text in shown} == {"caution"} and "judges its own answers" in shown[1].text
     constant = dict.fromkeys(["tuned/asked", "tuned/swapped", "tuned/canary"], reply("tie"))
     assert doubts(run, BETTER, other, tmp_path, constant) == ["all 80 verdicts are 'tie'"]
     same = compare(tmp_path, baseline=right(rows()))
