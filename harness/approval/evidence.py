@@ -18,13 +18,17 @@ from harness.formatting import count
 from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.rules import COMPARATIVE
 from harness.gates.sentences import gate_in_words
-from harness.runs.folder import SEAL, load_manifest, recorded_verdicts, standing_of, stream
+from harness.runs.folder import SEAL, load_manifest, now, recorded_verdicts, standing_of, stream
 from harness.runs.status import no_merge
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Record, SuiteInfo, Verdict
 from harness.suites.suite import Suite
 
 OR_ELSE = "make it readable, move it away, or name another folder with --runs"
 MAY_DECIDE = f"and may be the newest run on these weights: {OR_ELSE}"
+
+
+AHEAD_S = 24 * 3600
+"""Seconds by which the clock of another machine may be ahead."""
 
 
 class Where(Struct, frozen=True, kw_only=True):
@@ -146,6 +150,12 @@ class Evidence:
             raise Refused(f"no run in {self.where.runs.resolve()} evaluated these weights on it")
         whole = [(folder, manifest) for folder, manifest in finished if _asked_all(manifest, name)] or finished
         last = max(manifest.started for _, manifest in whole)
+        if last > now(AHEAD_S):
+            names = ", ".join(folder.name for folder, manifest in whole if manifest.started == last)
+            raise Refused(
+                f"{names}: the start, {last}, is in the future, so a clock was wrong, and it is not known which run is "
+                "the newest. Move this one away and evaluate again"
+            )
         return [(folder, manifest) for folder, manifest in whole if manifest.started == last]
 
     def _as_required(self, folder: Path, manifest: Manifest, one: RequiredSuite, suite: Suite) -> SuiteInfo:

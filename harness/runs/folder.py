@@ -20,7 +20,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -94,9 +94,9 @@ class RunData(Results, frozen=True, kw_only=True):
         return records
 
 
-def now() -> str:
-    """Return the UTC time, ISO 8601 to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def now(ahead_s: float = 0) -> str:
+    """Return the UTC time, so many seconds ahead, ISO 8601 to the second."""
+    return (datetime.now(UTC) + timedelta(seconds=ahead_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def new_run_id(slug: str, time_s: float | None = None, token: str | None = None) -> str:

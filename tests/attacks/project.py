@@ -64,10 +64,10 @@ class Target:
         """The newest run."""
         return max((f for f in self.runs.iterdir() if f.is_dir()), key=lambda f: (load_manifest(f).started, f.name))
 
-    def evaluate(self, day: int = 0, **more: Any) -> Path:
-        """Evaluate the adapter; with a day, on that day of a later month."""
+    def evaluate(self, minutes: int = 0, **more: Any) -> Path:
+        """Evaluate the adapter; with minutes, so long after all other runs."""
         made = evaluate(self.runs, more.pop("weights", self.adapter), **more)
-        return later(made, day) if day else made
+        return later(made, minutes) if minutes else made
 
     def edit(self, file: str, old: str, new: str, where: Path | None = None) -> None:
         """Replace a text in a file of the suite, or of another folder; it must be there."""

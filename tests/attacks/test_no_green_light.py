@@ -27,7 +27,7 @@ from tests.attacks.project import EASY, Target
 from tests.conftest import save_tiny_model
 from tests.support.adapters import change_json, save_adapter
 from tests.support.command import tunegate
-from tests.support.gated import PASS_ON_BOTH, approve_of, change, checkpoint_of, reseal, wrong
+from tests.support.gated import PASS_ON_BOTH, after, approve_of, change, checkpoint_of, reseal, wrong
 from tests.support.mini import right, rows, write_script
 
 FAILED = "has 2 of 2 gates not passed"
@@ -72,7 +72,7 @@ def the_easy_suite_is_asked_for_by_name(target: Target) -> None:
 
 @attack(FAILED)
 def an_earlier_pass_before_the_fail(target: Target) -> None:
-    change(target.run, lambda m: msgspec.structs.replace(m, started="2027-01-02T08:00:00Z"))
+    change(target.run, lambda m: msgspec.structs.replace(m, started=after(2)))
     target.evaluate(1)
 
 
@@ -83,12 +83,20 @@ def an_earlier_pass_in_a_folder_with_a_newer_name(target: Target) -> None:
     oldest.rename(target.runs / f"99{oldest.name}")
 
 
+@attack("is in the future")
+def a_pass_by_a_clock_that_runs_ahead(target: Target) -> None:
+    shutil.rmtree(target.runs)
+    target.evaluate(1)
+    (passed,) = (folder for folder in target.runs.iterdir() if folder.is_dir())
+    change(passed, lambda m: msgspec.structs.replace(m, started=after(60 * 24)))
+
+
 @attack("may claim no verdict: run.json changed after")
 def a_copy_of_an_earlier_pass_that_says_it_is_newer(target: Target) -> None:
     an_earlier_pass_before_the_fail(target)
     oldest = min((f for f in target.runs.iterdir() if f.is_dir()), key=lambda f: load_manifest(f).started)
     copy = shutil.copytree(oldest, target.runs / "20280101T080000Z-eval-00000000")
-    target.manifest(lambda m: m.update(started="2028-01-01T08:00:00Z", run_id=copy.name), copy)
+    target.manifest(lambda m: m.update(started=after(3), run_id=copy.name), copy)
 
 
 @attack("is a renamed copy of run")
@@ -96,7 +104,7 @@ def a_copy_of_an_earlier_pass_sealed_again_under_its_old_id(target: Target) -> N
     an_earlier_pass_before_the_fail(target)
     oldest = min((f for f in target.runs.iterdir() if f.is_dir()), key=lambda f: load_manifest(f).started)
     copy = shutil.copytree(oldest, target.runs / "20280101T080000Z-eval-00000000")
-    change(copy, lambda m: msgspec.structs.replace(m, started="2028-01-01T08:00:00Z"))
+    change(copy, lambda m: msgspec.structs.replace(m, started=after(3)))
 
 
 @attack("may claim no verdict: the run was not sealed")

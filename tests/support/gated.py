@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import chdir
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +107,17 @@ def reseal(folder: Path) -> None:
     change(folder, lambda manifest: manifest)
 
 
-def later(folder: Path, day: int) -> Path:
-    """Let a run have started on this day of a later month."""
-    change(folder, lambda m: msgspec.structs.replace(m, started=f"2027-01-{day:02d}T08:00:00Z"))
+def after(minutes: int) -> str:
+    """Return a time so many minutes after every run that the tests start, and on this side of a wrong clock."""
+    return f"{LATER + timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
+
+
+LATER = datetime.now(UTC) + timedelta(hours=6)
+
+
+def later(folder: Path, minutes: int) -> Path:
+    """Let a run have started after all others, in order of the minutes."""
+    change(folder, lambda m: msgspec.structs.replace(m, started=after(minutes)))
     return folder
 
 

@@ -107,5 +107,5 @@ def test_own_cases_neither_approve_a_merge_nor_take_an_approval_away(project: Pa
     with pytest.raises(GateFailed, match=r"legal/mini: no run in .* evaluated these weights on it"):
         may_merge(str(adapter), where, None)
     own_suite = evaluate(project / "runs", adapter)
-    later(own, day=9)
+    later(own, 9)
     assert may_merge(str(adapter), where, None).passed[0].run == own_suite
