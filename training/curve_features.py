@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-AT_START = 3
-"""Steps of the first level: few, since a loss may fall fast."""
+FEW = 3
+"""Steps of the level at the start: few, since a loss may fall fast; and the fewest that show a loss that has risen."""
 STRETCH = 5
 """Any other level covers the last fifth of the steps before it,"""
 WIDEST = 20
@@ -34,6 +34,8 @@ class CurveFeatures(Struct, frozen=True, kw_only=True):
     """Level after two thirds of the steps."""
     last: float
     """Level at the end."""
+    risen: float
+    """The level at the end, or that of the last FEW steps if it is lower: in a short training, one step may decide."""
     at_best: float
     """Level at the lowest validation loss, or at the end without validation."""
     validations: list[tuple[int, float]]
@@ -100,10 +102,11 @@ def read(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any]) -> CurveFe
     rows = record.get("train") or {}
     return CurveFeatures(
         steps=len(trained),
-        first=median(losses[:AT_START]),
+        first=median(losses[:FEW]),
         late_from=steps[late - 1],
         middle=level(losses, late),
         last=level(losses, len(losses)),
+        risen=min(level(losses, len(losses)), median(losses[-FEW:])),
         at_best=level(losses, sum(step <= best for step in steps)),
         validations=held_out,
         norms=[row["grad_norm"] for row in trained[_warm_up(trained) :]],
@@ -134,7 +137,7 @@ def _spikes(losses: Sequence[float], start: int) -> bool:
     if len(earlier) < BEFORE_SPIKE or len(current) < 3:
         return False
     before = median(earlier)
-    return median(current) > max(2 * before, before + SPIKE_NATS, median(losses[:AT_START]))
+    return median(current) > max(2 * before, before + SPIKE_NATS, median(losses[:FEW]))
 
 
 def _general(losses: Mapping[str, Any] | None) -> tuple[float, float] | None:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from harness.errors import UserError
 from harness.runs.folder import RunData
 from training.config import Config
-from training.curve_features import CurveFeatures, read
+from training.curve_features import FEW, CurveFeatures, read
 
 NOTHING_TO_LEARN = 0.01
 """Nats. Below it, the untrained model gives every answer token more than 99%, which no real answers have."""
@@ -106,14 +106,14 @@ def _no_learning(s: CurveFeatures) -> str | None:
 
 
 def _diverged(s: CurveFeatures) -> str | None:
-    if s.last <= DIVERGED * s.first:
+    if s.risen <= DIVERGED * s.first:
         return None
-    return f"the training loss ended at {s.last:.3f}, above its start of {s.first:.3f}"
+    return f"the training loss ended at {s.risen:.3f}, above its start of {s.first:.3f}"
 
 
 def _wild(s: CurveFeatures) -> str | None:
     over = [norm for norm in s.norms if norm > WILD_NORM]
-    if len(over) <= WILD_SHARE * len(s.norms):
+    if len(over) <= max(MAX_SPIKES, WILD_SHARE * len(s.norms)):
         return None
     return f"gradient norm above {WILD_NORM:g} in {len(over)} of {len(s.norms)} steps, up to {max(over):.1f}"
 
@@ -153,7 +153,7 @@ def _falling(s: CurveFeatures) -> str | None:
 def _high(s: CurveFeatures) -> str | None:
     if s.fall >= LITTLE or any(sign(s) for sign in (_nothing_to_learn, _no_learning, _diverged, _rising, _falling)):
         return None
-    text = f"training loss {s.first:.3f} to {s.last:.3f}, {s.fall:.1%} lower"
+    text = f"training loss {s.first:.3f} to {s.last:.3f}, {abs(s.fall):.1%} {'lower' if s.fall >= 0 else 'higher'}"
     return f"{text}; validation loss {s.validations[-1][1]:.3f}" if s.validations else text
 
 
@@ -258,7 +258,7 @@ def diagnose(log: Sequence[Mapping[str, Any]], record: Mapping[str, Any], config
         steps = sum("loss" in row for row in log)
         return Diagnosis(
             name="not judged",
-            evidence=f"{steps} steps were logged; a diagnosis needs 3",
+            evidence=f"{steps} steps were logged; a diagnosis needs {FEW}",
             change="train longer",
             also=[],
         )

@@ -156,6 +156,13 @@ def test_two_steps_are_not_judged():
     assert found(curves(settled, steps=2)).name == "not judged"
 
 
+def test_one_hard_step_of_few_is_no_instability():
+    log = curves(lambda x: 3.0 if x == 1 else 2.5 - x / 2, norm=lambda x: 30.0 if x == 0.5 else 1.0, steps=6)
+    assert "unstable" not in (found(log).name, *found(log).also) and "28.6% higher" in found(log).evidence
+    risen = curves(lambda x: 3.0 if x > 0.5 else 2.5 - x / 2, steps=6)
+    assert found(risen).name == "unstable"
+
+
 REAL = {
     "unstable": {
         "optim__lr": 0.9,
