@@ -3,7 +3,8 @@
 "$1.25 million", "1,250,000 dollars" and "USD 1250000" are one number. An answer that states several different numbers
 is wrong, because it hedges, unless the suite says that the last one counts. If the right answer has no unit, and the
 answer no number without one, a unit of the case's own text will do: "30 days" is 30 where the text speaks of days.
-"-$3 million" is not "$3 million"; a number in brackets, or of a loss, may be either. Commas group thousands, and a
+"-$3 million" is not "$3 million"; a number in brackets, or of a loss, may be either. A number straight after "not",
+"no longer", "rather than" or "instead of" is denied, which is wrong. Commas group thousands, and a
 point begins the decimals: an answer in another notation ("1.250,00") is wrong, and a case in one is refused.
 """
 
@@ -47,6 +48,12 @@ LOSS = re.compile(
 )
 TORN = re.compile(r"(?:[ \u00a0\u202f'\u2019]\d{3})*[.,]\d")
 """Digits after a figure that belong to it in another notation: "1 234,50", of which only the 1 is read."""
+DENIED = re.compile(
+    r"(?:(?<!if )(?<!or )\bnot|\b(?:no longer|never|rather than|instead of))\s+"
+    r"(?:(?:an?|the|in|by|at|on|of|for|after|within)\s+)*[*_\"'“‘(]*$",
+    re.I,
+)
+"""Ends before a figure that the answer denies: "not within 45 days", but not "not later than 45 days"."""
 NEAR = 60
 """Characters before and after a number in which a loss makes its sign open."""
 
@@ -75,6 +82,11 @@ def numbers_in(text: str) -> list[Number]:
         near = f"{text[max(0, start - NEAR) : start]} {text[end : end + NEAR]}"
         found.append(Number(figure, not minus and bool("(" in text[max(0, start - 1) : end] or LOSS.search(near))))
     return found
+
+
+def is_denied(text: str, start: int) -> bool:
+    """Whether the words straight before a figure deny it."""
+    return bool(DENIED.search(text, max(0, start - NEAR), start))
 
 
 def within(
@@ -114,7 +126,8 @@ def within(
         chosen = of_kind[-1:] if take == "last" else of_kind
         is_cut = completion.finish_reason == "length"
         is_torn = any(TORN.match(completion.text, n.figure.end) for n in chosen)
-        hit = bool(chosen) and not (is_cut or is_torn)
+        is_off = is_torn or any(is_denied(completion.text, n.figure.start) for n in chosen)
+        hit = bool(chosen) and not (is_cut or is_off)
         hit = hit and all(any(_close(n, w, *bounds) for w in expected) for n in chosen)
         why = "the answer was cut at the token limit" if is_cut else ""
         return Score(

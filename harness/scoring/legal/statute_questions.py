@@ -3,7 +3,7 @@
 A case expects sections, with facts (`30 days`, `an officer|one officer`), or that the answer is not in the document:
 `expected` is then empty or says so. The tag `stale` has what the document replaced, each part after ` + `. An answer is
 right with every expected section and fact, no other section or guess and nothing stale; or with an abstention and no
-section. An abstention may repeat sections of the question that it denies. An answer that neither cites nor abstains, or
+section. An answer may repeat sections of the question that it denies. An answer that neither cites nor abstains, or
 is cut, empty or failed, is unreadable: it counts as one wrong section for precision, and as an answer if the document
 has none.
 """
@@ -20,19 +20,22 @@ from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import make_span, ratios, scorer
 from harness.scoring.grounding.citation_parser import Citation, citations_in
 from harness.scoring.legal.key_terms import Place, Term, places, read, term_of
+from harness.scoring.numeric import is_denied
 from harness.scoring.text.normalize import normalise
 from harness.scoring.text.quantities import SizeKey, figures_in, size_key
 from harness.scoring.text.refusals import clauses, is_declining, lower, refuses
 
 SECTION = r"(?:(?:code|such|specific|particular|georgia) )*(?:section|statute|citation|provision)s?"
 NAMED = r"(?:named|cited|given|stated|mentioned|referenced|specified|identified|listed|provided)"
+TELL = r"(?:cite|reference|name|give|mention|list|provide|state|identify|specify|refer to)"
+TELLS = r"(?:(?:cite|reference|name|give|mention|list|provide|state|identifie|specifie)s|refers to)"
 BARE = re.compile(rf"\W*(?:none(?:\s+{NAMED})?|not\s+(?:{NAMED}|found|present|covered))\W*", re.I)
 """An abstention that is a whole answer."""
 NO_SECTION = re.compile(
     rf"^\W*no {SECTION}(?: {NAMED})?\W*$|\b(?:no {SECTION}|none) (?:is|are|was|were) {NAMED}\b"
     rf"|\bthere (?:is|are) (?:none\b|no {SECTION})"
-    rf"|\b(?:does|do|did)(?: not|n't) (?:cite|reference) (?:(?:a|any) {SECTION}|one\b)"
-    rf"|\b(?:cites|references) no {SECTION}|\b(?:names|cites|gives|mentions) none\b"
+    rf"|\b(?:does|do|did)(?: not|n't) {TELL} (?:(?:a|any) {SECTION}|one\b)"
+    rf"|\b{TELLS} no {SECTION}|\b(?:names|cites|gives|mentions) none\b"
 )
 """Says that no section is named; for one clause in lower case."""
 DENIED = re.compile(
@@ -52,6 +55,8 @@ DENIED_BEFORE = re.compile(
     r"|(?:not|n't) (?:\w+ )?(?:name|cite|mention|reference|contain|include|list) (?:it|(?:this|that) section)\W*$"
 )
 """Denies the section of the clause before: "but the document does not mention it"."""
+NOT = re.compile(r"(?<!or )\bnot\s+(?:(?:under|by|in)\s+)?[*_\"'“‘(]*$", re.I)
+"""Ends before a section that an answer sets another one against."""
 AND = re.compile(r"\band (?=(?:the|this)\b)")
 """Between a section and an abstention in one clause."""
 OR = re.compile(r"\bor\s+$", re.I)
@@ -180,13 +185,17 @@ def _denied(text: str, named: Sequence[Citation], repeatable: Sections, expected
         for a, b in pairwise([0, *(match.start() for match in AND.finditer(one)), len(one)])
     ]
     after = [*(one for _, one in parts[1:]), ""]
+    is_answered = any(c.sections not in repeatable for c in named)
     return [
         c
         for c in named
         for ((start, end), one), other in zip(parts, after, strict=True)
         if start <= c.start < end
         and (
-            (c.sections in repeatable and _denies(one, other))
+            (
+                c.sections in repeatable
+                and (_denies(one, other) or (is_answered and NOT.search(text, max(0, c.start - 20), c.start)))
+            )
             or (c.sections in expected and ITSELF.search(one) and not OTHER.search(one))
         )
     ]
@@ -203,19 +212,17 @@ def _labels(sections: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def _states(facts: Sequence[Term], text: str) -> bool:
-    """Whether an answer states every fact, and no other figure before the right one or in a list of guesses with it."""
+    """Whether an answer states every fact and denies none, with no other figure before it or in a list of guesses."""
     return not facts or (all(map(partial(places, reading=read(text)), facts)) and not _hedges(facts, text))
 
 
 def _hedges(facts: Sequence[Term], text: str) -> bool:
     right = frozenset[SizeKey]().union(*(fact.figures for fact in facts))
-    stated = [(figure.unit, size_key(figure.unit, figure.value) in right) for figure in figures_in(text)]
-    first = dict(reversed(stated))
-    if not all(first[unit] for unit, is_right in stated if is_right):
+    found = [(figure, size_key(figure.unit, figure.value) in right) for figure in figures_in(text)]
+    first = dict(reversed([(one.unit, is_right) for one, is_right in found if not is_denied(text, one.start)]))
+    if not all(first.get(one.unit) for one, is_right in found if is_right):
         return True
-    listed = [
-        (one, other) for one, other in pairwise(figures_in(text)) if GUESSES.fullmatch(text, one.end, other.start)
-    ]
+    listed = [(one, other) for (one, _), (other, _) in pairwise(found) if GUESSES.fullmatch(text, one.end, other.start)]
     return any(
         one.kind == other.kind and len({size_key(each.unit, each.value) for each in (one, other)} & right) == 1
         for one, other in listed

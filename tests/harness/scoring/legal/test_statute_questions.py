@@ -100,6 +100,8 @@ def test_an_abstention_is_right_where_there_is_no_answer_and_a_refusal_where_the
         "The section is not in the document's heading but below.",
         "No.",
         "",
+        "The form does not name a fee for the deed tax.",
+        "not § 44-7-50",
     ],
 )
 def test_anything_else_answers_what_has_no_answer(text):
@@ -123,6 +125,8 @@ def test_an_abstention_may_repeat_the_section_of_its_question_and_no_other():
         "Neither § 44-99-999 nor another section is named in the lease for this.",
         "The lease doesn't mention O.C.G.A. § 44-99-999 for it.",
         "None specified.",
+        "The form does not name any statute for the deed tax.",
+        "The paper refers to no section.",
     ],
 )
 def test_a_denial_of_the_section_of_the_question_is_an_abstention(text):
@@ -183,6 +187,12 @@ def test_an_abstention_may_deny_the_section_of_its_question_in_every_form(text):
         ("O.C.G.A. § 44-99-999 or O.C.G.A. § 44-14-161", 0.0),
         ("No, O.C.G.A. § 44-14-161 is not cited for that; the lease cites O.C.G.A. § 44-99-999.", 0.0),
         ("No, O.C.G.A. § 44-99-999 is not cited for that.", 0.0),
+        ("No, not § 44-99-999. It is O.C.G.A. § 44-14-161.", 1.0),
+        ("O.C.G.A. § 44-14-161 and not under **§ 44-99-999**", 1.0),
+        ("No, not § 44-88-888. It is O.C.G.A. § 44-14-161.", 0.0),
+        ("O.C.G.A. § 44-99-999, not § 44-14-161", 0.0),
+        ("O.C.G.A. § 44-14-161, whether or not § 44-99-999", 0.0),
+        ("not § 44-99-999", 0.0),
     ],
 )
 def test_the_right_section_may_stand_next_to_a_denied_one_of_the_question(text, value):
@@ -202,6 +212,10 @@ def test_facts_are_asked_for_beside_the_section_and_the_replaced_one_is_wrong():
         ("45 days (the cure takes 30 days); § 44-14-161", 0.0, 0),
         ("It is mailed 45 days ahead, § 44-14-161; another letter has thirty days.", 0.0, 0),
         ("30 days", 0.0, 0),
+        ("not 45 days but 30 days, § 44-14-161", 1.0, 0),
+        ("not later than 30 days, § 44-14-161", 1.0, 0),
+        ("not within 30 days but within 45 days, § 44-14-161", 0.0, 0),
+        ("no longer thirty days, § 44-14-161", 0.0, 0),
         ("15 days; § 44-14-161", 0.0, 1),
         ("30 days, once fifteen days; § 44-14-161", 0.0, 1),
     ]:
