@@ -20,6 +20,7 @@ from typing import NamedTuple
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import make_span, ratios, scorer
 from harness.scoring.legal import clause_list_parser
+from harness.scoring.legal.clause_units import TABLE_HEAD
 from harness.scoring.text.refusals import refuses
 
 MATCH = 0.5
@@ -151,9 +152,11 @@ def f_score(counts: SpanCounts, beta: float = 1.0) -> float | None:
 LINE = re.compile(r"[^\r\n]+")
 BULLET = re.compile(r"\s*(?:(?:[-*•–—]|\(?\d{1,2}[.)])\s+)?[\"“‘'`]?")
 QUOTES = "\"”’'` \t"
-FENCE = re.compile(r"\s*(?:```\w*|[\[\]{}]+)\s*")
-"""A line of a code fence or of brackets."""
+FENCE = re.compile(r"\s*(?:```\w*|(?:\"[^\"]*\"\s*:\s*)?[\[\]{}]+,?|\|[\s|:-]+)\s*")
+"""A line of a code fence, of brackets with or without their key, or below the head of a table."""
 HEADING = re.compile(r"\s*(?:#+\s|\*\*)\W*(?:\w+\W*){1,6}")
+MAX_HEAD = 6
+"""Words in the head of a table; a longer one may be a quote."""
 WORD = re.compile(r"\w+")
 MIN_WORDS = 4
 """A shorter line of the source may be part of a "none"."""
@@ -261,9 +264,9 @@ def _passages(case: Case, text: str, parties: bool) -> Iterator[tuple[str, int]]
 def _lines(case: Case, text: str) -> Iterator[tuple[str, int]]:
     """Each line without bullet and quotation marks, and its start; no fences, and no headings that are not quoted."""
     for line in LINE.finditer(text):
-        is_heading = (
-            HEADING.fullmatch(line[0]) and text[line.end() :].strip() and line[0].strip("#* ") not in case.document
-        )
+        is_table = TABLE_HEAD.match(text, line.start()) and len(WORD.findall(line[0])) <= MAX_HEAD
+        is_lead = text[line.end() :].strip() and line[0].strip("#*| ") not in case.document
+        is_heading = is_lead and (is_table or HEADING.fullmatch(line[0]))
         if is_heading or FENCE.fullmatch(line[0]):
             continue
         bullet = BULLET.match(text, line.start(), line.end())

@@ -226,6 +226,8 @@ def test_a_line_that_leads_to_a_quote_is_no_quote():
     "text",
     [
         f'```json\n["{RENT} on the first day"]\n```',
+        f'```json\n{{\n  "rent": [\n    "{RENT} on the first day"\n  ]\n}}\n```',
+        f"| Clause | Text |\n|:---|---|\n| rent | {RENT} on the first day |",
         f"## Rent\n{RENT} on the first day",
         f"**Payment of rent:**\n\n- {RENT} on the first day",
         f"{RENT}\non the first day",
@@ -237,6 +239,21 @@ def test_marks_around_a_quote_and_the_lines_that_it_is_cut_into_are_no_quotes_of
     score = scored(text, [gold], document=f"1. {gold}. 2. {LAW}.")
     assert (score.value, score.tp, score.fp) == (1.0, 1, 0)
     assert scored(f"{text}\n{LAW}", [gold], document=f"1. {gold}. 2. {LAW}.").fp == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"| {LAW} |\n|---|",
+        f"| Clause | Text |\n|---|---|\n| rent | {LAW} |",
+        f"| Clause | {LAW} |",
+        f'{{\n  "rent": [\n    "{LAW}"\n  ]\n}}',
+        f'{{\n  "{LAW}": "rent",\n}}',
+    ],
+)
+def test_a_table_and_json_hide_no_wrong_quote(text):
+    for gold in ([], [RENT]):
+        assert (scored(text, gold, document=f"{RENT} {LAW}").fp, scored(text, gold).tp) == (1, 0)
 
 
 @pytest.mark.parametrize(
