@@ -12,8 +12,8 @@ power of sale: nonjudicial foreclosure; power to sell
 future advances: additional advances; further advances; open-end; dragnet; cross-collateral; cross-collateralization
 prepayment: prepayment penalty; prepayment premium; prepayment fee; prepayment privilege; early payment
 tax and insurance escrow: escrow; escrow account; escrow deposits; tax escrow; insurance escrow; escrow for taxes and
-  insurance premiums; impound; impound account; tax and insurance impound; tax and insurance reserve; tax and
-  insurance deposits
+  insurance; escrow for taxes and insurance premiums; impound; impound account; tax and insurance impound; tax and
+  insurance reserve; tax and insurance deposits
 late charge: late fee; late payment; late payment charge; late payment fee; late payment penalty; late penalty
 insurance: hazard insurance; property insurance; fire insurance; casualty insurance; liability insurance; renter's
   insurance; insurance coverage

@@ -29,7 +29,8 @@ MAX_SHOWN = 60
 INNER = re.compile(r"[^\W_](?:.*[^\W_])?", re.S)
 LEAD = re.compile(
     rf"\b(?:answers?|clauses?|types?|following|absent|missing|provisions?|contains?|includes?|results?|names?|list|yes|no"
-    rf"|n['’]t|not|none|only|kept|in force|appl(?:y|ies)|counts?|exists?|status|value|verdict|{wording.STATE})\b",
+    rf"|n['’]t|not|none|only|kept|in force|appl(?:y|ies)|counts?|exists?|status|value|verdict|{wording.STATE})\b"
+    rf"|^\W*{wording.DONE}\W*$",
     re.I,
 )
 """What says that a heading, or a key of JSON, leads to names or to whether a clause is there."""
@@ -145,7 +146,7 @@ class _Reader(Answer):
         has_names = bool(self.names_in(body, stop))
         if not has_names and (mark or unit.is_heading):
             denies = bool(wording.HEADS_ABSENT.search(self.text[body:stop]))
-            leads = bool(denies or LEAD.search(self.text, body, stop))
+            leads = bool(denies or LEAD.search(self.text[body:stop]))
             is_absent = denies if leads else is_absent
             if leads or is_list(self.pieces(rest, end)):
                 body, in_list = rest, True

@@ -10,6 +10,8 @@ STATE = (
     r"(?:present|included|mentioned|found|stated|listed|contained|applicable|covered|addressed|counted|required|there"
     r"|binding)"
 )
+DONE = r"\w+(?:ed|en)"
+"""A participle, such as "attached": alone it heads names, after "not" those that are not there."""
 AFFIRMED = re.compile(
     r"\b(?:contain(?:s|ed|ing)?|include[sd]?|including|has|have|there(?:['’]s| is| are)|f(?:ou|i)nd|identif(?:y|ied)"
     r"|provides? for|imposes?|establish(?:es)?|sets out|consists? of|namely"
@@ -40,7 +42,7 @@ ABSENCE = re.compile(
 """What says anywhere after its name, or in a heading, that a clause is not there."""
 HEADS_ABSENT = re.compile(
     rf"{ABSENCE.pattern}|\b(?:not|n['’]t) (?:\w+ )?(?:contain|include|have|in|{STATE})\b"
-    rf"|\b(?:none of|nothing (?:about|on)|lacks?|(?<!not ){ABSENT})\b|^\W*(?:no|not|mentioned)\W*$",
+    rf"|\b(?:none of|nothing (?:about|on)|lacks?|(?<!not ){ABSENT})\b|^\W*(?:no|not(?: {DONE})?|mentioned)\W*$",
     re.I,
 )
 """A heading of clauses that are not there."""

@@ -184,6 +184,12 @@ def test_a_remark_in_a_list_is_no_name(text, remark):
         ("**No assignment or subletting** (2)", ["Anti-Assignment"]),
         ("There is no assignment or subletting here.", ["(unreadable)"]),
         ("No assignment or subletting clause; repair", ["Repair"]),
+        ("repair; holdover. Not granted: insurance", ["Holdover", "Repair"]),
+        ("**Granted:**\n- repair\n\n**Not granted:**\n- insurance", ["Repair"]),
+        ("Not triggered: insurance\nTriggered: repair, holdover", ["Holdover", "Repair"]),
+        ("Not granted: repair, holdover. Granted: insurance", ["Insurance"]),
+        ("**Not granted:**\n- repair\n\n**Granted:**\n- insurance", ["Insurance"]),
+        ("Not surprisingly: repair", ["Repair"]),
     ],
 )
 def test_headings_and_remarks_say_which_names_count(text, named):
@@ -206,6 +212,8 @@ def test_headings_and_remarks_say_which_names_count(text, named):
         ('Clauses that are not present: ["repair", "holdover"]', []),
         ('Here it is:\n```json\n{"clauses": ["repair"]}\n```\nInsurance is struck.', ["Repair"]),
         ('{"answer": "repair", "absent": "none"}', ["Repair"]),
+        ('{"granted": ["repair"], "not_granted": ["insurance"]}', ["Repair"]),
+        ('{"granted": ["insurance"], "not_granted": ["repair"]}', ["Insurance"]),
         ('{"lease": {"clauses": [{"type": "repair", "quote": "holdover"}]}}', ["Repair"]),
     ],
 )
