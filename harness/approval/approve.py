@@ -75,7 +75,7 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
         why = f"not approved by {path}: {'; '.join(missing)}"
         raise GateFailed(f"{checkpoint.name}: {why}. {ADVICE}, or {verb} with --ungated REASON")
     named = "; ".join(
-        f"{each.suite} by run {each.run.name}, {len(each.gates)} gates passed{each.without}" for each in passed
+        f"{each.suite} by run {each.run.name}, {len(each.gates)} gates passed{each.but}" for each in passed
     )
     judged = {verdict.suite for each in passed for verdict in recorded_verdicts(each.run) if verdict.outcome != "pass"}
     if others := sorted(judged - {each.suite for each in passed}):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -14,11 +14,11 @@ from harness.errors import UserError
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.run import estimate_and_judge
 from harness.files import digest, file_sha256
-from harness.formatting import count
+from harness.formatting import count, first_few
 from harness.gates.config import gate_ids, load_suite_gates
 from harness.gates.rules import COMPARATIVE
 from harness.gates.sentences import gate_in_words
-from harness.runs.folder import SEAL, load_manifest, now, recorded_verdicts, standing_of, stream
+from harness.runs.folder import SEAL, load_manifest, now, recorded_verdicts, standing_of, stream, was_missed
 from harness.runs.status import no_merge
 from harness.schema import ACCEPTED, BASELINE, CANDIDATE, Checkpoint, GateFile, Manifest, Record, SuiteInfo, Verdict
 from harness.suites.suite import Suite
@@ -55,13 +55,14 @@ class Passed(Struct, frozen=True, kw_only=True):
     """Its gates in words; every one passed."""
     gates_digest: str
     """Digest of its gates.toml."""
-    without: str = ""
-    """How many cases were left out as too long for the model, after a blank; empty for none."""
+    but: str = ""
+    """How many cases were left out as too long for the model, and in which other runs the same weights did not pass,
+    after a blank; empty for none."""
 
     @property
     def says(self) -> str:
         """One line for a model card or a record."""
-        gates = "; ".join(self.gates) + self.without
+        gates = "; ".join(self.gates) + self.but
         return f"{self.suite}: run {self.run.name} (seal {self.seal}) passed {gates} (gates.toml {self.gates_digest})"
 
 
@@ -126,14 +127,30 @@ class Evidence:
             info = self._as_required(folder, manifest, one, suite)
             passed = self._all_passed(folder, manifest, one, suite, gates, info)
         left, share = len(info.left_out), len(info.left_out) / info.cases
+        but = f" without {left} of {info.cases} cases ({share:.0%}), too long for the model" if left else ""
+        if missed := self._missed(info, {folder for folder, _ in newest}):
+            but += f" (but not in {count(len(missed), 'other run')} on these weights: {first_few(missed, 3)})"
         return Passed(
             suite=one.name,
             run=folder,
             seal=file_sha256(folder / SEAL),
             gates=[gate_in_words(verdict) for verdict in passed],
             gates_digest=one.gates,
-            without=f" without {left} of {info.cases} cases ({share:.0%}), too long for the model" if left else "",
+            but=but,
         )
+
+    def _missed(self, info: SuiteInfo, newest: Set[Path]) -> list[str]:
+        """Name other runs of the same gates, cases, prompt and scorers that did not pass.
+
+        One may be the newest by a clock that was right, and a run that is repeated until it passes, passes by chance.
+        """
+        return [
+            folder.name
+            for folder, manifest in self.evaluations
+            if folder not in newest
+            and any(other.hash == info.hash and other.asked == other.cases for other in manifest.suites)
+            and was_missed(folder, info.name)
+        ]
 
     def _newest(self, name: str) -> list[tuple[Path, Manifest]]:
         """Find the newest run of the suite, or all that started in the same second.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,8 +22,8 @@ from harness.gates.config import gate_ids, gates_path, load_suite_gates, unjudge
 from harness.gates.judge import NO_BASELINE, judge
 from harness.progress import tracing
 from harness.progress.progress import Progress
-from harness.runs.folder import Results, RunData, RunFolder, load_run, now, stream
-from harness.runs.history import models_judged
+from harness.runs.folder import Results, RunData, RunFolder, load_run, now, stream, was_missed
+from harness.runs.history import judged_suites
 from harness.runs.provenance import environment, git_state
 from harness.schema import (
     ACCEPTED,
@@ -100,7 +100,8 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
         with progress.stage(WRITING):
             folder.write_metrics(metrics)
             folder.write_verdicts(verdicts)
-            finished = msgspec.structs.replace(answered, status="finished", ended=now())
+            notes = [*answered.notes, *_looks(answered, verdicts, folder.path.parent)]
+            finished = msgspec.structs.replace(answered, status="finished", ended=now(), notes=notes)
             folder.write_manifest(finished)
             folder.seal()
         note(outcome=combine_outcomes({verdict.outcome for verdict in verdicts}))
@@ -168,9 +169,7 @@ def _answered(job: Job, ready: _Ready, folder: RunFolder, progress: Progress) ->
     for checkpoint in ready.checkpoints.values():
         refuse_changed(checkpoint)
     floor_records(job, ready.plan, folder)
-    own = {checkpoint.digest for checkpoint in ready.manifest.checkpoints.values()}
-    notes = [*ready.manifest.notes, *_looks(job, folder.path.parent, own)]
-    return with_floors(msgspec.structs.replace(ready.manifest, engine=engine, notes=notes), ready.floors)
+    return with_floors(msgspec.structs.replace(ready.manifest, engine=engine), ready.floors)
 
 
 def _floor(job: Job) -> dict[str, Checkpoint]:
@@ -213,19 +212,35 @@ def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[
     return notes
 
 
-def _looks(job: Job, root: Path, own: Set[str]) -> Iterator[str]:
-    """Say of each suite how many other models earlier runs below `root` judged on its cases.
+def _looks(manifest: Manifest, verdicts: Sequence[Verdict], root: Path) -> Iterator[str]:
+    """Say of each suite how many other models and prompts earlier runs below `root` judged on its cases.
 
-    Of k models that all miss a threshold, one or more pass with at most k times the chance of one (Bonferroni).
+    Of k tries that all miss a threshold, one or more pass with at most k times the chance of one (Bonferroni). Of a
+    suite that passed, say also in which runs the same model did not: its answers differ by rounding or another engine.
     """
-    known = models_judged(root)
-    for part in job.suites:
-        others = len(known.get(part.suite.cases_hash, set()) - own)
-        if others and part.complete:
+    own, tuned = {model.digest for model in manifest.checkpoints.values()}, manifest.checkpoints[CANDIDATE].digest
+    known = list(judged_suites(root))
+    for info in manifest.suites:
+        if info.asked < info.cases:
+            continue
+        same = [(run, model, other) for run, model, other in known if other.cases_hash == info.cases_hash]
+        tries = {(model, other.prompt_hash) for _, model, other in same} - {(model, info.prompt_hash) for model in own}
+        if tries:
+            noun = "other model" if {prompt for _, prompt in tries} == {info.prompt_hash} else "other model-prompt pair"
             yield (
-                f"{part.suite.name}: earlier runs in this folder judged {count(others, 'other model')} on these cases. "
-                f"One of {others + 1} passes by chance up to {others + 1} times as often as one alone: confirm your "
-                "choice on cases that chose nothing"
+                f"{info.name}: earlier runs in this folder judged {count(len(tries), noun)} on these cases. "
+                f"One of {len(tries) + 1} passes by chance up to {len(tries) + 1} times as often as one alone: confirm "
+                "your choice on cases that chose nothing"
+            )
+        missed = [
+            run.name
+            for run, model, other in same
+            if model == tuned and other.hash == info.hash and was_missed(run, info.name)
+        ]
+        if missed and all(verdict.outcome == "pass" for verdict in verdicts if verdict.suite == info.name):
+            yield (
+                f"{info.name}: the same model did not pass in {count(len(missed), 'earlier run')} with the same gates, "
+                f"cases, prompt and scorers: {first_few(missed, 3)}. A pass that comes by repeating a run can be chance"
             )
 
 

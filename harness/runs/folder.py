@@ -358,6 +358,14 @@ def recorded_verdicts(path: Path) -> list[Verdict]:
     return verdicts
 
 
+def was_missed(path: Path, suite: str) -> bool:
+    """Whether a gate of the suite failed or was inconclusive, by verdicts.json; False where that cannot be read."""
+    try:
+        return any(v.suite == suite and v.outcome in ("fail", "inconclusive") for v in recorded_verdicts(path))
+    except UserError:
+        return False
+
+
 def load_metrics(path: Path) -> Metrics:
     """Read metrics.json alone; empty where there is none."""
     file = path / "metrics.json"

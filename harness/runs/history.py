@@ -238,20 +238,18 @@ def past_runs(root: Path) -> list[PastRun]:
     return sorted(runs, key=lambda run: (run.started, run.name))
 
 
-def models_judged(root: Path) -> dict[str, set[str]]:
-    """Map the hash of a suite's cases to the content digests of the models that finished runs asked all of them.
+def judged_suites(root: Path) -> Iterator[tuple[Path, str, SuiteInfo]]:
+    """Yield every suite whose cases a finished run asked all, with the run and the content digest of its model.
 
     Folders that cannot be read are left out.
     """
-    models = defaultdict[str, set[str]](set)
     for _, folder in _folders(root):
         with suppress(OSError, UserError):
             manifest = load_manifest(folder)
             if manifest.kind == "eval" and manifest.status == "finished" and CANDIDATE in manifest.checkpoints:
                 for info in manifest.suites:
                     if info.asked == info.cases:
-                        models[info.cases_hash].add(manifest.checkpoints[CANDIDATE].digest)
-    return models
+                        yield folder, manifest.checkpoints[CANDIDATE].digest, info
 
 
 def levels(root: Path, suites: Collection[str]) -> list[MetricLevel]:

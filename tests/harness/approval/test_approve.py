@@ -128,6 +128,17 @@ def test_a_later_fail_revokes_and_a_later_pass_approves_again(adapter: Path, run
     assert merge(adapter, runs).passed[0].run == again
 
 
+def test_an_approval_names_the_runs_that_the_same_weights_did_not_pass(adapter: Path, runs: Path) -> None:
+    """One that is older by its clock may be newer in truth, and who repeats a run until it passes, passes by chance."""
+    older = evaluate(runs, adapter, answers=wrong())
+    evaluate(runs, adapter, answers=wrong(), asked=10)  # gates skip
+    passed = later(evaluate(runs, adapter), 1)
+    approval = merge(adapter, runs)
+    said = f"2 gates passed (but not in 1 other run on these weights: {older.name})"
+    assert approval.passed[0].run == passed and approval.says.endswith(said)
+    assert f"other run on these weights: {older.name})" in approval.passed[0].says
+
+
 @pytest.mark.slow
 def test_of_two_runs_that_started_in_one_second_both_must_pass(adapter: Path, runs: Path) -> None:
     for answers in (None, wrong(), None):

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.answer_logs.answer_log import read_log
@@ -18,6 +19,7 @@ from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, load_manifest, stream
 from harness.schema import BASELINE, CANDIDATE
 from tests.support.accepted_suite import SAID
+from tests.support.gated import change, wrong
 from tests.support.mini import TEST, evaluate, job_of, make_run, right, rows, suites, write_script, write_suite
 
 LONG = "this answer has more words than the eight that it may have"
@@ -147,6 +149,17 @@ def test_a_log_called_accepted_is_not_mixed_with_the_accepted_baseline(tmp_path:
     assert Counter(record.variant for _, record in stream(made.path)) == {CANDIDATE: 40, BASELINE: 40}
 
 
+def test_a_pass_names_the_runs_in_which_the_same_model_did_not_pass(tmp_path: Path) -> None:
+    """As by another engine, or by rounding; here the failed run gets the name of the model that passed."""
+    write_suite(tmp_path)
+    missed, passed = evaluate(tmp_path, wrong()), evaluate(tmp_path, right(rows()))
+    change(missed.path, lambda manifest: msgspec.structs.replace(manifest, checkpoints=passed.manifest.checkpoints))
+    again = evaluate(tmp_path, right(rows()))
+    said = "the same model did not pass in 1 earlier run with the same gates, cases, prompt and scorers: "
+    assert not any(said in note for note in passed.manifest.notes)
+    assert any(f"{said}{missed.path.name}" in note for note in again.manifest.notes)
+
+
 def test_a_run_says_how_many_other_models_were_judged_on_its_cases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +176,10 @@ def test_a_run_says_how_many_other_models_were_judged_on_its_cases(
     assert looks(other) != [] and "judged 1 other model on these cases" in looks(other)[0]
     (third,) = looks(right(rows()) | {"c2": "a third answer"})
     assert "judged 2 other models on these cases" in third and "One of 3 passes by chance up to 3 times" in third
+    prompt = next(tmp_path.rglob("prompt.jinja"))
+    prompt.write_text(f"{prompt.read_text()} Say none where there is none.")
+    (fourth,) = looks(right(rows()))
+    assert "judged 3 other model-prompt pairs on these cases" in fourth
     cases = next(tmp_path.rglob("cases.jsonl"))
     cases.write_text("\n".join(cases.read_text().splitlines()[1:]) + "\n")
     assert looks({case: text for case, text in other.items() if case != "c0"}) == []  # other cases
