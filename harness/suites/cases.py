@@ -208,13 +208,21 @@ def content(case: Case) -> str:
     return json.dumps({name: " ".join(text.split()) for name, text in sorted(case.input.items())})
 
 
+ALIKE = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
+    | dict.fromkeys("\u2018\u2019\u02bc", "'")
+    | dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff", "")
+)
+"""Dashes and apostrophes by those of the keyboard, and no characters that nobody sees."""
+
+
 def folded(text: str) -> str:
-    """Return a text without regard to capitals, white space, and forms of one character."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Return a text without regard to capitals, white space, dashes, and forms of one character."""
+    return " ".join(unicodedata.normalize("NFKC", text).translate(ALIKE).casefold().split())
 
 
 def spellings(cases: Iterable[Case]) -> str:
-    """Say that clusters differ only in capitals or white space, so that one source counts as several; else empty.
+    """Say that clusters differ only in capitals, spaces or dashes, so that one source counts as several; else empty.
 
     A case that is a cluster of its own, named by its id, is like no other.
     """
@@ -234,21 +242,27 @@ def spellings(cases: Iterable[Case]) -> str:
 def repeats(cases: Iterable[Case]) -> tuple[str, str]:
     """Say that cases repeat those of another cluster, which counts as more evidence than there is; else empty.
 
-    First those with the same input, right answer and tags; then those whose input differs in capitals, white space and
-    the punctuation around words alone.
+    First those with the same input, right answer and tags; then those whose input, or if these are more, whose document
+    differs in capitals, white space and the punctuation around words alone.
     """
     first: dict[Hashable, tuple[str, str]] = {}
-    whole, alike = list[tuple[str, str]](), list[tuple[str, str]]()
+    whole, alike, sources = list[tuple[str, str]](), list[tuple[str, str]](), list[tuple[str, str]]()
     for case in cases:
         tags = tuple(sorted(case.tags.items()))
         same = (tuple(sorted(case.input.items())), tuple(case.expected), tags)
         words = [(name, *_words(text)) for name, text in sorted(case.input.items())]
-        for pairs, key in (whole, same), (alike, blake2b(repr(words).encode()).digest()):
+        document = [named for named in words if named[0] == "document" and len(named) > 1]
+        for pairs, key in (whole, same), (alike, _key(words)), (sources, _key(document)):
             name, cluster = first.setdefault(key, (case.id, case.cluster))
-            if cluster != case.cluster:
+            if cluster != case.cluster and key != _key([]):
                 pairs.append((name, case.id))
     but_for = " (but for capitals, white space and punctuation)"
-    return _repeated(whole, "input, expected and tags"), _repeated(alike, "input", but_for)
+    warning = ("document", sources) if len(sources) > len(alike) else ("input", alike)
+    return _repeated(whole, "input, expected and tags"), _repeated(warning[1], warning[0], but_for)
+
+
+def _key(words: list[tuple[str, ...]]) -> bytes:
+    return blake2b(repr(words).encode()).digest()
 
 
 def _words(text: str) -> list[str]:
@@ -261,8 +275,9 @@ def _repeated(pairs: list[tuple[str, str]], what: str, but_for: str = "") -> str
         return ""
     return (
         f"{count(len(pairs), 'case')} {'repeats' if len(pairs) == 1 else 'repeat'} the {what} of a case of another "
-        f"cluster{but_for}, such as '{pairs[0][0]}' and '{pairs[0][1]}'. A duplicate counts twice: remove one, or give "
-        "both one cluster"
+        f"cluster{but_for}, such as '{pairs[0][0]}' and '{pairs[0][1]}'. "
+        f"{'One source counts as several: ' if what == 'document' else 'A duplicate counts twice: remove one, or '}"
+        "give both one cluster"
     )
 
 

@@ -52,6 +52,8 @@ REPEATED = (
 @pytest.mark.parametrize(("old", "new", "said"), [
     ("Contract 5", "Contract  2", REPEATED),
     ("Contract 5.", "contract '2' !", REPEATED),
+    ('Contract 5."', 'Contract  2", "question": "Which?"', REPEATED.replace("input", "document").replace(
+        "A duplicate counts twice: remove one, or give both", "One source counts as several: give both")),
     ('"instrument": "deed"', '"Instrument": "deed"', "4 of 8 cases have no 'instrument' and are judged by no gate of "
      "clause_exact_set. Add the tag, or a gate without slice"),
 ])  # fmt: skip
@@ -84,6 +86,7 @@ def test_a_label_that_no_case_expects_is_a_warning_where_a_gate_is_on_the_mean_o
     ("cases.jsonl", '"id": "c3"', '"id": "c2"', "id 'c2' is already used on line 3"),
     ("cases.jsonl", "Contract 6", "Contract 2", "1 case repeats the input, expected and tags of .*'c2' and 'c6'"),
     ("cases.jsonl", '"k6"', '" K2"', "1 cluster is written in several ways, .* as several: 'k2', ' K2'. Write each"),
+    ("cases.jsonl", '"k6"', '"k2\\u200b"', r"1 cluster is written in several ways, .*: 'k2', 'k2\\u200b'. Write each"),
     ("cases.jsonl", '["assignment"]', '["arson"]', "expects 'arson', which is not in the list"),
     ("prompt.jinja", "document", "text", "the prompt needs a variable its input lacks"),
     ("prompt.jinja", "}}", "}", "not a Jinja template"),
