@@ -60,6 +60,8 @@ LEVEL = re.compile(r"\b(?:to|from|at|were|reached|stood|than|against|versus|shor
 CHANGE_AFTER = re.compile(rf"[\s-]*(?:(?:percentage\s+)?points?\s+)?(?P<move>{'|'.join(MOVES)})\b")
 LOSS = re.compile(r"\b(?:loss(?:es)?|lost|lose|losing|negative|minus|deficit|shortfall|outflows?)\b")
 PROFIT = re.compile(r"\b(?:profit|gain(?:s|ed)?|positive|surplus|earned|made)\b")
+NEGATIVE = re.compile(r"\bnegative\s$")
+"""Before the metric whose value it negates: "negative NOI of $3"."""
 LOSS_AFTER, AND = re.compile(r"\s*(?:net\s+)?loss\b"), re.compile(r"\band\b")
 
 
@@ -198,7 +200,9 @@ class Answer(Text):
         if signed or LOSS_AFTER.match(self.low, end):
             return True
         ends = [match.end() for match in LOSS.finditer(self.low, self.sentence(start)[0], start)]
-        if not ends or PROFIT.search(self.low, ends[-1], start) or self.named("metric", ends[-1], start):
+        named = self.named("metric", ends[-1], start) if ends else []
+        is_own = len(named) == 1 and NEGATIVE.search(self.low, max(0, named[0].start - 12), named[0].start)
+        if not ends or PROFIT.search(self.low, named[0].end if is_own else ends[-1], start) or (named and not is_own):
             return None if self.moves[index] == -1 else False
         own = ends[-1] < (self.spans[index - 1][1] if index else 0)
         return None if own or AND.search(self.low, ends[-1], start) else True

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 from harness.schema import Case, Completion, Score, Span
 from harness.scoring.base import make_span, ratios, scorer, whole_length
@@ -30,6 +30,8 @@ MAX_WORDS = 150
 MAX_TABLE_LINES = 1
 """Lines of the sheet's table that an answer may copy."""
 WORDS, STEM = re.compile(r"[a-z0-9]+"), 5
+MIN_INITIALS = 3
+"""Fewest words of a metric that their initials may stand for, as "FFO" does for "funds from operations"."""
 LOOKED_UP = ("date", "duration", "time")
 """Kinds of figures that no answer must state."""
 SHEET = r"(?:the|this)\s+(?:\w+\s+)?(?:sheet|page|report|letter|release|filing|extract|document|table|text)\b(?!['’]s)"
@@ -262,14 +264,19 @@ def _absences(text: str, answer: Answer, question: str, absent: str | None) -> t
 
 
 def _is_named(metric: str, answer: Answer, start: int, end: int, is_all: bool) -> bool:
-    """Whether a sentence names a metric, by a word for it or all words in any order and ending.
+    """Whether a sentence names a metric, by a word for it or all words in any order and ending, or their initials.
 
     The sentence before counts if a pronoun refers to it and `is_all` that is said: "The vacancy rate? It is not in the
     letter."
     """
     if start and is_all and PRONOUN.match(answer.low, start) and not answer.named("metric", start, end):
         start = answer.sentence(start - 1)[0]
-    about = answer.text[start:end].lower()
+    about, whole = answer.text[start:end], WORDS.findall(metric)
+    for first, last in combinations(range(len(whole) + 1), 2):
+        if last - first >= MIN_INITIALS:
+            initials = "".join(word[0] for word in whole[first:last]).upper()
+            about = re.sub(rf"\b{initials}s?\b", " ".join(whole[first:last]), about)
+    about = about.lower()
     words = tuple(word[:STEM] for word in WORDS.findall(metric.removesuffix(" rate").removesuffix(" ratio")))
     return any(way in about for way in metric_ways(metric)) or all(re.search(rf"\b{word}", about) for word in words)
 

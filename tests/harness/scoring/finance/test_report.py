@@ -119,6 +119,24 @@ def test_what_the_sheet_lacks_must_be_said_to_be_missing(sentence, said):
     assert (score.counts["absence_said"], score.counts["clean"]) == (said, said)
 
 
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("Its FFO is not reported.", 1),
+        ("Its average FFOs per unit are not reported.", 1),
+        ("Its AFO is not reported.", 0),
+        ("Its FF is not reported.", 0),
+        ("Its NOI is not reported.", 0),
+        ("Its FFO is low.", 0),
+    ],
+)
+def test_what_is_missing_may_be_named_by_its_initials(sentence, said):
+    right = GAP_RIGHT.replace("Its expense ratio", "Its funds from operations")
+    text = GAP_RIGHT.replace("Its expense ratio is not reported.", sentence) + STATED
+    score = scored(text, question=GAP, expected=right, absent="funds from operations")
+    assert (score.counts["absence_said"], score.counts["clean"]) == (said, said)
+
+
 def test_a_gap_filled_with_the_other_funds_figure_is_mispaired():
     text = GAP_RIGHT.replace("is not reported", "is 0.85%") + STATED
     score = scored(text, question=GAP, expected=GAP_RIGHT, absent="expense ratio")
