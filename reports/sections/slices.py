@@ -54,10 +54,17 @@ def _caption(suite: SuiteInfo, tag: str, metric: Metric) -> str:
 
 
 def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> Table | Text:
-    few = [value for value in values if size(evidence, suite, metric, tag, value) < TOO_FEW]
-    enough = [value for value in values if value not in few]
+    unmeasured = _unmeasured(evidence, suite, tag, metric, values)
+    small = [value for value in values if size(evidence, suite, metric, tag, value) < TOO_FEW]
+    few = [value for value in small if value not in unmeasured]
+    enough = [value for value in values if value not in small]
     shown = _weakest(evidence, suite, tag, metric, enough)
+    whys = [f"{wording.phrase(value)} was not measured: {why}." for value, why in unmeasured.items()]
     notes = [
+        *whys[:MOST_LISTED],
+        f"{number_format.number(len(whys))} groups were not measured; metrics.json has all."
+        if whys[MOST_LISTED:]
+        else "",
         _too_few(evidence, suite, tag, metric, few) if few else "",
         f"The {len(shown)} weakest of {len(enough)}; metrics.json has all." if len(shown) < len(enough) else "",
     ]
@@ -74,6 +81,16 @@ def _table(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values
     )
 
 
+def _unmeasured(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, values: Sequence[str]) -> dict[str, str]:
+    """Return the groups in which too many of the tuned model's answers failed or have no score, and why, in words."""
+    levels = {value: evidence.level(suite.name, CANDIDATE, metric.name, tag, value) for value in values}
+    return {
+        value: level.reason or ""
+        for value, level in levels.items()
+        if level and level.value is None and level.errors + level.unscored
+    }
+
+
 def _too_few(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, few: list[str]) -> str:
     """Name the groups with too few cases, each with its counts: `lease: 3 of 9, baseline 8 of 9`."""
     is_counted = metric.kind == "ratio" and evidence.unit(suite.name, metric) == "share"
@@ -83,7 +100,7 @@ def _too_few(evidence: RunView, suite: SuiteInfo, tag: str, metric: Metric, few:
             _fraction(evidence.level(suite.name, variant, metric.name, tag, value)) if is_counted else ""
             for variant in (CANDIDATE, BASELINE)
         )
-        counts = ", baseline ".join(filter(None, [tuned, baseline]))
+        counts = ", ".join(filter(None, [tuned, baseline and f"baseline {baseline}"]))
         parts.append(": ".join(filter(None, [wording.phrase(value), counts])))
     if more := len(few) - len(parts):
         parts.append(f"and {number_format.number(more)} more, which metrics.json has")

@@ -11,7 +11,7 @@ from syrupy.assertion import SnapshotAssertion
 import reports
 from harness.errors import UserError
 from harness.runs.folder import RunData
-from harness.schema import Case, Completion, Metric, Metrics, Score, Scores
+from harness.schema import Case, Completion, Estimate, Metric, Metrics, Score, Scores
 from harness.scoring.legal import key_terms
 from reports.model import Exchange, Headline, Table
 from reports.render import html, markdown
@@ -287,6 +287,20 @@ def test_kinds_of_few_cases_show_counts_where_whole_answers_were_counted(write_r
     assert found.text.startswith(
         f"Clause recall, excerpt, by instrument (legal/clauses). Too few to judge (fewer than 10 clauses): {said}"
     )
+
+
+def test_a_kind_in_which_too_many_answers_failed_is_not_one_of_few_cases(write_run: Writer) -> None:
+    why = "the engine or the scorer failed on 2 of 90 answers (2.2%); the cap is 1%"
+    failed = Estimate(value=None, errors=2, reason=why)
+    rows = [
+        msgspec.structs.replace(m, estimate=failed) if (m.slice_value, m.variant) == ("lease", "tuned") else m
+        for m in make_metrics().metrics
+    ]
+    metrics = msgspec.structs.replace(make_metrics(), metrics=rows)
+    shown = table(part(reports.build([write_run(metrics=metrics)]), "slices"))
+    assert f"lease was not measured: {why}." in shown.note
+    assert "lease" not in shown.note.partition("Too few to judge")[2]
+    assert "lease" not in [row[0].text for row in shown.rows]
 
 
 @pytest.mark.parametrize("other", [True, False])
