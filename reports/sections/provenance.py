@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.runs.status import no_merge
 from reports import number_format, wording
 from reports.model import Block, Cell, Facts, Section, Table
 from reports.run_data import RunView, overall
@@ -105,7 +106,8 @@ NOTE = "A signature supports the duty to keep dated and signed test reports. It 
 
 def signoff_section(evidence: RunView) -> Section:
     run = evidence.run.manifest.run_id
-    outcome = evidence.run.standing.says.rstrip(".") or wording.outcome(overall(evidence.run.verdicts))
+    approves_none = no_merge(evidence.run.manifest, evidence.run.path.name)
+    outcome = evidence.run.standing.says.rstrip(".") or wording.outcome(overall(evidence.run.verdicts), approves_none)
     rows = [[Cell(text=part), *[Cell(text="")] * 4] for part in ("Reviewed", "Approved")]
     columns = ["", "Name", "Role", "Date", "Signature"]
     caption = f"Decision on run {run}: {outcome}. Content: {evidence.seal}"

@@ -19,7 +19,7 @@ from reports.render import markdown as markdown_report
 from reports.render import notebook, terminal
 from reports.sections.verdict import warnings
 from reports.wording import MET_ALONE
-from tests.reports.conftest import Writer
+from tests.reports.conftest import Writer, part, table
 from tests.support.sample import make_manifest, make_verdicts
 
 NUMBER = re.compile(r"[+−<>]?\d[\d,]*(?:\.\d+)?[%×]?")
@@ -138,6 +138,7 @@ def test_no_view_lets_a_script_or_one_model_be_merged(write_run: Writer, kind: s
     assert "**PASS: No merge by this run**" in markdown_report.render(model)
     said = [getattr(block, "text", "") for block in verdict.blocks]
     assert verdict.lead == MET_ALONE and f"The run {why}. The run approves no merge." in said
+    assert "PASS, no merge. Content: " in table(part(model, "signoff")).caption
 
 
 def test_the_same_weights_with_another_chat_template_are_named(write_run: Writer) -> None:
