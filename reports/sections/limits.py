@@ -76,7 +76,8 @@ def _noise(evidence: RunView) -> list[str]:
 
 def _missing_scorers(evidence: RunView) -> list[str]:
     """Say who did not score the answers: a judge model, people, or both."""
-    kinds = {event.kind for batch in batches(evidence.run.path) for event in batch.events}
+    events = (event for batch in batches(evidence.run.path) for event in batch.events)
+    kinds = {e.kind for e in events if e.score.value is not None and e.score.name != "human_seconds"}
     missing = [who for kind, who in (("judge", "no judge model"), ("human", "no person")) if kind not in kinds]
     return [wording.capital(f"{wording.listing(missing)} scored these answers.")] if missing else []
 

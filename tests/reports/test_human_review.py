@@ -279,6 +279,16 @@ def label(path: Path, kind: str, rubric: JudgeRubric, labels: dict[str, str], au
     append(path, kind, events, person if kind == "human" else {"kind": "judge", "rubric": about})
 
 
+def test_a_judge_and_a_person_who_gave_no_verdict_scored_nothing(path: Path) -> None:
+    review(path, SUITE, "r1", {case: skipped(both("tuned"), "cannot tell") for case in IDS})
+    unread = Score(name="grounded", value=None, reason="no label")
+    events = [
+        ScoreEvent(suite=SUITE, case_id=case, variant="tuned", repeat=1, kind="judge", score=unread) for case in IDS
+    ]
+    append(path, "judge", events, {"kind": "judge", "rubric": {"name": "grounded", "question": "?", "labels": ["no"]}})
+    assert "No judge model and no person scored these answers." in said(limits_of(path))
+
+
 def test_a_judge_that_compares_stands_beside_peoples_preferences(path: Path) -> None:
     choices = ["tuned", "baseline", "tie", "both_bad", "tuned"] * 6
     review(path, SUITE, "r1", {case: both(choice) for case, choice in zip(IDS, choices, strict=True)})
