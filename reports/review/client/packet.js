@@ -4,7 +4,8 @@ class Packet {
     this.boot = boot;
     this.key = `review ${boot.packet}`;
     this.sections = [...document.querySelectorAll(".page")];
-    this.state = { at: 0, shortcuts: true, tasks: {}, ...this.load(), window: Math.random() };
+    const last = this.load();
+    this.state = { at: 0, shortcuts: true, tasks: {}, ...last, window: Math.max(Date.now(), (last?.window ?? 0) + 1) };
     for (const form of document.querySelectorAll("form[data-task]")) this.restore(form);
     this.page = new Page(this, { shortcuts: this.state.shortcuts });
     document.getElementById("stop")?.addEventListener("click", () => { this.state.stoppedAt = this.state.at; this.show(this.sections.length - 1); });
@@ -43,12 +44,13 @@ class Packet {
       record.active_ms = this.page.clock.ms;
       if (!record.submitted_at) record.draft = task.read();
     }
-    if ((this.load() ?? this.state).window === this.state.window) return this.write();
+    if ((this.load() ?? this.state).window <= this.state.window) return this.write();
     this.page.tell("Not saved: this review is open in a newer window. Continue there, or reload this one.", true);
     return false;
   }
 
-  // The window that was opened last saves; an older one would undo its answers.
+  // The window that was opened last saves; an older one would undo its answers. Windows count upwards, since browsers
+  // bring what one window stores to another one with a delay: the newer one may find the older one's last words.
   write() {
     try {
       localStorage.setItem(this.key, JSON.stringify(this.state));

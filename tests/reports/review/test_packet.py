@@ -174,6 +174,8 @@ def test_an_older_window_of_a_packet_does_not_undo_the_answers_of_a_newer_one(
     older = open_packet(context, tmp_path / "p.html")
     newer = open_packet(context, tmp_path / "p.html")
     through(newer, "task")
+    # A browser brings what one window stores to another one with a delay, which no person is fast enough to see.
+    older.wait_for_function("Object.values(localStorage).some((state) => JSON.parse(state).consented_at)", polling=100)
     newer.close()
     press(older, "Tab", "Space", "Control+Enter")
     older.wait_for_selector('#status:has-text("Not saved: this review is open in a newer window.")')
