@@ -356,7 +356,10 @@ class Judge:
         if asked and figure.kind == "money" and verdict in GOOD:
             right = _written(asked.stated.figure)
             return FigureVerdict("wrong_unit", f"the right answer has {right}", asked.verdict.rows)
-        if span.reason == "rule: rounding" and not (figures.ABOUT.search(before) or _is_precise(figure, span.quote)):
+        is_by_chance = span.reason.startswith(figures.PERHAPS)  # the sheet says what may follow from it
+        if is_by_chance or (
+            span.reason == "rule: rounding" and not (figures.ABOUT.search(before) or _is_precise(figure, span.quote))
+        ):
             verdict = "ungrounded"
         is_worked_out = stated.move is not None or SUMS.search(self.answer.low, stated.sentence[0], figure.start)
         if figure.kind in ("money", "percent") and (

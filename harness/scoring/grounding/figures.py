@@ -2,9 +2,9 @@
 
 A figure is `supported` if the source states it, `derived` if one rule yields it from what is stated near it and in the
 passages of the source that are about the same thing, `contradictory` if its words and its numeral disagree or it rises
-where the source falls, `unclear` if it only counts things, belongs to an example or stands in the question, and
-`ungrounded` otherwise. Contradictory and ungrounded figures are fabricated. The last figure of a cut answer is not
-judged if it is broken off.
+where the source falls, `unclear` if it only counts things, belongs to an example, stands in the question or is perhaps
+worked out (one of many steps yields it, and it stands in place of no figure of the source), and `ungrounded` otherwise.
+Contradictory and ungrounded figures are fabricated. The last figure of a cut answer is not judged if it is broken off.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 GROUNDED = ("supported", "derived")
 START = operator.attrgetter("figure.start")
 VERDICTS = [*GROUNDED, UNCLEAR, "contradictory", "ungrounded"]
+PERHAPS = "perhaps worked out"
+"""How the reason begins for a figure that some step yields, among many others."""
 PASSES = 3
 """Rounds in which figures are worked out; each uses what the ones before yield."""
 MOST_WORKED_OUT = 50
@@ -174,25 +176,45 @@ class _Answer:
             if not better:
                 break
             verdicts = [better.get(at, verdict) for at, verdict in enumerate(verdicts)]
+        known = [f for f, v in zip(self.stated, verdicts, strict=True) if v.verdict in (*GROUNDED, UNCLEAR)]
+        rest = [at for at, verdict in enumerate(verdicts) if verdict.verdict == "ungrounded"]
+        for at in rest[:MOST_WORKED_OUT]:
+            verdicts[at] = self._perhaps_worked_out(self.stated[at], known) or verdicts[at]
         return verdicts
+
+    def _perhaps_worked_out(self, fact: Fact, known: Sequence[Fact]) -> Verdict | None:
+        """The verdict on a figure that some step yields, and that stands in place of no figure of the source."""
+        if self._is_term(fact.figure) or self.evidence.is_misplaced(fact, known):
+            return None
+        step = self._step(fact, known, by_chance=True)
+        if step and step.verdict == "derived":
+            return Verdict(UNCLEAR, f"{PERHAPS}, {step.reason}", step.origin)
+        return None
+
+    def _step(self, fact: Fact, known: Sequence[Fact], by_chance: bool = False) -> Verdict | None:
+        """The verdict on a figure that one step yields."""
+        step = self.evidence.follows(fact, known, self._cues(fact), self._is_about(fact.figure), by_chance)
+        if not step or self._is_no(step[0], fact):
+            return None
+        if is_reversed(fact, step[0], self._lines()):
+            return Verdict("contradictory", f"rule: {step[0]}, in the other direction", step[1])
+        return Verdict("derived", f"rule: {step[0]}", step[1])
+
+    def _is_term(self, figure: Figure) -> bool:
+        """Whether nobody works a figure out: "thirty (30) days", "Q3 2024"."""
+        return "(" in self.text[figure.start : figure.end] or figure.unit == PERIOD
 
     def _worked_out(self, fact: Fact, known: Sequence[Fact], bare: Sequence[Fact]) -> Verdict | None:
         """The verdict on a figure that follows from others, or that others of an example follow from."""
-        start, end = fact.figure.start, fact.figure.end
-        if "(" in self.text[start:end] or fact.figure.unit == PERIOD:
-            return None  # "thirty (30) days" is a term, and not worked out
-        said = self._cues(fact)
-        step = self.evidence.follows(fact, known, said, self._is_about(fact.figure))
-        if step and self._is_no(step[0], fact):
-            step = None
-        if step and is_reversed(fact, step[0], self._lines()):
-            return Verdict("contradictory", f"rule: {step[0]}, in the other direction", step[1])
+        if self._is_term(fact.figure):
+            return None
+        step = self._step(fact, known)
         if step:
-            return Verdict("derived", f"rule: {step[0]}", step[1])
+            return step
         mates = [f for f in self.stated if f.figure != fact.figure and (f.row == fact.row or f.column == fact.column)]
-        step = self.evidence.parallel(fact, mates, self._cues) if fact in bare else None
-        if step:
-            return Verdict("derived", f"rule: {step[0]}, as for another figure", step[1])
+        along = self.evidence.parallel(fact, mates, self._cues) if fact in bare else None
+        if along:
+            return Verdict("derived", f"rule: {along[0]}, as for another figure", along[1])
         rounded = self._rounded(fact)
         if rounded:
             return Verdict("derived", "rule: rounding", rounded)

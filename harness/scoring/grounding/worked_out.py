@@ -53,6 +53,12 @@ FIRST, FIRST_SAID = 2, 6
 """Values that may be tried before the right one, without and with words that say so, whatever the precision."""
 LUCK, LUCK_SAID = 0.03, 0.5
 """The same, as a share of the values that a figure of this precision can have."""
+IN_PLACE = 0.25
+"""Least likeness of the contexts of a figure and of another one of its size that it may stand in place of."""
+OTHER_SIZE = 0.25
+"""How much more alike they are if one is more than twice the other."""
+UNRELATED = 0.1
+"""Contexts of less likeness have nothing in common."""
 PARALLEL = 0.1
 """The same, for values along the lines of the source that another figure belongs to."""
 MIN_ROUNDED = 100
@@ -81,16 +87,19 @@ class Evidence:
         self.years = sorted({*source.years, *years_of((*stated, *asked))})
 
     @np.errstate(divide="ignore", invalid="ignore")
-    def follows(self, fact: Fact, known: Sequence[Fact], said: Cues, about: bool) -> tuple[str, Figure | None] | None:
+    def follows(
+        self, fact: Fact, known: Sequence[Fact], said: Cues, about: bool, by_chance: bool = False
+    ) -> tuple[str, Figure | None] | None:
         """Return the rule that yields a figure, and an operand in the source; None if none does.
 
-        `known` are the figures of the answer that are grounded; `about`: a word says that the figure is rounded.
+        `known` are the figures of the answer that are grounded; `about`: a word says that the figure is rounded;
+        `by_chance`: the rule may be one of many that yield some figure.
         """
         ties = Ties(self.source, fact, self._near_known(fact, known), self.asked, self.years)
         fits = cache(lambda rule: self._fits(fact, rule, said, about))
         for reading in fact.readings:
             steps = [step for step in ties.steps(reading.unit, fits) if fits(step.rule)]
-            found = self._first(reading, steps, said, about)
+            found = self._first(reading, steps, None if by_chance else said, about)
             if found:
                 rule, number = found
                 return rule, self.source.facts[number].figure if number >= 0 else None
@@ -120,8 +129,28 @@ class Evidence:
                             return series.rules[series.line[best]], self.source.facts[series.one[best]].figure
         return None
 
-    def _first(self, reading: Figure, steps: Sequence[Steps], said: Cues, about: bool) -> tuple[str, int] | None:
-        """The strongest step that yields a figure, if few other values are yielded by stronger ones."""
+    def is_misplaced(self, fact: Fact, known: Sequence[Fact]) -> bool:
+        """Whether the source has another figure in a like context, which the answer leaves out, or no like context."""
+        reading, alike = fact.readings[0], self.source.likeness(fact.terms)
+        if alike.max(initial=0.0) < UNRELATED:
+            return True
+        there = self.source.units.get(reading.unit)
+        if there is None:
+            return False
+        like = alike[there.fact]
+        stated = operands(((1.0, r, STATED, STATED, STATED) for f in known for r in f.readings), self.years)
+        if reading.unit in stated:
+            like[np.isin(there.value, stated[reading.unit].value)] = 0
+        if not isinstance(reading.value, str):
+            target = float(reading.value)
+            like[(there.value < target / 2) | (there.value > target * 2)] -= OTHER_SIZE
+        return bool((like >= IN_PLACE).any())
+
+    def _first(self, reading: Figure, steps: Sequence[Steps], said: Cues | None, about: bool) -> tuple[str, int] | None:
+        """The strongest step that yields a figure, if few other values are yielded by stronger ones.
+
+        Without cues, if fewer are than there are figures of that size.
+        """
         if not steps:
             return None
         values = np.concatenate([step.values for step in steps])
@@ -149,7 +178,8 @@ class Evidence:
             step = steps[int(np.searchsorted(ends, hit, side="right"))]
             tried = numbers[is_tried & (strength > strength[hit])]
             is_plain = step.rule == POINTS and (is_points or strength[hit] >= IN_SENTENCE)
-            if len({*tried.tolist(), float(numbers[hit])}) <= _limit(reading, step.rule, said, places, is_plain):
+            limit = _limit(reading, step.rule, said, places, is_plain) if said else places
+            if len({*tried.tolist(), float(numbers[hit])}) <= limit:
                 return step.rule, int(origin[hit])
         return None
 

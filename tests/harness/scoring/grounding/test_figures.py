@@ -486,3 +486,15 @@ def test_an_ordinal_day_is_a_period_of_days_and_a_fraction_may_restate_itself():
 def test_two_years_of_a_source_that_differ_by_the_figure_are_no_rise_or_fall():
     source = "It had 2,019 sites in 2021. It had 2021 sites, and 2019 before."
     assert [span.verdict for span in scored("It rose by 2 sites.", source).spans] == ["derived"]
+
+
+FUND = "The fund held 48 farms on 12,730 acres. Farm revenue was $6.4 million and farm expenses were $3.1 million."
+
+
+@pytest.mark.parametrize(("text", "verdict"), [
+    ("Farm expenses: 48%.", "unclear"),
+    ("Farm revenue was $5.9 million.", "ungrounded"),  # in place of $6.4 million
+    ("Voters: 48%.", "ungrounded"),  # about nothing in the source
+])  # fmt: skip
+def test_a_figure_is_perhaps_worked_out_if_it_stands_in_place_of_no_other(text: str, verdict: str) -> None:
+    assert [span.verdict for span in scored(text, FUND).spans] == [verdict]
