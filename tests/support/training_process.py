@@ -17,6 +17,7 @@ from tests.support import launcher_spy
 from tests.support.command import Fork, run_tunegate
 from training.data import tokenize
 from training.run import train
+from tunegate.cli import main as cli
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 180
@@ -32,9 +33,15 @@ def environment(**more):
     return kept | own | more
 
 
-def start(config):
-    """`tunegate train CONFIG` in a process of its own, running."""
-    return Fork("tunegate", "train", str(config), cwd=config.parent, env=environment())
+def start(config, changed=None):
+    """`tunegate train CONFIG` in a process of its own, running; `changed` is a class, a method and one in its place."""
+
+    def command():
+        if changed:
+            setattr(*changed)
+        cli.main()
+
+    return Fork("tunegate", "train", str(config), cwd=config.parent, env=environment(), command=command)
 
 
 def train_command(config):

@@ -2,14 +2,16 @@
 
 import os
 import random
+import signal
 import time
 
 import pytest
 
 from harness.errors import EXIT_OK
-from harness.runs.folder import check_seal, load_run
+from harness.runs.folder import RunFolder, check_seal, load_run
 from tests.support.training_process import losses, only_run, start, train_command, wait_for, weights
 from training.checkpointing import FILE
+from training.loop import Loop
 from training.run import LAST
 
 STEPS = 8
@@ -44,36 +46,54 @@ def kill(process):
 
 
 class Moment:
-    """Waits for a moment of a running training, kills it there, and checks that it was the moment."""
+    """Waits for a moment of a running training, kills it there, and checks that it was the moment.
 
-    def __init__(self, runs, seed):
-        self.runs, self.random = runs, random.Random(seed)
+    The training waits where it would leave the moment, so that a late kill is no other one.
+    """
 
-    def while_it_loads(self, process):
+    def __init__(self, config, runs, seed):
+        self.config, self.runs, self.random = config, runs, random.Random(seed)
+
+    def start(self, method, is_over=lambda loop: True):
+        """Start a training that waits for the kill at the end of a call of the loop's method, if it is over there."""
+        real = getattr(Loop, method)
+
+        def held(loop, *arguments):
+            result = real(loop, *arguments)
+            while is_over(loop):
+                time.sleep(0.002)
+            return result
+
+        return start(self.config, (Loop, method, held))
+
+    def while_it_loads(self):
+        process = self.start("_evaluate")
         wait_for(lambda: list(self.runs.glob("*/run.json")), process)
         time.sleep(self.random.uniform(0, 0.2))
         kill(process)
         assert steps_done(self.runs) == 0
 
-    def in_the_middle_of_step(self, step, process):
-        """Steps are long enough for the pause to end within the next one."""
+    def in_the_middle_of_step(self, step):
+        process = self.start("_step", lambda loop: loop.state.step == step - 1)
         wait_for(lambda: steps_done(self.runs) == step - 1, process)
         time.sleep(self.random.uniform(0.02, 0.06))
         kill(process)
         assert steps_done(self.runs) == step - 1
 
-    def right_after_the_evaluation_of(self, step, process):
+    def right_after_the_evaluation_of(self, step):
         """Step 0 is evaluated too."""
+        process = self.start("_save", lambda loop: loop.state.step == step)
         wait_for(lambda: len(evaluations(self.runs)) == step // EVERY + 1, process)
         kill(process)
         assert steps_done(self.runs) == step
 
-    def while_the_state_is_written(self, process):
+    def while_the_state_is_written(self):
         """A pipe in place of the file holds the writer up after its first bytes."""
         last = only_run(self.runs) / LAST
+        part = last / f".{FILE}.part"
+        process = self.start("_step", lambda loop: (last / FILE).exists() and not part.is_fifo())
         wait_for(lambda: (last / FILE).exists(), process)
         before = (last / FILE).read_bytes()
-        part = last / f".{FILE}.part"
         os.mkfifo(part)
         reader = os.open(part, os.O_RDONLY | os.O_NONBLOCK)
         reached_the_disk = wait_for(lambda: first_bytes(reader), process)
@@ -84,7 +104,8 @@ class Moment:
         assert len(reached_the_disk) < len(before)
         assert (last / FILE).read_bytes() == before
 
-    def after_the_last_step(self, process):
+    def after_the_last_step(self):
+        process = start(self.config, (RunFolder, "seal", lambda run: signal.pause()))
         wait_for(lambda: list(self.runs.glob("*/adapter")), process)
         kill(process)
         assert not list(self.runs.glob("*/MANIFEST.sha256"))
@@ -103,13 +124,13 @@ def test_it_ends_with_the_same_log_and_the_same_adapter_wherever_it_was_killed(w
     assert load_run(whole).manifest.training["best_step"] < STEPS
     config = write_config(output__dir="killed", **settings)
     runs = tmp_path / "killed"
-    moment = Moment(runs, seed=11)
-    moment.while_it_loads(start(config))
-    moment.in_the_middle_of_step(2, start(config))
-    moment.right_after_the_evaluation_of(2, start(config))
-    moment.while_the_state_is_written(start(config))
-    moment.in_the_middle_of_step(8, start(config))
-    moment.after_the_last_step(start(config))
+    moment = Moment(config, runs, seed=11)
+    moment.while_it_loads()
+    moment.in_the_middle_of_step(2)
+    moment.right_after_the_evaluation_of(2)
+    moment.while_the_state_is_written()
+    moment.in_the_middle_of_step(8)
+    moment.after_the_last_step()
     done = train_command(config)
     assert done.returncode == EXIT_OK
     folder = only_run(runs)
