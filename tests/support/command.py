@@ -107,8 +107,8 @@ class Process(subprocess.Popen[bytes]):
 class Fork(multiprocessing.context.ForkProcess):
     """`tunegate WORDS` or `pytest WORDS` in a fork of this process, which has loaded the libraries already.
 
-    It can be killed or interrupted like any other process. `terminal` is a descriptor of the terminal that it runs on;
-    without one, what it prints goes to files. `command` runs in place of the program.
+    It can be killed or interrupted like any other process. `terminal` has the keyboard's and the program's end of the
+    terminal that it runs on; without one, what it prints goes to files. `command` runs in place of the program.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Fork(multiprocessing.context.ForkProcess):
         *words: str,
         cwd: Path,
         env: Mapping[str, str],
-        terminal: int | None = None,
+        terminal: tuple[int, int] | None = None,
         command: Callable[[], object] | None = None,
     ) -> None:
         super().__init__()
@@ -132,7 +132,9 @@ class Fork(multiprocessing.context.ForkProcess):
         if self._terminal is None:
             streams = _streams(self._out.fileno(), self._err.fileno())
         else:
-            os.login_tty(self._terminal)
+            keyboard, program = self._terminal
+            os.close(keyboard)  # The terminal hangs up when the test ends, however that does.
+            os.login_tty(program)
             streams = _streams(1, 2, 0)
         with streams, _state(*self._given):
             self._command()

@@ -16,7 +16,8 @@ from rich.cells import cell_len
 
 from tests.support.command import Fork
 
-LIMIT_S = 240.0
+LIMIT_S = 900.0
+"""A command that takes longer hangs."""
 CTRL_C = b"\x03"
 UNSET = ("NO_COLOR", "CI", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES", "PYTEST_ADDOPTS")
 SEQUENCE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])")
@@ -108,7 +109,7 @@ def run_on_terminal(
     settings |= {"TERM": "xterm-256color", "PYTHONPATH": str(Path(__file__).parents[2]), **(environment or {})}
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    child = Fork(*command, cwd=folder, env=settings, terminal=theirs)
+    child = Fork(*command, cwd=folder, env=settings, terminal=(ours, theirs))
     os.close(theirs)
     written, until = b"", time.monotonic() + LIMIT_S
     while time.monotonic() < until:

@@ -8,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from harness.progress import screen
 from harness.runs.folder import load_manifest
 from harness.sanitize import is_hidden
 from tests.support.command import run_tunegate
@@ -17,6 +18,8 @@ from training.progress import TrainingPicture
 from training.validation import Validation
 
 TRAIN = ["tunegate", "train", "train.toml"]
+ENDLESS = 20_000
+"""Steps of a training that nobody waits for."""
 SWEEP = ["tunegate", "sweep", "sweep.toml"]
 
 
@@ -84,7 +87,8 @@ def manifest_of(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_path):
+def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(screen, "EVERY_S", 0.02)  # The training is longer than the time between two drawings.
     write_config(train__max_steps=400, train__validate_every=20)
     seen = watched(TRAIN, tmp_path, 40)
     assert seen.code == 0, seen.text
@@ -102,12 +106,12 @@ def test_a_training_is_drawn_to_its_end_and_leaves_its_lines(write_config, tmp_p
 
 @pytest.mark.slow
 def test_ctrl_c_keeps_the_step_and_gives_the_terminal_back(write_config, tmp_path):
-    write_config(train__max_steps=3000, train__validate_every=20)
+    write_config(train__max_steps=ENDLESS, train__validate_every=20)
     seen = watched(TRAIN, tmp_path, type_when=(lambda text: "resumes after step" in text, CTRL_C))
     assert seen.code == 2, seen.text
     assert seen.cursor_is_shown and "data > model" not in seen.text
     assert "stopping: saving the last finished step" in seen.text
-    assert re.search(r"training stopped after step \d+ of 3000", seen.text)
+    assert re.search(rf"training stopped after step \d+ of {ENDLESS}", seen.text)
     assert manifest_of(tmp_path).status == "interrupted"
 
 
@@ -124,7 +128,8 @@ def test_a_pipe_gets_lines_without_any_control_character(write_config, tmp_path)
 
 @pytest.mark.slow
 def test_each_point_of_a_sweep_draws_its_view_on_the_sweeps_terminal(write_config, tmp_path):
-    write_config(train__max_steps=400, train__validate_every=20)  # Longer than the time between two drawings.
+    # Longer than the time between two drawings; each evaluation computes the general text, in seconds where it is busy.
+    write_config(train__max_steps=400, train__validate_every=100)
     (tmp_path / "sweep.toml").write_text('config = "train.toml"\n[vary]\n"optim.lr" = [0.01, 0.02]\n')
     seen = watched(SWEEP, tmp_path)
     assert seen.code == 0, seen.text
@@ -138,7 +143,7 @@ def test_each_point_of_a_sweep_draws_its_view_on_the_sweeps_terminal(write_confi
 
 @pytest.mark.slow
 def test_ctrl_c_in_a_sweep_reaches_its_training_and_gives_the_terminal_back(write_config, tmp_path):
-    write_config(train__max_steps=3000, train__validate_every=20)
+    write_config(train__max_steps=ENDLESS, train__validate_every=20)
     (tmp_path / "sweep.toml").write_text('config = "train.toml"\n[vary]\n"optim.lr" = [0.01, 0.02]\n')
     seen = watched(SWEEP, tmp_path, type_when=(lambda text: "resumes after step" in text, CTRL_C))
     assert seen.code == 2, seen.text
