@@ -12,7 +12,7 @@ ALL_LINEAR: Literal["all-linear"] = "all-linear"
 
 class Data(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     train: list[str]
-    """Training rows: JSONL, CSV or Parquet files, folders of them, or data sets of the hub as
+    """Training rows: JSONL, JSON, CSV or Parquet files, folders of them, or data sets of the hub as
     `hf:owner/name@COMMIT#SPLIT`. `#SPLIT` may follow a folder, too."""
     validation: list[str] = field(default_factory=list)
     """Validation rows, as `train`; they select the best adapter."""

@@ -1,6 +1,6 @@
-"""Read rows of CSV, JSONL, Parquet and Excel files, folders of them and hub data sets.
+"""Read rows of CSV, JSONL, JSON, Parquet and Excel files, folders of them and hub data sets.
 
-`datasets` reads Parquet, folders and the hub. CSV and JSONL are read here: `datasets` does not report the line of a
+`datasets` reads Parquet, folders and the hub. The others are read here: `datasets` does not report the line of a
 bad row, and it reads the cells `None` and `007` as nothing and as 7 (docs/decisions/0033).
 
 Each row has its line or row number; an invalid one has a `problem`. A file that cannot be read at all is a UserError.
@@ -33,6 +33,9 @@ LONGEST_CELL = 1 << 30
 """Characters; csv's own limit of 131,072 is less than a long contract."""
 REVISION = re.compile(r"[0-9a-f]{40}")
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
+BOM = b"\xef\xbb\xbf"
+SNIFFED = 4096
+"""Bytes at the start of a file that show what it is."""
 AS_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')"
 
 
@@ -59,9 +62,17 @@ class Hub(NamedTuple):
 
 
 def is_table(source: str) -> bool:
-    """Whether `source` is a table, a folder or a hub data set; anything else is a file of JSON lines."""
+    """Whether `source` is a table, a JSON array, a folder or a hub data set; anything else is a file of JSON lines."""
     path = Path(parted(source)[0])
-    return source.startswith(HUB) or path.suffix.lower() in TABLES or path.is_dir()
+    return source.startswith(HUB) or path.suffix.lower() in TABLES or path.is_dir() or _is_array(path)
+
+
+def _is_array(path: Path) -> bool:
+    """Whether a .json file is an array of rows and not JSON lines."""
+    if path.suffix.lower() != ARRAY or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(SNIFFED).removeprefix(BOM).lstrip()[:1] == b"["
 
 
 def parted(source: str) -> tuple[str, str | None]:
@@ -139,12 +150,12 @@ def _rows_of(source: str, columns: Sequence[str], hub: Hub, fields: Sequence[str
         raise UserError(f"{source}: cannot be read ({error.strerror})") from None
     if not opening:
         raise UserError(f"{source}: is empty. Expected one row per case")
-    if opening[:2] in UTF16 and reader in (_of_csv, _of_jsonl):
+    if opening[:2] in UTF16 and reader in (_of_csv, _of_jsonl, _of_json):
         raise UserError(f"{source}: is UTF-16. {AS_UTF8}")
     return reader(path, columns, hub.sheet or split, fields)
 
 
-OTHERWISE = "Save other sheets as .xlsx; write the objects of a JSON array one per line"
+OTHERWISE = "Save other sheets as .xlsx"
 
 
 def refuse_lacking(where: str, columns: Sequence[str], names: Sequence[str]) -> None:
@@ -239,7 +250,36 @@ def _problem_of(cells: list[str], header: list[str], delimiter: str, lines: list
 
 
 def _of_jsonl(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:
-    rows = list(_json_lines(path))
+    return _objects(path, list(_json_lines(path)), columns)
+
+
+def _of_json(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:
+    """Read JSON lines, or an array of objects, each of which then has the names of all."""
+    if not _is_array(path):
+        return _of_jsonl(path, columns, part, fields)
+    try:
+        objects = json.loads(_utf8(path), object_pairs_hook=distinct_keys)
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path.name}: line {error.lineno} is not JSON ({error.msg}, column {error.colno}). Correct it there, or "
+            "export the file again"
+        ) from None
+    except RecursionError:
+        raise UserError(f"{path.name}: is nested too deeply to hold rows") from None
+    except ValueError as error:
+        raise UserError(f"{path.name}: an object {error}") from None
+    rows = [_object(f"row {number}", cells) for number, cells in enumerate(objects, 1)]
+    names = dict.fromkeys(name for row in rows for name in row.cells)
+    return _objects(path, [row if row.problem else row._replace(cells=names | row.cells) for row in rows], columns)
+
+
+def _object(where: str, cells: Any) -> TableRow:
+    if isinstance(cells, dict):
+        return TableRow(where, cells)
+    return TableRow(where, {}, f"is a {type(cells).__name__}, expected an object such as {{'id': 'a1'}}")
+
+
+def _objects(path: Path, rows: list[TableRow], columns: Sequence[str]) -> Iterator[TableRow]:
     read = [row for row in rows if not row.problem]
     if read:
         refuse_lacking(path.name, columns, list(dict.fromkeys(name for row in read for name in row.cells)))
@@ -247,7 +287,7 @@ def _of_jsonl(path: Path, columns: Sequence[str], part: str | None, fields: Sequ
 
 
 def _json_lines(path: Path) -> Iterator[TableRow]:
-    for number, line in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    for number, line in enumerate(path.read_bytes().removeprefix(BOM).split(b"\n"), 1):
         if not line.strip():
             continue
         where = f"line {number}"
@@ -263,9 +303,7 @@ def _json_lines(path: Path) -> Iterator[TableRow]:
         except ValueError as error:
             yield TableRow(where, {}, str(error))
         else:
-            is_row = isinstance(cells, dict)
-            problem = "" if is_row else f"is a {type(cells).__name__}, expected an object such as {{'id': 'a1'}}"
-            yield TableRow(where, cells if is_row else {}, problem)
+            yield _object(where, cells)
 
 
 def _of_workbook(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:
@@ -302,7 +340,11 @@ def _streamed(
 def _refuse_unread(folder: Path, read: Mapping[str, Sequence[str]]) -> None:
     """Raise UserError for tables in a folder that are in none of the splits that `datasets` found there."""
     found = {Path(file).resolve() for files in read.values() for file in files}
-    tables = (path for path in folder.rglob("*") if path.suffix.lower() in READERS and path.resolve() not in found)
+    tables = (
+        path
+        for path in folder.rglob("*")
+        if (_is_array(path) or path.suffix.lower() in READERS.keys() - {ARRAY}) and path.resolve() not in found
+    )
     names = sorted(path.relative_to(folder).as_posix() for path in tables)
     unread = [name for name in names if not any(part.startswith((".", "__")) for part in name.split("/"))]
     if unread:
@@ -373,6 +415,7 @@ def _named(feature: Any, value: Any) -> Any:
 
 
 WORKBOOK = ".xlsx"
+ARRAY = ".json"
 Reader = Callable[[Path, Sequence[str], str | None, Sequence[str]], Iterator[TableRow]]
 """Of a file, the columns that must be there, a sheet's name, and the fields whose columns are read without them."""
 READERS: dict[str, Reader] = {
@@ -382,6 +425,7 @@ READERS: dict[str, Reader] = {
     ".ndjson": _of_jsonl,
     ".parquet": _of_parquet,
     WORKBOOK: _of_workbook,
+    ARRAY: _of_json,
 }
 TABLES = (".csv", ".tsv", ".parquet")
-"""Suffixes of tables; files with any other suffix are JSON lines."""
+"""Suffixes of tables; a .json file may be one too, and files with any other suffix are JSON lines."""

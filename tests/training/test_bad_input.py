@@ -40,7 +40,7 @@ CASES = {
         "train.jsonl",
         [b"[", GOOD + b",", GOOD, b"]"],
         "train.jsonl: a JSON array",
-        "one object per line",
+        "Name the file .json",
     ),
 }
 

@@ -18,7 +18,7 @@ import msgspec
 
 from harness.errors import UserError
 from harness.files import file_sha256, replacing, write_atomic
-from harness.suites.tables import HUB, TABLES, is_table, parted
+from harness.suites.tables import ARRAY, HUB, TABLES, is_table, parted
 from training.curation import data_card, render
 from training.curation.checks import pii
 from training.curation.personal_data import Mask
@@ -152,7 +152,7 @@ def output_name(file: str) -> str:
     path = Path(name.partition("@")[0] if name.startswith(HUB) else name)
     if not is_table(file):
         return path.name
-    stem = path.stem if path.suffix.lower() in TABLES else path.name
+    stem = path.stem if path.suffix.lower() in (*TABLES, ARRAY) else path.name
     return f"{stem}-{split}.jsonl" if split else f"{stem}.jsonl"
 
 

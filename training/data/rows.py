@@ -24,14 +24,12 @@ from harness.files import decode_line, digest, file_sha256
 from harness.formatting import count, first_few
 from harness.scoring.text.normalize import INVISIBLE
 from harness.suites.cases import LONGEST_LINE_BYTES
-from harness.suites.tables import HUB, Hub, as_shown, is_table, parted, refuse_unpinned, rows_of
+from harness.suites.tables import BOM, HUB, SNIFFED, Hub, as_shown, is_table, parted, refuse_unpinned, rows_of
 from training.config import Config
 
 FLOOR_ROWS = 1000
 REPLAY = "replay"
 """Source of rows with the base model's own answers to general requests."""
-SNIFFED = 4096
-"""Bytes at the start of a file that are checked for binary content."""
 
 
 class Turn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,7 +116,7 @@ def load_rows(files: Sequence[str], streaming: bool = False, limit: int | None =
             rows += _of_table(file, streaming, limit, problems) if is_table(file) else _of_lines(file, problems)
         except OSError as error:
             problems.append(
-                f"{file}: cannot be read: {error.strerror or 'not a regular file'}. Name a JSONL file of training rows"
+                f"{file}: cannot be read: {error.strerror or 'not a regular file'}. Name a file of training rows"
             )
         except UserError as error:
             problems.append(str(error))
@@ -143,18 +141,21 @@ def unread_columns(files: Sequence[str], streaming: bool = False) -> Iterator[st
 
 
 def _columns(cells: dict[str, Any], problem: str) -> dict[str, Any]:
-    """Return a table row as the fields of a line; an empty cell is a missing field, but an answer is an empty one."""
+    """Return a table row as the fields of a line; an empty cell is a missing field, but an empty text of a text."""
     if problem:
         raise ValueError(problem)
+    if not FORMS.keys() & cells.keys():
+        return cells
     form: type[_Sourced] = _Chat if cells.get("messages") else _Instruction
     raw = {name: as_shown(cells[name]) for name in form.__struct_fields__ if cells.get(name) not in (None, "")}
-    if form is _Instruction and "output" in cells:
-        raw.setdefault("output", "")
-    for name in {"messages", "base_context"} & set(raw):
-        if isinstance(raw[name], list):
-            fields = Turn.__struct_fields__
-            raw[name] = [{k: v for k, v in dict(turn).items() if k in fields} for turn in raw[name]]
-    return raw
+    if form is _Instruction:
+        raw = {name: "" for name in ("instruction", "output") if name in cells} | raw
+    return {name: [*map(_filled, value)] if isinstance(value, list) else value for name, value in raw.items()}
+
+
+def _filled(turn: Any) -> Any:
+    """Return a turn without the fields that it lacks and other turns of its table have."""
+    return {name: value for name, value in turn.items() if value is not None} if isinstance(turn, dict) else turn
 
 
 def _of_lines(file: str, problems: list[str]) -> list[TrainingRow]:
@@ -165,12 +166,13 @@ def _of_lines(file: str, problems: list[str]) -> list[TrainingRow]:
             return []
         lines.seek(0)
         before = len(problems)
-        numbered = ((n, x.removeprefix(b"\xef\xbb\xbf") if n == 1 else x) for n, x in enumerate(lines, 1))
+        numbered = ((n, x.removeprefix(BOM) if n == 1 else x) for n, x in enumerate(lines, 1))
         rows = _read(file, ((n, line) for n, line in numbered if line.strip()), _line, problems)
-    opening = start.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0].strip()
+    opening = start.removeprefix(BOM).lstrip().partition(b"\n")[0].strip()
     if len(problems) > before and (opening[:1] == b"[" or opening == b"{"):
-        found = "a JSON array" if opening[:1] == b"[" else "an object over several lines"
-        problems[before:] = [f"{file}: {found}. Write one object per line, without brackets and commas around them"]
+        array = "a JSON array. Name the file .json, or write one object per line, without brackets and commas"
+        fault = array if opening[:1] == b"[" else "an object over several lines. Write one object per line"
+        problems[before:] = [f"{file}: {fault}"]
     return rows
 
 
@@ -249,7 +251,7 @@ def _form(raw: Any) -> Parsed:
     else:
         if _is_blank(row.output):
             raise ValueError('"output" is empty; every answer needs text')
-        prompt = f"{row.instruction}\n\n{row.input}" if row.input else row.instruction
+        prompt = "\n\n".join(text for text in (row.instruction, row.input) if text)
         turns = [Turn(role="user", content=prompt), Turn(role="assistant", content=row.output)]
     _check(turns)
     sources = {name: value for name in DOCUMENT_FIELDS if (value := _trimmed(getattr(row, name))) not in (None, "")}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 app = App(TRAIN, name="data", help="Make, check, clean and split training rows.", no_args_is_help=True)
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Training rows: JSONL, CSV, Parquet, folders.")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Training rows: JSONL, JSON, CSV, Parquet, folders.")]
 Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 Suites = Annotated[
     list[str] | None,
@@ -69,7 +69,7 @@ def _words(settings: CheckSettings, actions: list[str]) -> list[str]:
 
 @app.command()
 def rows(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="XLSX, CSV, JSONL or Parquet, or hf:owner/name.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="XLSX, CSV, JSON(L) or Parquet, or hf:owner/name.")],
     suite: Annotated[Path, typer.Option(metavar="FOLDER", help="Suite whose prompt the rows use.")],
     answer: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the expected answer.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="JSONL file to write.")],

@@ -79,7 +79,7 @@ def _ask(question: str, default: str) -> str:
 
 @cases.command(name="import")
 def import_cases(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="XLSX, CSV, JSONL or Parquet, or hf:owner/name.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="XLSX, CSV, JSON(L) or Parquet, or hf:owner/name.")],
     into: Annotated[str, typer.Option(metavar="SUITE", help="DOMAIN/SUITE below evalsuites.")],
     id_column: Annotated[str, typer.Option("--id", metavar="COLUMN", help="Column with the ID of each case.")],
     expected: Annotated[str, typer.Option(metavar="COLUMN", help="Column with the right answer or answers.")],

@@ -131,8 +131,13 @@ def test_a_path_with_brackets_is_read_and_as_a_folder_of_tables_refused_with_the
     ("é.csv", "né,label\n".encode("latin-1"), "line 1 is not UTF-8"),
     ("a.jsonl", '{"id": 1}\n', "no column 'label', 'more'. It has: 'id'"),
     ("a.parquet", "PAR1 no", "is not a Parquet file"),
-    ("a.ods", "x", "expected a file that ends in .csv, .tsv, .jsonl, .ndjson, .parquet, .xlsx"),
-    ("a.json", "[]", "write the objects of a JSON array one per line"),
+    ("a.ods", "x", "expected a file that ends in .csv, .tsv, .jsonl, .ndjson, .parquet, .xlsx, .json"),
+    ("a.json", '[{"id": 1}]', "no column 'label', 'more'. It has: 'id'"),
+    ("a.json", '[{"id": 1}\n{"id": 2}]', r"line 2 is not JSON \(Expecting ',' delimiter, column 1\)"),
+    ("a.json", '[{"id": 1, "id": 2}]', "an object has the key 'id' twice"),
+    ("a.json", "[" * 100_000, "is nested too deeply"),
+    ("a.json", '[{"id": "é"}]'.encode("utf-16"), "is UTF-16. Save it as UTF-8"),
+    ("a.json", '[\n{"id": "é"}]'.encode("latin-1"), "line 2 is not UTF-8"),
 ])  # fmt: skip
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path, name, content, said):
     path = write(tmp_path / name, content)

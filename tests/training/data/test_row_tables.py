@@ -24,12 +24,13 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture
 def written(tmp_path):
-    """The same rows as JSONL, CSV, Parquet and a folder with two splits."""
+    """The same rows as JSONL, a JSON array, CSV, Parquet and a folder with two splits."""
     import datasets
 
     table = datasets.Dataset.from_list(ROWS)
     lines = "".join(json.dumps(row) + "\n" for row in ROWS)
     (tmp_path / "rows.jsonl").write_text(lines)
+    (tmp_path / "rows.json").write_text(json.dumps(ROWS, indent=2))
     (tmp_path / "rows.csv").write_text(
         "instruction,input,output,cluster\nSay none.,,none,c1\n"
         'Say the number.,007,007,c2\nSay None.,"A, b and c.",None,c2\n'
@@ -45,7 +46,7 @@ def said(rows):
     return [(row.messages, row.document) for row in rows]
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "folder#train"])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.json", "rows.parquet", "folder#train"])
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_table_holds_the_rows_of_the_jsonl_file(written, name, streaming):
     found = load_rows([str(written / name)], streaming)
@@ -64,6 +65,15 @@ def test_conversations_in_a_table_are_read_and_other_columns_are_not(tmp_path):
     datasets.Dataset.from_list(CHATS).to_parquet(tmp_path / "chats.parquet")
     found = load_rows([str(tmp_path / "chats.parquet")])
     assert [row.messages[1].content for row in found] == ["0", "1", "2"]
+
+
+def test_a_field_that_only_other_turns_of_a_table_have_is_left(tmp_path):
+    import datasets
+
+    empty = {"weight": None, "tool_calls": None}
+    chats = [{"messages": [turn | empty for turn in chat["messages"]]} for chat in CHATS]
+    datasets.Dataset.from_list(chats).to_parquet(tmp_path / "chats.parquet")
+    assert len(load_rows([str(tmp_path / "chats.parquet")])) == len(CHATS)
 
 
 def test_a_table_may_have_what_the_base_reads_first_and_texts_that_only_share_the_name_are_left(tmp_path):
@@ -110,6 +120,21 @@ def test_columns_that_no_row_uses_are_named(tmp_path):
     assert [*unread_columns(files)] == [f"{files[0]}: 1 column not read: context"]
 
 
+def test_lines_may_be_in_a_json_file_and_any_object_of_an_array_may_name_a_column(written):
+    (lines := written / "lines.json").write_bytes((written / "rows.jsonl").read_bytes())
+    assert said(load_rows([str(lines)])) == said(load_rows([str(written / "rows.jsonl")]))
+    (array := written / "alpaca.json").write_text(json.dumps([*ROWS, {**ROWS[0], "history": [["a", "b"]]}]))
+    assert [*unread_columns([str(array), str(lines)])] == [f"{array}: 1 column not read: history"]
+
+
+def test_an_array_among_other_tables_of_a_folder_is_named_and_facts_about_them_are_not(written):
+    (written / "folder" / "dataset_info.json").write_text("{}")
+    assert len(load_rows([f"{written}/folder#train"])) == 3
+    (written / "folder" / "train.json").write_text("[]")
+    with pytest.raises(UserError, match=r"train\.json would not be read"):
+        load_rows([f"{written}/folder#train"])
+
+
 def test_streaming_reads_no_more_rows_than_wanted(written):
     found = load_rows([str(written / "rows.parquet")], streaming=True, limit=2)
     assert len(found) == 2
@@ -120,7 +145,17 @@ def test_streaming_reads_no_more_rows_than_wanted(written):
     ("name", "text", "expected"),
     [
         ("bad.csv", "instruction,output\nSay it.,\n,x\n", 'bad.csv:2: "output" is empty; every answer needs text'),
-        ("other.csv", "question,answer\nq,a\n", 'other.csv:2: expected an object with "messages"'),
+        ("other.csv", "question,answer\nq,a\n", '"input" and "output"; found question, answer. Rename them'),
+        ("none.csv", "instruction,output\n,x\n", "none.csv:2: message 1 (user) is empty"),
+        ("none.json", '[{"instruction": "", "input": null, "output": "x"}]', "none.json:1: message 1 (user) is empty"),
+        (
+            "weight.json",
+            '[{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", "weight": 0}]}]',
+            "weight.json:1: Object contains unknown field `weight` - at `$.messages[1]`",
+        ),
+        ("texts.json", '[{"messages": ["q", "a"]}]', "texts.json:1: Expected `object`, got `str`"),
+        ("list.json", '[["a", "b"]]', "list.json:1: is a list, expected an object"),
+        ("empty.json", "[]", "empty.json: no rows"),
         ("short.csv", "instruction,output\nSay it.\n", "short.csv:2: has 1 cells, and the header has 2"),
         (
             "capitals.csv",

@@ -188,7 +188,7 @@ def test_a_pipe_is_refused_with_the_reason():
     """It is read twice."""
     reading, writing = os.pipe()
     os.close(writing)
-    with pytest.raises(UserError, match=r"cannot be read: not a regular file\. Name a JSONL file"):
+    with pytest.raises(UserError, match=r"cannot be read: not a regular file\. Name a file of"):
         load_rows([f"/dev/fd/{reading}"])
     os.close(reading)
 

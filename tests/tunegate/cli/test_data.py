@@ -37,7 +37,7 @@ BAD = {
     "mixed": (f"{json.dumps(GOOD)}\n{json.dumps(CHAT)}\n".encode(), '"instruction" (from line 1) and "messages" (from'),
     "empty": (b"", "no rows. Expected one JSON object per line"),
     "blank": (b"\n \n", "no rows. Expected one JSON object per line"),
-    "array": (json.dumps([GOOD, GOOD], indent=1).encode(), "a JSON array. Write one object per line"),
+    "array": (json.dumps([GOOD, GOOD], indent=1).encode(), "a JSON array. Name the file .json, or write one object"),
     "lines": (json.dumps(GOOD, indent=1).encode(), "an object over several lines. Write one object per line"),
     "csv": (b"instruction,output\na,b\nc,d\n", ":1-3: JSON is malformed"),
     "latin": ('{"instruction": "é", "output": "b"}'.encode("latin-1"), ":1: not UTF-8"),
