@@ -117,7 +117,6 @@ def output_folder(out: Path, files: Sequence[str], names: Sequence[str], made_by
 
 DROPPED, CARD, REPORT = "dropped.jsonl", "data_card.md", "report.html"
 MADE_BY = "tunegate data clean"
-TEXT_FIELDS = ("instruction", "input", "output")
 
 
 def clean(review: Review, out: Path) -> list[Path]:
@@ -184,15 +183,22 @@ def masked(line: bytes, counts: Counter[str], names: Mask) -> bytes:
     """
     raw: dict[str, Any] = msgspec.json.decode(line)
     mask = Mask()
-    for field in (*TEXT_FIELDS, *DOCUMENT_FIELDS):
-        if raw.get(field) is not None:
-            text = str(raw[field])
-            masked_text = (names if field in DOCUMENT_FIELDS else mask)(text)
-            raw[field] = raw[field] if masked_text == text else masked_text
-    for turn in (*raw.get("messages", ()), *(raw.get("base_context") or ())):
-        turn["content"] = mask(turn["content"])
+    for name, value in raw.items():
+        if name not in DOCUMENT_FIELDS:
+            raw[name] = _masked_texts(value, mask)
+        elif value is not None and (masked_name := names(str(value))) != str(value):
+            raw[name] = masked_name
     counts.update(mask.counts)
     return msgspec.json.encode(raw)
+
+
+def _masked_texts(value: Any, mask: Mask) -> Any:
+    """Mask every text of a value; the names of roles hold no personal data."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, list):
+        return [_masked_texts(one, mask) for one in value]
+    return {name: _masked_texts(one, mask) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _dropped(review: Review) -> Iterator[bytes]:

@@ -21,7 +21,7 @@ from harness.files import write_atomic
 from training.curation.check import NEAR, Sample
 from training.curation.checks.duplicates import RunIndex, key
 from training.curation.clean import CARD, OTHER_FOLDER, inputs, output_folder, raw_lines, write_lines, write_manifest
-from training.data.rows import DOCUMENT_FIELDS, REPLAY, conversation_key, load_rows
+from training.data.rows import DOCUMENT_FIELDS, FORMS, REPLAY, conversation_key, load_rows
 
 By = Literal["auto", "document", "input"]
 PARTS = ("train", "validation", "test")
@@ -133,15 +133,15 @@ def _groups(sample: Sample, settings: SplitSettings) -> tuple[list[set[int]], in
 def split(files: Sequence[str], out: Path, settings: SplitSettings) -> tuple[Split, list[Path]]:
     """Split the rows of the files into `out`; return the split and the paths of its files and manifest.json.
 
-    Raises UserError for unreadable rows, bad settings, files of both row forms, and a part of an earlier split in `out`
+    Raises UserError for unreadable rows, bad settings, files of two row forms, and a part of an earlier split in `out`
     that this one would leave there.
     """
     sample = Sample(load_rows(files))
     result = assign(sample, settings)
     lines: dict[str, list[bytes]] = {part: [] for part in PARTS if part in result.parts}
-    forms = set()
+    forms = set[str]()
     for index, line in raw_lines(sample.rows):
-        forms.add("messages" in msgspec.json.decode(line))
+        forms |= FORMS.keys() & msgspec.json.decode(line).keys()
         lines[result.parts[index]].append(line)
     if len(forms) > 1:
         raise UserError(f"{', '.join(files)}: files of two forms cannot be split together. Split them one at a time")

@@ -1,10 +1,10 @@
 """Training rows: reading, checking, drawing and counting them.
 
-There are two forms, one JSON object per line: {"instruction", "input", "output"} and
-{"messages": [{"role", "content"}]}. Either may name its source document in "cluster", "document" or "source"; the first
-of them counts. A row with "source": "replay" is a replay row, whatever the others say; with messages it may have a
-"base_context": turns that only the base model reads. Tables, folders and hub data sets have columns of the same names;
-`unread_columns` names their other columns.
+There are four forms, one JSON object per line: {"messages": [{"role", "content"}]}, ShareGPT's
+{"conversations": [{"from", "value"}]}, {"prompt", "completion"}, and {"instruction", "input", "output"}. Each may name
+its source document in "cluster", "document" or "source"; the first of them counts. A row with "source": "replay" is a
+replay row, whatever the others say; with messages it may have a "base_context": turns that only the base model reads.
+Tables, folders and hub data sets have columns of the same names; `unread_columns` names their other columns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from harness.errors import UserError, refuse_all
 from harness.files import decode_line, digest, file_sha256
@@ -71,7 +71,7 @@ class TrainingRow(Struct, frozen=True, kw_only=True):
 
 
 class _Sourced(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Fields of both forms that name the source document."""
+    """Fields of all forms that name the source document."""
 
     cluster: str | int | None = None
     document: str | int | None = None
@@ -85,19 +85,69 @@ class _Chat(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
     messages: list[Turn]
     base_context: list[Turn] | None = None
 
+    def turns(self) -> list[Turn]:
+        return self.messages
+
+
+class _Said(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    speaker: Literal["system", "human", "gpt"] = field(name="from")
+    value: str
+
+
+SHAREGPT_ROLES: dict[str, Literal["system", "user", "assistant"]] = {
+    "system": "system",
+    "human": "user",
+    "gpt": "assistant",
+}
+
+
+class _ShareGpt(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    conversations: list[_Said]
+
+    def turns(self) -> list[Turn]:
+        return [Turn(role=SHAREGPT_ROLES[said.speaker], content=said.value) for said in self.conversations]
+
+
+class _Completion(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    prompt: str
+    completion: str
+
+    def turns(self) -> list[Turn]:
+        return _answered(self.prompt, "completion", self.completion)
+
 
 class _Instruction(_Sourced, frozen=True, kw_only=True, forbid_unknown_fields=True):
     instruction: str
     output: str
     input: str | None = None
 
+    def turns(self) -> list[Turn]:
+        prompt = "\n\n".join(text for text in (self.instruction, self.input) if text)
+        return _answered(prompt, "output", self.output)
 
-FORMS = {
-    "messages": 'expected "messages", a list of turns with a "role" (system, user or assistant) and a "content" (text)',
-    "instruction": 'expected the texts "instruction", "output" and, where there is one, "input"',
+
+def _answered(prompt: str, name: str, answer: str) -> list[Turn]:
+    if _is_blank(answer):
+        raise ValueError(f'"{name}" is empty; every answer needs text')
+    return [Turn(role="user", content=prompt), Turn(role="assistant", content=answer)]
+
+
+TEXTS = ("prompt", "completion", "instruction", "output")
+"""Fields whose empty cell is an empty text."""
+FORMS: dict[str, tuple[type[_Chat | _ShareGpt | _Completion | _Instruction], str]] = {
+    "messages": (
+        _Chat,
+        'expected "messages", a list of turns with a "role" (system, user or assistant) and a "content" (text)',
+    ),
+    "conversations": (
+        _ShareGpt,
+        'expected "conversations", a list of turns with a "from" (system, human or gpt) and a "value" (text)',
+    ),
+    "prompt": (_Completion, 'expected the texts "prompt" and "completion"; write a prompt of turns as "messages"'),
+    "instruction": (_Instruction, 'expected the texts "instruction", "output" and, where there is one, "input"'),
 }
-"""What a row of each form has, for messages."""
-FIELDS = (*_Chat.__struct_fields__, *_Instruction.__struct_fields__)
+"""Forms of a row by the field that tells them, and what a row has, for messages; in a table, the first form counts."""
+FIELDS = tuple(dict.fromkeys(name for form, _ in FORMS.values() for name in form.__struct_fields__))
 Parsed = tuple[str, list[Turn], dict[str, str | int], list[Turn]]
 """Form, conversation, sources and context of a row."""
 
@@ -135,22 +185,34 @@ def unread_columns(files: Sequence[str], streaming: bool = False) -> Iterator[st
     """Name, for each table, the columns that are no field of a row and so are not trained on."""
     for file in filter(is_table, files):
         first = next(rows_of(file, [], Hub(streaming=streaming)), None)
-        unread = [name for name in first.cells if name.partition(".")[0] not in FIELDS] if first else []
+        cells = first.cells if first else {}
+        fields = FORMS[form][0].__struct_fields__ if (form := _form_of(cells)) else ()
+        unread = [name for name in cells if name.partition(".")[0] not in fields]
         if unread:
             yield f"{file}: {count(len(unread), 'column')} not read: {first_few(unread, 4)}"
+
+
+def _form_of(cells: dict[str, Any]) -> str | None:
+    """Return the form of a table row: the first with a value, else the first with a column."""
+    forms = [form for form in FORMS if form in cells]
+    return next((form for form in forms if cells[form]), next(iter(forms), None))
 
 
 def _columns(cells: dict[str, Any], problem: str) -> dict[str, Any]:
     """Return a table row as the fields of a line; an empty cell is a missing field, but an empty text of a text."""
     if problem:
         raise ValueError(problem)
-    if not FORMS.keys() & cells.keys():
+    form = _form_of(cells)
+    if form is None:
         return cells
-    form: type[_Sourced] = _Chat if cells.get("messages") else _Instruction
-    raw = {name: as_shown(cells[name]) for name in form.__struct_fields__ if cells.get(name) not in (None, "")}
-    if form is _Instruction:
-        raw = {name: "" for name in ("instruction", "output") if name in cells} | raw
-    return {name: [*map(_filled, value)] if isinstance(value, list) else value for name, value in raw.items()}
+    raw: dict[str, Any] = {}
+    for name in FORMS[form][0].__struct_fields__:
+        value = as_shown(cells.get(name))
+        if value not in (None, ""):
+            raw[name] = [*map(_filled, value)] if isinstance(value, list) else value
+        elif name in cells and name in (*TEXTS, form):
+            raw[name] = ""
+    return raw
 
 
 def _filled(turn: Any) -> Any:
@@ -234,25 +296,19 @@ def _form(raw: Any) -> Parsed:
     if not forms:
         found = f"; found {first_few([name[:40] for name in raw], 4)}" if isinstance(raw, dict) and raw else ""
         raise ValueError(
-            f'expected an object with "messages", or with "instruction", "input" and "output"{found}. Rename them, or '
-            "name them to `tunegate data rows`"
+            'expected an object with "messages", "conversations", "prompt" and "completion", or "instruction", "input" '
+            f'and "output"{found}. Rename them, or name them to `tunegate data rows`'
         )
     if len(forms) > 1:
-        raise ValueError('has both "messages" and "instruction", two forms of a row. Remove one of them')
+        both = " and ".join(f'"{form}"' for form in forms[:2])
+        raise ValueError(f"has both {both}, two forms of a row. Remove one of them")
     (form,) = forms
-    row: _Chat | _Instruction
-    context: list[Turn] = []
+    kind, expected = FORMS[form]
     try:
-        row = msgspec.convert(raw, _Chat) if form == "messages" else msgspec.convert(raw, _Instruction)
+        row = msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{error}; {FORMS[form]}") from None
-    if isinstance(row, _Chat):
-        turns, context = row.messages, row.base_context or []
-    else:
-        if _is_blank(row.output):
-            raise ValueError('"output" is empty; every answer needs text')
-        prompt = "\n\n".join(text for text in (row.instruction, row.input) if text)
-        turns = [Turn(role="user", content=prompt), Turn(role="assistant", content=row.output)]
+        raise ValueError(f"{error}; {expected}") from None
+    turns, context = row.turns(), getattr(row, "base_context", None) or []
     _check(turns)
     sources = {name: value for name in DOCUMENT_FIELDS if (value := _trimmed(getattr(row, name))) not in (None, "")}
     if context:

@@ -233,6 +233,17 @@ def test_a_file_that_cannot_be_written_is_one_line(reviewed, tmp_path, blocked):
         clean(reviewed(), tmp_path / "out")
 
 
+@pytest.mark.parametrize("row", [
+    {"prompt": f"{prose(1)} a@x.example", "completion": "a@x.example"},
+    {"conversations": [{"from": "human", "value": f"{prose(1)} a@x.example"}, {"from": "gpt", "value": "a@x.example"}]},
+])  # fmt: skip
+def test_rows_of_every_form_are_masked_and_keep_their_form(reviewed, tmp_path, row):
+    clean(reviewed([row]), tmp_path / "out")
+    written = (tmp_path / "out" / "train.jsonl").read_text()
+    assert json.loads(written) == json.loads(json.dumps(row).replace("a@x.example", "[EMAIL_1]"))
+    assert [turn.content for turn in load_rows([str(tmp_path / "out" / "train.jsonl")])[0].messages][1] == "[EMAIL_1]"
+
+
 def test_chats_are_masked_in_every_turn(reviewed, tmp_path):
     turns = [("system", "Mail a@x.example"), ("user", f"{prose(1)} b@x.example"), ("assistant", "a@x.example")]
     messages = [{"role": r, "content": c} for r, c in turns]

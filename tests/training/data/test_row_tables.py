@@ -116,8 +116,14 @@ def test_columns_that_no_row_uses_are_named(tmp_path):
     (tmp_path / "dolly.csv").write_text("instruction,context,output,source\nSum it up.,A text.,x,d1\n")
     (tmp_path / "rows.csv").write_text("instruction,output,cluster\na,b,c\n")
     (tmp_path / "rows.jsonl").write_text('{"instruction": "a", "output": "b"}\n')
-    files = [str(tmp_path / name) for name in ("dolly.csv", "rows.csv", "rows.jsonl")]
-    assert [*unread_columns(files)] == [f"{files[0]}: 1 column not read: context"]
+    chat = {"prompt": "a", "prompt_id": 1, **CHATS[0]}
+    (tmp_path / "ultrachat.json").write_text(json.dumps([chat]))
+    files = [str(tmp_path / name) for name in ("dolly.csv", "rows.csv", "rows.jsonl", "ultrachat.json")]
+    assert [*unread_columns(files)] == [
+        f"{files[0]}: 1 column not read: context",
+        f"{files[3]}: 3 columns not read: prompt, prompt_id, more",
+    ]
+    assert load_rows(files[3:])[0].chat == CHATS[0]["messages"]
 
 
 def test_lines_may_be_in_a_json_file_and_any_object_of_an_array_may_name_a_column(written):
@@ -146,6 +152,7 @@ def test_streaming_reads_no_more_rows_than_wanted(written):
     [
         ("bad.csv", "instruction,output\nSay it.,\n,x\n", 'bad.csv:2: "output" is empty; every answer needs text'),
         ("other.csv", "question,answer\nq,a\n", '"input" and "output"; found question, answer. Rename them'),
+        ("blank.csv", "prompt,completion\na,b\nc,\n", 'blank.csv:3: "completion" is empty; every answer needs text'),
         ("none.csv", "instruction,output\n,x\n", "none.csv:2: message 1 (user) is empty"),
         ("none.json", '[{"instruction": "", "input": null, "output": "x"}]', "none.json:1: message 1 (user) is empty"),
         (

@@ -17,6 +17,8 @@ from training.data.rows import load_rows, shared_rows
 from training.data.tokenize import cut_prompt, encode, shortest_length
 
 CHAT = {"messages": [{"role": "user", "content": "Say\n\nit"}, {"role": "assistant", "content": "\nnone"}]}
+SHAREGPT = {"conversations": [{"from": "human", "value": "Say\n\nit"}, {"from": "gpt", "value": "\nnone"}]}
+COMPLETION = {"prompt": "Say\n\nit", "completion": "\nnone"}
 INSTRUCTION = {"instruction": "Say", "input": "it", "output": "\nnone"}
 
 
@@ -25,11 +27,25 @@ def renderer(tiny_model):
     return Renderer(tiny_model)
 
 
-def test_both_forms_give_the_same_ids(write_rows, renderer):
-    rows = load_rows([str(write_rows("a.jsonl", [CHAT])), str(write_rows("b.jsonl", [INSTRUCTION]))])
-    chat, instruction = encode(rows, renderer, 256).documents
-    assert (chat.ids, chat.mask) == (instruction.ids, instruction.mask)
-    assert (chat.where[-9:], instruction.where[-9:]) == ("a.jsonl:1", "b.jsonl:1")
+def test_all_forms_give_the_same_ids(write_rows, renderer):
+    forms = [CHAT, SHAREGPT, COMPLETION, INSTRUCTION]
+    rows = load_rows([str(write_rows(f"{number}.jsonl", [form])) for number, form in enumerate(forms)])
+    chat, *others = encode(rows, renderer, 256).documents
+    assert [(one.ids, one.mask) for one in others] == [(chat.ids, chat.mask)] * 3
+    assert [one.where[-9:] for one in (chat, *others)] == [f"{number}.jsonl:1" for number in range(4)]
+
+
+@pytest.mark.parametrize(("row", "fault"), [
+    ({"conversations": [{"from": "tool", "value": "a"}]}, '`$.conversations[0].from`; expected "conversations", a'),
+    ({"conversations": [{"role": "user", "content": "a"}]}, 'turns with a "from" (system, human or gpt) and a "value"'),
+    ({"prompt": CHAT["messages"][:1], "completion": CHAT["messages"][1:]}, 'write a prompt of turns as "messages"'),
+    ({"prompt": "a", "response": "b"}, 'expected the texts "prompt" and "completion"'),
+    ({"prompt": "a", "completion": " "}, '"completion" is empty; every answer needs text'),
+    ({"prompt": "a", **CHAT}, 'has both "messages" and "prompt", two forms of a row. Remove one of them'),
+])  # fmt: skip
+def test_of_a_wrong_row_it_is_said_what_its_form_has(write_rows, row, fault):
+    with pytest.raises(UserError, match=re.escape(fault)):
+        load_rows([str(write_rows("a.jsonl", [row]))])
 
 
 def test_rows_from_replay_learn_the_base_where_that_is_asked_for(write_rows, renderer):

@@ -51,7 +51,7 @@ BAD = {
         ':1: Object missing required field `output`; expected the texts "instruction",',
     ),
     "type": (b'{"messages": "a"}', ':1: Expected `array`, got `str` - at `$.messages`; expected "messages", a list of'),
-    "other": (b'{"prompt": "a", "completion": "b"}', '"input" and "output"; found prompt, completion'),
+    "other": (b'{"question": "a", "answer": "b"}', '"input" and "output"; found question, answer'),
     "both": (
         json.dumps(GOOD | CHAT).encode(),
         ':1: has both "messages" and "instruction", two forms of a row',
