@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from os.path import normpath
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -26,7 +26,7 @@ EXPECTED = "Expected a training configuration"
 ADVICE = {
     "base": 'Name the checkpoint to adapt, such as base = "smollm2-135m-instruct"',
     "data": "Add a table [data] with train = [...]",
-    "data.train": "Name the files of training rows",
+    "data.train": 'Name the files of training rows, such as train = ["train.jsonl"]',
     "config": "Name the training configuration that every point changes",
     "vary": 'Add a table [vary] with lines such as "optim.lr" = [3e-4, 1e-3]',
 }
@@ -86,6 +86,7 @@ ALIASES = {
     "seed": "train.seed",
     "max_length": "data.max_length",
     "max_seq_length": "data.max_length",
+    "load_in_4bit": "model.quantise",
     "model": "base",
     "model_name_or_path": "base",
     "output_dir": "output.dir",
@@ -135,7 +136,8 @@ def read_fields(kind: type[Struct], raw: Mapping[str, Any], problems: list[str],
                 problems.append(f"'{full}' is missing. {ADVICE[full]}")
         elif isinstance(hints[name], type) and issubclass(hints[name], Struct):
             if not isinstance(raw[name], dict):
-                problems.append(f"'{full}' is {raw[name]!r}; expected a table [{full}]")
+                hint = ". Name files of rows in [data]" if full == "train" else ""
+                problems.append(f"'{full}' is {raw[name]!r}; expected a table [{full}]{hint}")
             elif (table := _built(hints[name], read_fields(hints[name], raw[name], problems, f"{full}."))) is not None:
                 read[name] = table
         else:
@@ -155,7 +157,7 @@ def _read_value(full: str, value: Any, hint: Any, read: dict[str, Any], problems
     try:
         parsed = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
-        advice = ADVICE.get(full) or next((f"Then {text}" for name, _, text in CHECKS if name == full), "")
+        advice = ADVICE.get(full) or next((f"Then {text}" for name, _, text in CHECKS if name == full), _choices(hint))
         problems.append(f"'{full}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}. {advice}".rstrip())
         return
     for name, allows, advice in CHECKS:
@@ -163,6 +165,13 @@ def _read_value(full: str, value: Any, hint: Any, read: dict[str, Any], problems
             problems.append(f"'{full}' is {value!r}; {advice}")
             return
     read[full.rpartition(".")[2]] = parsed
+
+
+def _choices(hint: Any) -> str:
+    """List the values of a Literal, or of a list of them; else empty."""
+    if get_origin(hint) is list:
+        (hint,) = get_args(hint)
+    return f"Expected one of: {', '.join(get_args(hint))}" if get_origin(hint) is Literal else ""
 
 
 def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:

@@ -61,6 +61,7 @@ trackers = ["paper"]
         ("data", "max_seq_length", "data.max_length"),
         ("optim", "grad_clip", "optim.max_grad_norm"),
         ("train", "lr", "optim.lr"),
+        ("model", "load_in_4bit", "model.quantise"),
     ],
 )
 def test_the_names_of_other_trainers_are_known(tmp_path, table, key, meant):
@@ -104,7 +105,7 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
         "as LoRA: it uses DoRA",
         "as LoRA: it targets bare parameters",
         "'optim.lr' is -1",
-        "'optim.schedule' is 'step'",
+        "'optim.schedule' is 'step': invalid enum value 'step'. Expected one of: cosine, linear, constant",
         "'optim.warmup_ratio' is 0.9: 3 of 3 steps would be warm-up",
         "'train.epochs' is 'two'",
         "'train.patience' is -1",
@@ -114,7 +115,7 @@ def test_every_error_is_listed_at_once_and_no_weight_file_is_opened(tiny_model, 
         "'model.quant_storage' is uint8; FSDP",
         "accelerate shards only on accelerators",
         "Add --fsdp_version 2 to accelerate launch",
-        "'records.trackers' is ['paper']",
+        "'records.trackers' is ['paper']: invalid enum value 'paper' - at `$[0]`. Expected one of: tensorboard, mlflow",
     ]
     assert [text for text in expected if text not in message] == []
     assert f"{len(expected)} problems" in message
@@ -141,6 +142,18 @@ def test_a_missing_file_is_said_before_the_model_is_fetched(write_config):
     with pytest.raises(UserError, match=r"'data\.train' names"):
         load(path, fetched.append)
     assert fetched == []
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ('train = "a.jsonl"', "'train' is 'a.jsonl'; expected a table [train]. Name files of rows in [data]"),
+    ('[data]\ntrain = "a.jsonl"', """got `str`. Name the files of training rows, such as train = ["train.jsonl"]"""),
+    ('[train]\ndtype = "fp16"', "'train.dtype' is 'fp16': invalid enum value 'fp16'. Expected one of: auto, float32"),
+])  # fmt: skip
+def test_a_wrong_value_is_told_what_is_expected(tmp_path, line, said):
+    (tmp_path / "train.toml").write_text(f'base = "x"\n{line}\n')
+    with pytest.raises(UserError) as refused:
+        load(tmp_path / "train.toml")
+    assert said in str(refused.value)
 
 
 def test_a_missing_base_and_bad_values_are_named_together(tmp_path):

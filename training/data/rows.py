@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct, field, structs
 
 from harness.errors import UserError, refuse_all
-from harness.files import decode_line, digest, file_sha256
+from harness.files import decode_line, digest, file_sha256, not_utf8
 from harness.formatting import count, first_few
 from harness.scoring.text.normalize import INVISIBLE
 from harness.suites.cases import LONGEST_LINE_BYTES
@@ -276,7 +276,7 @@ def _read(
 def _fault(error: Exception) -> str:
     """Describe the fault of a line in one sentence."""
     if isinstance(error, UnicodeDecodeError):
-        return f"not UTF-8 ({error.reason}). Save the file as UTF-8"
+        return not_utf8(error)
     if isinstance(error, RecursionError):
         return "nested too deeply to be a row"
     return f"{error}. Expected one JSON object per line" if type(error) is msgspec.DecodeError else str(error)

@@ -40,7 +40,7 @@ BAD = {
     "array": (json.dumps([GOOD, GOOD], indent=1).encode(), "a JSON array. Name the file .json, or write one object"),
     "lines": (json.dumps(GOOD, indent=1).encode(), "an object over several lines. Write one object per line"),
     "csv": (b"instruction,output\na,b\nc,d\n", ":1-3: JSON is malformed"),
-    "latin": ('{"instruction": "é", "output": "b"}'.encode("latin-1"), ":1: not UTF-8"),
+    "latin": ('{"instruction": "é", "output": "b"}'.encode("latin-1"), ":1: is not UTF-8: byte 0xE9 is 'é' in Windows"),
     "deep": (b'{"a":' + b"[" * 100_000, ":1: nested too deeply to be a row"),
     "field": (
         b'{"instruction": "a", "output": "b", "cat": 1}',
