@@ -96,6 +96,18 @@ VERTEX_MODEL = {
                                   "properties": {"containerPort": {"type": "integer"}}}},
                         "healthRoute": {"type": "string", "pattern": "^/"},
                         "predictRoute": {"type": "string", "pattern": "^/"},
+                        "startupProbe": {
+                            **NO_DEFAULT,
+                            "properties": {
+                                "httpGet": {**NO_DEFAULT, "properties": {"path": {"type": "string", "pattern": "^/"},
+                                                                         "port": {"type": "integer"}}},
+                                "periodSeconds": {"type": "integer", "minimum": 1},
+                                "timeoutSeconds": {"type": "integer", "minimum": 1},
+                                "failureThreshold": {"type": "integer", "minimum": 1},
+                            },
+                        },
+                        "deploymentTimeout": {"type": "string", "pattern": r"^\d+s$"},
+                        "sharedMemorySizeMb": {"type": "string", "pattern": r"^\d+$"},
                         "env": {"type": "array", "items": {"required": ["name", "value"]}},
                     },
                 },
@@ -395,6 +407,15 @@ def test_an_image_of_a_model_is_started_with_serve_alone_and_finds_its_command_l
     words = [str(Path(sys.executable).with_name(entry[0])), "serve"]
     done = subprocess.run(words, env=os.environ | environment, capture_output=True, text=True, cwd="/")
     assert "adapter: no such checkpoint" in done.stderr and done.returncode == 4, done.stdout + done.stderr
+
+
+def test_vertex_waits_for_a_model_that_loads_slowly_and_probes_the_port_that_is_served() -> None:
+    spec = loaded("vertex-model.json")["model"]["containerSpec"]
+    probe = spec["startupProbe"]
+    assert probe["httpGet"] == {"path": spec["healthRoute"], "port": spec["ports"][0]["containerPort"]}
+    assert probe["periodSeconds"] < probe["timeoutSeconds"], "as the reference of Vertex AI requires"
+    waits = probe["periodSeconds"] * probe["failureThreshold"]
+    assert 1800 <= waits < int(spec["deploymentTimeout"].removesuffix("s")) <= 7200
 
 
 def test_a_command_line_that_tunegate_does_not_take_is_seen() -> None:
