@@ -176,8 +176,8 @@ def disk_errors(folder: Path) -> Iterator[None]:
         if error.errno not in REFUSALS:
             raise
         raise UserError(
-            f"{error.filename or folder}: cannot be written ({error.strerror}). Free space and run the same command "
-            "to resume; finished steps are kept"
+            f"{error.filename or folder}: cannot be written ({error.strerror}). Free space, or make the folder "
+            "writable, and run the same command to resume; finished steps are kept"
         ) from None
 
 
@@ -186,7 +186,12 @@ def _claim(config_path: Path | str, job: TrainingJob, fresh: bool, locks: ExitSt
     root, name = Path(job.config.output.dir), job.config.output.name
     if root.is_file():
         raise UserError(f"'output.dir': {root} is a file. Name a folder for the runs")
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"'output.dir': {root} cannot be created ({error.strerror}). Name a folder that you can write to"
+        ) from None
     try:
         locks.enter_context(FileLock(root / f".{digest([name, job.fingerprint])[:16]}.lock", timeout=0))
     except Timeout:

@@ -202,3 +202,12 @@ def test_a_home_folder_of_nobody_and_a_file_for_runs_are_named(write_config, tmp
     (tmp_path / "taken").write_text("")
     with pytest.raises(UserError, match=r"'output\.dir': .*taken is a file"):
         train(write_config(output__dir="taken"))
+
+
+@pytest.mark.parametrize(("folder", "why"), [("taken/runs", "Not a directory"), ("unmounted", "File exists")])
+def test_a_folder_of_runs_that_cannot_be_created_is_named(write_config, tmp_path, folder, why):
+    (tmp_path / "taken").write_text("")
+    (tmp_path / "unmounted").symlink_to("/nowhere/runs")
+    expected = rf"'output\.dir': .*{folder} cannot be created \({why}\)\. Name a folder that you can write to"
+    with pytest.raises(UserError, match=expected):
+        train(write_config(output__dir=folder))
