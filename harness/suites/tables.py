@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import UserError, extra_needed_by, first_line
-from harness.files import distinct_keys
+from harness.files import distinct_keys, not_utf8
 from harness.formatting import first_few
 
 HUB = "hf:"
@@ -36,7 +36,7 @@ UTF16 = (b"\xff\xfe", b"\xfe\xff")
 BOM = b"\xef\xbb\xbf"
 SNIFFED = 4096
 """Bytes at the start of a file that show what it is."""
-AS_UTF8 = "Save it as UTF-8 (in Excel: 'CSV UTF-8')"
+IN_EXCEL = " (in Excel: 'CSV UTF-8')"
 
 
 class TableRow(NamedTuple):
@@ -151,7 +151,7 @@ def _rows_of(source: str, columns: Sequence[str], hub: Hub, fields: Sequence[str
     if not opening:
         raise UserError(f"{source}: is empty. Expected one row per case")
     if opening[:2] in UTF16 and reader in (_of_csv, _of_jsonl, _of_json):
-        raise UserError(f"{source}: is UTF-16. {AS_UTF8}")
+        raise UserError(f"{source}: is UTF-16. Save it as UTF-8{IN_EXCEL}")
     return reader(path, columns, hub.sheet or split, fields)
 
 
@@ -199,7 +199,7 @@ def _utf8(path: Path) -> str:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path.name}: line {line} is not UTF-8 ({error.reason}). {AS_UTF8}") from None
+        raise UserError(f"{path.name}: line {line} {not_utf8(error)}{IN_EXCEL}") from None
 
 
 def _header(text: str, delimiter: str) -> list[str]:
@@ -293,8 +293,8 @@ def _json_lines(path: Path) -> Iterator[TableRow]:
         where = f"line {number}"
         try:
             cells = json.loads(line.decode("utf-8"), object_pairs_hook=distinct_keys)
-        except UnicodeDecodeError:
-            yield TableRow(where, {}, f"is not UTF-8. {AS_UTF8}")
+        except UnicodeDecodeError as error:
+            yield TableRow(where, {}, not_utf8(error))
         except json.JSONDecodeError as error:
             found = f"{error.msg}, column {error.colno}"
             yield TableRow(where, {}, f"is not JSON ({found}). Write one object per line")
