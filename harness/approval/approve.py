@@ -15,6 +15,7 @@ from harness.approval.evidence import Evidence, Passed, Refused, Where, evaluati
 from harness.approval.policy import PROJECT, Policy, RequiredSuite, current_entry, load_policy, policy_path
 from harness.checkpoints.resolve import resolve
 from harness.errors import GateFailed, Unavailable, UserError
+from harness.formatting import count
 from harness.runs.folder import recorded_verdicts, standing_of
 from harness.schema import Checkpoint
 from harness.suites.discovery import find_suites
@@ -75,7 +76,7 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
         why = f"not approved by {path}: {'; '.join(missing)}"
         raise GateFailed(f"{checkpoint.name}: {why}. {ADVICE}, or {verb} with --ungated REASON")
     named = "; ".join(
-        f"{each.suite} by run {each.run.name}, {len(each.gates)} gates passed{each.but}" for each in passed
+        f"{each.suite} by run {each.run.name}, {count(len(each.gates), 'gate')} passed{each.but}" for each in passed
     )
     judged = {verdict.suite for each in passed for verdict in recorded_verdicts(each.run) if verdict.outcome != "pass"}
     if others := sorted(judged - {each.suite for each in passed}):

@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from harness.approval.policy import PROJECT, Policy, RequiredSuite, changed_parts, current_entry
 from harness.baseline.compare import compare_with_baselines, prompt_hashes
 from harness.errors import UserError
-from harness.evaluation.noise_file import read_floors, with_floors
+from harness.evaluation.noise_file import is_idle_noise, read_floors, with_floors
 from harness.evaluation.run import estimate_and_judge
 from harness.files import digest, file_sha256
 from harness.formatting import count, first_few
@@ -56,8 +56,8 @@ class Passed(Struct, frozen=True, kw_only=True):
     gates_digest: str
     """Digest of its gates.toml."""
     but: str = ""
-    """How many cases were left out as too long for the model, and in which other runs the same weights did not pass,
-    after a blank; empty for none."""
+    """How many cases were left out as too long for the model, in which other runs the same weights did not pass, and
+    whether no margin uses noise.json, after a blank; empty for none."""
 
     @property
     def says(self) -> str:
@@ -130,6 +130,9 @@ class Evidence:
         but = f" without {left} of {info.cases} cases ({share:.0%}), too long for the model" if left else ""
         if missed := self._missed(info, {folder for folder, _ in newest}):
             but += f" (but not in {count(len(missed), 'other run')} on these weights: {first_few(missed, 3)})"
+        if any(gate.rule in COMPARATIVE for gate in gates.gate):
+            measured = with_floors(manifest, read_floors([suite], self.where.bars)).notes
+            but += "".join(f" ({note.partition(': ')[2]})" for note in measured if is_idle_noise(note, one.name))
         return Passed(
             suite=one.name,
             run=folder,

@@ -31,6 +31,9 @@ class NoiseFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry per engine and family of models."""
 
 
+IDLE_NOISE = "noise.json was measured with another "
+
+
 def noise_path(suite: Suite, bars: Path | None) -> Path:
     """Return the path of the suite's noise.json, or of its copy below `bars`, where the gates come from too."""
     return gates_path(suite, bars).with_name(NOISE_FILE)
@@ -75,12 +78,16 @@ def with_floors(
         unlike = [differing(noise, scored, manifest) for noise in entries]
         fitting = next((noise for noise, says in zip(entries, unlike, strict=True) if not says), None)
         infos.append(structs.replace(info, noise=fitting))
-        says = f"{info.name}: noise.json was measured with another "
-        notes = [note for note in notes if not note.startswith(says)]
+        notes = [note for note in notes if not is_idle_noise(note, info.name)]
         if entries and fitting is None:
             what = " and ".join(sorted(unlike, key=len)[0])
-            notes.append(f"{says}{what}, so no margin uses it{advice}")
+            notes.append(f"{info.name}: {IDLE_NOISE}{what}, so no margin uses it{advice}")
     return structs.replace(manifest, suites=infos, notes=notes)
+
+
+def is_idle_noise(note: str, suite: str) -> bool:
+    """Whether a note says that the measured noise of a suite does not apply."""
+    return note.startswith(f"{suite}: {IDLE_NOISE}")
 
 
 def differing(noise: Noise, info: SuiteInfo, manifest: Manifest) -> list[str]:

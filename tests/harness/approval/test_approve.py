@@ -296,6 +296,18 @@ def test_a_comparison_counts_only_with_the_base_or_a_baseline_that_the_policy_na
     assert merge(adapter, runs).passed
 
 
+def test_an_approval_says_that_the_measured_noise_was_not_used(adapter: Path, tiny_model: Path, runs: Path) -> None:
+    """So no margin was compared with it, which would have been an error on the engine that it was measured with."""
+    write_project(runs.parent, gates=COMPARED)
+    texts = ("run_id", "measured_at", "checkpoint", "engine", "engine_version", "dtype", "device", "tokenizer_digest")
+    measured = dict.fromkeys((*texts, "cases_hash", "prompt_hash", "scorers_hash"), "another")
+    noise = {"schema_version": 1, "noise": [measured | {"passes": [], "samples": 1, "floors": []}]}
+    (runs.parent / "evalsuites/legal/mini/noise.json").write_text(json.dumps(noise))
+    approve_of(runs.parent)
+    said = "1 gate passed (noise.json was measured with another engine"
+    assert said in merge_after(adapter, runs, tiny_model, 1).says
+
+
 def merge_after(adapter: Path, runs: Path, baseline: Path, day: int) -> Approval:
     later(evaluate(runs, adapter, baseline=baseline), day)
     return merge(adapter, runs)

@@ -125,7 +125,7 @@ def test_merged_weights_are_judged_again_served_with_a_key_and_stopped(project: 
     assert [info.gates_hash for info in first.suites] == [info.gates_hash for info in again.suites]
     assert kept.engine["served"]["content"] == again.checkpoints["tuned"].digest
     policy = "evalsuites/approval.toml"
-    says = [f"approved by {policy}: legal/mini by run {run.run_id}, 1 gates passed" for run in (first, again)]
+    says = [f"approved by {policy}: legal/mini by run {run.run_id}, 1 gate passed" for run in (first, again)]
     assert kept.notes[:2] == says
     assert [note.split(" (seal ")[0] for note in kept.notes[2:]] == [
         f"legal/mini: run {run.run_id}" for run in (first, again)
