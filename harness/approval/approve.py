@@ -17,6 +17,7 @@ from harness.checkpoints.resolve import resolve
 from harness.errors import GateFailed, Unavailable, UserError
 from harness.formatting import count
 from harness.runs.folder import recorded_verdicts, standing_of
+from harness.runs.project import project_of
 from harness.schema import Checkpoint
 from harness.suites.discovery import find_suites
 from harness.suites.suite import Suite
@@ -73,7 +74,7 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
         except (Refused, Unavailable) as refused:
             missing.append(f"{one.name}: {refused}")
     if missing:
-        why = f"not approved by {path}: {'; '.join(missing)}"
+        why = f"not approved by {_named(path)}: {'; '.join(missing)}"
         raise GateFailed(f"{checkpoint.name}: {why}. {ADVICE}, or {verb} with --ungated REASON")
     named = "; ".join(
         f"{each.suite} by run {each.run.name}, {count(len(each.gates), 'gate')} passed{each.but}" for each in passed
@@ -81,7 +82,16 @@ def approve(checkpoint: Checkpoint, where: Where, ungated: str | None, verb: str
     judged = {verdict.suite for each in passed for verdict in recorded_verdicts(each.run) if verdict.outcome != "pass"}
     if others := sorted(judged - {each.suite for each in passed}):
         named += f". Not in the policy, and not passed: {', '.join(others)}"
-    return Approval(says=f"approved by {path}: {named}", digest=checkpoint.digest, passed=tuple(passed))
+    return Approval(says=f"approved by {_named(path)}: {named}", digest=checkpoint.digest, passed=tuple(passed))
+
+
+def _named(path: Path) -> str:
+    """Name a policy; that of a folder within a project, whose runs it judges, from the root of the project."""
+    here, project = Path.cwd(), project_of(Path.cwd())
+    if project == here or path != policy_path():
+        return str(path)
+    own = " and not by that of the project around it" if (project / path).exists() else ""
+    return f"{here.relative_to(project) / path}{own}"
 
 
 def reason_of(ungated: str) -> str:

@@ -70,6 +70,23 @@ def test_a_run_whose_gates_all_passed_approves_and_is_named_with_its_digests(ada
     assert one.says == (f"legal/mini: run {run.name} (seal {seal}) passed {GATES[0]}; {GATES[1]} (gates.toml {gates})")
 
 
+def test_a_policy_of_a_folder_within_a_project_is_named_from_its_root(
+    adapter: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runs are those of the project, and its own policy may ask for more."""
+    run = evaluate(runs, adapter)
+    Path("pyproject.toml").touch()
+    inner = Path(shutil.copytree("evalsuites", "tryout/evalsuites"))
+    monkeypatch.chdir(inner.parent)
+    said = "approved by tryout/evalsuites/approval.toml and not by that of the project around it: legal/mini by run "
+    assert merge(adapter, runs).says.startswith(said + run.name)
+    Path("../evalsuites/approval.toml").unlink()
+    assert merge(adapter, runs).says.startswith("approved by tryout/evalsuites/approval.toml: legal/mini by run ")
+    later(evaluate(runs, adapter, answers=wrong()), 1)
+    with pytest.raises(GateFailed, match=r"not approved by tryout/evalsuites/approval[.]toml: legal/mini: "):
+        merge(adapter, runs)
+
+
 def test_cases_left_out_as_too_long_are_counted_in_the_approval(adapter: Path, runs: Path) -> None:
     test = Path("evalsuites/legal/mini/test_mini.py")
     test.write_text(test.read_text().replace("max_tokens=8", "max_tokens=8, leave_out_long=True"))
