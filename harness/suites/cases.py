@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import unicodedata
 import weakref
 from array import array
@@ -221,16 +222,35 @@ def folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).translate(ALIKE).casefold().split())
 
 
+LATIN = str.maketrans(
+    "\u0430\u0435\u0456\u0458\u043e\u0440\u0441\u0443\u0445\u0455\u0501\u04bb\u03bd\u03bf\u03c1"
+    "\u043a\u043c\u0442\u0432\u043d",
+    "aeijopcyxsdhvopkmtbh",
+)
+"""Cyrillic and Greek letters, folded, that look like Latin ones or whose capitals do."""
+
+
+def _latin(text: str) -> str:
+    """Return a folded text with letters that look like Latin ones as these, in words that have Latin letters too."""
+    return " ".join(word.translate(LATIN) if re.search("[a-z]", word) else word for word in text.split(" "))
+
+
+def _shown(name: str) -> str:
+    """Quote a name; letters that look like others by their code points."""
+    plain = folded(name)
+    return repr(name) if _latin(plain) == plain else ascii(name)
+
+
 def spellings(cases: Iterable[Case]) -> str:
-    """Say that clusters differ only in capitals, spaces or dashes, so that one source counts as several; else empty.
+    """Say that clusters differ only in capitals, spaces, dashes or letters that look alike; else empty.
 
     A case that is a cluster of its own, named by its id, is like no other.
     """
     names: dict[str, dict[str, None]] = {}
     for case in cases:
         if case.cluster != case.id:
-            names.setdefault(folded(case.cluster), {})[case.cluster] = None
-    several = [first_few([repr(name) for name in written], 3) for written in names.values() if len(written) > 1]
+            names.setdefault(_latin(folded(case.cluster)), {})[case.cluster] = None
+    several = [first_few([*map(_shown, written)], 3) for written in names.values() if len(written) > 1]
     if not several:
         return ""
     return (

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UserError
 from harness.schema import Case
 from harness.suites import cases as cases_module
-from harness.suites.cases import CasesOnDisk, case_hash, cases_hash, check_cases, load_cases
+from harness.suites.cases import CasesOnDisk, case_hash, cases_hash, check_cases, load_cases, spellings
 
 GOOD = {"id": "a", "input": {"document": "text"}, "expected": [], "cluster": "c1"}
 
@@ -133,3 +133,12 @@ def test_a_file_on_the_disk_that_changes_in_use_is_refused(tmp_path: Path, monke
         file.write("\n" + json.dumps({**GOOD, "id": "c"}))
     with pytest.raises(UserError, match="was changed while it was in use"):
         read[0]
+
+
+def test_clusters_that_differ_in_letters_that_look_alike_are_named() -> None:
+    def said(*clusters: str) -> str:
+        return spellings(Case(id=f"c{i}", input={}, expected=[], cluster=name) for i, name in enumerate(clusters))
+
+    assert "one source counts as several: 'Acme Lease', '\\u0410cme Lease'." in said("Acme Lease", "\u0410cme Lease")
+    assert said("Beta", "\u0412eta", "B\u0435ta") != "" and said("alpha", "a\u04cfpha") == ""
+    assert said("\u0412\u0430\u0433\u0430", "Bara") == ""  # a word of its own script
