@@ -1,6 +1,6 @@
 """Score a numeric answer against the right number, with a stated tolerance.
 
-"$1.25 million", "1,250,000 dollars" and "USD 1250000" are one number. An answer that states several different numbers
+"$1.25 million", "1.25M dollars" and "USD 1250000" are one number. An answer that states several different numbers
 is wrong, because it hedges, unless the suite says that the last one counts. If the right answer has no unit, and the
 answer no number without one, a unit of the case's own text will do: "30 days" is 30 where the text speaks of days.
 "-$3 million" is not "$3 million"; a number in brackets, or of a loss, may be either. A number straight after "not",
@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 from harness.errors import UserError
 from harness.schema import Case, Completion, Score
 from harness.scoring.base import Scorer, make_span, ratios, scorer, whole_length
+from harness.scoring.text.numbers import DIGITS, SHORT_SCALES
 from harness.scoring.text.quantities import MONEY_SIGN, UNIT, Figure, figures_in
 
 METRICS = ratios(
@@ -54,6 +55,8 @@ DENIED = re.compile(
     re.I,
 )
 """Ends before a figure that the answer denies: "not within 45 days", but not "not later than 45 days"."""
+SHORT = re.compile(rf"(?<![\w.,/#$€£-])(?P<digits>{DIGITS})\s?(?P<scale>[kKM]|(?<=\d)(?:[mb]n|B))\b")
+"""A number without a sign in thousands, millions or billions: "1.2M"; "12m" may be metres, and "4 B" a section."""
 NEAR = 60
 """Characters before and after a number in which a loss makes its sign open."""
 
@@ -74,7 +77,13 @@ def numbers_in(text: str) -> list[Number]:
     bare = BRACKETED.sub(lambda m: m[0].replace("(", " ").replace(")", " "), text)
     minuses = {match.end(): match for match in MINUS.finditer(bare)}
     found = []
-    for figure in figures_in(MINUS.sub(lambda m: " " * len(m[0]), bare)):
+    plain = MINUS.sub(lambda m: " " * len(m[0]), bare)
+    short = {match.start(): match for match in SHORT.finditer(plain)}
+    for figure in figures_in(SHORT.sub(lambda m: m["digits"].ljust(len(m[0])), plain)):
+        scale = next((short[at] for at in range(figure.start, figure.end) if at in short), None)
+        if scale and isinstance(figure.value, Fraction):
+            size = SHORT_SCALES[scale["scale"].lower()]
+            figure = figure._replace(end=max(figure.end, scale.end()), value=figure.value * size)
         start, end = figure.start, figure.end
         minus = minuses.get(start) or MINUS.search(bare, start, end)
         if minus and not isinstance(figure.value, str):

@@ -37,6 +37,11 @@ def scored(text: str, expected: str, finish: str = "stop", **how):
         ("within 90 days rather than within 100", "100", {"take": "last"}, 0),
         ("not later than 100 days from now", "100 days", {}, 1),
         ("if not 100", "100", {}, 1),
+        ("about 1.2M people", "1,200,000", {}, 1),
+        ("1.2 M", "1.2", {}, 0),
+        ("4.85k dollars", "$4,850", {}, 1),
+        ("-2k", "-2000", {}, 1),
+        ("10m", "10,000,000", {}, 0),  # may be metres
         ("thirty days", "30 days", {}, 1),
         ("30 months", "30 days", {}, 0),
         ("March 1, 2024", "2024-03-01", {}, 1),
@@ -74,6 +79,7 @@ def test_a_number_is_right_within_its_tolerance(text, expected, how, right):
         ("The customer has thirty (30) days.", "30", 1),
         ("$1.25 million", "1250000", 1),
         ("1,250 dollars", "1250", 1),
+        ("$4.85k", "4850", 1),
         ("-5%", "-5", 1),
         ("30 hours", "30", 0),  # the text has days
         ("4 weeks", "30", 0),
