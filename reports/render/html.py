@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
@@ -184,6 +185,23 @@ def drawn(charts: Mapping[str, Callable[[bool], tuple[str, str]]], narrow: bool)
     return svg_by_id, "".join(f"{rule}\n" for rule in rules)
 
 
+def direction(text: str) -> str:
+    """Return the direction in which a text is read, `ltr` or `rtl`: that of its first letter that has one."""
+    ways = (unicodedata.bidirectional(character) for character in text)
+    return "rtl" if next((way for way in ways if way in {"L", "R", "AL"}), "L") != "L" else "ltr"
+
+
+def directed(text: str) -> list[tuple[str, str]]:
+    """Group the lines of a text by their direction; an empty line goes with the line below it.
+
+    By `unicode-bidi: plaintext` a browser does the same, but takes seconds for a megabyte on one line; WeasyPrint has
+    no such property.
+    """
+    lines = re.findall(r"\n*[^\n]+|\n+", text)
+    grouped = ((way, "".join(group)) for way, group in groupby(lines, direction))
+    return [(way, part.removeprefix("\n") if place else part) for place, (way, part) in enumerate(grouped)]
+
+
 @cache
 def environment() -> jinja2.Environment:
     """Return the template environment: it escapes every value, shows hidden characters and rejects unknown names."""
@@ -205,6 +223,8 @@ def environment() -> jinja2.Environment:
         report=REPORT,
         kinds=sentences.KINDS,
         groups=groups,
+        direction=direction,
+        directed=directed,
         kind=lambda block: type(block).__name__.lower(),
     )
     return jinja

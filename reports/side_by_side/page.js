@@ -159,6 +159,7 @@
 
   const quoted = (heading, parts, className = "") => {
     const quote = make("div", `quote ${className}`, ...parts);
+    quote.dir = "auto";
     if (!quote.textContent) quote.textContent = "(no text)";
     if (className === "excerpt") {
       quote.tabIndex = 0;

@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 NewContext = Callable[..., "BrowserContext"]
+ARABIC = "الإيجار الشهري هو 3455 يورو."
+"""A sentence that is read from right to left."""
+STARTS_RIGHT = """(box) => {
+  const words = document.createTreeWalker(box, NodeFilter.SHOW_TEXT), at = document.createRange(), ends = [];
+  while (words.nextNode()) {
+    const text = words.currentNode, from = text.data.search(/[\\u0600-\\u06ff]/u);
+    if (from < 0) continue;
+    for (const place of [from, text.data.indexOf('.', from)]) {
+      at.setStart(text, place);
+      at.setEnd(text, place + 1);
+      ends.push(at.getBoundingClientRect().left);
+    }
+  }
+  return ends.length > 0 && ends[0] > ends[1];
+}"""
+"""Tell whether the first Arabic letter of a box is to the right of the full stop that follows it."""
 
 
 @contextmanager

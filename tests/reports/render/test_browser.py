@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import reports
 from reports.cases import pages, select
@@ -16,8 +17,9 @@ from reports.render import html
 from reports.summary import summary
 from tests.reports.conftest import write_training, writer
 from tests.reports.render.test_accessible import luminance
+from tests.support.browser import ARABIC, STARTS_RIGHT
 from tests.support.command import ROOT
-from tests.support.sample import make_records
+from tests.support.sample import make_records, with_text
 from tests.support.visits import Open, Visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -168,6 +170,20 @@ def test_the_page_for_signing_prints_on_two_sheets_at_most(visit: Open, name: st
     page = visit(html.render(summary(model), (REPORT, "The whole report"))).page
     printed = page.pdf(prefer_css_page_size=True, print_background=True)
     assert len(pypdf.PdfReader(io.BytesIO(printed)).pages) <= 2
+
+
+def test_a_text_is_shown_in_the_direction_in_which_it_is_read(visit: Open, tmp_path: Path) -> None:
+    asked = replace(make_records()[0].case, input={"document": f"Section 1.\n\n{ARABIC}"}, expected=[ARABIC])
+    records = [
+        replace(with_text(record, ARABIC), case=asked) if record.case.id == asked.id else record
+        for record in make_records()
+    ]
+    reports.publish([writer(tmp_path)(records=records)], tmp_path / "out")
+    seen = visit(tmp_path / "out" / "report.html")
+    seen.open_all()
+    for box in (".source", ".answer", ".expected .quote"):
+        found = seen.page.locator(f".exchange {box}").filter(has_text=ARABIC).first
+        assert found.evaluate(STARTS_RIGHT), box
 
 
 def test_the_probe_sees_a_table_that_is_cut_off(visit: Open, folder: Path) -> None:

@@ -36,7 +36,7 @@ OWN_ATTRIBUTES = {
     "lang", "charset", "http-equiv", "content", "name", "class", "href", "aria-hidden", "aria-label", "aria-labelledby",
     "id", "role", "tabindex", "scope", "colspan", "viewbox", "width", "height", "x", "y", "x1", "x2", "y1", "y2", "d",
     "data-is", "data-do", "data-column", "open", "hidden", "aria-live", "type", "value", "placeholder", "autocomplete",
-    "xmlns", "xmlns:xlink", "xlink:href", "version", "clip-path", "transform",
+    "xmlns", "xmlns:xlink", "xlink:href", "version", "clip-path", "transform", "dir",
 }  # fmt: skip
 
 

@@ -21,11 +21,12 @@ from typer.testing import CliRunner
 import reports
 from harness.errors import MissingExtra, UserError
 from harness.runs.folder import RunData
-from reports.model import Answer, Cell, Curve, Exchange, Facts, Piece, ReportModel, Section, Table, Text
+from reports.model import Answer, Cell, Curve, Exchange, Facts, Passage, Piece, ReportModel, Section, Table, Text
 from reports.render import pdf
 from reports.summary import summary
 from tests.reports.conftest import Writer
 from tests.reports.test_views import numbers
+from tests.support.browser import ARABIC
 from tests.support.command import ROOT
 from tests.support.hostile import ATTACKS, model_of, random_texts
 from tests.support.sample import SUITE, make_manifest, make_metrics, make_suite, make_verdicts
@@ -51,9 +52,17 @@ def exchange(kind: str = "regression", number: int = 1, text: str = "Present.", 
     )  # fmt: skip
 
 
-def report_of(blocks: list[Text | Facts | Table | Exchange]) -> ReportModel:
+def report_of(blocks: list[Text | Passage | Facts | Table | Exchange]) -> ReportModel:
     section = Section(id="one", title="One", blocks=list(blocks))
     return ReportModel(title="Report", run_id="run-1", seal="none", outcome="fail", sections=[section])
+
+
+def test_a_text_is_laid_out_in_the_direction_in_which_it_is_read() -> None:
+    page = pdf.page(report_of([Passage(caption="Prompt", text=f"Section 1.\n\n{ARABIC}\n\nSection 2.")]))
+    lines = f'<div dir="ltr">Section 1.</div><div dir="rtl">\n{ARABIC}</div><div dir="ltr">\nSection 2.</div>'
+    assert lines in page
+    answers = pdf.page(report_of([exchange(text=ARABIC), exchange(text="Present.")]))
+    assert re.findall('<div class="quote answer" dir="(...)">', answers) == ["rtl", "ltr"]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.reports.review.drafts import answer_all
 from tests.reports.review.test_adjudication import harsh
 from tests.reports.review.test_packet import NAMES
 from tests.reports.review.typing import begin, go_on, open_link, practise, press, rate, stage, wait_saved, wait_status
-from tests.support.browser import NewContext
+from tests.support.browser import ARABIC, STARTS_RIGHT, NewContext
 from tests.support.sample import make_records, with_text
 
 if TYPE_CHECKING:
@@ -108,6 +108,20 @@ def _leaks_nothing(seen: list[str], page: Page) -> None:
     seen.append(str(page.context.cookies()))
     leaks = {name for name in NAMES for text in seen if name in text.lower()}
     assert leaks == set()
+
+
+def test_the_texts_of_a_review_are_shown_in_the_direction_in_which_they_are_read(
+    live: Start, write_run: WriteRun, reviewers_browser: NewContext
+) -> None:
+    records = [
+        with_text(replace(record, case=replace(record.case, input={"document": ARABIC, "question": ARABIC})), ARABIC)
+        for record in make_records()
+    ]
+    page = open_link(reviewers_browser(), live(write_run(records), "--reviewer", "r1", "--items", "1").links["r1"])
+    begin(page)
+    practise(page)
+    for box in (".source", ".text", ".input"):
+        assert page.locator(box).filter(has_text=ARABIC).first.evaluate(STARTS_RIGHT), box
 
 
 def test_two_reviewers_at_once_keep_apart(live: Start, write_run: WriteRun, reviewers_browser: NewContext) -> None:
