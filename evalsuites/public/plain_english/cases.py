@@ -8,7 +8,7 @@ from evalsuites.public import data
 from evalsuites.public.overlap import linked, runs
 from evalsuites.public.plain_english.pairs import WHERE, Pair, load
 from harness.schema import Case, Completion
-from harness.scoring.grounding import facts
+from harness.scoring.grounding import facts, figures
 from harness.scoring.summaries import content, words_of
 
 SHARES = {"test": 0.66, "validation": 0.05}
@@ -52,7 +52,8 @@ def is_usable(pair: Pair) -> bool:
     if shared < GROUNDED * max(1, sum(in_summary.values())):
         return False
     completion = Completion(key="", text=pair.summary, finish_reason="stop", prompt_tokens=0, output_tokens=0)
-    return facts.fabricated(_case(pair, ""), completion).counts["fabricated"] == 0
+    spans = facts.judge(_case(pair, ""), completion)
+    return not any(facts.is_fabricated(span) or span.reason.startswith(figures.PERHAPS) for span in spans)
 
 
 def _case(pair: Pair, cluster: str) -> Case:
