@@ -51,19 +51,23 @@ $(READY)-demo: pyproject.toml
 demo: $(if $(wildcard $(READY)),$(READY),$(READY)-demo) ## the whole path on a small real model: the model as it is, an adapter, gates, merge, report
 	@$(BIN)/tunegate demo --open $(if $(FULL),--full)
 
-CLAIMS := build/claims
+CLAIMS := build/claims$(if $(LARGE),/large)
 WINDOWS := 1
-checker: $(READY) $(CLAIMS)/train-claims.jsonl $(CLAIMS)/train-edits.jsonl $(CLAIMS)/dev-claims.jsonl $(CLAIMS)/dev-edits.jsonl ## train the checker of meaning (hours; the same command resumes), and print its folder; needs TUNEGATE_DATA
-	@adapter=$$($(BIN)/tunegate train evalsuites/general/claims/checker.toml | sed -n 's/^adapter: //p') && [ -n "$$adapter" ] \
+CLAIM_ROWS_train := $(if $(LARGE),--first completions --rows 1900)
+CLAIM_ROWS_dev := $(if $(LARGE),--rows 60)
+EDIT_ROWS_train := $(if $(LARGE),--rows 900)
+EDIT_ROWS_dev := $(if $(LARGE),--rows 36)
+checker: $(READY) $(CLAIMS)/train-claims.jsonl $(CLAIMS)/train-edits.jsonl $(CLAIMS)/dev-claims.jsonl $(CLAIMS)/dev-edits.jsonl ## train the checker of meaning (hours; the same command resumes), and print its folder; LARGE=1: on 1.5 billion parameters; needs TUNEGATE_DATA
+	@adapter=$$($(BIN)/tunegate train evalsuites/general/claims/checker$(if $(LARGE),-large).toml | sed -n 's/^adapter: //p') && [ -n "$$adapter" ] \
 		&& $(BIN)/python -m evalsuites.general.claims.checker "$$adapter" --windows $(WINDOWS)
 
 $(CLAIMS)/%-claims.jsonl: | $(READY)
 	@mkdir -p $(CLAIMS)
-	@$(BIN)/python -m evalsuites.general.claims.cases --split $* --windows $(WINDOWS) --out $@.new && mv $@.new $@
+	@$(BIN)/python -m evalsuites.general.claims.cases --split $* --windows $(WINDOWS) $(CLAIM_ROWS_$*) --out $@.new && mv $@.new $@
 
 $(CLAIMS)/%-edits.jsonl: | $(READY)
 	@mkdir -p $(CLAIMS)
-	@$(BIN)/python -m benchmarks.claim_edits.build --split $* --out $@.new && mv $@.new $@
+	@$(BIN)/python -m benchmarks.claim_edits.build --split $* $(EDIT_ROWS_$*) --out $@.new && mv $@.new $@
 
 adapter: $(READY) ## train an adapter for SUITE, such as legal/clauses (the same command resumes), and print its folder
 	@$(BIN)/python benchmarks/domain_adapters.py --only '$(SUITE)' --train-only \

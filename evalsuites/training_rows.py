@@ -85,12 +85,14 @@ def command(
     training_pairs: Pairs,
     rows: Mapping[str, int],
     without: Sequence[str] = (),
+    first: Sequence[str] = (),
     numbers: Mapping[str, tuple[int, str]] | None = None,
     instruments: bool = False,
 ) -> None:
     """Run the command line that writes a suite's cases and rows; `rows` has the default numbers of `train` and `dev`.
 
-    `without` lists what `--without` may leave out of the rows; `training_pairs` then takes a keyword of that name.
+    `without` lists what `--without` may leave out of the rows, and `first` what `--first` may begin them with;
+    `training_pairs` then takes keywords of these names.
     `numbers` has the default and the meaning of further options; both functions take keywords of their names.
     With `instruments`, `eval_cases` also takes a folder of a user's own instruments.
     """
@@ -101,6 +103,8 @@ def command(
     parser.add_argument("--seed", type=int, default=0, help="another seed gives other rows; not for eval")
     if without:
         parser.add_argument("--without", choices=tuple(without), help="leave this out of the rows")
+    if first:
+        parser.add_argument("--first", choices=tuple(first), help="all rows of this, then those of the others")
     for name, (number, meaning) in (numbers or {}).items():
         parser.add_argument(f"--{name}", type=int, default=number, help=meaning)
     if instruments:
@@ -110,12 +114,12 @@ def command(
     if folder_of and args.split != "eval":
         parser.error("--instruments makes cases and no rows: use it with --split eval")
     given = {name: getattr(args, name) for name in numbers or {}}
-    left_out = getattr(args, "without", None)
-    if args.split == "eval" and (args.rows or args.seed or left_out):
-        parser.error("--split eval is fixed: it takes neither --rows nor --seed nor --without")
-    if args.split == DEV_CASES and left_out:
-        parser.error("--split dev-cases has right answers only: it does not take --without")
-    pairs = partial(training_pairs, **({"without": left_out} if left_out else {}), **given)
+    chosen = {name: vars(args)[name] for name in ("without", "first") if vars(args).get(name)}
+    if args.split == "eval" and (args.rows or args.seed or chosen):
+        parser.error("--split eval is fixed: it takes no --rows, --seed, --without or --first")
+    if args.split == DEV_CASES and chosen:
+        parser.error("--split dev-cases has right answers only: it takes no --without and no --first")
+    pairs = partial(training_pairs, **chosen, **given)
     default = rows.get("dev" if args.split == DEV_CASES else args.split, 0)
     made = partial(eval_cases, *([folder_of] if folder_of else []), **given)
     try:

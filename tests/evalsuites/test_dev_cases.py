@@ -197,5 +197,5 @@ def test_no_clause_is_left_out_of_dev_cases(tmp_path, capsys):
     out = tmp_path / "dev_cases.jsonl"
     with pytest.raises(SystemExit):
         run("legal/clauses", "--split", "dev-cases", "--out", str(out), "--without", "repair")
-    assert "does not take --without" in capsys.readouterr().err
+    assert "takes no --without" in capsys.readouterr().err
     assert not out.exists()

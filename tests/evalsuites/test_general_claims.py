@@ -237,13 +237,15 @@ def test_cases_are_balanced_over_labels_in_every_set_and_domain(real):
     assert {case.tags["label"] for case in suite.cases} == set(LABELS)
 
 
-def test_training_rows_are_balanced_and_a_set_can_be_left_out(real):
+def test_training_rows_are_balanced_and_a_set_can_be_left_out_or_come_first(real):
     made = list(cases.training_pairs("train", 400, 3))
     counted = Counter(case.tags["origin"] for case, _ in made)
     assert Counter(answer == "Yes" for _, answer in made) == {True: 200, False: 200}
     assert max(counted.values()) <= 3 * 400 / len(counted), "the sets in turn"
     left = Counter(case.tags["origin"] for case, _ in cases.training_pairs("train", 400, 3, without="summedits"))
     assert "summedits" in counted and "summedits" not in left and sum(left.values()) == 400
+    begun = Counter(case.tags["origin"] for case, _ in cases.training_pairs("train", 400, 3, first="summedits"))
+    assert begun == {"summedits": 400}
 
 
 @pytest.mark.slow

@@ -57,9 +57,10 @@ def test_installing_replaces_the_checker_and_prints_path_digest_and_threshold(ad
     assert sum(support < how.threshold for support in found) == 2 == 0.1 * len(found)
 
 
-def test_make_writes_the_rows_of_the_committed_configuration():
-    data = tomllib.loads((SUITE / "checker.toml").read_text("utf-8"))["data"]
+@pytest.mark.parametrize(("name", "folder"), [("checker", "claims"), ("checker-large", "claims/large")])
+def test_make_writes_the_rows_of_the_committed_configurations(name, folder):
+    data = tomllib.loads((SUITE / f"{name}.toml").read_text("utf-8"))["data"]
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for path in [*data["train"], *data["validation"]]:
-        assert (SUITE / path).resolve().parent == ROOT / "build" / "claims"
+        assert (SUITE / path).resolve().parent == ROOT / "build" / folder
         assert f"$(CLAIMS)/{Path(path).name}" in makefile

@@ -92,11 +92,15 @@ def case_of(pair: Pair, count: int = WINDOWS) -> Case:
 
 
 def training_pairs(
-    split: str, rows: int, seed: int, without: str | None = None, windows: int = WINDOWS
+    split: str, rows: int, seed: int, without: str | None = None, first: str | None = None, windows: int = WINDOWS
 ) -> Iterator[tuple[Case, str]]:
-    """Yield cases of `train` or `dev` with their right answers, the sets in turn. `without` leaves a set out."""
+    """Yield cases of `train` or `dev` with their right answers, the sets in turn.
+
+    `without` leaves a set out; all of `first` comes before the others.
+    """
     by_origin = {origin: listed for origin, listed in twins(SIDES[split], seed).items() if origin != without}
-    for both in _in_turn(by_origin.values())[: rows // 2]:
+    begin = by_origin.pop(first, []) if first else []
+    for both in [*begin, *_in_turn(by_origin.values())][: rows // 2]:
         for pair in both:
             case = case_of(pair, windows)
             yield case, case.expected[0]
@@ -163,5 +167,6 @@ if __name__ == "__main__":
         training_pairs,
         ROWS,
         without=[*sets.SETS],
+        first=[*sets.SETS],
         numbers={"windows": (WINDOWS, "passages of a source in each prompt")},
     )
