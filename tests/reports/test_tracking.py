@@ -23,6 +23,7 @@ from harness.runs.folder import SEAL, RunData, load_run
 from reports import tracking
 from tests.support import mini
 from tests.support.command import run_pytest, tunegate
+from tests.support.processes import free_port
 
 RECALL = "legal/mini/tuned/clause_recall"
 
@@ -115,9 +116,7 @@ def test_mlflow_shows_a_run_that_was_stopped_as_such(
 
 @pytest.fixture
 def mlflow_server(tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     words = ["mlflow", "server", "--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--port", str(port)]
     words += ["--artifacts-destination", f"{tmp_path}/artifacts", "--host", "127.0.0.1", "--workers", "1"]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}

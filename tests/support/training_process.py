@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,12 +14,13 @@ from harness.checkpoints.resolve import file_sha256
 from harness.runs.folder import load_run
 from tests.support import launcher_spy
 from tests.support.command import Fork, run_tunegate
+from tests.support.processes import free_port
 from training.data import tokenize
 from training.run import train
 from tunegate.cli import main as cli
 
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 180
+LIMIT_S = 600
 """A training that takes longer hangs."""
 MEASURED = {"seconds", "tokens_per_s", "answer_tokens_per_s", "tflops_per_s", "peak_memory_mib"}
 LAUNCHED = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -80,9 +80,7 @@ class Launched:
         self = cls.__new__(cls)
         self.folder, self.launcher = folder, ""
         folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
         words = ["tunegate", "train", str(config)]
         forks = []
         for rank in ("0", "1"):

@@ -20,18 +20,13 @@ class ServingStub(Stub):
     def __init__(
         self, models: dict[str, int], roots: dict[str, Path], folder: Path, key: str | None = None, at: int = 0
     ) -> None:
-        self.at = at
         self.roots, self.key = roots, key
         self.renderer = Renderer(folder)
         self.keyed = self.closed = True
         self.before_chat: tuple[int, ...] = ()
         self.stands_in = False
         self.platform: Platform | None = None
-        super().__init__(models)
-
-    def start(self) -> None:
-        self.port = self.port or self.at
-        super().start()
+        super().__init__(models, port=at)
 
     def respond(self, path: str, headers: dict[str, str], body: Body, life: int) -> Response | str:
         if path.startswith("/v1") and self.keyed and self.key and headers.get("Authorization") != f"Bearer {self.key}":

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from harness.files import digest
+from tests.support.processes import free_port
 
 CUT = "cut"
 """In place of a response: the connection is closed without one."""
@@ -27,7 +28,9 @@ def is_canary(body: Body) -> bool:
 class Stub:
     """`models` maps a served name to the number of its weights: equal numbers answer alike."""
 
-    def __init__(self, models: dict[str, int], *, owned_by: str = "vllm", limit: int | None = 512) -> None:
+    def __init__(
+        self, models: dict[str, int], *, owned_by: str = "vllm", limit: int | None = 512, port: int = 0
+    ) -> None:
         self.models, self.owned_by, self.limit = dict(models), owned_by, limit
         self.parents: dict[str, str] = {}
         self.version = "0.32.0"
@@ -42,7 +45,7 @@ class Stub:
         self._lives = 0
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
-        self.port = 0
+        self.port = port or free_port()
         self.start()
 
     @property
@@ -65,7 +68,6 @@ class Stub:
             life = self._lives
 
         self._server = Server(("127.0.0.1", self.port), Handler)
-        self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
