@@ -13,6 +13,8 @@ from harness.suites.prompts import Renderer
 from tests.harness.engines.openai.stub_server import Body, Stub, is_canary
 
 MODELS = {"base": 1, "clauses": 2}
+LIMIT_S = 60.0
+"""Longest wait for a server, which normally answers at once."""
 
 
 class Project:
@@ -29,7 +31,7 @@ class Project:
         return found | {"tuned": endpoint(tuned, str(self.folder))}
 
     def open(self, *stubs: Stub, baseline: str | None = None, tuned: str = "clauses", **settings: Any) -> Any:
-        given: dict[str, Any] = {"timeout_s": 5.0, "patience_s": 5.0, "say": self.said.append} | settings
+        given: dict[str, Any] = {"timeout_s": LIMIT_S, "patience_s": LIMIT_S, "say": self.said.append} | settings
         config = EngineConfig(name="openai", servers=Servers(urls=tuple(stub.url for stub in stubs)), **given)
         engine = open_engine(config, self.checkpoints(tuned, baseline), max_model_len=64)
         self.opened.append(engine)

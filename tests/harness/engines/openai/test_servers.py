@@ -1,5 +1,6 @@
 """Several servers: load is shared, and what is slow, down or wrong is left out and said."""
 
+import threading
 import time
 from functools import partial
 from typing import Any
@@ -11,13 +12,14 @@ from harness.engines.config import EngineConfig, Servers
 from harness.engines.openai import pool
 from harness.errors import EngineFailed, UserError
 from harness.schema import Completion
-from tests.harness.engines.openai.project import Project, answers, at, once, texts
+from tests.harness.engines.openai.project import LIMIT_S, Project, answers, at, once, texts
 from tests.harness.engines.openai.stub_server import CUT, Body, as_json, is_canary
 
 
 def test_a_request_that_takes_too_long_is_given_to_another_server(serve: Any, project: Project) -> None:
     slow, well = serve(), serve()
-    engine = project.open(slow, well, timeout_s=1.0, batch=2)
+    engine = project.open(slow, well, batch=2)
+    engine.pool.timeout_s = 1.0
     slow.fault = once(3.0)
     found = answers(engine, project.requests(10))
     assert all(c.error is None for c in found.values()) and len(found) == 10
@@ -27,7 +29,8 @@ def test_a_request_that_takes_too_long_is_given_to_another_server(serve: Any, pr
 @pytest.mark.parametrize("fault", [1.0, CUT, as_json(500, {"error": "boom"})])
 def test_a_request_that_only_ever_fails_fails_alone(fault: Any, serve: Any, project: Project) -> None:
     stub = serve()
-    engine = project.open(stub, timeout_s=0.5)
+    engine = project.open(stub)
+    engine.pool.timeout_s = 0.5
     asked = project.requests(6)
     stub.fault = lambda body: fault if body["prompt"] == list(asked[2].ids) else None
     found = answers(engine, asked)
@@ -126,10 +129,18 @@ def test_a_server_that_hangs_when_it_is_met_is_left_out_soon(
 ) -> None:
     monkeypatch.setattr(pool, "LOOK_S", 0.1)
     hangs, up = serve(), serve()
-    monkeypatch.setattr(hangs, "_response", lambda path, body, life: time.sleep(0.5) or CUT)
+    is_over = threading.Event()
+    monkeypatch.setattr(hangs, "_response", lambda path, body, life: is_over.wait(LIMIT_S) and CUT)
+
+    def say(text: str) -> None:
+        """Once the one that hangs is left out, the other one has time to answer."""
+        project.said.append(text)
+        monkeypatch.setattr(pool, "LOOK_S", LIMIT_S)
+
     start = time.monotonic()
-    project.open(hangs, up, timeout_s=60.0)
-    assert time.monotonic() - start < 10
+    project.open(hangs, up, say=say)
+    assert time.monotonic() - start < LIMIT_S
+    is_over.set()
     assert f"{hangs.url} does not answer (timeout: no answer in 0.1 s): left out until it does" in project.said
 
 

@@ -20,7 +20,7 @@ from harness.errors import CanaryFailed, EngineFailed, UserError
 from harness.runs.folder import load_run
 from harness.suites.prompts import Renderer
 from tests.conftest import save_tokenizer
-from tests.harness.engines.openai.project import MODELS, Project, answers, once, texts
+from tests.harness.engines.openai.project import LIMIT_S, MODELS, Project, answers, once, texts
 from tests.harness.engines.openai.stub_server import as_json, is_canary
 from tests.support.command import run_tunegate
 from tests.support.mini import pytest_in, write_suite
@@ -53,7 +53,7 @@ def test_models_of_two_families_answer_each_with_the_tokenizer_of_its_own(
     (other / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 100}))
     stub = serve(limit=200)
     engine = open_engine(
-        EngineConfig(name="openai", servers=Servers(urls=(stub.url,)), timeout_s=5.0, patience_s=5.0),
+        EngineConfig(name="openai", servers=Servers(urls=(stub.url,)), timeout_s=LIMIT_S, patience_s=LIMIT_S),
         {"baseline": endpoint("base", str(other)), "tuned": endpoint("clauses", str(project.folder))},
         max_model_len=200,
     )
