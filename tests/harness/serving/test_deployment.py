@@ -388,7 +388,7 @@ def test_the_command_serves_until_it_is_asked_to_end(
     folder = record(tmp_path / "runs")
     assert load_manifest(folder).status == "running" and "smoke" in load_manifest(folder).engine
     os.kill(process.pid or 0, signal.SIGTERM)
-    process.join(60)
+    process.join(300)
     assert process.poll() == 0, process.output()
     assert process.output()[1].rstrip().endswith("interrupted: the server is stopped")
     assert (load_manifest(folder).status, check_seal(folder)) == ("finished", [])

@@ -16,7 +16,7 @@ from harness.errors import EngineFailed
 from harness.serving import server
 from harness.serving.server import Child
 from harness.signals import interruptible
-from tests.support.processes import runs
+from tests.support.processes import LIMIT_S, all_end, runs
 
 STUBBORN = """
 import os, signal, subprocess, sys, time
@@ -54,11 +54,11 @@ def pids(log: Path) -> dict[str, int]:
 def test_stopping_ends_children_that_do_not_listen(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "FOLLOW_S", 0.5)
     child = start(STUBBORN)
-    child.wait_until(lambda: child.log.read_text().count("\n") == 2, 60, lambda text: None)
+    child.wait_until(lambda: child.log.read_text().count("\n") == 2, LIMIT_S, lambda text: None)
     found = pids(child.log)
     assert found.keys() == {"child", "grandchild"} and all(map(runs, found.values()))
     child.stop()
-    assert not any(map(runs, found.values()))
+    assert all_end(found.values())
 
 
 def test_a_server_that_ignores_the_request_is_ended_all_the_same(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_a_server_that_ignores_the_request_is_ended_all_the_same(start: Start, m
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(600)"
     )
     child = start(code)
-    child.wait_until(lambda: "up" in child.log.read_text(), 60, lambda text: None)
+    child.wait_until(lambda: "up" in child.log.read_text(), LIMIT_S, lambda text: None)
     child.stop()
     with pytest.raises(EngineFailed, match="ended with code -9"):
         child.watch()
@@ -82,7 +82,7 @@ raise SystemExit(3)
 """
     child = start(code)
     with pytest.raises(EngineFailed) as caught:
-        child.wait_until(lambda: False, 60, lambda text: None)
+        child.wait_until(lambda: False, LIMIT_S, lambda text: None)
     said = str(caught.value)
     assert "ended with code 3. Its last output: ValueError: no room for the KV cache. Its log: " in said
     assert "\n" not in said and caught.value.exit_code == 3
@@ -91,13 +91,13 @@ raise SystemExit(3)
 def test_a_server_that_ends_without_an_error_gives_its_last_lines(start: Start) -> None:
     child = start("print('one\\ntwo\\nthree\\nfour')")
     with pytest.raises(EngineFailed, match=r"Its last output: two \| three \| four\."):
-        child.wait_until(lambda: False, 60, lambda text: None)
+        child.wait_until(lambda: False, LIMIT_S, lambda text: None)
 
 
 def test_a_server_that_is_never_healthy_is_not_waited_for_any_longer(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "SAY_EVERY_S", 0.4)
+    monkeypatch.setattr(server, "SAY_EVERY_S", 0.0)
     said: list[str] = []
     child = start("import time; time.sleep(600)")
     with pytest.raises(EngineFailed, match=r"not healthy after 2 s.*--start-timeout"):
@@ -111,12 +111,19 @@ def test_a_program_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_request_to_end_ends_the_watch(start: Start, number: signal.Signals) -> None:
-    child = start("import time; time.sleep(60)")
+def test_a_request_to_end_ends_the_watch(start: Start, number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = start("import time; time.sleep(600)")
+    wait = child._process.wait
+
+    def wait_and_ask() -> int:
+        """A request that came before the watch would end the tests."""
+        threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+        return wait()
+
     before = signal.signal(number, signal.SIG_DFL)
     try:
-        with interruptible():
-            threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+        with interruptible(), monkeypatch.context() as watched:
+            watched.setattr(child._process, "wait", wait_and_ask)
             child.watch()
         assert signal.getsignal(number) is signal.SIG_DFL
     finally:
@@ -125,7 +132,7 @@ def test_a_request_to_end_ends_the_watch(start: Start, number: signal.Signals) -
 
 def test_a_signal_of_the_terminal_does_not_reach_the_server(start: Start) -> None:
     child = start("import os, time; print('group', os.getpgid(0), flush=True); time.sleep(600)")
-    child.wait_until(lambda: "group" in child.log.read_text(), 60, lambda text: None)
+    child.wait_until(lambda: "group" in child.log.read_text(), LIMIT_S, lambda text: None)
     assert pids(child.log)["group"] != os.getpgid(0)
 
 
@@ -136,7 +143,6 @@ def test_the_process_that_serves_takes_its_server_with_it(tmp_path: Path) -> Non
 import os, sys
 from pathlib import Path
 from harness.signals import interruptible
-from tests.support.processes import runs
 from harness.serving import server as process
 process.FOLLOW_S = 0.5
 with interruptible():
@@ -149,11 +155,11 @@ with interruptible():
 """
     parent = subprocess.Popen([sys.executable, "-c", code])
     log = tmp_path / "log"
-    end = time.monotonic() + 60
+    end = time.monotonic() + LIMIT_S
     while not log.exists() or log.read_text().count("\n") < 2:
         assert time.monotonic() < end
         time.sleep(0.1)
     found = pids(log)
     parent.terminate()
-    assert parent.wait(60) == 0
-    assert not any(map(runs, found.values()))
+    assert parent.wait(LIMIT_S) == 0
+    assert all_end(found.values())

@@ -11,6 +11,9 @@ import pytest
 from training.run import handling
 from training.sweep.run import Ended, Processes
 
+TRAINING = "i=0; while [ $((i += 1)) -lt 600 ]; do sleep 0.2; done"
+"""Two minutes in short steps, because the shell obeys a signal after a step."""
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
@@ -55,7 +58,7 @@ def test_an_end_without_an_adapter_says_why(run, script, ended):
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_reaches_the_training_once_and_the_sweep_waits_for_it(run, sent):
-    script = "trap 'echo saving; exit 2' INT; echo ready; for i in 1 2 3 4 5 6 7 8 9; do sleep 0.5; done; exit 4"
+    script = f"trap 'echo saving; exit 2' INT; echo ready; {TRAINING}; exit 4"
     ended, said, processes = run(script, lambda line: line == "ready" and os.kill(os.getpid(), sent))
     assert ended == Ended(stopped=True) and processes.stop_requested
     assert said == ["ready", "saving"]
@@ -72,7 +75,7 @@ def test_a_relay_that_breaks_stops_the_training_first(run, tmp_path):
 
     stopped = tmp_path / "stopped"
     with pytest.raises(BrokenPipeError):
-        run(f"trap 'touch {stopped}; exit 2' INT; echo ready; for i in 1 2 3 4 5 6; do sleep 0.5; done", broken)
+        run(f"trap 'touch {stopped}; exit 2' INT; echo ready; {TRAINING}", broken)
     assert stopped.exists()
 
 
