@@ -59,6 +59,12 @@ def root(tmp_path: Path) -> Path:
     return project(tmp_path, 0.02)
 
 
+@pytest.fixture
+def long_root(tmp_path: Path) -> Path:
+    """A project whose run is not over before it is interrupted."""
+    return project(tmp_path, 2.0)
+
+
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Seen]:
     """A project, and a comparison of some seconds in it that was watched to its end."""
@@ -83,9 +89,11 @@ def test_a_comparison_shows_stage_rate_and_time_left_and_leaves_a_line(compared:
     assert_is_sane(seen)
     frames = "\n".join(seen.frames)
     assert "plan > answers > gates > writing" in frames
-    assert re.search(r"answers \(fake 1\) .* \d+/80 +answers 0:00:\d\d", frames)
+    assert re.search(r"answers \(fake 1\) .* \d+/80 +answers 0:\d\d:\d\d", frames)
     assert re.search(r"\d+\.\d answers/s", frames)
-    assert re.search(r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, \d+ s$", seen.text, re.MULTILINE)
+    assert re.search(
+        r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, (?:\d+ min )?\d+ s$", seen.text, re.MULTILINE
+    )
     result = seen.text.split("answers (fake 1): 80/80")[1]
     assert re.search(r"^  clause recall +\d+% -> \d+%  .+ better$", result, re.MULTILINE), "the result follows"
 
@@ -108,8 +116,8 @@ def test_a_narrow_or_low_terminal_is_no_trouble(root: Path, columns: int, rows_:
 
 
 @pytest.mark.parametrize("ending", [CTRL_C, signal.SIGTERM])
-def test_an_interruption_gives_the_terminal_back(root: Path, ending: bytes | signal.Signals) -> None:
-    seen = run_on_terminal(COMPARE, root, environment(root), type_when=(lambda text: "/80" in text, ending))
+def test_an_interruption_gives_the_terminal_back(long_root: Path, ending: bytes | signal.Signals) -> None:
+    seen = run_on_terminal(COMPARE, long_root, environment(long_root), type_when=(lambda text: "/80" in text, ending))
     assert seen.code == 2
     said = seen.text.replace("\n", "")
     assert "tunegate: interrupted; finished answers" in said
@@ -117,7 +125,7 @@ def test_an_interruption_gives_the_terminal_back(root: Path, ending: bytes | sig
     assert "\x1b[?25l" in seen.written
     assert_is_sane(seen)
     assert re.search(r"answers \(fake 1\): \d+/80 answers", seen.text)
-    (made,) = (p for p in (root / "runs").iterdir() if p.is_dir())
+    (made,) = (p for p in (long_root / "runs").iterdir() if p.is_dir())
     assert load_manifest(made).status == "interrupted"
 
 
@@ -142,8 +150,8 @@ def test_pytest_draws_nothing_for_workers_and_the_very_quiet(root: Path, words: 
     assert "/80" not in seen.written.replace("80/80", "") and "answers (fake 1)" not in seen.written
 
 
-def test_ctrl_c_in_pytest_gives_the_terminal_back(root: Path) -> None:
-    seen = run_on_terminal(PYTEST, root, environment(root), type_when=(lambda text: "/80" in text, CTRL_C))
+def test_ctrl_c_in_pytest_gives_the_terminal_back(long_root: Path) -> None:
+    seen = run_on_terminal(PYTEST, long_root, environment(long_root), type_when=(lambda text: "/80" in text, CTRL_C))
     assert seen.code == 2
     assert_is_sane(seen)
     assert "KeyboardInterrupt" in seen.text
@@ -155,5 +163,7 @@ def test_a_pipe_gets_lines_without_any_control_character(root: Path, command: li
     run = run_pytest if command is PYTEST else run_tunegate
     done = run(*command[1:], cwd=root, env=settings | environment(root))
     assert done.returncode in (0, 1), done.stderr
-    assert re.search(r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, \d+ s$", done.stderr, re.MULTILINE)
+    assert re.search(
+        r"^answers \(fake 1\): 80/80 answers, [\d,]+ tokens/s, (?:\d+ min )?\d+ s$", done.stderr, re.MULTILINE
+    )
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stdout + done.stderr)
