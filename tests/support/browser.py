@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 NewContext = Callable[..., "BrowserContext"]
+LIMIT_MS = 180_000
+"""Longest wait for the browser and for what a page shows, which normally takes a moment."""
 ARABIC = "الإيجار الشهري هو 3455 يورو."
 """A sentence that is read from right to left."""
 STARTS_RIGHT = """(box) => {
@@ -50,8 +52,15 @@ def launched() -> Iterator[Browser | None]:
             yield None
             return
         as_root = ["--no-sandbox"] if os.name == "posix" and os.geteuid() == 0 else []
-        with playwright.chromium.launch(executable_path=found, args=as_root) as made:
+        with playwright.chromium.launch(executable_path=found, args=as_root, timeout=LIMIT_MS) as made:
             yield made
+
+
+def patient_context(browser: Browser, **options: Any) -> BrowserContext:
+    """A new context of a browser."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(LIMIT_MS)
+    return context
 
 
 @pytest.fixture(scope="module")
@@ -70,4 +79,4 @@ def browser() -> Iterator[Browser]:
 def new_context(browser: Browser) -> Iterator[NewContext]:
     """Make contexts, each with its own storage: `new_context(java_script_enabled=False, color_scheme="dark")`."""
     with ExitStack() as opened:
-        yield lambda **options: opened.enter_context(browser.new_context(**options))
+        yield lambda **options: opened.enter_context(patient_context(browser, **options))

@@ -73,7 +73,7 @@ def provoke(seen: Visit) -> None:
 
 def runs_in_time(seen: Visit) -> bool:
     """A script runs a moment after it was provoked, and later on a busy machine."""
-    for _ in range(100):
+    for _ in range(2000):
         if seen.ran:
             return True
         seen.page.wait_for_timeout(50)

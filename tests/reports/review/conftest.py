@@ -21,6 +21,7 @@ from reports.review.planning import ReviewOptions, planned
 from reports.review.storage import ReviewDatabase
 from tests.support.browser import NewContext
 from tests.support.command import TUNEGATE, Process
+from tests.support.processes import LIMIT_S, free_port
 from tests.support.sample import SUITE, make_manifest, make_metrics, make_records, make_suite, make_verdicts
 
 if TYPE_CHECKING:
@@ -66,22 +67,23 @@ class Live:
     def __init__(self, run: Path, *words: str, command: str = "start") -> None:
         self.run = run
         self.command = command
-        self.words = words
         self.links: dict[str, str] = {}
-        self.port = 0
-        self.start()
+        self.port = free_port()
+        self._before = ""
+        self._launch(*words)
 
     def start(self, *more: str) -> None:
-        words = [] if self.port else self.words
-        self._before = self.said if self.port else ""
-        command = [*TUNEGATE, "review", self.command, str(self.run), "--port", str(self.port), *words, *more]
+        """Start it again, on the same port."""
+        self._before = self.said
+        self._launch(*more)
+
+    def _launch(self, *words: str) -> None:
+        command = [*TUNEGATE, "review", self.command, str(self.run), "--port", str(self.port), *words]
         self.process = Process(*command, cwd=Path.cwd(), env=os.environ | {"COLUMNS": "300"})
         while "\nLinks are shown only once" not in (said := "".join(self.process.output())):
             assert self.process.poll() is None, said
             time.sleep(0.02)
-        for name, link, port in re.findall(r"^(.*?):.*\n\s+(http://127\.0\.0\.1:(\d+)/enter#\S+)", said, re.M):
-            self.links[name] = link
-            self.port = int(port)
+        self.links |= re.findall(rf"^(.*?):.*\n\s+({self.origin}/enter#\S+)", said, re.M)
         self.wait()
 
     @property
@@ -90,13 +92,14 @@ class Live:
         return self._before + "".join(self.process.output())
 
     def wait(self) -> None:
-        for _ in range(100):
+        end = time.monotonic() + LIMIT_S
+        while True:
             try:
-                urllib.request.urlopen(f"{self.origin}/enter", timeout=5).close()
+                urllib.request.urlopen(f"{self.origin}/enter", timeout=LIMIT_S).close()
                 return
-            except urllib.error.URLError:
+            except urllib.error.URLError as error:
+                assert time.monotonic() < end, f"the server does not answer: {error}"
                 time.sleep(0.1)
-        raise AssertionError("the server does not answer")
 
     @property
     def origin(self) -> str:
@@ -105,7 +108,7 @@ class Live:
     def end(self, how: int = signal.SIGINT) -> int:
         """Send a signal and return the exit code."""
         self.process.send_signal(how)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=LIMIT_S)
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_a_killed_server_and_a_killed_browser_lose_nothing_that_was_saved(
     press(page, "b", "j", "1")
     wait_status(page, "Not saved")
     server.start()
-    page.wait_for_selector('#status:has-text("All changes saved")', timeout=8000)
+    wait_saved(page)
     page.reload()
     _holds_what_was_said(page)
     page.context.close()

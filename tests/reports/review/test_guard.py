@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.reports.review.conftest import Live, write_sealed
+from tests.support.processes import LIMIT_S
 
 Start = Callable[..., Live]
 Answer = tuple[int, dict[str, str], str]
@@ -23,14 +24,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     made = Live(write_sealed(tmp_path_factory.mktemp("guard") / "run"), "--reviewer", "r1", "--reviewer", "r2")
     yield made
     made.process.kill()
-    made.process.wait(timeout=30)
+    made.process.wait(timeout=LIMIT_S)
 
 
 def ask(server: Live, method: str, path: str, body: str = "", **headers: str) -> Answer:
     """One request; header names are given with _ for -. `Host` and `Origin` are right unless given."""
     sent = {"Host": f"127.0.0.1:{server.port}", "Origin": server.origin}
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=LIMIT_S)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     for name, value in sent.items():
         if value:

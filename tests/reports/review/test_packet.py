@@ -21,7 +21,7 @@ from reports.review.rubric import OWN
 from tests.reports.review.conftest import WriteRun, write_sealed
 from tests.reports.review.drafts import answer_all
 from tests.reports.review.typing import press
-from tests.support.browser import NewContext
+from tests.support.browser import NewContext, patient_context
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -216,7 +216,7 @@ def answered(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     folder = tmp_path_factory.mktemp("packet")
     run, out = write_sealed(folder / "run"), folder / "p.html"
     make(run, out, items=2)
-    context = browser.new_context()
+    context = patient_context(browser)
     page = open_packet(context, out)
     through(page)
     file = download(page, folder / "answers.json")
