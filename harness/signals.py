@@ -12,15 +12,20 @@ ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 """Signals of service managers, schedulers and closed terminals."""
 
 
+def handled(*more: signal.Signals) -> list[signal.Signals]:
+    """Return the endings to handle, and `more`: one that is ignored, as by `nohup`, stays ignored.
+
+    None outside the main thread, which alone receives signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [*more, *(number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN)]
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt for these signals inside the block; one that is ignored, as by `nohup`, stays ignored.
-
-    Does nothing outside the main thread, which alone receives signals.
-    """
-    is_main = threading.current_thread() is threading.main_thread()
-    handled = [number for number in ENDINGS if is_main and signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, _interrupt) for number in handled}
+    """Raise KeyboardInterrupt for these signals inside the block."""
+    before = {number: signal.signal(number, _interrupt) for number in handled()}
     try:
         yield
     finally:

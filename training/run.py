@@ -14,7 +14,6 @@ import errno
 import shutil
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.util import find_spec
@@ -34,6 +33,7 @@ from harness.runs import folder as runs_folder
 from harness.runs.provenance import environment, git_state
 from harness.runs.trackers import Trackers
 from harness.schema import BASELINE, CANDIDATE, Manifest
+from harness.signals import handled
 from harness.threads import before_torch
 from training import checkpointing, model_card, model_checks
 from training.checkpointing import TrainingState
@@ -53,9 +53,8 @@ PACKAGES = dict.fromkeys(("torch", "transformers", "peft", "accelerate"), "train
 
 @contextmanager
 def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Let `handler` receive SIGINT and SIGTERM inside the block; no effect outside the main thread."""
-    is_main = threading.current_thread() is threading.main_thread()
-    before = {n: signal.signal(n, handler) for n in (signal.SIGINT, signal.SIGTERM) if is_main}
+    """Let `handler` receive SIGINT and `harness.signals.handled` inside the block."""
+    before = {number: signal.signal(number, handler) for number in handled(signal.SIGINT)}
     try:
         yield
     finally:
@@ -76,7 +75,8 @@ def stop_signal(quiet: bool = False) -> Iterator[Callable[[], bool]]:
         if len(received) > 1:
             raise KeyboardInterrupt
         if not quiet:
-            print("stopping: saving the last finished step", file=sys.stderr, flush=True)
+            with suppress(OSError):  # The terminal may have closed.
+                print("stopping: saving the last finished step", file=sys.stderr, flush=True)
 
     with handling(handle):
         yield lambda: bool(received)

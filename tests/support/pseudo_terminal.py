@@ -96,13 +96,13 @@ def run_on_terminal(
     environment: Mapping[str, str] | None = None,
     columns: int = 100,
     rows: int = 30,
-    type_when: tuple[Callable[[str], bool], bytes | signal.Signals] | None = None,
+    type_when: tuple[Callable[[str], bool], bytes | signal.Signals | None] | None = None,
     answers: Sequence[bytes] = (),
 ) -> Seen:
     """Run `tunegate WORDS` or `pytest WORDS` to its end.
 
-    `type_when` types the bytes, or sends the signal, once what it wrote meets a test. Of the `answers`, one is typed
-    whenever it has written "> ".
+    `type_when` types the bytes, or sends the signal, once what it wrote meets a test; None hangs up. Of the `answers`,
+    one is typed whenever it has written "> ".
     """
     waiting = list(answers)
     settings = {name: value for name, value in os.environ.items() if name not in UNSET}
@@ -123,6 +123,8 @@ def run_on_terminal(
         if waiting and written.endswith(b"> "):
             os.write(ours, waiting.pop(0))
         if type_when is not None and type_when[0](written.decode("utf-8", "replace")):
+            if type_when[1] is None:
+                break
             if isinstance(type_when[1], signal.Signals):
                 os.kill(child.pid or 0, type_when[1])
             else:

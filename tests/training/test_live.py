@@ -1,6 +1,7 @@
 """The live view of a training: what it holds, on a real pseudo-terminal and in a pipe."""
 
 import io
+import json
 import os
 import re
 
@@ -13,8 +14,10 @@ from harness.runs.folder import load_manifest
 from harness.sanitize import is_hidden
 from tests.support.command import run_tunegate
 from tests.support.pseudo_terminal import CTRL_C, UNSET, run_on_terminal
+from training import checkpointing
 from training.hooks import TRAINING, VALIDATION, Update
 from training.progress import TrainingPicture
+from training.run import LAST
 from training.validation import Validation
 
 TRAIN = ["tunegate", "train", "train.toml"]
@@ -113,6 +116,18 @@ def test_ctrl_c_keeps_the_step_and_gives_the_terminal_back(write_config, tmp_pat
     assert "stopping: saving the last finished step" in seen.text
     assert re.search(rf"training stopped after step \d+ of {ENDLESS}", seen.text)
     assert manifest_of(tmp_path).status == "interrupted"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [TRAIN, SWEEP])
+def test_a_terminal_that_hangs_up_keeps_the_last_step(write_config, tmp_path, command):
+    write_config(train__max_steps=ENDLESS, train__validate_every=20)
+    (tmp_path / "sweep.toml").write_text('config = "train.toml"\n[vary]\n"optim.lr" = [0.01, 0.02]\n')
+    watched(command, tmp_path, type_when=(lambda text: "resumes after step" in text, None))
+    assert manifest_of(tmp_path).status == "interrupted"
+    (log,) = (tmp_path / "runs").glob("*/train_log.jsonl")
+    done = [row["step"] for row in map(json.loads, log.read_text().splitlines()) if "loss" in row]
+    assert checkpointing.load(log.parent / LAST, manifest_of(tmp_path).training["fingerprint"]).step == done[-1]
 
 
 @pytest.mark.slow

@@ -111,7 +111,8 @@ class Processes:
                         last = line.strip()
                         relay(last)
             except BaseException:
-                process.send_signal(signal.SIGINT)
+                if not self.stop_requested:  # It has the signal, and a second one would end it at once.
+                    process.send_signal(signal.SIGINT)
                 raise
             finally:
                 process.wait()

@@ -56,7 +56,7 @@ def test_an_end_without_an_adapter_says_why(run, script, ended):
     assert run(script)[0] == ended
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_reaches_the_training_once_and_the_sweep_waits_for_it(run, sent):
     script = f"trap 'echo saving; exit 2' INT; echo ready; {TRAINING}; exit 4"
     ended, said, processes = run(script, lambda line: line == "ready" and os.kill(os.getpid(), sent))
@@ -77,6 +77,20 @@ def test_a_relay_that_breaks_stops_the_training_first(run, tmp_path):
     with pytest.raises(BrokenPipeError):
         run(f"trap 'touch {stopped}; exit 2' INT; echo ready; {TRAINING}", broken)
     assert stopped.exists()
+
+
+def test_a_relay_that_breaks_after_a_signal_sends_no_second_one(run, tmp_path):
+    def broken(line):
+        if line == "ready":
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            raise OSError
+
+    saved = tmp_path / "saved"
+    script = f"trap 'trap \"exit 3\" INT; echo saving; sleep 0.5; touch {saved}; exit 2' INT; echo ready; {TRAINING}"
+    with pytest.raises(OSError):
+        run(script, broken)
+    assert saved.exists()
 
 
 def test_handlers_are_put_back_and_other_threads_set_none(run):
