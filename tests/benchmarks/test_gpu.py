@@ -13,6 +13,7 @@ import pytest
 
 from harness.errors import EXIT_GATE_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from tests.benchmarks.test_injected import load
+from tests.support.processes import all_end
 
 ROOT = Path(__file__).parents[2]
 gpu = load("gpu")
@@ -76,11 +77,7 @@ def test_what_an_item_started_ends_with_it(items, tmp_path, interrupted):
         threading.Thread(target=interrupt, daemon=True).start()
     code = gpu.main(["--items", "hangs", "--out", str(tmp_path / "gpu.json")])
     assert code == (EXIT_INTERRUPTED if interrupted else EXIT_GATE_FAILED)
-    child = Path(f"/proc/{(tmp_path / 'hangs.pid').read_text()}/stat")
-    end = time.monotonic() + 30
-    while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    assert all_end([int((tmp_path / "hangs.pid").read_text())])
 
 
 def test_finished_items_run_again_on_another_card_or_when_asked(items, tmp_path, capsys, monkeypatch):

@@ -143,7 +143,7 @@ def bash(script: str, folder: Path, env: Mapping[str, str]) -> subprocess.Comple
         errors="replace",
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=120,
+        timeout=600,
     )
 
 

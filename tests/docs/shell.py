@@ -21,7 +21,7 @@ from tests.docs.blocks import Block
 from tests.support.command import PROGRAMS, WITHOUT_CHARTS
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
-PATIENCE_S = 240
+PATIENCE_S = 900
 PATIENCE_REAL_S = 5400
 LISTENS = re.compile(r"http://([\w.]+):(\d+)")
 """What a server prints of where it can be asked."""

@@ -47,7 +47,7 @@ def build(folder: Path, repository: str = "", **changed: str) -> tuple[int, str]
     shutil.copy(ROOT / "tools" / "docs_site.py", folder / "tools")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "TUNEGATE_REPOSITORY": repository}
-    done = subprocess.run(command, cwd=folder, env=quiet, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=folder, env=quiet, capture_output=True, text=True, timeout=600, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -141,7 +141,7 @@ def test_the_review_app_is_pictured_at_its_first_item_and_the_run_stays_as_it_wa
     run = write_sealed(tmp_path / "run")
     before = sorted(path.name for path in run.iterdir())
     command = [sys.executable, str(EXAMPLES / "review_picture.py"), str(run), "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     with image_of(tmp_path / "review.png") as image:
         assert image.size == (1280, 900)

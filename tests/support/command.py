@@ -30,6 +30,8 @@ import typer.main
 from tunegate.cli import main as cli
 
 ROOT = Path(__file__).parents[2]
+LIMIT_S = 900.0
+"""A command that takes longer hangs."""
 TUNEGATE = ("-P", "-m", "tunegate.cli.main")
 PYTEST = ("-P", "-m", "pytest")
 PROGRAMS = Path(sys.executable).parent
@@ -89,7 +91,7 @@ class Process(subprocess.Popen[bytes]):
         """What it has printed so far on stdout and stderr."""
         return _read(self._files[0]), _read(self._files[1])
 
-    def finish(self, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    def finish(self, timeout: float = LIMIT_S) -> subprocess.CompletedProcess[str]:
         """Wait for its end; it is killed if that does not come in time."""
         try:
             self.wait(timeout)
@@ -149,7 +151,7 @@ class Fork(multiprocessing.context.ForkProcess):
 
 
 def run(
-    *words: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 240
+    *words: str, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = LIMIT_S
 ) -> subprocess.CompletedProcess[str]:
     """Run `python WORDS` in a process of its own."""
     return Process(*words, cwd=cwd, env=env).finish(timeout)

@@ -24,7 +24,7 @@ AT_ONCE = 4
 """Requests in a batch: few, so that a life has many moments."""
 LOADING_S = 0.4
 """CPU seconds from the start of a life within which some are killed; a part of what loading takes."""
-WAIT_S = 300.0
+WAIT_S = 900.0
 """Longest wait of two lives for each other."""
 BATCH_S = 0.03
 """CPU seconds, about what a batch takes."""

@@ -59,7 +59,7 @@ def test_a_child_that_outlives_the_view_prints_on_without_an_error(capfd: pytest
     with CapturedOutput(everything=True) as aside:
         child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
         found: list[str] = []
-        for _ in range(1000):
+        for _ in range(12_000):
             found += aside.lines()
             if found:
                 break
