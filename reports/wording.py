@@ -173,8 +173,10 @@ def metric_and_slice(verdict: Verdict, shape: str) -> str:
 
 
 def finding(verdict: Verdict) -> str:
-    """Say what a gate found, as its verdict does, and what would settle it where that is given."""
-    return f"{verdict.reason} To settle it: {verdict.needed}." if verdict.needed else verdict.reason
+    """Say what a gate found, as its verdict does, and what would settle it, unless the verdict ends with that."""
+    needed = verdict.needed or ""
+    is_said = not needed or verdict.reason.endswith(f"needs {needed.partition(';')[0]}.")
+    return verdict.reason if is_said else f"{verdict.reason} To settle it: {needed}."
 
 
 def direction(better: Better, says: str = "") -> str:

@@ -289,13 +289,14 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
     if rarest and rarest[1] < FEWEST_OF_A_LABEL:
         label, holders = rarest
         verb = "holds" if holders == 1 else "hold"
+        fewest = f"{FEWEST_OF_A_LABEL} {noun} with '{label}'"
         return (
-            f"{shown}: {count(holders, evidence.cluster)} {verb} '{label}', and a mean over labels needs "
-            f"{FEWEST_OF_A_LABEL} with each.",
-            f"{FEWEST_OF_A_LABEL} {noun} with '{label}'; has {holders}",
+            f"{shown}: {count(holders, evidence.cluster)} {verb} '{label}', and a mean over labels needs {fewest}.",
+            f"{fewest}; has {holders}",
         )
     if cases < n_min:
-        return f"Too few: {count(cases, 'case')}, and this gate asks for {n_min}.", f"{n_min} cases; has {cases}"
+        fewest = count(n_min, "case")
+        return f"Too few: {count(cases, 'case')}, and this gate needs {fewest}.", f"{fewest}; has {cases}"
     return None
 
 

@@ -8,9 +8,10 @@ import pytest
 from msgspec import structs
 
 import reports
-from harness.schema import Better, Comparison, Estimate, Metric
+from harness.schema import Better, Comparison, Estimate, Gate, Metric, Record
 from reports import number_format, sentences, wording
 from tests.support.sample import make_verdicts
+from tests.support.scored import METRICS, answers, judged, record
 
 REPORTS = Path(reports.__file__).parent
 TALLIED = Comparison(metric="m", difference=Estimate(value=0.1), wins=45, losses=3, ties=1192)
@@ -113,6 +114,27 @@ def estimate(value: float | None, low: float | None = None, high: float | None =
 )
 def test_a_number_is_said_in_one_way(made: str, said: str) -> None:
     assert made == said
+
+
+LABELLED = [record(i, 1, labels=([n], [], []), expected=[n]) for i, n in enumerate(["tax"] * 4 + ["lien"] * 200)]
+
+
+@pytest.mark.parametrize(
+    ("gate", "tuned", "end"),
+    [
+        (Gate(metric="accuracy", rule="at_least", value=0.9), answers([1]), "a gate needs at least 10 clusters."),
+        (Gate(metric="fabrication", rule="never", n_min=300), answers([1] * 299), "this gate needs 300 cases."),
+        (Gate(metric="macro_f1", rule="at_least", value=0.8), LABELLED, "over labels needs 5 clusters with 'tax'."),
+        (
+            Gate(metric="accuracy", rule="at_least", value=0.9),
+            answers([1] * 10 + [0] * 2),
+            "To settle it: about 200 cases; has 12.",
+        ),
+    ],
+)
+def test_a_finding_says_once_how_many_cases_a_gate_needs(gate: Gate, tuned: list[Record], end: str) -> None:
+    (made,) = judged([gate], METRICS, {"tuned": tuned})
+    assert made.needed and wording.finding(made).endswith(end)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def verdict(gate, tuned, baseline=None, **more):
         (REDUCES_AT_ALL, scores(320, 400), "inconclusive", "100% of the baseline's (could be as high as 105% of it"),
         (NEVER, scores(300, 300), "pass", "found in 0 of 300 cases (sure at most 1.0% of all cases); none in"),
         (NEVER, scores(299, 300), "fail", "found in 1 of 300 cases (case-299); none in at least 300 cases was"),
-        (NEVER, scores(299, 299), "inconclusive", "Too few: 299 cases, and this gate asks for 300"),
+        (NEVER, scores(299, 299), "inconclusive", "Too few: 299 cases, and this gate needs 300 cases"),
         (F1_AT_LEAST, scores(192, 200), "fail", "49.0% (sure at most 63.3%); at least 80.0% was required."),
         (F1_IMPROVES, scores(190, 200, better=60), "pass", "48.7%, 9.3 points better (sure at worst 6.0 points"),
         (F1_IMPROVES, scores(190, 200), "fail", "48.7%, no case changed; better"),
@@ -378,7 +378,7 @@ def test_each_slice_is_judged_alone_and_a_small_one_says_too_few():
         ("accuracy-at_least-0.9[kind=lease]", "lease", "fail"),
         ("accuracy-at_least-0.9[kind=note]", "note", "inconclusive"),
     ]
-    too_few = "100%; at least 90.0% was required. Too few: 20 cases, and this gate asks for 30."
+    too_few = "100%; at least 90.0% was required. Too few: 20 cases, and this gate needs 30 cases."
     assert made[2].reason == too_few and made[2].needed == "30 cases; has 20"
 
 

@@ -122,7 +122,7 @@ def test_more_cases_than_the_suite_has_can_only_be_inconclusive_and_power_says_s
     write_suite(tmp_path, gates=GATES.replace("value = 0.5", "value = 0.5\nn_min = 300", 1))
     done = tunegate(tmp_path, "power", "--strict")
     assert done.returncode == 1
-    assert "CANNOT PASS: Too few: 20 cases, and this gate asks for 300." in done.stdout
+    assert "CANNOT PASS: Too few: 20 cases, and this gate needs 300 cases." in done.stdout
 
 
 @pytest.mark.slow
