@@ -139,7 +139,11 @@ def _notes(infos: Mapping[str, AcceptedInfo]) -> list[str]:
     compared = [f"{name}: compared with the {i.says}" for name, i in infos.items() if i.digest and not i.unlike]
     lacking = [name for name, info in infos.items() if not info.digest]
     if lacking:
-        compared.append(f"no accepted baseline: {', '.join(lacking)}; their comparative gates skip")
+        compared.append(
+            f"{', '.join(lacking)}: no baseline was accepted, so gates that compare with one were not judged. To judge "
+            "them, accept a finished run with `tunegate baseline accept RUN --reason TEXT` and run again, or name the "
+            "model to compare with in place of 'accepted'"
+        )
     return compared
 
 
