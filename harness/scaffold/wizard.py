@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness.errors import UserError
-from harness.formatting import plural, round_to_two_digits
+from harness.formatting import count, plural, round_to_two_digits
 from harness.gates.power import clusters_enough
 from harness.scaffold.answer_kinds import kinds
 from harness.schema import Case, Completion, Gate
@@ -26,7 +26,9 @@ INVENTS = {
 TYPES = {"text": "string", "number": "number", "yes/no": "boolean"}
 """Types of a field and their names in a JSON schema."""
 LONGEST = 500
-"""Characters of an answer."""
+"""Characters of an answer, and of one label."""
+LONGEST_LIST = 20_000
+"""Characters of all labels together."""
 
 
 class Field(Struct, frozen=True, kw_only=True):
@@ -36,12 +38,18 @@ class Field(Struct, frozen=True, kw_only=True):
     """One of TYPES."""
 
 
-def read_line(text: str, option: str) -> str:
-    """Parse one line of printable text. Raises UserError."""
+def read_line(text: str, option: str, most: int = LONGEST) -> str:
+    """Parse one line of printable text of at most `most` characters. Raises UserError."""
     line = " ".join(text.split())
-    if not line or not line.isprintable() or len(line) > LONGEST:
-        raise UserError(f"{option}: {line[:40]!r} is not a line of text, expected 1 to {LONGEST} printable characters")
+    if not line or not line.isprintable():
+        raise UserError(f"{option}: {line[:40]!r} is not a line of text, expected 1 to {most:,} printable characters")
+    if len(line) > most:
+        raise UserError(f"{option}: {_start(line)} has {len(line):,} characters, expected at most {most:,}. Shorten it")
     return line
+
+
+def _start(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:39]}…")
 
 
 def read_choice(text: str, names: Sequence[str], option: str) -> str:
@@ -57,22 +65,29 @@ def read_choice(text: str, names: Sequence[str], option: str) -> str:
 def read_labels(text: str, kind: str) -> tuple[str, ...]:
     """Parse labels separated by ';', else by commas. Raises UserError where the scorer cannot tell them apart."""
     from harness.scoring import labels
-    from harness.scoring.legal import clauses
+    from harness.scoring.legal import clause_names, clauses
 
-    parts = read_line(text, "--labels").split(";" if ";" in text else ",")
+    parts = read_line(text, "--labels", LONGEST_LIST).split(";" if ";" in text else ",")
     labels_given = tuple(dict.fromkeys(part.strip() for part in parts))
     if len(labels_given) < 2 or "" in labels_given:
         raise UserError(f"--labels: found {list(labels_given)}, expected two or more. Separate them with ';'")
+    for name in labels_given:
+        read_line(name, "--labels")
     if kind == "list":
         named = clauses.among(labels_given)
         words = [name for name in labels_given if name.lower() in ("none", "nothing", "no")]
         if words:
             raise UserError(f"--labels: {words[0]!r} means in an answer that there is none. Leave it out")
         unread = [name for name in labels_given if not named(*_naming(name)).value]
+        if unread and (n_words := len(clause_names.key(unread[0]).split())) > clause_names.MAX_WORDS:
+            raise UserError(
+                f"--labels: {_start(unread[0])} has {count(n_words, 'word')}, and an entry of a list is recognised in "
+                f"an answer up to {clause_names.MAX_WORDS}. Shorten it"
+            )
         if unread:
             raise UserError(
-                f"--labels: {unread[0]!r} is not recognised where an answer lists it: marks of lists and of HTML, such "
-                "as '1.', 'a)' and '<b>', are left out there. Leave them out of the label"
+                f"--labels: {_start(unread[0])} is not recognised where an answer lists it: marks of lists and of "
+                "HTML, such as '1.', 'a)' and '<b>', are left out there. Leave them out of the label"
             )
     else:
         labels.among(labels_given)

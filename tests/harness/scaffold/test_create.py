@@ -74,7 +74,9 @@ def test_without_a_terminal_what_has_no_answer_is_named_in_one_line(tunegate, he
     (["x", "--labels", "a; A"], "label 'A' is the same as 'a'"),
     (["x", "--kind", "list", "--labels", "fee; none"], "'none' means in an answer that there is none"),
     (["x", "--kind", "list", "--labels", "1. Rent; 2. Pets"], "'1. Rent' is not recognised where an answer lists it"),
+    (["x", "--kind", "list", "--labels", f"Rent; {' '.join(map(str, range(11)))}"], "has 11 words, and an entry"),
     (["x", "--labels", "a; \x1b[31m"], "is not a line of text"),
+    (["x", "--labels", "Rent; " + "x" * 501], "xxx…' has 501 characters, expected at most 500. Shorten it"),
     (["x", "--kind", "json", "--fields", "rent: money"], "'rent: money' is not a field"),
     (["x", "--kind", "json", "--fields", "rent; rent"], "names a field twice"),
     (["x", "--kind", "number", "--tolerance", "a bit"], "--tolerance 'a bit': expected a number"),
@@ -103,6 +105,8 @@ def test_a_bar_is_read_as_people_write_it(text, share):
 def test_labels_and_fields_are_read_as_people_write_them():
     assert read_labels("urgent, normal", "label") == ("urgent", "normal")
     assert read_labels("this, or that; neither", "label") == ("this, or that", "neither")
+    many = tuple(f"A clause on subject number {number}" for number in range(60))
+    assert read_labels("; ".join(many), "list") == many
     assert [(f.name, f.type) for f in read_fields("party; rent: Number; paid: yes/no")] == [
         ("party", "text"), ("rent", "number"), ("paid", "yes/no"),
     ]  # fmt: skip
