@@ -76,9 +76,11 @@ def cautions(evidence: RunView, with_answers: bool = True, with_quotes: bool = T
     for suite in evidence.suites:
         texts += [degenerate.warning(evidence, suite, with_answers, with_quotes), below_floor(evidence, suite)]
         texts.append(says_less(evidence, suite))
-    notes, why = evidence.run.manifest.notes, no_merge(evidence.run.manifest, evidence.run.path.name)
+    manifest, notes = evidence.run.manifest, evidence.run.manifest.notes
+    is_any_met = any(verdict.outcome == "pass" for verdict in evidence.run.verdicts)
+    why = no_merge(manifest, evidence.run.path.name if is_any_met else manifest.run_id)
+    texts.append(f"The run {why}. {NO_MERGE}" if why and not any(n.endswith(NO_MERGE) for n in notes) else "")
     if overall(evidence.run.verdicts) == "pass":
-        texts.append(f"The run {why}. {NO_MERGE}" if why and not any(n.endswith(NO_MERGE) for n in notes) else "")
         texts.append(NOTHING_GENERAL if all(suite.general is False for suite in evidence.suites) else "")
     return [*filter(None, texts), *notes]
 

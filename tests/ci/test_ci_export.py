@@ -146,5 +146,5 @@ def test_a_folder_names_its_one_run_none_or_too_many(write_run: Writer, tmp_path
 def test_long_lists_of_a_manifest_are_cut_and_say_so(write_run: Writer) -> None:
     found = read(write_run(manifest=make_manifest(moved=[f"bar {n}" for n in range(500)], notes=["x" * 5000])))
     assert len(found.moved) == 200 and found.moved[-1] == "301 more differences"
-    assert len(found.notes[0]) == 1000
+    assert len(found.notes[-1]) == 1000
     decode(encode(found), "x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 import pytest
 
 from reports.ci import markdown
@@ -12,6 +13,7 @@ from reports.ci.collect import export as export_of
 from reports.ci.markdown import CELL, CommentPart, JudgedRun, join, text
 from tests.ci.sample import COMMIT, SUITE, export, full_of, headings, suite, tables_are_whole, verdict
 from tests.reports.conftest import Writer
+from tests.support.sample import make_manifest, make_suite, make_verdicts
 
 HEAD = "f" * 40
 LINK = "https://github.example/o/r/actions/runs/12"
@@ -54,6 +56,17 @@ def test_what_moved_stands_before_everything_else(kind: str) -> None:
     made = page(kind, export(suite(verdict(0, "pass")), moved=["clause_recall: value 0.95 -> 0.9"]))
     assert headings(made)[0] == "The gates changed"
     assert made.index("0.95 -&#62; 0.9") < made.index("PASS")
+
+
+def test_what_keeps_a_failing_run_from_a_merge_is_said_where_a_suite_of_it_passes(write_run: Writer) -> None:
+    scripted = msgspec.structs.replace(make_manifest().checkpoints["tuned"], kind="scripted")
+    suites = [make_suite(), make_suite(name="legal/other")]
+    manifest = make_manifest(checkpoints=make_manifest().checkpoints | {"tuned": scripted}, suites=suites)
+    verdicts = [v if v.outcome == "pass" else msgspec.structs.replace(v, suite="legal/other") for v in make_verdicts()]
+    found = export_of(evidence(write_run(manifest=manifest, verdicts=verdicts)))
+    said = "The run has the answers of a script, not of a model. The run approves no merge."
+    for made in (markdown.summary(found), markdown.comment(found, found.suites[0])):
+        assert "✓ PASS, no merge: legal/clauses" in made and said in made
 
 
 @pytest.mark.parametrize("kind", PAGES)

@@ -218,7 +218,7 @@ def test_cases_are_counted_where_a_contract_has_several(write_run: Writer) -> No
         msgspec.structs.replace(r, case=msgspec.structs.replace(r.case, cluster=f"c{int(r.case.id[-1]) // 2}"))
         for r in make_records()
     ]
-    headline = reports.build([write_run(records=records, metrics=Metrics())]).sections[0].blocks[0]
+    headline = reports.build([write_run(records=records, metrics=Metrics())]).sections[0].blocks[-1]
     assert headline.sentence.startswith("Wrong on 3 fewer of 10 cases from 5 contracts (1, baseline 4)")
 
 
