@@ -114,9 +114,7 @@ def cut(text: str, source: Sequence[tuple[int, int]] = (), source_text: str = ""
 def pieces(text: str, start: int, end: int) -> Iterator[PassagePiece]:
     """Yield the pieces of a range. The carriage return of a line end is an empty piece."""
     plain = start
-    for at in range(start, end):
-        if not sanitize.is_hidden(text[at]):
-            continue
+    for at in _hidden(text, start, end):
         if plain < at:
             yield PassagePiece(at=plain, text=text[plain:at])
         is_line_end = text[at : at + 2] == "\r\n"
@@ -124,6 +122,12 @@ def pieces(text: str, start: int, end: int) -> Iterator[PassagePiece]:
         plain = at + 1
     if plain < end:
         yield PassagePiece(at=plain, text=text[plain:end])
+
+
+def _hidden(text: str, start: int, end: int) -> Iterator[int]:
+    """Yield the places of hidden characters in a range; what is next to the range tells which are."""
+    before = max(0, start - 1)
+    return (before + at for at in sanitize.hidden(text[before : end + 1]) if start <= before + at < end)
 
 
 class PassageFinder:
