@@ -51,7 +51,7 @@ def summary(run: RunData, gates: Gates | None = None, is_verbose: bool = False) 
     for suite in evidence.suites:
         if chosen and suite.name not in chosen:
             continue
-        parts.append(_text(f"{suite.name}: {wording.count(suite.asked, 'case')}", "bold"))
+        parts.append(_text(f"{suite.name}: {wording.count(suite.asked, 'case')}{_level(evidence, suite)}", "bold"))
         if is_verbose and not run.is_large:
             parts.append(_indented(_text(sentence(evidence, suite))))
         parts.append(_indented(_metrics(evidence, suite, is_verbose)))
@@ -171,6 +171,13 @@ def _metrics(evidence: RunView, suite: SuiteInfo, is_verbose: bool) -> Renderabl
             for metric in suite.metrics
         ]
     )
+
+
+def _level(evidence: RunView, suite: SuiteInfo) -> str:
+    """Say what the ranges in brackets are; empty where no metric of the suite has one."""
+    estimates = (evidence.level(suite.name, CANDIDATE, metric.name) for metric in suite.metrics)
+    levels = {number_format.level(found) for found in estimates if found is not None and found.low is not None}
+    return f"; in brackets: {wording.listing(sorted(levels))}" if levels else ""
 
 
 def _cells(evidence: RunView, suite: SuiteInfo, metric: Metric) -> Iterable[Text]:

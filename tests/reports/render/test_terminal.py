@@ -18,6 +18,10 @@ def test_each_metric_is_one_line_and_unmet_gates_come_first(run: RunData) -> Non
     assert re.search(r"^✗ FAIL: \d fail, .*pass$", lines[-1])
 
 
+def test_the_ranges_are_named_with_their_level(run: RunData) -> None:
+    assert f"{run.manifest.suites[0].name}: 10 cases; in brackets: 95% interval" in terminal.lines(run, 80)
+
+
 def test_lines_keep_to_the_width_and_carry_no_colour_codes(run: RunData) -> None:
     for is_verbose in (False, True):
         lines = terminal.lines(run, 80, is_verbose=is_verbose)
