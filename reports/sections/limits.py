@@ -51,7 +51,7 @@ def _unmeasured(evidence: RunView, suite: SuiteInfo) -> list[list[Cell]]:
 
 def _noise(evidence: RunView) -> list[str]:
     """Say how much the compared metrics vary between two runs of one model, where that was measured."""
-    texts = []
+    texts, unmeasured = list[str](), list[str]()
     for suite in evidence.suites:
         compared = {v.metric for v in evidence.verdicts(suite.name) if v.rule in COMPARATIVE}
         if not compared or evidence.run.manifest.asked_twice:
@@ -65,13 +65,15 @@ def _noise(evidence: RunView) -> list[str]:
             if metric.name in compared and floors.get(metric.name) is not None
         ]
         if noise is None or not moves:
-            texts.append(f"{suite.name}: the run-to-run variation of its metrics was not measured.")
+            unmeasured.append(suite.name)
             continue
         texts.append(
             f"{suite.name}: running {noise.checkpoint} twice changed {wording.listing(moves)} (run {noise.run_id}). "
             "Gates do not judge smaller margins."
         )
-    return texts
+    whose = "its" if len(unmeasured) == 1 else "their"
+    said = f"{wording.listing(unmeasured)}: the run-to-run variation of {whose} metrics was not measured."
+    return [said, *texts] if unmeasured else texts
 
 
 def _missing_scorers(evidence: RunView) -> list[str]:
@@ -83,7 +85,11 @@ def _missing_scorers(evidence: RunView) -> list[str]:
 
 
 def _shapes(evidence: RunView) -> list[str]:
+    by_shape: dict[str, list[str]] = {}
+    for suite in evidence.suites:
+        by_shape.setdefault(suite.shape, []).append(suite.name)
     return [
-        f"{s.name} has the task shape '{s.shape}'; do not compare its numbers with those of another shape."
-        for s in evidence.suites
+        f"{wording.listing(names)} {'has' if len(names) == 1 else 'have'} the task shape '{shape}'; do not compare "
+        f"{'its' if len(names) == 1 else 'their'} numbers with those of another shape."
+        for shape, names in by_shape.items()
     ]

@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.runs.folder import RunData
 from harness.schema import Case, Completion, Estimate, Metric, Metrics, Score, Scores
 from harness.scoring.legal import key_terms
-from reports.model import Exchange, Headline, Table
+from reports.model import Exchange, Headline, Table, Text
 from reports.render import html, markdown
 from reports.sections import errors, overview
 from reports.sections.verdict import OTHER_TRAINING, reason
@@ -21,6 +21,7 @@ from reports.summary import summary
 from tests.reports.conftest import Writer, all_text, as_markdown, facts, part, table, write_training
 from tests.support.sample import (
     METRICS,
+    SUITE,
     cite,
     interval,
     make_comparisons,
@@ -337,6 +338,29 @@ def test_the_summary_names_no_section_that_it_lacks(write_run: Writer) -> None:
         "8 of 8 gates not met. 2 more under “Other gates”.",
         "8 of 8 gates not met. The report names the others.",
     ]
+
+
+def test_the_summary_of_many_suites_keeps_what_changed_every_unmet_gate_and_the_limits(write_run: Writer) -> None:
+    names, (met, undecided, failed) = [SUITE, "other/one", "other/two"], make_verdicts()
+    kinds = [f"kind {number}" for number in range(8)]
+    sliced = [msgspec.structs.replace(failed, gate=kind, slice="instrument", slice_value=kind) for kind in kinds]
+    verdicts = [
+        msgspec.structs.replace(v, suite=name) for name in names for v in (met, undecided, failed, failed, *sliced)
+    ]
+    manifest = make_manifest(suites=[make_suite(name=name) for name in names])
+    model = reports.build([write_run(manifest=manifest, verdicts=verdicts)])
+    short = summary(model)
+    rows = table(part(short, "verdict")).rows
+    assert [row[0].text for row in rows] == names
+    assert rows[0][2].text.startswith("Misses 42 fewer of 240 clauses") and "1 of 10 cases regressed" in rows[0][2].note
+    for row in rows:
+        assert row[3].text == "11 of 12 gates not met"
+        assert "FAIL: Clause recall, excerpt (2 gates); " in row[3].note
+        assert [kind for kind in kinds if f"Clause recall, excerpt, instrument {kind}" not in row[3].note] == []
+        assert row[3].note.endswith("INCONCLUSIVE: Fabrication rate, excerpt.")
+    limits = [block.text for block in part(model, "limits").blocks if isinstance(block, Text)]
+    assert limits == [block.text for block in part(short, "limits").blocks]
+    assert f"{SUITE}, other/one and other/two have the task shape 'excerpt'" in all_text(part(short, "limits"))
 
 
 def test_a_case_that_gets_better_and_worse_is_counted_as_both(write_run: Writer) -> None:

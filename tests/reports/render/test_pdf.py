@@ -98,7 +98,7 @@ def test_the_first_page_is_upright_and_says_the_decision(document: bytes) -> Non
     assert "Do not merge" in first.extract_text()
 
 
-@pytest.mark.parametrize("suites", [1, 2, 3, 7])
+@pytest.mark.parametrize("suites", [1, 2, 3, 7, 9])
 def test_the_summary_has_two_pages_with_decision_limits_and_signatures(write_run: Writer, suites: int) -> None:
     names = [SUITE, *(f"other/suite{number}" for number in range(1, suites))]
     metrics = make_metrics()
