@@ -275,6 +275,8 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
     cases, clusters, n_min = evidence.cases, evidence.clusters, evidence.gate.n_min
     noun = plural(evidence.cluster)
     shown = f"{evidence.population} {'is' if cases == 1 else 'are'} shown but not judged"
+    if not cases:
+        shown = "No answer has anything that this gate counts"
     if clusters < FEWEST_CLUSTERS:
         fewest = f"at least {FEWEST_CLUSTERS} {noun}"
         return f"{shown}: a gate needs {fewest}.", f"{fewest}; has {clusters}"

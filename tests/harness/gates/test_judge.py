@@ -336,6 +336,12 @@ def test_reasons_name_clusters_as_the_suite_does():
     assert "contract" not in "".join(filter(None, (one.reason, twelve.reason, one.needed, twelve.needed)))
 
 
+def test_a_gate_with_nothing_to_count_says_so_and_not_that_no_cases_are_shown():
+    made = verdict(Gate(metric="recall", rule="at_least", value=0.9), [record(i, 0, claims=0) for i in range(20)])
+    assert made.outcome == "inconclusive"
+    assert made.reason == "No answer has anything that this gate counts: a gate needs at least 10 clusters."
+
+
 def test_a_mean_over_labels_is_not_judged_where_a_label_is_expected_in_few_contracts():
     def labelled(rare):
         names = ["tax"] * rare + ["lien"] * (200 - rare)
