@@ -56,8 +56,8 @@ class Passed(Struct, frozen=True, kw_only=True):
     gates_digest: str
     """Digest of its gates.toml."""
     but: str = ""
-    """How many cases were left out as too long for the model, in which other runs the same weights did not pass, and
-    whether no margin uses noise.json, after a blank; empty for none."""
+    """How many cases were left out as too long for the model, in which other runs the same weights did not pass,
+    whether no margin uses noise.json, and what became easier since an earlier run, after a blank; empty for none."""
 
     @property
     def says(self) -> str:
@@ -133,6 +133,8 @@ class Evidence:
         if any(gate.rule in COMPARATIVE for gate in gates.gate):
             measured = with_floors(manifest, read_floors([suite], self.where.bars)).notes
             but += "".join(f" ({note.partition(': ')[2]})" for note in measured if is_idle_noise(note, one.name))
+        since = f"{one.name}, since "
+        but += "".join(f" ({text.removeprefix(f'{one.name}, ')})" for text in manifest.moved if text.startswith(since))
         return Passed(
             suite=one.name,
             run=folder,

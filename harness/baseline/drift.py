@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from msgspec import structs
+
 from harness.baseline.format import BASELINE_FILE, Accepted, short
 from harness.errors import UserError
 from harness.files import READABLE, digest, read_bytes, text_sha256
@@ -98,6 +100,21 @@ def gates_moved(before: Sequence[Gate], now: Sequence[Gate]) -> list[str]:
             changes.append(f"{_gate_name(old)}: {', '.join(_numbers(old, new))}")
     changes += [f"{_gate_name(gate)} was removed" for gate in left]
     return changes + [f"{_gate_name(gate)} was added" for gate in right]
+
+
+def gates_eased(before: Sequence[Verdict], now: Sequence[Verdict]) -> list[str]:
+    """Return a sentence per gate that was removed or asks for less, or for fewer cases, by two runs' verdicts."""
+    then, since = ([_sliced_gate_of(verdict) for verdict in verdicts] for verdicts in (before, now))
+    moved = gates_moved(then, since)
+    bars = {(verdict.gate, verdict.slice_value): verdict.bar for verdict in now}
+    other = [(v, bars[key]) for v in before if bars.get(key := (v.gate, v.slice_value), v.bar) != v.bar]
+    fewer = [f"{_gate_name(_sliced_gate_of(verdict))}: {verdict.bar} -> {bar}" for verdict, bar in other]
+    return [text for text in moved if not text.endswith(("which is harder to meet", "was added"))] + fewer
+
+
+def _sliced_gate_of(verdict: Verdict) -> Gate:
+    values = None if verdict.slice_value is None else [verdict.slice_value]
+    return structs.replace(gate_of(verdict), slice=verdict.slice, values=values)
 
 
 def _gate_name(gate: Gate) -> str:

@@ -11,7 +11,9 @@ from filelock import FileLock
 from msgspec import Struct
 
 from harness.baseline.compare import compare_with_baselines, how_to_accept
+from harness.baseline.drift import MOST_NAMED, gates_eased
 from harness.checkpoints.resolve import refuse_changed
+from harness.errors import UserError
 from harness.evaluation import families, seen_cases
 from harness.evaluation.generate import ANSWERS, answer, floor_records
 from harness.evaluation.noise_file import read_floors, with_floors
@@ -22,7 +24,7 @@ from harness.gates.config import gate_ids, gates_path, load_suite_gates, unjudge
 from harness.gates.judge import NO_BASELINE, judge
 from harness.progress import tracing
 from harness.progress.progress import Progress
-from harness.runs.folder import Results, RunData, RunFolder, load_run, now, stream, was_missed
+from harness.runs.folder import Results, RunData, RunFolder, load_run, now, recorded_verdicts, stream, was_missed
 from harness.runs.history import judged_suites
 from harness.runs.provenance import environment, git_state
 from harness.schema import (
@@ -100,8 +102,12 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
         with progress.stage(WRITING):
             folder.write_metrics(metrics)
             folder.write_verdicts(verdicts)
-            notes = [*answered.notes, *_looks(answered, verdicts, folder.path.parent)]
-            finished = msgspec.structs.replace(answered, status="finished", ended=now(), notes=notes)
+            known = list(judged_suites(folder.path.parent))
+            changes = {
+                "notes": [*answered.notes, *_looks(answered, verdicts, known)],
+                "moved": [*answered.moved, *_eased(answered, verdicts, known)],
+            }
+            finished = msgspec.structs.replace(answered, status="finished", ended=now(), **changes)
             folder.write_manifest(finished)
             folder.seal()
         note(outcome=combine_outcomes({verdict.outcome for verdict in verdicts}))
@@ -212,18 +218,25 @@ def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[
     return notes
 
 
-def _looks(manifest: Manifest, verdicts: Sequence[Verdict], root: Path) -> Iterator[str]:
-    """Say of each suite how many other models and prompts earlier runs below `root` judged on its cases.
+Judged = tuple[Path, Manifest, SuiteInfo]
+"""An earlier run that asked all cases of a suite."""
+
+
+def _looks(manifest: Manifest, verdicts: Sequence[Verdict], known: Sequence[Judged]) -> Iterator[str]:
+    """Say of each suite how many other models and prompts earlier runs judged on its cases.
 
     Of k tries that all miss a threshold, one or more pass with at most k times the chance of one (Bonferroni). Of a
     suite that passed, say also in which runs the same model did not: its answers differ by rounding or another engine.
     """
     own, tuned = {model.digest for model in manifest.checkpoints.values()}, manifest.checkpoints[CANDIDATE].digest
-    known = list(judged_suites(root))
     for info in manifest.suites:
         if info.asked < info.cases:
             continue
-        same = [(run, model, other) for run, model, other in known if other.cases_hash == info.cases_hash]
+        same = [
+            (run, earlier.checkpoints[CANDIDATE].digest, other)
+            for run, earlier, other in known
+            if other.cases_hash == info.cases_hash
+        ]
         tries = {(model, other.prompt_hash) for _, model, other in same} - {(model, info.prompt_hash) for model in own}
         if tries:
             noun = "other model" if {prompt for _, prompt in tries} == {info.prompt_hash} else "other model-prompt pair"
@@ -242,6 +255,36 @@ def _looks(manifest: Manifest, verdicts: Sequence[Verdict], root: Path) -> Itera
                 f"{info.name}: the same model did not pass in {count(len(missed), 'earlier run')} with the same gates, "
                 f"cases, prompt and scorers: {first_few(missed, 3)}. A pass that comes by repeating a run can be chance"
             )
+
+
+def _eased(manifest: Manifest, verdicts: Sequence[Verdict], known: Sequence[Judged]) -> Iterator[str]:
+    """Say of each suite which gates became easier since the newest earlier run (the first in `known`) with other gates.
+
+    Not where a run by the same gates since then approves another model, because that run said so, and not where
+    the gates of an accepted baseline are compared.
+    """
+    tuned = manifest.checkpoints[CANDIDATE].digest
+    for info in manifest.suites:
+        is_said = info.accepted is not None and info.accepted.digest
+        newest = [judged for judged in known if judged[2].name == info.name]
+        for run, earlier, other in newest if info.asked == info.cases and not is_said else ():
+            before = _verdicts(run, info.name)
+            if before and other.gates_hash != info.gates_hash:
+                eased = gates_eased(before, [verdict for verdict in verdicts if verdict.suite == info.name])
+                if eased:
+                    more = f"; and {len(eased) - MOST_NAMED} more" if len(eased) > MOST_NAMED else ""
+                    yield f"{info.name}, since run {run.name}: {'; '.join(eased[:MOST_NAMED])}{more}"
+                break
+            is_other = earlier.checkpoints[CANDIDATE].digest != tuned
+            if is_other and not earlier.no_merge and combine_outcomes({v.outcome for v in before}) == "pass":
+                break
+
+
+def _verdicts(run: Path, suite: str) -> list[Verdict]:
+    """Return a suite's verdicts of an earlier run; none where they cannot be read."""
+    with suppress(UserError):
+        return [verdict for verdict in recorded_verdicts(run) if verdict.suite == suite]
+    return []
 
 
 def _lacking(part: SuiteJob) -> str:

@@ -18,6 +18,7 @@ from harness.errors import UserError
 from harness.files import digest
 from harness.gates.rules import directed, level_threshold
 from harness.runs.folder import SEAL, SEALED, load_manifest, load_metrics, recorded_verdicts, standing_of
+from harness.runs.project import runs_newest_first
 from harness.runs.status import claimed, no_merge
 from harness.schema import (
     CANDIDATE,
@@ -238,18 +239,19 @@ def past_runs(root: Path) -> list[PastRun]:
     return sorted(runs, key=lambda run: (run.started, run.name))
 
 
-def judged_suites(root: Path) -> Iterator[tuple[Path, str, SuiteInfo]]:
-    """Yield every suite whose cases a finished run asked all, with the run and the content digest of its model.
+def judged_suites(root: Path) -> Iterator[tuple[Path, Manifest, SuiteInfo]]:
+    """Yield every suite whose cases a finished run asked all, with the run and its manifest, newest run first.
 
     Folders that cannot be read are left out.
     """
-    for _, folder in _folders(root):
+    for name in runs_newest_first(root):
+        folder = root / name
         with suppress(OSError, UserError):
             manifest = load_manifest(folder)
             if manifest.kind == "eval" and manifest.status == "finished" and CANDIDATE in manifest.checkpoints:
                 for info in manifest.suites:
                     if info.asked == info.cases:
-                        yield folder, manifest.checkpoints[CANDIDATE].digest, info
+                        yield folder, manifest, info
 
 
 def levels(root: Path, suites: Collection[str]) -> list[MetricLevel]:

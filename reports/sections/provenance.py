@@ -110,7 +110,8 @@ def signoff_section(evidence: RunView) -> Section:
     outcome = evidence.run.standing.says.rstrip(".") or wording.outcome(overall(evidence.run.verdicts), approves_none)
     rows = [[Cell(text=part), *[Cell(text="")] * 4] for part in ("Reviewed", "Approved")]
     columns = ["", "Name", "Role", "Date", "Signature"]
-    caption = f"Decision on run {run}: {outcome}. Content: {evidence.seal}"
+    changed = " The gates changed: see the verdict." if evidence.run.manifest.moved else ""
+    caption = f"Decision on run {run}: {outcome}.{changed} Content: {evidence.seal}"
     return Section(
         id="signoff", title="Sign-off", blocks=[Table(caption=caption, columns=columns, rows=rows, note=NOTE)]
     )

@@ -156,6 +156,15 @@ def test_an_approval_names_the_runs_that_the_same_weights_did_not_pass(adapter: 
     assert f"other run on these weights: {older.name})" in approval.passed[0].says
 
 
+def test_an_approval_says_which_gates_became_easier(adapter: Path, runs: Path) -> None:
+    failed = evaluate(runs, adapter, answers=wrong())
+    Path("evalsuites/legal/mini/gates.toml").write_text(PASS_ON_BOTH.rpartition("[[gate]]")[0])
+    approve_of(runs.parent)
+    later(evaluate(runs, adapter), 1)
+    said = f"1 gate passed (since run {failed.name}: clause exact set, at least was removed)"
+    assert merge(adapter, runs).says.endswith(said)
+
+
 @pytest.mark.slow
 def test_of_two_runs_that_started_in_one_second_both_must_pass(adapter: Path, runs: Path) -> None:
     for answers in (None, wrong(), None):

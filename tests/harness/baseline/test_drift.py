@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from harness.baseline.accept import accept
 from harness.baseline.compare import baseline_path, compare_with_baselines
-from harness.baseline.drift import cases_moved, gate_changes, gates_moved
+from harness.baseline.drift import cases_moved, gate_changes, gates_eased, gates_moved
 from harness.baseline.format import encode, load_accepted, sealed
 from harness.gates.config import load_suite_gates
+from harness.gates.judge import unjudged
 from harness.runs.folder import RunData
-from harness.schema import ACCEPTED, Gate
+from harness.schema import ACCEPTED, Gate, GateFile, Objective, Verdict
 from tests.support.accepted_suite import CASES, GATES, NEW, OLD, SAID, TEST, write
 from tests.support.mini import evaluate, right, rows, suites
 
@@ -208,6 +210,25 @@ RECALL = Gate(metric="recall", rule="at_least", value=0.95)
 ])  # fmt: skip
 def test_bars_are_compared_as_data(before: list[Gate], now: list[Gate], said: list[str]) -> None:
     assert gates_moved(before, now) == said
+
+
+def test_gates_that_ask_for_less_are_named_by_two_runs_verdicts() -> None:
+    def verdicts(*gates: Gate) -> list[Verdict]:
+        kinds = {"kind": ["a", "b"]}
+        return unjudged("legal/x", GateFile(objective=Objective(text="x"), gate=list(gates)), kinds, "")
+
+    x = Gate(metric="x", rule="at_least", value=0.9, slice="kind")
+    never = Gate(metric="y", rule="never", n_min=300)
+    before = verdicts(RECALL, x, never)
+    assert gates_eased(before, before) == []
+    harder = verdicts(replace(RECALL, value=0.99), x, never, Gate(metric="z", rule="improves"))
+    assert gates_eased(before, harder) == []
+    easier = verdicts(RECALL, replace(x, value=0.8, values=["a"]), replace(never, n_min=30))
+    assert gates_eased(before, easier) == [
+        "x, kind a, at least: threshold 0.9 -> 0.8, which is easier to meet",
+        "x, kind b, at least was removed",
+        "y, never: none in at least 300 cases -> none in at least 30 cases",
+    ]
 
 
 def test_several_kinds_of_change_make_one_sentence() -> None:

@@ -19,7 +19,7 @@ from harness.progress.progress import Progress
 from harness.runs.folder import RunFolder, load_manifest, stream
 from harness.schema import BASELINE, CANDIDATE
 from tests.support.accepted_suite import SAID
-from tests.support.gated import change, wrong
+from tests.support.gated import PASS_ON_BOTH, change, generated, wrong
 from tests.support.mini import TEST, evaluate, job_of, make_run, right, rows, suites, write_script, write_suite
 
 LONG = "this answer has more words than the eight that it may have"
@@ -158,6 +158,22 @@ def test_a_pass_names_the_runs_in_which_the_same_model_did_not_pass(tmp_path: Pa
     said = "the same model did not pass in 1 earlier run with the same gates, cases, prompt and scorers: "
     assert not any(said in note for note in passed.manifest.notes)
     assert any(f"{said}{missed.path.name}" in note for note in again.manifest.notes)
+
+
+def test_a_run_says_which_gates_became_easier_until_they_approve_another_model(tmp_path: Path) -> None:
+    gates = next(write_suite(tmp_path).glob("gates.toml"))
+    gates.write_text(PASS_ON_BOTH)
+    hard = evaluate(tmp_path, wrong()).path.name
+    gates.write_text(PASS_ON_BOTH.replace("0.5", "0.4", 1))
+    said = [f"legal/mini, since run {hard}: clause recall, at least: threshold 0.5 -> 0.4, which is easier to meet"]
+    assert evaluate(tmp_path, right(rows()), limit=3).manifest.moved == []  # no gate is judged
+    made = [evaluate(tmp_path, answers) for answers in (right(rows()), right(rows()), wrong())]
+    assert [run.manifest.moved for run in made] == [said] * 3  # a script approves nothing
+    change(made[0].path, generated)
+    assert evaluate(tmp_path, right(rows())).manifest.moved == said  # the same model again
+    assert evaluate(tmp_path, wrong()).manifest.moved == []
+    gates.write_text(PASS_ON_BOTH)
+    assert evaluate(tmp_path, wrong()).manifest.moved == []  # harder
 
 
 def test_a_run_says_how_many_other_models_were_judged_on_its_cases(
