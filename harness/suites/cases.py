@@ -12,6 +12,7 @@ import re
 import unicodedata
 import weakref
 from array import array
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -259,26 +260,47 @@ def spellings(cases: Iterable[Case]) -> str:
     )
 
 
+DOCUMENT = "document"
+"""Name of an input that is a source, however short."""
+LONG = 50
+"""Words from which any other input is a source, such as a contract."""
+
+
 def repeats(cases: Iterable[Case]) -> tuple[str, str]:
     """Say that cases repeat those of another cluster, which counts as more evidence than there is; else empty.
 
-    First those with the same input, right answer and tags; then those whose input, or if these are more, whose document
-    differs in capitals, white space and the punctuation around words alone.
+    First those with the same input, right answer and tags; then those whose input, or if these are more, one of whose
+    sources differs in capitals, white space and the punctuation around words alone. Except in the input `document`, a
+    text that every case has is an instruction, not a source.
     """
     first: dict[Hashable, tuple[str, str]] = {}
-    whole, alike, sources = list[tuple[str, str]](), list[tuple[str, str]](), list[tuple[str, str]]()
+    whole, alike, sources = list[tuple[str, str]](), list[tuple[str, str]](), list[tuple[bytes, str, str, str]]()
+    having = Counter[bytes | None]()
     for case in cases:
         tags = tuple(sorted(case.tags.items()))
         same = (tuple(sorted(case.input.items())), tuple(case.expected), tags)
         words = [(name, *_words(text)) for name, text in sorted(case.input.items())]
-        document = [named for named in words if named[0] == "document" and len(named) > 1]
-        for pairs, key in (whole, same), (alike, _key(words)), (sources, _key(document)):
+        for pairs, key in (whole, same), (alike, _key(words)):
             name, cluster = first.setdefault(key, (case.id, case.cluster))
             if cluster != case.cluster and key != _key([]):
                 pairs.append((name, case.id))
+        long = {_key([("", *text)]): what for what, *text in words if len(text) >= (1 if what == DOCUMENT else LONG)}
+        having.update([None, *long])
+        for source, what in long.items():
+            name, cluster = first.setdefault(source, (case.id, case.cluster))
+            if cluster != case.cluster:
+                sources.append((source, what, name, case.id))
+    shared: dict[str, tuple[str, str, str]] = {}
+    for source, what, name, case_id in sources:
+        if what == DOCUMENT or having[source] < having[None]:
+            shared.setdefault(case_id, (what, name, case_id))
     but_for = " (but for capitals, white space and punctuation)"
-    warning = ("document", sources) if len(sources) > len(alike) else ("input", alike)
-    return _repeated(whole, "input, expected and tags"), _repeated(warning[1], warning[0], but_for)
+    warning = _repeated(alike, "input", but_for)
+    if len(shared) > len(alike):
+        what = next(iter(shared.values()))[0]
+        named = what if what == DOCUMENT else f"input '{what}'"
+        warning = _repeated([pair for _, *pair in shared.values()], named, but_for, "One source counts as several: ")
+    return _repeated(whole, "input, expected and tags"), warning
 
 
 def _key(words: list[tuple[str, ...]]) -> bytes:
@@ -290,14 +312,15 @@ def _words(text: str) -> list[str]:
     return [bare for word in folded(text).split() if (bare := word.strip(".,;:!?\"'"))]
 
 
-def _repeated(pairs: list[tuple[str, str]], what: str, but_for: str = "") -> str:
+TWICE = "A duplicate counts twice: remove one, or "
+
+
+def _repeated(pairs: Sequence[Sequence[str]], what: str, but_for: str = "", why: str = TWICE) -> str:
     if not pairs:
         return ""
     return (
         f"{count(len(pairs), 'case')} {'repeats' if len(pairs) == 1 else 'repeat'} the {what} of a case of another "
-        f"cluster{but_for}, such as '{pairs[0][0]}' and '{pairs[0][1]}'. "
-        f"{'One source counts as several: ' if what == 'document' else 'A duplicate counts twice: remove one, or '}"
-        "give both one cluster"
+        f"cluster{but_for}, such as '{pairs[0][0]}' and '{pairs[0][1]}'. {why}give both one cluster"
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UserError
 from harness.schema import Case
 from harness.suites import cases as cases_module
-from harness.suites.cases import CasesOnDisk, case_hash, cases_hash, check_cases, load_cases, spellings
+from harness.suites.cases import CasesOnDisk, case_hash, cases_hash, check_cases, load_cases, repeats, spellings
 
 GOOD = {"id": "a", "input": {"document": "text"}, "expected": [], "cluster": "c1"}
 
@@ -142,3 +142,23 @@ def test_clusters_that_differ_in_letters_that_look_alike_are_named() -> None:
     assert "one source counts as several: 'Acme Lease', '\\u0410cme Lease'." in said("Acme Lease", "\u0410cme Lease")
     assert said("Beta", "\u0412eta", "B\u0435ta") != "" and said("alpha", "a\u04cfpha") == ""
     assert said("\u0412\u0430\u0433\u0430", "Bara") == ""  # a word of its own script
+
+
+def test_a_long_input_that_cases_of_several_clusters_share_is_one_source() -> None:
+    def said(name: str, texts: list[str], **more: str) -> tuple[str, str]:
+        return repeats(
+            Case(id=f"c{i}", input={name: text, "question": f"{i}?", **more}, expected=[], cluster=f"k{i}")
+            for i, text in enumerate(texts)
+        )
+
+    lease, deed = (" ".join(f"{word}{i}" for i in range(50)) for word in ("rent", "land"))
+    short = lease.rpartition(" ")[0]
+    for name, one in ("contract", "input 'contract'"), ("document", "document"):
+        assert said(name, [lease, deed, f"{lease.upper()}."], rule=f"{deed} 1") == (
+            "",
+            f"1 case repeats the {one} of a case of another cluster (but for capitals, white space and punctuation), "
+            "such as 'c0' and 'c2'. One source counts as several: give both one cluster",
+        )
+    assert said("contract", [short, deed, short]) == ("", "")
+    assert said("contract", [lease] * 3) == ("", "")  # an instruction
+    assert said("document", ["rent"] * 2)[1].startswith("1 case repeats the document of a case")
