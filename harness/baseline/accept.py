@@ -30,7 +30,7 @@ from harness.baseline.format import (
 from harness.errors import GateFailed, NothingJudged, UserError, refuse_all
 from harness.files import digest, write_atomic
 from harness.formatting import exact_margin, number, phrase
-from harness.gates.config import load_gates
+from harness.gates.config import gate_ids, load_gates
 from harness.gates.rules import COMPARATIVE
 from harness.runs.folder import RunData, load_sealed
 from harness.schema import CANDIDATE, Checkpoint, Metric, Record, SuiteInfo
@@ -130,40 +130,70 @@ def _replaced(run: RunData, suite: Suite) -> bool:
     return False
 
 
-def _best(suite: Suite, info: SuiteInfo) -> dict[str, float]:
+Place = tuple[str, str]
+"""A metric and the part of the suite that it is over: `instrument=lease`, or an empty text for the whole suite."""
+
+
+def _best(suite: Suite, info: SuiteInfo) -> dict[Place, float]:
     """Return the best level of each metric that the suite's baselines had on the same cases, prompt and scorers."""
+    best: dict[Place, float] = {}
     with suppress(UserError):
         now = load_accepted(suite.folder / BASELINE_FILE, suite.name)
         hashes = (info.cases_hash, info.prompt_hash, info.scorers_hash)
         if now and hashes == (now.cases_hash, now.prompt_hash, now.scorers_hash):
-            levels = {
-                name: metric.value if metric.best is None else metric.best for name, metric in now.metrics.items()
-            }
-            return {name: level for name, level in levels.items() if level is not None}
-    return {}
+            for name, metric in now.metrics.items():
+                level = metric.value if metric.best is None else metric.best
+                best |= {
+                    (name, part): level for part, level in [("", level), *metric.slices.items()] if level is not None
+                }
+    return best
 
 
-def _lost(run: RunData, suite: Suite) -> dict[str, str]:
+def _levels(run: RunData, suite: Suite) -> dict[Place, float]:
+    """Return the levels of the tuned model that a gate may compare."""
+    rows = [row for row in run.metrics.metrics if (row.suite, row.variant) == (suite.name, CANDIDATE)]
+    return {
+        (row.metric, _part(row.slice, row.slice_value)): row.estimate.value
+        for row in rows
+        if row.estimate.value is not None
+    }
+
+
+def _part(name: str | None, value: str | None) -> str:
+    return f"{name}={value}" if name else ""
+
+
+def _guarded(suite: Suite) -> dict[Place, float]:
+    """Return the smallest margin of the `no_worse` gates, by what they are over."""
+    margins: dict[Place, float] = {}
+    for asked in gate_ids(load_gates(suite.gates_path), suite.slice_values(), suite.name):
+        place, margin = (asked.gate.metric, _part(asked.gate.slice, asked.slice_value)), asked.gate.margin
+        if asked.gate.rule == "no_worse":
+            margins[place] = min(margin, margins.get(place, margin))
+    return margins
+
+
+def _lost(run: RunData, suite: Suite) -> dict[Place, str]:
     """Say of each metric by how much it fell below its best baseline, where that is more than its `no_worse` allows.
 
     Each baseline may be a little worse than the one before it, so that many small losses pass one by one.
     """
     info = next(i for i in run.manifest.suites if i.name == suite.name)
-    best, levels = _best(suite, info), _metrics(run, suite.name)
+    best, levels = _best(suite, info), _levels(run, suite)
     metrics = {metric.name: metric for metric in suite.metrics}
-    lost: dict[str, str] = {}
-    for gate in load_gates(suite.gates_path).gate:
-        value = levels[gate.metric].value if gate.metric in levels else None
-        if gate.rule != "no_worse" or gate.slice or value is None or gate.metric not in best:
+    lost: dict[Place, str] = {}
+    for place, margin in _guarded(suite).items():
+        if place not in levels or place not in best:
             continue
-        before, metric = best[gate.metric], metrics[gate.metric]
+        (name, part), value, before = place, levels[place], best[place]
+        metric = metrics[name]
         fell = before - value if metric.higher_is_better else value - before
-        if fell > gate.margin:
+        if fell > margin:
             is_share = metric.is_percentage([before, value])
-            lost[gate.metric] = (
-                f"{suite.name}: {phrase(gate.metric)} is {number(value, is_share)}, and a baseline had "
-                f"{number(before, is_share)}. The loss is over the margin of {exact_margin(gate.margin, is_share)}, in "
-                "one step or in several"
+            lost[place] = (
+                f"{suite.name}: {phrase(name)}{f' of {part}' if part else ''} is {number(value, is_share)}, and a "
+                f"baseline had {number(before, is_share)}. The loss is over the margin of "
+                f"{exact_margin(margin, is_share)}, in one step or in several"
             )
     return lost
 
@@ -235,14 +265,20 @@ def _metrics(run: RunData, suite: str) -> dict[str, AcceptedMetric]:
 
 
 def _with_best(run: RunData, suite: Suite, info: SuiteInfo) -> dict[str, AcceptedMetric]:
-    """Return the levels of a run, and the better ones of earlier baselines but where their loss is accepted now."""
-    levels, best, lost = _metrics(run, suite.name), _best(suite, info), _lost(run, suite)
+    """Return the levels of a run, and the better ones of earlier baselines but where their loss is accepted now.
+
+    Of slices, only those with a `no_worse` gate, now or in an earlier baseline.
+    """
+    metrics, best, levels, lost = _metrics(run, suite.name), _best(suite, info), _levels(run, suite), _lost(run, suite)
     sign = {metric.name: 1 if metric.higher_is_better else -1 for metric in suite.metrics}
-    for name in best.keys() & levels.keys() - lost.keys():
-        value = levels[name].value
-        if value is not None and sign[name] * (best[name] - value) > 0:
-            levels[name] = structs.replace(levels[name], best=best[name])
-    return levels
+    for place in levels.keys() & best.keys() - lost.keys():
+        levels[place] = sign[place[0]] * max(sign[place[0]] * level for level in (best[place], levels[place]))
+    kept = (_guarded(suite).keys() | best.keys()) & levels.keys()
+    for name, metric in metrics.items():
+        level = levels.get((name, ""))
+        slices = {part: levels[name, part] for owner, part in sorted(kept) if owner == name and part}
+        metrics[name] = structs.replace(metric, best=None if level == metric.value else level, slices=slices)
+    return metrics
 
 
 def _counts(metrics: Iterable[Metric]) -> dict[str, list[str]]:

@@ -58,6 +58,8 @@ class AcceptedMetric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Cases, or claims, that it counts."""
     best: float | None = None
     """The best level of the baselines before it on the same suite, where that is better."""
+    slices: dict[str, float] = field(default_factory=dict)
+    """By slice with a `no_worse` gate, such as `instrument=lease`, the best level of the baselines up to this one."""
 
 
 class AcceptedAnswer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -185,6 +185,35 @@ def test_small_losses_of_several_baselines_add_up_to_a_reason(tmp_path: Path) ->
     assert next_model(20)["best"] == lower["value"]
 
 
+def test_small_losses_of_a_slice_add_up_to_a_reason(tmp_path: Path) -> None:
+    sliced = '[[gate]]\nmetric = "clause_exact_set"\nrule = "no_worse"\nmargin = 0.4\nslice = "instrument"\n'
+    write(tmp_path, gates=LEVEL + sliced)
+    leases = [str(case["id"]) for case in CASES if case["tags"] == {"instrument": "lease", "kind": "clause"}]
+
+    def next_model(wrong: int, although: str = "") -> dict[str, float]:
+        run = evaluate(tmp_path, right(CASES) | dict.fromkeys(leases[:wrong], "holdover; as is"), ACCEPTED)
+        change(run.path, generated)
+        assert although or {verdict.outcome for verdict in run.verdicts} == {"pass"}
+        accept(run.path, suites(tmp_path), msgspec.structs.replace(SAID, although=although))
+        return json.loads(file(tmp_path).read_text())["metrics"]["clause_exact_set"]["slices"]
+
+    whole = {"instrument=deed": 1.0, "instrument=lease": 1.0}
+    assert [next_model(0, "a first baseline"), next_model(5), next_model(10)] == [whole] * 3
+    with pytest.raises(
+        GateFailed, match=r"set of instrument=lease is 53\.3%, and a baseline had 100%\. The loss is over"
+    ):
+        next_model(14)
+    lower = next_model(14, "the model is cheaper")
+    assert lower == whole | {"instrument=lease": pytest.approx(16 / 30)}
+    assert next_model(15) == lower
+    now = load_accepted(file(tmp_path), SUITE)
+    assert now is not None
+    without = {name: msgspec.structs.replace(metric, slices={}) for name, metric in now.metrics.items()}
+    file(tmp_path).write_bytes(encode(sealed(msgspec.structs.replace(now, metrics=without))))
+    assert '"slices"' not in file(tmp_path).read_text()  # as an older version wrote it
+    assert next_model(13) == whole | {"instrument=lease": pytest.approx(17 / 30)}
+
+
 def test_answers_of_unknown_weights_are_accepted_only_with_a_reason(tmp_path: Path) -> None:
     write(tmp_path, gates=LEVEL)
     run = evaluate(tmp_path, NEW)
