@@ -15,9 +15,12 @@ from msgspec import Meta, Struct, field
 from harness.baseline.compare import baseline_path
 from harness.baseline.format import load_accepted
 from harness.errors import UserError
+from harness.evaluation.earlier_runs import eased
 from harness.evaluation.noise_file import noise_path
 from harness.files import files_below, read_toml, text_sha256, write_atomic
-from harness.gates.config import gates_path
+from harness.gates.config import gates_path, load_suite_gates
+from harness.gates.judge import unjudged
+from harness.runs.history import judged_suites
 from harness.runs.project import refuse_below_project
 from harness.suites.suite import Suite
 
@@ -170,6 +173,17 @@ def renew(suites: Iterable[Suite], add_new: bool) -> list[str]:
         raise UserError(f"{path}: no suite to name. Write one with `tunegate init`, or name its folder with --suite")
     write_policy(path, msgspec.structs.replace(known, suite=list(by_name.values())))
     return changes
+
+
+def eased_since(suites: Iterable[Suite], runs: Path) -> list[str]:
+    """Say which gates of the suites became easier, and which cases changed, since earlier runs below `runs`."""
+    known = list(judged_suites(runs))
+    said: list[str] = []
+    for suite in suites:
+        gates = load_suite_gates(suite, None)
+        verdicts = unjudged(suite.name, gates, suite.slice_values(), "not run", suite.metrics)
+        said += eased(suite, text_sha256(suite.gates_path), verdicts, known)
+    return said
 
 
 def required_folders() -> list[str]:

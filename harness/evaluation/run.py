@@ -11,10 +11,8 @@ from filelock import FileLock
 from msgspec import Struct
 
 from harness.baseline.compare import compare_with_baselines, how_to_accept
-from harness.baseline.drift import MOST_NAMED, gates_eased
 from harness.checkpoints.resolve import refuse_changed
-from harness.errors import UserError
-from harness.evaluation import families, seen_cases
+from harness.evaluation import earlier_runs, families, seen_cases
 from harness.evaluation.generate import ANSWERS, answer, floor_records
 from harness.evaluation.noise_file import read_floors, with_floors
 from harness.evaluation.plan import Job, RunPlan, SuiteJob, make_plan, variants
@@ -24,7 +22,7 @@ from harness.gates.config import gate_ids, gates_path, load_suite_gates, unjudge
 from harness.gates.judge import NO_BASELINE, judge
 from harness.progress import tracing
 from harness.progress.progress import Progress
-from harness.runs.folder import Results, RunData, RunFolder, load_run, now, recorded_verdicts, stream, was_missed
+from harness.runs.folder import Results, RunData, RunFolder, load_run, now, stream
 from harness.runs.history import judged_suites
 from harness.runs.provenance import environment, git_state
 from harness.schema import (
@@ -103,11 +101,9 @@ def run(job: Job, folder: RunFolder, progress: Progress, parent_run_id: str | No
             folder.write_metrics(metrics)
             folder.write_verdicts(verdicts)
             known = list(judged_suites(folder.path.parent))
-            changes = {
-                "notes": [*answered.notes, *_looks(answered, verdicts, known)],
-                "moved": [*answered.moved, *_eased(answered, verdicts, known)],
-            }
-            finished = msgspec.structs.replace(answered, status="finished", ended=now(), **changes)
+            notes = [*answered.notes, *earlier_runs.looks(answered, verdicts, known)]
+            moved = [*answered.moved, *_eased(job, answered, verdicts, known)]
+            finished = msgspec.structs.replace(answered, status="finished", ended=now(), notes=notes, moved=moved)
             folder.write_manifest(finished)
             folder.seal()
         note(outcome=combine_outcomes({verdict.outcome for verdict in verdicts}))
@@ -218,73 +214,16 @@ def _notes(job: Job, plan: RunPlan, rendering: Mapping[str, Rendering]) -> list[
     return notes
 
 
-Judged = tuple[Path, Manifest, SuiteInfo]
-"""An earlier run that asked all cases of a suite."""
-
-
-def _looks(manifest: Manifest, verdicts: Sequence[Verdict], known: Sequence[Judged]) -> Iterator[str]:
-    """Say of each suite how many other models and prompts earlier runs judged on its cases.
-
-    Of k tries that all miss a threshold, one or more pass with at most k times the chance of one (Bonferroni). Of a
-    suite that passed, say also in which runs the same model did not: its answers differ by rounding or another engine.
-    """
-    own, tuned = {model.digest for model in manifest.checkpoints.values()}, manifest.checkpoints[CANDIDATE].digest
-    for info in manifest.suites:
-        if info.asked < info.cases:
-            continue
-        same = [
-            (run, earlier.checkpoints[CANDIDATE].digest, other)
-            for run, earlier, other in known
-            if other.cases_hash == info.cases_hash
-        ]
-        tries = {(model, other.prompt_hash) for _, model, other in same} - {(model, info.prompt_hash) for model in own}
-        if tries:
-            noun = "other model" if {prompt for _, prompt in tries} == {info.prompt_hash} else "other model-prompt pair"
-            yield (
-                f"{info.name}: earlier runs in this folder judged {count(len(tries), noun)} on these cases. "
-                f"One of {len(tries) + 1} passes by chance up to {len(tries) + 1} times as often as one alone: confirm "
-                "your choice on cases that chose nothing"
-            )
-        missed = [
-            run.name
-            for run, model, other in same
-            if model == tuned and other.hash == info.hash and was_missed(run, info.name)
-        ]
-        if missed and all(verdict.outcome == "pass" for verdict in verdicts if verdict.suite == info.name):
-            yield (
-                f"{info.name}: the same model did not pass in {count(len(missed), 'earlier run')} with the same gates, "
-                f"cases, prompt and scorers: {first_few(missed, 3)}. A pass that comes by repeating a run can be chance"
-            )
-
-
-def _eased(manifest: Manifest, verdicts: Sequence[Verdict], known: Sequence[Judged]) -> Iterator[str]:
-    """Say of each suite which gates became easier since the newest earlier run (the first in `known`) with other gates.
-
-    Not where a run by the same gates since then approves another model, because that run said so, and not where
-    the gates of an accepted baseline are compared.
-    """
+def _eased(
+    job: Job, manifest: Manifest, verdicts: Sequence[Verdict], known: Sequence[earlier_runs.Judged]
+) -> Iterator[str]:
+    """Say what became easier than in earlier runs; not of gates where those of an accepted baseline are compared."""
     tuned = manifest.checkpoints[CANDIDATE].digest
-    for info in manifest.suites:
-        is_said = info.accepted is not None and info.accepted.digest
-        newest = [judged for judged in known if judged[2].name == info.name]
-        for run, earlier, other in newest if info.asked == info.cases and not is_said else ():
-            before = _verdicts(run, info.name)
-            if before and other.gates_hash != info.gates_hash:
-                eased = gates_eased(before, [verdict for verdict in verdicts if verdict.suite == info.name])
-                if eased:
-                    more = f"; and {len(eased) - MOST_NAMED} more" if len(eased) > MOST_NAMED else ""
-                    yield f"{info.name}, since run {run.name}: {'; '.join(eased[:MOST_NAMED])}{more}"
-                break
-            is_other = earlier.checkpoints[CANDIDATE].digest != tuned
-            if is_other and not earlier.no_merge and combine_outcomes({v.outcome for v in before}) == "pass":
-                break
-
-
-def _verdicts(run: Path, suite: str) -> list[Verdict]:
-    """Return a suite's verdicts of an earlier run; none where they cannot be read."""
-    with suppress(UserError):
-        return [verdict for verdict in recorded_verdicts(run) if verdict.suite == suite]
-    return []
+    for part, info in zip(job.suites, manifest.suites, strict=True):
+        if part.complete:
+            is_said = info.accepted is not None and info.accepted.digest
+            judged = [] if is_said else [verdict for verdict in verdicts if verdict.suite == info.name]
+            yield from earlier_runs.eased(part.suite, info.gates_hash, judged, known, tuned)
 
 
 def _lacking(part: SuiteJob) -> str:

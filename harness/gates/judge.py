@@ -75,9 +75,15 @@ def judge(
     ]
 
 
-def unjudged(suite: str, gates: GateFile, slices: Mapping[str, Sequence[str]], reason: str) -> list[Verdict]:
-    """An error for every gate of a suite whose numbers may not be looked at."""
-    return [_verdict(suite, asked, Finding("error", reason)) for asked in gate_ids(gates, slices, suite)]
+def unjudged(
+    suite: str, gates: GateFile, slices: Mapping[str, Sequence[str]], reason: str, metrics: Iterable[Metric] = ()
+) -> list[Verdict]:
+    """An error for every gate of a suite whose numbers may not be looked at; `metrics` say how a threshold is shown."""
+    known = {metric.name: metric for metric in metrics}
+    return [
+        _verdict(suite, asked, Finding("error", reason), known.get(asked.gate.metric))
+        for asked in gate_ids(gates, slices, suite)
+    ]
 
 
 def _apply(evidence: Evidence) -> Finding:

@@ -52,17 +52,22 @@ def accept(
 @app.command()
 def approval(
     suite: Annotated[list[str] | None, typer.Option("--suite", help="Suite folder to add (repeatable).")] = None,
+    runs: Runs = Path("runs"),
 ) -> None:
     """Write approval.toml: which suites must pass before a merge.
 
     Updates the digests of the suites in evalsuites/approval.toml; a new file names every suite. Commit the file: a
-    change to it, or to one of its suites, changes what may be merged and served.
+    change to it, or to one of its suites, changes what may be merged and served. Gates that became easier than in an
+    earlier run are named, and cases that changed since a run that did not pass.
     """
-    from harness.approval.policy import policy_path, renew, required_folders, unnamed_folders
+    from harness.approval.policy import eased_since, policy_path, renew, required_folders, unnamed_folders
 
     named, left_out = required_folders(), list[str]()
-    for line in renew(load_available_suites(suite or named, left_out), add_new=bool(suite)):
+    suites = load_available_suites(suite or named, left_out)
+    for line in renew(suites, add_new=bool(suite)):
         typer.echo(line)
+    for line in eased_since(suites, runs):
+        typer.echo(f"review this change: {line}")
     for reason in left_out:
         is_new = suite or not named
         without = f"not added: {reason}. Models are merged and served without it, unless the policy names it already"

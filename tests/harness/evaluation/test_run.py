@@ -16,7 +16,7 @@ from harness.evaluation import run as evaluation
 from harness.evaluation.imported import imported_job
 from harness.evaluation.run import run, run_once
 from harness.progress.progress import Progress
-from harness.runs.folder import RunFolder, load_manifest, stream
+from harness.runs.folder import RunData, RunFolder, load_manifest, stream
 from harness.schema import BASELINE, CANDIDATE
 from tests.support.accepted_suite import SAID
 from tests.support.gated import PASS_ON_BOTH, change, generated, wrong
@@ -174,6 +174,28 @@ def test_a_run_says_which_gates_became_easier_until_they_approve_another_model(t
     assert evaluate(tmp_path, wrong()).manifest.moved == []
     gates.write_text(PASS_ON_BOTH)
     assert evaluate(tmp_path, wrong()).manifest.moved == []  # harder
+
+
+def test_a_run_names_cases_that_were_dropped_or_changed_since_a_run_that_did_not_pass(tmp_path: Path) -> None:
+    cases, bad = rows(), wrong()
+
+    def moved(asked: list[dict[str, object]], answers: dict[str, str]) -> list[str]:
+        write_suite(tmp_path, asked)
+        made.append(evaluate(tmp_path, {str(case["id"]): answers[str(case["id"])] for case in asked}))
+        return made[-1].manifest.moved
+
+    made: list[RunData] = []
+    assert moved(cases, bad) == []
+    since = f"legal/mini, since run {made[0].path.name}, which did not pass:"
+    assert moved(cases[:38], bad) == [f"{since} 2 cases were removed (c38, c39)"]
+    cases[0] |= {"expected": ["as is"]}
+    cases.append({**cases[1], "id": "new", "input": {"document": "New."}, "cluster": "new"})
+    assert moved([*cases[:33], cases[-1]], right(cases)) == [
+        f"{since} 7 cases were removed (c33, c34, c35, c36, c37 and 2 more); "
+        "1 case was changed in the expected answer, cluster or tags (c0)"
+    ]
+    change(made[-1].path, generated)
+    assert moved(cases[:32], bad) == []  # another model was approved since
 
 
 def test_a_run_says_how_many_other_models_were_judged_on_its_cases(
