@@ -261,20 +261,23 @@ def spellings(cases: Iterable[Case]) -> str:
 
 
 DOCUMENT = "document"
-"""Name of an input that is a source, however short."""
+"""Name of the input that is a case's source, however short."""
 LONG = 50
-"""Words from which any other input is a source, such as a contract."""
+"""Words from which an input of a case without a document is a source, such as a contract."""
+BUT_FOR = " (but for capitals, white space and punctuation)"
+BUT_FOR_DIGITS = " (but for capitals, white space, punctuation and digits)"
 
 
 def repeats(cases: Iterable[Case]) -> tuple[str, str]:
     """Say that cases repeat those of another cluster, which counts as more evidence than there is; else empty.
 
     First those with the same input, right answer and tags; then those whose input, or if these are more, one of whose
-    sources differs in capitals, white space and the punctuation around words alone. Except in the input `document`, a
-    text that every case has is an instruction, not a source.
+    sources differs in capitals, white space and the punctuation around words alone, and a long source in digits. Except
+    in the input `document`, a text that every case has is an instruction, not a source.
     """
     first: dict[Hashable, tuple[str, str]] = {}
-    whole, alike, sources = list[tuple[str, str]](), list[tuple[str, str]](), list[tuple[bytes, str, str, str]]()
+    whole, alike = list[tuple[str, str]](), list[tuple[str, str]]()
+    sources: list[tuple[bytes, tuple[str, str], str, str]] = []
     having = Counter[bytes | None]()
     for case in cases:
         tags = tuple(sorted(case.tags.items()))
@@ -284,23 +287,32 @@ def repeats(cases: Iterable[Case]) -> tuple[str, str]:
             name, cluster = first.setdefault(key, (case.id, case.cluster))
             if cluster != case.cluster and key != _key([]):
                 pairs.append((name, case.id))
-        long = {_key([("", *text)]): what for what, *text in words if len(text) >= (1 if what == DOCUMENT else LONG)}
-        having.update([None, *long])
-        for source, what in long.items():
+        named = _sources(words)
+        having.update([None, *named])
+        for source, what in named.items():
             name, cluster = first.setdefault(source, (case.id, case.cluster))
             if cluster != case.cluster:
                 sources.append((source, what, name, case.id))
-    shared: dict[str, tuple[str, str, str]] = {}
+    shared: dict[str, tuple[tuple[str, str], str, str]] = {}
     for source, what, name, case_id in sources:
-        if what == DOCUMENT or having[source] < having[None]:
+        if what[0] == DOCUMENT or having[source] < having[None]:
             shared.setdefault(case_id, (what, name, case_id))
-    but_for = " (but for capitals, white space and punctuation)"
-    warning = _repeated(alike, "input", but_for)
+    warning = _repeated(alike, "input", BUT_FOR)
     if len(shared) > len(alike):
         what = next(iter(shared.values()))[0]
-        named = what if what == DOCUMENT else f"input '{what}'"
-        warning = _repeated([pair for _, *pair in shared.values()], named, but_for, "One source counts as several: ")
+        warning = _repeated([pair for _, *pair in shared.values()], *what, "One source counts as several: ")
     return _repeated(whole, "input, expected and tags"), warning
+
+
+def _sources(words: Sequence[tuple[str, ...]]) -> dict[bytes, tuple[str, str]]:
+    """Return a key of each source of a case, with its name and what the key does not tell apart."""
+    document = [named for named in words if named[0] == DOCUMENT and len(named) > 1]
+    found: dict[bytes, tuple[str, str]] = {}
+    for name, *text in document or [named for named in words if len(named) > LONG]:
+        is_long, whole = len(text) >= LONG, " ".join(text)
+        key = _key([("", re.sub(r"\d", "0", whole) if is_long else whole)])
+        found[key] = (DOCUMENT if name == DOCUMENT else f"input '{name}'", BUT_FOR_DIGITS if is_long else BUT_FOR)
+    return found
 
 
 def _key(words: list[tuple[str, ...]]) -> bytes:

@@ -156,9 +156,15 @@ def test_a_long_input_that_cases_of_several_clusters_share_is_one_source() -> No
     for name, one in ("contract", "input 'contract'"), ("document", "document"):
         assert said(name, [lease, deed, f"{lease.upper()}."], rule=f"{deed} 1") == (
             "",
-            f"1 case repeats the {one} of a case of another cluster (but for capitals, white space and punctuation), "
-            "such as 'c0' and 'c2'. One source counts as several: give both one cluster",
+            f"1 case repeats the {one} of a case of another cluster (but for capitals, white space, punctuation and "
+            "digits), such as 'c0' and 'c2'. One source counts as several: give both one cluster",
         )
+    assert said("contract", [lease, deed, lease.replace("9", "8")]) == said("contract", [lease, deed, lease])
     assert said("contract", [short, deed, short]) == ("", "")
     assert said("contract", [lease] * 3) == ("", "")  # an instruction
+    guided = [
+        Case(id=f"c{i}", input={"guide": guide, "document": f"Text {i}."}, expected=[], cluster=f"k{i}")
+        for i, guide in enumerate([lease, lease, deed])
+    ]
+    assert repeats(guided) == ("", "")
     assert said("document", ["rent"] * 2)[1].startswith("1 case repeats the document of a case")
