@@ -8,7 +8,10 @@ section 3).
 from __future__ import annotations
 
 import logging
+import re
 import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -103,10 +106,37 @@ def dequantise_to(folder: Path, out: Path) -> None:
     model_files.save(model, out)
 
 
-def load_adapter(model: Any, adapter: Path, **more: Any) -> Any:
-    """Load an adapter onto a loaded base with PEFT, without its warning about the unknown key."""
-    from peft import PeftModel
+LACKING = "Found missing adapter keys"
+"""Start of PEFT's warning on parts of an adapter that its file has no weights for."""
 
+
+@contextmanager
+def refusing_partial(adapter: str | Path | None) -> Iterator[None]:
+    """Raise UserError where PEFT loads only a part of an adapter in the block; the rest would have no effect."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=f".*{KEY}.*")
+        warnings.filterwarnings("error", message=LACKING)
+        try:
+            yield
+        except UserWarning as warning:
+            if not str(warning).startswith(LACKING):
+                raise
+            refuse_partial(adapter, re.findall(r"'([^']+)'", str(warning)))
+
+
+def refuse_partial(adapter: str | Path | None, lacking: Sequence[str]) -> None:
+    """Raise UserError where an adapter's file has no weights for these of its tensors."""
+    if lacking:
+        raise UserError(
+            f"{adapter}: its file has no weights for {len(lacking)} tensors of the adapter, such as {lacking[0]}, so a "
+            "part of the training would have no effect. Expected the names of its own base: save the adapter again "
+            "with save_pretrained"
+        )
+
+
+def load_adapter(model: Any, adapter: Path, **more: Any) -> Any:
+    """Load an adapter onto a loaded base with PEFT. Raises UserError where its file lacks a part of it."""
+    from peft import PeftModel
+
+    with refusing_partial(adapter):
         return PeftModel.from_pretrained(model, str(adapter), **more)

@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.checkpoints import safety
 from harness.checkpoints.merge import merged_folder
+from harness.checkpoints.quantization import refuse_partial, refusing_partial
 from harness.engines import canary
 from harness.engines.base import (
     EngineTraits,
@@ -141,10 +142,12 @@ class HfEngine:
         # In the base's number format, as in vLLM: float32 adapters on a bfloat16 base take 1.5 times as long.
         same = {"autocast_adapter_dtype": False}
         for variant, checkpoint in adapters.items():
-            if wrapped is None:
-                wrapped = PeftModel.from_pretrained(model, checkpoint.adapter_path, adapter_name=variant, **same)
-            else:
-                wrapped.load_adapter(checkpoint.adapter_path, adapter_name=variant, **same)
+            with refusing_partial(checkpoint.adapter_path):
+                if wrapped is None:
+                    wrapped = PeftModel.from_pretrained(model, checkpoint.adapter_path, adapter_name=variant, **same)
+                else:
+                    loaded = wrapped.load_adapter(checkpoint.adapter_path, adapter_name=variant, **same)
+                    refuse_partial(checkpoint.adapter_path, loaded.missing_keys)
         return wrapped
 
     def _using_adapter(self, variant: str) -> AbstractContextManager[Any]:

@@ -44,6 +44,16 @@ def test_merged_weights_are_base_plus_scaled_product(tiny_model: Path, tmp_path:
     assert torch.equal(after["model.embed_tokens.weight"], before["model.embed_tokens.weight"])
 
 
+def test_an_adapter_of_which_a_part_would_not_be_loaded_is_refused(adapter: Checkpoint, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    file = Path(str(adapter.adapter_path)) / "adapter_model.safetensors"
+    parts = {name.replace("layers.1.", "layers.9."): tensor for name, tensor in load_file(file).items()}
+    save_file(parts, file)
+    with pytest.raises(UserError, match=r"its file has no weights for 14 tensors of the adapter, such as base_model\."):
+        merge.merge_into(resolve(adapter.name), tmp_path / "merged")
+
+
 def test_the_sum_is_made_in_fp32_and_rounded_once(tiny_model: Path, tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file
