@@ -52,6 +52,8 @@ ENCLOSED = re.compile(
     re.M,
 )
 HEADED = re.compile(rf"(?:^|\n|(?<=[.;:])\s)[ \t]*(?:[-*#]+[ \t]*)?(?P<ids>{NUMBER})[.):]?[ \t]+(?=[\"“*]*[A-Z])")
+MARKED = re.compile(rf"^[-*#> \t]*[\[(]?(?P<ids>{NUMBER})[.)\]]{{1,2}}[*_]*(?=[ \t])", re.M)
+"""A number with a mark at the beginning of a line: "[12]", "(12)", "12."."""
 DOTTED = re.compile(r"(?<![\w$€£.,-])(?P<ids>\d{1,3}(?:\.\d{1,3}){1,4})(?!\w|%|\.\d|\s*(?:%|per|million|billion))")
 PART = re.compile(rf"(?P<joint>{JOINT})?(?P<id>{CODE}|{NUMBER}|{ROMAN_NUMBER})")
 RANGE = re.compile(rf"to\b|through|{DASH}")
@@ -102,7 +104,7 @@ def numbered(text: str) -> dict[str, tuple[int, int]]:
     """Map each number that a source uses in a heading or reference, its parents, and each code to its first range."""
     normal = normalise(text)
     places: dict[str, tuple[int, int]] = {}
-    for pattern in (HEADED, SECTION, GUIDELINE, DOTTED, BARE):
+    for pattern in (HEADED, MARKED, SECTION, GUIDELINE, DOTTED, BARE):
         for match in pattern.finditer(normal.text):
             parts = list(_parts(match))
             for at, part in enumerate(parts):

@@ -353,6 +353,13 @@ def test_a_section_that_the_contract_has_not_is_ungrounded(text):
     assert [s.verdict for s in scored(text, LEASE).spans][-1] == "ungrounded"
 
 
+@pytest.mark.parametrize("mark", ["[{}]", "({})", "{}.", "{})", "[{}].", "**[{}]**", "- {}.", "> [{}]"])
+def test_a_paragraph_is_found_by_the_number_at_the_beginning_of_its_line(mark):
+    document = "\n".join(f"  {mark.format(number)} the rent is due" for number in (11, 12, 13)) + "\nin 15 days."
+    verdicts = [span.verdict for span in scored("paragraph 12, paragraphs 11 and 13, paragraph 14, 15", document).spans]
+    assert verdicts == ["supported", "supported", "supported", "ungrounded", "ungrounded"]
+
+
 @pytest.mark.parametrize("text", ["this section", "Section 12 of the Code", "Code § 12", "section 30 days"])
 def test_what_is_no_section_of_the_contract(text):
     assert scored(text, LEASE).spans == []
