@@ -61,7 +61,7 @@ def among(
     """
     table = label_table(labels, aliases or {})
     refuse_all([f"{name!r} in apart is not one of the labels" for name in apart if name not in labels], "labels")
-    end = re.compile(f"[{re.escape(until)}]") if until else None
+    end = re.compile(f"(?!^)[{re.escape(until)}]") if until else None
 
     def unknown(case: Case) -> list[str]:
         return [] if _gold(case, table) else [_unknown_label(case, labels)]

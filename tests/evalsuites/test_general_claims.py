@@ -15,6 +15,7 @@ from evalsuites.general.claims.test_claims import suite
 from harness.errors import Unavailable
 from harness.schema import Case
 from tests.evalsuites.judging import available
+from tests.support.answers import answer
 
 SUITE = Path(cases.__file__).parent
 NAME = "general/claims"
@@ -235,6 +236,12 @@ def test_cases_are_balanced_over_labels_in_every_set_and_domain(real):
     assert [name for name, found in cells.items() if found[True] != found[False]] == []
     assert 1500 <= len(suite.cases) <= 2100
     assert {case.tags["label"] for case in suite.cases} == set(LABELS)
+
+
+@pytest.mark.parametrize(("text", "predicted"), [("No, because it says 5.", "No"), ("Yes and no.", "(no label)")])
+def test_a_reason_behind_the_label_is_no_part_of_it(text, predicted):
+    case = Case(id="x", input={"document": "", "sentence": ""}, expected=["No"], cluster="c")
+    assert suite.scorers[0](case, answer(text)).extracted["predicted"] == [predicted]
 
 
 def test_training_rows_are_balanced_and_a_set_can_be_left_out_or_come_first(real):

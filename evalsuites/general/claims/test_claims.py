@@ -7,12 +7,14 @@ from harness import Suite
 from harness.scoring import labels, multiple_choice
 
 YES, NO = ANSWERS[SUPPORTED], ANSWERS[NOT_SUPPORTED]
+BEFORE_REASON = "[(:;.,–—-\n"
+"""What ends the label where the answer goes on: "Yes, because", "No: the source says"."""
 
 suite = Suite(
     cases=eval_cases,
     prompt="prompt.jinja",
     scorers=[
-        labels.among((YES, NO), aliases={ANSWERS[NOT_ADDRESSED]: NO}, apart=(YES, NO)),
+        labels.among((YES, NO), aliases={ANSWERS[NOT_ADDRESSED]: NO}, apart=(YES, NO), until=BEFORE_REASON),
         multiple_choice.likeliest(tuple(ANSWERS.values())),
     ],
     cluster="document",

@@ -58,6 +58,21 @@ def test_what_is_no_label_is_wrong_and_in_the_denominator(text):
         assert (score.missing, score.invented, score.predicted) == ([gold], [], ["(no label)"])
 
 
+REASONED = labels.among(("Yes", "No"), until="[(:;.,–—-\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        *(("Yes, because the source says so", "Yes"), ("No: the source says 5.", "No"), ("**Yes** - it does", "Yes")),
+        *(("No\n\nIt says 5.", "No"), ("- Yes", "Yes"), ("(Yes)", "Yes"), ("No (the rent is 27.54)", "No")),
+        *(("Yes and no. It depends.", None), ("Yesterday, it was", None), ("Answer: Yes", None), ("So, yes", None)),
+    ],
+)
+def test_a_label_may_have_a_reason_behind_it_where_the_suite_says_what_ends_it(text, label):
+    assert scored(text, "Yes", scorer=REASONED).predicted == [label or "(no label)"]
+
+
 @pytest.mark.parametrize("finish", ["length", "error"])
 def test_a_cut_or_failed_answer_is_wrong_whatever_it_says(finish):
     assert (scored("Yes", "Yes", finish).value, scored("Yes", "Yes", finish).parsed) == (0.0, 0)
