@@ -173,7 +173,7 @@ class ByValue(NamedTuple):
 def _by_value(text: str) -> ByValue:
     """The lower-case text with each figure as its unit, which may be a measure, and its value."""
     text, written, places, at = HYPHEN.sub(" ", text), "", [], 0
-    for figure in sorted((*figures_in(text), *moments_in(text))):
+    for figure in sorted({each.start: each for each in (*figures_in(text), *moments_in(text))}.values()):
         if figure.start >= at:
             measure = MEASURE.match(text, figure.end) if figure.unit == "" else None
             unit = measure.lastgroup if measure else figure.unit

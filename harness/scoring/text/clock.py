@@ -14,6 +14,8 @@ from harness.scoring.text.quantities import Figure
 
 TIME = re.compile(
     r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3])(?:[:.](?P<minute>[0-5]\d))?\s?(?P<half>[ap])\.?\s?m\b\.?"
+    r"|(?<![\w:.,$/-])(?P<hour_before>1[0-2]|[1-9])(?::(?P<minute_before>[0-5]\d))?(?=\s*(?:\b(?:and|or|to|until)\b|[-\u2013])"
+    r"\s*(?P<hour_next>1[0-2]|[1-9])(?::[0-5]\d)?\s?(?P<half_next>[ap])\.?\s?m\b)"
     r"|(?<![\d:])(?P<hour24>[01]\d|2[0-3]):(?P<minute24>[0-5]\d)(?![\d:])|\b(?P<named>noon|midnight)\b"
     rf"|\b(?P<word>{'|'.join(list(UNITS)[1:13])})(?:\s+o['’]clock)?\s+(?:in\s+the\s+(?P<part>morning|afternoon|evening)|at\s+(?P<night>night))\b",
     re.I,
@@ -44,6 +46,10 @@ def moments_in(text: str) -> Iterator[Figure]:
         elif match["word"]:
             hour = UNITS[match["word"].lower()] % 12
             minutes = (hour + (0 if (match["part"] or "").lower() == "morning" else 12)) * 60
+        elif match["hour_before"]:  # "1:00 and 3:00 p.m.", "9 to 5 p.m.": less than twelve hours before the other
+            hour, following = int(match["hour_before"]) % 12, int(match["hour_next"]) % 12
+            is_afternoon = (match["half_next"].lower() == "p") == (hour <= following)
+            minutes = (hour + 12 * is_afternoon) * 60 + int(match["minute_before"] or 0)
         elif match["hour24"]:
             minutes = int(match["hour24"]) * 60 + int(match["minute24"])
         else:

@@ -68,6 +68,7 @@ def test_a_quoted_hit_points_at_the_source():
         ("No fee below 10 dollars, and an APR of 9.2 percent.", ["below $10", "APR of 9.20%", "below $100"], 2),
         ("It counts six hundred coins, and has fourteen wires.", ["600", "14 wires", "60"], 2),
         ("A six-inch pan of 4 lbs. on 1,610 sq. ft.", ["6 inches", "4 pounds", "1,610 square feet", "6 feet"], 3),
+        ("Between 1:00 and 3:00 p.m.", ["1 and 3 p.m.", "1 p.m. and 3 p.m.", "1 and 3 a.m.", "2 and 3 p.m."], 2),
         ("It is 6.5 inches wide and costs $0.50.", ["13", "13 inches", "6 inches", "$1"], 0),
     ],
 )

@@ -815,6 +815,14 @@ TIMES = [
         ["45 minutes", "forty-five minutes"],
         ["55 minutes", "30 minutes"],
     ),
+    Form("The crew comes between 1 and 3 p.m. on Friday.", "It comes at ___.", ["1 p.m.", "13:00"], ["1 a.m."]),
+    Form(HOURS, "The office is open from ___ p.m.", ["8:30 to 5", "8:30 to 5:00"], ["9:30 to 5:00"]),
+    Form(
+        "The crew comes from 1:00 p.m. to 3:00 p.m. on Friday.",
+        "It comes between ___ p.m.",
+        ["1:00 and 3:00", "1 and 3"],
+        ["2:00 and 3:00"],
+    ),
 ]
 
 EXAMPLES = [
