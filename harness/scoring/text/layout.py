@@ -88,6 +88,8 @@ class _Tables:
             content = raw.rstrip()
             line = _line(content, at) if content and not RULE.fullmatch(content) else None
             if line is not None and len(line.cells) > 1 and not self._is_head(line, previous):
+                if previous == "unit" and self.heads and len(self.heads[-1].cells) > len(line.cells) + 1:
+                    self.heads = []  # of another table, above the line that says the unit of this one
                 previous = "row"
                 self.row += 1
                 yield from self._row(line)
@@ -100,13 +102,13 @@ class _Tables:
                 self.heads = [*self.heads, line] if previous == "head" else self.heads
                 self._take_unit(line)
             elif content and not RULE.fullmatch(content):
-                previous = "text"
                 here = ((at, at + len(content)),)
                 self.captions = here if len(content) <= LONGEST_CAPTION else self.captions
                 self.unit = here if self.captions == here and MARK.search(content) else self.unit
+                previous = "unit" if self.unit == here else "text"
                 for scale in SCALED.finditer(content):
                     self.unit = ((at + scale.start(), at + scale.end()),)
-            elif not content and previous != "head":
+            elif not content and previous not in ("head", "unit"):
                 previous = ""
             at += len(raw)
 

@@ -920,7 +920,16 @@ SHIFTS = """You may keep 24 credit hours. The form takes 5-10 mins. The largest 
 | **Total** | **38** |
 
 Whoever leaves early owes the annual fee."""
+LOANS = """Loan  Property            Rate (%)   Balance   LTV (%)
+A-11  Tannery Wharf           8.94    41,260      61.3
+
+Movement in the quarter ($ thousands)
+
+Opening balance          163,842
+Repayments                (8,913)"""
 REPORTED = [
+    Form(LOANS, "It began with ___ of loans.", ["$163.8 million"], ["$168.3 million"]),
+    Form(LOANS, "It received ___ in repayments.", ["$8.9 million", "$8,913 thousand"], ["$9.8 million"]),
     Form(
         RENTALS,
         "Rental income was ___ in 2023.",
