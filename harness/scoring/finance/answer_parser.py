@@ -38,6 +38,7 @@ BREAK = re.compile(
 )
 ATTACHED = re.compile(
     r"\**(?:\s(?:times|an?\s(?:share|unit|year)|per\s(?:share|unit)))?(?:\s\([a-z][^()\d]{0,20}\))?"
+    r"(?:\s(?:(?:in|of)\s(?!(?:the|its|each|an?)\b)[a-z]+|decline|decrease|drop|fall|gain|increase|loss|return|rise)(?=\s))?"
     r"\s*\(?\s*(?:(?:in|for|during|at|by|of|on|as\s+of|over|at\s+the\s+end\s+of)\s+)?(?:the\s+|its\s+|each\s+)?"
     r"(?:(?:quarter|half|half-year|year|period|(?:three|six|nine|twelve)\s+months)\s+(?:that\s+)?end(?:ed|ing)\s+)?",
     re.I,
@@ -199,6 +200,9 @@ class Answer(Text):
         start, end = self.spans[index]
         if signed or LOSS_AFTER.match(self.low, end):
             return True
+        after = CHANGE_AFTER.match(self.low, end)
+        if after and MOVES[after["move"]] > 0:
+            return False
         ends = [match.end() for match in LOSS.finditer(self.low, self.sentence(start)[0], start)]
         named = self.named("metric", ends[-1], start) if ends else []
         is_own = len(named) == 1 and NEGATIVE.search(self.low, max(0, named[0].start - 12), named[0].start)
@@ -253,6 +257,8 @@ class Answer(Text):
             return next((m for m in found if kind != "metric" or not self._is_short(m, index)), None)
         if kind in self.attached[index]:
             return self.attached[index][kind]
+        if " + " in (self.text[max(0, at - 3) : at], self.text[self.spans[index][1] :][:3]):
+            return None  # each part of a sum has a place of its own
         (first, _), (start, stop) = self._clause(at), self.sentence(at)
         free = [m for m in self.free if m.kind == kind and (kind != "metric" or self._fits(m, index))]
         paired = [m for m in free if start <= m.start < stop]

@@ -67,6 +67,9 @@ RANKED = re.compile(
 )
 """Ends before a fund or an index, which the other one is ahead of or behind."""
 SPAN = re.compile(r"(\d+)-(month|year)\b")
+FLOW = re.compile(r"\b(?:inflow|outflow|net\s(?:purchases|sales|subscriptions|redemptions|withdrawals))")
+OUT = re.compile(r"out|redemptions|withdrawals")
+"""In the name of a flow out of a fund."""
 WORDS, DIGIT, DECIMAL = re.compile(r"\w+"), re.compile(r"\d"), re.compile(r"\d\.\d")
 
 
@@ -93,6 +96,8 @@ class Asked(NamedTuple):
     entities: frozenset[str]
     """Entities that its sentence names."""
     periods: frozenset[Period]
+    flows_out: frozenset[bool]
+    """Of the flows that its sentence names, whether they are out of a fund."""
 
 
 class Judge:
@@ -127,9 +132,12 @@ class Judge:
         keys = [size_key(reading.unit, reading.value) for reading in stated.readings]
         same = tuple(dict.fromkeys(row for key in keys for row in self.sheet.by_size.get(key, ())))
         wanted = [each for each in self.asked if size_key(each.stated.figure.unit, each.stated.figure.value) in keys]
+        entities, _, flows = named_in(stated, self.answer)
+        if any(flows and each.flows_out and flows.isdisjoint(each.flows_out) for each in wanted):
+            return FigureVerdict("wrong_sign", "the right answer has a flow of the other direction", same[:1])
         for each in wanted:
             is_same = each.stated.labels == stated.labels and each.stated.move == stated.move
-            if is_same and _is_in_unit_of(stated, each.stated) and named_in(stated, self.answer)[0] <= each.entities:
+            if is_same and _is_in_unit_of(stated, each.stated) and entities <= each.entities:
                 return each.verdict
         placed = self._placed(same, stated) if same else None
         if placed and placed.verdict in GOOD:
@@ -291,7 +299,7 @@ class Judge:
         """Whether it is a change or sum of the right answer, in its unit and direction, with no other place named."""
         right = asked.stated
         same_way = stated.move is None or (right.move is not None and stated.move * right.move >= 0)
-        entities, periods = named_in(stated, self.answer)
+        entities, periods, _ = named_in(stated, self.answer)
         is_there = entities <= asked.entities and periods <= asked.periods
         return asked.verdict.verdict == "derived" and same_way and is_there and _is_in_unit_of(stated, right)
 
@@ -388,11 +396,13 @@ def _is_scaled(one: Figure, other: Figure) -> bool:
     return abs(other.value) / one.value in {*powers, *(Fraction(1, power) for power in powers)}
 
 
-def named_in(stated: Stated, answer: Answer) -> tuple[frozenset[str], frozenset[Period]]:
-    """Return the entities and periods that a figure's sentence names."""
+def named_in(stated: Stated, answer: Answer) -> tuple[frozenset[str], frozenset[Period], frozenset[bool]]:
+    """Return the entities and periods that a figure's sentence names, and whether its flows are out of a fund."""
     entities = (m.names for m in answer.named("entity", *stated.sentence))
     periods = (m.period for m in answer.named("period", *stated.sentence))
-    return frozenset[str]().union(*entities), frozenset(period for period in periods if period and period != UNKNOWN)
+    told = frozenset(period for period in periods if period and period != UNKNOWN)
+    flows = frozenset(bool(stated.negative or OUT.search(flow)) for flow in FLOW.findall(answer.low, *stated.sentence))
+    return frozenset[str]().union(*entities), told, flows
 
 
 def _has_sign(row: SheetRow, negative: bool | None) -> bool:

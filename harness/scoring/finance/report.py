@@ -46,6 +46,7 @@ ABSENCE = re.compile(
 )
 """Says that something is not reported, as do the clauses of `is_declining`; for lower-case text."""
 PRONOUN = re.compile(r"\W*(?:it|this|that|these|those|they)\b")
+FIGURE = re.compile(r"\b(?:figures?|amounts?|values?|data|numbers?)\b")
 NO_MORE = re.compile(rf"\W*(?:(?:anywhere )?(?:in|on|by)\s+{SHEET})?\W*")
 """After an absence that a pronoun tells of."""
 JUDGES = re.compile(r"\b(?:can(?:\s?not|'t)|could(?:\s+not|n't))\s+say\s+(?:that\s+)?(?:the|its|it)\b")
@@ -258,7 +259,9 @@ def _absences(text: str, answer: Answer, question: str, absent: str | None) -> t
         if absent and _is_named(absent, answer, start, end, bool(NO_MORE.fullmatch(answer.low, place[1], end))):
             reason = f"the sheet has no {absent} for what was asked"
             absences.append(make_span(text, *place, "absence", "supported", reason))
-        elif not _is_required(text[place[0] : end], answer) and _has_what_is_denied(answer, question, start, end):
+        elif not _is_required(text[place[0] : end], answer) and (
+            _has_what_is_denied(answer, question, start, end) or (not absent and _is_of_a_period(answer, start, end))
+        ):
             false.append(make_span(text, *place, "absence", "false", "the sheet reports it"))
     return absences, false
 
@@ -285,6 +288,13 @@ def _is_required(rest: str, answer: Answer) -> bool:
     """Whether the rest of a sentence is that of a required statement: "not listed on any exchange"."""
     key = wording_key(rest)
     return any(wording.endswith(key) for wordings in answer.sheet.disclosures for wording in wordings)
+
+
+def _is_of_a_period(answer: Answer, start: int, end: int) -> bool:
+    """Whether a sentence denies the figure of a period of the sheet and names no metric: the one that was asked for."""
+    periods, known = answer.named("period", start, end), answer.sheet.periods
+    is_known = any(m.period and fit(m.period, each, known) for m in periods for each in known)
+    return is_known and bool(FIGURE.search(answer.low, start, end)) and not answer.named("metric", start, end)
 
 
 def _has_what_is_denied(answer: Answer, question: str, start: int, end: int) -> bool:
