@@ -156,9 +156,11 @@ def _verdict(name: NameMention, document: str, registry: Registry) -> Verdict:
 
 
 def _forms(name: NameMention) -> Iterator[str]:
-    """Forms of a name, the whole one first: without leading titles and roles, or words after one of no known kind."""
+    """Forms of a name, the whole one first: in one word, without leading titles and roles or last ordinary words."""
     words = list(name.words)
     yield " ".join(words)
+    if name.kind == "name" and len(words) == 2:
+        yield "".join(words)  # "ProtonMail"
     if name.kind == "department":
         yield from _turned(words)
         return

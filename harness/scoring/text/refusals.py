@@ -149,22 +149,29 @@ def is_declining(clause: str) -> bool:
 
 
 DENIES = re.compile(r"\bthere (?:(?:is|are|was|were) no\b|(?:is|are)n't\b)|\b(?:lacks|without)\b")
+SECTIONS = ("citation", "section")
+"""Kinds of spans that a text denies by the word before them."""
+NO_SUCH, NEAR = re.compile(r"\bno\s+(?:such\s+)?$", re.I), 12
+SECTION_WORD = re.compile(r"§+\s*|\b(?:sections?|sec\.|articles?|art\.|paragraphs?|para\.|clauses?)\s+(?=\d)", re.I)
+"""A word for a section; the question may have another one."""
 SENTENCE = re.compile(r"[.!?](?:\s|$)|\n")
 MAX_SENTENCE = 400
 """Characters of a sentence that are read on either side of a claim."""
 
 
 def without_denied(case: Case, text: str, spans: list[Span], grounded: tuple[str, ...]) -> list[Span]:
-    """Drop the ungrounded spans that repeat the question and that the answer denies."""
+    """Drop the ungrounded spans that the answer denies: those of the question, and sections ("there is no § 12")."""
     if all(span.verdict in grounded for span in spans):
         return spans
-    question = key(" ".join(value for name, value in case.input.items() if name != "document"))
-    if not question:
-        return spans
+    question = key(SECTION_WORD.sub("§", " ".join(value for name, value in case.input.items() if name != "document")))
     return [
         span
         for span in spans
-        if span.verdict in grounded or key(span.quote) not in question or not denies(text, span.start, span.end)
+        if span.verdict in grounded
+        or not (
+            (span.kind in SECTIONS and NO_SUCH.search(text, max(0, span.start - NEAR), span.start))
+            or (key(SECTION_WORD.sub("§", span.quote)) in question and denies(text, span.start, span.end))
+        )
     ]
 
 

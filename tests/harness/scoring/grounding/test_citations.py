@@ -360,6 +360,23 @@ def test_a_paragraph_is_found_by_the_number_at_the_beginning_of_its_line(mark):
     assert verdicts == ["supported", "supported", "supported", "ungrounded", "ungrounded"]
 
 
+@pytest.mark.parametrize(
+    ("text", "question", "ungrounded"),
+    [
+        ("There is no § 14 in the lease.", "", []),
+        ("The lease has no section 4.9.", "", []),
+        ("There is no charge under § 14 of the lease.", "", ["§ 14"]),
+        ("No charge is due. Section 14 says so.", "", ["Section 14"]),
+        ("The lease does not contain § 14.", "What does Section 14 say?", []),
+        ("The lease does not contain Section 14.", "What does § 14 say?", []),
+        ("The lease does not contain that; see § 15.", "What does Section 14 say?", ["§ 15"]),
+    ],
+)
+def test_a_section_that_the_answer_denies_is_no_claim(text, question, ungrounded):
+    case = Case(id="x", input={"document": LEASE, "question": question}, expected=[], cluster="d")
+    assert citations.fabricated(case, answer(text)).extracted["ungrounded"] == ungrounded
+
+
 @pytest.mark.parametrize("text", ["this section", "Section 12 of the Code", "Code § 12", "section 30 days"])
 def test_what_is_no_section_of_the_contract(text):
     assert scored(text, LEASE).spans == []

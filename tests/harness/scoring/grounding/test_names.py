@@ -257,6 +257,11 @@ def test_the_list_is_part_of_the_version():
     assert names.among(KNOWN).version != names.fabricated.version
 
 
+@pytest.mark.parametrize(("name", "verdict"), [("Proton Mail", "supported"), ("Proton Male", "ungrounded")])
+def test_a_name_of_two_words_may_be_one_in_the_source(name, verdict):
+    assert [span.verdict for span in scored(f"{name} tells you.", "ProtonMail is a service.").spans] == [verdict]
+
+
 def test_a_name_of_the_question_that_is_denied_is_no_claim():
     question = "What does Guideline 9.9 of the Wellness Department say?"
     assert scored("The handbook does not mention Guideline 9.9.", question=question).spans == []
