@@ -150,6 +150,8 @@ class _Reader(Answer):
             is_absent = denies if leads else is_absent
             if leads or is_list(self.pieces(rest, end)):
                 body, in_list = rest, True
+        elif mark and self.names_in(rest, end) and wording.ALL_BUT.search(self.flat, body, stop):
+            body, in_list = rest, True
         whole = self.text[unit.body if unit.is_bulleted else start : end]
         if not unit.is_heading and wording.is_none(whole, has_names):
             return is_absent, [Claim(start, end, says="none"), *self._in_sentence(unit, body)]

@@ -46,7 +46,8 @@ class Claim(NamedTuple):
 @lru_cache(maxsize=4096)
 def key(name: str) -> str:
     """Return the form in which spellings of a clause type are equal: NFKC, lower case, words without punctuation."""
-    return " ".join(WORD.findall(APOSTROPHE.sub("", plain(name).casefold()).replace("&", " and ")))
+    text = plain(name).casefold().replace("instalment", "installment").replace("&", " and ")
+    return " ".join(WORD.findall(APOSTROPHE.sub("", text)))
 
 
 @lru_cache(maxsize=4096)

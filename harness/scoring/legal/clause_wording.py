@@ -71,6 +71,10 @@ NO_CLAUSE = re.compile(r"\W*(?:no|not)\b[^;]*\b(?:clause|provision)s?\W*$", re.I
 """What denies all that it holds, known or not."""
 EXCEPTION = re.compile(r"\b(?:except|besides|save|(?:none|nothing) but|(?:other|apart|aside) (?:than|from))\b", re.I)
 """What turns "none of these" into a name."""
+ALL_BUT = re.compile(r"\b(?:all|every\w*|each)\b.*\b(?:but|except|besides|save|(?:other|apart) (?:than|from))\b", re.I)
+"""Before the names that a list leaves out: "all except indemnity: repair; insurance"."""
+STILL = re.compile(r"\b(?:it|they|which) still (?:governs?|appl(?:y|ies)|binds?|counts?)\b", re.I)
+"""What takes a denial back."""
 DOUBT = re.compile(
     rf"\b(?:{UNSURE}|(?:may|might|could) (?:also )?(?:be|contain|include|have)|would (?:contain|have))\b", re.I
 )
@@ -91,7 +95,8 @@ OF_NONE |= words(
     "related relevant matching applicable critical contain contains containing include includes included including "
     "present appear appears count counts bind binds binding force effect exist exists text excerpt contract document "
     "passage paragraph paragraphs deed lease agreement instrument section based according which after careful review "
-    "reviewed reviewing read checked at all whatsoever detected contained absolutely true either"
+    "reviewed reviewing read checked at all whatsoever detected contained absolutely true either documents attached "
+    "enclosed letter"
 )
 """Words of a statement that there is no clause."""
 A_NAME = re.compile(r"(?:(?!the |this )\w+ )?(?:effect|contract|deed|lease|agreement|instrument)")
@@ -117,7 +122,7 @@ def denies_next(before: str) -> bool:
 
 def denies_last(rest: str) -> bool:
     """Whether what follows a name, or a cell of it, says that the clause is not there."""
-    return any(map(VERDICT.match, rest.split("|"))) or bool(ABSENCE.search(rest))
+    return not STILL.search(rest) and (any(map(VERDICT.match, rest.split("|"))) or bool(ABSENCE.search(rest)))
 
 
 def is_remark(text: str) -> bool:

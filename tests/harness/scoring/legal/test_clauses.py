@@ -161,6 +161,12 @@ def test_a_remark_in_a_list_is_no_name(text, remark):
         ("Clauses not omitted: repair", ["Repair"]),
         ("Repair: yes\nMentioned: insurance; holdover", ["Repair"]),
         ("The lease has everything except insurance.", ["(unreadable)"]),
+        ("All of them except insurance: holdover (3); repair (8).", ["Holdover", "Repair"]),
+        ("Everything but insurance: repair", ["Repair"]),
+        ("All of them: insurance (3); repair (8).", ["Insurance", "Repair"]),
+        ("insurance (5) - although struck, it still governs", ["Insurance"]),
+        ("insurance (5) - struck, so it no longer governs", []),
+        ("insurance (5) - it was struck, although the heading still stands", []),
         ("repair; holdover. They do not count.", []),
         ("Superseded: holdover; repair", []),
         ("Not found:\n- holdover\n\nrepair", ["Repair"]),
@@ -413,6 +419,18 @@ def test_a_clause_may_be_denied_in_every_usual_form(tail):
 def test_a_clause_may_be_denied_before_its_name(text):
     score = scored(text, ["Insurance"])
     assert (score.extracted["predicted"], score.missing) == ([], ["Insurance"])
+
+
+@pytest.mark.parametrize("text", ["No documents are attached.", "No documents are attached to this letter."])
+def test_no_documents_are_a_none(text):
+    score = answered_by(clauses.among(["police report", "photos"]), text, [])
+    assert (score.extracted["predicted"], score.counts.get("parsed")) == ([], 1)
+
+
+def test_a_name_is_found_in_either_spelling():
+    for text, named in (("Instalment sale; photos", ["Installment Sale"]), ("Install sale; photos", [])):
+        score = answered_by(clauses.among(["Installment Sale"]), text, ["Installment Sale"])
+        assert [name for name in score.extracted["predicted"] if name == "Installment Sale"] == named
 
 
 def test_a_row_of_a_table_may_name_several_clauses():
