@@ -28,7 +28,7 @@ STATED = [
     re.compile(rf"\b{PARTY}[*_]*,? (?:(?:is|as|was|being) )(?:the )?{ROLE}"),
     re.compile(rf"\b{PARTY}[*_]*, the {ROLE}"),
 ]
-"""How an answer gives a party its role."""
+"""How an answer gives a party its role; a role before a name goes before one behind it: "Seller: A | Buyer: B"."""
 DEFINED = [
     re.compile(rf"[^()\"\u201c]{{0,200}}?\([^()\"\u201c]{{0,40}}[\"\u201c]{ROLE}"),
     re.compile(rf"[^;.]{{0,120}}?\bhereinafter\b[^;.]{{0,80}}?\b{ROLE}"),
@@ -42,7 +42,8 @@ def judge(case: Case, completion: Completion) -> list[Span]:
     """Return the parties that an answer puts on the other side of the contract."""
     text, whole = completion.text, whole_length(completion)
     spans, bindings = dict[int, Span](), dict[str, dict[Key, Range]]()
-    for match in (match for pattern in STATED for match in pattern.finditer(text)):
+    first = {match.start("party"): match for pattern in STATED[::-1] for match in pattern.finditer(text)}
+    for match in first.values():
         role, (start, end) = match["role"].lower(), match.span("party")
         at = match.start("role")
         near = max(0, at - REACH, text.rfind("\n", max(0, at - REACH), at) + 1)

@@ -17,6 +17,8 @@ LEASE = "We rent to you. The landlord, Tess F. Moore, owns the complex; the resi
 FORMS = (
     "- **{a}:** {x}\n- **{b}:** {y}",
     "{a}: {x}\n{b}: {y}",
+    "{a}: {x} | {b}: {y}",
+    "| {a} | {x} | {b} | {y} |",
     "| Role | Party |\n|---|---|\n| {a} | {x} |\n| {b} | {y} |",
     "{x} is the {al}, and {y} is the {bl}.",
     'The parties are {x} ({a}) and {y} (the "{b}").',
