@@ -17,6 +17,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def has_bfloat16() -> bool:
+    """Whether x86 processors of this kind have instructions for bfloat16: AMX or AVX512-BF16."""
+    import torch
+
+    names = "_is_amx_tile_supported", "_is_avx512_bf16_supported"
+    return any(getattr(torch.cpu, name, bool)() for name in names)
+
+
 def before_torch() -> None:
     """Let OpenMP threads spin briefly and then sleep; call it before torch loads and reads the setting.
 

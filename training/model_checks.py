@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from harness import threads
 from harness.checkpoints import quantization
 from harness.checkpoints.model_files import CheckpointFolder, text_settings
 from harness.checkpoints.resolve import EMBEDDED, embedded_model, resolve
@@ -134,5 +135,4 @@ def chosen_dtype(config: Config) -> str:
         return config.train.dtype
     if torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    names = "_is_amx_tile_supported", "_is_avx512_bf16_supported"
-    return "bfloat16" if any(getattr(torch.cpu, name, bool)() for name in names) else "float32"
+    return "bfloat16" if threads.has_bfloat16() else "float32"

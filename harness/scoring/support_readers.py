@@ -17,12 +17,14 @@ from harness.errors import MissingExtra, UserError, first_line
 from harness.scoring.support_models import PLACEHOLDER, SupportModel, onnx_files
 from harness.suites.prompts import Renderer
 from harness.suites.prompts import load as load_tokenizer
-from harness.threads import before_torch
+from harness.threads import before_torch, has_bfloat16
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 HHEM_NAMES = {r"^t5\.": ""}
 """HHEM's weights are those of a T5ForTokenClassification under the prefix `t5.`."""
 BATCH = 16
+LARGE = 10**9
+"""Parameters from which a model is read in bfloat16 where the processor has instructions for it."""
 LEAST_SHARED = 16
 """A beginning of at least so many tokens that all prompts of a batch have in common is read once."""
 
@@ -136,7 +138,7 @@ def load(model: SupportModel) -> Reader:
 
 
 def _network(model: SupportModel, tokenizer: Any) -> Logits:
-    """Load a model with torch, in float32; an adapter is merged in memory."""
+    """Load a model with torch, in float32 but for LARGE ones; an adapter is merged in memory."""
     import torch
 
     if model.adapter:
@@ -144,6 +146,8 @@ def _network(model: SupportModel, tokenizer: Any) -> Logits:
     else:
         network = _untuned(model)
     network.eval()
+    if has_bfloat16() and sum(weights.numel() for weights in network.parameters()) >= LARGE:
+        _to_bfloat16(network)
     parameters = inspect.signature(network.forward).parameters
     answers = _answer_ids(model, tokenizer) if model.answers else []
 
@@ -159,6 +163,17 @@ def _network(model: SupportModel, tokenizer: Any) -> Logits:
             return network(**given).logits
 
     return logits
+
+
+def _to_bfloat16(network: Any) -> None:
+    """Round the weights to bfloat16 but for the output head, whose logits would have three digits."""
+    import torch
+
+    network.to(torch.bfloat16)
+    head = network.get_output_embeddings()
+    if head is not None:
+        head.weight = torch.nn.Parameter(head.weight.float(), requires_grad=False)
+        head.register_forward_pre_hook(lambda _, given: tuple(each.float() for each in given))
 
 
 def _untuned(model: SupportModel) -> Any:

@@ -318,6 +318,19 @@ def test_each_kind_gives_the_probability_that_the_model_has_and_batches_do_not_c
     assert [reader.support([pair])[0] for pair in pairs] == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_large_model_is_read_in_bfloat16_with_nearly_the_same_probabilities(judged, monkeypatch):
+    name, folder, judge, options = judged
+    if KINDS[name] == "onnx":
+        pytest.skip("a graph has its own number format")
+    monkeypatch.setattr(support_readers, "LARGE", 0)
+    monkeypatch.setattr(support_readers, "has_bfloat16", lambda: True)
+    expected = [judge(premise, SENTENCE) for premise in PREMISES]
+    reader = support_readers.load.__wrapped__(support_models.choose(folder, **options))
+    rounded = reader.support([(premise, SENTENCE) for premise in PREMISES])
+    assert rounded == pytest.approx(expected, abs=0.03)
+    assert rounded != pytest.approx(expected, abs=1e-5)
+
+
 def test_each_kind_reads_the_passages_nearest_to_each_sentence_of_an_answer(judged):
     _, folder, judge, options = judged
     document = " ".join(PREMISES * 4)
