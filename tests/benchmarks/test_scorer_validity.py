@@ -280,7 +280,8 @@ def test_the_novelty_of_runs_is_chosen_where_it_tells_the_parts_apart(three):
 
 def test_the_page_was_measured_with_the_scorer_as_it_is():
     page = (ROOT / "docs" / "scorer-validity.md").read_text("utf-8")
-    versions = re.findall(r"scorer version (\w+)\.", page)
+    parts = page.partition("<!-- checker: ")[0]  # a checker takes hours: its tables name the scorer of their time
+    versions = re.findall(r"scorer version (\w+)\.", parts)
     assert versions == [facts.fabricated.version] * len(validity.PARTS)
     shipped = json.loads((ROOT / "harness" / "scoring" / "validity.json").read_text("utf-8"))
     assert shipped["fabrication_rate"]["scorer"] == facts.fabricated.version
