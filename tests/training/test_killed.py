@@ -55,7 +55,7 @@ class Moment:
         self.config, self.runs, self.random = config, runs, random.Random(seed)
 
     def start(self, method, is_over=lambda loop: True):
-        """Start a training that waits for the kill at the end of a call of the loop's method, if it is over there."""
+        """Start a training run that waits for the kill at the end of a call of the loop's method, if it is there."""
         real = getattr(Loop, method)
 
         def held(loop, *arguments):

@@ -22,7 +22,7 @@ from training.validation import Validation
 
 TRAIN = ["tunegate", "train", "train.toml"]
 ENDLESS = 20_000
-"""Steps of a training that nobody waits for."""
+"""More steps than any test waits for."""
 SWEEP = ["tunegate", "sweep", "sweep.toml"]
 
 
