@@ -51,6 +51,8 @@ class Setting(NamedTuple):
     """Highest learning rate."""
     epochs: float = 1
     """Passes over the rows."""
+    rows_per_step: int = 4
+    """More for a large base, which reads its weights once a step."""
     first_layer: int = 0
     """Layers of the bundled model below this one get no adapter, which makes a step faster."""
     seed: int = 7
@@ -89,7 +91,7 @@ target_modules = {layers}
 lr = {rate}
 
 [train]
-rows_per_step = 4
+rows_per_step = {rows_per_step}
 group_prefix = true
 epochs = {epochs:g}
 seed = {seed}
@@ -175,8 +177,9 @@ def train(suites: Sequence[str], folder: Path, setting: Setting) -> Path:
             layers=json.dumps(linear_layers(setting.first_layer)),
             rate=setting.rate,
             epochs=setting.epochs,
+            rows_per_step=setting.rows_per_step,
             seed=setting.seed,
-            every=max(1, int((rows + setting.replay) * setting.epochs) // 4 // 3),
+            every=max(1, int((rows + setting.replay) * setting.epochs) // setting.rows_per_step // 3),
             name=json.dumps(folder.name),
         )
         if setting.select:
@@ -288,6 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", default=usual.rows, metavar="OPTIONS", help="of the module that writes the rows")
     parser.add_argument("--rate", type=float, default=usual.rate, help="highest learning rate")
     parser.add_argument("--epochs", type=float, default=usual.epochs, help="passes over the rows")
+    parser.add_argument("--rows-per-step", type=int, default=usual.rows_per_step)
     parser.add_argument("--first-layer", type=int, default=usual.first_layer, help="lowest layer with an adapter")
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))
