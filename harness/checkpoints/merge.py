@@ -20,8 +20,8 @@ from msgspec import Struct
 
 from harness.checkpoints import model_files, quantization, safety
 from harness.checkpoints.model_files import ADDED_TOKENS, CHAT_TEMPLATE, TOKENIZER_FILES, CheckpointFolder
-from harness.checkpoints.resolve import cache_dir, refuse_changed, tokenizer_folder
-from harness.errors import UserError, extra_needed_by
+from harness.checkpoints.resolve import cache_dir, refuse_changed, resolve, tokenizer_folder
+from harness.errors import NOT_JSON, UserError, extra_needed_by
 from harness.files import hold
 from harness.formatting import count
 from harness.schema import Checkpoint
@@ -82,6 +82,8 @@ class MergeFacts(Struct, frozen=True, kw_only=True):
     """`nf4` where the adapter was merged into the base's dequantised NF4 weights; `base` then means those weights."""
     contamination: Contamination | None = None
     """Test cases among the rows that made the adapter; None: not known."""
+    digest: str = ""
+    """Content digest of the merged folder as it was written."""
 
     @property
     def says(self) -> str:
@@ -119,7 +121,7 @@ def merged_folder(checkpoint: Checkpoint, say: Callable[[str], None] = lambda te
         while not _use(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{folder}.lock"):
-                if not (folder / FACTS).is_file():
+                if not _is_as_written(folder):
                     say(f"merging {checkpoint.name} into its base, once")
                     _make(checkpoint, folder, say)
     except OSError as error:
@@ -139,10 +141,13 @@ def _make(checkpoint: Checkpoint, folder: Path, say: Callable[[str], None]) -> N
 
 
 def _use(folder: Path) -> bool:
-    """Lock a merged folder against eviction while this process lives; False where there is no such folder."""
+    """Lock a merged folder against eviction while this process lives; False where it is missing or was changed."""
     try:
         handle = hold(folder / FACTS)
     except FileNotFoundError:
+        return False
+    if not _is_as_written(folder):
+        os.close(handle)
         return False
     with suppress(OSError):  # Another user's folder can be used, too.
         os.utime(folder / FACTS)
@@ -150,6 +155,14 @@ def _use(folder: Path) -> bool:
         os.close(_in_use[folder])
     _in_use[folder] = handle
     return True
+
+
+def _is_as_written(folder: Path) -> bool:
+    """Whether the merged folder has the content that was merged: answers of any other would count for the adapter."""
+    try:
+        return resolve(str(folder)).digest == read_facts(folder).digest
+    except (OSError, UserError, *NOT_JSON):
+        return False
 
 
 def read_facts(folder: Path) -> MergeFacts:
@@ -179,7 +192,9 @@ def merge_into(checkpoint: Checkpoint, out: Path, contamination: Contamination |
     _carry(carrier, CARRIED, out)
     _carry(base, OF_BASE, out)
     refuse_changed(checkpoint)
-    facts = msgspec.structs.replace(facts, base_quantisation=form, contamination=contamination)
+    facts = msgspec.structs.replace(
+        facts, base_quantisation=form, contamination=contamination, digest=resolve(str(out)).digest
+    )
     (out / FACTS).write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=2))
     return facts
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,37 @@ def test_a_merged_folder_that_lost_its_facts_is_made_again(adapter: Checkpoint) 
     (folder / "merge.json").unlink()
     (folder / "model.safetensors").write_bytes(b"")
     assert merged_folder(adapter) == folder and weights(folder)
+
+
+def change_a_byte(folder: Path) -> None:
+    data = bytearray((folder / "model.safetensors").read_bytes())
+    data[-3] ^= 64
+    (folder / "model.safetensors").write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        change_a_byte,
+        lambda folder: change_json(folder / "config.json", rms_norm_eps=0.5),
+        lambda folder: (folder / "chat_template.jinja").write_text("{{ messages[0]['content'][:3] }}"),
+        lambda folder: change_json(folder / "generation_config.json", eos_token_id=[1, 2, 3, 4]),
+        lambda folder: change_json(folder / "merge.json", digest=None),
+        lambda folder: (folder / "merge.json").write_text("{"),
+    ],
+)
+def test_a_merged_folder_that_changed_after_it_was_written_is_made_again(
+    change: Callable[[Path], object], adapter: Checkpoint
+) -> None:
+    """Its answers would count for the adapter, which nobody asked."""
+    folder = merged_folder(adapter)
+    before = resolve(str(folder)).digest
+    os.close(merge._in_use.pop(folder))
+    change(folder)
+    said: list[str] = []
+    assert merged_folder(adapter, said.append) == folder
+    assert said[0].startswith("merging ")
+    assert resolve(str(folder)).digest == before == read_facts(folder).digest
 
 
 def test_the_merged_folder_is_a_checkpoint_with_the_same_tokenizer(tiny_model: Path, tmp_path: Path) -> None:
