@@ -156,14 +156,19 @@ def latest(events: Iterable[ScoreEvent]) -> list[ScoreEvent]:
 
 
 def with_later(run: RunData) -> RunData:
-    """Return the run with the scores of later scorers and judges in its records; people's stay in their events."""
-    later = _later(run.path, "code", "judge")
-    if not later:
+    """Return the run with the scores of later scorers and judges in its records; people's stay in their events.
+
+    A judge adds scores and replaces none: gates judge what a scorer of the suite counted, whatever the judge's rubric
+    is called.
+    """
+    code, judged = _later(run.path, "code"), _later(run.path, "judge")
+    if not code and not judged:
         return run
     records = []
     for suite, record in run.answers():
-        new = later.get((suite, record.case.id, record.variant, record.repeat), {})
-        records.append(msgspec.structs.replace(record, scores=Scores(record.scores | new)) if new else record)
+        key = (suite, record.case.id, record.variant, record.repeat)
+        scores = Scores(record.scores | judged.get(key, {}) | record.scores | code.get(key, {}))
+        records.append(msgspec.structs.replace(record, scores=scores))
     return msgspec.structs.replace(run, records=records)
 
 
@@ -177,10 +182,10 @@ def scored_again(path: Path, answers: Iterable[tuple[str, Record]]) -> int:
     )
 
 
-def _later(path: Path, *kinds: str) -> dict[RecordKey, dict[str, Score]]:
-    """Return the last scores of these kinds that were appended to a run, by record and name."""
+def _later(path: Path, kind: str) -> dict[RecordKey, dict[str, Score]]:
+    """Return the last scores of this kind that were appended to a run, by record and name."""
     later: dict[RecordKey, dict[str, Score]] = {}
     for event in latest(event for batch in batches(path) for event in batch.events):
-        if event.kind in kinds:
+        if event.kind == kind:
             later.setdefault(key_of(event), {})[event.score.name] = event.score
     return later

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from harness.errors import UserError
@@ -38,6 +39,19 @@ def test_peoples_labels_do_not_enter_the_records(tmp_path: Path):
     run = compare(tmp_path)
     append(run.path, "human", [event(0.0, kind="human", author="r1")], {})
     assert with_later(run) == run
+
+
+def test_a_judge_adds_scores_and_replaces_none_of_a_scorer(tmp_path: Path):
+    """A rubric may have the name of a scorer; what a gate counts would then be a model's opinion."""
+    run = compare(tmp_path)
+    judged = event(0.0, kind="judge")
+    more = msgspec.structs.replace(judged, score=Score(name="judge_x", value=1.0))
+    append(run.path, "judge", [judged, more], {})
+    (read,) = (r for r in with_later(load_run(run.path)).records if (r.case.id, r.variant) == ("c1", "tuned"))
+    assert read.scores["clauses"].value == 1.0 and read.scores["judge_x"].value == 1.0
+    append(run.path, "code", [event(0.5)], {})
+    (read,) = (r for r in with_later(load_run(run.path)).records if (r.case.id, r.variant) == ("c1", "tuned"))
+    assert read.scores["clauses"].value == 0.5
 
 
 def test_a_changed_batch_is_refused(tmp_path: Path):
