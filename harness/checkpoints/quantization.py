@@ -8,10 +8,7 @@ section 3).
 from __future__ import annotations
 
 import logging
-import re
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +16,7 @@ from typing import Any, Literal
 from harness.checkpoints import model_files, safety
 from harness.checkpoints.model_files import ADAPTER_CONFIG, CheckpointFolder
 from harness.errors import MissingExtra, UserError
+from harness.formatting import count
 
 NF4 = "nf4"
 KEY = "base_quantisation"
@@ -106,37 +104,25 @@ def dequantise_to(folder: Path, out: Path) -> None:
     model_files.save(model, out)
 
 
-LACKING = "Found missing adapter keys"
-"""Start of PEFT's warning on parts of an adapter that its file has no weights for."""
+def load_adapter(model: Any, adapter: str | Path, name: str = "default", **more: Any) -> Any:
+    """Load an adapter with PEFT onto a loaded base, or onto what it returned for another adapter.
 
-
-@contextmanager
-def refusing_partial(adapter: str | Path | None) -> Iterator[None]:
-    """Raise UserError where PEFT loads only a part of an adapter in the block; the rest would have no effect."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=f".*{KEY}.*")
-        warnings.filterwarnings("error", message=LACKING)
-        try:
-            yield
-        except UserWarning as warning:
-            if not str(warning).startswith(LACKING):
-                raise
-            refuse_partial(adapter, re.findall(r"'([^']+)'", str(warning)))
-
-
-def refuse_partial(adapter: str | Path | None, lacking: Sequence[str]) -> None:
-    """Raise UserError where an adapter's file has no weights for these of its tensors."""
-    if lacking:
-        raise UserError(
-            f"{adapter}: its file has no weights for {len(lacking)} tensors of the adapter, such as {lacking[0]}, so a "
-            "part of the training would have no effect. Expected the names of its own base: save the adapter again "
-            "with save_pretrained"
-        )
-
-
-def load_adapter(model: Any, adapter: Path, **more: Any) -> Any:
-    """Load an adapter onto a loaded base with PEFT. Raises UserError where its file lacks a part of it."""
+    Raises UserError where only a part of the adapter would have an effect, which PEFT allows.
+    """
     from peft import PeftModel
 
-    with refusing_partial(adapter):
-        return PeftModel.from_pretrained(model, str(adapter), **more)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=f".*{KEY}.*")
+        warnings.filterwarnings("ignore", message="Found missing adapter keys")
+        if not isinstance(model, PeftModel):
+            model = PeftModel.from_pretrained(model, str(adapter), adapter_name=name, **more)
+        loaded = model.load_adapter(str(adapter), adapter_name=name, **more)  # Unlike from_pretrained, it says which.
+    problems = {"its file has no weights for": loaded.missing_keys, "its base has no place for": loaded.unexpected_keys}
+    for problem, names in problems.items():
+        if names:
+            raise UserError(
+                f"{adapter}: {problem} {count(len(names), 'tensor')} of the adapter, such as {names[0]}, so a part of "
+                "the training would have no effect. Expected the names and target_modules of its own base: save the "
+                "adapter again with save_pretrained"
+            )
+    return model

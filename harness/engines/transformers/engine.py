@@ -11,9 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from harness.checkpoints import safety
+from harness.checkpoints import quantization, safety
 from harness.checkpoints.merge import merged_folder
-from harness.checkpoints.quantization import refuse_partial, refusing_partial
 from harness.engines import canary
 from harness.engines.base import (
     EngineTraits,
@@ -134,21 +133,11 @@ class HfEngine:
     def _with_adapters(self, model: Any, folder: Path) -> Any:
         adapters = {v: c for v, c in self.checkpoints.items() if self.ways[v] == "lora" and Path(c.path) == folder}
         self._has_adapters = bool(adapters)
-        if not adapters:
-            return model
-        from peft import PeftModel
-
-        wrapped: Any = None
         # In the base's number format, as in vLLM: float32 adapters on a bfloat16 base take 1.5 times as long.
         same = {"autocast_adapter_dtype": False}
         for variant, checkpoint in adapters.items():
-            with refusing_partial(checkpoint.adapter_path):
-                if wrapped is None:
-                    wrapped = PeftModel.from_pretrained(model, checkpoint.adapter_path, adapter_name=variant, **same)
-                else:
-                    loaded = wrapped.load_adapter(checkpoint.adapter_path, adapter_name=variant, **same)
-                    refuse_partial(checkpoint.adapter_path, loaded.missing_keys)
-        return wrapped
+            model = quantization.load_adapter(model, checkpoint.adapter_path or "", variant, **same)
+        return model
 
     def _using_adapter(self, variant: str) -> AbstractContextManager[Any]:
         """Use the loaded model as this variant: with its adapter, or without any."""

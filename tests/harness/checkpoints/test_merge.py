@@ -10,6 +10,7 @@ import pytest
 
 from harness.checkpoints import merge
 from harness.checkpoints.merge import merged_folder, read_facts
+from harness.checkpoints.quantization import load_adapter
 from harness.checkpoints.resolve import refuse_changed, resolve
 from harness.engines.cache_eviction import trim
 from harness.errors import UserError
@@ -53,6 +54,40 @@ def test_an_adapter_of_which_a_part_would_not_be_loaded_is_refused(adapter: Chec
     save_file(parts, file)
     with pytest.raises(UserError, match=r"its file has no weights for 14 tensors of the adapter, such as base_model\."):
         merge.merge_into(resolve(adapter.name), tmp_path / "merged")
+
+
+@pytest.mark.parametrize(
+    ("added", "targets", "lost"),
+    [("layers.9.", None, 14), ("layers.1.self_attn.own_proj.", None, 2), ("", ["q_proj"], 24)],
+)
+def test_an_adapter_with_weights_that_its_base_or_its_config_has_no_place_for_is_refused(
+    added: str, targets: list[str] | None, lost: int, adapter: Checkpoint, tmp_path: Path
+) -> None:
+    """PEFT leaves them out without a word, where vLLM may use them."""
+    from safetensors.torch import load_file, save_file
+
+    folder = Path(str(adapter.adapter_path))
+    parts = load_file(folder / "adapter_model.safetensors")
+    old = "layers.1.self_attn.q_proj." if "own" in added else "layers.1."
+    more = {name.replace(old, added): tensor.clone() for name, tensor in parts.items() if added and old in name}
+    save_file(parts | more, folder / "adapter_model.safetensors")
+    if targets:
+        change_json(folder / "adapter_config.json", target_modules=targets)
+    with pytest.raises(
+        UserError, match=rf"its base has no place for {lost} tensors of the adapter, such as base_model\."
+    ):
+        merge.merge_into(resolve(adapter.name), tmp_path / "merged")
+    with pytest.raises(UserError, match="its base has no place for"):
+        load_tuned_twice(adapter)
+
+
+def load_tuned_twice(adapter: Checkpoint) -> None:
+    """Load an adapter as a second one, as an engine that serves several does."""
+    from transformers import AutoModelForCausalLM
+
+    base = AutoModelForCausalLM.from_pretrained(adapter.path)
+    whole = save_adapter(Path(adapter.path), Path(str(adapter.adapter_path)).parent / "whole", seed=2)
+    load_adapter(load_adapter(base, whole, "whole"), str(adapter.adapter_path), "other")
 
 
 def test_the_sum_is_made_in_fp32_and_rounded_once(tiny_model: Path, tmp_path: Path) -> None:
