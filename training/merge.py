@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.checkpoints import merge as checkpoints_merge
-from harness.checkpoints import quantization, safety
+from harness.checkpoints import model_files, quantization
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
 from harness.errors import NOT_JSON, UserError
@@ -171,9 +171,8 @@ def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
 
 def _load(folder: str, dtype: str) -> Any:
     import torch
-    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype), **safety.MODEL).eval()
+    model = model_files.load(folder, dtype=getattr(torch, dtype)).eval()
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 

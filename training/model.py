@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from harness.checkpoints import quantization, safety
+from harness.checkpoints import model_files, quantization
 from harness.errors import UserError
 from training import kernels
 from training import lora as training_lora
@@ -222,7 +222,6 @@ def _inputs(micro: Micro, device: torch.device) -> Inputs:
 
 def load(folder: Path, lora: Lora, dtype: str, seed: int, form: Model = PLAIN) -> AnswerLoss:
     """Load the base model in `dtype`, or in NF4 by `form`, frozen, with a new float32 adapter drawn from `seed`."""
-    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -233,9 +232,7 @@ def load(folder: Path, lora: Lora, dtype: str, seed: int, form: Model = PLAIN) -
         device = PartialState().device
         base = quantization.load_nf4(folder, device, form.quant_storage, attn_implementation=attention)
     else:
-        base = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=getattr(torch, dtype), attn_implementation=attention, **safety.MODEL
-        )
+        base = model_files.load(folder, dtype=getattr(torch, dtype), attn_implementation=attention)
     base.config.use_cache = False
     return attach(base, lora, seed)
 

@@ -238,11 +238,10 @@ def load_tuned(base: Path, adapter: CheckpointFolder) -> Any:
     An output head that is tied to the embeddings gets its own weights where an adapter of either would change both.
     """
     import torch
-    from transformers import AutoModelForCausalLM
 
     if packed := CheckpointFolder(base).quantization_file:
         raise UserError(f"{adapter.path}: {PACKED_BASE.format(packed)}")
-    model = AutoModelForCausalLM.from_pretrained(str(base), dtype=torch.float32, **safety.MODEL)
+    model = model_files.load(base, dtype=torch.float32)
     _resize(model, adapter)
     tuned = quantization.load_adapter(model, adapter.path, is_trainable=False)
     head = model.get_output_embeddings()

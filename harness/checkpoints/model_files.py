@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 from harness.checkpoints import safety
 from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.files import digest, file_sha256, read_text
-from harness.formatting import first_few
+from harness.formatting import count, first_few
 
 MODEL_CONFIG = "config.json"
 MODELOPT = "hf_quant_config.json"
@@ -417,6 +417,23 @@ def tensor_shapes(file: Path) -> Shapes:
     if 8 + length + end != size:
         raise UserError(f"{file}: {size:,} bytes, expected {8 + length + end:,}; the file is cut. Copy it again")
     return {name: tuple(entry.shape) for name, entry in tensors.items()}
+
+
+def load(folder: str | Path, **more: Any) -> Any:
+    """Load a language model with transformers, which draws weights that its files lack at random.
+
+    Raises UserError where there are such weights.
+    """
+    from transformers import AutoModelForCausalLM
+
+    more |= {"output_loading_info": True}
+    model, loaded = AutoModelForCausalLM.from_pretrained(str(folder), **more, **safety.MODEL)
+    if lacking := sorted(loaded["missing_keys"]):
+        raise UserError(
+            f"{folder}: its files lack {count(len(lacking), 'weight')} of the model, such as {lacking[0]}, which would "
+            "be random numbers. Copy the model again, or save it again with save_pretrained"
+        )
+    return model
 
 
 def save(model: Any, out: Path, **more: Any) -> None:

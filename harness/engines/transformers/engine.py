@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from harness.checkpoints import quantization, safety
+from harness.checkpoints import model_files, quantization
 from harness.checkpoints.merge import merged_folder
 from harness.engines import canary
 from harness.engines.base import (
@@ -110,16 +110,14 @@ class HfEngine:
         self.close()
         try:
             import torch
-            from transformers import AutoModelForCausalLM, GenerationConfig
+            from transformers import GenerationConfig
             from transformers.utils import logging
         except (ImportError, OSError, RuntimeError) as error:
             raise explain(error) or MissingExtra("the engine 'transformers'", "torch", "train") from error
         logging.disable_progress_bar()
         self.config.say(f"transformers is loading {folder.name}")
         try:
-            model = AutoModelForCausalLM.from_pretrained(
-                str(folder), dtype=getattr(torch, self.dtype), **safety.MODEL
-            ).to(self.device)
+            model = model_files.load(folder, dtype=getattr(torch, self.dtype)).to(self.device)
             model.generation_config = GenerationConfig()
             self._model = self._with_adapters(model, folder).eval()
         except UserError:

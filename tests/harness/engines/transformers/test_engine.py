@@ -1,5 +1,6 @@
 """The transformers engine: padding changes nothing, the base stays itself, and every variant is its own."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,21 @@ def test_an_adapter_that_changes_its_base_is_merged_and_the_baseline_stays_itsel
         assert found[f"baseline-{i}"].logprobs == pytest.approx(alone[f"baseline-{i}"].logprobs, abs=1e-5)
     with pytest.raises(UserError, match="cannot be served as LoRA: it changes biases or weights of the base"):
         engine(folders, "force")
+
+
+def test_a_model_whose_files_lack_a_weight_is_refused(model: Path, tmp_path: Path) -> None:
+    """It would be drawn at random: anything is better than such a baseline."""
+    from safetensors.torch import load_file, save_file
+
+    broken = Path(shutil.copytree(model, tmp_path / "broken"))
+    parts = load_file(broken / "model.safetensors")
+    del parts["model.layers.1.mlp.up_proj.weight"]
+    save_file(parts, broken / "model.safetensors", metadata={"format": "pt"})
+    lacking = r"broken: its files lack 1 weight of the model, such as model\.layers\.1\.mlp\.up_proj\.weight, which"
+    with pytest.raises(UserError, match=lacking):
+        list(engine({"baseline": broken}).generate(requests()))
+    with pytest.raises(UserError, match=lacking):
+        list(engine({"tuned": save_adapter(broken, tmp_path / "a0")}, "merge").generate(requests(["tuned"])))
 
 
 def test_an_adapter_answers_like_peft(model: Path, adapter: Path) -> None:
