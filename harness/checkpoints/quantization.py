@@ -114,9 +114,18 @@ def load_adapter(model: Any, adapter: str | Path, name: str = "default", **more:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=f".*{KEY}.*")
         warnings.filterwarnings("ignore", message="Found missing adapter keys")
-        if not isinstance(model, PeftModel):
-            model = PeftModel.from_pretrained(model, str(adapter), adapter_name=name, **more)
-        loaded = model.load_adapter(str(adapter), adapter_name=name, **more)  # Unlike from_pretrained, it says which.
+        try:
+            if not isinstance(model, PeftModel):
+                model = PeftModel.from_pretrained(model, str(adapter), adapter_name=name, **more)
+            loaded = model.load_adapter(str(adapter), adapter_name=name, **more)  # Unlike the other, it says which.
+        except RuntimeError as error:
+            if "size mismatch" not in str(error):
+                raise
+            found = str(error).partition("size mismatch for ")[2].partition("\n")[0]
+            raise UserError(
+                f"{adapter}: its file does not fit its adapter_config.json or its base: {found} Save the adapter again "
+                "with save_pretrained"
+            ) from None
     problems = {"its file has no weights for": loaded.missing_keys, "its base has no place for": loaded.unexpected_keys}
     for problem, names in problems.items():
         if names:

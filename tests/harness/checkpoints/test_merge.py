@@ -81,6 +81,14 @@ def test_an_adapter_with_weights_that_its_base_or_its_config_has_no_place_for_is
         load_tuned_twice(adapter)
 
 
+def test_an_adapter_of_another_rank_than_its_config_says_is_refused(adapter: Checkpoint, tmp_path: Path) -> None:
+    change_json(Path(str(adapter.adapter_path)) / "adapter_config.json", r=8)
+    with pytest.raises(
+        UserError, match=r"a0: its file does not fit its adapter_config\.json or its base: base_model\."
+    ):
+        merge.merge_into(resolve(adapter.name), tmp_path / "merged")
+
+
 def load_tuned_twice(adapter: Checkpoint) -> None:
     """Load an adapter as a second one, as an engine that serves several does."""
     from transformers import AutoModelForCausalLM
