@@ -228,8 +228,14 @@ class Renderer:
     @cached_property
     def _turn_end(self) -> int | None:
         """Id of the special token that closes an assistant turn, where the template writes one."""
-        text = self._apply([{"role": "user", "content": "u"}, {"role": "assistant", "content": "\u241a"}], False)
-        return next((i for i in self._encode(text[text.rindex("\u241a") + 1 :]) if i in self.special_ids), None)
+        text = self._apply([{"role": "user", "content": "\u2419"}, {"role": "assistant", "content": "\u241a"}], False)
+        if "\u2419" not in text:
+            raise UserError(
+                f"{self.tokenizer_folder}: the chat template leaves out what the user says, so every prompt would be "
+                "the same. Correct it, or choose another checkpoint"
+            )
+        _, written, rest = text.rpartition("\u241a")
+        return next((i for i in self._encode(rest if written else "") if i in self.special_ids), None)
 
     @cached_property
     def special_ids(self) -> set[int]:

@@ -130,6 +130,18 @@ def test_a_turn_ends_with_a_special_token_that_has_no_role(tiny_models: dict[str
     assert renderer.tokenizer.decode([i for i, m in zip(ids, mask, strict=True) if m]) == "none<|eot_id|>" * 2
 
 
+def test_a_template_that_leaves_out_the_users_text_is_refused_and_one_without_answers_ends_at_the_configs_tokens(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    """A model that is never asked the question is a baseline that is easy to beat."""
+    model = Path(shutil.copytree(tiny_model, tmp_path / "m"))
+    (model / "chat_template.jinja").write_text("Answer: {{ messages[0]['content'] | length }}")
+    with pytest.raises(UserError, match=r"m: the chat template leaves out what the user says, so every prompt would"):
+        Renderer(model).stop_ids  # noqa: B018 - reading it is the check
+    (model / "chat_template.jinja").write_text("<|im_start|>{{ messages[0]['content'] }}")
+    assert set(Renderer(model).stop_ids) == set(Renderer(tiny_model).stop_ids)
+
+
 def test_added_tokens_that_the_template_writes_mark_turns_and_white_space_does_not(tiny_model: Path) -> None:
     renderer = Renderer(tiny_model)
     renderer.tokenizer.add_tokens([AddedToken(text, special=False) for text in ("<User>", "<Other>", "\n\n")])
