@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -63,11 +63,11 @@ def text(results: Results, link: str, remarks: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def link_of(results: Results, environment: Mapping[str, str] = os.environ) -> str:
+def link_of(results: Results) -> str:
     """Return the address of the CI job that has the report, or that of the report on this machine."""
-    if job := environment.get("CI_JOB_URL"):
+    if job := os.environ.get("CI_JOB_URL"):
         return job
-    return page_of_run(environment) or file_link(results.path / "report" / REPORT)
+    return page_of_run(os.environ) or file_link(results.path / "report" / REPORT)
 
 
 def send(results: Results, url: str, remarks: Sequence[str] = ()) -> str | None:

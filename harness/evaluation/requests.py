@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from harness.errors import UserError
 from harness.files import MEMORY_BYTES
-from harness.schema import Case, Request, Sampling
+from harness.schema import BASELINE, CANDIDATE, Case, Request, Sampling
 
 
 class PlannedRequest(Struct, frozen=True, kw_only=True):
@@ -123,10 +123,10 @@ class RequestQueue:
                             suite=suite, case=case, variant=variant, repeat=repeat, ids=ids, sampling=sampling
                         )
 
-    def same_ids(self, one: str, other: str) -> tuple[int, int]:
+    def same_ids(self) -> tuple[int, int]:
         """Of the cases that both variants receive, how many have the same token ids; and how many there are."""
         same = cases = 0
-        for mine, its in zip(self.parts[one], self.parts[other], strict=True):
+        for mine, its in zip(self.parts[BASELINE], self.parts[CANDIDATE], strict=True):
             for number, place in enumerate(mine.asked):
                 twin = bisect_left(its.asked, place)
                 if twin < len(its.asked) and its.asked[twin] == place:

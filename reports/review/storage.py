@@ -112,11 +112,9 @@ class ReviewDatabase:
         with self._open() as db:
             return _reviewer(db, name)
 
-    def change_reviewer(self, name: str, **changes: Any) -> Reviewer:
+    def change_reviewer(self, name: str, **changes: Any) -> None:
         with self._open(write=True) as db:
-            changed = msgspec.structs.replace(_reviewer(db, name), **changes)
-            _put_reviewer(db, changed)
-            return changed
+            _put_reviewer(db, msgspec.structs.replace(_reviewer(db, name), **changes))
 
     def by_token(self, token: str) -> Reviewer | None:
         """Return the reviewer with this link token, or None."""
@@ -175,9 +173,9 @@ class ReviewDatabase:
                 raise Conflict("This item can no longer be changed.")
             _put(db, task, submitted_at=None, opened_at=time.time(), reopened=task.reopened + 1)
 
-    def change_task(self, task_id: str, **changes: Any) -> Task:
+    def change_task(self, task_id: str, **changes: Any) -> None:
         with self._open(write=True) as db:
-            return _put(db, _task(db, task_id), **changes)
+            _put(db, _task(db, task_id), **changes)
 
     def put_answers(self, name: str, tasks: Iterable[Task], is_final: bool = True, **changes: Any) -> None:
         """Store a packet's tasks; the final ones close the review for its reviewer.

@@ -24,14 +24,14 @@ def save_adapter(base: Path, out: Path, *, seed: int = 1, zero: bool = False, st
     return out
 
 
-def enliven(model: Path, out: Path, seed: int = 3) -> Path:
+def enliven(model: Path, out: Path) -> Path:
     """A copy with larger, untied weights: the original repeats its last token whatever is asked."""
     import torch
     from transformers import AutoModelForCausalLM
 
     shutil.copytree(model, out)
     change_json(out / "config.json", tie_word_embeddings=False)
-    torch.manual_seed(seed)
+    torch.manual_seed(3)
     lively = AutoModelForCausalLM.from_pretrained(out)
     for tensor in lively.parameters():
         if tensor.dim() > 1:

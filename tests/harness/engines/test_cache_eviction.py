@@ -40,9 +40,9 @@ def checkpoint(name: str) -> Checkpoint:
     return Checkpoint(name=name, kind="scripted", path="", digest=name * 64)
 
 
-def cache_of(name: str, say: str = "x" * 1000) -> AnswerCache:
+def cache_of(name: str) -> AnswerCache:
     """The cache of one variant, with two answers in it."""
-    engine = FakeEngine(lambda request: say)
+    engine = FakeEngine(lambda request: "x" * 1000)
     cache = AnswerCache(engine, {"tuned": checkpoint(name)})
     asked = [Request(key=f"{name}{i}", ids=(i,), sampling=Sampling(max_tokens=9), variant="tuned") for i in (1, 2)]
     assert len(list(answered(engine, asked, cache))) == 2
