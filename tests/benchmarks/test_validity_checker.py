@@ -5,9 +5,7 @@ import pytest
 
 from harness.scoring import checker, support_readers
 from tests.benchmarks.test_injected import load
-from tests.conftest import save_tiny_model
-from tests.harness.scoring.test_checker import HOW
-from tests.support.adapters import save_adapter
+from tests.harness.scoring.test_checker import HOW, recorded
 
 people, trained, validity = load("validity_people"), load("validity_checker"), load("scorer_validity")
 
@@ -21,10 +19,7 @@ def test_the_roc_area_of_a_hand_worked_table_and_of_weights():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("checker")
-    adapter = save_adapter(save_tiny_model(root / "base", "qwen", initializer_range=0.2), root / "adapter")
-    checker.record(adapter, HOW)
-    return adapter
+    return recorded(tmp_path_factory.mktemp("checker"))
 
 
 def test_supports_are_asked_once_and_kept(folder, monkeypatch):

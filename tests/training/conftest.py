@@ -36,6 +36,20 @@ def quiet(update):
     """Show nothing."""
 
 
+def crashed(config):
+    """The folder of a training run that failed after its fifth step."""
+    from training.run import train
+
+    def crash(update):
+        if update.step == 5 and update.loss is not None:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        train(config, progress=crash)
+    (broken,) = (config.parent / "runs").glob("*/")
+    return broken
+
+
 def fill_adapter(model, std=0.1):
     """Random values on both sides of the adapter, so that every gradient says something; DoRA's lengths grow."""
     import torch

@@ -8,7 +8,7 @@ import pytest
 from harness.errors import UserError
 from harness.runs.folder import load_run
 from harness.suites.prompts import Renderer
-from tests.training.conftest import quiet
+from tests.training.conftest import crashed, quiet
 from training.config import Config, Data, Lora, Optim, Train
 from training.diagnosis import RULES, diagnose, of_run
 from training.run import train
@@ -201,18 +201,7 @@ def test_a_real_training_on_wrongly_masked_rows_is_told(write_config, monkeypatc
 
 
 def test_an_unfinished_run_is_diagnosed_and_an_evaluation_is_refused(write_config):
-    class Crash(Exception):
-        pass
-
-    def crash(update):
-        if update.step == 5 and update.loss is not None:
-            raise Crash
-
-    config = write_config()
-    with pytest.raises(Crash):
-        train(config, progress=crash)
-    (broken,) = (config.parent / "runs").glob("*/")
-    run = load_run(broken)
+    run = load_run(crashed(write_config()))
     assert run.manifest.status == "failed" and of_run(run).name != "not judged"
     other = msgspec.structs.replace(run.manifest, kind="eval", training=None)
     with pytest.raises(UserError, match="a run of kind eval; expected a training run"):

@@ -7,18 +7,9 @@ import pytest
 import torch
 
 from harness.errors import UserError
+from tests.support.adapters import Bomb
 from training import checkpointing
 from training.checkpointing import FILE, TrainingState
-
-
-class Bomb:
-    """Unpickled, it makes a file."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return Path.touch, (self.marker,)
 
 
 def refused(folder: Path) -> str:

@@ -16,20 +16,10 @@ from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
 from harness.errors import UserError
 from harness.suites.prompts import Renderer
-from tests.support.adapters import change_json, save_adapter
+from tests.support.adapters import Bomb, change_json, save_adapter
 
 ROOT = Path(__file__).parents[3]
 PRODUCT = ("harness", "training", "reports", "evalsuites")
-
-
-class Bomb:
-    """Unpickled, it makes a file."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
-        return Path.touch, (self.marker,)
 
 
 @pytest.fixture

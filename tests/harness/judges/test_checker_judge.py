@@ -12,9 +12,7 @@ from harness.progress.progress import Progress
 from harness.runs.folder import check_seal, load_run
 from harness.runs.score_events import batches, with_later
 from harness.scoring import checker
-from tests.conftest import save_tiny_model
-from tests.harness.scoring.test_checker import HOW
-from tests.support.adapters import save_adapter
+from tests.harness.scoring.test_checker import recorded
 from tests.support.answers import answer
 from tests.support.command import tunegate
 from tests.support.mini import compare, right, rows
@@ -24,10 +22,7 @@ QUIET = Progress(quiet=True)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("checker")
-    adapter = save_adapter(save_tiny_model(root / "base", "qwen", initializer_range=0.2), root / "adapter")
-    checker.record(adapter, HOW)
-    return adapter
+    return recorded(tmp_path_factory.mktemp("checker"))
 
 
 @pytest.fixture

@@ -23,12 +23,16 @@ HOW = checker.CheckerRecord(
 )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    root = tmp_path_factory.mktemp("checker")
+def recorded(root):
+    """A tiny checker with its record."""
     adapter = save_adapter(save_tiny_model(root / "base", "qwen", initializer_range=0.2), root / "adapter")
     checker.record(adapter, HOW)
     return adapter
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return recorded(tmp_path_factory.mktemp("checker"))
 
 
 def test_the_scorer_asks_as_the_record_says(folder):

@@ -16,17 +16,10 @@ from harness.suites.discovery import find_suites
 from tests.support import command
 from tests.support.mini import write_script, write_suite
 from tests.support.reviewed_run import fixed, review, skipped
-from tests.training.curation.conftest import case, edited, prose
+from tests.training.curation.conftest import TEST, case, edited, prose
 from training.data.from_reviews import export
 from training.data.rows import load_rows
 
-TEST = '''"""Mini: texts are read."""
-
-from harness import Suite
-from harness.scoring import short_answer
-
-suite = Suite(scorers=[short_answer.accepted], max_tokens=8)
-'''
 GATES = '[objective]\ntext = "Read."\n\n[[gate]]\nmetric = "accuracy"\nrule = "at_least"\nvalue = 0.1\n'
 
 
