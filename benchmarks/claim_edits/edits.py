@@ -263,7 +263,7 @@ def change_scope(sentences: list[str], at: int, rng: random.Random) -> Iterator[
         yield _replaced("meaning-scope", sentences, at, *joined.span("join"), new)
 
 
-def exchange_rows(rows: Passage, at: int, rng: random.Random) -> Iterator[Edit]:
+def exchange_rows(rows: Passage, at: int) -> Iterator[Edit]:
     """The values of two rows change places."""
     row = rows[at]
     assert isinstance(row, Row)

@@ -147,7 +147,7 @@ def matched(
 
 def _edits(passage: Passage, at: int, rng: random.Random) -> Iterator[Edit]:
     if isinstance(passage[at], Row):
-        yield from exchange_rows(passage, at, rng)
+        yield from exchange_rows(passage, at)
     else:
         yield from edits([each.text for each in passage if isinstance(each, Sentence)], at, rng)
 

@@ -94,7 +94,7 @@ def plan(config_path: Path, runs: Path, measure: int = 0) -> TrainingEstimate:
     as_trained = msgspec.structs.replace(config, train=duration.possible(config.train, laid_out))
     work = duration.workload(as_trained, base.folder, flops.count(laid_out, adapted))
     here = fit.this_machine(config)
-    trial = _trial(config, base, here, measure) if measure else None
+    trial = _trial(config, measure) if measure else None
     devices = [here, *(fit.of_card(card, config) for card in usage.cards() if card.planned)]
     speeds = duration.earlier(runs, base, config.model.quantise)
     return TrainingEstimate(
@@ -138,7 +138,7 @@ def _row(
     )
 
 
-def _trial(config: Config, base: FoundConfig, here: Device, steps: int) -> Any:
+def _trial(config: Config, steps: int) -> Any:
     """Load the weights and train that many steps of the configuration on this machine."""
     from training.estimate.trial import WARM_UP, run
     from training.job import prepare
