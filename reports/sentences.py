@@ -70,24 +70,24 @@ def reading_of(comparison: Comparison, better: Better) -> Reading:
 
 def wrong(tuned: float, baseline: float | None, of: int, noun: str, clusters: str, failed: int = 0) -> str:
     """Say how many fewer or more answers are wrong, and for how many of them something else failed."""
-    whole = f"{of:,} {wording.plural(noun)}{clusters}"
     ending = f", and on {failed:,} of these the engine or a scorer failed" if failed else ""
-    return _against("wrong on", tuned, baseline, whole) + ending
+    return _against("wrong on", tuned, baseline, of, f"{wording.count(of, noun)}{clusters}") + ending
 
 
 def missed(tuned: float, baseline: float | None, of: int, noun: str, sources: str) -> str:
     """Say how many fewer or more things are missed: the summary sentence of a suite whose answers find things."""
-    whole = f"{of:,} {wording.plural(noun)} in {sources}"
-    return _against("misses", tuned, baseline, whole)
+    return _against("misses", tuned, baseline, of, f"{wording.count(of, noun)} in {sources}")
 
 
-def _against(does: str, found: float, before: float | None, whole: str) -> str:
+def _against(does: str, found: float, before: float | None, of: int, whole: str) -> str:
     """Say how many of the whole, and how many fewer or more than the baseline."""
     tuned, baseline = round(found), None if before is None else round(before)
     if baseline is None:
         return f"{does} {tuned:,} of {whole}"
+    if tuned == baseline and tuned in (0, of):
+        return f"{does} {'all' if tuned else 'none of'} {whole}, like the baseline"
     if tuned == baseline:
-        return f"{does} as many of {whole} as the baseline ({tuned:,})"
+        return f"{does} {tuned:,} of {whole}, as many as the baseline"
     change = f"{abs(tuned - baseline):,} {'fewer' if tuned < baseline else 'more'}"
     return f"{does} {change} of {whole} ({tuned:,}, baseline {baseline:,})"
 
@@ -131,6 +131,14 @@ def _range(estimate: Estimate, is_change: bool) -> str:
     return f"{_about(-estimate.low)} fewer to {_about(estimate.high)} more"
 
 
+TERMS = {
+    "fixed": "New: only the tuned model's answer to a case has it. Fixed: only the baseline's has it.",
+    wording.FABRICATION: "A fabrication is a fact that can be checked, such as a figure, name, citation or quotation, "
+    "and that has no support in the source.",
+}
+"""What a term means, by the word that brings it into a suite's sentence."""
+KEYWORD_FLOOR = "a written rule without a model"
+"""What the keyword floor is."""
 NO_TEXT = "the accepted baseline keeps scores, not answers"
 """Why a baseline's answer is not shown."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import structs
 
-from reports import wording
+from reports import sentences, wording
 from reports.model import Block, Cell, Facts, Headline, Intervals, ReportModel, Section, Table, Text
 
 KEPT = ("verdict", "picture", "limits", "signoff")
@@ -49,8 +49,13 @@ def _blocks(section: Section, suites: Sequence[Headline], further: Sequence[Bloc
         elif section.id == "limits":
             if isinstance(block, Text):
                 yield block
-        elif section.id == "signoff" or (isinstance(block, Text) and block.tone == "caution"):
+        elif section.id == "signoff" or (isinstance(block, Text) and _is_needed(block)):
             yield block
+
+
+def _is_needed(block: Text) -> bool:
+    """Tell whether a text of the verdict is a warning, or says what a term means."""
+    return block.tone == "caution" or block.text in sentences.TERMS.values()
 
 
 def _headline(block: Headline, suites: int) -> Headline:

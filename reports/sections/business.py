@@ -30,19 +30,21 @@ def section(evidence: RunView) -> Section | None:
         return None
     assumed = evidence.assumptions or Assumptions()
     blocks: list[Block] = []
+    without: dict[str, list[str]] = {}
     uses_assumptions = False
     for suite in evidence.suites:
         if scaled := business.scaled(evidence, suite):
             blocks.append(Text(text=f"{suite.name}: {scaled}"))
         if degenerate.warning(evidence, suite):
-            blocks.append(Text(text=f"{suite.name}: {DEGENERATE}.", tone="muted"))
+            without.setdefault(DEGENERATE, []).append(suite.name)
             continue
         suite_value = business.worth(evidence, suite, assumed)
         if suite_value is None:
-            blocks.append(Text(text=f"{suite.name}: {NO_METRIC}.", tone="muted"))
+            without.setdefault(NO_METRIC, []).append(suite.name)
             continue
         blocks.append(_table(suite_value, suite, assumed))
         uses_assumptions |= suite_value.metric is not None
+    blocks += [Text(text=f"{wording.listing(names)}: {why}.", tone="muted") for why, names in without.items()]
     if uses_assumptions:
         blocks += [Facts(caption="Assumptions", pairs=_assumptions(assumed)), Text(text=ASSUMED)]
     return Section(id="business", title="Business estimate", lead=LEAD, blocks=blocks)

@@ -12,7 +12,7 @@ from reports.model import Block, Cell, Facts, Section, Table, Text
 from reports.run_data import RunView
 
 LEAD = "What it cost to compute the answers of this run. Cached answers cost nothing here."
-NOTE = "Seconds exclude loading the model and the canary."
+NOTE = "Seconds exclude loading the model and the canary, fixed prompts that check its weights."
 UTILISATION_NOTE = (
     "Utilisation is the share of the device's peak arithmetic, at two operations per parameter and computed token."
 )

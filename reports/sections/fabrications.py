@@ -12,7 +12,6 @@ from reports.run_data import RunView
 
 MOST = 5
 """Most rows of one table."""
-NOTE = "Found by rules, not by people. A finding is new where only the tuned model has it on that case."
 COLUMNS = ["Case", "Claim", "Finding", "Reason", "Found by"]
 
 Answers = Iterable[tuple[AnswerSummary, Sequence[Fabrication]]]
@@ -29,7 +28,10 @@ def section(evidence: RunView) -> Section | None:
             blocks += _of_tuned(evidence, suite.name, bool(joint.pairs))
     if not blocks:
         return None
-    lead = "Claims that scorers reject: those that the tuned model adds, and those that it no longer makes."
+    lead = (
+        "Claims that scorers reject, found by rules and not by people. A claim is new where only the tuned model makes "
+        "it on that case, and fixed where only the baseline does."
+    )
     return Section(id="fabrications", title="Unsupported claims", lead=lead, blocks=blocks)
 
 
@@ -87,5 +89,5 @@ def _table(evidence: RunView, suite: str, noun: str, caption: str, answers: Answ
         columns=COLUMNS,
         rows=rows,
         cases=[facets for _, facets in places],
-        note=f"{counted}.{sentences.others(of - len(shown))} {NOTE}",
+        note=f"{counted}.{sentences.others(of - len(shown))}",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.gates.rules import COMPARATIVE
 from harness.schema import SuiteInfo, Verdict
 from reports import number_format, wording
-from reports.model import Block, Cell, Section, Table, Tone
+from reports.model import Block, Cell, Section, Table, Text, Tone
 from reports.run_data import RunView
 from reports.sections import verdict
 
@@ -23,13 +23,14 @@ def section(evidence: RunView) -> Section | None:
         verdicts = evidence.verdicts(suite.name)
         if others := verdicts[len(verdict.named(verdicts)) :]:
             blocks.append(table(suite, others, _caption(suite, others)))
+    blocks += [Text(text=NOTE, tone="muted")] if blocks else []
     lead = "The thresholds that the verdict does not name, each with the evidence for it."
     return Section(id="gates", title="Other gates", lead=lead, blocks=blocks) if blocks else None
 
 
 def table(suite: SuiteInfo, verdicts: list[Verdict], caption: str) -> Table:
     """Tabulate gates of a suite: outcome, finding, and what it is based on."""
-    return Table(caption=caption, columns=COLUMNS, rows=[_row(v, suite) for v in verdicts], note=NOTE, folded=True)
+    return Table(caption=caption, columns=COLUMNS, rows=[_row(v, suite) for v in verdicts], folded=True)
 
 
 def _caption(suite: SuiteInfo, verdicts: list[Verdict]) -> str:

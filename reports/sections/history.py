@@ -20,7 +20,7 @@ LEAD = "The models of earlier runs in the same folder, oldest first, and this ru
 FIRST = "the folder has no earlier finished, sealed run of the whole suite whose gates judged the same metrics"
 NOTE = (
     "Values of the model that each run judged, with 95% intervals. Where the test set is different, cases, prompt "
-    "or scorers have changed since, and the numbers must not be compared with this run's; the chart leaves them out."
+    "or scorers have changed since, and the numbers must not be compared with this run's; a chart leaves them out."
 )
 
 
@@ -31,17 +31,28 @@ def section(evidence: RunView) -> Section | None:
     began = (evidence.run.manifest.started, path.name)
     earlier = [run for run in past_runs(path.parent) if (run.started, run.name) < began]
     past = levels(path.parent, {suite.name for suite in evidence.suites})
-    blocks = [block for suite in evidence.suites for block in _suite(evidence, suite, earlier, past)]
+    blocks: list[Block] = []
+    without: dict[str, list[str]] = {}
+    for suite in evidence.suites:
+        found = _suite(evidence, suite, earlier, past)
+        if isinstance(found, str):
+            without.setdefault(found, []).append(suite.name)
+        else:
+            blocks += found
+    blocks += [Text(text=NOTE, tone="muted")] if blocks else []
+    blocks += [Text(text=f"{wording.listing(names)}: {why}.") for why, names in without.items()]
     return Section(id="history", title="History", lead=LEAD, blocks=blocks)
 
 
-def _suite(evidence: RunView, suite: SuiteInfo, earlier: Sequence[PastRun], past: Sequence[MetricLevel]) -> list[Block]:
+def _suite(
+    evidence: RunView, suite: SuiteInfo, earlier: Sequence[PastRun], past: Sequence[MetricLevel]
+) -> list[Block] | str:
+    """Return the numbers of a suite over runs, or why there are none."""
     gated = list(dict.fromkeys(v.metric for v in evidence.run.verdicts if v.suite == suite.name))
     of_suite = {t.metric: t for t in trends(earlier, past, accepted_by(earlier)) if t.suite == suite.name}
     known = [of_suite[metric] for metric in gated if metric in of_suite][:MOST_METRICS]
     if not known:
-        note = FIRST if gated else "no gate was judged, so there is no metric to follow"
-        return [Text(text=f"{suite.name}: {note}.")]
+        return FIRST if gated else "no gate was judged, so there is no metric to follow"
     names = list(dict.fromkeys(p.run for p in sorted((p for t in known for p in t.points), key=lambda p: p.started)))
     return _shown(evidence, suite, known, names[-MOST_RUNS:], len(gated))
 
@@ -67,13 +78,13 @@ def _table(evidence: RunView, suite: SuiteInfo, known: list[Trend], runs: list[s
     rows = [_row(suite, known, run) for run in runs]
     rows.append(_own(evidence, suite, known))
     names = [wording.metric(trend.metric, trend.shape) for trend in known]
-    more = f" {wording.capital(wording.shown_of('gated metric', len(known), gated))}."
+    more = f"{wording.capital(wording.shown_of('gated metric', len(known), gated))}."
     return Table(
         caption=f"{suite.name} over runs",
         columns=["Run", "Model", history_trends.TEST_SET, *names],
         rows=rows,
         numeric=list(range(3, 3 + len(known))),
-        note=NOTE + (f"{more} tunegate runs --html shows all." if len(known) < gated else ""),
+        note=(f"{more} tunegate runs --html shows all." if len(known) < gated else ""),
     )
 
 

@@ -88,8 +88,10 @@ def _shapes(evidence: RunView) -> list[str]:
     by_shape: dict[str, list[str]] = {}
     for suite in evidence.suites:
         by_shape.setdefault(suite.shape, []).append(suite.name)
+    named = "; ".join(f"{shape} ({wording.listing(names)})" for shape, names in by_shape.items() if shape)
+    if not named:
+        return []
     return [
-        f"{wording.listing(names)} {'has' if len(names) == 1 else 'have'} the task shape '{shape}'; do not compare "
-        f"{'its' if len(names) == 1 else 'their'} numbers with those of another shape."
-        for shape, names in by_shape.items()
+        f"The word behind the name of a metric says what each case is: {named}. Do not compare numbers of different "
+        "kinds of case."
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.schema import BASELINE, CANDIDATE, Checkpoint, SuiteInfo
-from reports import number_format, wording
+from harness.schema import BASELINE, CANDIDATE, FLOOR, Checkpoint, SuiteInfo
+from reports import number_format, sentences, wording
 from reports.model import Block, Cell, Section, Table
 from reports.run_data import RunView
 
@@ -31,12 +31,13 @@ SERVED = {
 def section(evidence: RunView) -> Section:
     blocks: list[Block] = [_checkpoints(evidence)]
     what = "answers" if evidence.run.manifest.is_imported else "weights"
+    floor = f" The keyword floor is {sentences.KEYWORD_FLOOR}." if FLOOR in evidence.variants else ""
     if evidence.suites:
         blocks.append(_questions(evidence))
     return Section(
         id="compared",
         title="What was compared",
-        lead=f"{prompts(evidence)}; equal digests mean equal {what}.",
+        lead=f"{prompts(evidence)}; equal digests mean equal {what}.{floor}",
         blocks=blocks,
     )
 

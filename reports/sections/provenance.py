@@ -101,7 +101,10 @@ NAMES = {
     "truncated": "answers cut off",
 }
 """Words for the settings of an engine whose names are not words."""
-NOTE = "A signature supports the duty to keep dated and signed test reports. It does not replace legal review."
+NOTE = (
+    "Content is the digest of the run's sealed files: a change in any of them changes it. A signature "
+    "supports the duty to keep dated and signed test reports. It does not replace legal review."
+)
 
 
 def signoff_section(evidence: RunView) -> Section:

@@ -12,10 +12,13 @@ from reports.sections import validity
 
 NOTE = (
     "Change is tuned minus baseline on the same cases, of shares in percentage points. It counts as better or worse "
-    "only where its interval excludes 0 and the exact test gives p below 0.05. These p values are not corrected for "
-    "multiple comparisons; those of the gates are. Cases of one source tend to fail together, so intervals count "
-    "sources."
+    "only where its interval excludes 0 and p is below 0.05. p is the probability of a change at least this large if "
+    "the two models were equally good. The test in brackets finds it by swapping the models' results at random: "
+    "cluster sign-flip those of all cases of a source together, McNemar those of single cases. These p values are not "
+    "corrected for multiple comparisons; those of the gates are. Cases of one source tend to fail together, so "
+    "intervals count sources."
 )
+"""How to read the tables, once for all suites."""
 
 
 VARIANTS = (BASELINE, CANDIDATE)
@@ -39,8 +42,11 @@ def section(evidence: RunView) -> Section:
         gated = {v.metric for v in evidence.verdicts(suite.name)}
         if further := [m for m in ranked[MOST:] if m.name not in gated]:
             blocks.append(_brief(evidence, suite, further))
-    floor = " and the keyword floor that any model must beat" if FLOOR in evidence.variants else ""
-    lead = f"The metrics that decide first, each with its interval{floor}."
+    if evidence.run.metrics.comparisons:
+        blocks.append(Text(text=NOTE, tone="muted"))
+    lead = "The metrics that decide first, each with its interval."
+    if FLOOR in evidence.variants:
+        lead += f" Any useful model must beat the keyword floor, {sentences.KEYWORD_FLOOR}."
     return Section(id="results", title="Results", lead=lead, blocks=blocks)
 
 
@@ -75,7 +81,7 @@ def _table(evidence: RunView, suite: SuiteInfo, metrics: Sequence[Metric]) -> Ta
         rows.append([head, *cells, *change_cells(evidence, suite, metric, None, None)])
     columns = ["Metric", *map(wording.variant, variants), "Change", "Reading", "Cases"]
     numeric = list(range(1, len(variants) + 2))
-    return Table(caption=caption(suite), columns=columns, rows=rows, numeric=numeric, note=NOTE, folded=True)
+    return Table(caption=caption(suite), columns=columns, rows=rows, numeric=numeric, folded=True)
 
 
 def _brief(evidence: RunView, suite: SuiteInfo, metrics: Sequence[Metric]) -> Table:

@@ -36,9 +36,12 @@ NOTHING_GENERAL = (
 
 def section(evidence: RunView) -> Section:
     blocks: list[Block] = [Text(text=text, tone="caution") for text in warnings(evidence)]
-    blocks += [_headline(evidence, suite) for suite in evidence.suites]
+    headlines = [_headline(evidence, suite) for suite in evidence.suites]
+    said = " ".join(headline.sentence for headline in headlines)
+    blocks += headlines
     scaled = {suite.name: business.scaled(evidence, suite) for suite in evidence.suites}
     blocks += [Text(text=f"{name}: {sentence}", tone="muted") for name, sentence in scaled.items() if sentence]
+    blocks += [Text(text=text, tone="muted") for term, text in sentences.TERMS.items() if term in said]
     return Section(id="verdict", title="Verdict", lead=lead(evidence), blocks=blocks)
 
 
@@ -128,7 +131,7 @@ def below_floor(evidence: RunView, suite: SuiteInfo) -> str:
     unit = evidence.unit(suite.name, metric)
     levels = f"{number_format.value(floor, unit)} against {number_format.value(tuned, unit)}"
     return (
-        f"{suite.name}: The keyword floor, a rule without a model, does better than the tuned model: "
+        f"{suite.name}: The keyword floor, {sentences.KEYWORD_FLOOR}, does better than the tuned model: "
         f"{wording.phrase(metric.name)} {levels}."
     )
 

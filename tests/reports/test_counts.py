@@ -175,7 +175,9 @@ def test_a_share_of_claims_is_not_scaled(write_run: Writer) -> None:
     [
         (12, 15, "misses 3 fewer of 1,200 clauses in 100 contracts (12, baseline 15)"),
         (15, 12, "misses 3 more of 1,200 clauses in 100 contracts (15, baseline 12)"),
-        (12, 12, "misses as many of 1,200 clauses in 100 contracts as the baseline (12)"),
+        (12, 12, "misses 12 of 1,200 clauses in 100 contracts, as many as the baseline"),
+        (1200, 1200, "misses all 1,200 clauses in 100 contracts, like the baseline"),
+        (0, 0, "misses none of 1,200 clauses in 100 contracts, like the baseline"),
         (12, None, "misses 12 of 1,200 clauses in 100 contracts"),
     ],
 )
@@ -257,7 +259,7 @@ def test_a_baseline_without_an_answer_makes_no_gain(write_run: Writer) -> None:
     found = evidence_of(
         write_run, records=records, manifest=make_manifest(suites=[suite]), metrics=Metrics(), verdicts=[]
     )
-    assert verdict.sentence(found, found.suites[0]).startswith("Wrong on as many of 5 contracts as the baseline (0)")
+    assert verdict.sentence(found, found.suites[0]).startswith("Wrong on none of 5 contracts, like the baseline")
     assert {case.kinds for case in found.cases} == {("error",), ("error", "wrong"), ("unchanged",)}
     rows = list(csv.DictReader(table(found.cases, ["accuracy"])))
     assert {row["improvement"] for row in rows if row["shown_for"].startswith("error")} == {""}

@@ -155,7 +155,7 @@ def test_a_rule_without_a_model_that_does_better_is_named_in_every_view(
     )
     levels = f"{name.replace('_', ' ')} {level:.1%} against {tuned:.1%}."
     assert says(
-        run, f"{SUITE}: The keyword floor, a rule without a model, does better than the tuned model: {levels}"
+        run, f"{SUITE}: The keyword floor, a written rule without a model, does better than the tuned model: {levels}"
     ) == {warned}
 
 

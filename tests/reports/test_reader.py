@@ -24,7 +24,8 @@ UNMET = "Which gate failed and by how much?"
 ANSWERS = {
     "May the change be merged?": "(PASS Ready|FAIL Do not|INCONCLUSIVE Do not|ERROR Do not).* (must not|may) be merged",
     "Which models were compared, on which engine, and when?": r"Tuned.+Baseline.+Engine.+Date\d{4}-\d\d-\d\d",
-    "What does the change mean in cases?": r"([Mm]isses|[Ww]rong on) ([\d,]+ (fewer|more)|as many) of [\d,]+ \w+",
+    "What does the change mean in cases?": r"([Mm]isses|[Ww]rong on) "
+    r"([\d,]+ (fewer|more) of [\d,]+ \w+|.+, (as many as|like) the baseline)",
     "How many cases and contracts is it based on?": r"[\d,]+ (cases from [\d,]+ )?\w+",
     UNMET: r"(FAIL|INCONCLUSIVE) \w.+: [\d.]+%.*; .+ was required",
     "What was the model asked?": r"Prompt template of \S+.*Which of these clauses.*\{\{ document \}\}",

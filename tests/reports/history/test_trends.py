@@ -374,7 +374,7 @@ def test_a_run_without_gates_has_no_metric_to_follow(tmp_path: Path) -> None:
 
 
 def test_only_other_questions_before_give_a_table_without_a_chart(root: Path) -> None:
-    (block,) = section(root / name_of(3)).blocks
+    block, _ = section(root / name_of(3)).blocks
     assert [row[2].text for row in block.rows] == ["different", "different", "–"]
 
 
