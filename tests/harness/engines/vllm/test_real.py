@@ -16,6 +16,7 @@ from harness.engines.vllm import memory
 from harness.formatting import count
 from tests.support import command
 from tests.support.family_scenarios import FAMILIES, WAYS
+from tests.support.vllm_faults import PATIENCE_S
 from tests.support.vllm_real import SCENARIOS
 from tests.support.vllm_scenarios import CHOICES
 
@@ -221,7 +222,9 @@ class TestRealProcesses:
         hung = faults["hung"]
         assert 1 <= len(hung["found"]) < 6
         left = 6 - len(hung["found"])
-        assert hung["error"].startswith(f"EngineFailed: vllm stopped with {left} answers to go: no token for 40 s.")
+        assert hung["error"].startswith(
+            f"EngineFailed: vllm stopped with {left} answers to go: no token for {PATIENCE_S:.0f} s."
+        )
         assert faults["left_behind"] == []
 
     def test_no_process_stays_defunct_while_the_session_goes_on(self, faults: Any) -> None:
