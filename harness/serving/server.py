@@ -48,6 +48,7 @@ LEFT_OUT = {
     "VLLM_CPU_KVCACHE_SPACE": "would overrule the size of the KV cache",
     "VLLM_DEBUG_LOG_API_SERVER_RESPONSE": "would log answers",
     "VLLM_SERVER_DEV_MODE": "would open endpoints for developers",
+    "VLLM_SKIP_MODEL_NAME_VALIDATION": "would answer for unknown models",
     "VLLM_USE_RUST_FRONTEND": "would start a server without the guard",
 }
 """Environment variables that the server never inherits, and why."""
@@ -112,9 +113,10 @@ def environment(given: Mapping[str, str], route: Route, access: Access) -> dict[
     """Return the server's environment: the given one without LEFT_OUT, with telemetry and downloads off."""
     server_environment = {name: value for name, value in given.items() if name not in LEFT_OUT and name not in KEYS}
     server_environment |= TELEMETRY_OFF | {"HF_HUB_OFFLINE": "1", SCRIPTS: os.devnull}
+    routes = Routes(model=route.name)
     if platform := access.platform:
-        routes = Routes(health=platform.health, predict=platform.predict, model=route.name, is_open=platform.is_trusted)
-        server_environment[ROUTES] = msgspec.json.encode(routes).decode()
+        routes = Routes(model=route.name, health=platform.health, predict=platform.predict, is_open=platform.is_trusted)
+    server_environment[ROUTES] = msgspec.json.encode(routes).decode()
     if access.key_from:
         server_environment[SERVER_KEY] = given[access.key_from].strip()
     if route.on_cpu:

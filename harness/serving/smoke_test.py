@@ -207,6 +207,7 @@ def smoke(route: Route, access: Access, recorded: Sequence[Recorded], say: Calla
     checks: list[Callable[[], SmokeCheck]] = [
         lambda: models(route, access),
         lambda: unknown_model(access),
+        lambda: no_model(route, access),
         lambda: without_key(access),
         lambda: closed_paths(access),
         *([lambda: platform_routes(route, access, platform)] if platform else []),
@@ -217,7 +218,7 @@ def smoke(route: Route, access: Access, recorded: Sequence[Recorded], say: Calla
 
 
 def models(route: Route, access: Access) -> SmokeCheck:
-    """Check that the served names are the expected ones, each from the expected folder."""
+    """Check that the served names are the expected ones, each from the expected folder, the deployed model first."""
     status, reply = probe(f"{access.url}/v1/models", access.key)
     served = {str(card.get("id")): str(card.get("root")) for card in (reply or {}).get("data", [])}
     expected = {name: str(folder) for name, folder in route.served.items()}
@@ -225,7 +226,9 @@ def models(route: Route, access: Access) -> SmokeCheck:
     wrong = [
         f"'{name}' is from {served[name]}" for name in expected if served.get(name, expected[name]) != expected[name]
     ]
-    return SmokeCheck(check="models", ok=served == expected, says="; ".join([says, *wrong]))
+    if served == expected and next(iter(served)) != route.name:
+        wrong.append(f"'{route.name}' is not listed first")
+    return SmokeCheck(check="models", ok=served == expected and not wrong, says="; ".join([says, *wrong]))
 
 
 def unknown_model(access: Access) -> SmokeCheck:
@@ -233,6 +236,22 @@ def unknown_model(access: Access) -> SmokeCheck:
     body = {"model": UNKNOWN, "prompt": [1], "max_tokens": 1}
     status, _ = probe(f"{access.url}/v1/completions", access.key, body)
     return SmokeCheck(check="unknown model", ok=status == 404, says=f"HTTP {status}, expected 404")
+
+
+def no_model(route: Route, access: Access) -> SmokeCheck:
+    """Check that the deployed model, and not its base, answers requests that name none."""
+    chat = {"messages": [{"role": "user", "content": canary.TEXTS[0]}], "max_tokens": 1}
+    asked = {"/v1/chat/completions": chat, "/v1/completions": {"prompt": [1], "max_tokens": 1, "model": ""}}
+    by = {path: _model(probe(f"{access.url}{path}", access.key, body)) for path, body in asked.items()}
+    says = ", ".join(f"{path} gives {found}" for path, found in by.items())
+    expected = f"'{route.name}'"
+    return SmokeCheck(check="no model", ok=set(by.values()) == {expected}, says=f"{says}, expected {expected}")
+
+
+def _model(answer: tuple[int, Any]) -> str:
+    """Name the model that gave an answer."""
+    status, reply = answer
+    return f"'{reply.get('model')}'" if status == 200 and isinstance(reply, dict) else f"HTTP {status}"
 
 
 def without_key(access: Access) -> SmokeCheck:

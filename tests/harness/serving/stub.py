@@ -25,6 +25,7 @@ class ServingStub(Stub):
         self.keyed = self.closed = True
         self.before_chat: tuple[int, ...] = ()
         self.stands_in = False
+        self.nameless = next(iter(models))
         self.platform: Platform | None = None
         super().__init__(models, port=at)
 
@@ -35,6 +36,8 @@ class ServingStub(Stub):
             if self.keyed and not self.platform.is_trusted and headers.get("Authorization") != f"Bearer {self.key}":
                 return as_json(401, {})
             return as_json(200, {"model": next(iter(self.models))})
+        if path.startswith("/v1") and body and not body.get("model"):
+            return as_json(200, {"model": self.nameless})
         if path == "/v1/chat/completions":
             ids = [*self.before_chat, *self.renderer.prompt(body["messages"]).ids]
             return as_json(200, {"prompt_token_ids": ids})

@@ -124,12 +124,16 @@ def test_nothing_leaves_the_machine_and_threads_sleep_while_they_wait() -> None:
 
 def test_switches_that_open_doors_are_kept_from_the_server_and_named() -> None:
     given = {"VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1", "VLLM_SERVER_DEV_MODE": "1", "VLLM_LOGGING_LEVEL": "DEBUG"}
+    given["VLLM_SKIP_MODEL_NAME_VALIDATION"] = "1"
     own = server.environment(given, route(), access())
     assert "VLLM_LOGGING_LEVEL" in own and given.keys() - own.keys() == set(given) - {"VLLM_LOGGING_LEVEL"}
     said = server.left_out(given)
-    assert len(said) == 2 and said[0].startswith("VLLM_ALLOW_RUNTIME_LORA_UPDATING is not passed on")
+    assert len(said) == 3 and said[0].startswith("VLLM_ALLOW_RUNTIME_LORA_UPDATING is not passed on")
     typed = server.as_typed(["server"], given, own, access())
-    assert typed.startswith("env -u VLLM_ALLOW_RUNTIME_LORA_UPDATING -u VLLM_SERVER_DEV_MODE DO_NOT_TRACK=1 ")
+    assert typed.startswith(
+        "env -u VLLM_ALLOW_RUNTIME_LORA_UPDATING -u VLLM_SERVER_DEV_MODE -u VLLM_SKIP_MODEL_NAME_VALIDATION "
+        "DO_NOT_TRACK=1 "
+    )
 
 
 def test_no_script_of_a_model_folder_runs_in_the_server() -> None:
@@ -140,9 +144,11 @@ def test_no_script_of_a_model_folder_runs_in_the_server() -> None:
     assert own.keys().isdisjoint({"CUSTOM_SCRIPT_FILENAME", "CUSTOM_PRE_PROCESS"})
 
 
-def test_the_server_learns_the_routes_of_a_platform_from_tunegate_alone() -> None:
+def test_the_server_learns_the_model_of_nameless_requests_and_a_platforms_routes_from_tunegate_alone() -> None:
     given = {ROUTES: '{"health": "/x", "predict": "/y", "model": "z", "is_open": true}'}
-    assert ROUTES not in server.environment(given, route(), access())
+    for of in (route(), as_lora()):
+        plain = json.loads(server.environment(given, of, access())[ROUTES])
+        assert plain == {"health": None, "predict": None, "model": "clauses", "is_open": False}
     sagemaker = find_platform("sagemaker", False, {})
     own = server.environment(given, route(), access(platform=sagemaker))
     assert json.loads(own[ROUTES]) == {

@@ -308,13 +308,13 @@ def test_a_deployment_is_checked_recorded_and_leaves_nothing_behind(
     assert [line.split(":")[0] for line in lines] == ["command", "record", "url", "example"]
     steps = [line for line in capfd.readouterr().err.splitlines() if line.startswith("[")]
     assert [step[:6] for step in steps] == ["[1/5] ", "[2/5] ", "[3/5] ", "[4/5] ", "[5/5] "]
-    assert steps[3] == "[4/5] smoke test: 6 of 6 checks passed"
+    assert steps[3] == "[4/5] smoke test: 7 of 7 checks passed"
     folder = record(wanted().runs)
     kept = load_manifest(folder)
     assert (kept.status, check_seal(folder)) == ("finished", [])
     assert kept.checkpoints["tuned"].digest == resolve(str(tiny_model)).digest == kept.engine["served"]["content"]
     assert kept.notes == ["served without a passing verdict: pilot"] and kept.engine["command"][-1] == "clauses"
-    assert [finding["ok"] for finding in kept.engine["smoke"]["findings"]] == [True] * 6
+    assert [finding["ok"] for finding in kept.engine["smoke"]["findings"]] == [True] * 7
     everything = "".join(path.read_text() for path in folder.iterdir()) + "".join(lines)
     assert KEY not in everything and "VLLM_API_KEY" in kept.engine["environment"]
     assert not any(map(runs, with_stub)) and len(with_stub) == 1

@@ -144,6 +144,57 @@ def test_a_model_that_a_request_names_is_left_as_it_is(server: Server, guarded: 
     assert server.reached[0][1]["model"] == "base"
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses", "/invocations"])
+@pytest.mark.parametrize("model", [{}, {"model": None}, {"model": ""}])
+def test_a_request_without_a_model_is_for_the_deployed_one(
+    path: str, model: dict[str, Any], server: Server, guarded: Guarded
+) -> None:
+    """vLLM would answer with an adapter's base."""
+    assert ask(guarded(), path, CHAT | model, BEARER)[0] == 200
+    assert [body for _, body in server.reached] == [CHAT | {"model": "clauses"}]
+
+
+@pytest.mark.parametrize("body", [b'{"model":  "base"}', b"", b"{", b"[1]", b'"x"'])
+def test_other_bodies_reach_vllm_byte_for_byte(body: bytes, guarded: Guarded) -> None:
+    reached: list[tuple[Any, Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        reached.append((dict(scope["headers"])[b"content-length"], (await receive())["body"]))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    guard = guarded()
+    guard.app = app
+    ask(guard, "/v1/completions", body, BEARER)
+    assert reached == [(str(len(body)).encode(), body)]
+
+
+def test_a_request_without_the_key_is_left_to_vllm_unread(guarded: Guarded) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["more_body"]  # The first piece: the guard has read none.
+        await send({"type": "http.response.start", "status": 401, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    guard = guarded()
+    guard.app = app
+    assert ask(guard, "/v1/completions", CHAT)[0] == 401
+
+
+@pytest.mark.parametrize(("names", "listed"), [("base clauses", "clauses base"), ("base", "base")])
+def test_the_deployed_model_is_listed_before_its_base(names: str, listed: str, guarded: Guarded) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        cards = json.dumps({"object": "list", "data": [{"id": name} for name in names.split()]}).encode()
+        headers = [(b"content-length", str(len(cards)).encode()), (b"access-control-allow-origin", b"*")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": cards})
+
+    guard = guarded()
+    guard.app = app
+    assert ask(guard, "/v1/models", method="GET", headers=BEARER) == (
+        200, {"object": "list", "data": [{"id": name} for name in listed.split()]},
+    )  # fmt: skip
+
+
 def test_the_instances_of_vertex_become_predictions_in_their_order(server: Server, guarded: Guarded) -> None:
     guard = guarded(predict="/v1/endpoints/7:predict")
     body = {"instances": [CHAT, {"prompt": "Rent", "max_tokens": 2}], "parameters": {"max_tokens": 9}}

@@ -109,7 +109,7 @@ def of(folder: Path) -> Route:
 def test_a_server_that_is_right_passes_every_check(of: Route, stub: ServingStub) -> None:
     found = checked(of, stub, questions(of, stub))
     assert failing(found) == []
-    assert list(found) == ["models", "unknown model", "key", "closed paths", "chat template", "answers"]
+    assert list(found) == ["models", "unknown model", "no model", "key", "closed paths", "chat template", "answers"]
     assert found["key"].says == "HTTP 401 without it, HTTP 401 with another, expected 401"
     assert "12 of 12 answers equal the recorded ones, 12 begin alike" in found["answers"].says
     assert found["chat template"].says == "6 of 6 chats become the token ids that were judged"
@@ -181,6 +181,7 @@ def change(what: str, value: Any) -> Callable[[ServingStub], None]:
         (change("keyed", False), "key", "HTTP 200 without it, HTTP 200 with another, expected 401"),
         (change("closed", False), "closed paths", "not closed: /invocations (HTTP 200)"),
         (change("stands_in", True), "unknown model", "HTTP 200, expected 404"),
+        (change("nameless", "base"), "no model", "/v1/completions gives 'base', expected 'clauses'"),
         (change("before_chat", (1,)), "chat template", "0 of 6 chats"),
         (change("roots", {"clauses": "/models/old"}), "models", "'clauses' is from /models/old"),
     ],
@@ -225,7 +226,7 @@ def test_a_server_that_is_gone_fails_without_being_waited_for(of: Route, stub: S
 @pytest.fixture
 def beside_its_base(stubs: list[ServingStub], folder: Path, tmp_path: Path) -> tuple[Route, ServingStub]:
     adapter = save_adapter(folder, tmp_path / "adapter")
-    stubs.append(ServingStub({"base": 1, "clauses": 2}, {"base": folder, "clauses": adapter}, folder, KEY))
+    stubs.append(ServingStub({"clauses": 2, "base": 1}, {"base": folder, "clauses": adapter}, folder, KEY))
     stubs[-1].parents["clauses"] = "base"
     return route(way="lora", folder=folder, adapter=adapter), stubs[-1]
 
@@ -237,6 +238,18 @@ def test_an_adapter_must_move_its_base_and_leave_it_alone(beside_its_base: tuple
     stub.models["clauses"] = stub.models["base"]
     found = checked(of, stub, [])
     assert failing(found) == ["answers"] and "answers exactly like its base model" in found["answers"].says
+
+
+def test_a_base_that_stands_in_for_its_adapter_is_found(beside_its_base: tuple[Route, ServingStub]) -> None:
+    """As vLLM does without the guard."""
+    of, stub = beside_its_base
+    stub.models, stub.nameless = {"base": 1, "clauses": 2}, "base"
+    found = checked(of, stub, [])
+    assert failing(found) == ["models", "no model"]
+    assert found["models"].says == "served: base, clauses; 'clauses' is not listed first"
+    assert found["no model"].says == (
+        "/v1/chat/completions gives 'base', /v1/completions gives 'base', expected 'clauses'"
+    )
 
 
 def test_an_adapter_that_leaks_into_its_base_fails(beside_its_base: tuple[Route, ServingStub]) -> None:

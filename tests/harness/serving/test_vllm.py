@@ -185,6 +185,13 @@ def test_a_served_adapter_is_answered_through_the_routes_of_a_platform(
         assert asked(predict, chat)[0] == 401
         status, said = asked(predict, chat, X_Amzn_SageMaker_Custom_Attributes=KEY)
         assert (status, said["model"], said["usage"]["completion_tokens"]) == (200, "clauses", 4)
+        url = f"http://127.0.0.1:{port}/v1"
+        listed = probe(f"{url}/models", KEY)[1]["data"]
+        assert [card["id"] for card in listed] == ["clauses", "base"]
+        for nameless in (chat, chat | {"model": ""}, chat | {"model": None}):
+            status, plain = probe(f"{url}/chat/completions", KEY, nameless)
+            assert (status, plain["model"]) == (200, "clauses")
+            assert plain["choices"][0]["message"] == said["choices"][0]["message"]
         body = {"instances": [chat, {"prompt": "Rent is", "max_tokens": 2}], "parameters": {"temperature": 0}}
         status, many = asked(predict, body, Authorization=f"Bearer {KEY}")
         assert status == 200 and [found["object"] for found in many["predictions"]] == [
@@ -208,7 +215,8 @@ def test_an_adapter_is_served_as_lora_beside_its_base(project: Project, port: st
     said = project.tunegate("serve", str(project.adapter), "--port", port, *words)
     kept = project.manifests("serve")[-1]
     found = findings(kept)
-    assert kept.engine["ways"] == {"tuned": "lora"} and found["models"]["says"] == "served: base, leases"
+    assert kept.engine["ways"] == {"tuned": "lora"} and found["models"]["says"] == "served: leases, base"
+    assert found["no model"]["says"].endswith("/v1/completions gives 'leases', expected 'leases'")
     assert "the adapter moves log probabilities by up to 0." in found["answers"]["says"]
     assert "of 12 answers equal the recorded ones" in found["answers"]["says"]
     assert json.dumps(kept.engine["command"]).count("--max-loras") == 1
