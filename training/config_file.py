@@ -6,6 +6,7 @@ Paths are relative to the TOML file. Checks against the model are in model_check
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from os.path import normpath
 from pathlib import Path
@@ -157,8 +158,11 @@ def _read_value(full: str, value: Any, hint: Any, read: dict[str, Any], problems
     try:
         parsed = msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
-        advice = ADVICE.get(full) or next((f"Then {text}" for name, _, text in CHECKS if name == full), _choices(hint))
-        problems.append(f"'{full}' is {value!r}: {str(error)[0].lower()}{str(error)[1:]}. {advice}".rstrip())
+        problems.append(f"'{full}' {_misfit(full, value, hint) or _wrong_type(full, value, hint, error)}")
+        return
+    if not _is_finite(parsed):
+        advice = next((text for name, _, text in CHECKS if name == full), "set a finite number")
+        problems.append(f"'{full}' is {value!r}, which is not finite; {advice}")
         return
     for name, allows, advice in CHECKS:
         if name == full and not allows(parsed):
@@ -167,11 +171,50 @@ def _read_value(full: str, value: Any, hint: Any, read: dict[str, Any], problems
     read[full.rpartition(".")[2]] = parsed
 
 
-def _choices(hint: Any) -> str:
-    """List the values of a Literal, or of a list of them; else empty."""
-    if get_origin(hint) is list:
-        (hint,) = get_args(hint)
-    return f"Expected one of: {', '.join(get_args(hint))}" if get_origin(hint) is Literal else ""
+def _wrong_type(full: str, value: Any, hint: Any, error: msgspec.ValidationError) -> str:
+    """Describe a single value of a wrong type."""
+    choices = f"Expected one of: {', '.join(get_args(hint))}" if get_origin(hint) is Literal else ""
+    advice = ADVICE.get(full) or next((f"Then {text}" for name, _, text in CHECKS if name == full), choices)
+    return f"is {value!r}: {str(error)[0].lower()}{str(error)[1:]}. {advice}".rstrip()
+
+
+def _misfit(full: str, value: Any, hint: Any) -> str:
+    """Describe a value that is no list where one is expected, or the first wrong entry of a list or table; else ''."""
+    kinds = (hint, *get_args(hint))
+    kind = next((kind for kind in kinds if get_origin(kind) in (list, dict)), None)
+    if kind is None:
+        return ""
+    entry = get_args(kind)[-1]
+    if isinstance(value, get_origin(kind)):
+        named = value.items() if isinstance(value, dict) else enumerate(value, 1)
+        name, wrong = next((name, one) for name, one in named if not _fits(one, entry))
+        where = f"for {name!r}" if isinstance(value, dict) else f"as entry {name}"
+        return f"has {wrong!r} {where}; expected {_words(entry)}. Correct or remove it"
+    if get_origin(kind) is dict:
+        return f"is {value!r}; expected a table. {ADVICE.get(full) or f'Write {{ NAME = {_words(entry)} }}'}"
+    others = [f' or "{choice}"' for other in kinds if get_origin(other) is Literal for choice in get_args(other)]
+    if _fits(value, entry):
+        return f'is {value!r}; expected a list. Write ["{value}"]{"".join(others if kind is not hint else [])}'
+    return f"is {value!r}; expected a list. {ADVICE.get(full) or f'Write [...] with {_words(entry)} as each entry'}"
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _words(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of: {', '.join(get_args(kind))}"
+    return {str: "text in quotes", int: "a whole number", float: "a number"}[kind]
+
+
+def _is_finite(value: Any) -> bool:
+    values = value.values() if isinstance(value, dict) else [value]
+    return all(math.isfinite(number) for number in values if isinstance(number, float))
 
 
 def suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
