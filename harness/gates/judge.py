@@ -1,8 +1,9 @@
 """Judges the gates of gates.toml on a suite's records, each by its rule in `gates.rules`.
 
 A verdict is pass, fail or inconclusive; only pass merges. First come checks, in the order in which they are reported:
-not comparable, nothing evaluated, a partial population, no baseline, a margin within the noise, too many errors, too
-many answers without a score, too few clusters, too few cases. Numeric libraries load when they are needed.
+not comparable, nothing evaluated, a partial population, no baseline, a margin within the noise, too many errors, a
+share that is over 1, too many answers without a score, too few clusters, too few cases. Numeric libraries load when
+they are needed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness.formatting import beside, count, plural, unsigned
 from harness.gates.config import GateId, gate_ids
 from harness.gates.rules import COMPARATIVE, GATE_RULES, HIGHER_IS_BETTER, is_tested, threshold_in_words
-from harness.gates.rules.base import FEWEST_CLUSTERS, Evidence, Finding
+from harness.gates.rules.base import FEWEST_CLUSTERS, Evidence, Finding, declare_unbounded
 from harness.gates.sentences import sentence
 from harness.schema import BASELINE, CANDIDATE, Case, Gate, GateFile, Metric, Noise, Verdict
 
@@ -226,11 +227,15 @@ def gather(
         too_long=lost,
         planned=tuned.case_count + lost,
     )
-    has_best = "value" in GATE_RULES[gate.rule].needs and not (metric.unbounded and gate.rule == "at_least")
+    rule = GATE_RULES[gate.rule]
+    if metric.kind == "ratio" and not (metric.unbounded or evidence.is_share or rule.one_decides):
+        why = f"'{metric.name}' is a share, but some cases are not in 0 to 1.{declare_unbounded(metric)}"
+        return Finding("error", f"Not judged: {why}.")
+    has_best = "value" in rule.needs and not (metric.unbounded and gate.rule == "at_least")
     if not has_best or level.unscored <= MAX_ERROR_SHARE * level.records:
         return evidence
     at_best = replace(evidence, level=tuned.filled(metric, "candidate" if is_turned else "baseline"))
-    fails = all(GATE_RULES[gate.rule].judge(each).outcome == "fail" for each in (evidence, at_best))
+    fails = all(rule.judge(each).outcome == "fail" for each in (evidence, at_best))
     return replace(evidence, fails_at_best=fails)
 
 

@@ -167,6 +167,13 @@ def percent_typo(value: float) -> str:
     return f"{value:g} is not a share; did you mean {f'{share:.2f}' if round(share, 2) == share else f'{share:g}'}?"
 
 
+def declare_unbounded(metric: Metric) -> str:
+    """What to do about a ratio that is more than 1, as a sentence without a full stop; empty for other metrics."""
+    if metric.kind != "ratio":
+        return ""
+    return f" If '{metric.name}' can be more than 1, declare it with Metric(unbounded=True)"
+
+
 def value_range(metric: Metric) -> tuple[float, float]:
     """The lowest and the highest value that a model can get."""
     return (0.0, math.inf) if metric.unbounded else metric.limits

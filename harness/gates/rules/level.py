@@ -17,6 +17,7 @@ from harness.gates.rules.base import (
     GateRule,
     PowerNumbers,
     PowerQuestion,
+    declare_unbounded,
     fewest_clusters,
     how_often,
     not_measured,
@@ -57,10 +58,6 @@ def _judge(evidence: Evidence, side: Side) -> Finding:
     from harness.stats.estimates import estimate
 
     threshold, metric = _value(evidence.gate), evidence.metric
-    if metric.kind == "ratio" and not (metric.unbounded or evidence.is_share):
-        return Finding(
-            "error", f"Not judged: '{metric.name}' is a share, but some cases are not in 0 to 1.{_declare(metric)}."
-        )
     level = estimate(evidence.level, metric, side=side)
     if level.value is None or level.low is None or level.high is None:
         return not_measured(level)
@@ -78,8 +75,8 @@ def _idle(gate: Gate, metric: Metric) -> list[str]:
     start = f"'value' is {value:g}: "
     if not low <= value <= high:
         if (low, high) == (0.0, 1.0) and 2 <= value <= 100:
-            return [start + percent_typo(value) + _declare(metric)]
-        return [f"{start}'{metric.name}' is {_range(low, high)}." + (_declare(metric) if value > high else "")]
+            return [start + percent_typo(value) + declare_unbounded(metric)]
+        return [f"{start}'{metric.name}' is {_range(low, high)}." + (declare_unbounded(metric) if value > high else "")]
     at_least = gate.rule == "at_least"
     if at_least and low == 0 < value < 1 and 10 <= high < math.inf:  # A share, which almost every model meets.
         return [f"{start}'{metric.name}' is {_range(low, high)}; did you mean {value * high:g}?"]
@@ -93,12 +90,6 @@ def _idle(gate: Gate, metric: Metric) -> list[str]:
         never = ". Use rule 'never' where none is allowed" if not at_least and metric.kind == "ratio" else ""
         return [f"{start}no number of cases shows {value:g}, so the gate cannot pass{never or '. Use another value'}"]
     return []
-
-
-def _declare(metric: Metric) -> str:
-    if metric.kind != "ratio":
-        return ""
-    return f" If '{metric.name}' can be more than 1, declare it with Metric(unbounded=True)"
 
 
 def _range(low: float, high: float) -> str:

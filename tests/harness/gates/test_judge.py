@@ -308,13 +308,36 @@ def test_a_failed_answer_helps_no_level_whichever_way_the_gate_asks(rule, metric
     assert margin(3) < margin(0)
 
 
-def test_a_share_that_is_over_one_is_not_judged_and_says_how_to_declare_it():
-    gate = Gate(metric="hits", rule="at_least", value=0.95)
-    made = verdict(gate, [0, *[2] * 9] * 20, metrics=[Metric(name="hits", **OWN)])
+@pytest.mark.parametrize(
+    ("over", "rule", "keys"),
+    [
+        ("tuned", "at_least", {"value": 0.95}),
+        ("tuned", "improves", {}),
+        ("tuned", "no_worse", {"margin": 0.02}),
+        ("tuned", "reduces", {"ratio": 0.75}),
+        ("baseline", "improves", {"margin": 0.1}),
+        ("baseline", "no_worse", {"margin": 0.02}),
+        ("baseline", "reduces", {"ratio": 0.75}),
+    ],
+)
+def test_a_share_that_is_over_one_is_not_judged_and_says_how_to_declare_it(over, rule, keys):
+    hits = Metric(name="hits", higher_is_better=rule != "reduces", **OWN)
+    scores = {"tuned": [0, *[1] * 9] * 20, "baseline": [1, *[0] * 9] * 20}
+    scores[over][5] = 2
+    made = verdict(Gate(metric="hits", rule=rule, **keys), scores["tuned"], scores["baseline"], metrics=[hits])
     assert made.outcome == "error" and made.reason == (
         "Not judged: 'hits' is a share, but some cases are not in 0 to 1. If 'hits' can be more than 1, declare it "
         "with Metric(unbounded=True)."
     )
+    declared = structs.replace(hits, unbounded=True)
+    found = verdict(Gate(metric="hits", rule=rule, **keys), scores["tuned"], scores["baseline"], metrics=[declared])
+    assert found.outcome != "error", found.reason
+
+
+def test_one_event_fails_never_also_where_a_case_has_two_of_a_share():
+    slips = Metric(name="slips", higher_is_better=False, **OWN)
+    made = verdict(Gate(metric="slips", rule="never", n_min=100), [2, *[0] * 199], metrics=[slips])
+    assert (made.outcome, "found in 1 of 200 cases" in made.reason) == ("fail", True)
 
 
 @pytest.mark.parametrize("gate", [AT_LEAST, AT_MOST, IMPROVES, NO_WORSE, REDUCES, F1_AT_LEAST])
