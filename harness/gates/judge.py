@@ -268,21 +268,11 @@ def after_holm(found: Sequence[Finding | Evidence]) -> list[Finding | Evidence]:
 
 
 def too_few(evidence: Evidence) -> tuple[str, str] | None:
-    """Reason and need where there are too few scores, clusters or cases to judge on, or one cluster is most of them.
-
-    What has no score may be what the model is worst at, so that the rest is no sample of its answers.
-    """
+    """Reason and need where there are too few scores, clusters or cases to judge on, or one cluster is most of them."""
     from harness.stats import cluster_variance
-    from harness.stats.observations import MAX_ERROR_SHARE
 
-    lost, records = evidence.pairs.lost if evidence.pairs else evidence.level.unscored, evidence.level.records
-    if lost > MAX_ERROR_SHARE * records and not evidence.fails_at_best:
-        return (
-            f"{lost:,} of {count(records, 'answer')} have no score by '{evidence.metric.scorer}'"
-            f"{', where the baseline has one' if evidence.pairs else ''}; the cap is {MAX_ERROR_SHARE:.0%}. Score an "
-            "answer that cannot be read as wrong; where cases do not apply, judge the others with slice and values.",
-            f"a score for {lost:,} of {count(records, 'answer')}",
-        )
+    if lacking := _too_many_unscored(evidence):
+        return lacking
     cases, clusters, n_min = evidence.cases, evidence.clusters, evidence.gate.n_min
     noun = plural(evidence.cluster)
     shown = f"{evidence.population} {'is' if cases == 1 else 'are'} shown but not judged"
@@ -310,6 +300,33 @@ def too_few(evidence: Evidence) -> tuple[str, str] | None:
     if cases < n_min:
         fewest = count(n_min, "case")
         return f"Too few: {count(cases, 'case')}, and this gate needs {fewest}.", f"{fewest}; has {cases}"
+    return None
+
+
+def _too_many_unscored(evidence: Evidence) -> tuple[str, str] | None:
+    """Reason and need where too many answers have no score, of the tuned model or of the baseline in a comparison.
+
+    They may be what the tuned model is worst at, or the baseline best, so that the rest is no sample of the answers.
+    """
+    from harness.stats.observations import MAX_ERROR_SHARE
+
+    pairs, level = evidence.pairs, evidence.level
+    if pairs is None:
+        sides = [(level.unscored, level.records, "", "")]
+    else:
+        sides = [
+            (pairs.lost, level.records, "", ", where the baseline has one"),
+            (pairs.lost_baseline, pairs.baseline_records, " of the baseline", ", where the tuned model has one"),
+        ]
+    for lost, records, whose, where in sides:
+        if lost > MAX_ERROR_SHARE * records and not evidence.fails_at_best:
+            of = f"{lost:,} of {count(records, 'answer')}{whose}"
+            return (
+                f"{of} have no score by '{evidence.metric.scorer}'{where}; the cap is {MAX_ERROR_SHARE:.0%}. Score an "
+                "answer that cannot be read as wrong; where cases do not apply, judge the others with slice and "
+                "values.",
+                f"a score for {of}",
+            )
     return None
 
 

@@ -31,6 +31,10 @@ class Pairs:
     """Answers without a score, of both variants."""
     lost: int
     """Those of the tuned variant in cases where the baseline has a score."""
+    lost_baseline: int
+    """Those of the baseline in cases where the tuned variant has a score."""
+    baseline_records: int
+    """Answers of the baseline, repeats included."""
     too_many_errors: str | None
     """Which variant the engine failed on too often, or None."""
     changed_inputs: int
@@ -130,7 +134,6 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
     both = both[own.denominators[both] + other.denominators[place[both]] > 0]
     kept, alone = own.take(both), own.numbers[place < 0]
     ids = {key_parts(other.keys[i])[0] for i in other.numbers} if len(alone) else set()
-    scored = {other.keys[i] for i in other.numbers} if tuned.unscored else set()
     sides = (("tuned", tuned), ("baseline", baseline))
     too_many = [f"{name}: {side.too_many_errors}" for name, side in sides if side.too_many_errors]
     return Pairs(
@@ -139,10 +142,18 @@ def pair(tuned: Observations, baseline: Observations, metric: Metric) -> Pairs:
         baseline=other.take(place[both], clusters_of=kept),
         errors=tuned.errors + baseline.errors,
         unscored=tuned.unscored + baseline.unscored,
-        lost=sum(key in scored for key in tuned.unscored_keys),
+        lost=_unscored_by_one(tuned, other),
+        lost_baseline=_unscored_by_one(baseline, own),
+        baseline_records=baseline.records,
         too_many_errors=too_many[0] if too_many else None,
         changed_inputs=sum(key_parts(own.keys[i])[0] in ids for i in alone),
     )
+
+
+def _unscored_by_one(side: Observations, other: Cases) -> int:
+    """Answers of one variant without a score, in cases where the other has one."""
+    scored = {other.keys[i] for i in other.numbers} if side.unscored else set()
+    return sum(key in scored for key in side.unscored_keys)
 
 
 def level_of(metric: Metric) -> permutation.Statistic:

@@ -280,6 +280,18 @@ def test_a_level_that_fails_with_every_unscored_answer_as_good_as_can_be_has_fai
     assert (made.outcome, says) == (outcome, outcome == "fail"), made.reason
 
 
+@pytest.mark.parametrize("gate", [gate for gate in ALL_GATES if gate.rule in COMPARATIVE])
+def test_answers_that_the_baseline_has_no_score_for_are_no_way_round_a_comparison(gate):
+    """The baseline may have been best in the cases that are then left out."""
+    tuned = [int(i >= 20) for i in range(400)]
+    unscored = [record(i, None if i < 20 else 0, variant="baseline") for i in range(400)]
+    made = verdict(gate, tuned, unscored)
+    assert (made.outcome, made.needed) == ("inconclusive", "a score for 20 of 400 answers of the baseline")
+    assert "20 of 400 answers of the baseline have no score by 'answers', where the tuned model has one" in made.reason
+    few = [record(i, None if i < 4 else 0, variant="baseline") for i in range(400)]
+    assert verdict(gate, tuned, few).outcome == "pass"
+
+
 @pytest.mark.parametrize(("gate", "outcome"), [(AT_LEAST, "inconclusive"), (IMPROVES, "pass"), (NO_WORSE, "pass")])
 def test_cases_that_have_no_score_by_either_model_are_not_compared(gate, outcome):
     tuned = [record(i, None if i < 40 else 1) for i in range(400)]
