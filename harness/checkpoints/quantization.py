@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.checkpoints import model_files, safety
+from harness.checkpoints import model_files
 from harness.checkpoints.model_files import ADAPTER_CONFIG, CheckpointFolder
 from harness.errors import MissingExtra, UserError
 from harness.formatting import count
@@ -50,12 +50,12 @@ def load_nf4(folder: Path, device: Any = None, storage: Storage = "uint8", **mor
 
     Embeddings, output head and norms stay bfloat16. `device` defaults to the current CUDA device, or the CPU. `storage`
     is the data type that packs the 4-bit values; it changes no value. `more` is passed to from_pretrained. Raises
-    MissingExtra without bitsandbytes.
+    MissingExtra without bitsandbytes, and UserError where weights are missing.
     """
     if not installed():
         raise MissingExtra("a base in NF4", "bitsandbytes", "train")
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig
 
     settings = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -64,12 +64,11 @@ def load_nf4(folder: Path, device: Any = None, storage: Storage = "uint8", **mor
         bnb_4bit_compute_dtype=torch.bfloat16,
         bnb_4bit_quant_storage=getattr(torch, storage),
     )
-    model = AutoModelForCausalLM.from_pretrained(
-        str(folder),
+    model = model_files.load(
+        folder,
         dtype=torch.bfloat16,
         quantization_config=settings,
         device_map=None if device is None else {"": device},
-        **safety.MODEL,
         **more,
     )
     _keep_layout(model)
@@ -92,15 +91,10 @@ def dequantise_to(folder: Path, out: Path) -> None:
     The original weights are quantised once, because double quantisation would change them in a second round.
     """
     import torch
-    from transformers.utils import logging as transformers_logging
 
     model = load_nf4(folder)
-    level = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    try:
+    with model_files.without_warnings():
         model.dequantize(torch.bfloat16)
-    finally:
-        transformers_logging.set_verbosity(level)
     model_files.save(model, out)
 
 

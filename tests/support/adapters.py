@@ -50,6 +50,17 @@ def enliven(model: Path, out: Path) -> Path:
     return out
 
 
+def without_weights(model: Path, out: Path, *names: str) -> Path:
+    """A copy whose file lacks these tensors."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(model, out)
+    tensors = load_file(out / "model.safetensors")
+    save_file({n: t for n, t in tensors.items() if n not in names}, out / "model.safetensors", {"format": "pt"})
+    assert set(names) < set(tensors)
+    return out
+
+
 def change_json(file: Path, **changes: Any) -> None:
     """Edit a JSON file; a change to None removes the key."""
     loaded = json.loads(file.read_text("utf-8")) | changes

@@ -14,7 +14,7 @@ from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
 from harness.engines.base import model_folders
 from harness.errors import UserError
-from tests.support.adapters import change_json
+from tests.support.adapters import change_json, without_weights
 from tests.training.conftest import fill_adapter, quiet, save_filled
 from training import model as models
 from training import session
@@ -100,6 +100,12 @@ def test_the_base_is_in_four_bits_and_frozen_and_the_adapter_in_float32(base):
     assert (layer.weight.quant_type, layer.weight.quant_state.nested, layer.compute_dtype) == (
         "nf4", True, torch.bfloat16,
     )  # fmt: skip
+
+
+def test_a_base_that_lacks_a_weight_is_refused(base, tmp_path):
+    broken = without_weights(base, tmp_path / "broken", f"{Q_PROJ}.weight")
+    with pytest.raises(UserError, match=rf"broken: its files lack 1 weight of the model, such as {Q_PROJ}\.weight"):
+        quantization.load_nf4(broken)
 
 
 def test_storage_for_fsdp_changes_no_value(base):

@@ -112,6 +112,7 @@ class RayEngine:
 
     def _run_canary(self, unit: Unit) -> None:
         """Start one engine with this unit's weights only for its canary."""
+        self.served.check_weights(unit)
         renderer = Renderer(self.served.folder(unit))
         row = (unit.base_name, canary.prompts(renderer)[0])
         list(self._ask(unit, [canary.request(row, 0)], renderer))

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness.checkpoints.merge import merged_folder, read_facts
-from harness.checkpoints.model_files import CheckpointFolder
+from harness.checkpoints.model_files import CheckpointFolder, check_complete
 from harness.checkpoints.resolve import refuse_changed
 from harness.engines import canary
 from harness.engines.base import common_dtype, model_folders
@@ -176,9 +176,14 @@ class ServedUnits:
         return self._is_invariant or (self.on_cpu and together and self.dtype == "float32")
 
     def check_weights(self, unit: Unit) -> None:
-        """Check that a merge changed weights. Raises CanaryFailed."""
+        """Check that no weight is missing, which vLLM does not tell, and that a merge changed some.
+
+        Raises UserError or CanaryFailed. A merge loads its base with transformers, which tells.
+        """
         if unit.merged:
             self.canary |= {variant: canary.check_weights(unit.source, variant) for variant in unit.plain}
+        elif why := check_complete(CheckpointFolder(unit.source.path)):
+            self.config.say(f"{unit.source.name}: missing weights were not looked for: {why}")
 
     def base_of(self, unit: Unit) -> Unit | None:
         """Return the unit that a merged one was tuned from, or the first model for other weights; None without one."""

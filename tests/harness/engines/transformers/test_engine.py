@@ -1,6 +1,5 @@
 """The transformers engine: padding changes nothing, the base stays itself, and every variant is its own."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from harness.engines.transformers.engine import HfEngine
 from harness.engines.transformers.generate import BATCH
 from harness.errors import CanaryFailed, UserError
 from harness.schema import Completion, Request, Sampling
-from tests.support.adapters import enliven, save_adapter
+from tests.support.adapters import enliven, save_adapter, without_weights
 
 pytestmark = pytest.mark.usefixtures("own_cache", "one_thread")
 
@@ -123,12 +122,7 @@ def test_an_adapter_that_changes_its_base_is_merged_and_the_baseline_stays_itsel
 
 def test_a_model_whose_files_lack_a_weight_is_refused(model: Path, tmp_path: Path) -> None:
     """It would be drawn at random: anything is better than such a baseline."""
-    from safetensors.torch import load_file, save_file
-
-    broken = Path(shutil.copytree(model, tmp_path / "broken"))
-    parts = load_file(broken / "model.safetensors")
-    del parts["model.layers.1.mlp.up_proj.weight"]
-    save_file(parts, broken / "model.safetensors", metadata={"format": "pt"})
+    broken = without_weights(model, tmp_path / "broken", "model.layers.1.mlp.up_proj.weight")
     lacking = r"broken: its files lack 1 weight of the model, such as model\.layers\.1\.mlp\.up_proj\.weight, which"
     with pytest.raises(UserError, match=lacking):
         list(engine({"baseline": broken}).generate(requests()))

@@ -14,11 +14,12 @@ from harness.engines.config import EngineConfig
 from harness.engines.vllm import environment as vllm_environment
 from harness.engines.vllm import memory
 from harness.engines.vllm import model as vllm_model
+from harness.engines.vllm.engine import VllmEngine
 from harness.engines.vllm.model import adapter_id, llm_arguments, lora_name, lora_slots
 from harness.engines.vllm.units import ServedUnits, units_of
-from harness.errors import EngineFailed
-from harness.schema import CANDIDATE, Checkpoint, Sampling
-from tests.support.adapters import change_json, save_adapter
+from harness.errors import EngineFailed, UserError
+from harness.schema import CANDIDATE, Checkpoint, Request, Sampling
+from tests.support.adapters import change_json, save_adapter, without_weights
 
 TELEMETRY = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -110,6 +111,24 @@ def test_each_distinct_set_of_weights_is_served_once_with_the_baseline_first() -
     ]  # fmt: skip
     shared = units_of(given, {"tuned": "lora", "twin": "lora", "other": "plain", "baseline": "plain"})
     assert [(u.plain, list(u.adapters)) for u in shared] == [(("baseline",), ["tuned", "twin"]), (("other",), [])]
+
+
+def test_a_model_that_lacks_a_weight_is_refused_before_vllm_reads_it(tiny_model: Path, tmp_path: Path) -> None:
+    """vLLM joins query, key and value, and does not tell that one of them is missing."""
+    folder = without_weights(tiny_model, tmp_path / "broken", "model.layers.0.self_attn.q_proj.weight")
+    engine = VllmEngine({CANDIDATE: resolve(str(folder))}, 64, EngineConfig(), on_cpu=True)
+    asked = Request(key="a", ids=(5,), sampling=Sampling(max_tokens=4), variant=CANDIDATE)
+    with pytest.raises(UserError, match=r"broken: its files lack 1 weight of the model, such as model\.layers\.0\."):
+        list(engine.generate([asked]))
+
+
+def test_a_quantised_model_is_said_to_be_unchecked(tiny_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "packed"))
+    change_json(folder / "config.json", quantization_config={"quant_method": "awq"})
+    said: list[str] = []
+    engine = VllmEngine({CANDIDATE: resolve(str(folder))}, 64, EngineConfig(say=said.append), on_cpu=True)
+    engine.served.check_weights(engine.served.units[0])
+    assert said == [f"{folder}: missing weights were not looked for: its weights are quantised (config.json)"]
 
 
 def test_telemetry_is_off_whatever_the_user_set(monkeypatch: pytest.MonkeyPatch) -> None:
