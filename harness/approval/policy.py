@@ -176,7 +176,7 @@ def renew(suites: Iterable[Suite], add_new: bool) -> list[str]:
 
 
 def eased_since(suites: Iterable[Suite], runs: Path) -> list[str]:
-    """Say which gates of the suites became easier, and which cases changed, since earlier runs below `runs`."""
+    """Say which gates of the suites became easier, and which cases and scorers changed, since runs below `runs`."""
     known = list(judged_suites(runs))
     said: list[str] = []
     for suite in suites:

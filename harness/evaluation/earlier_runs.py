@@ -1,4 +1,4 @@
-"""Say what earlier runs tell about a run: other tries on its cases, and gates and cases that became easier."""
+"""Say what earlier runs tell about a run: other tries on its cases, and gates, cases and scorers that changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from harness.baseline.drift import MOST_NAMED, cases_moved, gates_eased
+from harness.baseline.drift import MOST_NAMED, cases_moved, gates_eased, scorers_moved
 from harness.errors import UserError
 from harness.files import digest
 from harness.formatting import count, first_few
@@ -56,7 +56,7 @@ def looks(manifest: Manifest, verdicts: Sequence[Verdict], known: Sequence[Judge
 def eased(
     suite: Suite, gates_hash: str, verdicts: Sequence[Verdict], known: Sequence[Judged], tuned: str = ""
 ) -> list[str]:
-    """Say which gates became easier than in an earlier run, and which cases changed since a run that did not pass.
+    """Say which gates became easier than in an earlier run; of cases and scorers, what changed since one was missed.
 
     Back to the newest run that approves another model than `tuned`, a digest: it said what changed before it. Of
     several such runs the oldest is named, because many small steps add up. No gate is compared without `verdicts`.
@@ -67,16 +67,23 @@ def eased(
             continue
         before = _verdicts(run, suite.name)
         if before and verdicts and info.gates_hash != gates_hash and (moved := gates_eased(before, verdicts)):
-            more = f"; and {len(moved) - MOST_NAMED} more" if len(moved) > MOST_NAMED else ""
-            said["gates"] = f"{suite.name}, since run {run.name}: {'; '.join(moved[:MOST_NAMED])}{more}"
+            said["gates"] = f"{suite.name}, since run {run.name}: {_listed(moved)}"
+        missed = f"{suite.name}, since run {run.name}, which did not pass"
         if info.cases_hash != suite.cases_hash and was_missed(run, suite.name):
             changed = _cases_changed(run, suite, with_tags=not earlier.redacted)
             if changed:
-                said["cases"] = f"{suite.name}, since run {run.name}, which did not pass: {changed}"
+                said["cases"] = f"{missed}: {changed}"
+        if info.scorers_hash != suite.scorers_hash and was_missed(run, suite.name):
+            said["scorers"] = f"{missed}: {_listed(scorers_moved(info.scorers, suite.scorer_versions))}"
         is_other = earlier.checkpoints[CANDIDATE].digest != tuned
         if is_other and not earlier.no_merge and combine_outcomes({v.outcome for v in before}) == "pass":
             break
     return list(said.values())
+
+
+def _listed(changes: Sequence[str]) -> str:
+    more = f"; and {len(changes) - MOST_NAMED} more" if len(changes) > MOST_NAMED else ""
+    return "; ".join(changes[:MOST_NAMED]) + more
 
 
 def _verdicts(run: Path, suite: str) -> list[Verdict]:

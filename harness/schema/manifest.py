@@ -129,7 +129,8 @@ class Manifest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sentences that readers must know, such as a filter that made the run partial."""
     moved: list[str] = field(default_factory=list)
     """Sentences on every gate, case, prompt or scorer that differs from the accepted baseline or from `--bars`, and on
-    gates that are easier than in an earlier run, and on cases that changed since a run that did not pass."""
+    gates that are easier than in an earlier run, and on cases and scorers that changed since a run that did not
+    pass."""
     redacted: dict[str, int] = field(default_factory=dict)
     """Number of masked places, by kind of secret."""
 

@@ -58,7 +58,7 @@ def approval(
 
     Updates the digests of the suites in evalsuites/approval.toml; a new file names every suite. Commit the file: a
     change to it, or to one of its suites, changes what may be merged and served. Gates that became easier than in an
-    earlier run are named, and cases that changed since a run that did not pass.
+    earlier run are named, and cases and scorers that changed since a run that did not pass.
     """
     from harness.approval.policy import eased_since, policy_path, renew, required_folders, unnamed_folders
 

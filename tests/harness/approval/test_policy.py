@@ -12,8 +12,8 @@ from tests.harness.approval.test_approve import second_suite
 from tests.support.adapters import save_adapter
 from tests.support.command import tunegate
 from tests.support.gated import CASES, PASS_ON_BOTH, evaluate, write_project, wrong
+from tests.support.mini import TEST, rows, suites, write_suite
 from tests.support.mini import evaluate as run_suites
-from tests.support.mini import rows, suites, write_suite
 
 D = "0123456789abcdef" * 4
 TABLE = f'[[suite]]\nname = "legal/mini"\ngates = "{D}"\ncases = "{D}"\nprompt = "{D}"\nscorers = "{D}"\n'
@@ -101,7 +101,7 @@ def test_a_new_policy_says_which_suites_it_lacks(tmp_path: Path) -> None:
     assert said[1].startswith("not added: its data is elsewhere. Models are merged and served without it")
 
 
-def test_the_command_names_gates_and_cases_that_became_easier(tmp_path: Path) -> None:
+def test_the_command_names_gates_that_became_easier_and_cases_and_scorers_that_changed(tmp_path: Path) -> None:
     write_project(tmp_path)
     since = f"review this change: legal/mini, since run {run_suites(tmp_path, wrong()).path.name}"
     write_suite(tmp_path, rows(CASES)[:-2], gates=PASS_ON_BOTH.replace("0.5", "0.4", 1))
@@ -111,6 +111,8 @@ def test_the_command_names_gates_and_cases_that_became_easier(tmp_path: Path) ->
         f"{since}: clause recall, at least: threshold 0.5 -> 0.4, which is easier to meet",
         f"{since}, which did not pass: 2 cases were removed (c38, c39)",
     ]
+    write_suite(tmp_path, rows(CASES), TEST.replace('"as is"])', '"as is"], {"staying on": "holdover"})'), PASS_ON_BOTH)
+    assert f"{since}, which did not pass: scorer clauses changed" in tunegate(tmp_path, "approval").stdout.splitlines()
     write_suite(tmp_path, rows(CASES), gates=PASS_ON_BOTH)
     assert "review" not in tunegate(tmp_path, "approval").stdout
 

@@ -198,6 +198,18 @@ def test_a_run_names_cases_that_were_dropped_or_changed_since_a_run_that_did_not
     assert moved(cases[:32], bad) == []  # another model was approved since
 
 
+def test_a_run_names_scorers_that_changed_since_a_run_that_did_not_pass(tmp_path: Path) -> None:
+    write_suite(tmp_path)
+    missed = evaluate(tmp_path, wrong()).path.name
+    write_suite(tmp_path, test=TEST.replace('"as is"])', '"as is"], {"staying on": "holdover"})'))
+    said = [f"legal/mini, since run {missed}, which did not pass: scorer clauses changed"]
+    passed = evaluate(tmp_path, right(rows()))
+    assert passed.manifest.moved == evaluate(tmp_path, right(rows())).manifest.moved == said
+    change(passed.path, generated)
+    write_suite(tmp_path)
+    assert evaluate(tmp_path, wrong()).manifest.moved == []  # another model passed since
+
+
 def test_a_run_says_how_many_other_models_were_judged_on_its_cases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
