@@ -13,7 +13,7 @@ from harness.formatting import format_duration, phrase, with_interval
 from harness.progress import widgets
 from harness.progress.progress import LINE_EVERY_S
 from harness.progress.screen import Screen
-from harness.progress.terminal import terminal_of
+from harness.progress.terminal import print_line, terminal_of
 from harness.progress.widgets import Series
 from training.hooks import DATA, MODEL, RESULT, TRAINING, VALIDATION, Update
 from training.validation import Validation, ValidationSet
@@ -37,7 +37,7 @@ class TrainingProgress:
         if self._screen is not None:
             self._screen.say(text)
         elif not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+            print_line(text)
 
     def at(self, stage: str) -> None:
         """Show that a stage starts."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 import errno
 import shutil
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.util import find_spec
@@ -29,6 +28,7 @@ from harness.checkpoints.model_files import CheckpointFolder
 from harness.engines.vllm.adapters import examine
 from harness.errors import EXIT_INTERRUPTED, MissingExtra, UserError
 from harness.files import digest
+from harness.progress.terminal import print_line
 from harness.runs import folder as runs_folder
 from harness.runs.provenance import environment, git_state
 from harness.runs.trackers import Trackers
@@ -75,8 +75,7 @@ def stop_signal(quiet: bool = False) -> Iterator[Callable[[], bool]]:
         if len(received) > 1:
             raise KeyboardInterrupt
         if not quiet:
-            with suppress(OSError):  # The terminal may have closed.
-                print("stopping: saving the last finished step", file=sys.stderr, flush=True)
+            print_line("stopping: saving the last finished step")
 
     with handling(handle):
         yield lambda: bool(received)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from harness.formatting import format_duration
 from harness.progress import widgets
+from harness.progress.terminal import print_line
 from harness.progress.time_left import TimeLeft
 from harness.schema import Completion
 
@@ -35,7 +35,7 @@ class Live:
 
     def say(self, text: str) -> None:
         if self._screen is None:
-            print(text, file=sys.stderr, flush=True)
+            print_line(text)
         else:
             self._screen.say(text)
 

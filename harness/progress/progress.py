@@ -10,7 +10,7 @@ from typing import Protocol, TextIO
 
 from harness.formatting import format_duration
 from harness.progress import tracing
-from harness.progress.terminal import terminal_of
+from harness.progress.terminal import print_line, terminal_of
 from harness.progress.time_left import TimeLeft
 from harness.schema import Completion
 
@@ -95,7 +95,7 @@ class Lines:
     """Plain lines on stderr."""
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print_line(text)
 
     def work(self, *names: str) -> AbstractContextManager[None]:
         return nullcontext()

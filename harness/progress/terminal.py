@@ -1,4 +1,4 @@
-"""Find the terminal to draw on, and lend it to a child process.
+"""Print a line, find the terminal to draw on, and lend it to a child process.
 
 With NO_COLOR, a dumb terminal or CI, output is plain lines.
 """
@@ -6,6 +6,7 @@ With NO_COLOR, a dumb terminal or CI, output is plain lines.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TextIO
@@ -16,6 +17,12 @@ LENT = "TUNEGATE_TERMINAL"
 """Environment variable with the descriptor of the terminal that a child process may draw on."""
 SHOW_CURSOR = b"\x1b[?25h"
 DUMB = ("dumb", "unknown")
+
+
+def print_line(text: str) -> None:
+    """Print one line for the user on standard error; a terminal that has closed, or a full disk, ends no work."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def terminal_of(stream: TextIO) -> int | None:

@@ -24,7 +24,7 @@ from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.files import byte_order_mark, decode_line, digest, is_large, not_utf8, open_regular, shown_path
 from harness.formatting import count, first_few
 from harness.schema import Case
-from harness.suites.tables import HUB, WORKBOOK, Hub, TableRow, is_table, refuse_unpinned, rows_of
+from harness.suites.tables import HUB, SNIFFED, WORKBOOK, Hub, TableRow, is_table, not_lines, refuse_unpinned, rows_of
 
 C = TypeVar("C", bound=Sequence[Case])
 T = TypeVar("T")
@@ -94,8 +94,13 @@ class _Checks:
             first = self._problems.pop()[1]
         self._problems.append((at, first, number, problem))
 
-    def passed(self, cases: C) -> C:
-        """Return the cases. Raises one UserError for all problems, or where there are no cases."""
+    def passed(self, cases: C, start: bytes = b"") -> C:
+        """Return the cases. Raises one UserError for all problems, or where there are no cases.
+
+        `start` of a file of lines shows whether all its problems are that it holds none.
+        """
+        if self._problems and (fault := not_lines(start)):
+            raise UserError(f"{self._where}: {fault}")
         listed = [f"{at}{a}{f'-{b}' if b > a else ''}: {problem}" for at, a, b, problem in self._problems]
         refuse_all(listed, f"{self._where}: cases that cannot be used")
         if not cases:
@@ -116,14 +121,14 @@ def load_cases(path: Path | str) -> Sequence[Case]:
     file = open_regular(path, EXPECTED)
     if problem := byte_order_mark(file.peek(4)):
         raise UserError(f"{where}: {problem}")
-    checks, cases, start = _Checks(where), CasesOnDisk(path, file), 0
+    checks, cases, start, opening = _Checks(where), CasesOnDisk(path, file), 0, file.peek(SNIFFED)
     for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE_BYTES + 1), b""), 1):
         if line.strip() and checks.case(f"{where}:{number}", number, _of_line, line):
             cases.starts.append(start)
         if len(line) > LONGEST_LINE_BYTES:
             break
         start += len(line)
-    return checks.passed(cases if is_large(path) else list(cases))
+    return checks.passed(cases if is_large(path) else list(cases), opening)
 
 
 def _of_line(line: bytes) -> Case:

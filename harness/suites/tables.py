@@ -75,6 +75,14 @@ def _is_array(path: Path) -> bool:
         return file.read(SNIFFED).removeprefix(BOM).lstrip()[:1] == b"["
 
 
+def not_lines(start: bytes) -> str:
+    """Say what a file that starts so is in place of JSON lines, and what to do; empty where it may hold lines."""
+    opening = start.removeprefix(BOM).lstrip().partition(b"\n")[0].strip()
+    if opening[:1] == b"[":
+        return "a JSON array. Name the file .json, or write one object per line, without brackets and commas"
+    return "an object over several lines. Write one object per line" if opening == b"{" else ""
+
+
 def parted(source: str) -> tuple[str, str | None]:
     """Split `source` into the file, folder or data set, and the split after `#`."""
     name, _, split = source.rpartition("#")
@@ -250,7 +258,11 @@ def _problem_of(cells: list[str], header: list[str], delimiter: str, lines: list
 
 
 def _of_jsonl(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:
-    return _objects(path, list(_json_lines(path)), columns)
+    data = path.read_bytes()
+    rows = list(_json_lines(data))
+    if any(row.problem for row in rows) and (fault := not_lines(data[:SNIFFED])):
+        raise UserError(f"{path.name}: {fault}")
+    return _objects(path, rows, columns)
 
 
 def _of_json(path: Path, columns: Sequence[str], part: str | None, fields: Sequence[str]) -> Iterator[TableRow]:
@@ -286,8 +298,8 @@ def _objects(path: Path, rows: list[TableRow], columns: Sequence[str]) -> Iterat
     return iter(rows)
 
 
-def _json_lines(path: Path) -> Iterator[TableRow]:
-    for number, line in enumerate(path.read_bytes().removeprefix(BOM).split(b"\n"), 1):
+def _json_lines(data: bytes) -> Iterator[TableRow]:
+    for number, line in enumerate(data.removeprefix(BOM).split(b"\n"), 1):
         if not line.strip():
             continue
         where = f"line {number}"

@@ -24,7 +24,18 @@ from harness.files import decode_line, digest, file_sha256, not_utf8
 from harness.formatting import count, first_few
 from harness.scoring.text.normalize import INVISIBLE
 from harness.suites.cases import LONGEST_LINE_BYTES
-from harness.suites.tables import BOM, HUB, SNIFFED, Hub, as_shown, is_table, parted, refuse_unpinned, rows_of
+from harness.suites.tables import (
+    BOM,
+    HUB,
+    SNIFFED,
+    Hub,
+    as_shown,
+    is_table,
+    not_lines,
+    parted,
+    refuse_unpinned,
+    rows_of,
+)
 from training.config import Config
 
 FLOOR_ROWS = 1000
@@ -230,10 +241,7 @@ def _of_lines(file: str, problems: list[str]) -> list[TrainingRow]:
         before = len(problems)
         numbered = ((n, x.removeprefix(BOM) if n == 1 else x) for n, x in enumerate(lines, 1))
         rows = _read(file, ((n, line) for n, line in numbered if line.strip()), _line, problems)
-    opening = start.removeprefix(BOM).lstrip().partition(b"\n")[0].strip()
-    if len(problems) > before and (opening[:1] == b"[" or opening == b"{"):
-        array = "a JSON array. Name the file .json, or write one object per line, without brackets and commas"
-        fault = array if opening[:1] == b"[" else "an object over several lines. Write one object per line"
+    if len(problems) > before and (fault := not_lines(start)):
         problems[before:] = [f"{file}: {fault}"]
     return rows
 

@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TextIO
 
 import pytest
@@ -14,6 +15,7 @@ from harness.progress.evaluation_view import Live
 from harness.progress.progress import Lines, Progress, Silent
 from harness.progress.terminal import LENT, is_terminal, lent, terminal_of
 from tests.support.pseudo_terminal import UNSET
+from training.progress import TrainingProgress
 
 
 @pytest.fixture
@@ -94,3 +96,22 @@ def test_progress_draws_on_a_terminal_and_prints_lines_elsewhere(terminal: TextI
     assert isinstance(Progress(terminal=terminal)._view, Live)
     assert isinstance(Progress(terminal=io.StringIO())._view, Lines)
     assert isinstance(Progress(quiet=True, terminal=terminal)._view, Silent)
+
+
+@pytest.fixture
+def closed_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[TextIO]:
+    """Standard error on a terminal whose window was closed."""
+    ours, theirs = pty.openpty()
+    os.close(ours)
+    stream = os.fdopen(theirs, "w", buffering=1)
+    monkeypatch.setattr(sys, "stderr", stream)
+    yield stream
+    with suppress(OSError):
+        stream.close()
+
+
+@pytest.mark.parametrize("view", [Lines(), Live(2), TrainingProgress(is_alone=False)])
+def test_work_goes_on_after_its_terminal_closed(view: Lines | Live | TrainingProgress, closed_terminal: TextIO) -> None:
+    view.say("training: 1/9 steps")
+    with pytest.raises(OSError, match="Input/output error"):
+        print("a line", file=closed_terminal, flush=True)

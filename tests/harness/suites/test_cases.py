@@ -62,6 +62,18 @@ def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
         load_cases(write(tmp_path, ""))
 
 
+def test_cases_that_are_no_lines_are_said_to_be_so_once(tmp_path: Path) -> None:
+    path = tmp_path / "cases.jsonl"
+    for written, fault in (
+        (json.dumps([GOOD, GOOD], indent=1), r"a JSON array\. Name the file \.json, or write one object per line"),
+        (json.dumps(GOOD, indent=1), r"an object over several lines\. Write one object per line"),
+    ):
+        path.write_text(written)
+        with pytest.raises(UserError, match=rf"cases\.jsonl: {fault}") as caught:
+            load_cases(path)
+        assert "\n" not in str(caught.value)
+
+
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot be read .* Name the cases in Suite"):
         load_cases(tmp_path / "nowhere.jsonl")

@@ -133,6 +133,8 @@ def test_a_path_with_brackets_is_read_and_as_a_folder_of_tables_refused_with_the
     ("a.parquet", "PAR1 no", "is not a Parquet file"),
     ("a.ods", "x", "expected a file that ends in .csv, .tsv, .jsonl, .ndjson, .parquet, .xlsx, .json"),
     ("a.json", '[{"id": 1}]', "no column 'label', 'more'. It has: 'id'"),
+    ("a.jsonl", '[{"id": 1},\n{"id": 2}]', r"a\.jsonl: a JSON array\. Name the file \.json, or write one object"),
+    ("a.jsonl", '{\n "id": 1\n}', r"a\.jsonl: an object over several lines\. Write one object per line"),
     ("a.json", '[{"id": 1}\n{"id": 2}]', r"line 2 is not JSON \(Expecting ',' delimiter, column 1\)"),
     ("a.json", '[{"id": 1, "id": 2}]', "an object has the key 'id' twice"),
     ("a.json", "[" * 100_000, "is nested too deeply"),
