@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from harness.checkpoints import quantization
+from harness.checkpoints.model_files import BASE_QUANTISATION
 from harness.engines.vllm import adapters
 from training.config import ALL_LINEAR, Config, Lora
 from training.estimate.shapes import Shapes
@@ -36,7 +36,7 @@ def why_merged(config: Config) -> list[str]:
     Reasons that depend on the finished adapter's tensors are not included.
     """
     form = config.model.quantise
-    return adapters.why_merged(arguments(config.lora) | ({quantization.KEY: form} if form != "none" else {}))
+    return adapters.why_merged(arguments(config.lora) | ({BASE_QUANTISATION: form} if form != "none" else {}))
 
 
 def consequences(config: Config, shapes: Shapes) -> list[str]:

@@ -14,9 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from harness.checkpoints import merge as checkpoints_merge
-from harness.checkpoints import model_files, quantization
+from harness.checkpoints import quantization
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
+from harness.checkpoints.weights import load_adapter, load_model
 from harness.errors import NOT_JSON, UserError
 from harness.runs.folder import SEAL, RunData, load_manifest, load_run
 from harness.schema import BASELINE, CANDIDATE, Checkpoint
@@ -172,14 +173,14 @@ def parity(checkpoint: Checkpoint, merged: Path, dtype: str) -> ParityReport:
 def _load(folder: str, dtype: str) -> Any:
     import torch
 
-    model = model_files.load(folder, dtype=getattr(torch, dtype)).eval()
+    model = load_model(folder, dtype=getattr(torch, dtype)).eval()
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _adapter_logprobs(base: Any, adapter: CheckpointFolder, prompts: list[list[int]]) -> tuple[list[Any], list[Any]]:
     """Return the log probabilities with the adapter, and those of the base alone."""
     checkpoints_merge._resize(base, adapter)
-    model = quantization.load_adapter(base, adapter.path).eval()
+    model = load_adapter(base, adapter.path).eval()
     tuned = _logprobs(model, prompts)
     with model.disable_adapter():
         return tuned, _logprobs(model, prompts)

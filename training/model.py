@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from harness.checkpoints import model_files, quantization
+from harness.checkpoints import quantization
+from harness.checkpoints.weights import load_model
 from harness.errors import UserError
 from training import kernels
 from training import lora as training_lora
@@ -232,7 +233,7 @@ def load(folder: Path, lora: Lora, dtype: str, seed: int, form: Model = PLAIN) -
         device = PartialState().device
         base = quantization.load_nf4(folder, device, form.quant_storage, attn_implementation=attention)
     else:
-        base = model_files.load(folder, dtype=getattr(torch, dtype), attn_implementation=attention)
+        base = load_model(folder, dtype=getattr(torch, dtype), attn_implementation=attention)
     base.config.use_cache = False
     return attach(base, lora, seed)
 

@@ -11,10 +11,9 @@ from typing import Any
 import msgspec
 import torch
 
-from harness.checkpoints import model_files as weight_files
-from harness.checkpoints import quantization
-from harness.checkpoints.model_files import ADAPTER_CONFIG, read_json
+from harness.checkpoints.model_files import ADAPTER_CONFIG, BASE_QUANTISATION, read_json
 from harness.checkpoints.resolve import hub_revision
+from harness.checkpoints.weights import save_model
 from harness.formatting import phrase
 from training import model as models
 from training.checkpointing import TrainingState, written
@@ -122,11 +121,11 @@ def write_adapter(
     settings = model.model.peft_config["default"]
     settings.base_model_name_or_path, settings.revision = base, revision
     with written(out, part):
-        weight_files.save(model.model, part, save_embedding_layers=False, state_dict=weights)
+        save_model(model.model, part, save_embedding_layers=False, state_dict=weights)
         (part / "README.md").unlink(missing_ok=True)
         if quantise != "none":
             file = part / ADAPTER_CONFIG
-            file.write_text(json.dumps(read_json(file) | {quantization.KEY: quantise}, indent=2), "utf-8")
+            file.write_text(json.dumps(read_json(file) | {BASE_QUANTISATION: quantise}, indent=2), "utf-8")
         shutil.rmtree(out, ignore_errors=True)
         part.replace(out)
 

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from harness.checkpoints import model_files, safety
+from harness.checkpoints import safety
+from harness.checkpoints.weights import save_model
 from harness.env import SMOLLM2_WHEEL
 from harness.errors import UserError, extra_needed_by
 from harness.files import file_sha256
@@ -137,7 +138,7 @@ def convert(gguf: Path, out: Path) -> None:
     parameters = sum(p.numel() for p in model.parameters())
     if parameters != PARAMETERS:
         raise UserError(f"{gguf}: {parameters:,} parameters after conversion, expected {PARAMETERS:,}")
-    model_files.save(model, out)
+    save_model(model, out)
     tokenizer.save_pretrained(out)
     if "quantization_config" in json.loads((out / "config.json").read_text("utf-8")):
         raise UserError(f"{out}/config.json still has the quantisation of the weights; the conversion failed")

@@ -18,9 +18,10 @@ import msgspec
 from filelock import FileLock
 from msgspec import Struct
 
-from harness.checkpoints import model_files, quantization, safety
+from harness.checkpoints import quantization, safety
 from harness.checkpoints.model_files import ADDED_TOKENS, CHAT_TEMPLATE, TOKENIZER_FILES, CheckpointFolder
 from harness.checkpoints.resolve import cache_dir, refuse_changed, resolve, tokenizer_folder
+from harness.checkpoints.weights import load_adapter, load_model, save_model
 from harness.errors import NOT_JSON, UserError, extra_needed_by
 from harness.files import hold
 from harness.formatting import count
@@ -220,7 +221,7 @@ def _merge(
             f"({infinite[0]}). Save the base as bfloat16 or float32, or lower the adapter's scale"
         )
     gap = max((e - f).abs().max().item() for e, f in zip(expected, _next_token_logprobs(merged, probes), strict=True))
-    model_files.save(merged, out)
+    save_model(merged, out)
     changed, total = _changed(base, CheckpointFolder(out))
     return MergeFacts(
         base_digest=checkpoint.base_digest,
@@ -241,9 +242,9 @@ def load_tuned(base: Path, adapter: CheckpointFolder) -> Any:
 
     if packed := CheckpointFolder(base).quantization_file:
         raise UserError(f"{adapter.path}: {PACKED_BASE.format(packed)}")
-    model = model_files.load(base, dtype=torch.float32)
+    model = load_model(base, dtype=torch.float32)
     _resize(model, adapter)
-    tuned = quantization.load_adapter(model, adapter.path, is_trainable=False)
+    tuned = load_adapter(model, adapter.path, is_trainable=False)
     head = model.get_output_embeddings()
     if hasattr(head, "lora_A") or hasattr(model.get_input_embeddings(), "lora_A"):
         head = getattr(head, "base_layer", head)

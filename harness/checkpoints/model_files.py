@@ -6,9 +6,7 @@ Settings of a wrong type are refused here, so that the rest may rely on the type
 from __future__ import annotations
 
 import json
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,13 +15,15 @@ import msgspec
 from msgspec import Meta, Struct
 
 from harness.checkpoints import safety
-from harness.errors import NOT_JSON, UserError, first_line, refuse_all
+from harness.errors import NOT_JSON, UserError, refuse_all
 from harness.files import digest, file_sha256, read_text
-from harness.formatting import count, first_few
+from harness.formatting import first_few
 
 MODEL_CONFIG = "config.json"
 MODELOPT = "hf_quant_config.json"
 ADAPTER_CONFIG = "adapter_config.json"
+BASE_QUANTISATION = "base_quantisation"
+"""Key of adapter_config.json with the format of the base that an adapter was trained on; absent for a plain base."""
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 WEIGHT_INDEX = "model.safetensors.index.json"
 CHAT_TEMPLATE = "chat_template.jinja"
@@ -106,8 +106,6 @@ ADAPTER_SETTINGS: dict[str, Any] = {
     "use_dora": bool,
 }
 """Settings of adapter_config.json that tunegate reads, with their types."""
-MISFITS = ("ignore_mismatched_sizes", "conversion of the weights")
-"""Words of the errors of transformers for tensors of other shapes, and for experts of which some are missing."""
 
 
 class _Tensor(Struct):
@@ -420,78 +418,3 @@ def tensor_shapes(file: Path) -> Shapes:
     if 8 + length + end != size:
         raise UserError(f"{file}: {size:,} bytes, expected {8 + length + end:,}; the file is cut. Copy it again")
     return {name: tuple(entry.shape) for name, entry in tensors.items()}
-
-
-def load(folder: str | Path, **more: Any) -> Any:
-    """Load a language model with transformers, which draws weights that its files lack at random.
-
-    Raises UserError where there are such weights.
-    """
-    from transformers import AutoModelForCausalLM
-
-    again = "Copy the model again, or save it again with save_pretrained"
-    more |= {"output_loading_info": True}
-    try:
-        model, loaded = AutoModelForCausalLM.from_pretrained(str(folder), **more, **safety.MODEL)
-    except RuntimeError as error:
-        if not any(words in str(error) for words in MISFITS):
-            raise
-        raise UserError(
-            f"{folder}: its files lack weights of the model, or have some in other shapes. {again}"
-        ) from None
-    if lacking := sorted(loaded["missing_keys"]):
-        raise UserError(
-            f"{folder}: its files lack {count(len(lacking), 'weight')} of the model, such as {lacking[0]}, which would "
-            f"be random numbers. {again}"
-        )
-    return model
-
-
-def check_complete(folder: CheckpointFolder) -> str:
-    """Raise the UserError of `load` for a folder that lacks weights, for engines that read the files by themselves.
-
-    transformers lays the model out without values and compares names and shapes. Returns why it did not, empty where it
-    did: quantised weights have other names, and an engine may know architectures that transformers does not. Weights
-    that the engine reads and transformers' model for text has not, such as those for images, are not compared.
-    """
-    if packed := folder.quantization_file:
-        return f"its weights are quantised ({packed})"
-    try:
-        with without_warnings():
-            load(folder.path, device_map="meta")
-    except UserError:
-        raise
-    except Exception as error:  # transformers raises many types where it lacks an architecture or one of its packages.
-        return f"transformers cannot lay it out: {first_line(error)}"
-    return ""
-
-
-@contextmanager
-def without_warnings() -> Iterator[None]:
-    """Keep the warnings and the progress bars of transformers off the terminal."""
-    from transformers.utils import logging
-
-    level, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if has_bar:
-            logging.enable_progress_bar()
-
-
-def save(model: Any, out: Path, **more: Any) -> None:
-    """Call `model.save_pretrained`, and give the weight files the permissions of the configuration.
-
-    safetensors 0.8 makes them readable for their owner alone, so that a server under another user cannot load them.
-    transformers refuses to save a temperature without `do_sample`, as some bases state it; only end tokens are kept.
-    """
-    from transformers import GenerationConfig
-
-    model.generation_config = GenerationConfig.from_model_config(model.config)
-    model.save_pretrained(str(out), **more)
-    mode = stat.S_IMODE(next(out.glob("*config.json")).stat().st_mode)
-    for file in out.glob("*.safetensors"):
-        file.chmod(mode)

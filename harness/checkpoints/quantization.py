@@ -8,19 +8,15 @@ section 3).
 from __future__ import annotations
 
 import logging
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.checkpoints import model_files
-from harness.checkpoints.model_files import ADAPTER_CONFIG, CheckpointFolder
+from harness.checkpoints.model_files import ADAPTER_CONFIG, BASE_QUANTISATION, CheckpointFolder
+from harness.checkpoints.weights import load_model, save_model, without_warnings
 from harness.errors import MissingExtra, UserError
-from harness.formatting import count
 
 NF4 = "nf4"
-KEY = "base_quantisation"
-"""Key of adapter_config.json with the format of the base that an adapter was trained on; absent for a plain base."""
 REASON = "it was trained on an NF4 base, so it is merged into that base's dequantised weights"
 
 # On import, by PEFT too, bitsandbytes warns of a missing package of CPU kernels for a path that is not used here.
@@ -31,11 +27,11 @@ Storage = Literal["uint8", "bfloat16"]
 
 def of_adapter(adapter: CheckpointFolder) -> str | None:
     """Return `nf4` for an adapter trained on an NF4 base, None for a plain one. Raises UserError for another format."""
-    form = adapter.adapter_config.get(KEY)
+    form = adapter.adapter_config.get(BASE_QUANTISATION)
     if form not in (None, NF4):
         raise UserError(
-            f"{adapter.path / ADAPTER_CONFIG}: '{KEY}' is {form!r}; expected '{NF4}' or no such key. Its base cannot "
-            "be made again here, and on another base its answers would be another model's"
+            f"{adapter.path / ADAPTER_CONFIG}: '{BASE_QUANTISATION}' is {form!r}; expected '{NF4}' or no such key. Its "
+            "base cannot be made again here, and on another base its answers would be another model's"
         )
     return None if form is None else NF4
 
@@ -64,7 +60,7 @@ def load_nf4(folder: Path, device: Any = None, storage: Storage = "uint8", **mor
         bnb_4bit_compute_dtype=torch.bfloat16,
         bnb_4bit_quant_storage=getattr(torch, storage),
     )
-    model = model_files.load(
+    model = load_model(
         folder,
         dtype=torch.bfloat16,
         quantization_config=settings,
@@ -93,39 +89,6 @@ def dequantise_to(folder: Path, out: Path) -> None:
     import torch
 
     model = load_nf4(folder)
-    with model_files.without_warnings():
+    with without_warnings():
         model.dequantize(torch.bfloat16)
-    model_files.save(model, out)
-
-
-def load_adapter(model: Any, adapter: str | Path, name: str = "default", **more: Any) -> Any:
-    """Load an adapter with PEFT onto a loaded base, or onto what it returned for another adapter.
-
-    Raises UserError where only a part of the adapter would have an effect, which PEFT allows.
-    """
-    from peft import PeftModel
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=f".*{KEY}.*")
-        warnings.filterwarnings("ignore", message="Found missing adapter keys")
-        try:
-            if not isinstance(model, PeftModel):
-                model = PeftModel.from_pretrained(model, str(adapter), adapter_name=name, **more)
-            loaded = model.load_adapter(str(adapter), adapter_name=name, **more)  # Unlike the other, it says which.
-        except RuntimeError as error:
-            if "size mismatch" not in str(error):
-                raise
-            found = str(error).partition("size mismatch for ")[2].partition("\n")[0]
-            raise UserError(
-                f"{adapter}: its file does not fit its adapter_config.json or its base: {found} Save the adapter again "
-                "with save_pretrained"
-            ) from None
-    problems = {"its file has no weights for": loaded.missing_keys, "its base has no place for": loaded.unexpected_keys}
-    for problem, names in problems.items():
-        if names:
-            raise UserError(
-                f"{adapter}: {problem} {count(len(names), 'tensor')} of the adapter, such as {names[0]}, so a part of "
-                "the training would have no effect. Expected the names and target_modules of its own base: save the "
-                "adapter again with save_pretrained"
-            )
-    return model
+    save_model(model, out)

@@ -12,6 +12,7 @@ from harness.checkpoints import merge as checkpoints_merge
 from harness.checkpoints import quantization
 from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import resolve
+from harness.checkpoints.weights import load_adapter
 from harness.engines.base import model_folders
 from harness.errors import UserError
 from tests.support.adapters import change_json, without_weights
@@ -221,7 +222,7 @@ def test_its_answers_through_an_engine_are_those_of_the_base_it_was_trained_on(b
 
     def distance(model):
         """Mean difference of a log probability."""
-        tuned = quantization.load_adapter(model, adapter).eval()
+        tuned = load_adapter(model, adapter).eval()
         far = []
         for i, ids in enumerate(prompts):
             with torch.inference_mode():

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from harness.checkpoints import model_files, quantization
 from harness.checkpoints.merge import merged_folder
+from harness.checkpoints.weights import load_adapter, load_model
 from harness.engines import canary
 from harness.engines.base import (
     EngineTraits,
@@ -117,7 +117,7 @@ class HfEngine:
         logging.disable_progress_bar()
         self.config.say(f"transformers is loading {folder.name}")
         try:
-            model = model_files.load(folder, dtype=getattr(torch, self.dtype)).to(self.device)
+            model = load_model(folder, dtype=getattr(torch, self.dtype)).to(self.device)
             model.generation_config = GenerationConfig()
             self._model = self._with_adapters(model, folder).eval()
         except UserError:
@@ -134,7 +134,7 @@ class HfEngine:
         # In the base's number format, as in vLLM: float32 adapters on a bfloat16 base take 1.5 times as long.
         same = {"autocast_adapter_dtype": False}
         for variant, checkpoint in adapters.items():
-            model = quantization.load_adapter(model, checkpoint.adapter_path or "", variant, **same)
+            model = load_adapter(model, checkpoint.adapter_path or "", variant, **same)
         return model
 
     def _using_adapter(self, variant: str) -> AbstractContextManager[Any]:

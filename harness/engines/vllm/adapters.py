@@ -12,8 +12,8 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from harness.checkpoints.merge import PACKED_BASE
-from harness.checkpoints.model_files import ADAPTER_CONFIG, CheckpointFolder
-from harness.checkpoints.quantization import KEY, NF4, REASON, of_adapter
+from harness.checkpoints.model_files import ADAPTER_CONFIG, BASE_QUANTISATION, CheckpointFolder
+from harness.checkpoints.quantization import NF4, REASON, of_adapter
 from harness.checkpoints.resolve import brings_tokenizer
 from harness.errors import refuse_all
 from harness.schema import Checkpoint
@@ -69,7 +69,7 @@ def _trains_biases(config: Config) -> bool:
 
 CHANGES_BASE = "it changes biases or weights of the base, which then answers differently as the baseline"
 MERGE_RULES: list[tuple[Callable[[Config], Any], str]] = [
-    (lambda c: c.get(KEY), REASON),
+    (lambda c: c.get(BASE_QUANTISATION), REASON),
     (
         lambda c: set(c.get("modules_to_save") or ()) - SERVED_WHOLE,
         "it saves whole modules (modules_to_save), and vLLM serves only classifier and score",
@@ -90,7 +90,10 @@ REFUSE_RULES: list[tuple[Callable[[Config], Any], str]] = [
     (lambda c: c.get("layer_replication"), "layer_replication is not supported. Train a plain LoRA"),
     (lambda c: c.get("use_bdlora"), "block-diagonal LoRA (BD-LoRA) is not supported. Train a plain LoRA"),
     (lambda c: c.get("use_qalora"), "QALoRA is not supported. Train a plain LoRA"),
-    (lambda c: c.get(KEY) not in (None, NF4), f"it was trained on a base in an unknown form ({KEY}). Expected {NF4}"),
+    (
+        lambda c: c.get(BASE_QUANTISATION) not in (None, NF4),
+        f"it was trained on a base in an unknown form ({BASE_QUANTISATION}). Expected {NF4}",
+    ),
 ]
 
 

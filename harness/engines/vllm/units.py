@@ -9,8 +9,9 @@ from typing import Any
 from msgspec import Struct
 
 from harness.checkpoints.merge import merged_folder, read_facts
-from harness.checkpoints.model_files import CheckpointFolder, check_complete
+from harness.checkpoints.model_files import CheckpointFolder
 from harness.checkpoints.resolve import refuse_changed
+from harness.checkpoints.weights import check_complete
 from harness.engines import canary
 from harness.engines.base import common_dtype, model_folders
 from harness.engines.config import EngineConfig
@@ -176,13 +177,16 @@ class ServedUnits:
         return self._is_invariant or (self.on_cpu and together and self.dtype == "float32")
 
     def check_weights(self, unit: Unit) -> None:
-        """Check that no weight is missing, which vLLM does not tell, and that a merge changed some.
+        """Check that no weight is missing and adapters have an effect as a whole, which vLLM does not tell.
 
-        Raises UserError or CanaryFailed. A merge loads its base with transformers, which tells.
+        Of a merge, check that it changed weights; it loads its base and its adapter with transformers, which tells.
+        Raises UserError or CanaryFailed.
         """
         if unit.merged:
             self.canary |= {variant: canary.check_weights(unit.source, variant) for variant in unit.plain}
-        elif why := check_complete(CheckpointFolder(unit.source.path)):
+            return
+        adapters = {variant: checkpoint.adapter_path or "" for variant, checkpoint in unit.adapters.items()}
+        if why := check_complete(CheckpointFolder(unit.source.path), adapters):
             self.config.say(f"{unit.source.name}: missing weights were not looked for: {why}")
 
     def base_of(self, unit: Unit) -> Unit | None:

@@ -10,8 +10,8 @@ import pytest
 
 from harness.checkpoints import merge
 from harness.checkpoints.merge import merged_folder, read_facts
-from harness.checkpoints.quantization import load_adapter
 from harness.checkpoints.resolve import refuse_changed, resolve
+from harness.checkpoints.weights import load_adapter
 from harness.engines.cache_eviction import trim
 from harness.errors import UserError
 from harness.schema import Checkpoint

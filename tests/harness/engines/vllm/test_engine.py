@@ -122,6 +122,16 @@ def test_a_model_that_lacks_a_weight_is_refused_before_vllm_reads_it(tiny_model:
         list(engine.generate([asked]))
 
 
+def test_an_adapter_that_vllm_would_apply_otherwise_than_peft_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    """vLLM applies every tensor of the file, PEFT those that adapter_config.json names."""
+    adapter = save_adapter(tiny_model, tmp_path / "part", target_modules=["q_proj", "v_proj"])
+    change_json(adapter / "adapter_config.json", target_modules=["q_proj"])
+    engine = VllmEngine({CANDIDATE: resolve(str(adapter))}, 64, EngineConfig(lora="force"), on_cpu=True)
+    asked = Request(key="a", ids=(5,), sampling=Sampling(max_tokens=4), variant=CANDIDATE)
+    with pytest.raises(UserError, match=r"part: its base has no place for 4 tensors of the adapter"):
+        list(engine.generate([asked]))
+
+
 def test_a_quantised_model_is_said_to_be_unchecked(tiny_model: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_model, tmp_path / "packed"))
     change_json(folder / "config.json", quantization_config={"quant_method": "awq"})
