@@ -59,6 +59,8 @@ class Setting(NamedTuple):
     """Of the order of rows and the adapter's first weights."""
     rows: str = ""
     """More options of the module that writes a suite's rows, as on a command line."""
+    validation_rows: int = 48
+    """Whose loss chooses the adapter, where `select` is not set."""
     select: bool = False
     """Whether the suite's metric chooses the adapter, in place of the validation loss; for one suite only."""
 
@@ -116,19 +118,20 @@ def python(*words: str) -> None:
         raise SystemExit(left)
 
 
-def write_rows(suite: str, folder: Path, tokens: int, model: str, options: Sequence[str] = ()) -> int:
-    """Write the training files of a suite; returns the number of its rows, about `tokens` tokens of `model` in all."""
+def write_rows(suite: str, folder: Path, tokens: int, setting: Setting = Setting()) -> int:
+    """Write the training files of a suite; returns the number of its rows, about `tokens` tokens in all."""
+    options = shlex.split(setting.rows)
+    counts = {"train": MOST_ROWS, "validation": setting.validation_rows, "dev_cases": DEV_CASES}
     if suite.startswith("public/"):
         python(rows_module(suite), "--out", str(folder), *options)
     else:
         files = {"train": "train", "dev": "validation", "dev-cases": "dev_cases"}
         for split, name in files.items():
-            count = MOST_ROWS if split == "train" else DEV_CASES
-            python(rows_module(suite), "--split", split, "--rows", str(count), "--out", str(folder / f"{name}.jsonl"),
-                   *options)  # fmt: skip
+            python(rows_module(suite), "--split", split, "--rows", str(counts[name]),
+                   "--out", str(folder / f"{name}.jsonl"), *options)  # fmt: skip
     for name in ("validation", "dev_cases"):
-        _keep(folder / f"{name}.jsonl", DEV_CASES)
-    return _keep(folder / "train.jsonl", _rows_of(folder / "train.jsonl", tokens, model))
+        _keep(folder / f"{name}.jsonl", counts[name])
+    return _keep(folder / "train.jsonl", _rows_of(folder / "train.jsonl", tokens, setting.untuned))
 
 
 def rows_module(suite: str) -> str:
@@ -161,10 +164,7 @@ def train(suites: Sequence[str], folder: Path, setting: Setting) -> Path:
         for part in parts:
             part.mkdir(parents=True, exist_ok=True)
         shares = zip(suites, parts, strict=True)
-        rows = sum(
-            write_rows(suite, part, setting.tokens // len(suites), setting.untuned, shlex.split(setting.rows))
-            for suite, part in shares
-        )
+        rows = sum(write_rows(suite, part, setting.tokens // len(suites), setting) for suite, part in shares)
         python(
             "evalsuites.general.basics.replay", "--checkpoint", setting.untuned,
             "--out", str(folder / "replay.jsonl"), "--rows", str(setting.replay),
@@ -296,6 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=usual.seed)
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))
     parser.add_argument("--together", action="store_true", help="one adapter for all these suites")
+    parser.add_argument("--validation-rows", type=int, default=usual.validation_rows, help="whose loss chooses")
     parser.add_argument("--select", action="store_true", help="choose each adapter by its suite's metric")
     parser.add_argument("--train-only", action="store_true", help="judge nothing, and print the adapter's folder")
     args = parser.parse_args(arguments)

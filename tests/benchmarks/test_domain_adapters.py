@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -41,8 +42,8 @@ def test_options_reach_the_configuration(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(adapters, "python", lambda *words: ran.append(words))
     asked_of_rows: list[str] = []
 
-    def write_rows(suite: str, folder: Path, tokens: int, model: str, options: list[str]) -> int:
-        asked_of_rows.extend([model, *options])
+    def write_rows(suite: str, folder: Path, tokens: int, setting: adapters.Setting) -> int:
+        asked_of_rows.extend([setting.untuned, *shlex.split(setting.rows)])
         return tokens // 100
 
     monkeypatch.setattr(adapters, "write_rows", write_rows)
@@ -82,7 +83,7 @@ def test_another_model_is_tuned_replayed_and_compared_with(
     ran: list[tuple[str, ...]] = []
     monkeypatch.setattr(adapters, "python", lambda *words: ran.append(words))
     monkeypatch.setattr(
-        adapters, "write_rows", lambda suite, folder, tokens, model, options: ran.append((model,)) or 40
+        adapters, "write_rows", lambda suite, folder, tokens, setting: ran.append((setting.untuned,)) or 40
     )
     monkeypatch.setattr(adapters, "results", lambda suites, judged: [])
     monkeypatch.setattr(adapters, "training", lambda suites, trained: [])
@@ -108,11 +109,11 @@ def test_every_suite_has_a_module_for_its_rows() -> None:
 
 
 def test_rows_and_cases_are_written(tmp_path: Path) -> None:
-    count = adapters.write_rows("policy/handbook", tmp_path, tokens=2000, model=adapters.EMBEDDED)
+    count = adapters.write_rows("policy/handbook", tmp_path, tokens=2000, setting=adapters.Setting(validation_rows=9))
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text("utf-8").splitlines()]
     assert 0 < count == len(rows) and all(row["messages"][-1]["role"] == "assistant" for row in rows)
-    for name in ("validation", "dev_cases"):
-        assert 0 < len((tmp_path / f"{name}.jsonl").read_text("utf-8").splitlines()) <= adapters.DEV_CASES
+    lines = {name: (tmp_path / f"{name}.jsonl").read_text("utf-8").splitlines() for name in ("validation", "dev_cases")}
+    assert {name: len(texts) for name, texts in lines.items()} == {"validation": 9, "dev_cases": adapters.DEV_CASES}
 
 
 def test_the_metric_of_several_suites_cannot_choose(capsys: pytest.CaptureFixture[str]) -> None:
