@@ -65,6 +65,7 @@ class Setting(NamedTuple):
     """Whether the suite's metric chooses the adapter, in place of the validation loss; for one suite only."""
 
 
+USUAL = Setting()
 METRICS: dict[str, tuple[str, ...]] = {
     "legal/clauses": ("clause_micro_f1", "clause_recall", "clause_exact_set", "false_alarm_rate"),
     "public/cuad": ("clause_micro_f1", "clause_recall", "clause_exact_set", "false_alarm_rate"),
@@ -118,7 +119,7 @@ def python(*words: str) -> None:
         raise SystemExit(left)
 
 
-def write_rows(suite: str, folder: Path, tokens: int, setting: Setting = Setting()) -> int:
+def write_rows(suite: str, folder: Path, tokens: int, setting: Setting = USUAL) -> int:
     """Write the training files of a suite; returns the number of its rows, about `tokens` tokens in all."""
     options = shlex.split(setting.rows)
     counts = {"train": MOST_ROWS, "validation": setting.validation_rows, "dev_cases": DEV_CASES}
@@ -281,22 +282,21 @@ def _paired(row: ComparisonRow) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="SUITE", help="this suite; may be given again")
-    usual = Setting()
     parser.add_argument(
-        "--tokens", type=int, default=usual.tokens, help="of training rows, a suite or, together, in all"
+        "--tokens", type=int, default=USUAL.tokens, help="of training rows, a suite or, together, in all"
     )
-    parser.add_argument("--untuned", type=_base, default=usual.untuned, metavar="MODEL", help="what is tuned")
-    parser.add_argument("--base", type=_base, default=usual.base, metavar="MODEL", help="a merge of it: train further")
-    parser.add_argument("--replay", type=int, default=usual.replay, metavar="ROWS", help="general rows")
-    parser.add_argument("--rows", default=usual.rows, metavar="OPTIONS", help="of the module that writes the rows")
-    parser.add_argument("--rate", type=float, default=usual.rate, help="highest learning rate")
-    parser.add_argument("--epochs", type=float, default=usual.epochs, help="passes over the rows")
-    parser.add_argument("--rows-per-step", type=int, default=usual.rows_per_step)
-    parser.add_argument("--first-layer", type=int, default=usual.first_layer, help="lowest layer with an adapter")
-    parser.add_argument("--seed", type=int, default=usual.seed)
+    parser.add_argument("--untuned", type=_base, default=USUAL.untuned, metavar="MODEL", help="what is tuned")
+    parser.add_argument("--base", type=_base, default=USUAL.base, metavar="MODEL", help="a merge of it: train further")
+    parser.add_argument("--replay", type=int, default=USUAL.replay, metavar="ROWS", help="general rows")
+    parser.add_argument("--rows", default=USUAL.rows, metavar="OPTIONS", help="of the module that writes the rows")
+    parser.add_argument("--rate", type=float, default=USUAL.rate, help="highest learning rate")
+    parser.add_argument("--epochs", type=float, default=USUAL.epochs, help="passes over the rows")
+    parser.add_argument("--rows-per-step", type=int, default=USUAL.rows_per_step)
+    parser.add_argument("--first-layer", type=int, default=USUAL.first_layer, help="lowest layer with an adapter")
+    parser.add_argument("--seed", type=int, default=USUAL.seed)
     parser.add_argument("--out", type=Path, default=Path("runs/domains"))
     parser.add_argument("--together", action="store_true", help="one adapter for all these suites")
-    parser.add_argument("--validation-rows", type=int, default=usual.validation_rows, help="whose loss chooses")
+    parser.add_argument("--validation-rows", type=int, default=USUAL.validation_rows, help="whose loss chooses")
     parser.add_argument("--select", action="store_true", help="choose each adapter by its suite's metric")
     parser.add_argument("--train-only", action="store_true", help="judge nothing, and print the adapter's folder")
     args = parser.parse_args(arguments)

@@ -50,6 +50,12 @@ def test_examples_are_whole_turns_and_fit_the_room(renderer: Renderer) -> None:
     assert examples_in_prompt.examples(rows, 8, 10_000, renderer) == wide
 
 
+def test_examples_are_drawn_from_a_suites_training_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examples_in_prompt, "TOKENS", 2000)
+    rows = examples_in_prompt.pairs("policy/handbook")
+    assert rows and all([turn["role"] for turn in row] == ["user", "assistant"] for row in rows)
+
+
 def test_the_case_is_the_last_turn_after_the_examples(renderer: Renderer) -> None:
     suite = rivals.suite_of(SUITE)
     alone = examples_in_prompt.asked(suite, [], renderer)
