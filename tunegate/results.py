@@ -9,6 +9,7 @@ from msgspec import structs
 
 from harness.errors import extra_needed_by
 from harness.runs.folder import Results, stream
+from harness.schema import combine_outcomes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,14 @@ class RunResults(Results, frozen=True, kw_only=True):
         """Give results their views."""
         fields = {field.name: getattr(results, field.name) for field in structs.fields(Results)}
         return cls(**fields, not_run=tuple(not_run))
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate of the suites that ran passed; without any gate, no. `not_run` names the others."""
+        return combine_outcomes({verdict.outcome for verdict in self.verdicts}) == "pass"
+
+    def __bool__(self) -> bool:
+        raise TypeError("results are neither true nor false: ask for .passed")
 
     def to_pandas(self) -> pd.DataFrame:
         """Load the answers: one row per answer, in the order of the run, with the columns of `tunegate export`'s CSV.

@@ -79,10 +79,10 @@ def load_adapter(model: Any, adapter: str | Path, name: str = "default", **more:
 def check_complete(folder: CheckpointFolder, adapters: Mapping[str, str | Path] = {}) -> str:
     """Raise the UserErrors of `load_model` and `load_adapter`, for engines that read the files by themselves.
 
-    transformers lays the model out without values, PEFT its `adapters` by these names, and names and shapes are compared. Returns why
-    they were not, empty where they were: quantised weights have other names, and an engine may know architectures that
-    transformers does not. Weights that the engine reads and transformers' model for text has not, such as those for
-    images, are not compared.
+    transformers lays the model out without values, PEFT its `adapters` by these names, and names and shapes are
+    compared. Returns why they were not, empty where they were: quantised weights have other names, and an engine may
+    know architectures that transformers does not. Weights that the engine reads and transformers' model for text has
+    not, such as those for images, are not compared.
     """
     if packed := folder.quantization_file:
         return f"its weights are quantised ({packed})"

@@ -52,6 +52,8 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             raise ValueError(f"metric '{self.name}': unbounded is for kind 'ratio', not '{self.kind}'")
         if not (self.most > 0 and math.isfinite(self.most)):
             raise ValueError(f"metric '{self.name}': most is a number over 0, not {self.most:g}")
+        if self.kind == "ratio" and self.numerator == self.denominator:
+            raise ValueError(f"metric '{self.name}': '{self.numerator}' divided by itself is always 1")
         limits = [limit for limit in (self.worst, self.best) if limit is not None]
         if self.kind != "mean":
             if limits:

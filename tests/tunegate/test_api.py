@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 import tunegate
 from harness.suites.discovery import find_suites
@@ -51,6 +52,16 @@ def test_a_past_run_is_loaded_and_its_answers_are_those_of_the_csv(suite: Path, 
     metric = made.manifest.suites[0].metrics[0].name
     values = [float(line[head.index(metric)] or "nan") for line in lines]
     assert table[metric].dtype == float and table[metric].tolist() == pytest.approx(values, nan_ok=True)
+
+
+def test_results_say_whether_every_gate_passed_and_are_no_truth_value(suite: Path) -> None:
+    results = tunegate.compare("old", "new", [suite], engine="fake", quiet=True)
+    assert {verdict.outcome for verdict in results.verdicts} != {"pass"} and not results.passed
+    passing = [structs.replace(verdict, outcome="pass") for verdict in results.verdicts]
+    assert structs.replace(results, verdicts=passing).passed
+    assert not structs.replace(results, verdicts=[]).passed
+    with pytest.raises(TypeError, match=r"results are neither true nor false: ask for \.passed"):
+        assert results
 
 
 def test_what_cannot_be_loaded_is_one_line(suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from harness.formatting import count, exact_margin, unsigned
+from harness.formatting import count, exact_margin, number, unsigned
 from harness.gates.rules.base import (
     NEEDS_RUN,
     Assumed,
@@ -20,6 +20,7 @@ from harness.gates.rules.base import (
     idle_margin,
     not_measured,
     oriented,
+    value_range,
 )
 from harness.gates.sentences import of_change
 from harness.schema import Gate, Metric, Observation, Outcome, Side
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 JITTER = 0.1
 """A cluster has changed where its score did by this share of the margin or more."""
+CAN_LOSE = "a baseline that gets some cases right, or a gate with an absolute level"
 
 
 def _in_words(gate: Gate, is_share: bool) -> str:
@@ -41,7 +43,10 @@ def _idle(gate: Gate, metric: Metric) -> list[str]:
 
 
 def _judge(evidence: Evidence) -> Finding:
-    """Pass: the one-sided bound of the loss is inside the margin. Fail: even the other bound is outside."""
+    """Pass: the one-sided bound of the loss is inside the margin. Fail: even the other bound is outside.
+
+    Inconclusive where the baseline is so bad that no loss is outside, unless the model is better than it.
+    """
     from harness.stats.paired import difference, guarded
     from harness.stats.pairs import changed_clusters
 
@@ -60,11 +65,26 @@ def _judge(evidence: Evidence) -> Finding:
         noticeably = "" if changed == changed_clusters(evidence.pairs)[0] else "noticeably "
         since = f", since scores changed {noticeably}in only {changed} of {count(evidence.clusters, evidence.cluster)}"
     seen = of_change(outcome, evidence.now, turned, -margin, evidence.is_share, since=since)
+    if outcome == "pass" and low <= 0 and (reason := _nothing_to_lose(evidence)):
+        return Finding("inconclusive", reason, change, low + margin, CAN_LOSE, evidence.now)
     if outcome != "inconclusive":
         return Finding(outcome, "", change, low + margin, seen=seen)
     need = _need(evidence, change.side)
     reason = f"This suite can detect losses of {unsigned(need.apart, evidence.is_share)} or more."
     return Finding(outcome, reason, change, low + margin, evidence.settle(need), seen)
+
+
+def _nothing_to_lose(evidence: Evidence) -> str:
+    """Say why no model could fail, where the baseline is within the margin of the worst value; empty elsewhere."""
+    assert evidence.pairs is not None and evidence.pairs.values is not None
+    low, high = value_range(evidence.metric)
+    worst = low if evidence.metric.higher_is_better else high
+    baseline = evidence.pairs.values[1]
+    if abs(baseline - worst) > evidence.gate.margin:
+        return ""
+    shown = number(baseline, evidence.is_share)
+    end = "the worst value" if baseline == worst else f"and {number(worst, evidence.is_share)} is the worst value"
+    return f"The baseline is at {shown}, {end}, so no model could fail."
 
 
 def _need(evidence: Evidence, side: Side) -> Need:

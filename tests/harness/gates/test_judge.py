@@ -456,6 +456,18 @@ def test_scores_that_jitter_in_few_contracts_are_no_proof_of_equality_either():
     assert verdict(gate, moved, moved[::-1], metrics=[points]).outcome == "pass"
 
 
+@pytest.mark.parametrize(("right", "level"), [(0, "0%"), (4, "1.0%")])
+def test_no_worse_than_a_baseline_that_cannot_be_lost_to_proves_nothing(right, level):
+    made = verdict(NO_WORSE, [1] * right + [0] * (400 - right), [1] * 4 + [0] * 396 if right else [0] * 400)
+    assert made.outcome == "inconclusive" and "so no model could fail." in made.reason
+    assert made.reason.startswith(f"{level}; at most 2.0 points worse than the baseline was required.")
+    assert made.needed == "a baseline that gets some cases right, or a gate with an absolute level"
+
+
+def test_no_worse_passes_where_a_model_is_better_than_a_baseline_that_gets_nothing_right():
+    assert verdict(NO_WORSE, [1] * 200 + [0] * 200, [0] * 400).outcome == "pass"
+
+
 def test_a_perfect_score_needs_as_many_contracts_as_the_bar_asks():
     gate = Gate(metric="accuracy", rule="at_least", value=0.98)
     assert verdict(gate, [1] * 148).outcome == "inconclusive"

@@ -103,6 +103,11 @@ def test_only_a_ratio_can_be_without_an_upper_end() -> None:
         Metric(name="m", scorer="s", numerator="", kind="macro_f1", unbounded=True)
 
 
+def test_a_count_divided_by_itself_is_no_metric() -> None:
+    with pytest.raises(ValueError, match="metric 'm': 'found' divided by itself is always 1"):
+        Metric(name="m", scorer="s", numerator="found", denominator="found")
+
+
 def test_every_command_refuses_it_before_a_model_is_asked(tmp_path: Path) -> None:
     write_suite(tmp_path, gates=GATES.replace("value = 0.5", "value = 80", 1))
     write_script(tmp_path, tuned={})
