@@ -86,6 +86,7 @@ from mylib.normal import normal
 from harness.scoring import scorer
 
 rules, words = import_module("evalsuites.legal.mini.rules"), Path(__file__).with_name("words.txt").read_text()
+more = [file.read_text() for file in sorted(Path(__file__).parent.glob("lists/*.lst"))]
 
 def close(share, known=(), place=__file__):
     memo = {}
@@ -141,10 +142,21 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Su
         (f"{MINI}rules.py", "LIMIT = 0\n"),
         ("mylib/inner.py", "def normal(text):\n    return ''\n"),
         ("mylib/__init__.py", "import mylib.inner\n"),
+        (f"{MINI}lists/more.lst", "as is=none\n"),
+        ("evalsuites/legal/lists/more.lst", "as is=none\n"),
+        (TEST, FACTORY.replace("0.9", "0.9, known=lambda text: 'as is' in text")),
     ],
 )
 def test_the_scorers_hash_follows_what_decides_scores(project: Callable[..., Suite], file: str, text: str) -> None:
     assert project("one").scorers_hash != project("two", **{file: text}).scorers_hash
+
+
+def test_a_function_given_to_a_factory_counts_by_its_source(project: Callable[..., Suite]) -> None:
+    one, again, other = (
+        project(place, **{TEST: FACTORY.replace("0.9", f"0.9, known=lambda text: '{words}' in text") + comment})
+        for place, words, comment in (("one", "as is", ""), ("two", "as is", "# Later.\n"), ("three", "is", ""))
+    )
+    assert one.scorer_versions == again.scorer_versions != other.scorer_versions
 
 
 @pytest.mark.parametrize(
