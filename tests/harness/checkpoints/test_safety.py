@@ -243,7 +243,12 @@ def calls(name: str) -> list[tuple[str, ast.Call]]:
 @pytest.mark.slow
 def test_every_model_and_tokenizer_is_loaded_with_what_is_said_here() -> None:
     loads = calls("from_pretrained")
-    assert len(loads) >= 10
+    files = {where.partition(":")[0] for where, _ in loads}
+    assert {
+        "harness/checkpoints/weights.py",
+        "harness/suites/prompts.py",
+        "harness/scoring/support_readers.py",
+    } <= files
     wrong = []
     for where, call in loads:
         spread = {ast.unparse(k.value) for k in call.keywords if k.arg is None}
